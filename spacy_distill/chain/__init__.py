@@ -1,0 +1,15 @@
+"""The algebra of linear chains over BILUO tags: what teachers, gold and students have in common."""
+
+from .biluo import BiluoTags, constraints, n_tags
+from .linear_chain import ChainCounts, LinearChain
+from .packing import Packing, pack
+
+__all__ = [
+    "BiluoTags",
+    "ChainCounts",
+    "LinearChain",
+    "Packing",
+    "constraints",
+    "n_tags",
+    "pack",
+]

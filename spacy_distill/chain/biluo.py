@@ -1,0 +1,126 @@
+"""BILUO tags: their order, which may follow which, and the way to and from entities."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Dict, Iterable, List, Optional, Tuple
+
+import numpy
+from thinc.types import Floats1d, Floats2d, Ints1d, Ints2d
+
+PREFIXES = ("B", "I", "L", "U")
+
+
+def n_tags(n_labels: int) -> int:
+    """RETURNS (int): Tags for so many labels: O, and B, I, L and U for each label."""
+    return 1 + len(PREFIXES) * n_labels
+
+
+@lru_cache(maxsize=64)
+def constraints(n_labels: int) -> Tuple[Floats1d, Floats2d, Floats1d]:
+    """Scores that exclude whatever is no BILUO sequence.
+
+    n_labels (int): The number of entity labels.
+    RETURNS (Tuple[Floats1d, Floats2d, Floats1d]): Start (tags,), transitions (tags, tags; from row
+        to column) and end (tags,) in float32: 0 where possible, -inf where not. Read-only.
+    """
+    size = n_tags(n_labels)
+    label = numpy.arange(size - 1) // len(PREFIXES)
+    prefix = numpy.arange(size - 1) % len(PREFIXES)
+    begins = numpy.concatenate([[True], (prefix == 0) | (prefix == 3)])
+    ends = numpy.concatenate([[True], (prefix == 2) | (prefix == 3)])
+    # After B and I, the same entity goes on with I or L.
+    open_label = numpy.concatenate([[-1], numpy.where(prefix <= 1, label, -1)])
+    goes_on_label = numpy.concatenate([[-2], numpy.where((prefix == 1) | (prefix == 2), label, -2)])
+    possible = (ends[:, None] & begins[None, :]) | (open_label[:, None] == goes_on_label[None, :])
+    arrays = tuple(
+        numpy.where(mask, 0, -numpy.inf).astype("float32") for mask in (begins, possible, ends)
+    )
+    for array in arrays:
+        array.setflags(write=False)
+    return arrays  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class BiluoTags:
+    """The tags of a list of labels, in a fixed order: O, then B, I, L and U of each label.
+
+    New labels come last, so that adding one leaves the numbers of all other tags as they are.
+
+    labels (Tuple[str, ...]): The entity labels.
+    """
+
+    labels: Tuple[str, ...]
+
+    @property
+    def names(self) -> Tuple[str, ...]:
+        """The tags' names, e.g. `("O", "B-PER", "I-PER", "L-PER", "U-PER")`."""
+        return ("O", *(f"{prefix}-{label}" for label in self.labels for prefix in PREFIXES))
+
+    def __len__(self) -> int:
+        return n_tags(len(self.labels))
+
+    def allowed(self, tags: Iterable[Optional[str]]) -> numpy.ndarray:
+        """Mark the tags that an annotation leaves open.
+
+        tags (Iterable[Optional[str]]): A BILUO tag per token; None, "" or "-" where it is unknown.
+        RETURNS (numpy.ndarray): (tokens, tags), bool: one True per known token, all True elsewhere.
+        RAISES (ValueError): A tag that is not one of these labels'.
+        """
+        numbers = _numbers(self.labels)
+        rows = []
+        for tag in tags:
+            if tag not in numbers:
+                known = ", ".join(self.labels) or "none"
+                raise ValueError(
+                    f"The annotation has the tag '{tag}', but the labels are: {known}. "
+                    "Add the label to the component or take it out of the annotation."
+                )
+            rows.append(numbers[tag])
+        columns = numpy.asarray(rows, dtype="int64")
+        return (columns[:, None] == numpy.arange(len(self))) | (columns[:, None] < 0)
+
+    def spans(self, tags: Ints1d) -> List[Tuple[int, int, str]]:
+        """Read the entities off a possible tag sequence.
+
+        tags (Ints1d): (tokens,) tag numbers, a numpy array.
+        RETURNS (List[Tuple[int, int, str]]): First token, token after the last, label.
+        """
+        entities = []
+        start = 0
+        for token in numpy.flatnonzero(tags).tolist():
+            label, prefix = divmod(int(tags[token]) - 1, len(PREFIXES))
+            if PREFIXES[prefix] in "BU":
+                start = token
+            if PREFIXES[prefix] in "LU":
+                entities.append((start, token + 1, self.labels[label]))
+        return entities
+
+    def span_tags(self, length: int, label: str) -> List[int]:
+        """RETURNS (List[int]): The tag numbers of an entity of so many tokens."""
+        first = 1 + len(PREFIXES) * self.labels.index(label)
+        if length == 1:
+            return [first + 3]
+        return [first, *[first + 1] * (length - 2), first + 2]
+
+    def segments(self, spans: Iterable[Tuple[int, int, str]]) -> Tuple[Ints1d, Ints2d]:
+        """Write entities as tag sequences, in the form that `LinearChain.span_marginal` takes.
+
+        spans (Iterable[Tuple[int, int, str]]): First row, row after the last, label.
+        RETURNS (Tuple[Ints1d, Ints2d]): First rows (spans,), and tags (spans, longest span), filled
+            with -1.
+        """
+        spans = list(spans)
+        width = max((end - start for start, end, _ in spans), default=0)
+        rows = numpy.asarray([start for start, _, _ in spans], dtype="int64")
+        tags = numpy.full((len(spans), width), -1, dtype="int64")
+        for row, (start, end, label) in zip(tags, spans, strict=True):
+            row[: end - start] = self.span_tags(end - start, label)
+        return rows, tags
+
+
+@lru_cache(maxsize=64)
+def _numbers(labels: Tuple[str, ...]) -> Dict[Optional[str], int]:
+    numbers: Dict[Optional[str], int] = {
+        name: number for number, name in enumerate(BiluoTags(labels).names)
+    }
+    return {**numbers, None: -1, "": -1, "-": -1}

@@ -1,0 +1,191 @@
+"""The forward-backward recursion over a packed batch, in two arithmetics with one interface.
+
+`scaled_trellis` works on probabilities, rescaled at each step (Rabiner 1989, "A Tutorial on Hidden
+Markov Models"), so that a step is one matrix product; in float64 it is exact as long as competing
+scores lie within some hundreds of nats. `log_trellis` works on logarithms at any distance and costs
+(tags x tags) exponentials a token; it is used where the first one says that it cannot be trusted.
+"""
+
+from dataclasses import dataclass
+from typing import Optional
+
+from thinc.api import get_array_module
+from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d
+
+from .packing import Packing
+
+# Below this a step has lost so much mass that tags of relative weight 1e-308 may have mattered.
+SMALLEST_SCALE = 1e-200
+
+
+@dataclass(frozen=True)
+class Trellis:
+    """Forward and backward weights of a packed batch, all arrays float64.
+
+    The joint probability of the tags i, j at a packed row r and the row before is
+    `before[r, i] * links[i, j] * after[r, j]`, up to the arithmetic's own form of it.
+
+    packing (Packing): The batch's order.
+    log_partition (Floats1d): (sequences,) -inf where no tag sequence is possible.
+    forward (Floats2d): (tokens, tags) weight of all beginnings that end in a tag at a token.
+    backward (Floats2d): (tokens, tags) weight of all continuations of a tag at a token.
+    links (Floats2d): (tags, tags) transition weights.
+    arrivals (Floats2d): (tokens, tags) backward weight joined with the token's own weight.
+    logarithmic (bool): Whether the weights are logarithms.
+    """
+
+    packing: Packing
+    log_partition: Floats1d
+    forward: Floats2d
+    backward: Floats2d
+    links: Floats2d
+    arrivals: Floats2d
+    logarithmic: bool
+
+    def unary(self) -> Floats2d:
+        """RETURNS (Floats2d): (tokens, tags) packed probabilities of each tag."""
+        if not self.logarithmic:
+            return self.forward * self.backward
+        return _exp(self.forward + self.backward - self._partition_rows()[:, None])
+
+    def pairwise(self) -> Floats3d:
+        """RETURNS (Floats3d): (tokens - sequences, tags, tags) packed probabilities of each pair of
+        neighbouring tags, from the second step on."""
+        before, after = self._neighbours()
+        if not self.logarithmic:
+            return before[:, :, None] * self.links * after[:, None, :]
+        partition = self._partition_rows()[self.packing.first.stop :, None, None]
+        return _exp(before[:, :, None] + self.links + after[:, None, :] - partition)
+
+    def pair_probability(self, before: Ints1d, here: Ints1d, i: Ints1d, j: Ints1d) -> Floats1d:
+        """Look up single pairs of neighbouring tags.
+
+        before, here (Ints1d): (pairs,) packed rows of neighbouring tokens.
+        i, j (Ints1d): (pairs,) their tags.
+        RETURNS (Floats1d): (pairs,) probabilities.
+        """
+        parts = self.forward[before, i], self.links[i, j], self.arrivals[here, j]
+        if not self.logarithmic:
+            return parts[0] * parts[1] * parts[2]
+        return _exp(sum(parts) - self._partition_rows()[here])
+
+    def transition_counts(self, weights: Floats1d) -> Floats2d:
+        """Sum the probabilities of neighbouring tags over the batch.
+
+        weights (Floats1d): (tokens,) what each packed row counts.
+        RETURNS (Floats2d): (tags, tags) expected transitions.
+        """
+        later = weights[self.packing.first.stop :]
+        if self.logarithmic:
+            return (self.pairwise() * later[:, None, None]).sum(axis=0)
+        before, after = self._neighbours()
+        return (before.T @ (after * later[:, None])) * self.links
+
+    def expected_transition_scores(self, scores: Floats2d) -> Floats1d:
+        """Weigh transition scores by the probabilities of the pairs.
+
+        scores (Floats2d): (tags, tags), finite.
+        RETURNS (Floats1d): (tokens - sequences,) the expected score at each packed row from the
+            second step on.
+        """
+        if self.logarithmic:
+            return (self.pairwise() * scores).sum(axis=(1, 2))
+        before, after = self._neighbours()
+        return ((before @ (self.links * scores)) * after).sum(axis=1)
+
+    def _neighbours(self):
+        return self.forward[self.packing.previous], self.arrivals[self.packing.first.stop :]
+
+    def _partition_rows(self) -> Floats1d:
+        xp = get_array_module(self.forward)
+        rows = self.log_partition[self.packing.sequences]
+        return xp.where(xp.isfinite(rows), rows, xp.inf)
+
+
+def scaled_trellis(
+    emissions: Floats2d, transitions: Floats2d, packing: Packing, n_sequences: int
+) -> Optional[Trellis]:
+    """Run forward-backward on rescaled probabilities.
+
+    emissions (Floats2d): (tokens, tags) packed scores with start and end scores added in, float64.
+    transitions (Floats2d): (tags, tags), float64.
+    packing (Packing): The batch's order.
+    n_sequences (int): Sequences in the batch, empty ones included.
+    RETURNS (Optional[Trellis]): The trellis, or None where this arithmetic cannot be trusted.
+    """
+    xp = get_array_module(emissions)
+    peak = emissions.max(axis=1)
+    link_peak = transitions.max(initial=-xp.inf)
+    if not (xp.isfinite(peak).all() and xp.isfinite(link_peak)):
+        return None
+    weights = xp.exp(emissions - peak[:, None])
+    links = xp.exp(transitions - link_peak)
+    forward = xp.empty_like(weights)
+    scale = xp.empty_like(peak)
+    first = packing.first
+    forward[first] = weights[first]
+    scale[first] = forward[first].sum(axis=1)
+    forward[first] /= scale[first][:, None]
+    for step, before in packing.steps():
+        arriving = forward[before] @ links
+        arriving *= weights[step]
+        total = arriving.sum(axis=1)
+        scale[step] = total
+        total[total == 0] = 1
+        xp.divide(arriving, total[:, None], out=forward[step])
+    if scale.min(initial=1.0) < SMALLEST_SCALE:
+        return None
+    weights /= scale[:, None]
+    backward = xp.ones_like(weights)
+    for step, before in reversed(list(packing.steps())):
+        weights[step] *= backward[step]
+        xp.matmul(weights[step], links.T, out=backward[before])
+    weights[first] *= backward[first]
+    steps = xp.log(scale) + peak
+    steps[first.stop :] += link_peak
+    log_partition = _sum_rows(steps, packing, n_sequences)
+    return Trellis(packing, log_partition, forward, backward, links, weights, False)
+
+
+def log_trellis(
+    emissions: Floats2d, transitions: Floats2d, packing: Packing, n_sequences: int
+) -> Trellis:
+    """Run forward-backward on logarithms: exact at any distance between scores.
+
+    Takes what `scaled_trellis` takes. RETURNS (Trellis): The trellis.
+    """
+    xp = get_array_module(emissions)
+    forward = emissions.copy()
+    for step, before in packing.steps():
+        forward[step] += log_sum_exp(forward[before][:, :, None] + transitions, axis=1)
+    backward = xp.zeros_like(emissions)
+    arrivals = emissions.copy()
+    for step, before in reversed(list(packing.steps())):
+        arrivals[step] += backward[step]
+        backward[before] = log_sum_exp(transitions + arrivals[step][:, None, :], axis=2)
+    first = packing.first
+    arrivals[first] += backward[first]
+    log_partition = xp.zeros(n_sequences, dtype="float64")
+    log_partition[packing.sequences[first]] = log_sum_exp(arrivals[first], axis=1)
+    return Trellis(packing, log_partition, forward, backward, transitions, arrivals, True)
+
+
+def log_sum_exp(scores, axis: int):
+    """RETURNS (FloatsXd): `log(sum(exp(scores)))` along an axis; -inf for rows of nothing else."""
+    xp = get_array_module(scores)
+    peak = scores.max(axis=axis, keepdims=True)
+    peak = xp.where(xp.isfinite(peak), peak, 0)
+    total = xp.exp(scores - peak).sum(axis=axis)
+    with_mass = total > 0
+    return xp.where(with_mass, xp.log(xp.where(with_mass, total, 1)) + peak.squeeze(axis), -xp.inf)
+
+
+def _sum_rows(values: Floats1d, packing: Packing, n_sequences: int) -> Floats1d:
+    xp = get_array_module(values)
+    counts = xp.bincount(packing.sequences, weights=values, minlength=n_sequences)
+    return counts.astype("float64")
+
+
+def _exp(values):
+    xp = get_array_module(values)
+    return xp.exp(values)

@@ -1,0 +1,306 @@
+"""`LinearChain`: a probability distribution over the tag sequences of a batch of sentences."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Optional, Sequence, Tuple
+
+import numpy
+from thinc.api import get_array_module
+from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d, Ints2d
+
+from .decoding import k_best, viterbi
+from .forward_backward import Trellis, log_trellis, scaled_trellis
+from .packing import Packing, pack
+
+# Stands for -inf where zero times it has to be zero.
+_IMPOSSIBLE = -1e30
+
+
+@dataclass(frozen=True, eq=False)
+class ChainCounts:
+    """How often each of a chain's scores is used, or a gradient with respect to these scores.
+
+    emissions (Floats2d): (tokens, tags)
+    transitions (Floats2d): (tags, tags), from row to column.
+    start (Floats1d): (tags,)
+    end (Floats1d): (tags,)
+    """
+
+    emissions: Floats2d
+    transitions: Floats2d
+    start: Floats1d
+    end: Floats1d
+
+    def __add__(self, other: "ChainCounts") -> "ChainCounts":
+        return ChainCounts(
+            self.emissions + other.emissions,
+            self.transitions + other.transitions,
+            self.start + other.start,
+            self.end + other.end,
+        )
+
+    def __mul__(self, factor: float) -> "ChainCounts":
+        return ChainCounts(
+            self.emissions * factor,
+            self.transitions * factor,
+            self.start * factor,
+            self.end * factor,
+        )
+
+    def __sub__(self, other: "ChainCounts") -> "ChainCounts":
+        return self + other * -1.0
+
+
+@dataclass(frozen=True, eq=False)
+class LinearChain:
+    """A linear-chain conditional random field (Lafferty, McCallum, Pereira 2001) over a ragged batch.
+
+    A tag sequence's score is the sum of its emissions, its transitions, the start score of its first
+    tag and the end score of its last one; its probability is the exponential of the score, divided
+    by the partition function. -inf marks what is impossible. Arrays are numpy's or cupy's, float32;
+    sums run in float64. `pytorch-struct` (Rush 2020) gave the methods their names.
+
+    emissions (Floats2d): (tokens, tags) scores; the sentences' tokens one after another.
+    lengths (Ints1d): (sequences,) tokens per sentence, zeros allowed; always a numpy array.
+    transitions (Floats2d): (tags, tags) scores, from row to column.
+    start (Floats1d): (tags,) scores of the first tag.
+    end (Floats1d): (tags,) scores of the last tag.
+    """
+
+    emissions: Floats2d
+    lengths: Ints1d
+    transitions: Floats2d
+    start: Floats1d
+    end: Floats1d
+
+    def __post_init__(self) -> None:
+        tokens = int(numpy.sum(self.lengths))
+        tags = self.emissions.shape[1]
+        shapes = (self.emissions.shape, self.transitions.shape, self.start.shape, self.end.shape)
+        expected = ((tokens, tags), (tags, tags), (tags,), (tags,))
+        if shapes != expected:
+            raise ValueError(
+                "The scores of a chain do not fit together: emissions, transitions, start and end "
+                f"have the shapes {shapes}, but {tokens} tokens and {tags} tags need {expected}."
+            )
+
+    # What the distribution says
+
+    @cached_property
+    def log_partition(self) -> Floats1d:
+        """(sequences,) Logarithm of the summed exponentials of all sequences' scores, float32; 0 for
+        an empty sentence, -inf where no sequence is possible."""
+        return self._trellis.log_partition.astype("float32")
+
+    def score(self, tags: Ints1d) -> Floats1d:
+        """Score one tag sequence per sentence.
+
+        tags (Ints1d): (tokens,) tag numbers.
+        RETURNS (Floats1d): (sequences,) float64; minus `log_partition` it is the log-probability.
+        """
+        xp = self._xp
+        packing = self._packing
+        tags = xp.asarray(tags)[packing.rows]
+        scores = self._emissions[xp.arange(len(tags)), tags].astype("float64")
+        later = slice(packing.first.stop, None)
+        scores[later] += self.transitions[tags[packing.previous], tags[later]]
+        return self._sum_per_sequence(scores)
+
+    def marginals(self) -> Floats2d:
+        """RETURNS (Floats2d): (tokens, tags) probability of each tag at each token, float32; zeros
+        in a sentence for which no sequence is possible."""
+        return self._ragged(self._trellis.unary())
+
+    def pairwise_marginals(self) -> Floats3d:
+        """RETURNS (Floats3d): (tokens, tags, tags) probability of each pair of tags at the token
+        before and the token, float32; zeros at first tokens. Takes tags x tags x 4 bytes a token."""
+        xp = self._xp
+        size = len(self.start)
+        pairs = xp.zeros((len(self.emissions), size, size), dtype="float32")
+        pairs[self._packing.rows[self._packing.first.stop :]] = self._trellis.pairwise()
+        return pairs
+
+    def expected_counts(self, weights: Optional[Floats1d] = None) -> ChainCounts:
+        """Count how often each score is used, in expectation: the gradient of `log_partition`
+        (Eisner 2016, "Inside-Outside and Forward-Backward Algorithms Are Just Backprop").
+
+        weights (Optional[Floats1d]): (sequences,) what each sentence counts, 1 by default.
+        RETURNS (ChainCounts): Expected counts, float32.
+        """
+        xp = self._xp
+        packing = self._packing
+        if weights is None:
+            rows = xp.ones(len(packing.rows))
+        else:
+            rows = xp.asarray(weights, dtype="float64")[packing.sequences]
+        unary = self._trellis.unary() * rows[:, None]
+        return ChainCounts(
+            self._ragged(unary),
+            self._trellis.transition_counts(rows).astype("float32"),
+            unary[packing.first].sum(axis=0).astype("float32"),
+            unary[self._last_rows].sum(axis=0).astype("float32"),
+        )
+
+    def argmax(self) -> Ints1d:
+        """RETURNS (Ints1d): (tokens,) the tags of each sentence's most probable sequence, int64."""
+        xp = self._xp
+        tags = xp.empty(len(self.emissions), dtype="int64")
+        tags[self._packing.rows] = viterbi(self._emissions, self.transitions, self._packing)
+        return tags
+
+    def topk(self, k: int) -> Tuple[Ints2d, Floats2d]:
+        """Find each sentence's k most probable tag sequences.
+
+        k (int): How many.
+        RETURNS (Tuple[Ints2d, Floats2d]): Tags (k, tokens), int64, the best sequence first, and
+            scores (k, sequences), float64: -inf where a sentence has fewer possible sequences, which
+            leaves the tags without a meaning. An empty sentence has one sequence of score 0.
+        """
+        xp = self._xp
+        packed, scores = k_best(
+            self._emissions, self.transitions, self._packing, k, len(self.lengths)
+        )
+        tags = xp.empty(packed.shape, dtype="int64")
+        tags[:, self._packing.rows] = packed
+        return tags, scores
+
+    def entropy(self) -> Floats1d:
+        """RETURNS (Floats1d): (sequences,) entropy in nats, float64."""
+        return self.cross_entropy(self)
+
+    def cross_entropy(self, other: "LinearChain") -> Floats1d:
+        """Expect the negative log-probability that another chain over the same tokens and tags gives
+        to this chain's sequences (Wang et al. 2021, "Structural Knowledge Distillation").
+
+        other (LinearChain): The chain that is judged; the student in distillation.
+        RETURNS (Floats1d): (sequences,) nats, float64; inf where this chain needs what the other
+            one excludes. Its gradient with respect to the other chain's scores is
+            `other.expected_counts() - self.expected_counts()`.
+        """
+        xp = self._xp
+        trellis, packing = self._trellis, self._packing
+        scores = xp.maximum(other._emissions, _IMPOSSIBLE)
+        expected = (trellis.unary() * scores).sum(axis=1)
+        links = xp.maximum(other.transitions, _IMPOSSIBLE).astype("float64")
+        expected[packing.first.stop :] += trellis.expected_transition_scores(links)
+        # A chain has no mass to speak of on what it excludes itself; more is the other one's "no".
+        expected[expected < _IMPOSSIBLE * 1e-15] = -xp.inf
+        return other._trellis.log_partition - self._sum_per_sequence(expected)
+
+    def kl(self, other: "LinearChain") -> Floats1d:
+        """RETURNS (Floats1d): (sequences,) Kullback-Leibler divergence of another chain from this
+        one in nats, float64."""
+        return self.cross_entropy(other) - self.entropy()
+
+    def span_marginal(self, rows: Ints1d, tags: Ints2d) -> Floats1d:
+        """Find the probability that stretches of tokens carry given tags; with the tags of an entity
+        (`BiluoTags.segments`), the probability of that entity.
+
+        rows (Ints1d): (spans,) each span's first row among the batch's tokens.
+        tags (Ints2d): (spans, longest span) tag numbers, filled up with -1.
+        RETURNS (Floats1d): (spans,) probabilities, float32.
+        """
+        xp = self._xp
+        rows, tags = xp.asarray(rows), xp.asarray(tags)
+        trellis = self._trellis
+        packed = xp.empty(len(self.emissions), dtype="int64")
+        packed[self._packing.rows] = xp.arange(len(self.emissions))
+        if not tags.size:
+            return xp.zeros(len(rows), dtype="float32")
+        # p(tags) = p(first tag) * product of p(next tag | tag): a chain is Markov.
+        unary = trellis.unary()
+        probability = unary[packed[rows], tags[:, 0]]
+        for column in range(1, tags.shape[1]):
+            (going_on,) = xp.nonzero(tags[:, column] >= 0)
+            here = packed[rows[going_on] + column]
+            before = packed[rows[going_on] + column - 1]
+            pair = trellis.pair_probability(
+                before, here, tags[going_on, column - 1], tags[going_on, column]
+            )
+            alone = unary[before, tags[going_on, column - 1]]
+            probability[going_on] *= xp.where(alone > 0, pair / xp.where(alone > 0, alone, 1), 0)
+        return probability.astype("float32")
+
+    # Chains made out of this one
+
+    def scaled(self, temperature: float) -> "LinearChain":
+        """RETURNS (LinearChain): The chain with all scores divided by a temperature (Hinton, Vinyals,
+        Dean 2015)."""
+        if temperature == 1.0:
+            return self
+        return replace(
+            self,
+            emissions=self.emissions / temperature,
+            transitions=self.transitions / temperature,
+            start=self.start / temperature,
+            end=self.end / temperature,
+        )
+
+    def restricted(self, allowed) -> "LinearChain":
+        """Leave only the sequences that an annotation allows.
+
+        allowed (ArrayXd): (tokens, tags), bool.
+        RETURNS (LinearChain): The chain over these; its `log_partition` minus this chain's is the
+            annotation's log-probability, be it partial or complete.
+        """
+        xp = self._xp
+        emissions = xp.where(xp.asarray(allowed), self.emissions, xp.float32(-xp.inf))
+        return replace(self, emissions=emissions)
+
+    def with_tags(self, numbers: Sequence[int]) -> "LinearChain":
+        """Reorder the tags.
+
+        numbers (Sequence[int]): This chain's tag number for each tag of the new one.
+        RETURNS (LinearChain): The same distribution under other tag numbers.
+        """
+        if list(numbers) == list(range(len(self.start))):
+            return self
+        return replace(
+            self,
+            emissions=self.emissions[:, numbers],
+            transitions=self.transitions[numbers][:, numbers],
+            start=self.start[numbers],
+            end=self.end[numbers],
+        )
+
+    # Inner workings
+
+    @property
+    def _xp(self):
+        return get_array_module(self.emissions)
+
+    @cached_property
+    def _packing(self) -> Packing:
+        return pack(self.lengths, self._xp)
+
+    @cached_property
+    def _last_rows(self) -> Ints1d:
+        """Packed rows of the last tokens."""
+        packing = self._packing
+        first_tokens = self._xp.asarray(numpy.cumsum(self.lengths) - self.lengths)
+        return self._xp.flatnonzero(packing.reversed_rows == first_tokens[packing.sequences])
+
+    @cached_property
+    def _emissions(self) -> Floats2d:
+        """Packed emissions, with start and end scores added in: no special cases from here on."""
+        emissions = self.emissions[self._packing.rows]
+        emissions[self._packing.first] += self.start
+        emissions[self._last_rows] += self.end
+        return emissions
+
+    @cached_property
+    def _trellis(self) -> Trellis:
+        emissions = self._emissions.astype("float64")
+        transitions = self.transitions.astype("float64")
+        arguments = (emissions, transitions, self._packing, len(self.lengths))
+        return scaled_trellis(*arguments) or log_trellis(*arguments)
+
+    def _sum_per_sequence(self, packed: Floats1d) -> Floats1d:
+        sequences = self._packing.sequences
+        counts = self._xp.bincount(sequences, weights=packed, minlength=len(self.lengths))
+        return counts.astype("float64")
+
+    def _ragged(self, packed: Floats2d) -> Floats2d:
+        ragged = self._xp.empty(packed.shape, dtype="float32")
+        ragged[self._packing.rows] = packed
+        return ragged

@@ -1,0 +1,69 @@
+"""`python -m spacy distill`."""
+
+import logging
+from pathlib import Path
+from typing import Optional
+
+import typer
+from spacy import util
+from spacy.cli._util import Arg, Opt, app, import_code, parse_config_overrides
+from thinc.config import ConfigValidationError
+from wasabi import msg
+
+from ..training.distill import distill
+
+
+@app.command("distill", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def distill_cli(
+    # fmt: off
+    ctx: typer.Context,
+    teacher: str = Arg(..., help="Teacher pipeline: the name of a package or a folder"),
+    student_config: Path = Arg(
+        ..., help="Config of the student", exists=True, dir_okay=False, allow_dash=True
+    ),
+    output_path: Path = Opt(
+        ..., "--output", "--output-path", "-o", help="Folder to store the trained student in"
+    ),
+    code_path: Optional[Path] = Opt(
+        None,
+        "--code",
+        "-c",
+        help="Python file with additional code (registered functions) to be imported",
+    ),
+    verbose: bool = Opt(
+        False, "--verbose", "-V", "-VV", help="Display more information for debugging purposes"
+    ),
+    use_gpu: int = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+    overwrite: bool = Opt(
+        False, "--overwrite", "-F", help="Replace models that are in the output folder"
+    ),
+    # fmt: on
+) -> None:
+    """
+    Distil a teacher pipeline into the student of a config. The student learns from the teacher's
+    probabilities over the documents of [distillation] corpus, and from their gold entities where
+    they have some. Settings of the config can be overridden on the command line, e.g.
+    --distillation.max_epochs 10.
+    """
+    if verbose:
+        util.logger.setLevel(logging.DEBUG)
+    overrides = parse_config_overrides(ctx.args)
+    import_code(code_path)
+    try:
+        distill(
+            teacher,
+            student_config,
+            output_path,
+            overrides=overrides,
+            use_gpu=use_gpu,
+            overwrite=overwrite,
+        )
+    except KeyboardInterrupt:
+        msg.warn("Interrupted", f"What was learnt so far is in {output_path / 'model-last'}")
+        raise typer.Exit(130) from None
+    except ConfigValidationError as error:
+        msg.fail(f"The config {student_config} is not valid", str(error).strip(), exits=1)
+    except (ValueError, OSError) as error:
+        if verbose:
+            raise
+        msg.fail(" ".join(str(error).split()), exits=1)

@@ -1,0 +1,1 @@
+"""Readers of corpora: from files on disk to spaCy documents."""

@@ -1,0 +1,58 @@
+"""Labeled and unlabeled documents as one corpus for distillation."""
+
+from pathlib import Path
+from typing import Callable, Iterable, Iterator, Optional
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Corpus, Example
+
+
+def MixedCorpus(
+    labeled: Optional[Path] = None,
+    unlabeled: Optional[Path] = None,
+    repeat_labeled: int = 1,
+    max_length: int = 0,
+    limit: int = 0,
+) -> Callable[[Language], Iterable[Example]]:
+    """Read documents with gold entities, and documents for which only the teacher is asked.
+
+    labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities.
+    unlabeled (Optional[Path]): The same without; entities that it has are dropped.
+    repeat_labeled (int): How often each labeled document comes in a pass, so that few labels are
+        not lost among much text.
+    max_length (int): Longer documents are split into sentences or left out, as in spaCy's Corpus;
+        0 is no limit.
+    limit (int): Read at most so many unlabeled documents; 0 is no limit.
+    RETURNS (Callable[[Language], Iterable[Example]]): The reader.
+    """
+    if labeled is None and unlabeled is None:
+        raise ValueError(
+            "The corpus spacy-distill.MixedCorpus.v1 has neither `labeled` nor `unlabeled`. Set the "
+            "path of at least one."
+        )
+    for name, path in (("labeled", labeled), ("unlabeled", unlabeled)):
+        if path is not None and not Path(path).exists():
+            raise ValueError(
+                f"The {name} corpus '{path}' does not exist. Make it, or correct the path."
+            )
+
+    def read(nlp: Language) -> Iterator[Example]:
+        if labeled is not None:
+            examples = list(Corpus(labeled, max_length=max_length)(nlp))
+            for _ in range(repeat_labeled):
+                yield from examples
+        if unlabeled is not None:
+            for example in Corpus(unlabeled, max_length=max_length, limit=limit)(nlp):
+                yield Example(example.predicted, without_entities(example.reference))
+
+    return read
+
+
+def without_entities(doc: Doc) -> Doc:
+    """RETURNS (Doc): The same words, nothing annotated."""
+    return Doc(
+        doc.vocab,
+        words=[token.text for token in doc],
+        spaces=[bool(token.whitespace_) for token in doc],
+    )

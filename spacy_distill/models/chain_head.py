@@ -1,0 +1,111 @@
+"""The last layer: from token vectors to a linear chain over BILUO tags."""
+
+from typing import Callable, List, Optional, Tuple
+
+import numpy
+from spacy.tokens import Doc
+from thinc.api import Model, chain, glorot_uniform_init
+from thinc.types import Ragged
+
+from ..chain import ChainCounts, LinearChain, constraints, n_tags
+
+
+def ChainHead(
+    nL: Optional[int] = None, nI: Optional[int] = None, *, crf: bool = True
+) -> Model[Ragged, LinearChain]:
+    """Linear emissions, and transition scores where wanted.
+
+    With `crf`, the chain is a conditional random field: transitions, start and end scores are
+    trained, and what is no BILUO sequence is impossible. Without, each token's tags are a softmax of
+    their own, and the constraints only guide prediction.
+
+    nL (Optional[int]): Entity labels; the chain has 1 + 4 * nL tags.
+    nI (Optional[int]): Input width.
+    crf (bool): Whether to train transition scores.
+    """
+    params = {"W": None, "b": None}
+    if crf:
+        params.update({"transitions": None, "start": None, "end": None})
+    return Model(
+        "chain_head",
+        forward,
+        init=init,
+        dims={"nL": nL, "nI": nI},
+        params=params,
+        attrs={"crf": crf},
+    )
+
+
+def forward(
+    model: Model[Ragged, LinearChain], X: Ragged, is_train: bool
+) -> Tuple[LinearChain, Callable[[ChainCounts], Ragged]]:
+    W, b = model.get_param("W"), model.get_param("b")
+    xp = model.ops.xp
+    crf = model.attrs["crf"]
+    start, transitions, end = (xp.asarray(mask) for mask in constraints(model.get_dim("nL")))
+    if crf:
+        start = start + model.get_param("start")
+        transitions = transitions + model.get_param("transitions")
+        end = end + model.get_param("end")
+    elif is_train:
+        start, transitions, end = (xp.zeros_like(mask) for mask in (start, transitions, end))
+    lengths = X.lengths.get() if hasattr(X.lengths, "get") else numpy.asarray(X.lengths)
+    chain = LinearChain(X.dataXd @ W.T + b, lengths, transitions, start, end)
+
+    def backprop(d_chain: ChainCounts) -> Ragged:
+        model.inc_grad("W", d_chain.emissions.T @ X.dataXd)
+        model.inc_grad("b", d_chain.emissions.sum(axis=0))
+        if crf:
+            for name in ("transitions", "start", "end"):
+                model.inc_grad(name, getattr(d_chain, name))
+        return Ragged(d_chain.emissions @ W, X.lengths)
+
+    return chain, backprop
+
+
+def init(model: Model[Ragged, LinearChain], X=None, Y=None) -> None:
+    if X is not None:
+        model.set_dim("nI", X.dataXd.shape[1])
+    size = n_tags(model.get_dim("nL"))
+    model.set_param("W", glorot_uniform_init(model.ops, (size, model.get_dim("nI"))))
+    model.set_param("b", model.ops.alloc1f(size))
+    if model.attrs["crf"]:
+        model.set_param("transitions", model.ops.alloc2f(size, size))
+        model.set_param("start", model.ops.alloc1f(size))
+        model.set_param("end", model.ops.alloc1f(size))
+
+
+def resize(model: Model[Ragged, LinearChain], nL: int) -> None:
+    """Make room for more labels. What the head knows of the others stays as it is.
+
+    model (Model[Ragged, LinearChain]): The head.
+    nL (int): The new number of labels, not below the old one.
+    """
+    before = model.get_dim("nL") if model.has_dim("nL") else None
+    model.set_dim("nL", nL, force=True)
+    if before is None or not model.has_param("W"):
+        return
+    old = {name: model.get_param(name) for name in model.param_names}
+    init(model)
+    size = n_tags(before)
+    for name, values in old.items():
+        grown = model.get_param(name).copy()
+        if name == "transitions":
+            grown[:size, :size] = values
+        else:
+            grown[:size] = values
+        model.set_param(name, grown)
+
+
+def with_chain_head(tokens: Model, head: Model) -> Model[List[Doc], LinearChain]:
+    """Put a chain head on a model of tokens, in the form that the components expect."""
+    model = chain(tokens, head)
+    model.set_ref("output_layer", head)
+    model.attrs["resize_output"] = resize_output
+    return model
+
+
+def resize_output(model: Model[List[Doc], LinearChain], nL: int) -> Model:
+    """Set the number of labels of a model that has a chain head."""
+    resize(model.get_ref("output_layer"), nL)
+    return model

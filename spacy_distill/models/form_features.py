@@ -1,0 +1,40 @@
+"""Trainable embeddings of what a word form looks like."""
+
+from typing import Callable, Dict, Tuple
+
+from spacy.attrs import IDS
+from thinc.api import HashEmbed, Model, chain, concatenate
+from thinc.types import Floats2d, Ints2d
+
+from .word_forms import ATTRIBUTES, WordForms
+
+
+def form_features(width: int, rows: Dict[str, int]) -> Model[WordForms, Floats2d]:
+    """Embed attributes of word forms in hash tables (Serra, Karatzoglou 2017, "Getting Deep
+    Recommenders Fit"), side by side.
+
+    width (int): Width of each embedding.
+    rows (Dict[str, int]): Table size by attribute: LOWER, PREFIX, SUFFIX, SHAPE or ORTH.
+    """
+    unknown = [name for name in rows if IDS.get(name) not in ATTRIBUTES]
+    if unknown:
+        known = ", ".join(name for name, number in IDS.items() if number in ATTRIBUTES)
+        raise ValueError(
+            f"No such feature of a word form: {', '.join(unknown)}. Choose of: {known}."
+        )
+    tables = [
+        HashEmbed(width, n_rows, column=ATTRIBUTES.index(IDS[name]), seed=seed)
+        for seed, (name, n_rows) in enumerate(rows.items(), start=7)
+    ]
+    return chain(form_attributes(), tables[0] if len(tables) == 1 else concatenate(*tables))
+
+
+def form_attributes() -> Model[WordForms, Ints2d]:
+    """Extract the forms' attributes, (forms, 5) uint64."""
+    return Model("form_attributes", forward)
+
+
+def forward(
+    model: Model[WordForms, Ints2d], forms: WordForms, is_train: bool
+) -> Tuple[Ints2d, Callable]:
+    return model.ops.asarray(forms.attributes), lambda d_attributes: None

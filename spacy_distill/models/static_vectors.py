@@ -1,0 +1,53 @@
+"""The vocabulary's pretrained word vectors, as they are."""
+
+from typing import Callable, Tuple
+
+from spacy.attrs import ORTH
+from spacy.vectors import Mode
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from .word_forms import ATTRIBUTES, WordForms
+
+
+def static_vectors() -> Model[WordForms, Floats2d]:
+    """Look up each form's vector in the vocabulary's table; zeros for forms that have none.
+
+    The vectors are neither trained nor projected: the layer after this one does that. Without a
+    table in the vocabulary the output has no columns. `nO` is set at initialization.
+    """
+    return Model("static_vectors", forward, init=init, dims={"nO": None})
+
+
+def forward(
+    model: Model[WordForms, Floats2d], forms: WordForms, is_train: bool
+) -> Tuple[Floats2d, Callable]:
+    width = model.get_dim("nO")
+    vectors = forms.vocab.vectors
+    found = vectors.shape[1]
+    if width and found != width:
+        raise ValueError(
+            f"The model was trained with word vectors of {width} dimensions, but the pipeline's "
+            f"vocabulary has {f'vectors of {found}' if found else 'none'}. Load the pipeline it was "
+            "trained in, or set `nlp.vocab.vectors` to that pipeline's before adding the component."
+        )
+    output = model.ops.alloc2f(len(forms), width)
+    if width and len(forms):
+        attribute = getattr(vectors, "attr", ORTH)
+        keys = forms.attributes[:, ATTRIBUTES.index(attribute)]
+        if vectors.mode == Mode.default:
+            rows = vectors.find(keys=keys)
+            (known,) = (rows >= 0).nonzero()
+            output[known] = model.ops.asarray(vectors.data[rows[known]])
+        else:
+            output[:] = model.ops.asarray(vectors.get_batch(keys))
+
+    def backprop(d_output: Floats2d) -> None:
+        return None
+
+    return output, backprop
+
+
+def init(model: Model[WordForms, Floats2d], X=None, Y=None) -> None:
+    if X is not None:
+        model.set_dim("nO", X.vocab.vectors.shape[1], force=True)

@@ -1,0 +1,80 @@
+"""From documents to their distinct word forms, and from a vector per form to one per token."""
+
+from dataclasses import dataclass
+from typing import Callable, List, Tuple
+
+import numpy
+from spacy.attrs import LOWER, ORTH, PREFIX, SHAPE, SUFFIX
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Model
+from thinc.types import Floats2d, Ints1d, Ints2d, Ragged
+
+ATTRIBUTES = (ORTH, LOWER, PREFIX, SUFFIX, SHAPE)
+
+
+@dataclass(frozen=True, eq=False)
+class WordForms:
+    """The distinct word forms of a batch of documents.
+
+    vocab (Vocab): The documents' vocabulary.
+    attributes (Ints2d): (forms, 5) the forms' ATTRIBUTES, uint64, a numpy array.
+    """
+
+    vocab: Vocab
+    attributes: Ints2d
+
+    @property
+    def texts(self) -> List[str]:
+        """The forms as written."""
+        return [self.vocab.strings[orth] for orth in self.attributes[:, 0].tolist()]
+
+    def __len__(self) -> int:
+        return len(self.attributes)
+
+
+def with_word_forms(layer: Model[WordForms, Floats2d]) -> Model[List[Doc], Ragged]:
+    """Apply a layer that sees nothing but word forms to documents, once per distinct form.
+
+    layer (Model[WordForms, Floats2d]): The layer.
+    RETURNS (Model[List[Doc], Ragged]): A layer whose output has one row a token.
+    """
+    dims = {"nO": layer.get_dim("nO") if layer.has_dim("nO") else None}
+    return Model("with_word_forms", forward, init=init, layers=[layer], dims=dims)
+
+
+def forward(
+    model: Model[List[Doc], Ragged], docs: List[Doc], is_train: bool
+) -> Tuple[Ragged, Callable]:
+    layer: Model[WordForms, Floats2d] = model.layers[0]
+    lengths = [len(doc) for doc in docs]
+    forms, form_of_token = distinct_word_forms(docs)
+    rows = model.ops.asarray1i(form_of_token)
+    vectors, backprop_layer = layer(forms, is_train)
+
+    def backprop(d_tokens: Ragged) -> List[Doc]:
+        d_vectors = model.ops.alloc2f(*vectors.shape)
+        model.ops.scatter_add(d_vectors, rows, d_tokens.dataXd)
+        backprop_layer(d_vectors)
+        return []
+
+    return Ragged(vectors[rows], model.ops.asarray1i(lengths)), backprop
+
+
+def init(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:
+    layer = model.layers[0]
+    layer.initialize(X=distinct_word_forms(X)[0] if X else None)
+    model.set_dim("nO", layer.get_dim("nO"))
+
+
+def distinct_word_forms(docs: List[Doc]) -> Tuple[WordForms, Ints1d]:
+    """Find the distinct word forms of documents that share a vocabulary.
+
+    docs (List[Doc]): The documents, at least one.
+    RETURNS (Tuple[WordForms, Ints1d]): The forms, and the form's row for each token (tokens,).
+    """
+    attributes = numpy.concatenate([doc.to_array(ATTRIBUTES) for doc in docs])
+    _, first_tokens, form_of_token = numpy.unique(
+        attributes[:, 0], return_index=True, return_inverse=True
+    )
+    return WordForms(docs[0].vocab, attributes[first_tokens]), form_of_token

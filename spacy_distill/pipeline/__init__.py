@@ -1,0 +1,7 @@
+"""The spaCy components."""
+
+from .chain_ner import ChainNER
+from .ner_student import NERStudent
+from .ner_teacher import NERTeacher
+
+__all__ = ["ChainNER", "NERStudent", "NERTeacher"]

@@ -1,0 +1,268 @@
+"""What `ner_student` and `ner_teacher` have in common: a chain of BILUO tags becomes entities."""
+
+from itertools import islice
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc, Span
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.types import Floats2d, Ints1d
+
+from ..chain import BiluoTags, ChainCounts, LinearChain
+from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
+from ..teachers import Teacher, match_labels
+
+# Documents that a model sees at initialization, to infer the widths of its layers.
+SAMPLE_SIZE = 10
+
+
+class ChainNER(TrainablePipe):
+    """A named entity recogniser whose model scores a linear chain of BILUO tags."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], LinearChain],
+        name: str,
+        *,
+        scorer: Optional[Callable] = None,
+    ) -> None:
+        """Create the component.
+
+        vocab (Vocab): The shared vocabulary.
+        model (Model[List[Doc], LinearChain]): A model with a chain head.
+        name (str): The component's name, and its key in the losses.
+        scorer (Optional[Callable]): The scoring method.
+        """
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: Dict = {"labels": []}
+
+    # Labels
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """The entity labels, in the order of their tags."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> Tuple[str, ...]:
+        """What `initialize` takes as labels; written by `spacy init labels`."""
+        return self.labels
+
+    @property
+    def tags(self) -> BiluoTags:
+        """The tags of the labels."""
+        return BiluoTags(self.labels)
+
+    def add_label(self, label: str) -> int:
+        """Add an entity label. A trained model keeps what it knows and learns the new one by
+        further training.
+
+        label (str): The label.
+        RETURNS (int): 1 if it was added, 0 if it was there.
+        """
+        if not isinstance(label, str) or not label:
+            raise ValueError(f"A label has to be a string that is not empty: found {label!r}.")
+        if label in self.labels:
+            return 0
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        if self.model.get_ref("output_layer").has_dim("nL"):
+            self.set_output(len(self.labels))
+        return 1
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Prepare the model for training.
+
+        get_examples (Callable[[], Iterable[Example]]): Returns examples, for labels and widths.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Sequence[str]]): Entity labels; by default those of the examples.
+        RAISES (ValueError): There is no label, or no example.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        if labels is None:
+            entities = (span for example in get_examples() for span in example.reference.ents)
+            labels = sorted({span.label_ for span in entities})
+        for label in labels:
+            self.add_label(label)
+        if not self.labels:
+            raise ValueError(
+                f"The component '{self.name}' has no labels: the training examples have no "
+                "entities. Train on annotated documents, or name the labels under "
+                f"[initialize.components.{self.name}] labels, or with `add_label`."
+            )
+        self.set_output(len(self.labels))
+        sample = [example.predicted for example in islice(get_examples(), SAMPLE_SIZE)]
+        if not any(len(doc) for doc in sample):
+            raise ValueError(
+                f"The component '{self.name}' cannot be initialized: the training corpus has no "
+                "documents with tokens. Check the path of the corpus."
+            )
+        self.model.initialize(X=sample)
+
+    # Prediction
+
+    def predict(self, docs: Iterable[Doc]) -> List[Ints1d]:
+        """Find each document's most probable tags.
+
+        docs (Iterable[Doc]): The documents, left as they are.
+        RETURNS (List[Ints1d]): Tag numbers (tokens,) for each document, numpy arrays.
+        """
+        docs = list(docs)
+        if not docs:
+            return []
+        tags = self.predict_chain(docs).argmax()
+        return _split(tags.get() if hasattr(tags, "get") else tags, docs)
+
+    def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
+        """Predict the distribution over tag sequences.
+
+        docs (Sequence[Doc]): At least one document.
+        RETURNS (LinearChain): One sequence a document, over `tags`. What is no BILUO sequence is
+            impossible, and so are entities with white space at an edge.
+        """
+        chain = self.model.predict(list(docs))
+        spaces = numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
+        if not spaces.any():
+            return chain
+        edges = [name[:2] in ("B-", "L-", "U-") for name in self.tags.names]
+        return chain.restricted(~(spaces[:, None] & numpy.asarray(edges)))
+
+    def posteriors(self, docs: Sequence[Doc]) -> List[Floats2d]:
+        """Predict the probability of each tag at each token.
+
+        docs (Sequence[Doc]): The documents.
+        RETURNS (List[Floats2d]): (tokens, tags) for each document, float32, in the order of
+            `tags.names`.
+        """
+        return _split(self.predict_chain(docs).marginals(), docs) if docs else []
+
+    def set_annotations(self, docs: Iterable[Doc], scores: List[Ints1d]) -> None:
+        """Write entities to documents.
+
+        docs (Iterable[Doc]): The documents, changed in place.
+        scores (List[Ints1d]): What `predict` returned.
+        """
+        tags = self.tags
+        for doc, numbers in zip(docs, scores, strict=True):
+            spans = tags.spans(numbers)
+            doc.set_ents([Span(doc, start, end, label=label) for start, end, label in spans])
+
+    # Training; `update` is TrainablePipe's
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: LinearChain
+    ) -> Tuple[float, ChainCounts]:
+        """Find the loss of the gold entities.
+
+        examples (Iterable[Example]): The examples; tokens without annotation leave their tags open.
+        scores (LinearChain): The chain of the examples' predicted documents.
+        RETURNS (Tuple[float, ChainCounts]): Mean negative log-likelihood per token, and its gradient.
+        """
+        loss, gradient = negative_log_likelihood(scores, self._allowed(examples))
+        n_tokens = max(len(scores.emissions), 1)
+        return self._checked(loss / n_tokens), gradient * (1 / n_tokens)
+
+    def distill(
+        self,
+        teacher_pipe: Teacher,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+        loss: Optional[DistillationLoss] = None,
+    ) -> Dict[str, float]:
+        """Learn from a teacher, and from gold entities where there are some. The signature is that
+        of spaCy v4's `TrainablePipe.distill`, and `loss` beside it.
+
+        teacher_pipe (Teacher): A `ner_teacher`, a `ner_student`, or anything else with `labels` and
+            `predict_chain`. It sees the examples' reference documents; components that it listens
+            to must have run on these (`PipelineTeacher` sees to that).
+        examples (Iterable[Example]): The examples. Both documents of one have the same tokens.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): The optimizer; without it, gradients add up.
+        losses (Optional[Dict[str, float]]): Record of the losses, updated under the component's name.
+        loss (Optional[DistillationLoss]): The loss, ChainDistillation with its defaults if None.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.distill")
+        if not any(len(example.predicted) for example in examples):
+            return losses
+        for example in examples:
+            if len(example.predicted) != len(example.reference):
+                raise ValueError(
+                    f"Teacher and student have to see the same tokens: '{example.text[:50]}' has "
+                    f"{len(example.reference)} and {len(example.predicted)}. Make the reference "
+                    "document with the student's tokenizer."
+                )
+        teacher_scores = teacher_pipe.predict_chain([example.reference for example in examples])
+        order = match_labels(teacher_pipe.labels, self.labels)
+        set_dropout_rate(self.model, drop)
+        predicted = [example.predicted for example in examples]
+        student_scores, backprop = self.model.begin_update(predicted)
+        value, gradient = self.get_teacher_student_loss(
+            teacher_scores.with_tags(order), student_scores, examples=examples, loss=loss
+        )
+        backprop(gradient)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += value
+        return losses
+
+    def get_teacher_student_loss(
+        self,
+        teacher_scores: LinearChain,
+        student_scores: LinearChain,
+        *,
+        examples: Optional[Iterable[Example]] = None,
+        loss: Optional[DistillationLoss] = None,
+    ) -> Tuple[float, ChainCounts]:
+        """Compare a student's chain with its teacher's.
+
+        teacher_scores (LinearChain): The teacher's chain, over this component's tags.
+        student_scores (LinearChain): This component's chain for the same documents.
+        examples (Optional[Iterable[Example]]): The gold annotation; none by default.
+        loss (Optional[DistillationLoss]): The loss, ChainDistillation with its defaults if None.
+        RETURNS (Tuple[float, ChainCounts]): Mean loss per token, and its gradient with respect to
+            the student's scores.
+        """
+        if examples is None:
+            allowed = numpy.ones(student_scores.emissions.shape, dtype=bool)
+        else:
+            allowed = self._allowed(examples)
+        value, gradient = (loss or ChainDistillation())(student_scores, teacher_scores, allowed)
+        return self._checked(value), gradient
+
+    def _allowed(self, examples: Iterable[Example]) -> numpy.ndarray:
+        tags = self.tags
+        return numpy.concatenate([tags.allowed(example.get_aligned_ner()) for example in examples])
+
+    def _checked(self, loss: float) -> float:
+        if not numpy.isfinite(loss):
+            raise ValueError(
+                f"The loss of '{self.name}' is {loss}. The learning rate may be too high, or the "
+                "teacher may give probability to tags that the student excludes."
+            )
+        return loss
+
+
+def _split(rows, docs: Sequence[Doc]) -> List:
+    ends = numpy.cumsum([len(doc) for doc in docs])
+    return [rows[end - len(doc) : end] for end, doc in zip(ends.tolist(), docs, strict=True)]

@@ -1,0 +1,7 @@
+"""Sources of knowledge: from documents to chains."""
+
+from .cache import CachedTeacher
+from .pipeline_teacher import PipelineTeacher
+from .protocol import Teacher, match_labels
+
+__all__ = ["CachedTeacher", "PipelineTeacher", "Teacher", "match_labels"]

@@ -1,0 +1,5 @@
+"""The distillation loop."""
+
+from .distill import distill
+
+__all__ = ["distill"]

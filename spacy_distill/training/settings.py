@@ -1,0 +1,95 @@
+"""The `[distillation]` block: its defaults, and its check."""
+
+from typing import Any, Dict
+
+from spacy.util import registry
+from thinc.api import Config
+
+DEFAULT_CONFIG = """
+[distillation]
+# Where the documents come from, labeled and unlabeled.
+corpus = "corpora.distillation"
+# Dropout rate of the student.
+dropout = 0.4
+# Stop after so many passes over the corpus; 0 is no limit, -1 streams the corpus anew each time.
+max_epochs = 0
+# Stop after so many steps; 0 is no limit.
+max_steps = 0
+# The teacher's component for a student's component: {"ner_student": "ner_teacher"}. Found by itself
+# where each pipeline has just one that fits.
+student_to_teacher = {}
+# Documents that the teacher reads at once.
+teacher_batch_size = 64
+
+[distillation.batcher]
+@batchers = "spacy.batch_by_words.v1"
+size = 1000
+tolerance = 0.2
+discard_oversize = false
+get_length = null
+
+[distillation.optimizer]
+@optimizers = "Adam.v1"
+beta1 = 0.9
+beta2 = 0.999
+L2_is_weight_decay = true
+L2 = 0.0
+grad_clip = 1.0
+use_averages = true
+eps = 0.00000001
+learn_rate = 0.002
+
+[distillation.loss]
+@losses = "spacy-distill.ChainDistillation.v1"
+alpha = 0.5
+beta = 0.5
+temperature = 1.0
+"""
+
+_TYPES = {
+    "corpus": str,
+    "dropout": (float, int),
+    "max_epochs": int,
+    "max_steps": int,
+    "student_to_teacher": dict,
+    "teacher_batch_size": int,
+}
+
+
+def fill_settings(config: Config) -> Config:
+    """Complete the `[distillation]` block of a student's config.
+
+    config (Config): The config, left as it is; the block may be missing.
+    RETURNS (Config): A copy with every setting of the block.
+    RAISES (ValueError): A key that does not exist.
+    """
+    filled = Config().from_str(DEFAULT_CONFIG, interpolate=False)
+    known = sorted(filled["distillation"])
+    block = config.get("distillation", {})
+    unknown = sorted(set(block) - set(known))
+    if unknown:
+        raise ValueError(
+            f"[distillation] has no setting '{unknown[0]}'. Its settings are: {', '.join(known)}. "
+            "Correct the config or the override."
+        )
+    filled = filled.merge({"distillation": block})
+    return Config({**config, **filled}, is_interpolated=False)
+
+
+def resolve_settings(config: Config) -> Dict[str, Any]:
+    """Build the objects of a complete `[distillation]` block.
+
+    config (Config): A config, interpolated.
+    RETURNS (Dict[str, Any]): The settings, with batcher, optimizer and loss as functions.
+    RAISES (ValueError): A value of the wrong type. Errors of the registry pass through.
+    """
+    settings = registry.resolve({"distillation": config["distillation"]})["distillation"]
+    for name, kind in _TYPES.items():
+        value = settings[name]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            expected = kind[0] if isinstance(kind, tuple) else kind
+            raise ValueError(
+                f"[distillation] {name} has to be of type {expected.__name__}: found {value!r}. "
+                "Correct the config or the override."
+            )
+    return settings
