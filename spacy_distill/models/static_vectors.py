@@ -2,16 +2,17 @@
 
 from typing import Callable, Tuple
 
-from spacy.attrs import ORTH
+from spacy.attrs import LOWER, ORTH
 from spacy.vectors import Mode
 from thinc.api import Model
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ints1d
 
 from .word_forms import ATTRIBUTES, WordForms
 
 
 def static_vectors() -> Model[WordForms, Floats2d]:
-    """Look up each form's vector in the vocabulary's table; zeros for forms that have none.
+    """Look up each form's vector in the vocabulary's table, as written or in lower case; zeros for
+    forms that have none.
 
     The vectors are neither trained nor projected: the layer after this one does that. Without a
     table in the vocabulary the output has no columns. `nO` is set at initialization.
@@ -31,21 +32,27 @@ def forward(
             f"vocabulary has {f'vectors of {found}' if found else 'none'}. Load the pipeline it was "
             "trained in, or set `nlp.vocab.vectors` to that pipeline's before adding the component."
         )
-    output = model.ops.alloc2f(len(forms), width)
-    if width and len(forms):
-        attribute = getattr(vectors, "attr", ORTH)
-        keys = forms.attributes[:, ATTRIBUTES.index(attribute)]
-        if vectors.mode == Mode.default:
-            rows = vectors.find(keys=keys)
-            (known,) = (rows >= 0).nonzero()
-            output[known] = model.ops.asarray(vectors.data[rows[known]])
-        else:
-            output[:] = model.ops.asarray(vectors.get_batch(keys))
+    if not width or not len(forms):
+        output = model.ops.alloc2f(len(forms), width)
+    elif vectors.mode == Mode.floret:
+        output = model.ops.asarray2f(vectors.get_batch(_keys(forms, vectors.attr)))
+    else:
+        # spaCy does not save which attribute a table's keys are. So a form is looked up as it is
+        # written, then in lower case: right for cased and for lower-cased tables.
+        rows = vectors.find(keys=_keys(forms, ORTH))
+        lower_rows = vectors.find(keys=_keys(forms, LOWER))
+        rows = model.ops.xp.where(rows >= 0, rows, lower_rows)
+        output = model.ops.asarray2f(vectors.data[rows])
+        output[rows < 0] = 0
 
     def backprop(d_output: Floats2d) -> None:
         return None
 
     return output, backprop
+
+
+def _keys(forms: WordForms, attribute: int) -> Ints1d:
+    return forms.attributes[:, ATTRIBUTES.index(attribute)]
 
 
 def init(model: Model[WordForms, Floats2d], X=None, Y=None) -> None:

@@ -1,7 +1,7 @@
 """A teacher that reads every document once."""
 
 import hashlib
-from typing import Callable, Dict, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -36,16 +36,19 @@ class CachedTeacher:
         """Documents that the teacher has read."""
         return len(self._emissions)
 
+    def unread(self, docs: Sequence[Doc]) -> List[Doc]:
+        """RETURNS (List[Doc]): The different documents with tokens that the teacher has not read."""
+        different = {_key(doc): doc for doc in docs if len(doc)}
+        return [doc for key, doc in different.items() if key not in self._emissions]
+
     def read(self, docs: Sequence[Doc], on_batch: Callable[[int], None] = lambda n: None) -> None:
         """Let the teacher read the documents that are new to it.
 
         docs (Sequence[Doc]): The documents.
         on_batch (Callable[[int], None]): Called after each batch with the number of its documents.
         """
-        new = {_key(doc): doc for doc in docs}
-        unread = [doc for key, doc in new.items() if key not in self._emissions and len(doc)]
         # Neighbours in length make batches with little padding.
-        for batch in minibatch(sorted(unread, key=len), self.batch_size):
+        for batch in minibatch(sorted(self.unread(docs), key=len), self.batch_size):
             chain = self.teacher.predict_chain(batch)
             emissions = _to_numpy(chain.emissions)
             self._scores = chain.transitions, chain.start, chain.end

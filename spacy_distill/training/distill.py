@@ -268,9 +268,12 @@ def train_student(
 def let_teachers_read(teachers: Mapping[str, Teacher], examples: List[Example], stderr: IO) -> None:
     """Fill the teachers' caches before training starts, behind a progress bar."""
     docs = [example.reference for example in examples]
+    interval = 1 if stderr.isatty() else 30
     for teacher in teachers.values():
         if isinstance(teacher, CachedTeacher):
-            with tqdm.tqdm(desc="Teacher reads", unit="doc", file=stderr, mininterval=1) as bar:
+            n_unread = len(teacher.unread(docs))
+            options = {"unit": "doc", "file": stderr, "mininterval": interval}
+            with tqdm.tqdm(desc="Teacher reads", total=n_unread, **options) as bar:
                 teacher.read(docs, bar.update)
 
 

@@ -1,0 +1,133 @@
+import re
+
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.tokens import DocBin
+
+from spacy_distill.corpora.conll import read_conll
+
+VOCAB = spacy.blank("en").vocab
+
+# Sentences as runs of tokens: an entity's label or None for outside, and the number of tokens.
+runs = st.lists(
+    st.tuples(st.sampled_from([None, "PER", "creative-work"]), st.integers(1, 4)),
+    min_size=1,
+    max_size=6,
+)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_text(text):
+        path = tmp_path / "corpus.conll"
+        path.write_text(text, encoding="utf8")
+        return path
+
+    return write_text
+
+
+def spans(doc):
+    return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+
+
+def tags_of(runs, scheme):
+    """Tags and entities of a sentence, in a tagging scheme."""
+    tags, entities, before = [], [], None
+    for label, length in runs:
+        start = len(tags)
+        if label is None:
+            tags += ["O"] * length
+        else:
+            entities.append((start, start + length, label))
+            prefixes = ["B"] + ["I"] * (length - 1)
+            if scheme == "IOB1" and label != before:
+                prefixes[0] = "I"
+            if scheme in ("BILUO", "IOBES"):
+                prefixes[-1] = "LE"[scheme == "IOBES"] if length > 1 else "US"[scheme == "IOBES"]
+            tags += [f"{prefix}-{label}" for prefix in prefixes]
+        before = label
+    return tags, entities
+
+
+@pytest.mark.parametrize("scheme", ["IOB1", "IOB2", "BILUO", "IOBES"])
+@given(runs=runs)
+def test_every_scheme_gives_the_same_entities(tmp_path_factory, scheme, runs):
+    tags, entities = tags_of(runs, scheme)
+    path = tmp_path_factory.mktemp("schemes") / "corpus.conll"
+    path.write_text("".join(f"word {tag}\n" for tag in tags), encoding="utf8")
+    (doc,) = read_conll(path, VOCAB)
+    assert spans(doc) == entities
+    assert all(token.ent_iob_ for token in doc)
+
+
+def test_sentences_documents_and_columns(write):
+    path = write(
+        "-DOCSTART- -X- O O\n\nEU NNP B-ORG 0\nrejects VBZ O 0\n\n\n"
+        "-DOCSTART- -X- O O\nPeter NNP B-PER 0\nBlackburn NNP I-PER 0"
+    )
+    docs = list(read_conll(path, VOCAB, tag_column=2))
+    assert [[token.text for token in doc] for doc in docs] == [
+        ["EU", "rejects"],
+        ["Peter", "Blackburn"],
+    ]
+    assert [spans(doc) for doc in docs] == [[(0, 1, "ORG")], [(0, 2, "PER")]]
+    # A column counted from the end is the same one.
+    assert [spans(d) for d in read_conll(path, VOCAB, tag_column=-2)] == [spans(d) for d in docs]
+
+
+def test_tabs_keep_odd_blanks_in_tokens_and_end_sentences(write):
+    path = write("New\u00a0York\tB-location\n\u00a0\tO\n\t\nto day\tO\n")
+    first, second = read_conll(path, VOCAB)
+    assert [token.text for token in first] == ["New\u00a0York", "\u00a0"]
+    assert [token.text for token in second] == ["to day"]
+
+
+def test_sentence_without_entities_is_annotated(write):
+    (doc,) = read_conll(write("It O\nrained O\n"), VOCAB)
+    assert [token.ent_iob_ for token in doc] == ["O", "O"]
+    assert doc.text == "It rained "
+    assert doc.has_unknown_spaces
+
+
+def test_entities_left_out_stay_unset_on_disk(write):
+    (doc,) = read_conll(write("Oslo B-LOC\nsleeps ?\n"), VOCAB, keep_entities=False)
+    (read,) = DocBin().from_bytes(DocBin(docs=[doc]).to_bytes()).get_docs(VOCAB)
+    for each in (doc, read):
+        assert [token.text for token in each] == ["Oslo", "sleeps"]
+        assert not each.has_annotation("ENT_IOB")
+        assert each.has_unknown_spaces
+
+
+@pytest.mark.parametrize(
+    "line, tag_column, found",
+    [
+        ("Oslo", -1, "1 column(s) in 'Oslo'"),
+        ("Oslo B-LOC", 2, "2 column(s) in 'Oslo B-LOC'"),
+        ("Oslo B-LOC", -2, "2 column(s) in 'Oslo B-LOC'"),
+        ("Oslo B-LOC", 0, "2 column(s) in 'Oslo B-LOC'"),
+        ("Oslo B-LOC 0", -1, "the tag '0'"),
+        ("Oslo LOC", -1, "the tag 'LOC'"),
+        ("Oslo X-LOC", -1, "the tag 'X-LOC'"),
+        ("Oslo B-", -1, "the tag 'B-'"),
+        ("\tB-LOC", -1, "an empty first column"),
+    ],
+)
+def test_wrong_lines_are_refused_with_their_place(write, line, tag_column, found):
+    path = write(f"\n{line}\n")
+    with pytest.raises(ValueError, match=re.escape(f"{path}:2: found {found}")) as error:
+        list(read_conll(path, VOCAB, tag_column=tag_column))
+    assert "expected" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_empty_and_undecodable_files(tmp_path, write):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.conll: no such file"):
+        list(read_conll(tmp_path / "nowhere.conll", VOCAB))
+    with pytest.raises(ValueError, match="found no sentence"):
+        list(read_conll(write("-DOCSTART- O\n\n"), VOCAB))
+    path = tmp_path / "latin1.conll"
+    path.write_bytes("Ålesund B-LOC\n".encode("latin1"))
+    with pytest.raises(ValueError, match="not UTF-8"):
+        list(read_conll(path, VOCAB))
