@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Iterable, List, Optional, Tuple
 
 import numpy
 from thinc.types import Floats1d, Floats2d, Ints1d, Ints2d
 
 PREFIXES = ("B", "I", "L", "U")
+# Stands for the tag number of a token without annotation.
+UNKNOWN = -1
 
 
 def n_tags(n_labels: int) -> int:
@@ -59,25 +61,47 @@ class BiluoTags:
     def __len__(self) -> int:
         return n_tags(len(self.labels))
 
-    def allowed(self, tags: Iterable[Optional[str]]) -> numpy.ndarray:
-        """Mark the tags that an annotation leaves open.
+    def numbers(self, tags: Iterable[Optional[str]]) -> Ints1d:
+        """Number tags.
 
-        tags (Iterable[Optional[str]]): A BILUO tag per token; None, "" or "-" where it is unknown.
-        RETURNS (numpy.ndarray): (tokens, tags), bool: one True per known token, all True elsewhere.
+        tags (Iterable[Optional[str]]): BILUO tags; None, "" or "-" where the tag is unknown.
+        RETURNS (Ints1d): (tags,) int64, UNKNOWN where it is.
         RAISES (ValueError): A tag that is not one of these labels'.
         """
-        numbers = _numbers(self.labels)
-        rows = []
+        numbers = []
         for tag in tags:
-            if tag not in numbers:
-                known = ", ".join(self.labels) or "none"
-                raise ValueError(
-                    f"The annotation has the tag '{tag}', but the labels are: {known}. "
-                    "Add the label to the component or take it out of the annotation."
-                )
-            rows.append(numbers[tag])
-        columns = numpy.asarray(rows, dtype="int64")
-        return (columns[:, None] == numpy.arange(len(self))) | (columns[:, None] < 0)
+            if tag in (None, "", "-"):
+                numbers.append(UNKNOWN)
+            elif tag == "O":
+                numbers.append(0)
+            else:
+                prefix, _, label = str(tag).partition("-")
+                if prefix not in PREFIXES:
+                    raise ValueError(
+                        f"'{tag}' is no BILUO tag: expected O, or B-, I-, L- or U- and a label. "
+                        "Convert the annotation, e.g. with spacy.training.iob_to_biluo."
+                    )
+                numbers.append(self.first_tag(label) + PREFIXES.index(prefix))
+        return numpy.asarray(numbers, dtype="int64")
+
+    def first_tag(self, label: str) -> int:
+        """RETURNS (int): The number of a label's B tag; I, L and U come after it."""
+        if label not in self.labels:
+            raise ValueError(
+                f"The annotation has the label '{label}', but the labels are: "
+                f"{', '.join(self.labels) or 'none'}. Add the label to the component or take it out "
+                "of the annotation."
+            )
+        return 1 + len(PREFIXES) * self.labels.index(label)
+
+    def allowed(self, numbers: Ints1d) -> numpy.ndarray:
+        """Mark the tags that an annotation leaves open.
+
+        numbers (Ints1d): (tokens,) tag numbers, or UNKNOWN.
+        RETURNS (numpy.ndarray): (tokens, tags), bool: one True per known token, all True elsewhere.
+        """
+        numbers = numpy.asarray(numbers)[:, None]
+        return (numbers == numpy.arange(len(self))) | (numbers == UNKNOWN)
 
     def spans(self, tags: Ints1d) -> List[Tuple[int, int, str]]:
         """Read the entities off a possible tag sequence.
@@ -97,7 +121,7 @@ class BiluoTags:
 
     def span_tags(self, length: int, label: str) -> List[int]:
         """RETURNS (List[int]): The tag numbers of an entity of so many tokens."""
-        first = 1 + len(PREFIXES) * self.labels.index(label)
+        first = self.first_tag(label)
         if length == 1:
             return [first + 3]
         return [first, *[first + 1] * (length - 2), first + 2]
@@ -116,11 +140,3 @@ class BiluoTags:
         for row, (start, end, label) in zip(tags, spans, strict=True):
             row[: end - start] = self.span_tags(end - start, label)
         return rows, tags
-
-
-@lru_cache(maxsize=64)
-def _numbers(labels: Tuple[str, ...]) -> Dict[Optional[str], int]:
-    numbers: Dict[Optional[str], int] = {
-        name: number for number, name in enumerate(BiluoTags(labels).names)
-    }
-    return {**numbers, None: -1, "": -1, "-": -1}

@@ -15,6 +15,7 @@ from thinc.types import Floats2d, Ints1d
 from ..chain import BiluoTags, ChainCounts, LinearChain
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..teachers import Teacher, match_labels
+from .gold_tags import gold_tags
 
 # Documents that a model sees at initialization, to infer the widths of its layers.
 SAMPLE_SIZE = 10
@@ -252,7 +253,8 @@ class ChainNER(TrainablePipe):
 
     def _allowed(self, examples: Iterable[Example]) -> numpy.ndarray:
         tags = self.tags
-        return numpy.concatenate([tags.allowed(example.get_aligned_ner()) for example in examples])
+        numbers = numpy.concatenate([gold_tags(example, tags) for example in examples])
+        return tags.allowed(numbers)
 
     def _checked(self, loss: float) -> float:
         if not numpy.isfinite(loss):
