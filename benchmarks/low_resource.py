@@ -58,12 +58,12 @@ def prepare(dataset: Dataset, data: Optional[Path], labeled: int, seed: int, fol
         return
     folder.mkdir(parents=True, exist_ok=True)
     if dataset is Dataset.newsroom:
-        script = ["scripts/convert_newsroom.py", data or "assets/newsroom/raw", corpus]
+        script: List[Any] = ["scripts/convert_newsroom.py", data or "assets/newsroom/raw", corpus]
         run(*script, "--labeled", labeled, log=folder / "convert.log")
     elif data is None:
         msg.fail("CoNLL-2003 cannot be shipped", "Name its folder with --data", exits=1)
     else:
-        script = ["scripts/convert_conll.py", data, corpus, "--tag-column", 1]
+        script = ["scripts/convert_conll.py", data, corpus, "--tag-column", "1"]
         options = ["--dev-file", "valid.txt", "--labeled", labeled, "--seed", seed, "--dev", 1000]
         run(*script, *options, log=folder / "convert.log")
 
@@ -102,7 +102,11 @@ def score(model: Path, corpus: Path) -> Dict[str, Any]:
         }
         gold = [iobes(example.reference) for example in examples]
         predicted = [iobes(example.predicted) for example in examples]
-        for name, metric in (("f1", f1_score), ("precision", precision_score), ("recall", recall_score)):
+        for name, metric in (
+            ("f1", f1_score),
+            ("precision", precision_score),
+            ("recall", recall_score),
+        ):
             value = metric(gold, predicted, mode="strict", scheme=IOBES)
             scores[part][f"seqeval_{name}"] = 100 * float(value)
     return scores

@@ -21,12 +21,13 @@ import spacy
 import tqdm
 import typer
 from spacy.language import Language
+from spacy.pipeline import TrainablePipe
 from spacy.training import Corpus
 from wasabi import msg
 
 
 def accuracy(nlp: Language, test: Path) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): Strict precision, recall and F1, overall and per type, in percent."""
+    """RETURNS (Dict[str, Any]): Strict precision, recall and F1, and F1 per type, in percent."""
     scores = nlp.evaluate(list(Corpus(test)(nlp)))
     per_type = scores["ents_per_type"] or {}
     return {
@@ -41,7 +42,7 @@ def parameters(nlp: Language) -> int:
     """RETURNS (int): Numbers in the pipeline's models and word vectors."""
     total = nlp.vocab.vectors.data.size
     for _, pipe in nlp.pipeline:
-        for node in getattr(pipe, "model", None).walk() if hasattr(pipe, "model") else ():
+        for node in pipe.model.walk() if isinstance(pipe, TrainablePipe) else ():
             total += sum(node.get_param(name).size for name in node.param_names)
             for shim in node.shims:
                 total += sum(weights.numel() for weights in shim._model.parameters())

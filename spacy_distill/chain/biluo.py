@@ -89,8 +89,8 @@ class BiluoTags:
         if label not in self.labels:
             raise ValueError(
                 f"The annotation has the label '{label}', but the labels are: "
-                f"{', '.join(self.labels) or 'none'}. Add the label to the component or take it out "
-                "of the annotation."
+                f"{', '.join(self.labels) or 'none'}. Add the label to the component or take it "
+                "out of the annotation."
             )
         return 1 + len(PREFIXES) * self.labels.index(label)
 

@@ -65,7 +65,7 @@ def k_best(
     tags = numpy.zeros((k, n_tokens), dtype="int64")
     cells = numpy.zeros((n_tokens, k), dtype="int64")
     later = numpy.zeros(n_tokens, dtype=bool)
-    for step, before in packing.steps():
+    for _, before in packing.steps():
         later[before] = True
     last = numpy.flatnonzero(~later)
     finals = best[last].reshape(len(last), size * k)

@@ -53,12 +53,12 @@ class ChainCounts:
 
 @dataclass(frozen=True, eq=False)
 class LinearChain:
-    """A linear-chain conditional random field (Lafferty, McCallum, Pereira 2001) over a ragged batch.
+    """A linear-chain conditional random field (Lafferty, McCallum, Pereira 2001), batched.
 
-    A tag sequence's score is the sum of its emissions, its transitions, the start score of its first
-    tag and the end score of its last one; its probability is the exponential of the score, divided
-    by the partition function. -inf marks what is impossible. Arrays are numpy's or cupy's, float32;
-    sums run in float64. `pytorch-struct` (Rush 2020) gave the methods their names.
+    A tag sequence's score is the sum of its emissions, its transitions, the start score of its
+    first tag and the end score of its last one; its probability is the exponential of the score,
+    divided by the partition function. -inf marks what is impossible. Arrays are numpy's or
+    cupy's, float32; sums run in float64. `pytorch-struct` (Rush 2020) gave the methods their names.
 
     emissions (Floats2d): (tokens, tags) scores; the sentences' tokens one after another.
     lengths (Ints1d): (sequences,) tokens per sentence, zeros allowed; always a numpy array.
@@ -88,8 +88,8 @@ class LinearChain:
 
     @cached_property
     def log_partition(self) -> Floats1d:
-        """(sequences,) Logarithm of the summed exponentials of all sequences' scores, float32; 0 for
-        an empty sentence, -inf where no sequence is possible."""
+        """(sequences,) Logarithm of the summed exponentials of all sequences' scores, float32; 0
+        for an empty sentence, -inf where no sequence is possible."""
         return self._trellis.log_partition.astype("float32")
 
     def score(self, tags: Ints1d) -> Floats1d:
@@ -113,7 +113,7 @@ class LinearChain:
 
     def pairwise_marginals(self) -> Floats3d:
         """RETURNS (Floats3d): (tokens, tags, tags) probability of each pair of tags at the token
-        before and the token, float32; zeros at first tokens. Takes tags x tags x 4 bytes a token."""
+        before and the token, float32; zeros at first tokens. Takes 4 * tags**2 bytes a token."""
         xp = self._xp
         size = len(self.start)
         pairs = xp.zeros((len(self.emissions), size, size), dtype="float32")
@@ -153,8 +153,8 @@ class LinearChain:
 
         k (int): How many.
         RETURNS (Tuple[Ints2d, Floats2d]): Tags (k, tokens), int64, the best sequence first, and
-            scores (k, sequences), float64: -inf where a sentence has fewer possible sequences, which
-            leaves the tags without a meaning. An empty sentence has one sequence of score 0.
+            scores (k, sequences), float64: -inf where a sentence has fewer possible sequences; the
+            tags have no meaning there. An empty sentence has one sequence of score 0.
         """
         xp = self._xp
         packed, scores = k_best(
@@ -169,8 +169,8 @@ class LinearChain:
         return self.cross_entropy(self)
 
     def cross_entropy(self, other: "LinearChain") -> Floats1d:
-        """Expect the negative log-probability that another chain over the same tokens and tags gives
-        to this chain's sequences (Wang et al. 2021, "Structural Knowledge Distillation").
+        """Expect the negative log-probability that another chain over the same tokens and tags
+        gives to this chain's sequences (Wang et al. 2021, "Structural Knowledge Distillation").
 
         other (LinearChain): The chain that is judged; the student in distillation.
         RETURNS (Floats1d): (sequences,) nats, float64; inf where this chain needs what the other
@@ -193,8 +193,8 @@ class LinearChain:
         return self.cross_entropy(other) - self.entropy()
 
     def span_marginal(self, rows: Ints1d, tags: Ints2d) -> Floats1d:
-        """Find the probability that stretches of tokens carry given tags; with the tags of an entity
-        (`BiluoTags.segments`), the probability of that entity.
+        """Find the probability that stretches of tokens carry given tags; with the tags of an
+        entity (`BiluoTags.segments`), the probability of that entity.
 
         rows (Ints1d): (spans,) each span's first row among the batch's tokens.
         tags (Ints2d): (spans, longest span) tag numbers, filled up with -1.
@@ -224,8 +224,8 @@ class LinearChain:
     # Chains made out of this one
 
     def scaled(self, temperature: float) -> "LinearChain":
-        """RETURNS (LinearChain): The chain with all scores divided by a temperature (Hinton, Vinyals,
-        Dean 2015)."""
+        """RETURNS (LinearChain): The chain with all scores divided by a temperature (Hinton,
+        Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network")."""
         if temperature == 1.0:
             return self
         return replace(

@@ -35,7 +35,7 @@ class Packing:
             the step before.
         """
         bounds = self.offsets.tolist()
-        for before, start, end in zip(bounds, bounds[1:], bounds[2:]):
+        for before, start, end in zip(bounds, bounds[1:], bounds[2:], strict=False):
             yield slice(start, end), slice(before, before + end - start)
 
     @property
@@ -63,5 +63,10 @@ def pack(lengths: Ints1d, xp=numpy) -> Packing:
     reversed_rows = starts[sequences] + lengths[sequences] - 1 - step
     n_first = int(sizes[0]) if n_steps else 0
     previous = numpy.arange(n_first, len(rows)) - numpy.repeat(sizes[:-1], sizes[1:])
-    arrays = (xp.asarray(array) for array in (rows, reversed_rows, sequences, previous))
-    return Packing(*arrays, offsets)
+    return Packing(
+        xp.asarray(rows),
+        xp.asarray(reversed_rows),
+        xp.asarray(sequences),
+        xp.asarray(previous),
+        offsets,
+    )

@@ -15,7 +15,6 @@ from ..training.distill import distill
 
 @app.command("distill", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def distill_cli(
-    # fmt: off
     ctx: typer.Context,
     teacher: str = Arg(..., help="Teacher pipeline: the name of a package or a folder"),
     student_config: Path = Arg(
@@ -37,7 +36,6 @@ def distill_cli(
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace models that are in the output folder"
     ),
-    # fmt: on
 ) -> None:
     """
     Distil a teacher pipeline into the student of a config. The student learns from the teacher's

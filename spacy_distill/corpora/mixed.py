@@ -11,7 +11,7 @@ from spacy.training import Corpus, Example
 def MixedCorpus(
     labeled: Optional[Path] = None,
     unlabeled: Optional[Path] = None,
-    repeat_labeled: int = 1,
+    labeled_share: float = 0.0,
     max_length: int = 0,
     limit: int = 0,
 ) -> Callable[[Language], Iterable[Example]]:
@@ -19,8 +19,9 @@ def MixedCorpus(
 
     labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities.
     unlabeled (Optional[Path]): The same without; entities that it has are dropped.
-    repeat_labeled (int): How often each labeled document comes in a pass, so that few labels are
-        not lost among much text.
+    labeled_share (float): The share of a pass's documents that are labeled, from 0 to below 1: the
+        labeled ones are repeated until they come near it, so that few labels are not lost among
+        much text. Each comes at least once.
     max_length (int): Longer documents are split into sentences or left out, as in spaCy's Corpus;
         0 is no limit.
     limit (int): Read at most so many unlabeled documents; 0 is no limit.
@@ -28,8 +29,13 @@ def MixedCorpus(
     """
     if labeled is None and unlabeled is None:
         raise ValueError(
-            "The corpus spacy-distill.MixedCorpus.v1 has neither `labeled` nor `unlabeled`. Set the "
-            "path of at least one."
+            "The corpus spacy-distill.MixedCorpus.v1 has neither `labeled` nor `unlabeled`. Set "
+            "the path of at least one."
+        )
+    if not 0 <= labeled_share < 1:
+        raise ValueError(
+            f"labeled_share={labeled_share} of spacy-distill.MixedCorpus.v1 is no share of the "
+            "documents: give a number from 0 to below 1."
         )
     for name, path in (("labeled", labeled), ("unlabeled", unlabeled)):
         if path is not None and not Path(path).exists():
@@ -38,13 +44,16 @@ def MixedCorpus(
             )
 
     def read(nlp: Language) -> Iterator[Example]:
-        if labeled is not None:
-            examples = list(Corpus(labeled, max_length=max_length)(nlp))
-            for _ in range(repeat_labeled):
-                yield from examples
+        n_unlabeled = 0
         if unlabeled is not None:
             for example in Corpus(unlabeled, max_length=max_length, limit=limit)(nlp):
+                n_unlabeled += 1
                 yield Example(example.predicted, without_entities(example.reference))
+        if labeled is not None:
+            examples = list(Corpus(labeled, max_length=max_length)(nlp))
+            wanted = n_unlabeled * labeled_share / (1 - labeled_share)
+            for _ in range(max(round(wanted / max(len(examples), 1)), 1)):
+                yield from examples
 
     return read
 

@@ -16,8 +16,8 @@ def ChainHead(
     """Linear emissions, and transition scores where wanted.
 
     With `crf`, the chain is a conditional random field: transitions, start and end scores are
-    trained, and what is no BILUO sequence is impossible. Without, each token's tags are a softmax of
-    their own, and the constraints only guide prediction.
+    trained, and what is no BILUO sequence is impossible. Without, each token's tags are a softmax
+    of their own, and the constraints only guide prediction.
 
     nL (Optional[int]): Entity labels; the chain has 1 + 4 * nL tags.
     nI (Optional[int]): Input width.

@@ -1,4 +1,4 @@
-"""The student: Ma and Hovy's LSTM-CNN-CRF as the compact model of Izsak, Guskin, Wasserblat 2019."""
+"""The student: Ma and Hovy's LSTM-CNN-CRF, the compact model of Izsak, Guskin, Wasserblat 2019."""
 
 from typing import Dict, List, Optional
 
@@ -26,8 +26,8 @@ def LSTMCNN(
     crf: bool = True,
     nL: Optional[int] = None,
 ) -> Model[List[Doc], LinearChain]:
-    """Build an LSTM-CNN tagger: word vectors, form features and a character CNN, side by side, under
-    a bidirectional LSTM and a chain of BILUO tags.
+    """Build an LSTM-CNN tagger: word vectors, form features and a character CNN, side by side,
+    under a bidirectional LSTM and a chain of BILUO tags.
 
     width (int): Output width of each BiLSTM layer, half of it for each direction.
     depth (int): BiLSTM layers.

@@ -29,8 +29,8 @@ def forward(
     if width and found != width:
         raise ValueError(
             f"The model was trained with word vectors of {width} dimensions, but the pipeline's "
-            f"vocabulary has {f'vectors of {found}' if found else 'none'}. Load the pipeline it was "
-            "trained in, or set `nlp.vocab.vectors` to that pipeline's before adding the component."
+            f"vocabulary has {f'vectors of {found}' if found else 'none'}. Load the pipeline it "
+            "was trained in, or set `nlp.vocab.vectors` to that pipeline's table first."
         )
     if not width or not len(forms):
         output = model.ops.alloc2f(len(forms), width)

@@ -15,10 +15,10 @@ def TokenClassifier(
 ) -> Model[List[Doc], LinearChain]:
     """Build a token classifier over BILUO tags.
 
-    tok2vec (Model[List[Doc], List[Floats2d]]): One vector a token: a layer of its own, or a listener
-        to a `tok2vec` or `transformer` component.
-    crf (bool): Trained transition scores; a softmax per token if False, as BERT's authors fine-tune
-        it (Devlin et al. 2019), with the constraints of BILUO in prediction.
+    tok2vec (Model[List[Doc], List[Floats2d]]): One vector a token: a layer of its own, or a
+        listener to a `tok2vec` or `transformer` component.
+    crf (bool): Trained transition scores; a softmax per token if False, as BERT's authors
+        fine-tune it (Devlin et al. 2019), with the constraints of BILUO in prediction.
     nL (Optional[int]): Entity labels, set by the component.
     RETURNS (Model[List[Doc], LinearChain]): Documents in, their chains out.
     """

@@ -10,7 +10,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 from thinc.types import Floats2d, Ints1d, Ints2d, Ragged
 
-ATTRIBUTES = (ORTH, LOWER, PREFIX, SUFFIX, SHAPE)
+ATTRIBUTES = [ORTH, LOWER, PREFIX, SUFFIX, SHAPE]
 
 
 @dataclass(frozen=True, eq=False)

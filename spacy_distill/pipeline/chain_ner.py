@@ -169,9 +169,9 @@ class ChainNER(TrainablePipe):
     ) -> Tuple[float, ChainCounts]:
         """Find the loss of the gold entities.
 
-        examples (Iterable[Example]): The examples; tokens without annotation leave their tags open.
+        examples (Iterable[Example]): The examples; unannotated tokens leave their tags open.
         scores (LinearChain): The chain of the examples' predicted documents.
-        RETURNS (Tuple[float, ChainCounts]): Mean negative log-likelihood per token, and its gradient.
+        RETURNS (Tuple[float, ChainCounts]): Mean negative log-likelihood per token, its gradient.
         """
         loss, gradient = negative_log_likelihood(scores, self._allowed(examples))
         n_tokens = max(len(scores.emissions), 1)
@@ -196,7 +196,7 @@ class ChainNER(TrainablePipe):
         examples (Iterable[Example]): The examples. Both documents of one have the same tokens.
         drop (float): The dropout rate.
         sgd (Optional[Optimizer]): The optimizer; without it, gradients add up.
-        losses (Optional[Dict[str, float]]): Record of the losses, updated under the component's name.
+        losses (Optional[Dict[str, float]]): Record of the losses, by component's name.
         loss (Optional[DistillationLoss]): The loss, ChainDistillation with its defaults if None.
         RETURNS (Dict[str, float]): The losses.
         """

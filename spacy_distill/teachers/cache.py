@@ -37,7 +37,7 @@ class CachedTeacher:
         return len(self._emissions)
 
     def unread(self, docs: Sequence[Doc]) -> List[Doc]:
-        """RETURNS (List[Doc]): The different documents with tokens that the teacher has not read."""
+        """RETURNS (List[Doc]): The different documents that the teacher has not read."""
         different = {_key(doc): doc for doc in docs if len(doc)}
         return [doc for key, doc in different.items() if key not in self._emissions]
 

@@ -1,6 +1,6 @@
 """A pipeline with a chain component as a teacher."""
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -9,7 +9,7 @@ from ..chain import LinearChain
 
 
 class PipelineTeacher:
-    """Runs a pipeline's components up to one that predicts chains (`ner_teacher`, `ner_student`)."""
+    """Runs a pipeline up to a component that predicts chains (`ner_teacher`, `ner_student`)."""
 
     def __init__(self, nlp: Language, pipe_name: Optional[str] = None) -> None:
         """Choose the component that teaches.
@@ -24,8 +24,8 @@ class PipelineTeacher:
             wanted = "none that predicts chains" if not able else f"several: {', '.join(able)}"
             raise ValueError(
                 "The teacher's pipeline needs one component that can teach, 'ner_teacher' or "
-                f"'ner_student', and has {wanted}. {found} Choose another pipeline, or the component "
-                "with [distillation.student_to_teacher]."
+                f"'ner_student', and has {wanted}. {found} Choose another pipeline, or the "
+                "component with [distillation.student_to_teacher]."
             )
         if pipe_name is not None and pipe_name not in able:
             raise ValueError(
@@ -34,7 +34,7 @@ class PipelineTeacher:
             )
         self.nlp = nlp
         self.pipe_name = able[0] if pipe_name is None else pipe_name
-        self._pipe = nlp.get_pipe(self.pipe_name)
+        self._pipe: Any = nlp.get_pipe(self.pipe_name)
 
     @property
     def labels(self) -> Tuple[str, ...]:

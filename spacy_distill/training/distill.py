@@ -40,10 +40,10 @@ def distill(
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
 ) -> Language:
-    """Train a student on a teacher's probabilities, and on gold entities where documents have some.
+    """Train a student on a teacher's probabilities, and on gold entities where there are some.
 
-    teacher (Union[str, Path, Language, Teacher]): A pipeline's name or folder, a loaded pipeline, or
-        any object with `labels` and `predict_chain`.
+    teacher (Union[str, Path, Language, Teacher]): A pipeline's name or folder, a loaded pipeline,
+        or any object with `labels` and `predict_chain`.
     student (Union[str, Path, Config, Mapping]): The student's config, or its path. Its
         `[distillation]` block says what to learn from and how; `[training]` gives the development
         corpus, evaluation, patience, score weights, logger and seed.
@@ -52,8 +52,8 @@ def distill(
     use_gpu (int): GPU id, -1 for the CPU.
     overwrite (bool): Whether models that are in the output folder may be replaced.
     stdout, stderr (IO): Where the logger writes.
-    RETURNS (Language): The student with its last parameters, averaged where the optimizer averages.
-    RAISES (ValueError): A setting, a label or a folder is not as it has to be; the message says how.
+    RETURNS (Language): The student with its last parameters, averaged if the optimizer averages.
+    RAISES (ValueError): A setting, a label or a folder is not as it has to be.
     """
     config = load_student_config(student, overrides or {})
     require_device(use_gpu)

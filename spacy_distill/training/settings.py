@@ -1,6 +1,6 @@
 """The `[distillation]` block: its defaults, and its check."""
 
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from spacy.util import registry
 from thinc.api import Config
@@ -37,7 +37,7 @@ L2 = 0.0
 grad_clip = 1.0
 use_averages = true
 eps = 0.00000001
-learn_rate = 0.002
+learn_rate = 0.005
 
 [distillation.loss]
 @losses = "spacy-distill.ChainDistillation.v1"
@@ -46,13 +46,13 @@ beta = 0.5
 temperature = 1.0
 """
 
-_TYPES = {
-    "corpus": str,
+_TYPES: Dict[str, Tuple[type, ...]] = {
+    "corpus": (str,),
     "dropout": (float, int),
-    "max_epochs": int,
-    "max_steps": int,
-    "student_to_teacher": dict,
-    "teacher_batch_size": int,
+    "max_epochs": (int,),
+    "max_steps": (int,),
+    "student_to_teacher": (dict,),
+    "teacher_batch_size": (int,),
 }
 
 
@@ -84,12 +84,11 @@ def resolve_settings(config: Config) -> Dict[str, Any]:
     RAISES (ValueError): A value of the wrong type. Errors of the registry pass through.
     """
     settings = registry.resolve({"distillation": config["distillation"]})["distillation"]
-    for name, kind in _TYPES.items():
+    for name, types in _TYPES.items():
         value = settings[name]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            expected = kind[0] if isinstance(kind, tuple) else kind
+        if not isinstance(value, types) or isinstance(value, bool):
             raise ValueError(
-                f"[distillation] {name} has to be of type {expected.__name__}: found {value!r}. "
+                f"[distillation] {name} has to be of type {types[0].__name__}: found {value!r}. "
                 "Correct the config or the override."
             )
     return settings
