@@ -9,13 +9,15 @@ scores lie within some hundreds of nats. `log_trellis` works on logarithms at an
 from dataclasses import dataclass
 from typing import Optional
 
+import numpy
 from thinc.api import get_array_module
 from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d
 
 from .packing import Packing
 
-# Below this a step has lost so much mass that tags of relative weight 1e-308 may have mattered.
-SMALLEST_SCALE = 1e-200
+# Weights below 1e-307 are rounded to nothing. As long as no weight is multiplied by more than this
+# on its way to a probability, nothing that counts was lost.
+LARGEST_FACTOR = 1e290
 
 
 @dataclass(frozen=True)
@@ -133,14 +135,18 @@ def scaled_trellis(
         scale[step] = total
         total[total == 0] = 1
         xp.divide(arriving, total[:, None], out=forward[step])
-    if scale.min(initial=1.0) < SMALLEST_SCALE:
+    if not scale.all():
         return None
-    weights /= scale[:, None]
     backward = xp.ones_like(weights)
-    for step, before in reversed(list(packing.steps())):
-        weights[step] *= backward[step]
-        xp.matmul(weights[step], links.T, out=backward[before])
-    weights[first] *= backward[first]
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        weights /= scale[:, None]
+        for step, before in reversed(list(packing.steps())):
+            weights[step] *= backward[step]
+            xp.matmul(weights[step], links.T, out=backward[before])
+        weights[first] *= backward[first]
+        largest = (backward.max(axis=1) / scale).max(initial=0.0)
+    if not largest < LARGEST_FACTOR:
+        return None
     steps = xp.log(scale) + peak
     steps[first.stop :] += link_peak
     log_partition = _sum_rows(steps, packing, n_sequences)

@@ -12,9 +12,6 @@ from .decoding import k_best, viterbi
 from .forward_backward import Trellis, log_trellis, scaled_trellis
 from .packing import Packing, pack
 
-# Stands for -inf where zero times it has to be zero.
-_IMPOSSIBLE = -1e30
-
 
 @dataclass(frozen=True, eq=False)
 class ChainCounts:
@@ -179,13 +176,16 @@ class LinearChain:
         """
         xp = self._xp
         trellis, packing = self._trellis, self._packing
-        scores = xp.maximum(other._emissions, _IMPOSSIBLE)
-        expected = (trellis.unary() * scores).sum(axis=1)
-        links = xp.maximum(other.transitions, _IMPOSSIBLE).astype("float64")
-        expected[packing.first.stop :] += trellis.expected_transition_scores(links)
-        # A chain has no mass to speak of on what it excludes itself; more is the other one's "no".
-        expected[expected < _IMPOSSIBLE * 1e-15] = -xp.inf
-        return other._trellis.log_partition - self._sum_per_sequence(expected)
+        no_tag, no_link = xp.isneginf(other._emissions), xp.isneginf(other.transitions)
+        unary, later = trellis.unary(), slice(packing.first.stop, None)
+        expected = (unary * xp.where(no_tag, 0, other._emissions)).sum(axis=1)
+        links = xp.where(no_link, 0, other.transitions).astype("float64")
+        expected[later] += trellis.expected_transition_scores(links)
+        excluded = (unary * no_tag).sum(axis=1)
+        excluded[later] += trellis.expected_transition_scores(no_link.astype("float64"))
+        ends = self._sum_per_sequence(excluded) > 0
+        log_partition = other._trellis.log_partition
+        return xp.where(ends, xp.inf, log_partition - self._sum_per_sequence(expected))
 
     def kl(self, other: "LinearChain") -> Floats1d:
         """RETURNS (Floats1d): (sequences,) Kullback-Leibler divergence of another chain from this

@@ -1,5 +1,6 @@
 """Gold and teacher in one loss, both as chains."""
 
+from math import inf
 from typing import Callable, Tuple
 
 from thinc.api import get_array_module
@@ -29,7 +30,8 @@ def ChainDistillation(
     RETURNS (DistillationLoss): Takes student, teacher and allowed tags; returns the mean loss per
         token and its gradient.
     """
-    if alpha < 0 or beta < 0 or not alpha + beta or temperature <= 0:
+    weights_fit = alpha >= 0 and beta >= 0 and 0 < alpha + beta < inf
+    if not (weights_fit and 0 < temperature < inf):
         raise ValueError(
             f"alpha={alpha}, beta={beta}, temperature={temperature} make no loss: alpha and beta "
             "have to be 0 or more and not both 0, the temperature above 0."

@@ -82,10 +82,13 @@ def resize(model: Model[Ragged, LinearChain], nL: int) -> None:
     nL (int): The new number of labels, not below the old one.
     """
     before = model.get_dim("nL") if model.has_dim("nL") else None
-    model.set_dim("nL", nL, force=True)
     if before is None or not model.has_param("W"):
+        model.set_dim("nL", nL, force=True)
         return
     old = {name: model.get_param(name) for name in model.param_names}
+    for name in old:
+        model.set_param(name, None)  # else thinc holds the dimension fast
+    model.set_dim("nL", nL, force=True)
     init(model)
     size = n_tags(before)
     for name, values in old.items():
@@ -95,6 +98,7 @@ def resize(model: Model[Ragged, LinearChain], nL: int) -> None:
         else:
             grown[:size] = values
         model.set_param(name, grown)
+        model.set_grad(name, model.ops.xp.zeros_like(grown))
 
 
 def with_chain_head(tokens: Model, head: Model) -> Model[List[Doc], LinearChain]:

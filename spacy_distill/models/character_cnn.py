@@ -46,7 +46,7 @@ def forward(
     # (forms, windows, window * width): each character beside its neighbours
     embedded = E[rows]
     windows = xp.concatenate([embedded[:, i : i + n_windows] for i in range(WINDOW)], axis=2)
-    responses = windows.reshape(n_forms * n_windows, -1) @ W.T
+    responses = windows.reshape(n_forms * n_windows, windows.shape[2]) @ W.T
     responses = responses.reshape(n_forms, n_windows, n_filters)
     beyond = xp.arange(n_windows) >= xp.maximum(xp.asarray(n_characters), 1)[:, None]
     responses[beyond] = -xp.inf
@@ -59,13 +59,13 @@ def forward(
         d_responses[forms_index, winners, filters_index] = dY
         d_flat = d_responses.reshape(n_forms * n_windows, n_filters)
         model.inc_grad("b", dY.sum(axis=0))
-        model.inc_grad("W", d_flat.T @ windows.reshape(n_forms * n_windows, -1))
-        d_windows = (d_flat @ W).reshape(n_forms, n_windows, -1)
+        model.inc_grad("W", d_flat.T @ windows.reshape(n_forms * n_windows, windows.shape[2]))
+        d_windows = (d_flat @ W).reshape(windows.shape)
         d_embedded = xp.zeros_like(embedded)
         for i, part in enumerate(xp.split(d_windows, WINDOW, axis=2)):
             d_embedded[:, i : i + n_windows] += part
         dE = xp.zeros_like(E)
-        model.ops.scatter_add(dE, rows.ravel(), d_embedded.reshape(-1, E.shape[1]))
+        model.ops.scatter_add(dE, rows.ravel(), d_embedded.reshape(rows.size, E.shape[1]))
         model.inc_grad("E", dE)
 
     return Y, backprop

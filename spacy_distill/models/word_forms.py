@@ -49,6 +49,9 @@ def forward(
     layer: Model[WordForms, Floats2d] = model.layers[0]
     lengths = [len(doc) for doc in docs]
     forms, form_of_token = distinct_word_forms(docs)
+    if not len(forms):
+        empty = model.ops.alloc2f(0, model.get_dim("nO"))
+        return Ragged(empty, model.ops.asarray1i(lengths)), lambda d_tokens: []
     rows = model.ops.asarray1i(form_of_token)
     vectors, backprop_layer = layer(forms, is_train)
 

@@ -1,0 +1,149 @@
+import itertools
+import re
+
+import numpy
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from spacy.tokens import Doc
+from spacy.training import biluo_tags_to_spans, offsets_to_biluo_tags
+
+from spacy_distill.chain import BiluoTags, constraints, n_tags
+
+VOCAB = spacy.blank("en").vocab
+LABELS = ("PER", "creative-work", "LOC")
+
+
+def is_biluo(names):
+    """Whether tag names are a BILUO sequence, in the words of a regular expression: outside tokens,
+    units, and entities that open with B, go on with I and close with L under one label."""
+    labels = {name[2:] for name in names if name != "O"}
+    entities = [f"U-{label} |B-{label} (I-{label} )*L-{label} " for label in map(re.escape, labels)]
+    sequence = "".join(f"{name} " for name in names)
+    return re.fullmatch(f"({'|'.join(['O ', *entities])})*", sequence) is not None
+
+
+def possible_sequences(labels, length):
+    names = BiluoTags(labels).names
+    for numbers in itertools.product(range(len(names)), repeat=length):
+        if is_biluo([names[number] for number in numbers]):
+            yield numbers
+
+
+# The entities of a document as runs of tokens: a label or None for outside, and a length.
+runs = st.lists(st.tuples(st.sampled_from([None, *LABELS]), st.integers(1, 4)), max_size=5)
+
+
+def lay_out(runs):
+    starts = numpy.cumsum([0, *(length for _, length in runs)]).tolist()
+    spans = [
+        (start, start + length, label)
+        for start, (label, length) in zip(starts, runs, strict=False)
+        if label
+    ]
+    return starts[-1], spans
+
+
+@pytest.mark.parametrize("n_labels, length", [(0, 3), (1, 4), (2, 1), (2, 2), (2, 3), (3, 2)])
+def test_constraints_leave_the_biluo_sequences_and_no_other(n_labels, length):
+    names = BiluoTags(LABELS[:n_labels]).names
+    start, transitions, end = constraints(n_labels)
+    for tags in itertools.product(range(len(names)), repeat=length):
+        pairs = itertools.pairwise(tags)
+        score = start[tags[0]] + sum(transitions[pair] for pair in pairs) + end[tags[-1]]
+        assert score == (0 if is_biluo([names[tag] for tag in tags]) else -numpy.inf), tags
+
+
+def test_constraints_are_shared_and_so_cannot_be_changed():
+    for array in constraints(2):
+        assert array.dtype == "float32"
+        with pytest.raises(ValueError, match="read-only"):
+            array += 1
+
+
+def test_a_new_label_leaves_the_other_tags_as_they_are():
+    """Resizing a trained model relies on it."""
+    few, many = BiluoTags(LABELS[:2]), BiluoTags(LABELS)
+    assert (len(few), len(many)) == (n_tags(2), n_tags(3)) == (len(few.names), len(many.names))
+    assert many.names[: len(few)] == few.names
+    for old, new in zip(constraints(2), constraints(3), strict=True):
+        assert_array_equal(new[tuple(slice(size) for size in old.shape)], old)
+
+
+@pytest.mark.parametrize("length", range(5))
+def test_spans_agree_with_spacy_on_every_sequence(length):
+    tags = BiluoTags(LABELS[:1] if length > 3 else LABELS[:2])
+    doc = Doc(VOCAB, words=["word"] * length)
+    for numbers in possible_sequences(tags.labels, length):
+        expected = biluo_tags_to_spans(doc, [tags.names[number] for number in numbers])
+        found = tags.spans(numpy.asarray(numbers, dtype="int64"))
+        assert found == [(span.start, span.end, span.label_) for span in expected]
+
+
+@given(runs)
+def test_spans_come_back_from_the_tags_that_segments_writes(runs):
+    length, spans = lay_out(runs)
+    tags = BiluoTags(LABELS)
+    rows, segments = tags.segments(spans)
+    assert segments.shape == (len(spans), max((end - start for start, end, _ in spans), default=0))
+    numbers = numpy.zeros(length, dtype="int64")
+    for row, segment, (start, end, _) in zip(rows, segments, spans, strict=True):
+        assert row == start
+        assert (segment[end - start :] == -1).all()
+        numbers[start:end] = segment[: end - start]
+    doc = Doc(VOCAB, words=["word"] * length)
+    offsets = [
+        (doc[start].idx, doc[end - 1].idx + len(doc[end - 1]), label) for start, end, label in spans
+    ]
+    assert [tags.names[number] for number in numbers] == offsets_to_biluo_tags(doc, offsets)
+    assert tags.spans(numbers) == spans
+
+
+def test_allowed_opens_all_tags_where_an_annotation_is_silent():
+    tags = BiluoTags(("PER",))
+    numbers = tags.numbers(["O", None, "", "-", *tags.names[1:]])
+    assert numbers.dtype == "int64"
+    assert numbers.tolist() == [0, -1, -1, -1, 1, 2, 3, 4]
+    allowed = tags.allowed(numbers)
+    assert allowed.dtype == bool
+    known = numpy.eye(5, dtype=bool)
+    assert_array_equal(allowed, [known[0], [True] * 5, [True] * 5, [True] * 5, *known[1:]])
+    assert tags.allowed(tags.numbers([])).shape == (0, 5)
+
+
+def test_numbers_are_places_among_the_names():
+    """Hyphens belong to a label; only the first one parts it from the prefix."""
+    tags = BiluoTags(LABELS)
+    assert tags.numbers(tags.names).tolist() == list(range(len(tags)))
+
+
+@pytest.mark.parametrize(
+    "labels, tag, label, known",
+    [
+        (("PER", "LOC"), "B-ORG", "ORG", "PER, LOC"),
+        (("PER",), "I-PER-X", "PER-X", "PER"),
+        ((), "U-PER", "PER", "none"),
+    ],
+)
+def test_a_label_that_is_unknown_is_named_with_the_known_ones(labels, tag, label, known):
+    message = f"the label '{label}', but the labels are: {known}. Add the label"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        BiluoTags(labels).numbers(["O", tag])
+    with pytest.raises(ValueError, match=re.escape(message)):
+        BiluoTags(labels).segments([(0, 2, label)])
+
+
+@pytest.mark.parametrize("tag", ["PER", "S-PER", "E-PER", "BPER", "o", " "])
+def test_a_tag_of_another_scheme_is_refused(tag):
+    with pytest.raises(ValueError, match=f"'{tag}' is no BILUO tag.*Convert the annotation"):
+        BiluoTags(("PER",)).numbers([tag])
+
+
+def test_no_labels_leave_one_tag():
+    tags = BiluoTags(())
+    assert (len(tags), tags.names) == (1, ("O",))
+    assert tags.allowed(tags.numbers(["O", None])).tolist() == [[True], [True]]
+    assert tags.spans(numpy.zeros(3, dtype="int64")) == []
+    assert [array.tolist() for array in constraints(0)] == [[0], [[0]], [0]]

@@ -1,0 +1,112 @@
+import numpy
+import pytest
+from spacy.util import registry
+
+from spacy_distill.chain import BiluoTags
+from spacy_distill.losses import ChainDistillation
+
+TAGS = BiluoTags(("PER",))
+
+# Sentences of 3, 1, 0 and 2 tokens: labeled throughout, not at all, and each in another way.
+ANNOTATIONS = {
+    "labeled": ["B-PER", "I-PER", "L-PER", "O", "U-PER", "O"],
+    "unlabeled": [None] * 6,
+    "mixed": [None, "O", None, None, "U-PER", "O"],
+}
+
+
+def mask(tags):
+    return TAGS.allowed(TAGS.numbers(tags))
+
+
+def expected_loss(tiny, student, teacher, tags, alpha, beta, temperature):
+    """The loss as its documentation has it, with every tag sequence listed."""
+    best = [TAGS.names[number] for number in tiny.enumerate(teacher).best()]
+    targets = []
+    for rows in numpy.split(numpy.arange(6), numpy.cumsum(tiny.lengths)[:-1]):
+        known = any(tags[row] is not None for row in rows)
+        targets += [tags[row] if known else best[row] for row in rows]
+    task = sum(tiny.enumerate(student).negative_log_likelihoods(mask(targets)))
+    softened = (tiny.enumerate(chain, temperature) for chain in (teacher, student))
+    soft_teacher, soft_student = softened
+    divergence = soft_teacher.divergence_of(soft_student)
+    return (alpha * task + beta * temperature**2 * divergence) / 6
+
+
+@pytest.mark.parametrize("annotation", ANNOTATIONS)
+@pytest.mark.parametrize(
+    "alpha, beta, temperature",
+    [(0.5, 0.5, 1.0), (0.0, 1.0, 1.0), (1.0, 0.0, 2.0), (0.3, 0.7, 2.5), (2.0, 1.0, 0.5)],
+)
+def test_the_value_is_that_of_enumeration(tiny, annotation, alpha, beta, temperature):
+    student, teacher = tiny.chain(0), tiny.chain(1)
+    tags = ANNOTATIONS[annotation]
+    loss = ChainDistillation(alpha=alpha, beta=beta, temperature=temperature)
+    value, _ = loss(student, teacher, mask(tags))
+    expected = expected_loss(tiny, student, teacher, tags, alpha, beta, temperature)
+    assert value == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("annotation", ANNOTATIONS)
+@pytest.mark.parametrize("alpha, beta, temperature", [(0.5, 0.5, 1.0), (0.2, 0.8, 3.0)])
+def test_the_gradient_is_that_of_finite_differences(tiny, annotation, alpha, beta, temperature):
+    student, teacher = tiny.chain(2), tiny.chain(3)
+    tags = ANNOTATIONS[annotation]
+    loss = ChainDistillation(alpha=alpha, beta=beta, temperature=temperature)
+    _, gradient = loss(student, teacher, mask(tags))
+
+    def by_enumeration(student):
+        return expected_loss(tiny, student, teacher, tags, alpha, beta, temperature)
+
+    tiny.check_gradient(by_enumeration, student, gradient)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_a_student_that_equals_its_teacher_has_nothing_to_learn(tiny, temperature):
+    chain = tiny.chain(4)
+    loss = ChainDistillation(alpha=0.0, beta=1.0, temperature=temperature)
+    value, gradient = loss(chain, chain, mask(ANNOTATIONS["labeled"]))
+    assert value == pytest.approx(0, abs=1e-5)
+    for name in ("emissions", "transitions", "start", "end"):
+        assert numpy.abs(getattr(gradient, name)).max() < 1e-6
+
+
+def test_with_beta_zero_the_teacher_is_asked_for_unlabeled_sentences_only(tiny):
+    student, loss = tiny.chain(0), ChainDistillation(alpha=1.0, beta=0.0)
+    labeled = {loss(student, tiny.chain(seed), mask(ANNOTATIONS["labeled"]))[0] for seed in (1, 2)}
+    assert len(labeled) == 1
+    unlabeled = {loss(student, tiny.chain(seed), mask(ANNOTATIONS["unlabeled"]))[0] for seed in (1, 2)}
+    assert len(unlabeled) == 2
+
+
+def test_an_impossible_annotation_leaves_the_teacher_to_be_learnt_from(tiny):
+    student, teacher = tiny.chain(5), tiny.chain(6)
+    impossible = ["B-PER", "O", "O", "L-PER", "L-PER", "O"]
+    with pytest.warns(UserWarning, match="are left out"):
+        value, _ = ChainDistillation(alpha=0.5, beta=0.5)(student, teacher, mask(impossible))
+    divergence = tiny.enumerate(teacher).divergence_of(tiny.enumerate(student))
+    assert value == pytest.approx(0.5 * divergence / 6, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"alpha": -0.1},
+        {"beta": -1.0},
+        {"alpha": 0.0, "beta": 0.0},
+        {"temperature": 0.0},
+        {"temperature": -2.0},
+        {"alpha": float("nan")},
+        {"temperature": float("inf")},
+    ],
+)
+def test_settings_that_make_no_loss_are_refused(settings):
+    with pytest.raises(ValueError, match=r"alpha=.*beta=.*temperature=.* make no loss"):
+        ChainDistillation(**settings)
+
+
+def test_a_config_finds_the_loss(tiny):
+    block = {"@losses": "spacy-distill.ChainDistillation.v1", "alpha": 0.0, "beta": 1.0}
+    loss = registry.resolve({"loss": block})["loss"]
+    value, _ = loss(tiny.chain(0), tiny.chain(0), mask(ANNOTATIONS["unlabeled"]))
+    assert value == pytest.approx(0, abs=1e-5)
