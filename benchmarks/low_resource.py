@@ -1,4 +1,4 @@
-"""Accuracy with few labels: the teacher, the gold-only student and the distilled student.
+"""Accuracy with few labels: the teacher, the gold-only student and the distilled students.
 
 python benchmarks/low_resource.py newsroom --seeds 0,1,2
 python benchmarks/low_resource.py conll --data ../shared/data/conll2003 --labeled 150 --seeds 0
@@ -25,7 +25,8 @@ from spacy.training import Corpus, offsets_to_biluo_tags
 from wasabi import msg
 
 ROOT = Path(__file__).parent.parent
-SYSTEMS = ("teacher", "gold-only", "distilled")
+# "distilled" learns from the teacher alone, "ensemble" from the teacher and the gold-only student.
+SYSTEMS = ("teacher", "gold-only", "distilled", "ensemble")
 
 
 class Dataset(str, Enum):
@@ -80,7 +81,9 @@ def train(system: str, folder: Path, vectors: Path, seed: int, options: List[str
         return run("-m", "spacy", "train", "configs/teacher.cfg", *common, log=log)
     if system == "gold-only":
         return run("-m", "spacy", "train", "configs/student.cfg", *common, *with_vectors, log=log)
-    teacher = folder / "teacher" / "model-best"
+    teacher = str(folder / "teacher" / "model-best")
+    if system == "ensemble":
+        teacher += f",{folder / 'gold-only' / 'model-best'}"
     unlabeled = ["--paths.unlabeled", corpus / "unlabeled.spacy", "--overwrite"]
     command = ["-m", "spacy", "distill", teacher, "configs/student.cfg"]
     return run(*command, *common, *with_vectors, *unlabeled, log=log)

@@ -16,7 +16,9 @@ from ..training.distill import distill
 @app.command("distill", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def distill_cli(
     ctx: typer.Context,
-    teacher: str = Arg(..., help="Teacher pipeline: the name of a package or a folder"),
+    teacher: str = Arg(
+        ..., help="Teacher pipeline: a package or a folder; several, with commas, as an ensemble"
+    ),
     student_config: Path = Arg(
         ..., help="Config of the student", exists=True, dir_okay=False, allow_dash=True
     ),
@@ -49,7 +51,7 @@ def distill_cli(
     import_code(code_path)
     try:
         distill(
-            teacher,
+            teacher.split(","),
             student_config,
             output_path,
             overrides=overrides,

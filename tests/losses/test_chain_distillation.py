@@ -75,7 +75,9 @@ def test_with_beta_zero_the_teacher_is_asked_for_unlabeled_sentences_only(tiny):
     student, loss = tiny.chain(0), ChainDistillation(alpha=1.0, beta=0.0)
     labeled = {loss(student, tiny.chain(seed), mask(ANNOTATIONS["labeled"]))[0] for seed in (1, 2)}
     assert len(labeled) == 1
-    unlabeled = {loss(student, tiny.chain(seed), mask(ANNOTATIONS["unlabeled"]))[0] for seed in (1, 2)}
+    unlabeled = {
+        loss(student, tiny.chain(seed), mask(ANNOTATIONS["unlabeled"]))[0] for seed in (1, 2)
+    }
     assert len(unlabeled) == 2
 
 

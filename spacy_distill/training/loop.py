@@ -1,0 +1,176 @@
+"""Distillation in spaCy's training loop."""
+
+import sys
+from pathlib import Path
+from typing import IO, Dict, Iterable, List, Mapping, Optional
+
+import tqdm
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.schemas import ConfigSchemaTraining
+from spacy.training import Example
+from spacy.training.loop import (
+    create_before_to_disk_callback,
+    create_evaluation_callback,
+    create_train_batches,
+    train_while_improving,
+    update_meta,
+)
+from spacy.util import registry, resolve_dot_names
+from thinc.api import fix_random_seed
+from wasabi import Printer
+
+from ..losses import DistillationLoss
+from ..teachers import CachedTeacher, Teacher
+from .checkpoints import MODEL_BEST, MODEL_LAST, copy_whole, save_whole
+from .examples import with_student_tokens
+from .settings import resolve_settings
+
+
+class StudentUpdates:
+    """Stands in for the pipeline in spaCy's training loop: an update is a distillation step."""
+
+    def __init__(
+        self, nlp: Language, teachers: Mapping[str, Teacher], losses: Mapping[str, DistillationLoss]
+    ) -> None:
+        self.nlp = nlp
+        self.teachers = teachers
+        self.losses = losses
+        self.pipeline = nlp.pipeline
+        self.use_params = nlp.use_params
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float,
+        losses: Dict[str, float],
+        exclude: List[str],
+        sgd=None,
+        annotates: Iterable[str] = (),
+    ) -> None:
+        """Make one step: what students listen to first, then each student with its teacher."""
+        examples = list(examples)
+        for name, pipe in self.nlp.pipeline:
+            if name in self.teachers:
+                pipe.distill(  # type: ignore[attr-defined]
+                    self.teachers[name],
+                    examples,
+                    drop=drop,
+                    sgd=None,
+                    losses=losses,
+                    loss=self.losses[name],
+                )
+            elif name not in exclude and set(self.teachers) & set(
+                getattr(pipe, "listening_components", ())
+            ):
+                pipe.update(examples, drop=drop, sgd=None, losses=losses)  # type: ignore[attr-defined]
+            if name in annotates:
+                for example in examples:
+                    pipe(example.predicted)
+
+
+def train_student(
+    nlp: Language,
+    teachers: Mapping[str, Teacher],
+    output: Optional[Path],
+    *,
+    stdout: IO = sys.stdout,
+    stderr: IO = sys.stderr,
+) -> Language:
+    """Distil into an initialized pipeline, in spaCy's training loop.
+
+    nlp (Language): The student, with a complete `[distillation]` block in its config.
+    teachers (Mapping[str, Teacher]): The teacher of each component that learns from one.
+    output (Optional[Path]): A folder for `model-best` and `model-last`.
+    RETURNS (Language): The student.
+    """
+    config = nlp.config.interpolate()
+    training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
+    settings = resolve_settings(config)
+    if training["seed"] is not None:
+        fix_random_seed(training["seed"])
+    names = [settings["corpus"], training["dev_corpus"]]
+    corpus, dev_corpus = resolve_dot_names(config, names)
+    optimizer = settings["optimizer"]
+    before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
+    message = Printer(no_print=True)
+
+    def aligned_corpus(student: Language) -> Iterable[Example]:
+        return with_student_tokens(corpus(student))
+
+    if settings["max_epochs"] >= 0:
+        examples = list(aligned_corpus(nlp))
+        if not examples:
+            raise ValueError(
+                f"The corpus '{settings['corpus']}' has no documents. Check its paths in [paths] "
+                "and [corpora]."
+            )
+        let_teachers_read(teachers, examples, stderr)
+        batches = create_train_batches(
+            nlp, lambda student: examples, settings["batcher"], settings["max_epochs"]
+        )
+    else:
+        batches = create_train_batches(nlp, aligned_corpus, settings["batcher"], -1)
+    steps = train_while_improving(
+        StudentUpdates(nlp, teachers, dict.fromkeys(teachers, settings["loss"])),  # type: ignore[arg-type]
+        optimizer,
+        batches,
+        create_evaluation_callback(nlp, dev_corpus, training["score_weights"]),
+        dropout=float(settings["dropout"]),
+        eval_frequency=training["eval_frequency"],
+        accumulate_gradient=training["accumulate_gradient"],
+        patience=training["patience"],
+        max_steps=settings["max_steps"],
+        exclude=training["frozen_components"],
+        annotating_components=training["annotating_components"],
+        before_update=training["before_update"],
+    )
+    stdout.write(message.info(f"Pipeline: {nlp.pipe_names}") + "\n")
+    log_step, finalize_logger = training["logger"](nlp, stdout, stderr)
+
+    def save_last() -> None:
+        if output is not None:
+            with nlp.use_params(optimizer.averages):
+                save_whole(before_to_disk(nlp), output / MODEL_LAST)
+
+    try:
+        for _, info, is_best in steps:
+            if is_best is not None:
+                update_meta(training, nlp, info)
+                save_last()
+                if is_best and output is not None:
+                    copy_whole(output / MODEL_LAST, output / MODEL_BEST)
+                    info["output_path"] = str(output / MODEL_LAST)
+            log_step(info if is_best is not None else None)
+    finally:
+        # Also after Ctrl-C: what was learnt so far is kept.
+        finalize_logger()
+        save_last()
+    if optimizer.averages:
+        with_averages(nlp, optimizer.averages)
+    if output is not None:
+        stdout.write(message.good("Saved pipeline to output directory", output / MODEL_LAST) + "\n")
+    return nlp
+
+
+def let_teachers_read(teachers: Mapping[str, Teacher], examples: List[Example], stderr: IO) -> None:
+    """Fill the teachers' caches before training starts, behind a progress bar."""
+    docs = [example.reference for example in examples]
+    interval = 1 if stderr.isatty() else 30
+    for teacher in teachers.values():
+        if isinstance(teacher, CachedTeacher):
+            n_unread = len(teacher.unread(docs))
+            options = {"unit": "doc", "file": stderr, "mininterval": interval}
+            with tqdm.tqdm(desc="Teacher reads", total=n_unread, **options) as bar:
+                teacher.read(docs, bar.update)
+
+
+def with_averages(nlp: Language, averages: Mapping) -> None:
+    """Give the pipeline's models their averaged parameters for good."""
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, TrainablePipe):
+            for node in pipe.model.walk():
+                for name in node.param_names:
+                    if (node.id, name) in averages:
+                        node.set_param(name, averages[(node.id, name)])
