@@ -21,6 +21,7 @@ import spacy
 import typer
 from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOBES
+from spacy.scorer import get_ner_prf
 from spacy.training import Corpus, offsets_to_biluo_tags
 from wasabi import msg
 
@@ -96,7 +97,11 @@ def score(model: Path, corpus: Path) -> Dict[str, Any]:
     scores: Dict[str, Any] = {}
     for part in ("dev", "test"):
         examples = list(Corpus(corpus / f"{part}.spacy")(nlp))
-        found = nlp.evaluate(examples)
+        # spaCy's copy of the examples in `nlp.evaluate` would hide the predictions from seqeval.
+        predicted = list(nlp.pipe(example.predicted for example in examples))
+        for example, doc in zip(examples, predicted, strict=True):
+            example.predicted = doc
+        found = get_ner_prf(examples)
         scores[part] = {
             "f1": 100 * found["ents_f"],
             "precision": 100 * found["ents_p"],
@@ -104,15 +109,22 @@ def score(model: Path, corpus: Path) -> Dict[str, Any]:
             "f1_per_type": {k: 100 * v["f"] for k, v in found["ents_per_type"].items()},
         }
         gold = [iobes(example.reference) for example in examples]
-        predicted = [iobes(example.predicted) for example in examples]
+        tags = [iobes(doc) for doc in predicted]
         for name, metric in (
             ("f1", f1_score),
             ("precision", precision_score),
             ("recall", recall_score),
         ):
-            value = metric(gold, predicted, mode="strict", scheme=IOBES)
+            value = metric(gold, tags, mode="strict", scheme=IOBES)
             scores[part][f"seqeval_{name}"] = 100 * float(value)
     return scores
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, so that there is never half of one."""
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(text, encoding="utf8")
+    unfinished.rename(path)
 
 
 def iobes(doc) -> List[str]:
@@ -148,13 +160,14 @@ def main(
         prepare(dataset, data, size, seed, folder)
         for system in systems.split(","):
             result = folder / f"{system}.json"
-            if not result.exists():
+            cost = folder / f"{system}.seconds"
+            if not cost.exists():
                 seconds = train(system, folder, vectors.absolute(), seed, options.split())
-                model = folder / system / "model-best"
-                scores = {**score(model, folder / "corpus"), "training_seconds": seconds}
-                unfinished = result.with_suffix(".part")
-                unfinished.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf8")
-                unfinished.rename(result)
+                write_whole(cost, f"{seconds:.1f}\n")
+            if not result.exists():
+                scores = score(folder / system / "model-best", folder / "corpus")
+                scores["training_seconds"] = float(cost.read_text(encoding="utf8"))
+                write_whole(result, json.dumps(scores, indent=2) + "\n")
             table.setdefault(system, []).append(json.loads(result.read_text(encoding="utf8")))
             last = table[system][-1]
             msg.info(f"seed {seed}, {system}: {last['test']['f1']:.2f} test F1")

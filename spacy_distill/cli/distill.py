@@ -10,6 +10,7 @@ from spacy.cli._util import Arg, Opt, app, import_code, parse_config_overrides
 from thinc.config import ConfigValidationError
 from wasabi import msg
 
+from ..training.checkpoints import MODEL_LAST
 from ..training.distill import distill
 
 
@@ -51,7 +52,7 @@ def distill_cli(
     import_code(code_path)
     try:
         distill(
-            teacher.split(","),
+            [teacher] if Path(teacher).exists() else teacher.split(","),
             student_config,
             output_path,
             overrides=overrides,
@@ -59,10 +60,15 @@ def distill_cli(
             overwrite=overwrite,
         )
     except KeyboardInterrupt:
-        msg.warn("Interrupted", f"What was learnt so far is in {output_path / 'model-last'}")
+        last = output_path / MODEL_LAST
+        if last.exists():
+            msg.warn("Interrupted", f"What was learnt so far is in {last}")
+        else:
+            msg.warn("Interrupted", "Nothing was learnt yet")
         raise typer.Exit(130) from None
     except ConfigValidationError as error:
-        msg.fail(f"The config {student_config} is not valid", str(error).strip(), exits=1)
+        details = " ".join(str(error).split())
+        msg.fail(f"The config {student_config} is not valid: {details}", exits=1)
     except (ValueError, OSError) as error:
         if verbose:
             raise

@@ -46,16 +46,27 @@ def MixedCorpus(
     def read(nlp: Language) -> Iterator[Example]:
         n_unlabeled = 0
         if unlabeled is not None:
-            for example in Corpus(unlabeled, max_length=max_length, limit=limit)(nlp):
+            for example in _read(unlabeled, nlp, max_length=max_length, limit=limit):
                 n_unlabeled += 1
                 yield Example(example.predicted, without_entities(example.reference))
         if labeled is not None:
-            examples = list(Corpus(labeled, max_length=max_length)(nlp))
+            examples = list(_read(labeled, nlp, max_length=max_length))
             wanted = n_unlabeled * labeled_share / (1 - labeled_share)
             for _ in range(max(round(wanted / max(len(examples), 1)), 1)):
                 yield from examples
 
     return read
+
+
+def _read(path: Path, nlp: Language, **options) -> Iterator[Example]:
+    try:
+        yield from Corpus(path, **options)(nlp)
+    except Exception as error:
+        # What a broken file raises depends on where it is broken: zlib, msgpack and spaCy each
+        # have errors of their own, and none of them names the file.
+        raise ValueError(
+            f"'{path}' cannot be read as a .spacy file: {error} Convert the corpus again."
+        ) from error
 
 
 def without_entities(doc: Doc) -> Doc:

@@ -35,7 +35,7 @@ def LSTMCNN(
     char_filters (int): Filters of the character CNN.
     feature_width (int): Width of each trainable embedding of a form's attribute.
     feature_rows (Optional[Dict[str, int]]): Hash table rows by attribute (LOWER, PREFIX, SUFFIX,
-        SHAPE, ORTH).
+        SHAPE, ORTH); DEFAULT_ROWS if None.
     crf (bool): Trained transition scores; a softmax per token if False.
     nL (Optional[int]): Entity labels, set by the component.
     RETURNS (Model[List[Doc], LinearChain]): Documents in, their chains out.

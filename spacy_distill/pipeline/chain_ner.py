@@ -12,10 +12,10 @@ from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d, Ints1d
 
-from ..chain import BiluoTags, ChainCounts, LinearChain
+from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..teachers import Teacher, match_labels
-from .gold_tags import gold_tags
+from .gold_tags import gold_tags, same_tokens
 
 # Documents that a model sees at initialization, to infer the widths of its layers.
 SAMPLE_SIZE = 10
@@ -135,6 +135,14 @@ class ChainNER(TrainablePipe):
         RETURNS (LinearChain): One sequence a document, over `tags`. What is no BILUO sequence is
             impossible, and so are entities with white space at an edge.
         """
+        head = self.model.get_ref("output_layer")
+        if not head.has_param("W"):
+            raise ValueError(
+                f"The component '{self.name}' has no trained model yet. Call `nlp.initialize` and "
+                "train it, or load a trained pipeline."
+            )
+        if not any(len(doc) for doc in docs):
+            return self._empty_chain(len(docs))
         chain = self.model.predict(list(docs))
         spaces = numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
         if not spaces.any():
@@ -207,11 +215,10 @@ class ChainNER(TrainablePipe):
         if not any(len(example.predicted) for example in examples):
             return losses
         for example in examples:
-            if len(example.predicted) != len(example.reference):
+            if not same_tokens(example):
                 raise ValueError(
-                    f"Teacher and student have to see the same tokens: '{example.text[:50]}' has "
-                    f"{len(example.reference)} and {len(example.predicted)}. Make the reference "
-                    "document with the student's tokenizer."
+                    f"Teacher and student have to see the same tokens: in '{example.text[:50]}' "
+                    "they differ. Make the reference document with the student's tokenizer."
                 )
         teacher_scores = teacher_pipe.predict_chain([example.reference for example in examples])
         order = match_labels(teacher_pipe.labels, self.labels)
@@ -250,6 +257,14 @@ class ChainNER(TrainablePipe):
             allowed = self._allowed(examples)
         value, gradient = (loss or ChainDistillation())(student_scores, teacher_scores, allowed)
         return self._checked(value), gradient
+
+    def _empty_chain(self, n_docs: int) -> LinearChain:
+        start, transitions, end = constraints(len(self.labels))
+        emissions = numpy.zeros((0, len(start)), dtype="float32")
+        lengths = numpy.zeros(n_docs, dtype="int64")
+        arrays = (self.model.ops.asarray(a) for a in (emissions, transitions, start, end))
+        emissions, transitions, start, end = arrays
+        return LinearChain(emissions, lengths, transitions, start, end)
 
     def _allowed(self, examples: Iterable[Example]) -> numpy.ndarray:
         tags = self.tags

@@ -11,6 +11,11 @@ from ..chain.biluo import PREFIXES, UNKNOWN
 _INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3
 
 
+def same_tokens(example: Example) -> bool:
+    """RETURNS (bool): Whether both documents of an example have the same tokens."""
+    return numpy.array_equal(example.predicted.to_array("ORTH"), example.reference.to_array("ORTH"))
+
+
 def gold_tags(example: Example, tags: BiluoTags) -> Ints1d:
     """Read the entities of an example's reference document in the predicted document's tokens.
 
@@ -20,15 +25,15 @@ def gold_tags(example: Example, tags: BiluoTags) -> Ints1d:
         is missing or does not fit the tokens.
     RAISES (ValueError): An entity with a label that the component does not have.
     """
-    predicted, reference = example.predicted, example.reference
-    if not numpy.array_equal(predicted.to_array("ORTH"), reference.to_array("ORTH")):
+    if not same_tokens(example):
         return tags.numbers(example.get_aligned_ner())
     # The same in array operations, as spaCy's alignment takes longer than an update.
-    iob, types = reference.to_array(["ENT_IOB", "ENT_TYPE"]).T.reshape(2, -1)
+    reference = example.reference
+    columns = reference.to_array(["ENT_IOB", "ENT_TYPE", "IS_SPACE"]).T.reshape(3, -1)
+    iob, types, space = columns
     entity = (types != 0) & ((iob == _BEGIN) | (iob == _INSIDE))
-    numbers = numpy.where((iob == _OUTSIDE) | (iob == _BEGIN), 0, UNKNOWN)
-    if not entity.any():
-        return numbers
+    outside = (iob == _OUTSIDE) | ((space != 0) & iob.any())
+    numbers = numpy.where(outside, 0, UNKNOWN)
     begins = entity & (iob == _BEGIN)
     ends = entity & ~numpy.append(iob[1:] == _INSIDE, False)
     prefix = numpy.select([begins & ends, begins, ends], [PREFIXES.index(p) for p in "UBL"], 1)

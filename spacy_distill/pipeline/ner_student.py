@@ -17,13 +17,8 @@ depth = 2
 char_width = 16
 char_filters = 64
 feature_width = 16
+feature_rows = null
 crf = true
-
-[model.feature_rows]
-LOWER = 2000
-PREFIX = 200
-SUFFIX = 1000
-SHAPE = 500
 """
 
 

@@ -1,7 +1,9 @@
 """Pipelines on disk: whole, or not at all."""
 
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 from spacy.language import Language
 
@@ -10,9 +12,9 @@ MODEL_LAST = "model-last"
 
 
 def require_output_dir(path: Path, *, overwrite: bool) -> None:
-    """Make sure that results can go to a folder.
+    """Make sure that results can go to a folder; nothing is changed yet.
 
-    path (Path): The folder; made if it is not there.
+    path (Path): The folder, which need not be there.
     overwrite (bool): Whether earlier models in it may be replaced.
     RAISES (ValueError): It is a file, or has something in it and nothing may be replaced.
     """
@@ -23,6 +25,10 @@ def require_output_dir(path: Path, *, overwrite: bool) -> None:
             f"The output folder '{path}' is not empty. Name another one, or allow with --overwrite "
             f"that {MODEL_BEST} and {MODEL_LAST} in it are replaced."
         )
+
+
+def clear_output_dir(path: Path) -> None:
+    """Make the output folder, and remove earlier models from it."""
     path.mkdir(parents=True, exist_ok=True)
     for name in (MODEL_BEST, MODEL_LAST):
         if (path / name).exists():
@@ -35,24 +41,26 @@ def save_whole(nlp: Language, path: Path) -> None:
     nlp (Language): The pipeline.
     path (Path): Its folder; an earlier one is replaced.
     """
-    unfinished = path.with_name(f".{path.name}-unfinished")
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
-    nlp.to_disk(unfinished)
-    put_in_place(unfinished, path)
+    with unfinished_dir(path) as unfinished:
+        nlp.to_disk(unfinished)
 
 
 def copy_whole(source: Path, path: Path) -> None:
     """Copy a saved pipeline's folder; an earlier one at the new place is replaced."""
+    with unfinished_dir(path) as unfinished:
+        shutil.copytree(source, unfinished)
+
+
+@contextmanager
+def unfinished_dir(path: Path) -> Iterator[Path]:
+    """Give a place beside a folder's; put what is written there in the folder's place if all went
+    well, and remove it if not."""
     unfinished = path.with_name(f".{path.name}-unfinished")
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
-    shutil.copytree(source, unfinished)
-    put_in_place(unfinished, path)
-
-
-def put_in_place(unfinished: Path, path: Path) -> None:
-    """Rename a complete folder to its name."""
-    if path.exists():
-        shutil.rmtree(path)
-    unfinished.rename(path)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        yield unfinished
+        if path.exists():
+            shutil.rmtree(path)
+        unfinished.rename(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

@@ -45,6 +45,7 @@ def distill(
     RAISES (ValueError): A setting, a label or a folder is not as it has to be.
     """
     config = load_student_config(student, overrides or {})
+    with_training_corpus(config)
     require_device(use_gpu)
     sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
     teachers = find_teachers(sources, config)
@@ -52,7 +53,7 @@ def distill(
     output = None if output_path is None else Path(output_path)
     if output is not None:
         require_output_dir(output, overwrite=overwrite)
-    nlp = init_nlp(config, use_gpu=use_gpu)
+    nlp = initialize(config, use_gpu)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
     return train_student(nlp, teachers, output, stdout=stdout, stderr=stderr)
@@ -62,12 +63,44 @@ def load_student_config(
     student: Union[str, Path, Config, Mapping[str, Any]], overrides: Mapping[str, Any]
 ) -> Config:
     """RETURNS (Config): The student's config with overrides and every setting of the block."""
+    source = f" {student}" if isinstance(student, (str, Path)) else ""
     if isinstance(student, (str, Path)):
         config = load_config(student, overrides=dict(overrides), interpolate=False)
     else:
         text = Config(student).to_str(interpolate=False)
         config = Config().from_str(text, interpolate=False, overrides=dict(overrides))
+    if "pipeline" not in config.get("nlp", {}) or "components" not in config:
+        raise ValueError(
+            f"The student's config{source} has no [nlp] pipeline or no [components]. Start from "
+            "configs/student.cfg, or fill one in with `python -m spacy init fill-config`."
+        )
     return fill_settings(config)
+
+
+def with_training_corpus(config: Config) -> None:
+    """Let the corpus for distillation stand in for a training corpus that has no path: spaCy reads
+    one to initialize the pipeline."""
+    settings = config.interpolate()
+    corpora = config.setdefault("corpora", {})
+    section, _, key = settings["distillation"]["corpus"].partition(".")
+    default = {"path": settings.get("paths", {}).get("train")}
+    train = settings["corpora"].get("train", default) if "corpora" in settings else default
+    if train.get("path", "") is None and section == "corpora" and key in corpora:
+        corpora["train"] = dict(corpora[key])
+
+
+def initialize(config: Config, use_gpu: int) -> Language:
+    """RETURNS (Language): The initialized student; of a corpus that cannot be read, the path is
+    told, which spaCy leaves out."""
+    try:
+        return init_nlp(config, use_gpu=use_gpu)
+    except ValueError as error:
+        if "[E1014]" not in str(error):
+            raise
+        path = config.interpolate().get("paths", {}).get("train")
+        raise ValueError(
+            f"The training corpus ([paths] train, '{path}') cannot be read: {error}"
+        ) from error
 
 
 def require_device(use_gpu: int) -> None:

@@ -5,6 +5,8 @@ from typing import Iterable, Iterator
 from spacy.tokens import Doc, Span
 from spacy.training import Example, biluo_tags_to_spans
 
+from ..pipeline.gold_tags import same_tokens
+
 
 def with_student_tokens(examples: Iterable[Example]) -> Iterator[Example]:
     """Carry gold entities over to the student's tokens where a corpus has other ones.
@@ -15,7 +17,7 @@ def with_student_tokens(examples: Iterable[Example]) -> Iterator[Example]:
     """
     for example in examples:
         predicted = example.predicted
-        if [token.text for token in predicted] == [token.text for token in example.reference]:
+        if same_tokens(example):
             yield example
             continue
         reference = Doc(

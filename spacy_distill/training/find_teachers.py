@@ -44,7 +44,9 @@ def component_pairs(config: Config) -> Dict[str, Optional[str]]:
     listed = ", ".join(pipeline) or "none"
     pairs: Dict[str, Optional[str]] = dict(config["distillation"]["student_to_teacher"])
     if not pairs:
-        learners = [name for name in pipeline if components[name].get("factory") in LEARNERS]
+        learners = [
+            name for name in pipeline if components.get(name, {}).get("factory") in LEARNERS
+        ]
         if len(learners) != 1:
             raise ValueError(
                 "The student's pipeline needs one component that can learn, 'ner_student', and has "

@@ -1,6 +1,7 @@
 """Distillation in spaCy's training loop."""
 
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import IO, Dict, Iterable, List, Mapping, Optional
 
@@ -16,13 +17,14 @@ from spacy.training.loop import (
     train_while_improving,
     update_meta,
 )
-from spacy.util import registry, resolve_dot_names
+from spacy.util import registry
 from thinc.api import fix_random_seed
 from wasabi import Printer
 
 from ..losses import DistillationLoss
 from ..teachers import CachedTeacher, Teacher
-from .checkpoints import MODEL_BEST, MODEL_LAST, copy_whole, save_whole
+from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir, copy_whole, save_whole
+from .corpus import find_corpus, read_corpus
 from .examples import with_student_tokens
 from .settings import resolve_settings
 
@@ -90,28 +92,31 @@ def train_student(
     settings = resolve_settings(config)
     if training["seed"] is not None:
         fix_random_seed(training["seed"])
-    names = [settings["corpus"], training["dev_corpus"]]
-    corpus, dev_corpus = resolve_dot_names(config, names)
+    corpus = find_corpus(config, settings["corpus"])
+    dev_corpus = find_corpus(config, training["dev_corpus"])
+    read_corpus(dev_corpus, nlp, config, training["dev_corpus"])
     optimizer = settings["optimizer"]
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
     message = Printer(no_print=True)
+
+    before_update = training["before_update"]
 
     def aligned_corpus(student: Language) -> Iterable[Example]:
         return with_student_tokens(corpus(student))
 
     if settings["max_epochs"] >= 0:
-        examples = list(aligned_corpus(nlp))
-        if not examples:
-            raise ValueError(
-                f"The corpus '{settings['corpus']}' has no documents. Check its paths in [paths] "
-                "and [corpora]."
-            )
+        examples = read_corpus(aligned_corpus, nlp, config, settings["corpus"])
+        require_labels(nlp, teachers, examples)
         let_teachers_read(teachers, examples, stderr)
         batches = create_train_batches(
             nlp, lambda student: examples, settings["batcher"], settings["max_epochs"]
         )
     else:
+        # An empty stream would be read for ever.
+        read_corpus(lambda student: islice(corpus(student), 1), nlp, config, settings["corpus"])
         batches = create_train_batches(nlp, aligned_corpus, settings["batcher"], -1)
+    if output is not None:
+        clear_output_dir(output)
     steps = train_while_improving(
         StudentUpdates(nlp, teachers, dict.fromkeys(teachers, settings["loss"])),  # type: ignore[arg-type]
         optimizer,
@@ -124,7 +129,7 @@ def train_student(
         max_steps=settings["max_steps"],
         exclude=training["frozen_components"],
         annotating_components=training["annotating_components"],
-        before_update=training["before_update"],
+        before_update=before_update and (lambda _, step: before_update(nlp, step)),
     )
     stdout.write(message.info(f"Pipeline: {nlp.pipe_names}") + "\n")
     log_step, finalize_logger = training["logger"](nlp, stdout, stderr)
@@ -134,8 +139,10 @@ def train_student(
             with nlp.use_params(optimizer.averages):
                 save_whole(before_to_disk(nlp), output / MODEL_LAST)
 
+    learnt = False
     try:
         for _, info, is_best in steps:
+            learnt = True
             if is_best is not None:
                 update_meta(training, nlp, info)
                 save_last()
@@ -146,12 +153,21 @@ def train_student(
     finally:
         # Also after Ctrl-C: what was learnt so far is kept.
         finalize_logger()
-        save_last()
+        if learnt:
+            save_last()
     if optimizer.averages:
         with_averages(nlp, optimizer.averages)
     if output is not None:
         stdout.write(message.good("Saved pipeline to output directory", output / MODEL_LAST) + "\n")
     return nlp
+
+
+def require_labels(nlp: Language, students: Iterable[str], examples: Iterable[Example]) -> None:
+    """Make sure that students have the labels of the gold entities; raise ValueError if not."""
+    labels = sorted({span.label_ for example in examples for span in example.reference.ents})
+    for name in students:
+        for label in labels:
+            nlp.get_pipe(name).tags.first_tag(label)  # type: ignore[attr-defined]
 
 
 def let_teachers_read(teachers: Mapping[str, Teacher], examples: List[Example], stderr: IO) -> None:

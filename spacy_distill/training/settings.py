@@ -1,6 +1,7 @@
 """The `[distillation]` block: its defaults, and its check."""
 
-from typing import Any, Dict, Tuple
+from math import inf
+from typing import Any, Dict, Mapping, Tuple
 
 from spacy.util import registry
 from thinc.api import Config
@@ -55,13 +56,20 @@ _TYPES: Dict[str, Tuple[type, ...]] = {
     "teacher_batch_size": (int,),
 }
 
+_RANGES: Dict[str, Tuple[float, float]] = {
+    "dropout": (0.0, 1.0),
+    "max_epochs": (-1, inf),
+    "max_steps": (0, inf),
+    "teacher_batch_size": (1, inf),
+}
+
 
 def fill_settings(config: Config) -> Config:
     """Complete the `[distillation]` block of a student's config.
 
     config (Config): The config, left as it is; the block may be missing.
     RETURNS (Config): A copy with every setting of the block.
-    RAISES (ValueError): A key that does not exist.
+    RAISES (ValueError): A key that does not exist, or a value that cannot be.
     """
     filled = Config().from_str(DEFAULT_CONFIG, interpolate=False)
     known = sorted(filled["distillation"])
@@ -73,7 +81,29 @@ def fill_settings(config: Config) -> Config:
             "Correct the config or the override."
         )
     filled = filled.merge({"distillation": block})
+    require_types(Config({**config, **filled}, is_interpolated=False).interpolate()["distillation"])
     return Config({**config, **filled}, is_interpolated=False)
+
+
+def require_types(block: Mapping[str, Any]) -> None:
+    """Make sure that plain settings have values that can be.
+
+    block (Mapping[str, Any]): A complete `[distillation]` block, interpolated.
+    RAISES (ValueError): A wrong type, or a number out of its range.
+    """
+    for name, types in _TYPES.items():
+        value = block[name]
+        if not isinstance(value, types) or isinstance(value, bool):
+            raise ValueError(
+                f"[distillation] {name} has to be of type {types[0].__name__}: found {value!r}. "
+                "Correct the config or the override."
+            )
+        least, most = _RANGES.get(name, (-inf, inf))
+        if isinstance(value, (int, float)) and not least <= value <= most:
+            raise ValueError(
+                f"[distillation] {name} has to be from {least} to {most}: found {value!r}. "
+                "Correct the config or the override."
+            )
 
 
 def resolve_settings(config: Config) -> Dict[str, Any]:
@@ -81,14 +111,5 @@ def resolve_settings(config: Config) -> Dict[str, Any]:
 
     config (Config): A config, interpolated.
     RETURNS (Dict[str, Any]): The settings, with batcher, optimizer and loss as functions.
-    RAISES (ValueError): A value of the wrong type. Errors of the registry pass through.
     """
-    settings = registry.resolve({"distillation": config["distillation"]})["distillation"]
-    for name, types in _TYPES.items():
-        value = settings[name]
-        if not isinstance(value, types) or isinstance(value, bool):
-            raise ValueError(
-                f"[distillation] {name} has to be of type {types[0].__name__}: found {value!r}. "
-                "Correct the config or the override."
-            )
-    return settings
+    return registry.resolve({"distillation": config["distillation"]})["distillation"]

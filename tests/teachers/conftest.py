@@ -1,4 +1,4 @@
-"""A teacher that is no model: what it thinks follows from the words, so that it needs no training."""
+"""A teacher that is no model: what it thinks follows from the words, and needs no training."""
 
 import numpy
 import pytest

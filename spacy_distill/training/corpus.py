@@ -1,0 +1,47 @@
+"""Corpora of a config: found by name, read to the end, and named when they cannot be."""
+
+from typing import Callable, Iterable, List
+
+from spacy.language import Language
+from spacy.training import Example
+from spacy.util import registry
+from thinc.api import Config
+
+
+def find_corpus(config: Config, name: str) -> Callable[[Language], Iterable[Example]]:
+    """RETURNS (Callable[[Language], Iterable[Example]]): The reader of a corpus, such as
+    "corpora.dev"."""
+    section, _, key = name.partition(".")
+    if key not in config.get(section, {}):
+        known = ", ".join(f"corpora.{key}" for key in config.get("corpora", {})) or "none"
+        raise ValueError(
+            f"The config has no corpus '{name}'. Its corpora are: {known}. Correct the name under "
+            "[distillation] corpus or [training] dev_corpus."
+        )
+    return registry.resolve({"corpora": {key: config[section][key]}})["corpora"][key]
+
+
+def read_corpus(
+    reader: Callable[[Language], Iterable[Example]], nlp: Language, config: Config, name: str
+) -> List[Example]:
+    """Read a corpus to its end.
+
+    reader (Callable[[Language], Iterable[Example]]): The corpus.
+    nlp (Language): The student.
+    config (Config): The config that has the corpus.
+    name (str): The corpus' name, such as "corpora.dev".
+    RETURNS (List[Example]): The examples, at least one.
+    RAISES (ValueError): It cannot be read, or has no documents.
+    """
+    section, _, key = name.partition(".")
+    settings = config[section][key].items()
+    paths = [value for key, value in settings if isinstance(value, str) and key[0] != "@"]
+    where = f"({', '.join(paths) or 'no path'}). Correct its paths in [paths] or [corpora]."
+    try:
+        examples = list(reader(nlp))
+    except Exception as error:
+        message = f"The corpus '{name}' cannot be read: {error} {where}"
+        raise ValueError(message) from error
+    if not examples:
+        raise ValueError(f"The corpus '{name}' has no documents {where}")
+    return examples

@@ -1,0 +1,64 @@
+"""What a person has in files: a teacher, a corpus, a student's config."""
+
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
+
+CONFIG = """
+[paths]
+train = "{corpus}"
+
+[nlp]
+lang = "en"
+pipeline = ["ner_student"]
+
+[components]
+
+[components.ner_student]
+factory = "ner_student"
+
+[components.ner_student.model]
+@architectures = "spacy-distill.LSTMCNN.v1"
+width = 16
+depth = 1
+char_filters = 8
+feature_width = 8
+
+[corpora]
+
+[corpora.dev]
+@readers = "spacy.Corpus.v1"
+path = ${{paths.train}}
+
+[training]
+seed = 0
+gpu_allocator = null
+eval_frequency = 2
+
+[training.logger]
+@loggers = "spacy.ConsoleLogger.v3"
+
+[distillation]
+corpus = "corpora.train"
+max_steps = 4
+"""
+SENTENCES = [("Anna sails to Oslo", [(0, 1, "PER"), (3, 4, "LOC")]), ("It rains", [])]
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory):
+    """Paths of the teacher and the config."""
+    folder = tmp_path_factory.mktemp("files")
+    nlp = spacy.blank("en")
+    docs = []
+    for words, spans in SENTENCES:
+        doc = Doc(nlp.vocab, words=words.split())
+        doc.set_ents([Span(doc, start, end, label=label) for start, end, label in spans])
+        docs.append(doc)
+    DocBin(docs=docs).to_disk(folder / "corpus.spacy")
+    nlp.add_pipe("ner_student", config={"model": {"width": 16, "depth": 1, "char_filters": 8}})
+    nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc) for doc in docs])
+    nlp.to_disk(folder / "teacher")
+    (folder / "student.cfg").write_text(CONFIG.format(corpus=folder / "corpus.spacy"))
+    return {"teacher": str(folder / "teacher"), "config": str(folder / "student.cfg")}

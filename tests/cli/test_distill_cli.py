@@ -1,0 +1,177 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import spacy
+from spacy.cli._util import app
+from thinc.util import gpu_is_available
+from typer.testing import CliRunner
+
+import spacy_distill.cli.distill  # noqa: F401 - what `python -m spacy` finds by its entry point
+
+
+@pytest.fixture
+def run(files, tmp_path):
+    """Runs the command in this process; more arguments come after teacher, config and output."""
+
+    def invoke(*more, teacher=files["teacher"], config=files["config"], output=None):
+        output = output or tmp_path / "output"
+        arguments = ["distill", str(teacher), str(config), "--output", str(output), *more]
+        return CliRunner().invoke(app, arguments)
+
+    return invoke
+
+
+def message(result):
+    """RETURNS (str): The one message that a failed command prints, unwrapped and uncoloured."""
+    assert result.exit_code == 1, result.output
+    assert isinstance(result.exception, SystemExit), result.exception
+    output = re.sub(r"\x1b\[[\d;]*m", "", result.output).strip()
+    assert output.startswith("✘") and output.count("✘") == 1, output
+    # Terminals wrap it, but it is one paragraph.
+    assert "\n\n" not in output and "Traceback" not in output, output
+    return " ".join(output.split())
+
+
+def test_the_command_distils(files, tmp_path):
+    output = tmp_path / "new" / "output"
+    command = [sys.executable, "-m", "spacy", "distill", files["teacher"], files["config"]]
+    command += ["--output", str(output), "--gpu-id", "-1"]
+    command += ["--distillation.max_steps", "3", "--components.ner_student.model.width", "24"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "ENTS_F" in done.stdout and str(output / "model-last") in done.stdout.replace("\n", "")
+    assert "Traceback" not in done.stderr
+    nlp = spacy.load(output / "model-last")
+    assert nlp.get_pipe("ner_student").labels == ("LOC", "PER")
+    assert nlp.config["distillation"]["max_steps"] == 3
+    assert nlp.config["components"]["ner_student"]["model"]["width"] == 24
+    spacy.load(output / "model-best")
+
+
+def test_help_tells_of_the_settings():
+    result = CliRunner().invoke(app, ["distill", "--help"])
+    assert result.exit_code == 0
+    for word in ("teacher", "student_config", "--output", "--gpu-id", "--overwrite", "--code"):
+        assert word in result.output.lower()
+
+
+@pytest.mark.parametrize(
+    "more, text",
+    [
+        (["--distillation.max_step", "3"], "max_step"),
+        (["--distillation.max_steps", "many"], "max_steps has to be of type int: found 'many'"),
+        (["--distillation.corpus", "corpora.none"], "corpora.none"),
+        (["--distillation.corpus", "none"], "none"),
+        (["--paths.train", "nowhere.spacy"], "nowhere.spacy"),
+        (["--components.ner_student.model.widht", "8"], "widht"),
+        (["--components.ner_student.model.feature_rows", '{"FORM": 10}'], "FORM"),
+        (["--training.eval_frequency", "often"], "eval_frequency"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_wrong_override_is_answered_in_one_line(run, tmp_path, more, text):
+    assert text in message(run(*more))
+    assert not (tmp_path / "output" / "model-last").exists()
+
+
+def test_a_teacher_that_is_not_there(run, tmp_path):
+    assert "no-teacher" in message(run(teacher=tmp_path / "no-teacher"))
+
+
+def test_a_teacher_that_cannot_teach(run, tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(tmp_path / "teacher")
+    said = message(run(teacher=tmp_path / "teacher"))
+    assert "none that predicts chains" in said and "sentencizer" in said
+
+
+def test_a_config_that_is_not_there(run, tmp_path):
+    result = run(config=tmp_path / "no.cfg")
+    assert result.exit_code == 2 and "no.cfg" in re.sub(r"[\s│]", "", result.output)
+
+
+@pytest.mark.parametrize("text", ["This is no config.", "[nlp]\nlang = en\n", ""])
+def test_a_config_that_is_none(run, tmp_path, text):
+    (tmp_path / "bad.cfg").write_text(text)
+    assert "bad.cfg" in message(run(config=tmp_path / "bad.cfg"))
+
+
+def test_a_corpus_that_cannot_be_read(run, tmp_path):
+    (tmp_path / "broken.spacy").write_bytes(b"\x00\x01 no corpus")
+    assert "broken.spacy" in message(run("--paths.train", str(tmp_path / "broken.spacy")))
+
+
+def test_an_output_folder_that_is_not_empty(run, tmp_path):
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "thesis.txt").touch()
+    said = message(run())
+    assert str(tmp_path / "output") in said and "--overwrite" in said
+    assert [path.name for path in (tmp_path / "output").iterdir()] == ["thesis.txt"]
+    assert run("--overwrite", "--distillation.max_steps", "1").exit_code == 0
+    assert (tmp_path / "output" / "model-last").is_dir()
+
+
+@pytest.mark.skipif(gpu_is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(run):
+    assert "GPU 0 was asked for" in message(run("--gpu-id", "0"))
+
+
+def test_code_is_imported(run, tmp_path):
+    code = (
+        "from spacy.util import registry\n"
+        "@registry.misc('spacy-distill-tests.Imported.v1')\n"
+        "def imported():\n"
+        "    return 1\n"
+    )
+    (tmp_path / "functions.py").write_text(code)
+    assert run("--code", str(tmp_path / "functions.py")).exit_code == 0
+    assert spacy.registry.has("misc", "spacy-distill-tests.Imported.v1")
+
+
+def test_ctrl_c_keeps_what_was_learnt(files, tmp_path):
+    # A shell without job control starts its children deaf to SIGINT: give them ears.
+    start = (
+        "import runpy, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.argv[0] = 'spacy'\n"
+        "runpy.run_module('spacy', run_name='__main__')"
+    )
+    output = tmp_path / "output"
+    command = [sys.executable, "-c", start, "distill", files["teacher"], files["config"]]
+    command += ["--output", str(output), "--distillation.max_steps", "0"]
+    command += ["--training.patience", "0", "--training.eval_frequency", "100"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ}
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (output / "model-best").exists():
+            assert process.poll() is None and time.monotonic() < deadline, process.stdout.read()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    assert "Interrupted" in said and "model-last" in said and "Traceback" not in said
+    assert sorted(path.name for path in output.iterdir()) == ["model-best", "model-last"]
+    spacy.load(output / "model-last")
+
+
+def test_ctrl_c_before_anything_was_learnt_does_not_promise_a_model(run, tmp_path, monkeypatch):
+    from spacy_distill.teachers import PipelineTeacher
+
+    def interrupted(self, docs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PipelineTeacher, "predict_chain", interrupted)
+    result = run()
+    assert result.exit_code == 130
+    assert "model-last" not in result.output
+    assert not (tmp_path / "output" / "model-last").exists()

@@ -1,0 +1,123 @@
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Adam
+
+ODD = ["", " ", "\n\n \t", "Oslo", "Anna Berg\n\nsails  to\tOslo", "\u00a0", "Berg\u2029"]
+
+
+def test_prediction_leaves_documents_alone_until_annotations_are_set(newsroom, learned):
+    pipe = learned.get_pipe("ner_student")
+    docs = [learned.make_doc(words) for words, _ in newsroom.sentences]
+    before = [doc.to_bytes() for doc in docs]
+    tags = pipe.predict(docs)
+    pipe.posteriors(docs)
+    assert [doc.to_bytes() for doc in docs] == before
+    assert [numbers.shape for numbers in tags] == [(len(doc),) for doc in docs]
+    pipe.set_annotations(docs, tags)
+    assert [newsroom.entities(doc) for doc in docs] == [spans for _, spans in newsroom.sentences]
+    # Tokens outside are annotated too: "no entity", not "unknown".
+    assert all(doc.has_annotation("ENT_IOB", require_complete=True) for doc in docs)
+
+
+def test_posteriors_are_distributions_in_the_order_of_the_tags(newsroom, learned):
+    pipe = learned.get_pipe("ner_student")
+    docs = [learned.make_doc(words) for words, _ in newsroom.sentences]
+    for doc, rows, (_, spans) in zip(docs, pipe.posteriors(docs), newsroom.sentences, strict=True):
+        assert rows.shape == (len(doc), len(pipe.tags.names))
+        assert rows.dtype == numpy.float32
+        numpy.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
+        gold = Example(doc, newsroom.doc(doc.vocab, [t.text for t in doc], spans))
+        names = [pipe.tags.names[number] for number in rows.argmax(axis=1)]
+        assert names == gold.get_aligned_ner()
+
+
+def test_batches_and_processes_give_what_single_documents_give(newsroom, learned):
+    texts = [words for words, _ in newsroom.sentences] * 3 + ODD
+    alone = [newsroom.entities(learned(text)) for text in texts]
+    assert any(alone)
+    for options in ({"batch_size": 7}, {"batch_size": 64}, {"n_process": 2, "batch_size": 8}):
+        assert [newsroom.entities(doc) for doc in learned.pipe(texts, **options)] == alone
+
+
+def test_posteriors_do_not_depend_on_the_batch(newsroom, learned):
+    pipe = learned.get_pipe("ner_student")
+    docs = [learned.make_doc(words) for words, _ in newsroom.sentences]
+    for doc, rows in zip(docs, pipe.posteriors(docs), strict=True):
+        numpy.testing.assert_allclose(pipe.posteriors([doc])[0], rows, atol=1e-5)
+
+
+def test_no_documents_and_empty_documents(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    assert pipe.predict([]) == [] and pipe.posteriors([]) == []
+    assert list(nlp.pipe([])) == []
+    n_tags = len(pipe.tags.names)
+    empty = nlp.make_doc("")
+    for docs in ([empty], [empty, nlp.make_doc("Oslo"), nlp.make_doc("")]):
+        assert [rows.shape for rows in pipe.posteriors(docs)] == [(len(d), n_tags) for d in docs]
+        assert [len(numbers) for numbers in pipe.predict(docs)] == [len(doc) for doc in docs]
+    before = nlp.to_bytes()
+    nothing = [Example(nlp.make_doc(""), nlp.make_doc(""))]
+    assert nlp.update(nothing, sgd=Adam(0.1)) == {"ner_student": 0.0}
+    assert pipe.distill(pipe, nothing, sgd=Adam(0.1)) == {"ner_student": 0.0}
+    assert nlp.to_bytes() == before
+
+
+@pytest.mark.parametrize("crf", [True, False], ids=["crf", "softmax"])
+def test_empty_and_odd_documents_among_others_train_as_well(newsroom, crf):
+    nlp = newsroom.student(crf=crf)
+    examples = newsroom.examples(nlp)
+    for text in ODD:
+        doc = nlp.make_doc(text)
+        doc.set_ents([])
+        examples.append(Example(nlp.make_doc(text), doc))
+    curve = newsroom.train(nlp, examples, steps=20)
+    assert curve[-1] < curve[0] / 2
+
+
+words = st.lists(st.sampled_from(["Anna", "Oslo", " ", "\n", "\t\t", "\u00a0"]), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(words=words, wish=st.sampled_from(["B", "I", "L", "U"]), strength=st.floats(0, 50))
+def test_no_entity_starts_or_ends_at_white_space(newsroom, eager, words, wish, strength):
+    nlp = eager(wish, strength)
+    doc = nlp.get_pipe("ner_student")(Doc(nlp.vocab, words=words))
+    for ent in doc.ents:
+        assert not ent[0].is_space and not ent[-1].is_space
+    if strength > 40 and wish == "U":
+        assert len(doc.ents) == sum(word.strip() != "" for word in words)
+
+
+@pytest.fixture(scope="module")
+def eager(newsroom):
+    """A pipeline that wants every token to be part of an entity."""
+    nlp = newsroom.student()
+    pipe = nlp.get_pipe("ner_student")
+    head = pipe.model.get_ref("output_layer")
+
+    def wanting(prefix, strength):
+        bias = [strength if name.startswith(prefix) else 0.0 for name in pipe.tags.names]
+        head.set_param("b", numpy.asarray(bias, dtype="float32"))
+        return nlp
+
+    return wanting
+
+
+def test_a_document_of_50000_tokens(newsroom):
+    nlp = newsroom.student()
+    newsroom.train(nlp, newsroom.examples(nlp))
+    sentence = newsroom.sentences[4][0].split(" ")
+    long = (sentence * (50_000 // len(sentence) + 1))[:50_000]
+    long[25_000] = "\n"
+    doc = nlp.get_pipe("ner_student")(Doc(nlp.vocab, words=long))
+    assert len(doc) == 50_000
+    ends = [0, *(ent.end for ent in doc.ents)]
+    assert all(ent.start >= end for ent, end in zip(doc.ents, ends, strict=False))
+    # It has not lost its way: what it learnt is still found near the end.
+    found = {(ent.start % len(sentence), len(ent), ent.label_) for ent in doc[-1000:].ents}
+    assert (0, 3, "PER") in found and (4, 2, "LOC") in found

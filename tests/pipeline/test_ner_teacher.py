@@ -1,0 +1,196 @@
+import numpy
+import pytest
+import spacy
+from spacy.tokens import DocBin
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train as train_pipeline
+from thinc.api import Config, fix_random_seed
+
+CNN = """
+[model]
+@architectures = "spacy.HashEmbedCNN.v2"
+pretrained_vectors = null
+width = 32
+depth = 1
+embed_size = 200
+window_size = 1
+maxout_pieces = 2
+subword_features = true
+"""
+
+TRAINING = """
+[corpora]
+
+[corpora.train]
+@readers = "spacy.Corpus.v1"
+path = ${paths.train}
+
+[corpora.dev]
+@readers = "spacy.Corpus.v1"
+path = ${paths.dev}
+
+[training]
+seed = 0
+gpu_allocator = null
+max_steps = 30
+eval_frequency = 10
+dropout = 0.0
+
+[training.optimizer]
+@optimizers = "Adam.v1"
+learn_rate = 0.01
+
+[training.logger]
+@loggers = "spacy.ConsoleLogger.v3"
+console_output = false
+"""
+
+
+def cnn(**changes):
+    return {**Config().from_str(CNN)["model"], **changes}
+
+
+@pytest.fixture
+def train_from_config(newsroom, tmp_path):
+    """Train the ten sentences as `spacy train` does, and load what was saved."""
+
+    def train(pipeline, components, max_steps=30):
+        docs = [example.reference for example in newsroom.examples(spacy.blank("en"))]
+        DocBin(docs=docs).to_disk(tmp_path / "corpus.spacy")
+        training = Config().from_str(TRAINING, interpolate=False)
+        config = training.merge(
+            {
+                "paths": {name: str(tmp_path / "corpus.spacy") for name in ("train", "dev")},
+                "nlp": {"lang": "en", "pipeline": pipeline},
+                "components": components,
+                "training": {"max_steps": max_steps},
+            }
+        )
+        nlp = init_nlp(Config(config, is_interpolated=False))
+        (tmp_path / "output").mkdir()
+        train_pipeline(nlp, tmp_path / "output")
+        return spacy.load(tmp_path / "output" / "model-last")
+
+    return train
+
+
+def check_teacher(nlp, newsroom):
+    """It knows the sentences, and hands out distributions that say so."""
+    pipe = nlp.get_pipe("ner_teacher")
+    assert pipe.labels == ("LOC", "ORG", "PER")
+    assert nlp.evaluate(newsroom.examples(nlp))["ents_f"] == 1.0
+    docs = [nlp.make_doc(words) for words, _ in newsroom.sentences]
+    with nlp.select_pipes(disable=["ner_teacher"]):
+        docs = list(nlp.pipe(docs))
+    for rows, doc in zip(pipe.posteriors(docs), docs, strict=True):
+        assert rows.shape == (len(doc), len(pipe.tags.names))
+        numpy.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
+    tags = [numbers.tolist() for numbers in pipe.predict(docs)]
+    assert tags == [rows.argmax(axis=1).tolist() for rows in pipe.posteriors(docs)]
+    assert not any(doc.ents for doc in docs)
+
+
+@pytest.mark.parametrize("crf", [False, True], ids=["softmax", "crf"])
+def test_over_its_own_tok2vec(newsroom, crf):
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_teacher", config={"model": {"tok2vec": cnn(), "crf": crf}})
+    nlp.initialize(lambda: newsroom.examples(nlp))
+    curve = newsroom.train(nlp, newsroom.examples(nlp), steps=40)
+    assert curve[-1] < curve[0] / 10
+    check_teacher(nlp, newsroom)
+    copy = newsroom.copy(nlp)
+    assert copy.to_bytes() == nlp.to_bytes()
+    check_teacher(copy, newsroom)
+
+
+def test_the_default_model_is_a_tok2vec_of_its_own(newsroom):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_teacher")
+    nlp.initialize(lambda: newsroom.examples(nlp))
+    assert nlp("Anna sails").has_annotation("ENT_IOB")
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\n", "Oslo", "Anna\n\nsails"])
+def test_odd_documents(newsroom, text):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_teacher", config={"model": {"tok2vec": cnn()}})
+    nlp.initialize(lambda: newsroom.examples(nlp))
+    doc = nlp(text)
+    assert all(not ent[0].is_space and not ent[-1].is_space for ent in doc.ents)
+    assert nlp.get_pipe("ner_teacher").posteriors([doc])[0].shape == (len(doc), 13)
+
+
+def test_over_a_tok2vec_that_is_shared(newsroom, train_from_config):
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
+    components = {
+        "tok2vec": {"factory": "tok2vec", "model": cnn()},
+        "ner_teacher": {
+            "factory": "ner_teacher",
+            "model": {"@architectures": "spacy-distill.TokenClassifier.v1", "tok2vec": listener},
+        },
+    }
+    nlp = train_from_config(["tok2vec", "ner_teacher"], components, max_steps=40)
+    assert nlp.get_pipe("tok2vec").listening_components == ["ner_teacher"]
+    check_teacher(nlp, newsroom)
+
+
+@pytest.fixture
+def tiny_bert(newsroom, tmp_path):
+    pytest.importorskip("spacy_transformers", reason="the train extra is not installed")
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast, logging
+
+    # Threads that wait for each other cost more than they bring at this size.
+    torch.set_num_threads(1)
+    logging.set_verbosity_error()
+    words = sorted({word.lower() for text, _ in newsroom.sentences for word in text.split(" ")})
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "com", "##pany", *words]
+    folder = tmp_path / "bert"
+    folder.mkdir()
+    # "Company" is read in two pieces, so that pooling has something to do.
+    pieces.remove("company")
+    (folder / "vocab.txt").write_text("\n".join(pieces), encoding="utf8")
+    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+    fix_random_seed(0)
+    config = BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def test_over_a_transformer(newsroom, train_from_config, tiny_bert):
+    transformer = {
+        "@architectures": "spacy-transformers.TransformerModel.v3",
+        "name": str(tiny_bert),
+        "get_spans": {
+            "@span_getters": "spacy-transformers.strided_spans.v1",
+            "window": 16,
+            "stride": 12,
+        },
+        "tokenizer_config": {"use_fast": True},
+    }
+    listener = {
+        "@architectures": "spacy-transformers.TransformerListener.v1",
+        "grad_factor": 1.0,
+        "pooling": {"@layers": "reduce_mean.v1"},
+    }
+    components = {
+        "transformer": {"factory": "transformer", "model": transformer},
+        "ner_teacher": {
+            "factory": "ner_teacher",
+            "model": {"@architectures": "spacy-distill.TokenClassifier.v1", "tok2vec": listener},
+        },
+    }
+    nlp = train_from_config(["transformer", "ner_teacher"], components, max_steps=50)
+    check_teacher(nlp, newsroom)
+    assert [newsroom.entities(nlp(text)) for text in ("", " ")] == [[], []]
+    texts = ["", "Anna Berg sails to Oslo .", "", "\n", "Nobody called ."]
+    alone = [newsroom.entities(nlp(text)) for text in texts]
+    assert [newsroom.entities(doc) for doc in nlp.pipe(texts)] == alone

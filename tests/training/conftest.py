@@ -1,0 +1,179 @@
+"""Made-up corpora, a teacher that knows them, and the config of a small student."""
+
+import io
+import signal
+from contextlib import contextmanager
+
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from thinc.api import Adam, Config, fix_random_seed
+
+from spacy_distill import distill
+
+PEOPLE = ["Anna Berg", "Carl Lund", "Maria Holm", "Nils Dahl"]
+PLACES = ["Oslo", "Kiel", "New York", "Turku"]
+FRAMES = ["{} sails to {} .", "In {1} waits {0} .", "It rains .", "{} left {} at night ."]
+
+CONFIG = """
+[paths]
+labeled = null
+unlabeled = null
+dev = null
+
+[system]
+seed = 0
+gpu_allocator = null
+
+[nlp]
+lang = "en"
+pipeline = ["ner_student"]
+
+[components]
+
+[components.ner_student]
+factory = "ner_student"
+
+[components.ner_student.model]
+@architectures = "spacy-distill.LSTMCNN.v1"
+width = 32
+depth = 1
+char_filters = 16
+feature_width = 8
+
+[corpora]
+
+[corpora.dev]
+@readers = "spacy.Corpus.v1"
+path = ${paths.dev}
+
+[corpora.train]
+@readers = "spacy-distill.MixedCorpus.v1"
+labeled = ${paths.labeled}
+unlabeled = ${paths.unlabeled}
+
+[training]
+train_corpus = "corpora.train"
+dev_corpus = "corpora.dev"
+seed = ${system.seed}
+gpu_allocator = ${system.gpu_allocator}
+eval_frequency = 20
+
+[training.logger]
+@loggers = "spacy.ConsoleLogger.v3"
+progress_bar = null
+
+[distillation]
+corpus = "corpora.train"
+dropout = 0.1
+max_steps = 6
+
+[distillation.optimizer]
+@optimizers = "Adam.v1"
+learn_rate = 0.01
+"""
+
+
+def make_docs(vocab, frames=FRAMES):
+    docs = []
+    for frame in frames:
+        for person, place in zip(PEOPLE, PLACES, strict=True):
+            doc = Doc(vocab, words=frame.format(person, place).split(" "))
+            text = doc.text
+            named = [(person, "PER"), (place, "LOC")]
+            spans = [
+                doc.char_span(text.index(name), text.index(name) + len(name), label=label)
+                for name, label in named
+                if name in text
+            ]
+            doc.set_ents(spans)
+            docs.append(doc)
+    return docs
+
+
+def make_teacher(labels=("PER", "LOC"), steps=60):
+    """RETURNS (Language): A `ner_teacher` over a small tok2vec. Its labels are in no alphabetical
+    order, so that a student which orders its own by itself would be found out."""
+    fix_random_seed(0)
+    tok2vec = {
+        "@architectures": "spacy.HashEmbedCNN.v2",
+        "pretrained_vectors": None,
+        "width": 32,
+        "depth": 1,
+        "embed_size": 200,
+        "window_size": 1,
+        "maxout_pieces": 2,
+        "subword_features": True,
+    }
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("ner_teacher", config={"model": {"tok2vec": tok2vec}})
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in make_docs(nlp.vocab)]
+    pipe.initialize(lambda: examples, nlp=nlp, labels=labels)
+    optimizer = Adam(0.01)
+    for _ in range(steps):
+        nlp.update(examples, sgd=optimizer)
+    return nlp
+
+
+@pytest.fixture(scope="session")
+def teacher():
+    return make_teacher()
+
+
+@pytest.fixture(scope="session")
+def corpora(tmp_path_factory):
+    """Paths by name: some documents labeled, the others not; all of them for development."""
+    folder = tmp_path_factory.mktemp("corpora")
+    vocab = spacy.blank("en").vocab
+    parts = {"labeled": FRAMES[:1], "unlabeled": FRAMES[1:], "dev": FRAMES}
+    paths = {name: folder / f"{name}.spacy" for name in parts}
+    for name, frames in parts.items():
+        DocBin(docs=make_docs(vocab, frames)).to_disk(paths[name])
+    return paths
+
+
+@pytest.fixture
+def config(corpora):
+    """The student's config as a Config; the function takes changes as nested dicts."""
+
+    def make(**changes):
+        config = Config().from_str(CONFIG, interpolate=False)
+        paths = {"paths": {name: str(path) for name, path in corpora.items()}}
+        return Config(config.merge(paths).merge(changes), is_interpolated=False)
+
+    return make
+
+
+@pytest.fixture
+def quietly():
+    """`distill` without output on the console; the logger's output is in `run.output`."""
+
+    def run(*args, **kwargs):
+        streams = io.StringIO(), io.StringIO()
+        try:
+            return distill(*args, **kwargs, stdout=streams[0], stderr=streams[1])
+        finally:
+            run.output = streams[0].getvalue()
+
+    return run
+
+
+@pytest.fixture
+def time_limit():
+    """A block that may take no longer than so many seconds: a loop without end is an error."""
+
+    @contextmanager
+    def limited(seconds):
+        def stop(*_):
+            raise TimeoutError(f"It had not ended after {seconds} s.")
+
+        before = signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    return limited

@@ -1,0 +1,236 @@
+import numpy
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Corpus
+from spacy.util import registry
+from thinc.api import Config
+
+import spacy_distill
+from spacy_distill.training.distill import distill as distill_in_training
+
+GOLD_ALONE = {"@losses": "spacy-distill.ChainDistillation.v1", "alpha": 1.0, "beta": 0.0}
+
+
+def evaluate(nlp, corpora):
+    return nlp.evaluate(Corpus(corpora["dev"])(nlp))["ents_f"]
+
+
+def files_of(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_it_is_in_the_public_interface():
+    assert spacy_distill.distill is distill_in_training
+
+
+@pytest.mark.parametrize("kind", ["pipeline", "path"])
+def test_a_student_learns_from_a_teacher(quietly, teacher, config, corpora, tmp_path, kind):
+    source = teacher
+    if kind != "pipeline":
+        teacher.to_disk(tmp_path / "teacher")
+        source = tmp_path / "teacher"
+    output = tmp_path / "output"
+    nlp = quietly(source, config(distillation={"max_steps": 40}), output)
+    assert sorted(path.name for path in output.iterdir()) == ["model-best", "model-last"]
+    best, last = (spacy.load(output / name) for name in ("model-best", "model-last"))
+    assert evaluate(best, corpora) >= evaluate(last, corpora) > 0.95
+    # What is returned is what was saved last: with averaged parameters.
+    assert nlp.get_pipe("ner_student").model.to_bytes() == (
+        last.get_pipe("ner_student").model.to_bytes()
+    )
+    assert last.meta["performance"]["ents_f"] > 0.95
+    assert "ner_student_loss" in last.meta["performance"]
+    assert "ENTS_F" in quietly.output and "model-last" in quietly.output
+
+
+def test_the_student_takes_over_the_labels_of_its_teacher(quietly, teacher, config, tmp_path):
+    nlp = quietly(teacher, config(), tmp_path / "output")
+    assert nlp.get_pipe("ner_student").labels == ("PER", "LOC")
+    assert spacy.load(tmp_path / "output/model-best").get_pipe("ner_student").labels == (
+        "PER",
+        "LOC",
+    )
+
+
+def test_labels_that_are_given_may_have_another_order(quietly, teacher, config, corpora):
+    initialize = {"components": {"ner_student": {"labels": ["LOC", "PER"]}}}
+    changed = config(initialize=initialize, distillation={"max_steps": 40})
+    nlp = quietly(teacher, changed)
+    assert nlp.get_pipe("ner_student").labels == ("LOC", "PER")
+    assert evaluate(nlp, corpora) > 0.95
+
+
+def test_the_saved_config_keeps_every_setting_of_the_block(quietly, teacher, config, tmp_path):
+    quietly(teacher, config(), tmp_path / "output")
+    saved = Config().from_disk(tmp_path / "output/model-last/config.cfg")
+    block = saved["distillation"]
+    assert (block["max_steps"], block["dropout"]) == (6, 0.1)
+    assert block["batcher"]["@batchers"] == "spacy.batch_by_words.v1"
+    assert block["loss"]["@losses"] == "spacy-distill.ChainDistillation.v1"
+    # The file is a student's config itself.
+    nlp = quietly(teacher, tmp_path / "output/model-last/config.cfg")
+    assert nlp.get_pipe("ner_student").labels == ("PER", "LOC")
+
+
+@pytest.mark.parametrize("form", ["dict", "path"])
+def test_the_config_is_left_as_it_is(quietly, teacher, config, tmp_path, form):
+    student = config()
+    before = student.to_str(interpolate=False)
+    if form == "path":
+        student.to_disk(tmp_path / "student.cfg", interpolate=False)
+        quietly(teacher, tmp_path / "student.cfg")
+    else:
+        quietly(teacher, student)
+    assert student.to_str(interpolate=False) == before
+
+
+def test_overrides_change_settings(quietly, teacher, config, tmp_path):
+    overrides = {"distillation.max_steps": 3, "components.ner_student.model.width": 16}
+    nlp = quietly(teacher, config(), tmp_path / "output", overrides=overrides)
+    assert nlp.config["distillation"]["max_steps"] == 3
+    assert nlp.config["components"]["ner_student"]["model"]["width"] == 16
+    # Each evaluation is a row of the table: here at the first step alone.
+    rows = [line for line in quietly.output.splitlines() if line.strip()[:1].isdigit()]
+    assert len(rows) == 1
+
+
+def test_unlabeled_documents_are_enough(quietly, teacher, config, corpora):
+    changed = config(paths={"labeled": None}, distillation={"max_steps": 40})
+    assert evaluate(quietly(teacher, changed), corpora) > 0.95
+
+
+def test_labeled_documents_are_enough(quietly, teacher, config, corpora):
+    changed = config(
+        paths={"unlabeled": None, "labeled": str(corpora["dev"])}, distillation={"max_steps": 40}
+    )
+    assert evaluate(quietly(teacher, changed), corpora) > 0.95
+
+
+def test_two_runs_with_one_seed_write_equal_files(quietly, teacher, config, tmp_path):
+    for name in ("first", "second"):
+        quietly(teacher, config(), tmp_path / name)
+    quietly(teacher, config(system={"seed": 1}), tmp_path / "other")
+    runs = [files_of(tmp_path / name / "model-last") for name in ("first", "second", "other")]
+    assert runs[0] == runs[1]
+    assert runs[0]["ner_student/model"] != runs[2]["ner_student/model"]
+
+
+def test_a_corpus_can_be_streamed(quietly, teacher, config, corpora, tmp_path):
+    changed = config(distillation={"max_epochs": -1, "max_steps": 40})
+    nlp = quietly(teacher, changed, tmp_path / "output")
+    assert evaluate(nlp, corpora) > 0.95
+    assert (tmp_path / "output/model-last").is_dir()
+
+
+def test_max_epochs_ends_training(quietly, teacher, config, time_limit):
+    batcher = {"@batchers": "spacy.batch_by_sequence.v1", "size": 4}
+    block = {"max_epochs": 2, "max_steps": 0, "batcher": batcher}
+    with time_limit(30):
+        quietly(teacher, config(distillation=block, training={"eval_frequency": 1}))
+    rows = [line for line in quietly.output.splitlines() if line.strip()[:1].isdigit()]
+    assert [row.split()[0] for row in rows] == ["0"] * 4 + ["1"] * 4
+
+
+def test_patience_ends_training(quietly, teacher, config, time_limit):
+    frozen = {"@optimizers": "Adam.v1", "learn_rate": 0.0}
+    block = {"max_steps": 0, "optimizer": frozen}
+    with time_limit(30):
+        quietly(teacher, config(distillation=block, training={"patience": 10, "eval_frequency": 5}))
+    rows = [line for line in quietly.output.splitlines() if line.strip()[:1].isdigit()]
+    assert [row.split()[1] for row in rows] == ["0", "5", "10"]
+
+
+def test_documents_with_other_tokens_are_carried_over(quietly, teacher, config, tmp_path):
+    # The corpus keeps "Berg's" and "left." whole; the student's tokenizer does not.
+    words, spaces = ["Anna", "Berg's", "friend", "left."], [True, True, True, False]
+    doc = Doc(teacher.vocab, words=words, spaces=spaces)
+    doc.set_ents([Span(doc, 2, 3, label="PER")])
+    DocBin(docs=[doc]).to_disk(tmp_path / "odd.spacy")
+    reader = {
+        "@readers": "spacy.Corpus.v1",
+        "path": str(tmp_path / "odd.spacy"),
+        "gold_preproc": False,
+    }
+    changed = config(
+        corpora={"odd": reader},
+        distillation={"corpus": "corpora.odd", "max_steps": 40, "loss": GOLD_ALONE},
+        training={"dev_corpus": "corpora.odd"},
+    )
+    nlp = quietly(teacher, changed)
+    found = nlp("Anna Berg's friend left.").ents
+    assert [(ent.text, ent.label_) for ent in found] == [("friend", "PER")]
+
+
+def test_a_student_may_listen_to_a_tok2vec(quietly, teacher, config, corpora, tmp_path):
+    tok2vec = teacher.config["components"]["ner_teacher"]["model"]["tok2vec"]
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
+    changed = config(
+        nlp={"pipeline": ["tok2vec", "ner_student"]},
+        distillation={"max_steps": 40},
+    )
+    changed["components"] = {
+        "tok2vec": {"factory": "tok2vec", "model": dict(tok2vec)},
+        "ner_student": {
+            "factory": "ner_student",
+            "model": {"@architectures": "spacy-distill.TokenClassifier.v1", "tok2vec": listener},
+        },
+    }
+    nlp = quietly(teacher, changed, tmp_path / "output")
+    last = spacy.load(tmp_path / "output/model-last")
+    assert evaluate(last, corpora) > 0.95
+    for name in nlp.pipe_names:
+        assert nlp.get_pipe(name).model.to_bytes() == last.get_pipe(name).model.to_bytes(), name
+
+
+def test_any_object_with_chains_can_teach(quietly, teacher, config, corpora):
+    class Wrapped:
+        labels = teacher.get_pipe("ner_teacher").labels
+        n_read = 0
+
+        def predict_chain(self, docs):
+            Wrapped.n_read += len(docs)
+            own = [Doc(teacher.vocab, words=[t.text for t in doc]) for doc in docs]
+            return teacher.get_pipe("ner_teacher").predict_chain(own)
+
+    nlp = quietly(Wrapped(), config(distillation={"max_steps": 40}))
+    assert evaluate(nlp, corpora) > 0.95
+    # Each distinct document once, whatever the number of steps; "It rains ." comes four times.
+    assert Wrapped.n_read == 13
+
+
+def test_spacys_callbacks_are_called(quietly, teacher, config, tmp_path):
+    seen = []
+
+    @registry.callbacks("spacy-distill-tests.BeforeToDisk.v1")
+    def before_to_disk():
+        def mark(nlp):
+            nlp.meta["description"] = "marked"
+            return nlp
+
+        return mark
+
+    @registry.callbacks("spacy-distill-tests.BeforeUpdate.v1")
+    def before_update():
+        return lambda nlp, args: seen.append((type(nlp).__name__, nlp.pipe_names, args["step"]))
+
+    callbacks = {
+        "before_to_disk": {"@callbacks": "spacy-distill-tests.BeforeToDisk.v1"},
+        "before_update": {"@callbacks": "spacy-distill-tests.BeforeUpdate.v1"},
+    }
+    changed = config(training=callbacks, distillation={"max_steps": 2})
+    quietly(teacher, changed, tmp_path / "output")
+    assert spacy.load(tmp_path / "output/model-last").meta["description"] == "marked"
+    assert seen[:2] == [("English", ["ner_student"], 0), ("English", ["ner_student"], 1)]
+
+
+def test_the_teacher_stays_as_it_was(quietly, teacher, config):
+    before = teacher.get_pipe("ner_teacher").model.to_bytes()
+    quietly(teacher, config())
+    assert teacher.get_pipe("ner_teacher").model.to_bytes() == before
+    rows = teacher.get_pipe("ner_teacher").posteriors([teacher.make_doc("Anna Berg")])[0]
+    assert numpy.isfinite(rows).all()

@@ -1,0 +1,112 @@
+import shutil
+
+import pytest
+import spacy
+from spacy.util import registry
+
+from spacy_distill.pipeline import ChainNER
+from spacy_distill.teachers import PipelineTeacher
+
+
+@registry.loggers("spacy-distill-tests.Interrupting.v1")
+def interrupting(at: int, error: str = "KeyboardInterrupt"):
+    """A logger that ends training at a step."""
+    errors = {"KeyboardInterrupt": KeyboardInterrupt, "OSError": OSError}
+
+    def setup(nlp, stdout, stderr):
+        steps = iter(range(at + 1))
+
+        def log_step(info):
+            if next(steps) == at:
+                raise errors[error]("stopped by the test")
+
+        def finalize():
+            stdout.write("The logger was closed.\n")
+
+        return log_step, finalize
+
+    return setup
+
+
+def logger(at, error="KeyboardInterrupt"):
+    settings = {"@loggers": "spacy-distill-tests.Interrupting.v1", "at": at, "error": error}
+    return {"logger": settings, "eval_frequency": 2}
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "OSError"])
+def test_what_was_learnt_so_far_is_kept(quietly, teacher, config, tmp_path, error):
+    output = tmp_path / "output"
+    with pytest.raises((KeyboardInterrupt, OSError), match="stopped by the test"):
+        quietly(teacher, config(training=logger(3, error)), output)
+    assert "The logger was closed." in quietly.output
+    assert sorted(path.name for path in output.iterdir()) == ["model-best", "model-last"]
+    last, best = (spacy.load(output / name) for name in ("model-last", "model-best"))
+    assert last("Anna Berg sails to Oslo .").has_annotation("ENT_IOB")
+    # Steps after the last checkpoint are not lost.
+    weights = [nlp.get_pipe("ner_student").model.to_bytes() for nlp in (last, best)]
+    assert weights[0] != weights[1]
+
+
+def test_an_interruption_within_an_update(quietly, teacher, config, tmp_path, monkeypatch):
+    distill, calls = ChainNER.distill, []
+
+    def interrupted(self, *args, **kwargs):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return distill(self, *args, **kwargs)
+
+    monkeypatch.setattr(ChainNER, "distill", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        quietly(teacher, config(), tmp_path / "output")
+    names = sorted(path.name for path in (tmp_path / "output").iterdir())
+    assert names == ["model-best", "model-last"]
+    spacy.load(tmp_path / "output/model-last")
+
+
+def test_an_interruption_while_a_checkpoint_is_copied(
+    quietly, teacher, config, tmp_path, monkeypatch
+):
+    copytree = shutil.copytree
+
+    def interrupted(source, target, *args, **kwargs):
+        copytree(source, target, *args, **kwargs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copytree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        quietly(teacher, config(), tmp_path / "output")
+    assert [path.name for path in (tmp_path / "output").iterdir()] == ["model-last"]
+    spacy.load(tmp_path / "output/model-last")
+
+
+def test_an_interruption_while_a_checkpoint_is_written(
+    quietly, teacher, config, tmp_path, monkeypatch
+):
+    to_disk, calls = ChainNER.to_disk, []
+
+    def interrupted(self, *args, **kwargs):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return to_disk(self, *args, **kwargs)
+
+    monkeypatch.setattr(ChainNER, "to_disk", interrupted, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        quietly(teacher, config(training={"eval_frequency": 1}), tmp_path / "output")
+    names = sorted(path.name for path in (tmp_path / "output").iterdir())
+    assert names == ["model-best", "model-last"]
+    spacy.load(tmp_path / "output/model-last")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_nothing_is_written_before_anything_was_learnt(
+    quietly, teacher, config, tmp_path, monkeypatch, error
+):
+    def interrupted(self, docs):
+        raise error
+
+    monkeypatch.setattr(PipelineTeacher, "predict_chain", interrupted)
+    with pytest.raises(error):
+        quietly(teacher, config(), tmp_path / "output")
+    assert not (tmp_path / "output").exists()
