@@ -86,3 +86,14 @@ def test_bad_input_is_refused_in_one_line(glove, tmp_path):
     assert result.exit_code == 1
     assert "found 5 words and vectors of the shape (4, 3)" in " ".join(result.output.split())
     assert not (tmp_path / "vectors").exists()
+
+
+def test_pruned_words_share_the_most_similar_row(tmp_path, glove):
+    data = numpy.asarray([[1, 0, 0], [0, 1, 0], [0, 3, 0.1], [5, 1, 0], [0, 0, 0]], dtype="float32")
+    numpy.save(glove / "emb.npy", data)
+    result = run(glove, tmp_path / "vectors", "--rows", 2, "--prune")
+    assert result.exit_code == 0, result.output
+    vectors = load_model(tmp_path / "vectors").vocab.vectors
+    assert vectors.shape == (2, 3)
+    assert [vectors.find(key=word) for word in WORDS[:4]] == [0, 1, 1, 0]
+    assert vectors.n_keys == len(WORDS)
