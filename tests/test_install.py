@@ -4,11 +4,14 @@ import re
 import subprocess
 import sys
 from importlib.metadata import distribution
+from pathlib import Path
 
 import pytest
 import spacy
 from spacy.tokens import Span
 from spacy.training import Example
+
+import spacy_distill
 
 HEAVY = ["torch", "transformers", "spacy_transformers", "datasets", "pyarrow", "seqeval"]
 
@@ -50,6 +53,8 @@ print("loaded:", sorted({name.partition(".")[0] for name in sys.modules} & set(H
 TRAIN = """
 import spacy
 from spacy.training import Example
+
+import spacy_distill
 from spacy.tokens import Span
 import spacy_distill
 
@@ -123,3 +128,10 @@ def test_registered_names_are_found_by_spacy():
         ("losses", "spacy-distill.ChainDistillation.v1"),
     ]:
         assert callable(spacy.registry.get(registry, name))
+
+
+def test_every_folder_of_the_package_is_packaged():
+    """`packages = find:` leaves out a folder without `__init__.py`, and only a wheel shows it."""
+    package = Path(spacy_distill.__file__).parent
+    modules = {path.parent for path in package.rglob("*.py")}
+    assert [folder.name for folder in modules if not (folder / "__init__.py").exists()] == []

@@ -1,0 +1,1 @@
+"""Thinc layers: documents in, chains out."""
