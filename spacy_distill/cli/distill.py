@@ -67,7 +67,8 @@ def distill_cli(
             msg.warn("Interrupted", "Nothing was learnt yet")
         raise typer.Exit(130) from None
     except ConfigValidationError as error:
-        details = " ".join(str(error).split())
+        problems = [f"{' -> '.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors or []]
+        details = "; ".join(problems) or error.desc or error.title
         msg.fail(f"The config {student_config} is not valid: {details}", exits=1)
     except (ValueError, OSError) as error:
         if verbose:

@@ -20,8 +20,8 @@ def MixedCorpus(
     labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities.
     unlabeled (Optional[Path]): The same without; entities that it has are dropped.
     labeled_share (float): The share of a pass's documents that are labeled, from 0 to below 1: the
-        labeled ones are repeated until they come near it, so that few labels are not lost among
-        much text. Each comes at least once.
+        labeled ones are strewn among the others, again and again, so that few labels are not lost
+        among much text. Each comes at least once.
     max_length (int): Longer documents are split into sentences or left out, as in spaCy's Corpus;
         0 is no limit.
     limit (int): Read at most so many unlabeled documents; 0 is no limit.
@@ -44,16 +44,17 @@ def MixedCorpus(
             )
 
     def read(nlp: Language) -> Iterator[Example]:
-        n_unlabeled = 0
+        examples = [] if labeled is None else list(_read(labeled, nlp, max_length=max_length))
+        per_unlabeled = labeled_share / (1 - labeled_share)
+        n_labeled = n_unlabeled = 0
         if unlabeled is not None:
             for example in _read(unlabeled, nlp, max_length=max_length, limit=limit):
-                n_unlabeled += 1
                 yield Example(example.predicted, without_entities(example.reference))
-        if labeled is not None:
-            examples = list(_read(labeled, nlp, max_length=max_length))
-            wanted = n_unlabeled * labeled_share / (1 - labeled_share)
-            for _ in range(max(round(wanted / max(len(examples), 1)), 1)):
-                yield from examples
+                n_unlabeled += 1
+                while examples and n_labeled < round(n_unlabeled * per_unlabeled):
+                    yield examples[n_labeled % len(examples)]
+                    n_labeled += 1
+        yield from examples[n_labeled:]
 
     return read
 

@@ -3,6 +3,7 @@
 from math import inf
 from typing import Callable, Tuple
 
+import numpy
 from thinc.api import get_array_module
 from thinc.types import Ints1d
 
@@ -62,7 +63,9 @@ def gold_or_best(teacher: LinearChain, allowed):
     """
     xp = get_array_module(teacher.emissions)
     allowed = xp.asarray(allowed)
-    sequences = xp.repeat(xp.arange(len(teacher.lengths)), xp.asarray(teacher.lengths))
+    # numpy's repeat takes a count for each element; not every cupy's does.
+    lengths = teacher.lengths
+    sequences = xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))
     known = ~allowed.all(axis=1)
     n_known = xp.bincount(sequences, weights=known, minlength=len(teacher.lengths))
     best = teacher.argmax()[:, None] == xp.arange(allowed.shape[1])

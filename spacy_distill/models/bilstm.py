@@ -86,12 +86,11 @@ def run(gates: Floats3d, U: Floats3d, packing: Packing) -> Tuple[Floats3d, Float
     hidden = U.shape[1]
     states = xp.empty((2, gates.shape[1], hidden), dtype="float32")
     cells = xp.empty_like(states)
-    open_gates(gates[:, packing.first])
     for step, before in ((packing.first, None), *packing.steps()):
         at_step = gates[:, step]
         if before is not None:
             at_step += states[:, before] @ U
-            open_gates(at_step)
+        open_gates(at_step)
         i, f, o, candidate = (at_step[:, :, k * hidden : (k + 1) * hidden] for k in range(4))
         cell = i * candidate
         if before is not None:

@@ -32,7 +32,7 @@ def forward(
             f"vocabulary has {f'vectors of {found}' if found else 'none'}. Load the pipeline it "
             "was trained in, or set `nlp.vocab.vectors` to that pipeline's table first."
         )
-    if not vectors.data.size or not len(forms):
+    if not width or not vectors.data.size or not len(forms):
         output = model.ops.alloc2f(len(forms), width)
     elif vectors.mode == Mode.floret:
         output = model.ops.asarray2f(vectors.get_batch(_keys(forms, vectors.attr)))

@@ -160,15 +160,21 @@ class ChainNER(TrainablePipe):
         return _split(self.predict_chain(docs).marginals(), docs) if docs else []
 
     def set_annotations(self, docs: Iterable[Doc], scores: List[Ints1d]) -> None:
-        """Write entities to documents.
+        """Write entities to documents. Entities that are there already stay, as with spaCy's `ner`;
+        predicted ones that overlap them are left out.
 
         docs (Iterable[Doc]): The documents, changed in place.
         scores (List[Ints1d]): What `predict` returned.
         """
         tags = self.tags
         for doc, numbers in zip(docs, scores, strict=True):
-            spans = tags.spans(numbers)
-            doc.set_ents([Span(doc, start, end, label=label) for start, end, label in spans])
+            taken = {token.i for span in doc.ents for token in span}
+            spans = [
+                Span(doc, start, end, label=label)
+                for start, end, label in tags.spans(numbers)
+                if taken.isdisjoint(range(start, end))
+            ]
+            doc.set_ents([*doc.ents, *spans])
 
     # Training; `update` is TrainablePipe's
 

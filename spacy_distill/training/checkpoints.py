@@ -3,7 +3,7 @@
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Optional
 
 from spacy.language import Language
 
@@ -27,8 +27,10 @@ def require_output_dir(path: Path, *, overwrite: bool) -> None:
         )
 
 
-def clear_output_dir(path: Path) -> None:
-    """Make the output folder, and remove earlier models from it."""
+def clear_output_dir(path: Optional[Path]) -> None:
+    """Make the output folder, if there is to be one, and remove earlier models from it."""
+    if path is None:
+        return
     path.mkdir(parents=True, exist_ok=True)
     for name in (MODEL_BEST, MODEL_LAST):
         if (path / name).exists():

@@ -47,12 +47,12 @@ def distill(
     config = load_student_config(student, overrides or {})
     with_training_corpus(config)
     require_device(use_gpu)
-    sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
-    teachers = find_teachers(sources, config)
-    with_teacher_labels(config, teachers)
     output = None if output_path is None else Path(output_path)
     if output is not None:
         require_output_dir(output, overwrite=overwrite)
+    sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
+    teachers = find_teachers(sources, config.interpolate())
+    with_teacher_labels(config, teachers)
     nlp = initialize(config, use_gpu)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
@@ -63,18 +63,40 @@ def load_student_config(
     student: Union[str, Path, Config, Mapping[str, Any]], overrides: Mapping[str, Any]
 ) -> Config:
     """RETURNS (Config): The student's config with overrides and every setting of the block."""
+    require_known_paths(student, overrides)
     source = f" {student}" if isinstance(student, (str, Path)) else ""
     if isinstance(student, (str, Path)):
         config = load_config(student, overrides=dict(overrides), interpolate=False)
     else:
         text = Config(student).to_str(interpolate=False)
         config = Config().from_str(text, interpolate=False, overrides=dict(overrides))
-    if "pipeline" not in config.get("nlp", {}) or "components" not in config:
+    missing = [name for name in ("nlp", "components", "training") if name not in config]
+    if missing or "pipeline" not in config["nlp"]:
+        lacks = f"[{missing[0]}]" if missing else "[nlp] pipeline"
         raise ValueError(
-            f"The student's config{source} has no [nlp] pipeline or no [components]. Start from "
-            "configs/student.cfg, or fill one in with `python -m spacy init fill-config`."
+            f"The student's config{source} has no {lacks}. "
+            "Start from configs/student.cfg, or run `python -m spacy init fill-config`."
         )
     return fill_settings(config)
+
+
+def require_known_paths(
+    student: Union[str, Path, Config, Mapping[str, Any]], overrides: Mapping[str, Any]
+) -> None:
+    """Make sure that overrides of [paths] and [system] are of settings that there are: spaCy takes
+    others without a word, and a mistyped path would leave its corpus out."""
+    if isinstance(student, (str, Path)):
+        config: Mapping[str, Any] = load_config(student, interpolate=False)
+    else:
+        config = student
+    for name in overrides:
+        section, _, key = name.partition(".")
+        if section in ("paths", "system") and key not in config.get(section, {}):
+            known = ", ".join(config.get(section, {})) or "none"
+            raise ValueError(
+                f"[{section}] has no setting '{key}'. Its settings are: {known}. Correct the "
+                "override, or add the setting to the config."
+            )
 
 
 def with_training_corpus(config: Config) -> None:

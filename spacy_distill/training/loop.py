@@ -107,6 +107,7 @@ def train_student(
     if settings["max_epochs"] >= 0:
         examples = read_corpus(aligned_corpus, nlp, config, settings["corpus"])
         require_labels(nlp, teachers, examples)
+        clear_output_dir(output)
         let_teachers_read(teachers, examples, stderr)
         batches = create_train_batches(
             nlp, lambda student: examples, settings["batcher"], settings["max_epochs"]
@@ -114,9 +115,8 @@ def train_student(
     else:
         # An empty stream would be read for ever.
         read_corpus(lambda student: islice(corpus(student), 1), nlp, config, settings["corpus"])
-        batches = create_train_batches(nlp, aligned_corpus, settings["batcher"], -1)
-    if output is not None:
         clear_output_dir(output)
+        batches = create_train_batches(nlp, aligned_corpus, settings["batcher"], -1)
     steps = train_while_improving(
         StudentUpdates(nlp, teachers, dict.fromkeys(teachers, settings["loss"])),  # type: ignore[arg-type]
         optimizer,
@@ -150,11 +150,15 @@ def train_student(
                     copy_whole(output / MODEL_LAST, output / MODEL_BEST)
                     info["output_path"] = str(output / MODEL_LAST)
             log_step(info if is_best is not None else None)
-    finally:
-        # Also after Ctrl-C: what was learnt so far is kept.
-        finalize_logger()
-        if learnt:
+        save_last()
+    except BaseException as error:
+        # What was learnt so far is kept, after Ctrl-C too. Not so after a ValueError: a loss that
+        # is no number has spoilt the parameters.
+        if learnt and not isinstance(error, ValueError):
             save_last()
+        raise
+    finally:
+        finalize_logger()
     if optimizer.averages:
         with_averages(nlp, optimizer.averages)
     if output is not None:

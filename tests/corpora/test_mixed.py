@@ -56,11 +56,19 @@ def test_each_kind_alone(nlp, paths):
     assert sorted(labeled + unlabeled) == sorted(summary(MixedCorpus(**paths)(nlp)))
 
 
-@pytest.mark.parametrize("share, times", [(0.0, 1), (0.1, 1), (0.4, 1), (0.6, 2), (0.9, 14)])
-def test_labeled_documents_are_repeated_up_to_their_share(nlp, paths, share, times):
+@pytest.mark.parametrize("share, count", [(0.0, 2), (0.1, 2), (0.4, 2), (0.6, 4), (0.9, 27)])
+def test_labeled_documents_are_repeated_up_to_their_share(nlp, paths, share, count):
     texts = [text for text, _, _ in summary(MixedCorpus(**paths, labeled_share=share)(nlp))]
-    expected = [text for text, _ in LABELED] * times + [text for text, _ in UNLABELED]
+    in_turn = [text for text, _ in LABELED] * 14
+    expected = in_turn[:count] + [text for text, _ in UNLABELED]
     assert sorted(texts) == sorted(expected)
+
+
+def test_labeled_documents_are_strewn_among_the_others(nlp, paths):
+    """A streamed corpus is not shuffled."""
+    texts = [text for text, _, _ in summary(MixedCorpus(**paths, labeled_share=0.5)(nlp))]
+    labeled = {text for text, _ in LABELED}
+    assert [text in labeled for text in texts] == [False, True] * len(UNLABELED)
 
 
 def test_the_limit_is_one_of_unlabeled_documents(nlp, paths):

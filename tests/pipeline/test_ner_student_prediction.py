@@ -1,8 +1,9 @@
 import numpy
 import pytest
+import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam
 
@@ -121,3 +122,25 @@ def test_a_document_of_50000_tokens(newsroom):
     # It has not lost its way: what it learnt is still found near the end.
     found = {(ent.start % len(sentence), len(ent), ent.label_) for ent in doc[-1000:].ents}
     assert (0, 3, "PER") in found and (4, 2, "LOC") in found
+
+
+def test_entities_that_are_there_stay(newsroom, learned):
+    """As with spaCy's own `ner`, so that an `entity_ruler` can come first."""
+    text = newsroom.sentences[0][0]
+    found = [(ent.start, ent.end) for ent in learned(text).ents]
+    assert found
+    doc = learned.make_doc(text)
+    start, end = found[0]
+    doc.set_ents([Span(doc, start, end, label="RULE")])
+    pipe = learned.get_pipe("ner_student")
+    ents = [(ent.start, ent.end, ent.label_) for ent in pipe(doc).ents]
+    assert ents[0] == (start, end, "RULE")
+    assert [ent[:2] for ent in ents] == found
+
+
+def test_a_student_without_vectors_in_a_pipeline_that_has_some(newsroom, learned):
+    other = spacy.blank("en")
+    other.vocab.set_vector("Anna", numpy.ones(7, dtype="float32"))
+    before = [(ent.text, ent.label_) for ent in learned(newsroom.sentences[0][0]).ents]
+    other.add_pipe("ner_student", source=learned)
+    assert [(ent.text, ent.label_) for ent in other(newsroom.sentences[0][0]).ents] == before

