@@ -70,6 +70,22 @@ def prepare(dataset: Dataset, data: Optional[Path], labeled: int, seed: int, fol
         run(*script, *options, log=folder / "convert.log")
 
 
+def require_same_settings(folder: Path, vectors: Path, options: List[str]) -> None:
+    """Refuse to mix cells that were trained with different settings."""
+    configs = [(ROOT / "configs" / name).read_text() for name in ("teacher.cfg", "student.cfg")]
+    vectors_meta = json.loads((vectors / "meta.json").read_text(encoding="utf8"))["vectors"]
+    settings = "\n".join([*configs, json.dumps(vectors_meta), *options])
+    record = folder / "settings.txt"
+    if not record.exists():
+        write_whole(record, settings)
+    elif record.read_text(encoding="utf8") != settings:
+        msg.fail(
+            f"{folder} has cells of other settings (configs, vectors or --options)",
+            "Keep variants apart with --name, or remove the folder",
+            exits=1,
+        )
+
+
 def train(system: str, folder: Path, vectors: Path, seed: int, options: List[str]) -> float:
     """Train one system in a cell's folder. RETURNS (float): Seconds."""
     corpus, output = folder / "corpus", folder / system
@@ -158,6 +174,7 @@ def main(
     for seed in map(int, seeds.split(",")):
         folder = store.absolute() / f"{dataset.value}-{size}{name and '-'}{name}-seed{seed}"
         prepare(dataset, data, size, seed, folder)
+        require_same_settings(folder, vectors, options.split())
         for system in systems.split(","):
             result = folder / f"{system}.json"
             cost = folder / f"{system}.seconds"
