@@ -1,6 +1,7 @@
 """The algebra of linear chains over BILUO tags: what teachers, gold and students have in common."""
 
 from .biluo import BiluoTags, constraints, n_tags
+from .from_marginals import chain_from_marginals
 from .linear_chain import ChainCounts, LinearChain
 from .packing import Packing, pack
 
@@ -9,6 +10,7 @@ __all__ = [
     "ChainCounts",
     "LinearChain",
     "Packing",
+    "chain_from_marginals",
     "constraints",
     "n_tags",
     "pack",

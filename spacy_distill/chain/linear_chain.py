@@ -62,6 +62,9 @@ class LinearChain:
     transitions (Floats2d): (tags, tags) scores, from row to column.
     start (Floats1d): (tags,) scores of the first tag.
     end (Floats1d): (tags,) scores of the last tag.
+    known (Optional[ArrayXd]): (tokens,) bool, False where the source of the scores has no opinion
+        and nothing is to be learnt from it; None where it has one on all tokens. The algebra does
+        not look at it, and chains made out of this one keep it.
     """
 
     emissions: Floats2d
@@ -69,6 +72,7 @@ class LinearChain:
     transitions: Floats2d
     start: Floats1d
     end: Floats1d
+    known: Optional[object] = None
 
     def __post_init__(self) -> None:
         tokens = int(numpy.sum(self.lengths))
