@@ -1,7 +1,7 @@
 """The algebra of linear chains over BILUO tags: what teachers, gold and students have in common."""
 
 from .biluo import BiluoTags, constraints, n_tags
-from .from_marginals import chain_from_marginals
+from .from_marginals import chain_from_marginals, chain_with_best
 from .linear_chain import ChainCounts, LinearChain
 from .packing import Packing, pack
 
@@ -11,6 +11,7 @@ __all__ = [
     "LinearChain",
     "Packing",
     "chain_from_marginals",
+    "chain_with_best",
     "constraints",
     "n_tags",
     "pack",

@@ -6,7 +6,7 @@ from typing import Optional, Sequence, Tuple
 
 import numpy
 from thinc.api import get_array_module
-from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d, Ints2d
+from thinc.types import ArrayXd, Floats1d, Floats2d, Floats3d, Ints1d, Ints2d
 
 from .decoding import k_best, viterbi
 from .forward_backward import Trellis, log_trellis, scaled_trellis
@@ -72,7 +72,7 @@ class LinearChain:
     transitions: Floats2d
     start: Floats1d
     end: Floats1d
-    known: Optional[object] = None
+    known: Optional[ArrayXd] = None
 
     def __post_init__(self) -> None:
         tokens = int(numpy.sum(self.lengths))

@@ -10,15 +10,27 @@ from spacy.cli._util import Arg, Opt, app, import_code, parse_config_overrides
 from thinc.config import ConfigValidationError
 from wasabi import msg
 
+from ..teachers.sources import DEFAULT_OPTIONS, split_sources
 from ..training.checkpoints import MODEL_LAST
 from ..training.distill import distill
+from .teacher_options import (
+    Confidence,
+    LabelMap,
+    Labels,
+    SpansKey,
+    TeacherPipe,
+    Weights,
+    read_options,
+)
 
 
 @app.command("distill", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def distill_cli(
     ctx: typer.Context,
     teacher: str = Arg(
-        ..., help="Teacher pipeline: a package or a folder; several, with commas, as an ensemble"
+        ...,
+        help="Teacher: a pipeline, a soft corpus or a Hugging Face token classifier; several, with "
+        "commas, as an ensemble",
     ),
     student_config: Path = Arg(
         ..., help="Config of the student", exists=True, dir_okay=False, allow_dash=True
@@ -39,6 +51,12 @@ def distill_cli(
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace models that are in the output folder"
     ),
+    teacher_pipe: TeacherPipe = None,
+    spans_key: SpansKey = None,
+    labels: Labels = "",
+    confidence: Confidence = DEFAULT_OPTIONS.confidence,
+    label_map: LabelMap = "",
+    weights: Weights = "",
 ) -> None:
     """
     Distil a teacher pipeline into the student of a config. The student learns from the teacher's
@@ -52,10 +70,13 @@ def distill_cli(
     import_code(code_path)
     try:
         distill(
-            [teacher] if Path(teacher).exists() else teacher.split(","),
+            split_sources(teacher),
             student_config,
             output_path,
             overrides=overrides,
+            teacher_options=read_options(
+                teacher_pipe, spans_key, labels, confidence, label_map, weights
+            ),
             use_gpu=use_gpu,
             overwrite=overwrite,
         )

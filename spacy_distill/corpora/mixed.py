@@ -5,7 +5,9 @@ from typing import Callable, Iterable, Iterator, Optional
 
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import Corpus, Example
+from spacy.training import Example
+
+from .labeled import read_examples, require_path, require_share, strew
 
 
 def MixedCorpus(
@@ -32,42 +34,19 @@ def MixedCorpus(
             "The corpus spacy-distill.MixedCorpus.v1 has neither `labeled` nor `unlabeled`. Set "
             "the path of at least one."
         )
-    if not 0 <= labeled_share < 1:
-        raise ValueError(
-            f"labeled_share={labeled_share} of spacy-distill.MixedCorpus.v1 is no share of the "
-            "documents: give a number from 0 to below 1."
-        )
-    for name, path in (("labeled", labeled), ("unlabeled", unlabeled)):
-        if path is not None and not Path(path).exists():
-            raise ValueError(
-                f"The {name} corpus '{path}' does not exist. Make it, or correct the path."
-            )
+    require_share(labeled_share, "spacy-distill.MixedCorpus.v1")
+    require_path(labeled, "labeled")
+    require_path(unlabeled, "unlabeled")
 
     def read(nlp: Language) -> Iterator[Example]:
-        examples = [] if labeled is None else list(_read(labeled, nlp, max_length=max_length))
-        per_unlabeled = labeled_share / (1 - labeled_share)
-        n_labeled = n_unlabeled = 0
+        examples = [] if labeled is None else list(read_examples(labeled, nlp, max_length))
+        others: Iterator[Example] = iter(())
         if unlabeled is not None:
-            for example in _read(unlabeled, nlp, max_length=max_length, limit=limit):
-                yield Example(example.predicted, without_entities(example.reference))
-                n_unlabeled += 1
-                while examples and n_labeled < round(n_unlabeled * per_unlabeled):
-                    yield examples[n_labeled % len(examples)]
-                    n_labeled += 1
-        yield from examples[n_labeled:]
+            others = read_examples(unlabeled, nlp, max_length, limit)
+        without = (Example(item.predicted, without_entities(item.reference)) for item in others)
+        yield from strew(examples, without, labeled_share)
 
     return read
-
-
-def _read(path: Path, nlp: Language, **options) -> Iterator[Example]:
-    try:
-        yield from Corpus(path, **options)(nlp)
-    except Exception as error:
-        # What a broken file raises depends on where it is broken: zlib, msgpack and spaCy each
-        # have errors of their own, and none of them names the file.
-        raise ValueError(
-            f"'{path}' cannot be read as a .spacy file: {error} Convert the corpus again."
-        ) from error
 
 
 def without_entities(doc: Doc) -> Doc:

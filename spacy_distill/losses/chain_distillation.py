@@ -1,5 +1,6 @@
 """Gold and teacher in one loss, both as chains."""
 
+from dataclasses import replace
 from math import inf
 from typing import Callable, Tuple
 
@@ -39,13 +40,11 @@ def ChainDistillation(
         )
 
     def loss(student: LinearChain, teacher: LinearChain, allowed) -> Tuple[float, ChainCounts]:
-        xp = get_array_module(student.emissions)
         n_tokens = max(len(student.emissions), 1)
         target = gold_or_best(teacher, allowed)
         task, d_task = negative_log_likelihood(student, target)
         soft_student, soft_teacher = student.scaled(temperature), teacher.scaled(temperature)
-        divergence = float(xp.sum(soft_teacher.kl(soft_student)))
-        d_soft = soft_student.expected_counts() - soft_teacher.expected_counts()
+        divergence, d_soft = kl_divergence(soft_teacher, soft_student)
         # The divergence's gradient has 1 / temperature in it, from the scaling of the scores.
         gradient = d_task * (alpha / n_tokens) + d_soft * (beta * temperature / n_tokens)
         total = alpha * task + beta * temperature**2 * divergence
@@ -54,8 +53,38 @@ def ChainDistillation(
     return loss
 
 
+def kl_divergence(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:
+    """Compare two chains, where the first one has an opinion.
+
+    teacher (LinearChain): The chain to learn from. Of tokens that it does not know, nothing is
+        learnt; of sentences with such tokens, nothing about which tag follows which.
+    student (LinearChain): The chain that learns.
+    RETURNS (Tuple[float, ChainCounts]): The sum of the divergences over sentences that the teacher
+        knows as a whole, and the gradient with respect to the student's scores.
+    """
+    xp = get_array_module(student.emissions)
+    divergence = teacher.kl(student)
+    gradient = student.expected_counts() - teacher.expected_counts()
+    if teacher.known is None:
+        return float(divergence.sum()), gradient
+    known = xp.asarray(teacher.known)
+    n_unknown = xp.bincount(_sequences(teacher), weights=~known, minlength=len(teacher.lengths))
+    whole = (n_unknown == 0).astype("float32")
+    of_whole = student.expected_counts(whole) - teacher.expected_counts(whole)
+    gradient = replace(of_whole, emissions=gradient.emissions * known[:, None])
+    return float(divergence[whole > 0].sum()), gradient
+
+
+def _sequences(chain: LinearChain) -> Ints1d:
+    """(tokens,) the number of each token's sentence."""
+    # numpy's repeat takes a count for each element; not every cupy's does.
+    numbers = numpy.repeat(numpy.arange(len(chain.lengths)), chain.lengths)
+    return get_array_module(chain.emissions).asarray(numbers)
+
+
 def gold_or_best(teacher: LinearChain, allowed):
-    """Fill in the teacher's best tags where a document has no annotation at all.
+    """Fill in the teacher's best tags where a document has no annotation at all, and the teacher
+    has an opinion.
 
     teacher (LinearChain): The teacher's chain.
     allowed (ArrayXd): (tokens, tags), bool: the tags that the annotation leaves open.
@@ -63,10 +92,10 @@ def gold_or_best(teacher: LinearChain, allowed):
     """
     xp = get_array_module(teacher.emissions)
     allowed = xp.asarray(allowed)
-    # numpy's repeat takes a count for each element; not every cupy's does.
-    lengths = teacher.lengths
-    sequences = xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))
+    sequences = _sequences(teacher)
     known = ~allowed.all(axis=1)
     n_known = xp.bincount(sequences, weights=known, minlength=len(teacher.lengths))
     best = teacher.argmax()[:, None] == xp.arange(allowed.shape[1])
+    if teacher.known is not None:
+        best |= ~xp.asarray(teacher.known)[:, None]
     return xp.where((n_known > 0)[sequences][:, None], allowed, best)

@@ -1,8 +1,26 @@
 """Sources of knowledge: from documents to chains."""
 
+from .annotations import AnnotationTeacher
 from .cache import CachedTeacher
 from .ensemble import EnsembleTeacher
+from .labels import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
 from .protocol import Teacher, match_labels
+from .soft_teacher import SoftTeacher
+from .sources import TeacherOptions, TeacherSource, load_teacher
+from .token_classification import TokenClassificationTeacher
 
-__all__ = ["CachedTeacher", "EnsembleTeacher", "PipelineTeacher", "Teacher", "match_labels"]
+__all__ = [
+    "AnnotationTeacher",
+    "CachedTeacher",
+    "EnsembleTeacher",
+    "MappedTeacher",
+    "PipelineTeacher",
+    "SoftTeacher",
+    "Teacher",
+    "TeacherOptions",
+    "TeacherSource",
+    "TokenClassificationTeacher",
+    "load_teacher",
+    "match_labels",
+]

@@ -25,6 +25,7 @@ class CachedTeacher:
         self.teacher = teacher
         self.batch_size = batch_size
         self._emissions: Dict[bytes, Floats2d] = {}
+        self._known: Dict[bytes, numpy.ndarray] = {}
         self._scores: Optional[Tuple[Floats2d, Floats1d, Floats1d]] = None
 
     @property
@@ -51,11 +52,14 @@ class CachedTeacher:
         for batch in minibatch(sorted(self.unread(docs), key=len), self.batch_size):
             chain = self.teacher.predict_chain(batch)
             emissions = _to_numpy(chain.emissions)
+            known = None if chain.known is None else _to_numpy(chain.known)
             self._scores = chain.transitions, chain.start, chain.end
             end = 0
             for doc in batch:
                 start, end = end, end + len(doc)
                 self._emissions[_key(doc)] = emissions[start:end].copy()
+                if known is not None and not known[start:end].all():
+                    self._known[_key(doc)] = known[start:end].copy()
             on_batch(len(batch))
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
@@ -73,7 +77,17 @@ class CachedTeacher:
         transitions, start, end = (xp.asarray(array) for array in self._scores)
         if not rows:
             rows = [numpy.zeros((0, len(start)), dtype="float32")]
-        return LinearChain(xp.asarray(numpy.concatenate(rows)), lengths, transitions, start, end)
+        emissions = xp.asarray(numpy.concatenate(rows))
+        return LinearChain(emissions, lengths, transitions, start, end, self._all_known(docs))
+
+    def _all_known(self, docs: Sequence[Doc]):
+        keys = [_key(doc) for doc in docs if len(doc)]
+        if not any(key in self._known for key in keys):
+            return None
+        known = [
+            self._known.get(key, numpy.ones(len(self._emissions[key]), dtype=bool)) for key in keys
+        ]
+        return get_current_ops().xp.asarray(numpy.concatenate(known))
 
 
 def _key(doc: Doc) -> bytes:

@@ -1,16 +1,13 @@
 """Several teachers as one: the average of what they think."""
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
 from thinc.api import get_array_module
 
-from ..chain import LinearChain, constraints
+from ..chain import LinearChain, chain_from_marginals
 from .protocol import Teacher, match_labels
-
-# Least probability of a tag, so that teachers that exclude it do not make a sentence impossible.
-FLOOR = 1e-8
 
 
 class EnsembleTeacher:
@@ -48,16 +45,19 @@ class EnsembleTeacher:
         """Average what the teachers think.
 
         docs (Sequence[Doc]): The documents.
-        RETURNS (LinearChain): One sequence a document: logarithms of the averaged probabilities as
-            emissions, renormalised over what is possible.
+        RETURNS (LinearChain): One sequence a document, whose marginals are the average of the
+            teachers'. A teacher that has no opinion on a token does not count there.
         """
-        parts = zip(self.teachers, self._orders, self.weights, strict=True)
-        average = sum(
-            teacher.predict_chain(docs).with_tags(order).marginals() * weight
-            for teacher, order, weight in parts
-        )
-        xp = get_array_module(average)
+        total: Any = 0
+        weights: Any = 0
+        for teacher, order, weight in zip(self.teachers, self._orders, self.weights, strict=True):
+            chain = teacher.predict_chain(docs).with_tags(order)
+            marginals = chain.marginals()
+            xp = get_array_module(marginals)
+            known = xp.ones(len(marginals), dtype=bool) if chain.known is None else chain.known
+            counts = xp.asarray(known, dtype="float32")[:, None] * weight
+            total, weights = total + marginals * counts, weights + counts
+        known = weights[:, 0] > 0
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
-        start, transitions, end = (xp.asarray(mask) for mask in constraints(len(self.labels)))
-        emissions = xp.log(xp.maximum(average, FLOOR)).astype("float32")
-        return LinearChain(emissions, lengths, transitions, start, end)
+        average = total / xp.where(weights > 0, weights, 1)
+        return chain_from_marginals(average, lengths, None if known.all() else known)

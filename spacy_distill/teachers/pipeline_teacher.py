@@ -1,65 +1,143 @@
-"""A pipeline with a chain component as a teacher."""
+"""A spaCy pipeline as a teacher."""
 
 from typing import Any, List, Optional, Sequence, Tuple
 
+import numpy
 from spacy.language import Language
+from spacy.pipeline import EntityRecognizer
 from spacy.tokens import Doc
 
 from ..chain import LinearChain
+from .annotations import AnnotationTeacher
+from .beam_ner import BeamTeacher
+from .protocol import Teacher
+from .tokens import align, carry_over, count_misfits, same_words
+from .transition_ner import TransitionTeacher
 
 
 class PipelineTeacher:
-    """Runs a pipeline up to a component that predicts chains (`ner_teacher`, `ner_student`)."""
+    """Runs a pipeline on the text of documents, and reads off it what it thinks.
 
-    def __init__(self, nlp: Language, pipe_name: Optional[str] = None) -> None:
+    What it reads depends on the component that teaches:
+    - one that predicts chains (`ner_teacher`, `ner_student`): its chain;
+    - spaCy's `ner` and `beam_ner`: the probabilities of their actions, or of the beam's parses;
+    - any other that writes `doc.ents`, or `doc.spans` with `spans_key`: what it wrote.
+    """
+
+    def __init__(
+        self,
+        nlp: Language,
+        pipe_name: Optional[str] = None,
+        *,
+        spans_key: Optional[str] = None,
+        labels: Optional[Sequence[str]] = None,
+        confidence: float = 0.9,
+    ) -> None:
         """Choose the component that teaches.
 
         nlp (Language): The teacher's pipeline.
         pipe_name (Optional[str]): The component's name; needed only where several could teach.
+        spans_key (Optional[str]): Read `doc.spans[spans_key]`, as `spancat` writes it.
+        labels (Optional[Sequence[str]]): Labels of entities or spans that are read as they were
+            written; by default those of the component.
+        confidence (float): How probable such entities are, where spans have no scores.
         RAISES (ValueError): There is no such component, or more than one.
         """
-        able = [name for name, pipe in nlp.pipeline if hasattr(pipe, "predict_chain")]
-        found = f"Its components are: {', '.join(nlp.pipe_names) or 'none'}."
-        if pipe_name is None and len(able) != 1:
-            wanted = "none that predicts chains" if not able else f"several: {', '.join(able)}"
-            raise ValueError(
-                "The teacher's pipeline needs one component that can teach, 'ner_teacher' or "
-                f"'ner_student', and has {wanted}. {found} Choose another pipeline, or the "
-                "component with [distillation.student_to_teacher]."
-            )
-        if pipe_name is not None and pipe_name not in able:
-            raise ValueError(
-                f"The teacher's pipeline has no component '{pipe_name}' that predicts chains, as "
-                f"'ner_teacher' and 'ner_student' do. {found}"
-            )
         self.nlp = nlp
-        self.pipe_name = able[0] if pipe_name is None else pipe_name
-        self._pipe: Any = nlp.get_pipe(self.pipe_name)
+        self.pipe_name = _choose(nlp, pipe_name, spans_key)
+        pipe = nlp.get_pipe(self.pipe_name)
+        kind = _kind(pipe) if spans_key is None else "annotations"
+        # What writes entities has to run itself.
+        self._last = self.pipe_name if kind == "annotations" else None
+        self._teacher: Teacher
+        if kind == "chain":
+            self._teacher = pipe  # type: ignore[assignment]
+        elif kind == "transitions":
+            self._teacher = TransitionTeacher(pipe)
+        elif kind == "beam":
+            self._teacher = BeamTeacher(pipe)
+        else:
+            known = labels if labels is not None else getattr(pipe, "labels", ())
+            if not known:
+                raise ValueError(
+                    f"The component '{self.pipe_name}' does not say which labels it has. Name them "
+                    "with --labels PER,LOC or the argument `labels`."
+                )
+            self._teacher = AnnotationTeacher(known, spans_key=spans_key, confidence=confidence)
+        # Entities whose borders were inside the tokens of the documents that were asked for.
+        self.n_misfits = 0
 
     @property
     def labels(self) -> Tuple[str, ...]:
         """The entity labels, in the order of their tags."""
-        return self._pipe.labels
+        return self._teacher.labels
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Run the pipeline on documents' words and predict the distribution over tag sequences.
+        """Run the pipeline on the texts of documents and read off what it thinks.
 
-        docs (Sequence[Doc]): Documents of any vocabulary, left as they are; their tokens are kept.
-        RETURNS (LinearChain): One sequence a document.
+        docs (Sequence[Doc]): Documents of any vocabulary and tokenizer, left as they are.
+        RETURNS (LinearChain): One sequence a document, over the documents' tokens.
         """
-        copies: List[Doc] = [
-            Doc(
-                self.nlp.vocab,
-                words=[token.text for token in doc],
-                spaces=[bool(token.whitespace_) for token in doc],
-            )
-            for doc in docs
-        ]
-        before = self.nlp.pipe_names[: self.nlp.pipe_names.index(self.pipe_name)]
-        for name in before:
-            component = self.nlp.get_pipe(name)
-            if hasattr(component, "pipe"):
-                copies = list(component.pipe(copies, batch_size=len(copies)))
+        own = [self._own_doc(doc) for doc in docs]
+        chain = self._teacher.predict_chain(self._run(own))
+        if all(same_words(mine, doc) for mine, doc in zip(own, docs, strict=True)):
+            return chain
+        blocks = align(own, docs)
+        self.n_misfits += count_misfits(chain, self.labels, blocks)
+        lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
+        return carry_over(chain, self.labels, blocks, lengths)
+
+    def _own_doc(self, doc: Doc) -> Doc:
+        made = self.nlp.tokenizer(doc.text)
+        if made.text == doc.text:
+            return made
+        # A tokenizer that changes the text leaves nothing to align by.
+        words = [token.text for token in doc]
+        return Doc(self.nlp.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
+
+    def _run(self, docs: List[Doc]) -> List[Doc]:
+        for name, pipe in self.nlp.pipeline:
+            if name == self.pipe_name and self._last is None:
+                break
+            if hasattr(pipe, "pipe"):
+                docs = list(pipe.pipe(docs, batch_size=len(docs)))
             else:
-                copies = [component(doc) for doc in copies]
-        return self._pipe.predict_chain(copies)
+                docs = [pipe(doc) for doc in docs]
+            if name == self._last:
+                break
+        return docs
+
+
+def _kind(pipe: Any) -> str:
+    """RETURNS (str): How a component teaches: "chain", "transitions", "beam" or "annotations"."""
+    if hasattr(pipe, "predict_chain"):
+        return "chain"
+    if isinstance(pipe, EntityRecognizer):
+        return "transitions" if pipe.cfg["beam_width"] == 1 else "beam"
+    return "annotations"
+
+
+def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -> str:
+    """RETURNS (str): The name of the component that teaches; ValueError if it is not clear."""
+    parts = [f"{name} ({nlp.get_pipe_meta(name).factory})" for name in nlp.pipe_names]
+    found = f"Its components are: {', '.join(parts) or 'none'}."
+    if pipe_name is not None:
+        if pipe_name not in nlp.pipe_names:
+            raise ValueError(f"The teacher's pipeline has no component '{pipe_name}'. {found}")
+        return pipe_name
+    if spans_key is None:
+        able = [name for name, pipe in nlp.pipeline if _kind(pipe) != "annotations"]
+        able, what = able or _writers(nlp, "doc.ents"), "find entities"
+    else:
+        able, what = _writers(nlp, "doc.spans"), "write spans"
+    if len(able) != 1:
+        wrong = f"several that {what}: {', '.join(able)}" if able else f"none known to {what}"
+        raise ValueError(
+            f"The teacher's pipeline needs one component that can teach, and has {wrong}. {found} "
+            "Name one with --teacher-pipe."
+        )
+    return able[0]
+
+
+def _writers(nlp: Language, attribute: str) -> List[str]:
+    return [name for name in nlp.pipe_names if attribute in nlp.get_pipe_meta(name).assigns]

@@ -7,12 +7,13 @@ from typing import IO, Any, Mapping, Optional, Sequence, Union
 from spacy.language import Language
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config
-from thinc.api import Config, require_gpu
-from thinc.util import gpu_is_available
+from thinc.api import Config
 
 from ..teachers import match_labels
+from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .checkpoints import require_output_dir
-from .find_teachers import TeacherSource, find_teachers, with_teacher_labels
+from .devices import require_device
+from .find_teachers import find_teachers, with_teacher_labels
 from .loop import train_student
 from .settings import fill_settings
 
@@ -23,6 +24,7 @@ def distill(
     output_path: Optional[Union[str, Path]] = None,
     *,
     overrides: Optional[Mapping[str, Any]] = None,
+    teacher_options: TeacherOptions = DEFAULT_OPTIONS,
     use_gpu: int = -1,
     overwrite: bool = False,
     stdout: IO = sys.stdout,
@@ -30,14 +32,15 @@ def distill(
 ) -> Language:
     """Train a student on a teacher's probabilities, and on gold entities where there are some.
 
-    teacher (Union[TeacherSource, Sequence[TeacherSource]]): A pipeline's name or folder, a loaded
-        pipeline, or any object with `labels` and `predict_chain`; or several, which teach as an
-        ensemble.
+    teacher (Union[TeacherSource, Sequence[TeacherSource]]): A pipeline's name or folder, a soft
+        corpus's folder, a Hugging Face token classification model's, a loaded pipeline, or any
+        object with `labels` and `predict_chain`; or several, which teach as an ensemble.
     student (Union[str, Path, Config, Mapping]): The student's config, or its path. Its
         `[distillation]` block says what to learn from and how; `[training]` gives the development
         corpus, evaluation, patience, score weights, logger and seed.
     output_path (Optional[Union[str, Path]]): A folder for `model-best` and `model-last`.
     overrides (Optional[Mapping[str, Any]]): Config values by dotted name.
+    teacher_options (TeacherOptions): How teachers are read: component, label map, weights.
     use_gpu (int): GPU id, -1 for the CPU.
     overwrite (bool): Whether models that are in the output folder may be replaced.
     stdout, stderr (IO): Where the logger writes.
@@ -51,7 +54,7 @@ def distill(
     if output is not None:
         require_output_dir(output, overwrite=overwrite)
     sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
-    teachers = find_teachers(sources, config.interpolate())
+    teachers = find_teachers(sources, config.interpolate(), teacher_options)
     with_teacher_labels(config, teachers)
     nlp = initialize(config, use_gpu)
     for name, source in teachers.items():
@@ -123,15 +126,3 @@ def initialize(config: Config, use_gpu: int) -> Language:
         raise ValueError(
             f"The training corpus ([paths] train, '{path}') cannot be read: {error}"
         ) from error
-
-
-def require_device(use_gpu: int) -> None:
-    """Switch to a GPU if one is asked for; fail if there is none."""
-    if use_gpu < 0:
-        return
-    if not gpu_is_available():
-        raise ValueError(
-            f"GPU {use_gpu} was asked for, but none can be used here. Install cupy for your CUDA "
-            "version, or leave out --gpu-id to run on the CPU."
-        )
-    require_gpu(use_gpu)

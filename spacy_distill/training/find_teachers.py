@@ -1,39 +1,38 @@
 """The teachers of a student, and the labels that it takes over from them."""
 
-from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Union
+from dataclasses import replace
+from typing import Dict, Mapping, Optional, Sequence
 
-from spacy.language import Language
-from spacy.util import load_model
 from thinc.api import Config
 
-from ..teachers import CachedTeacher, EnsembleTeacher, PipelineTeacher, Teacher
+from ..teachers import CachedTeacher, SoftTeacher, Teacher
+from ..teachers.sources import TeacherOptions, TeacherSource, load_teacher, open_source
 
 # Factories of components that can learn from a teacher.
 LEARNERS = ("ner_student", "ner_teacher")
 
-TeacherSource = Union[str, Path, Language, Teacher]
 
-
-def find_teachers(sources: Sequence[TeacherSource], config: Config) -> Dict[str, Teacher]:
+def find_teachers(
+    sources: Sequence[TeacherSource], config: Config, options: TeacherOptions
+) -> Dict[str, Teacher]:
     """Find the teacher of each student component that has one.
 
-    sources (Sequence[TeacherSource]): Names or folders of pipelines, pipelines, or teachers;
-        several teach as an ensemble.
+    sources (Sequence[TeacherSource]): The teachers, as `load_teacher` takes them; several teach as
+        an ensemble.
     config (Config): The student's config, with a complete `[distillation]` block.
-    RETURNS (Dict[str, Teacher]): Teachers that read each document once, by the student's component.
+    options (TeacherOptions): How teachers are read.
+    RETURNS (Dict[str, Teacher]): Teachers, by the student's component. They read each document
+        once, but for endless streams, of which nothing can be kept.
     RAISES (ValueError): Nothing can teach or learn under the names that the config gives.
     """
-    loaded = [load_model(item) if isinstance(item, (str, Path)) else item for item in sources]
-    batch_size = config["distillation"]["teacher_batch_size"]
+    opened = [open_source(source) for source in sources]
+    settings = config["distillation"]
     teachers: Dict[str, Teacher] = {}
     for student_name, teacher_name in component_pairs(config).items():
-        members: List[Teacher] = [
-            PipelineTeacher(item, teacher_name) if isinstance(item, Language) else item
-            for item in loaded
-        ]
-        teacher = members[0] if len(members) == 1 else EnsembleTeacher(members)
-        teachers[student_name] = CachedTeacher(teacher, batch_size=batch_size)
+        teacher = load_teacher(opened, replace(options, pipe=teacher_name or options.pipe))
+        if settings["max_epochs"] >= 0 and not isinstance(teacher, SoftTeacher):
+            teacher = CachedTeacher(teacher, batch_size=settings["teacher_batch_size"])
+        teachers[student_name] = teacher
     return teachers
 
 

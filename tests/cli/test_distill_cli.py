@@ -88,7 +88,7 @@ def test_a_teacher_that_cannot_teach(run, tmp_path):
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path / "teacher")
     said = message(run(teacher=tmp_path / "teacher"))
-    assert "none that predicts chains" in said and "sentencizer" in said
+    assert "none known to find entities" in said and "sentencizer" in said
 
 
 def test_a_config_that_is_not_there(run, tmp_path):

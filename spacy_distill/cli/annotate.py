@@ -1,0 +1,98 @@
+"""`python -m spacy distill-annotate`."""
+
+from pathlib import Path
+from typing import Optional
+
+import typer
+from spacy.cli._util import Arg, Opt, app, import_code
+from wasabi import msg
+
+from ..teachers.sources import DEFAULT_OPTIONS, split_sources
+from ..training.annotate import annotate
+from ..training.annotation_workers import SHARD_SIZE
+from .teacher_options import (
+    Confidence,
+    LabelMap,
+    Labels,
+    SpansKey,
+    TeacherPipe,
+    Weights,
+    read_options,
+)
+
+
+@app.command("distill-annotate")
+def annotate_cli(
+    teacher: str = Arg(
+        ...,
+        help="Teacher: a pipeline or a Hugging Face token classifier; several, with commas, as an "
+        "ensemble",
+    ),
+    source: str = Arg(
+        ...,
+        metavar="INPUT",
+        help="Text: .spacy, .jsonl, .txt, .csv or .parquet, also compressed; a folder or a glob of "
+        "these; - for standard input; or a data set on the Hugging Face hub",
+    ),
+    output: Path = Arg(..., help="Folder to write the soft corpus to"),
+    top_k: int = Opt(8, "--top-k", "-k", help="Tags kept of each token"),
+    batch_size: int = Opt(
+        64, "--batch-size", "-b", help="Documents that the teacher reads at once"
+    ),
+    n_process: int = Opt(1, "--n-process", "-n", help="Processes that each load the teacher"),
+    limit: int = Opt(0, "--limit", "-l", help="Documents to read at the most; 0 is no limit"),
+    text_field: str = Opt("text", "--text-field", help="Column of the text"),
+    lang: Optional[str] = Opt(
+        None, "--lang", help="Language of the tokenizer; the teacher's own one if left out"
+    ),
+    shard_size: int = Opt(SHARD_SIZE, "--shard-size", help="Characters of text in a shard"),
+    use_gpu: int = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+    code_path: Optional[Path] = Opt(
+        None, "--code", "-c", help="Python file with code that the teacher's pipeline needs"
+    ),
+    overwrite: bool = Opt(
+        False, "--overwrite", "-F", help="Replace a soft corpus that is in the output folder"
+    ),
+    teacher_pipe: TeacherPipe = None,
+    spans_key: SpansKey = None,
+    labels: Labels = "",
+    confidence: Confidence = DEFAULT_OPTIONS.confidence,
+    label_map: LabelMap = "",
+    weights: Weights = "",
+) -> None:
+    """
+    Let a teacher read text and write its probabilities to a soft corpus, which students then learn
+    from without the teacher. A run that was stopped goes on where it was when it is started again.
+    """
+    import_code(code_path)
+    try:
+        manifest = annotate(
+            split_sources(teacher),
+            source,
+            output,
+            teacher_options=read_options(
+                teacher_pipe, spans_key, labels, confidence, label_map, weights
+            ),
+            text_field=text_field,
+            lang=lang,
+            top_k=top_k,
+            batch_size=batch_size,
+            n_process=n_process,
+            shard_size=shard_size,
+            limit=limit,
+            use_gpu=use_gpu,
+            overwrite=overwrite,
+        )
+    except KeyboardInterrupt:
+        msg.warn("Interrupted", f"Run the same command again to go on: {output}")
+        raise typer.Exit(130) from None
+    except (ValueError, OSError) as error:
+        msg.fail(" ".join(str(error).split()), exits=1)
+    documents, tokens, entities, misfits = (
+        sum(getattr(shard, name) for shard in manifest.shards)
+        for name in ("documents", "tokens", "entities", "misfits")
+    )
+    msg.good(
+        f"{documents:,} documents, {tokens:,} tokens and {entities:,} entities in {output}",
+        f"{misfits:,} entities did not fit the tokens and are unknown" if misfits else None,
+    )

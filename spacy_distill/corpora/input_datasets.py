@@ -1,0 +1,183 @@
+"""What is read through the library `datasets`: a stream of rows, from a file or from the hub."""
+
+import logging
+import re
+import tempfile
+import warnings
+from contextlib import contextmanager
+from functools import cached_property
+from glob import escape
+from pathlib import Path
+from typing import Any, BinaryIO, Dict, Iterator, Optional
+
+from .input_documents import Row, useful_columns
+from .input_files import InputError, compression_of, not_installed
+
+# "name" or "owner/name", and ":configuration" after it for data sets that have several.
+HUB_NAME = re.compile(r"(?P<dataset>\w[\w.-]*(/\w[\w.-]*)?)(:(?P<configuration>[\w.+-]+))?")
+ROWS = 1000
+
+
+def stream_file(kind: str, path: Path, **options: Any) -> Iterator[Row]:
+    """Read a local file with one of the library's packaged readers.
+
+    kind (str): The reader's name: "text" or "csv".
+    path (Path): The file, which may be compressed.
+    **options: The reader's own.
+    YIELDS (Row): Its rows.
+    RAISES (ImportError): The library is not installed.
+    """
+    datasets = _import_datasets()
+    if compression_of(path) == ".zst":
+        _read_zstd_to_its_end()
+    # The library writes lock files where it would cache, also for what it never caches.
+    with tempfile.TemporaryDirectory() as cache:
+        with _quiet(datasets):
+            stream = datasets.load_dataset(
+                kind,
+                data_files=escape(str(path.absolute())),
+                split="train",
+                streaming=True,
+                cache_dir=cache,
+                **options,
+            )
+        batches = iter(stream.iter(batch_size=ROWS))
+        while True:
+            with _quiet(datasets), warnings.catch_warnings():
+                # Of a row with too many fields, pandas drops the last ones and warns.
+                warnings.filterwarnings("error", message="Length of header or names")
+                batch = next(batches, None)
+            if batch is None:
+                return
+            for values in zip(*batch.values(), strict=True):
+                yield dict(zip(batch, values, strict=True))
+
+
+class HubDataset:
+    """A split of a data set on the Hugging Face hub."""
+
+    def __init__(self, source: str, split: str) -> None:
+        """Name it; nothing is read yet.
+
+        source (str): `name` or `owner/name`, or either with `:configuration`.
+        split (str): The split.
+        """
+        match = HUB_NAME.fullmatch(source)
+        assert match is not None
+        self.source = source
+        self.split = split
+        self._parts = match.groupdict()
+
+    def fingerprint(self) -> Dict[str, str]:
+        """RETURNS (Dict[str, str]): What identifies it; the revision if it is known."""
+        parts = {**self._parts, "split": self.split, "revision": self._revision}
+        return {name: value for name, value in parts.items() if value is not None}
+
+    def read_rows(self, text_field: str) -> Iterator[Row]:
+        """Read it.
+
+        text_field (str): The column of the text.
+        YIELDS (Row): Its rows, without the columns that make no document.
+        RAISES (InputError): It cannot be read, or has no such column.
+        RAISES (ImportError): The library is not installed.
+        """
+        datasets = _import_datasets()
+        try:
+            with _quiet(datasets):
+                stream = datasets.load_dataset(
+                    self._parts["dataset"],
+                    self._parts["configuration"],
+                    split=self.split,
+                    streaming=True,
+                    revision=self._revision,
+                )
+        except Exception as error:
+            # What is raised for a wrong name, a missing network or a missing right differs.
+            raise InputError(
+                f"The input '{self.source}' is no file, folder or glob, and cannot be read as a "
+                f"data set on the hub: {one_line(error)} Correct the path, or the name, which may "
+                f"end with ':configuration', or the split '{self.split}'."
+            ) from error
+        columns = getattr(stream, "column_names", None)
+        if columns is not None:
+            # Images and sound would be downloaded and decoded as well.
+            useful = useful_columns(columns, text_field, f"'{self.source}'")
+            stream = stream.select_columns(useful)
+        number = 0
+        rows = iter(stream)
+        while True:
+            try:
+                row = next(rows, None)
+            except Exception as error:
+                raise InputError(
+                    f"The data set '{self.source}' cannot be read after row {number}: "
+                    f"{one_line(error)} Try again, or download its files and name these."
+                ) from error
+            if row is None:
+                return
+            number += 1
+            yield row
+
+    @cached_property
+    def _revision(self) -> Optional[str]:
+        """The commit that it is at, so that what is read is what the fingerprint says."""
+        _import_datasets()
+        from huggingface_hub import HfApi
+
+        try:
+            return HfApi().dataset_info(self._parts["dataset"], timeout=10).sha
+        except Exception:
+            # Without network, or where the name is wrong: `load_dataset` says what is wrong.
+            return None
+
+
+def one_line(error: BaseException) -> str:
+    """RETURNS (str): What an error says, without line breaks and not much of it."""
+    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return (said if len(said) <= 500 else f"{said[:500]} [...]") + "."
+
+
+def _import_datasets() -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise not_installed("datasets") from error
+    return datasets
+
+
+@contextmanager
+def _quiet(datasets: Any) -> Iterator[None]:
+    """Keep the library from showing bars, from logging what it raises as well, and from reporting
+    each load, of local files too, to a server.
+    """
+    config = datasets.config
+    reports, level = config.HF_UPDATE_DOWNLOAD_COUNTS, datasets.logging.get_verbosity()
+    # Where the environment variable is set, it decides, and the library warns of other settings.
+    bars = config.HF_DATASETS_DISABLE_PROGRESS_BARS is None and (
+        not datasets.utils.are_progress_bars_disabled()
+    )
+    config.HF_UPDATE_DOWNLOAD_COUNTS = False
+    datasets.logging.set_verbosity(logging.CRITICAL + 1)
+    if bars:
+        datasets.utils.disable_progress_bars()
+    try:
+        yield
+    finally:
+        config.HF_UPDATE_DOWNLOAD_COUNTS = reports
+        datasets.logging.set_verbosity(level)
+        if bars:
+            datasets.utils.enable_progress_bars()
+
+
+def _read_zstd_to_its_end() -> None:
+    """`fsspec`, which unpacks for the library, reads zstd with a package that may be missing, or
+    with one that stops after the first frame and so drops the rest of a file that has several.
+    """
+    import pyarrow
+    from fsspec.compression import register_compression
+
+    def open_zstd(file: BinaryIO, mode: str = "rb") -> Any:
+        stream = pyarrow.CompressedInputStream if "r" in mode else pyarrow.CompressedOutputStream
+        return stream(file, "zstd")
+
+    register_compression("zstd", open_zstd, "zst", force=True)

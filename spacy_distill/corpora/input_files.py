@@ -1,0 +1,117 @@
+"""The files that an input names, and their bytes."""
+
+import bz2
+import glob
+import gzip
+import hashlib
+import io
+import lzma
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
+
+FORMATS = (".spacy", ".jsonl", ".txt", ".csv", ".tsv", ".parquet")
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
+SUPPORTED = f"Supported are {', '.join(FORMATS)}, each also with {', '.join(COMPRESSIONS)}"
+
+
+class InputError(ValueError):
+    """Says what of an input is wrong, where, and what to do."""
+
+
+def not_installed(library: str) -> ImportError:
+    """RETURNS (ImportError): Says how to install a library of the train extra."""
+    return ImportError(
+        f"This input needs the library {library}. Install it with "
+        '`pip install "spacy-distill[train]"`.'
+    )
+
+
+def format_of(path: Path) -> Optional[str]:
+    """RETURNS (Optional[str]): The one of FORMATS that the file's name promises, if any."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+    return suffixes[-1] if suffixes and suffixes[-1] in FORMATS else None
+
+
+def compression_of(path: Path) -> Optional[str]:
+    """RETURNS (Optional[str]): The one of COMPRESSIONS that the file's name promises, if any."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in COMPRESSIONS else None
+
+
+def find_files(source: str) -> Dict[str, Path]:
+    """Find the files that can be read.
+
+    source (str): A file, a folder or a glob of files and folders. Hidden files in folders and those
+        of other formats are left out.
+    RETURNS (Dict[str, Path]): Paths, by their names relative to the folder or to the fixed part of
+        the glob, sorted; none where nothing has this name.
+    RAISES (InputError): There is something, and none of it can be read.
+    """
+    path = Path(source)
+    if source and path.is_dir():
+        root, found = path, [path]
+    elif source and path.exists():
+        root, found = path.parent, [path]
+    elif glob.has_magic(source):
+        names = path.parts
+        first = next(i for i, name in enumerate(names) if glob.has_magic(name))
+        root, found = Path(*names[:first]), list(map(Path, glob.glob(source, recursive=True)))
+    else:
+        return {}
+    paths = {file for item in found for file in (_below(item) if item.is_dir() else [item])}
+    files: List[Tuple[str, Path]] = [
+        (file.relative_to(root).as_posix(), file) for file in paths if format_of(file) is not None
+    ]
+    if not files:
+        raise InputError(
+            f"The input '{source}' has no file that can be read: found {len(paths)} of other "
+            f"formats. {SUPPORTED}. Correct the path, or rename or convert the files."
+        )
+    return dict(sorted(files))
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(name.startswith(".") for name in path.relative_to(folder).parts)
+        if not hidden and path.is_file():
+            yield path
+
+
+def hash_file(path: Path) -> str:
+    """RETURNS (str): A blake2b hash of the file's bytes, as they lie there."""
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def open_unpacked(path: Path) -> BinaryIO:
+    """RETURNS (BinaryIO): The file's bytes, unpacked while they are read."""
+    compression = compression_of(path)
+    if compression == ".zst":
+        try:
+            import pyarrow
+        except ImportError as error:
+            raise not_installed("pyarrow") from error
+        return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"))
+    openers: Dict[Optional[str], Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    return openers.get(compression, open)(path, "rb")
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """Give a file's content as a file: the file itself, or a temporary one if it is compressed."""
+    if compression_of(path) is None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / path.stem
+        with open_unpacked(path) as packed, plain.open("wb") as file:
+            shutil.copyfileobj(packed, file, 1 << 20)
+        yield plain

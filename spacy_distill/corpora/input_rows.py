@@ -1,0 +1,184 @@
+"""Files as streams of rows: one dictionary a document, one function a format.
+
+Lines and CSV are read through `datasets`, which streams. Where it would alter a text, or hold more
+of a file the larger it is, a comment says what is done instead.
+"""
+
+import codecs
+import csv
+import io
+import json
+import locale
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Optional
+
+from spacy.tokens import DocBin
+from spacy.vocab import Vocab
+
+from .input_datasets import ROWS, one_line, stream_file
+from .input_documents import Row, useful_columns
+from .input_files import (
+    InputError,
+    compression_of,
+    format_of,
+    not_installed,
+    open_unpacked,
+    unpacked,
+)
+
+# `datasets` takes up to seven times a line's size to read it (measured with one of 300 MB), and
+# spaCy refuses texts of more than a million characters unless it is told otherwise.
+LONGEST_LINE = 1 << 26
+CHUNK = 1 << 20
+
+
+def read_rows(path: Path, text_field: str) -> Iterator[Row]:
+    """Read a file row by row. Blank lines are rows too, so that a row's number is the line's.
+
+    path (Path): A file of a supported format.
+    text_field (str): The column of the text. Where a format has no columns, the text comes under
+        this name.
+    YIELDS (Row): The columns that can be used; all of them for `.jsonl`.
+    RAISES (InputError): The file is broken, of another format, or has no such column.
+    RAISES (ImportError): A library of the train extra is missing.
+    """
+    readers: Dict[Optional[str], Callable[[Path, str], Iterator[Row]]] = {
+        ".spacy": _read_docs,
+        ".jsonl": _read_json_lines,
+        ".txt": _read_text_lines,
+        ".csv": _read_csv,
+        ".tsv": _read_csv,
+        ".parquet": _read_parquet,
+    }
+    rows = readers[format_of(path)](path, text_field)
+    number = 0
+    while True:
+        try:
+            row = next(rows, None)
+        except (ImportError, InputError):
+            raise
+        except Exception as error:
+            # Each library has errors of its own, and none of them names the file.
+            kind = format_of(path)
+            encoding = "" if kind in (".spacy", ".parquet") else " in UTF-8"
+            raise InputError(
+                f"'{path}' cannot be read after row {number}: {one_line(error)} Expected a whole "
+                f"{kind} file{encoding}. Convert or copy the file again."
+            ) from error
+        if row is None:
+            return
+        number += 1
+        yield row
+
+
+def read_standard_input(text_field: str) -> Iterator[Row]:
+    """Read lines of text, or JSON objects where a line is one, from standard input, once.
+
+    text_field (str): The name under which plain text comes.
+    YIELDS (Row): One a line, blank ones too.
+    RAISES (InputError): A line is not UTF-8, or too long.
+    """
+    # `datasets` opens files by their names, and standard input has none on every system.
+    lines = iter(lambda: sys.stdin.buffer.readline(LONGEST_LINE + 1), b"")
+    for number, raw in enumerate(lines, 1):
+        place = f"standard input, row {number}"
+        _require_line_break(raw, place)
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{place}: found bytes that are not UTF-8 ({error.reason}). Convert the text first."
+            ) from error
+        row = _parse(line) if line.startswith("{") else None
+        yield row if isinstance(row, dict) else {text_field: line}
+
+
+def _read_docs(path: Path, text_field: str) -> Iterator[Row]:
+    with open_unpacked(path) as file:
+        docs = DocBin().from_bytes(file.read())
+    for doc in docs.get_docs(Vocab()):
+        words = [token.text for token in doc]
+        spaces = [bool(token.whitespace_) for token in doc]
+        yield {text_field: doc.text, "words": words, "spaces": spaces}
+
+
+def _read_text_lines(path: Path, text_field: str) -> Iterator[Row]:
+    for line in _read_lines(path):
+        yield {text_field: line}
+
+
+def _read_json_lines(path: Path, text_field: str) -> Iterator[Row]:
+    # The library is asked for the lines only. Its reader of JSON makes dates of texts that look
+    # like dates, and fails on a key that comes, or changes its type, late in the file.
+    for number, line in enumerate(_read_lines(path), 1):
+        row = _parse(line) if line.strip() else {text_field: ""}
+        if not isinstance(row, dict):
+            found = "no JSON" if row is None else f"JSON that is a {type(row).__name__}"
+            raise InputError(
+                f"'{path}', row {number}: found {found}, expected a JSON object in each line. "
+                "Correct the line, or write every document on a line of its own."
+            )
+        yield row
+
+
+def _read_lines(path: Path) -> Iterator[str]:
+    with open_unpacked(path) as file:
+        _require_line_break(file.readline(LONGEST_LINE + 1), f"'{path}', row 1")
+    if compression_of(path) and codecs.lookup(locale.getpreferredencoding(False)).name != "utf-8":
+        # The library forgets the encoding where it unpacks, and takes the system's.
+        with unpacked(path) as plain:
+            yield from _read_lines(plain)
+        return
+    for number, row in enumerate(stream_file("text", path, encoding="utf-8", chunksize=CHUNK)):
+        yield row["text"] if number else row["text"].removeprefix("\ufeff")
+
+
+def _read_csv(path: Path, text_field: str) -> Iterator[Row]:
+    separator = "\t" if format_of(path) == ".tsv" else ","
+    with io.TextIOWrapper(open_unpacked(path), encoding="utf-8-sig", newline="") as file:
+        columns = next((row for row in csv.reader(file, delimiter=separator) if row), [])
+    useful = useful_columns(columns, text_field, f"'{path}'")
+    rows = stream_file(
+        "csv",
+        path,
+        sep=separator,
+        encoding="utf-8",
+        chunksize=ROWS,
+        # "007", "1.0", "True", "NA" and "null" are texts.
+        converters=dict.fromkeys(columns, str),
+        na_filter=False,
+        # Where rows have a field more than the header, the first one is not their name.
+        index_col=False,
+    )
+    for row in rows:
+        yield {name: row[name] for name in useful}
+
+
+def _read_parquet(path: Path, text_field: str) -> Iterator[Row]:
+    try:
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise not_installed("pyarrow") from error
+    # Not through `datasets`, which decodes a row group as a whole, and that is often all of the
+    # file: 400 MB for one of 117 MB, where this takes 25 MB and a tenth of the time.
+    with unpacked(path) as plain, ParquetFile(plain, pre_buffer=False, buffer_size=CHUNK) as file:
+        useful = useful_columns(file.schema_arrow.names, text_field, f"'{path}'")
+        for batch in file.iter_batches(batch_size=ROWS, columns=useful):
+            yield from batch.to_pylist()
+
+
+def _parse(line: str) -> Any:
+    """RETURNS (Any): What the JSON says; None where it is none."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _require_line_break(line: bytes, place: str) -> None:
+    if len(line) > LONGEST_LINE:
+        raise InputError(
+            f"{place}: found no line break in {LONGEST_LINE >> 20} MB, expected a document in each "
+            "line. Split the text into documents."
+        )

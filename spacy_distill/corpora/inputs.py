@@ -1,0 +1,100 @@
+"""Text as a stream of documents: from files, folders, globs, standard input or the hub."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Dict, Iterator, Optional
+
+from .input_datasets import HUB_NAME, HubDataset
+from .input_documents import InputDocument, Row, make_document
+from .input_files import InputError, find_files, format_of, hash_file
+from .input_rows import read_rows, read_standard_input
+
+__all__ = ["Input", "InputDocument", "InputError"]
+
+
+class Input:
+    """Documents, one after another, in an order that is always the same.
+
+    Formats are `.spacy`, `.jsonl`, `.txt` with a document in each line (which ends with \\n, \\r\\n
+    or \\r), `.csv` and `.tsv` with a header, and `.parquet`, in UTF-8, each also compressed. Memory
+    holds some thousand rows, and a whole file only of `.spacy`. A compressed `.parquet` file is
+    unpacked to the temporary folder while it is read.
+
+    A row's column "words" or "tokens" gives its words: a list of strings, or of objects with "text"
+    and perhaps "ws", as Prodigy writes them. Where spaces follow is in a list "spaces", or else in
+    the text, or else a single one follows each word. Words that do not make up the text are left
+    out, as it is the text that counts. A document's own name is in "id", "_id" or "uuid". Blank
+    documents are skipped.
+    """
+
+    def __init__(self, source: str, *, text_field: str = "text", split: str = "train") -> None:
+        """Find the files; nothing is read yet.
+
+        source (str): A file, a folder (all files below it that can be read), a glob of both, "-"
+            for standard input (lines of text or JSON objects, which can be read once only), or a
+            data set on the Hugging Face hub: `name` or `owner/name`, with `:configuration` if it
+            has several.
+        text_field (str): The column of the text, in formats that have columns.
+        split (str): The split of a data set on the hub.
+        RAISES (ValueError): There is no such thing, or nothing in it that can be read.
+        """
+        self.source = source
+        self.text_field = text_field
+        self._files: Dict[str, Path] = {} if source == "-" else find_files(source)
+        self._hub: Optional[HubDataset] = None
+        if source == "-" or self._files:
+            return
+        if not HUB_NAME.fullmatch(source) or format_of(Path(source)) is not None:
+            raise InputError(
+                f"The input '{source}' does not exist: expected a file, a folder, a glob, '-' or "
+                "the name of a data set on the hub. Correct the path."
+            )
+        self._hub = HubDataset(source, split)
+
+    def fingerprint(self) -> Dict[str, str]:
+        """Say what identifies the input, so that a change is noticed.
+
+        RETURNS (Dict[str, str]): For files, a blake2b hash of the bytes by each name. For the hub,
+            "dataset", "split" and, where they are known, "configuration" and "revision". Nothing
+            for standard input.
+        """
+        if self._hub is not None:
+            return self._hub.fingerprint()
+        return {name: hash_file(path) for name, path in self._files.items()}
+
+    def count(self, limit: int = 0) -> Optional[int]:
+        """Count the documents of files by reading these, so that a time left can be told.
+
+        limit (int): Count at most so many; 0 is no limit.
+        RETURNS (Optional[int]): Their number. For standard input and the hub, which are not read
+            for this, the limit if there is one.
+        RAISES (ValueError): As iterating does.
+        """
+        if not self._files:
+            return limit or None
+        return sum(1 for _ in islice(self, limit or None))
+
+    def __iter__(self) -> Iterator[InputDocument]:
+        """Read the documents.
+
+        YIELDS (InputDocument): Each that is not blank.
+        RAISES (ValueError): Something cannot be read, or has no text where it is looked for.
+        RAISES (ImportError): A library of the train extra is missing.
+        """
+        if self._hub is not None:
+            rows = self._hub.read_rows(self.text_field)
+            name = f"{self._hub.source}/{self._hub.split}"
+            yield from self._documents(rows, name, f"'{name}'")
+        elif not self._files:
+            rows = read_standard_input(self.text_field)
+            yield from self._documents(rows, "-", "standard input")
+        for name, path in self._files.items():
+            yield from self._documents(read_rows(path, self.text_field), name, f"'{path}'")
+
+    def _documents(self, rows: Iterator[Row], name: str, place: str) -> Iterator[InputDocument]:
+        for number, row in enumerate(rows, 1):
+            document = make_document(
+                row, self.text_field, f"{name}:{number}", f"{place}, row {number}"
+            )
+            if document is not None:
+                yield document

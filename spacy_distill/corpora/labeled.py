@@ -1,0 +1,68 @@
+"""Labeled documents, and how they are strewn among others."""
+
+from pathlib import Path
+from typing import Iterable, Iterator, List, Optional
+
+from spacy.language import Language
+from spacy.training import Corpus, Example
+
+
+def read_examples(
+    path: Path, nlp: Language, max_length: int = 0, limit: int = 0
+) -> Iterator[Example]:
+    """Read `.spacy` files as spaCy's Corpus does.
+
+    path (Path): A file, or a folder of these.
+    nlp (Language): The pipeline.
+    max_length (int): Longer documents are split into sentences or left out; 0 is no limit.
+    limit (int): Read at most so many; 0 is no limit.
+    YIELDS (Example): The documents.
+    RAISES (ValueError): A file that cannot be read.
+    """
+    try:
+        yield from Corpus(path, max_length=max_length, limit=limit)(nlp)
+    except Exception as error:
+        # What a broken file raises depends on where it is broken: zlib, msgpack and spaCy each
+        # have errors of their own, and none of them names the file.
+        raise ValueError(
+            f"'{path}' cannot be read as a .spacy file: {error} Convert the corpus again."
+        ) from error
+
+
+def strew(
+    labeled: List[Example], others: Iterable[Example], labeled_share: float
+) -> Iterator[Example]:
+    """Strew labeled documents among others, again and again, so that few labels are not lost among
+    much text.
+
+    labeled (List[Example]): The labeled documents.
+    others (Iterable[Example]): The others.
+    labeled_share (float): The share of all documents that are labeled, from 0 to below 1.
+    YIELDS (Example): The others in their order, with labeled ones among them; each of these comes
+        at least once.
+    """
+    per_other = labeled_share / (1 - labeled_share)
+    n_labeled = 0
+    for n_others, example in enumerate(others, start=1):
+        yield example
+        while labeled and n_labeled < round(n_others * per_other):
+            yield labeled[n_labeled % len(labeled)]
+            n_labeled += 1
+    yield from labeled[n_labeled:]
+
+
+def require_share(labeled_share: float, reader: str) -> None:
+    """Make sure that a share is one; raise ValueError if not."""
+    if not 0 <= labeled_share < 1:
+        raise ValueError(
+            f"labeled_share={labeled_share} of {reader} is no share of the documents: give a "
+            "number from 0 to below 1."
+        )
+
+
+def require_path(path: Optional[Path], name: str) -> None:
+    """Make sure that a corpus is there, if one is asked for; raise ValueError if not."""
+    if path is not None and not Path(path).exists():
+        raise ValueError(
+            f"The {name} corpus '{path}' does not exist. Make it, or correct the path."
+        )

@@ -1,0 +1,128 @@
+"""A soft corpus for training: what a teacher wrote down, and labeled documents among it."""
+
+import random
+from dataclasses import replace
+from itertools import count, islice
+from pathlib import Path
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Set
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from .labeled import read_examples, require_path, require_share, strew
+from .soft_shards import Manifest, Shard, SoftDocument, read_shard
+from .soft_targets import USER_DATA_KEY
+
+
+def SoftCorpus(
+    path: Path,
+    labeled: Optional[Path] = None,
+    labeled_share: float = 0.0,
+    max_length: int = 0,
+    limit: int = 0,
+    shuffle_buffer: int = 10000,
+    seed: int = 0,
+    shard: int = 0,
+    n_shards: int = 1,
+) -> Callable[[Language], Iterable[Example]]:
+    """Read a soft corpus and, strewn among its documents, labeled ones.
+
+    Documents are read as they are needed, each pass in another order: set `[distillation]
+    max_epochs = -1`, and memory holds the shuffled ones alone.
+
+    path (Path): The folder that `distill-annotate` wrote.
+    labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities. They are kept in
+        memory. A document of the soft corpus with the same text as one of them is left out: gold
+        wins over the teacher's opinion.
+    labeled_share (float): The share of a pass's documents that are labeled, from 0 to below 1; they
+        come again and again, and each at least once a pass.
+    max_length (int): Leave out documents of more tokens; 0 is no limit.
+    limit (int): Read at most so many documents of the soft corpus; 0 is no limit.
+    shuffle_buffer (int): How many documents are shuffled at once; the order of the shards changes
+        too. 0 keeps the corpus's order.
+    seed (int): Seed of the order.
+    shard, n_shards (int): Read only each `n_shards`-th document, from the `shard`-th on: for
+        several processes that each train on a part.
+    RETURNS (Callable[[Language], Iterable[Example]]): The reader.
+    """
+    require_share(labeled_share, "spacy-distill.SoftCorpus.v1")
+    require_path(labeled, "labeled")
+    if not 0 <= shard < n_shards:
+        raise ValueError(
+            f"spacy-distill.SoftCorpus.v1 has no shard {shard} of {n_shards}: shards count from 0."
+        )
+    folder = Path(path)
+    manifest = Manifest.from_disk(folder)
+    if not manifest.complete:
+        raise ValueError(
+            f"The soft corpus '{folder}' is not complete. Run the same `distill-annotate` again: "
+            "it goes on where it stopped."
+        )
+    passes = count()
+    checked: Set[str] = set()
+
+    def read(nlp: Language) -> Iterator[Example]:
+        rng = random.Random(f"{seed} {next(passes)}")
+        gold = [] if labeled is None else list(read_examples(labeled, nlp, max_length))
+        gold_texts = {example.reference.text for example in gold}
+        shards = list(manifest.shards)
+        if shuffle_buffer:
+            rng.shuffle(shards)
+        documents = _read_shards(folder, shards, checked)
+        documents = islice(documents, shard, limit * n_shards or None, n_shards)
+        shuffled = _shuffled(documents, shuffle_buffer, rng)
+        examples = (
+            example
+            for example in (_as_example(nlp, document) for document in shuffled)
+            if example.reference.text not in gold_texts
+            and not 0 < max_length < len(example.predicted)
+        )
+        yield from strew(gold, examples, labeled_share)
+
+    return read
+
+
+def _read_shards(
+    folder: Path, shards: Sequence[Shard], checked: Set[str]
+) -> Iterator[SoftDocument]:
+    for shard in shards:
+        # Checksums once a process: reading a file twice each pass would cost more than it tells.
+        sha256 = None if shard.file in checked else shard.sha256
+        yield from read_shard(folder / shard.file, sha256)
+        checked.add(shard.file)
+
+
+def _as_example(nlp: Language, document: SoftDocument) -> Example:
+    """RETURNS (Example): Both documents with the student's tokens, the reference with targets."""
+    source = Doc(nlp.vocab, words=document.words, spaces=document.spaces)
+    predicted = nlp.make_doc(source.text)
+    targets = document.targets
+    if [token.text for token in predicted] == document.words:
+        reference = source
+    else:
+        words = [token.text for token in predicted]
+        spaces = [bool(token.whitespace_) for token in predicted]
+        reference = Doc(nlp.vocab, words=words, spaces=spaces)
+        targets = replace(targets, source=source)
+    reference.user_data[USER_DATA_KEY] = targets
+    return Example(predicted, reference)
+
+
+def _shuffled(
+    documents: Iterable[SoftDocument], size: int, rng: random.Random
+) -> Iterator[SoftDocument]:
+    """Keep so many documents at hand and give one of them at random for each new one."""
+    if size <= 0:
+        yield from documents
+        return
+    buffer: List[SoftDocument] = []
+    for document in documents:
+        if len(buffer) < size:
+            buffer.append(document)
+        else:
+            place = rng.randrange(size)
+            yield buffer[place]
+            buffer[place] = document
+    rng.shuffle(buffer)
+    yield from buffer

@@ -1,0 +1,213 @@
+"""A soft corpus on disk: parquet shards and a manifest."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+import numpy
+
+from .soft_targets import SoftTargets
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+class SoftDocument(NamedTuple):
+    """A document of a soft corpus: id, tokens, whether a space follows each, and the targets."""
+
+    id: str
+    words: List[str]
+    spaces: List[bool]
+    targets: SoftTargets
+
+
+@dataclass
+class Shard:
+    """What the manifest says about a shard.
+
+    file (str): Its name in the folder.
+    documents, tokens (int): Counts.
+    entities (int): Entities of the teacher's best tags.
+    misfits (int): Entities of the teacher that do not fit the tokens.
+    sha256 (str): Of the file.
+    input_hash (str): Of the input documents that it was made of.
+    """
+
+    file: str
+    documents: int
+    tokens: int
+    entities: int
+    misfits: int
+    sha256: str
+    input_hash: str
+
+
+@dataclass
+class Manifest:
+    """What a soft corpus is made of. It has no times and no machine in it, so that one corpus has
+    the same bytes each time it is made.
+
+    labels (List[str]): The teacher's labels, in the order of their tags.
+    teacher (Dict[str, Any]): Name and content hash of each teacher.
+    settings (Dict[str, Any]): What was set, as far as it changes the result.
+    input (Dict[str, Any]): The source, and the hashes of its files.
+    complete (bool): Whether the input was read to its end, or to the limit.
+    shards (List[Shard]): The shards, in the order of the input.
+    """
+
+    labels: List[str]
+    teacher: Dict[str, Any]
+    settings: Dict[str, Any]
+    input: Dict[str, Any]
+    complete: bool = False
+    shards: List[Shard] = field(default_factory=list)
+    format: int = FORMAT
+
+    def to_disk(self, folder: Path) -> None:
+        """Write the manifest: the new one is there as a whole, or still the old one."""
+        totals = {
+            name: sum(getattr(shard, name) for shard in self.shards)
+            for name in ("documents", "tokens", "entities", "misfits")
+        }
+        text = json.dumps({**asdict(self), "totals": totals}, indent=1, sort_keys=True)
+        unfinished = folder / f".{MANIFEST}-unfinished"
+        unfinished.write_text(text + "\n", encoding="utf8")
+        unfinished.replace(folder / MANIFEST)
+
+    @classmethod
+    def from_disk(cls, folder: Path) -> "Manifest":
+        """Read a folder's manifest.
+
+        RAISES (ValueError): There is none, or it is of another kind or format.
+        """
+        path = folder / MANIFEST
+        if not path.is_file():
+            raise ValueError(
+                f"'{folder}' is no soft corpus: it has no {MANIFEST}. Make one with `python -m "
+                "spacy distill-annotate`, or correct the path."
+            )
+        try:
+            data = json.loads(path.read_text(encoding="utf8"))
+            if data["format"] != FORMAT:
+                raise ValueError(
+                    f"'{path}' has format {data['format']}, expected {FORMAT}. Annotate again, or "
+                    "install the version of spacy-distill that made it."
+                )
+            data.pop("totals", None)
+            data["shards"] = [Shard(**shard) for shard in data["shards"]]
+            return cls(**data)
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(
+                f"'{path}' is no manifest of a soft corpus: {error!r}. Annotate again, or correct "
+                "the path."
+            ) from error
+
+
+def is_soft_corpus(path: Path) -> bool:
+    """RETURNS (bool): Whether a folder has a manifest."""
+    return (path / MANIFEST).is_file()
+
+
+def shard_name(number: int) -> str:
+    """RETURNS (str): The file name of a shard."""
+    return f"shard-{number:06d}.parquet"
+
+
+def write_shard(path: Path, documents: Sequence[SoftDocument]) -> str:
+    """Write a shard beside its place and put it there when it is complete.
+
+    path (Path): The file.
+    documents (Sequence[SoftDocument]): The documents.
+    RETURNS (str): The file's sha256.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table(
+        {
+            "id": pyarrow.array([document.id for document in documents], pyarrow.string()),
+            "words": _lists([document.words for document in documents], pyarrow.string()),
+            "spaces": _lists([document.spaces for document in documents], pyarrow.bool_()),
+            "best": _lists([d.targets.best for d in documents], pyarrow.uint16()),
+            "counts": _lists([d.targets.counts for d in documents], pyarrow.uint8()),
+            "tags": _lists([d.targets.tags for d in documents], pyarrow.uint16()),
+            "probabilities": _lists(
+                [d.targets.probabilities for d in documents], pyarrow.float16()
+            ),
+        }
+    )
+    unfinished = path.with_name(f".{path.name}-unfinished")
+    pyarrow.parquet.write_table(table, unfinished, compression="zstd")
+    digest = file_hash(unfinished)
+    unfinished.replace(path)
+    return digest
+
+
+def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocument]:
+    """Read a shard's documents, some at a time.
+
+    path (Path): The file.
+    sha256 (Optional[str]): What its checksum has to be; not looked at if None.
+    YIELDS (SoftDocument): The documents, in order.
+    RAISES (ValueError): The file is missing, is not what it was, or cannot be read.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    if not path.is_file():
+        raise ValueError(
+            f"The shard '{path}' is missing. Run the same `distill-annotate` again to make it."
+        )
+    if sha256 is not None and file_hash(path) != sha256:
+        raise ValueError(
+            f"The shard '{path}' is not what the manifest says: its checksum differs. Delete it "
+            "and run the same `distill-annotate` again."
+        )
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=256):
+                yield from _documents(batch)
+    except (pyarrow.ArrowException, KeyError) as error:
+        raise ValueError(
+            f"The shard '{path}' cannot be read: {error} Delete it and run the same "
+            "`distill-annotate` again."
+        ) from error
+
+
+def file_hash(path: Path) -> str:
+    """RETURNS (str): A file's sha256."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _lists(rows: Sequence, kind: Any) -> Any:
+    """An arrow array of lists, out of numpy arrays or lists."""
+    import pyarrow
+
+    offsets = numpy.concatenate([[0], numpy.cumsum([len(row) for row in rows])]).astype("int32")
+    if rows and isinstance(rows[0], numpy.ndarray):
+        values = pyarrow.array(numpy.concatenate(rows), kind)
+    else:
+        values = pyarrow.array([value for row in rows for value in row], kind)
+    return pyarrow.ListArray.from_arrays(pyarrow.array(offsets), values)
+
+
+def _documents(batch: Any) -> Iterator[SoftDocument]:
+    columns = {}
+    for name in ("best", "counts", "tags", "probabilities"):
+        column = batch.column(name)
+        columns[name] = column.flatten().to_numpy(zero_copy_only=False), column.offsets.to_numpy()
+    ids, words = batch.column("id").to_pylist(), batch.column("words").to_pylist()
+    spaces = batch.column("spaces").to_pylist()
+    for row, (id_, doc_words, doc_spaces) in enumerate(zip(ids, words, spaces, strict=True)):
+        parts = {
+            # A copy, so that a document does not keep the whole batch in memory.
+            name: values[offsets[row] - offsets[0] : offsets[row + 1] - offsets[0]].copy()
+            for name, (values, offsets) in columns.items()
+        }
+        yield SoftDocument(id_, doc_words, doc_spaces, SoftTargets(**parts))

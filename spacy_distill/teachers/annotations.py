@@ -1,0 +1,97 @@
+"""Entities or spans that something else wrote, as a teacher."""
+
+from typing import List, Optional, Sequence, Tuple
+
+import numpy
+from spacy.tokens import Doc, Span
+from thinc.api import get_current_ops
+from thinc.types import Floats2d
+
+from ..chain import BiluoTags, LinearChain, chain_from_marginals
+
+# spaCy's value of ENT_IOB for a token without annotation.
+_MISSING = 0
+
+
+class AnnotationTeacher:
+    """Takes the entities of documents as they are, with a confidence: rules, GLiNER, language
+    models, people.
+
+    An entity has the confidence as its probability, and the rest of it says that there is none.
+    Tokens outside are O. Tokens without annotation, in a document that has some, are unknown.
+    """
+
+    def __init__(
+        self, labels: Sequence[str], *, spans_key: Optional[str] = None, confidence: float = 0.9
+    ) -> None:
+        """Say what is read.
+
+        labels (Sequence[str]): The labels; others are an error when they are met.
+        spans_key (Optional[str]): Read `doc.spans[spans_key]`, and `doc.ents` if None. Spans that
+            overlap others of a higher score (or longer ones) are left out; the scores are those in
+            `doc.spans[spans_key].attrs["scores"]`, as `spancat` leaves them.
+        confidence (float): The probability of entities without score, above 0 and at most 1.
+        RAISES (ValueError): A confidence that is no probability.
+        """
+        if not 0 < confidence <= 1:
+            raise ValueError(
+                f"The confidence {confidence} is no probability: give one above 0 and at most 1."
+            )
+        self.labels: Tuple[str, ...] = tuple(sorted(set(labels)))
+        self.spans_key = spans_key
+        self.confidence = confidence
+
+    def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
+        """Read what documents have.
+
+        docs (Sequence[Doc]): The documents.
+        RETURNS (LinearChain): One sequence a document.
+        RAISES (ValueError): A label that is not one of `labels`.
+        """
+        lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
+        read = [self.marginals(doc) for doc in docs]
+        marginals = numpy.concatenate([marginals for marginals, _ in read])
+        known = numpy.concatenate([known for _, known in read])
+        xp = get_current_ops().xp
+        mask = None if known.all() else xp.asarray(known)
+        return chain_from_marginals(xp.asarray(marginals), lengths, mask)
+
+    def marginals(self, doc: Doc) -> Tuple[Floats2d, numpy.ndarray]:
+        """Read what a document has.
+
+        doc (Doc): The document.
+        RETURNS (Tuple[Floats2d, numpy.ndarray]): Probabilities (tokens, tags), float32, and which
+            tokens are annotated (tokens,), bool.
+        """
+        tags = BiluoTags(self.labels)
+        marginals = numpy.zeros((len(doc), len(tags)), dtype="float32")
+        marginals[:, 0] = 1
+        for span, score in self._scored_spans(doc):
+            rows = numpy.arange(span.start, span.end)
+            marginals[rows, tags.span_tags(len(span), span.label_)] = score
+            marginals[rows, 0] = 1 - score
+        known = numpy.ones(len(doc), dtype=bool)
+        if self.spans_key is None and doc.has_annotation("ENT_IOB"):
+            known = doc.to_array("ENT_IOB") != _MISSING
+        return marginals, known
+
+    def _scored_spans(self, doc: Doc) -> List[Tuple[Span, float]]:
+        if self.spans_key is None:
+            return [(span, self.confidence) for span in doc.ents]
+        if self.spans_key not in doc.spans:
+            return []
+        group = doc.spans[self.spans_key]
+        scores = group.attrs.get("scores")
+        if scores is None:
+            scores = [self.confidence] * len(group)
+        pairs = sorted(
+            zip(group, numpy.clip(scores, 0, 1).tolist(), strict=True),
+            key=lambda pair: (-pair[1], -len(pair[0]), pair[0].start),
+        )
+        chosen: List[Tuple[Span, float]] = []
+        taken: set = set()
+        for span, score in pairs:
+            if taken.isdisjoint(range(span.start, span.end)):
+                taken.update(range(span.start, span.end))
+                chosen.append((span, score))
+        return chosen

@@ -1,0 +1,161 @@
+"""Label schemes: what the classes of a token classification model mean as BILUO tags."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy
+from thinc.types import Floats1d, Floats2d, Ints2d
+
+from ..chain import constraints, n_tags
+from ..chain.biluo import PREFIXES
+
+# The BILUO prefixes that each letter of a scheme stands for; "io" takes any letter, or none.
+LETTERS: Dict[str, Dict[str, str]] = {
+    "iobes": {"B": "B", "I": "I", "M": "I", "E": "L", "L": "L", "S": "U", "U": "U", "W": "U"},
+    "iob2": {"B": "BU", "I": "IL"},
+    "io": {},
+}
+OUTSIDE = {"O", "0", "OUT", "OUTSIDE", "NONE", "_"}
+# Classes of wordpieces that are no token's first; beside letters, X is one of these too.
+NO_TOKEN = {"[CLS]", "[SEP]", "[PAD]", "<PAD>", "PAD"}
+# The type of models whose classes are B, I and O.
+ONLY_TYPE = "ENTITY"
+
+_LETTER_FIRST = re.compile(r"(?P<letter>[BIELSUMW])[-_](?P<type>.+)")
+_LETTER_LAST = re.compile(r"(?P<type>.+)[-_](?P<letter>[BIELSUMW])")
+_LETTER_ONLY = re.compile(r"(?P<letter>[BIELSUMW])(?P<type>)")
+
+
+@dataclass(frozen=True)
+class LabelScheme:
+    """A model's classes as BILUO tags.
+
+    name (str): "iobes": a class is a tag. "iob2": B-X is B-X or U-X, and I-X is I-X or L-X; which
+        one follows from the next tag, so that sequences of classes and of tags correspond one to
+        one. "io": a class is all four tags of its type, and an entity goes on as long as its type
+        does.
+    labels (Tuple[str, ...]): The entity labels, in the order of the classes.
+    columns (Tuple[Tuple[int, ...], ...]): For each tag in BiluoTags' order, the classes that it is
+        made of; none where the model has no such class.
+    """
+
+    name: str
+    labels: Tuple[str, ...]
+    columns: Tuple[Tuple[int, ...], ...]
+
+    def emissions(self, log_probabilities: Floats2d) -> Floats2d:
+        """Score tags by the classes that they are made of.
+
+        log_probabilities (Floats2d): (rows, classes) float32, a numpy array.
+        RETURNS (Floats2d): (rows, tags) float32; -inf for tags without a class.
+        """
+        none = numpy.full((len(log_probabilities), 1), -numpy.inf, dtype="float32")
+        with_none = numpy.concatenate([log_probabilities, none], axis=1)
+        return numpy.logaddexp.reduce(with_none[:, self._filled_columns], axis=2)
+
+    @cached_property
+    def _filled_columns(self) -> Ints2d:
+        """(tags, most classes of a tag), filled up with the column behind the last one."""
+        width = max(len(columns) for columns in self.columns)
+        return numpy.asarray([[*c, *[-1] * (width - len(c))] for c in self.columns])
+
+    def constraints(self) -> Tuple[Floats1d, Floats2d, Floats1d]:
+        """RETURNS (Tuple[Floats1d, Floats2d, Floats1d]): Start, transitions and end as
+        `spacy_distill.chain.constraints` gives them; under "io", two entities of one type are not
+        neighbours."""
+        start, transitions, end = constraints(len(self.labels))
+        if self.name == "io":
+            transitions = transitions.copy()
+            for first in range(1, n_tags(len(self.labels)), len(PREFIXES)):
+                begin, last, unit = first, first + 2, first + 3
+                transitions[numpy.ix_([last, unit], [begin, unit])] = -numpy.inf
+        return start, transitions, end
+
+
+def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelScheme:
+    """Find out what a model's classes mean.
+
+    Classes are a letter and a type, in this order or the other one, joined by "-" or "_", or types
+    alone; and one is the outside class. With letters of last or single tokens the scheme is
+    "iobes" (also BILUO, BMEWO and BMES); with B for each type it is "iob2"; else it is "io", since
+    types without B are a sign of IOB1, whose B stands only between two entities of one type.
+
+    names (Sequence[str]): The classes' names, in order.
+    scheme (Optional[str]): "iobes", "iob2" or "io"; found by the names if None. "io" is the one to
+        choose for an IOB1 model that does have B for each type.
+    RETURNS (LabelScheme): The scheme.
+    RAISES (ValueError): The names or the scheme do not fit.
+    """
+    found = f"The model's labels are: {', '.join(names)}."
+    if scheme is not None and scheme not in LETTERS:
+        raise ValueError(
+            f"'{scheme}' is no label scheme: expected one of {', '.join(LETTERS)}, or None to find "
+            "it by the model's labels."
+        )
+    outside = [column for column, name in enumerate(names) if name.upper() in OUTSIDE]
+    inside = {
+        column: name
+        for column, name in enumerate(names)
+        if column not in outside and name.upper() not in NO_TOKEN
+    }
+    if not outside or not inside:
+        raise ValueError(
+            "A token classification model needs a label for tokens outside of entities (O) and at "
+            f"least one other. {found} Write what they mean to id2label in its config.json."
+        )
+    parts = _split(inside, whole=scheme == "io", found=found)
+    if scheme is None:
+        scheme = _detect(list(parts.values()))
+    labels = tuple(dict.fromkeys(label for _, label in parts.values()))
+    columns: List[List[int]] = [outside, *([] for _ in range(n_tags(len(labels)) - 1))]
+    for column, (letter, label) in parts.items():
+        prefixes = "".join(PREFIXES) if scheme == "io" else LETTERS[scheme].get(letter)
+        if prefixes is None:
+            raise ValueError(
+                f"The label '{names[column]}' does not fit the scheme '{scheme}', which has the "
+                f"letters {', '.join(LETTERS[scheme])}. {found} Choose another scheme."
+            )
+        for prefix in prefixes:
+            tag = 1 + len(PREFIXES) * labels.index(label) + PREFIXES.index(prefix)
+            columns[tag].append(column)
+    for number, label in enumerate(labels):
+        begin, _, last, unit = columns[1 + len(PREFIXES) * number :][: len(PREFIXES)]
+        if not unit and not (begin and last):
+            raise ValueError(
+                f"By the scheme '{scheme}', the model cannot find an entity '{label}': it has no "
+                f"labels for both of its ends. {found} Choose another scheme."
+            )
+    return LabelScheme(scheme, labels, tuple(tuple(numbers) for numbers in columns))
+
+
+def _split(inside: Dict[int, str], *, whole: bool, found: str) -> Dict[int, Tuple[str, str]]:
+    """Take classes apart: letter ("" where there is none) and type by column."""
+    lettered = {column: name for column, name in inside.items() if name != "X"}
+    for pattern in (_LETTER_FIRST, _LETTER_LAST, _LETTER_ONLY):
+        matches = {column: pattern.fullmatch(name) for column, name in lettered.items()}
+        parts = {
+            column: (match["letter"], match["type"] or ONLY_TYPE)
+            for column, match in matches.items()
+            if match
+        }
+        if not any(letter in "BI" for letter, _ in parts.values()):
+            continue  # "E-MAIL" is a type
+        if len(parts) == len(lettered):
+            return parts
+        if not whole:
+            raise ValueError(
+                f"Some of the model's labels have a letter of a scheme and some have none. {found} "
+                "Choose the scheme 'io' if all of them are types, or correct id2label in its "
+                "config.json."
+            )
+    return {column: ("", name) for column, name in inside.items()}
+
+
+def _detect(parts: List[Tuple[str, str]]) -> str:
+    letters = {letter for letter, _ in parts}
+    if letters - {"B", "I", ""}:
+        return "iobes"
+    begun = {label for letter, label in parts if letter == "B"}
+    return "iob2" if begun == {label for _, label in parts} else "io"

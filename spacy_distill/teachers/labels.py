@@ -1,0 +1,84 @@
+"""Teachers whose labels are not the student's."""
+
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+from spacy.tokens import Doc
+from thinc.api import get_array_module
+from thinc.types import Floats2d
+
+from ..chain import LinearChain, chain_from_marginals, n_tags
+from ..chain.biluo import PREFIXES
+from .protocol import Teacher
+
+
+class MappedTeacher:
+    """A teacher under other labels. Labels that become one add up; of a label that is left out, the
+    probability goes to O."""
+
+    def __init__(self, teacher: Teacher, label_map: Mapping[str, str]) -> None:
+        """Map labels.
+
+        teacher (Teacher): The teacher.
+        label_map (Mapping[str, str]): New labels by old ones. The teacher's labels that are new
+            labels stay what they are, all others are left out.
+        RAISES (ValueError): None of the teacher's labels is left.
+        """
+        self.teacher = teacher
+        kept = set(label_map.values())
+        targets: Dict[str, str] = {label: label for label in teacher.labels if label in kept}
+        targets.update({old: new for old, new in label_map.items() if old in teacher.labels})
+        if not targets:
+            raise ValueError(
+                f"The label map takes {', '.join(sorted(label_map)) or 'nothing'}, but the "
+                f"teacher's labels are: {', '.join(teacher.labels) or 'none'}. Map one of these."
+            )
+        self.labels: Tuple[str, ...] = tuple(sorted(set(targets.values())))
+        self._target_tags = _target_tags(teacher.labels, self.labels, targets)
+
+    def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
+        """Ask the teacher.
+
+        docs (Sequence[Doc]): The documents.
+        RETURNS (LinearChain): One sequence a document, over the tags of the new labels. Its
+            marginals are sums of the teacher's.
+        """
+        chain = self.teacher.predict_chain(docs)
+        marginals = chain.marginals()
+        xp = get_array_module(marginals)
+        mapped: Floats2d = xp.zeros((len(marginals), n_tags(len(self.labels))), dtype="float32")
+        for old, new in enumerate(self._target_tags):
+            mapped[:, new] += marginals[:, old]
+        return chain_from_marginals(mapped, chain.lengths, chain.known)
+
+
+def parse_label_map(text: str) -> Dict[str, str]:
+    """Read a label map as it is typed.
+
+    text (str): Pairs such as "PERSON=PER,GPE=LOC,LOC=LOC".
+    RETURNS (Dict[str, str]): New labels by old ones.
+    RAISES (ValueError): A part that is no pair.
+    """
+    pairs: Dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        old, equals, new = (piece.strip() for piece in part.partition("="))
+        if not (old and equals and new):
+            raise ValueError(
+                f"'{part}' is no pair of labels: write OLD=NEW, several with commas, such as "
+                "PERSON=PER,GPE=LOC."
+            )
+        pairs[old] = new
+    return pairs
+
+
+def _target_tags(
+    labels: Sequence[str], new_labels: Sequence[str], targets: Mapping[str, str]
+) -> List[int]:
+    """RETURNS (List[int]): The new tag for each of the old ones."""
+    numbers = [0]
+    for label in labels:
+        if label in targets:
+            first = 1 + len(PREFIXES) * list(new_labels).index(targets[label])
+            numbers.extend(range(first, first + len(PREFIXES)))
+        else:
+            numbers.extend([0] * len(PREFIXES))
+    return numbers

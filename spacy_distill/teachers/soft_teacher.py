@@ -1,0 +1,57 @@
+"""What a teacher wrote to a soft corpus, as a teacher."""
+
+from typing import Sequence, Tuple
+
+import numpy
+from spacy.tokens import Doc
+from thinc.api import get_current_ops
+
+from ..chain import BiluoTags, LinearChain, chain_from_marginals
+from ..corpora.soft_targets import USER_DATA_KEY, SoftTargets, pack_marginals, unpack_marginals
+from .annotations import AnnotationTeacher
+from .tokens import align, carry_over
+
+
+class SoftTeacher:
+    """Reads the targets that `spacy-distill.SoftCorpus.v1` keeps with documents.
+
+    Documents without targets are labeled ones: their chain is their gold annotation, and tokens
+    without annotation are unknown.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        """Take the labels of a soft corpus.
+
+        labels (Sequence[str]): The labels, in the order of their tags.
+        """
+        self.labels: Tuple[str, ...] = tuple(labels)
+        self._gold = AnnotationTeacher(self.labels, confidence=1.0)
+
+    def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
+        """Gather what documents keep.
+
+        docs (Sequence[Doc]): Documents out of a soft corpus, or with gold entities.
+        RETURNS (LinearChain): One sequence a document.
+        RAISES (ValueError): An entity with a label that the soft corpus does not have.
+        """
+        targets = [doc.user_data.get(USER_DATA_KEY) or self._from_gold(doc) for doc in docs]
+        sources = [
+            doc if item.source is None else item.source
+            for doc, item in zip(docs, targets, strict=True)
+        ]
+        xp = get_current_ops().xp
+        known = numpy.concatenate([item.counts for item in targets]) > 0
+        chain = chain_from_marginals(
+            xp.asarray(unpack_marginals(targets, len(BiluoTags(self.labels)))),
+            numpy.asarray([len(doc) for doc in sources], dtype="int64"),
+            None if known.all() else xp.asarray(known),
+        )
+        if all(item.source is None for item in targets):
+            return chain
+        lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
+        return carry_over(chain, self.labels, align(sources, docs), lengths)
+
+    def _from_gold(self, doc: Doc) -> SoftTargets:
+        marginals, known = self._gold.marginals(doc)
+        known = known & doc.has_annotation("ENT_IOB")
+        return pack_marginals(marginals, marginals.argmax(axis=1), 1, known)

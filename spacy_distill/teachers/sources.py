@@ -1,0 +1,141 @@
+"""From what a person names to a teacher."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
+
+from spacy.language import Language
+from spacy.util import get_package_path, get_package_version, is_package, load_model
+
+from ..corpora.soft_shards import Manifest, is_soft_corpus
+from .ensemble import EnsembleTeacher
+from .labels import MappedTeacher
+from .pipeline_teacher import PipelineTeacher
+from .protocol import Teacher
+from .soft_teacher import SoftTeacher
+from .token_classification import TokenClassificationTeacher
+
+TeacherSource = Union[str, Path, Language, Teacher]
+
+
+@dataclass(frozen=True)
+class TeacherOptions:
+    """How teachers are read.
+
+    pipe (Optional[str]): The component that teaches; needed where a pipeline has several.
+    spans_key (Optional[str]): Read `doc.spans[spans_key]` instead of entities.
+    labels (Tuple[str, ...]): Labels of a component that does not say which it has.
+    confidence (float): How probable entities are that were written without a score.
+    label_map (Mapping[str, str]): New labels by the teachers'; the rest is left out. Empty: all
+        labels as they are.
+    weights (Tuple[float, ...]): What each of several teachers counts; empty: all the same.
+    """
+
+    pipe: Optional[str] = None
+    spans_key: Optional[str] = None
+    labels: Tuple[str, ...] = ()
+    confidence: float = 0.9
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    weights: Tuple[float, ...] = ()
+
+
+DEFAULT_OPTIONS = TeacherOptions()
+
+
+def load_teacher(
+    sources: Sequence[TeacherSource], options: TeacherOptions = DEFAULT_OPTIONS
+) -> Teacher:
+    """Load one teacher, or several as an ensemble.
+
+    sources (Sequence[TeacherSource]): Each a spaCy pipeline's name or folder, the folder of a soft
+        corpus, the folder or hub name of a Hugging Face token classification model, a pipeline, or
+        anything else with `labels` and `predict_chain`.
+    options (TeacherOptions): How they are read.
+    RETURNS (Teacher): The teacher.
+    RAISES (ValueError): A source is none of these, or cannot teach, or the labels differ.
+    """
+    opened = [open_source(source) for source in sources]
+    teachers = [_pipeline(item, options) if isinstance(item, Language) else item for item in opened]
+    if options.label_map:
+        teachers = [MappedTeacher(teacher, options.label_map) for teacher in teachers]
+    if len(teachers) == 1 and not options.weights:
+        return teachers[0]
+    return EnsembleTeacher(teachers, options.weights or None)
+
+
+def split_sources(text: str) -> Sequence[str]:
+    """RETURNS (Sequence[str]): Teachers as they are typed, with commas between them."""
+    return [text] if Path(text).exists() else [part.strip() for part in text.split(",")]
+
+
+def fingerprint(source: Union[str, Path, Language]) -> Dict[str, str]:
+    """Tell which teacher a source is, by its content.
+
+    source (Union[str, Path, Language]): As `load_teacher` takes it.
+    RETURNS (Dict[str, str]): "name", "version" (empty if it has none) and "hash": of the names and
+        bytes of its files, or of what `to_bytes` gives of a pipeline that was never saved.
+    """
+    if isinstance(source, Language):
+        name = f"{source.meta['lang']}_{source.meta['name']}"
+        digest = hashlib.blake2b(source.to_bytes(), digest_size=16).hexdigest()
+        return {"name": name, "version": source.meta["version"], "hash": digest}
+    if is_package(str(source)):
+        version = get_package_version(str(source)) or ""
+        path: Optional[Path] = get_package_path(str(source))
+    else:
+        version = ""
+        exists = Path(source).exists()
+        path = Path(source) if exists else TokenClassificationTeacher(str(source)).path
+    return {"name": str(source), "version": version, "hash": _content_hash(path)}
+
+
+def _content_hash(folder: Optional[Path]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    files = [] if folder is None else [item for item in folder.rglob("*") if item.is_file()]
+    for file in sorted(files):
+        if "__pycache__" not in file.parts:
+            digest.update(f"{file.relative_to(str(folder))} {file.stat().st_size}\n".encode())
+            with file.open("rb") as stream:
+                while chunk := stream.read(1 << 20):
+                    digest.update(chunk)
+    return digest.hexdigest()
+
+
+def open_source(source: TeacherSource) -> Union[Language, Teacher]:
+    """Load what a name stands for.
+
+    source (TeacherSource): As `load_teacher` takes it; what is loaded already stays as it is.
+    RETURNS (Union[Language, Teacher]): A pipeline, or a teacher.
+    RAISES (ValueError): It is none of the things that can teach.
+    """
+    if not isinstance(source, (str, Path)):
+        return source
+    path = Path(source)
+    if is_soft_corpus(path):
+        return SoftTeacher(Manifest.from_disk(path).labels)
+    if (path / "meta.json").is_file() or is_package(str(source)):
+        return load_model(source)
+    if (path / "config.json").is_file():
+        return TokenClassificationTeacher(source)
+    if path.exists():
+        raise ValueError(
+            f"'{source}' is no teacher: it has no meta.json of a spaCy pipeline, no config.json of "
+            "a Hugging Face model and no manifest.json of a soft corpus. Correct the path."
+        )
+    if str(source).count("/") == 1 and not str(source).startswith((".", "/")):
+        return TokenClassificationTeacher(str(source))
+    raise ValueError(
+        f"There is no teacher '{source}': no such folder, and no such spaCy package is installed. "
+        "Correct the path, or install the pipeline."
+    )
+
+
+def _pipeline(nlp: Language, options: TeacherOptions) -> Teacher:
+    return PipelineTeacher(
+        nlp,
+        options.pipe,
+        spans_key=options.spans_key,
+        labels=options.labels or None,
+        confidence=options.confidence,
+    )

@@ -1,0 +1,245 @@
+"""A Hugging Face token classification model as a teacher, without a pipeline around it."""
+
+import inspect
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy
+from spacy.tokens import Doc
+from spacy.util import minibatch
+from thinc.api import get_current_ops
+from thinc.types import Floats2d, Ints1d
+
+from ..chain import BiluoTags, LinearChain, n_tags
+from ..chain.biluo import PREFIXES
+from .label_schemes import LabelScheme, read_scheme
+from .wordpieces import first_pieces, share_pieces
+
+# Tokenizers that know no longest input say 1e30.
+NO_LIMIT = 10**6
+DEFAULT_WINDOW = 512
+NEVER = -numpy.inf
+
+Offsets = List[Tuple[int, int]]
+
+
+class TokenClassificationTeacher:
+    """Reads documents' texts with a transformer that was trained to classify tokens.
+
+    A token's scores are those of the first wordpiece that overlaps it, the one that such models are
+    trained on. Tokens that share their first wordpiece stand for it together: they are outside, or
+    inside of the same entity. Tokens without a wordpiece, as white space mostly is, are inside of
+    an entity that goes on behind them, or outside; by the scheme "io", they are outside.
+    Texts longer than the model's window are read in windows that overlap by a quarter, and a
+    wordpiece is scored where it is farthest from a window's edge.
+    """
+
+    def __init__(
+        self, name: Union[str, Path], *, scheme: Optional[str] = None, batch_size: int = 32
+    ) -> None:
+        """Load a model and its tokenizer.
+
+        name (Union[str, Path]): A folder, or a name on the Hugging Face hub.
+        scheme (Optional[str]): What the model's labels mean: "iobes", "iob2" or "io"; found by the
+            labels if None. Models whose B- stands only between two entities of one type (IOB1)
+            need "io".
+        batch_size (int): Windows that the model reads at once.
+        RAISES (ImportError): The train extra is not installed.
+        RAISES (ValueError): There is no such model, it cannot classify tokens, its tokenizer has no
+            offsets, or its labels have no meaning.
+        """
+        self._tokenizer, self._model = _load(str(name))
+        classes = [str(name) for _, name in sorted(self._model.config.id2label.items())]
+        try:
+            self.scheme: LabelScheme = read_scheme(classes, scheme)
+        except ValueError as error:
+            raise ValueError(f"The model '{name}' cannot teach. {error}") from error
+        self.path: Optional[Path] = _folder(str(name))
+        self.batch_size = batch_size
+        self.window = _window(self._tokenizer, self._model)
+        accepted = inspect.signature(self._model.forward).parameters
+        fill = {
+            "input_ids": self._tokenizer.pad_token_id or 0,
+            "attention_mask": 0,
+            "token_type_ids": self._tokenizer.pad_token_type_id,
+        }
+        # What the model takes of what a tokenizer gives, and what fills it up in a batch.
+        self._fill: Dict[str, int] = {key: fill[key] for key in fill if key in accepted}
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """The entity labels, in the order of their tags."""
+        return self.scheme.labels
+
+    def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
+        """Read documents and predict the distribution over tag sequences.
+
+        docs (Sequence[Doc]): Documents of any vocabulary, left as they are.
+        RETURNS (LinearChain): One sequence a document, over the tags of `labels`, float32, on the
+            device of thinc's current ops. Entities do not start or end with white space.
+        """
+        tags = BiluoTags(self.labels)
+        emissions = [numpy.zeros((0, len(tags)), dtype="float32")]
+        for doc, (log_probabilities, offsets) in zip(docs, self._read(docs), strict=True):
+            emissions.append(self._emissions(log_probabilities, first_pieces(doc, offsets)))
+        xp = get_current_ops().xp
+        start, transitions, end = (xp.asarray(scores) for scores in self.scheme.constraints())
+        lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
+        chain = LinearChain(
+            xp.asarray(numpy.concatenate(emissions)), lengths, transitions, start, end
+        )
+        spaces = numpy.asarray([token.is_space for doc in docs for token in doc], dtype=bool)
+        edges = numpy.asarray([name[:2] in ("B-", "L-", "U-") for name in tags.names])
+        return chain.restricted(~(spaces[:, None] & edges)) if spaces.any() else chain
+
+    def _emissions(self, log_probabilities: Floats2d, pieces: Ints1d) -> Floats2d:
+        """Score the tags of a document's tokens.
+
+        log_probabilities (Floats2d): (wordpieces, classes)
+        pieces (Ints1d): (tokens,) each token's first wordpiece, or -1.
+        RETURNS (Floats2d): (tokens, tags) float32.
+        """
+        emissions = numpy.full((len(pieces), n_tags(len(self.labels))), NEVER, dtype="float32")
+        unread = pieces < 0
+        emissions[~unread] = self.scheme.emissions(log_probabilities[pieces[~unread]])
+        emissions[unread, 0] = 0
+        if self.scheme.name != "io":
+            # One way through for each way around, so the other tokens' probabilities stay.
+            emissions[unread, 1 + PREFIXES.index("I") :: len(PREFIXES)] = 0
+        share_pieces(emissions, pieces)
+        return emissions
+
+    def _read(self, docs: Sequence[Doc]) -> List[Tuple[Floats2d, Offsets]]:
+        """Run the model on documents.
+
+        RETURNS (List[Tuple[Floats2d, Offsets]]): For each document, its wordpieces'
+            log-probabilities (wordpieces, classes), float32, and places in the text.
+        """
+        nothing = numpy.zeros((0, self._model.config.num_labels), dtype="float32")
+        if not any(len(doc) for doc in docs):
+            return [(nothing, [])] * len(docs)
+        overlap = self.window // 4
+        encoded = self._tokenizer(
+            [doc.text for doc in docs],
+            truncation=True,
+            max_length=self.window,
+            stride=overlap,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+            return_attention_mask=True,
+        )
+        sources = encoded["overflow_to_sample_mapping"]
+        kept = []
+        for number, source in enumerate(sources):
+            content = [
+                place for place, text in enumerate(encoded.sequence_ids(number)) if text == 0
+            ]
+            # A wordpiece in two windows is taken from the one whose edge is farther away.
+            if number and sources[number - 1] == source:
+                content = content[(overlap + 1) // 2 :]
+            if number + 1 < len(sources) and sources[number + 1] == source:
+                content = content[: len(content) - overlap // 2]
+            kept.append(content)
+        numbers = [number for number, content in enumerate(kept) if content]
+        windows = [{key: encoded[key][n] for key in self._fill if key in encoded} for n in numbers]
+        scores: List[List[Floats2d]] = [[nothing] for _ in docs]
+        offsets: List[Offsets] = [[] for _ in docs]
+        for number, rows in zip(numbers, self._classify(windows), strict=True):
+            scores[sources[number]].append(rows[kept[number]])
+            places = encoded["offset_mapping"][number]
+            offsets[sources[number]].extend(places[place] for place in kept[number])
+        return [
+            (numpy.concatenate(rows), spans) for rows, spans in zip(scores, offsets, strict=True)
+        ]
+
+    def _classify(self, windows: List[Dict[str, List[int]]]) -> List[Floats2d]:
+        """RETURNS (List[Floats2d]): Log-probabilities (wordpieces, classes) for each window."""
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        device = "cuda" if get_current_ops().name == "cupy" else "cpu"
+        self._model.to(device)
+        lengths = [len(window["input_ids"]) for window in windows]
+        results: List[Floats2d] = [None] * len(windows)
+        # The longest come first: what does not fit into memory shows at once.
+        order = sorted(range(len(windows)), key=lambda number: -lengths[number])
+        for batch in minibatch(order, self.batch_size):
+            inputs = {
+                key: pad_sequence(
+                    [torch.tensor(windows[number][key]) for number in batch],
+                    batch_first=True,
+                    padding_value=self._fill[key],
+                ).to(device)
+                for key in windows[0]
+            }
+            with torch.inference_mode():
+                scores = self._model(**inputs).logits.log_softmax(dim=-1).cpu().numpy()
+            for number, rows in zip(batch, scores, strict=True):
+                results[number] = rows[: lengths[number]]
+        return results
+
+
+def _load(name: str) -> Tuple[Any, Any]:
+    """RETURNS (Tuple[Any, Any]): A fast tokenizer, and a model in float32."""
+    try:
+        import torch
+        from transformers import AutoModelForTokenClassification, AutoTokenizer
+    except ImportError as error:
+        raise ImportError(
+            f"The token classification model '{name}' needs transformers and torch. Install them "
+            'with `pip install "spacy-distill[train]"`.'
+        ) from error
+    try:
+        # Told nothing, transformers asks on the terminal whether to run a repository's code.
+        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, trust_remote_code=False)
+        model, loading = AutoModelForTokenClassification.from_pretrained(
+            name, output_loading_info=True, trust_remote_code=False
+        )
+    except Exception as error:  # A file that lacks or is broken raises nearly anything here.
+        raise ValueError(
+            f"'{name}' cannot be loaded as a token classification model. Give a folder with a "
+            "model and its tokenizer, or a name on the Hugging Face hub. transformers says: "
+            f"{error}"
+        ) from error
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"The tokenizer of '{name}', {type(tokenizer).__name__}, does not tell where in the "
+            "text a wordpiece stands. Take a model that has a fast tokenizer (tokenizer.json)."
+        )
+    if loading["missing_keys"]:
+        raise ValueError(
+            f"The model '{name}' is not trained to classify tokens: it lacks the parameters "
+            f"{', '.join(sorted(loading['missing_keys']))}. Take one that is fine-tuned for it."
+        )
+    # Windows are counted from the text's beginning.
+    tokenizer.truncation_side = "right"
+    return tokenizer, model.to(torch.float32).eval()
+
+
+def _folder(name: str) -> Optional[Path]:
+    """RETURNS (Optional[Path]): Where a model's files lie; None where that cannot be known."""
+    if Path(name).is_dir():
+        return Path(name)
+    from transformers.utils import cached_file
+
+    try:
+        config = cached_file(name, "config.json", local_files_only=True)
+    except OSError:
+        return None
+    return Path(config).parent if config else None
+
+
+def _window(tokenizer: Any, model: Any) -> int:
+    """RETURNS (int): The most wordpieces that a model reads at once, special ones included."""
+    limits = [tokenizer.model_max_length]
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions and positions > 0:
+        # RoBERTa's positions start behind that of padding.
+        unused = (
+            module.padding_idx + 1
+            for name, module in model.named_modules()
+            if name.endswith("position_embeddings")
+            and getattr(module, "padding_idx", None) is not None
+        )
+        limits.append(positions - next(unused, 0))
+    return min([limit for limit in limits if limit < NO_LIMIT], default=DEFAULT_WINDOW)

@@ -1,0 +1,138 @@
+"""What a teacher thinks, carried over to the tokens of another tokenizer."""
+
+from typing import NamedTuple, Sequence
+
+import numpy
+from spacy.tokens import Doc
+from thinc.api import get_current_ops
+from thinc.types import Floats2d, Ints1d
+
+from ..chain import BiluoTags, LinearChain, chain_from_marginals
+from ..chain.biluo import PREFIXES
+
+# A token is unknown where what the teacher thinks fits its borders with less probability than this.
+LEAST_FIT = 0.5
+
+
+class Blocks(NamedTuple):
+    """Groups of neighbouring tokens that cover the same characters in two tokenizations, as small
+    as possible. Rows count the tokens of all documents.
+
+    source, target (Ints1d): (blocks,) first row of each block.
+    n_source, n_target (Ints1d): (blocks,) tokens of each block, at least 1.
+    """
+
+    source: Ints1d
+    n_source: Ints1d
+    target: Ints1d
+    n_target: Ints1d
+
+
+def same_words(first: Doc, second: Doc) -> bool:
+    """RETURNS (bool): Whether two documents, of whatever vocabularies, have the same tokens."""
+    return len(first) == len(second) and numpy.array_equal(
+        first.to_array("ORTH"), second.to_array("ORTH")
+    )
+
+
+def align(sources: Sequence[Doc], targets: Sequence[Doc]) -> Blocks:
+    """Align two tokenizations of the same texts by characters.
+
+    sources, targets (Sequence[Doc]): Documents, pair by pair of the same text.
+    RETURNS (Blocks): The blocks; each token is in one.
+    RAISES (ValueError): The texts of a pair differ.
+    """
+    parts = []
+    n_source = n_target = 0
+    for source, target in zip(sources, targets, strict=True):
+        if source.text != target.text:
+            raise ValueError(
+                f"The teacher's document '{source.text[:40]}' and the student's "
+                f"'{target.text[:40]}' are not the same text. Make both of one text."
+            )
+        starts, target_starts = source.to_array("IDX"), target.to_array("IDX")
+        _, first, second = numpy.intersect1d(starts, target_starts, return_indices=True)
+        lengths = numpy.diff(first, append=len(source)), numpy.diff(second, append=len(target))
+        parts.append((first + n_source, lengths[0], second + n_target, lengths[1]))
+        n_source, n_target = n_source + len(source), n_target + len(target)
+    return Blocks(*(numpy.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def carry_over(chain: LinearChain, labels: Sequence[str], blocks: Blocks, lengths: Ints1d):
+    """Carry a chain over to other tokens of the same texts.
+
+    Where a token is split, an entity goes on over its parts. Where tokens are joined, the new token
+    takes the probability that an entity covers all of it, or none does. An entity with a border
+    inside a token fits no tag: where that is what the teacher thinks, the token is unknown.
+
+    chain (LinearChain): A chain over the source's tokens.
+    labels (Sequence[str]): Its labels.
+    blocks (Blocks): The alignment.
+    lengths (Ints1d): (documents,) the target's tokens, a numpy array.
+    RETURNS (LinearChain): The chain over the target's tokens.
+    """
+    units = _to_numpy(chain.marginals())[blocks.source]
+    joined = numpy.flatnonzero(blocks.n_source > 1)
+    if len(joined):
+        units[joined] = _join(chain, labels, blocks.source[joined], blocks.n_source[joined])
+    fit = units.sum(axis=1, keepdims=True)
+    known = fit[:, 0] >= LEAST_FIT
+    if chain.known is not None:
+        unknown = numpy.append(0, numpy.cumsum(~_to_numpy(chain.known)))
+        known &= unknown[blocks.source + blocks.n_source] == unknown[blocks.source]
+    rows = _split(units / numpy.maximum(fit, 1e-8), blocks.n_target)
+    xp = get_current_ops().xp
+    token_known = numpy.repeat(known, blocks.n_target)
+    mask = None if token_known.all() else xp.asarray(token_known)
+    return chain_from_marginals(xp.asarray(rows), lengths, mask)
+
+
+def count_misfits(chain: LinearChain, labels: Sequence[str], blocks: Blocks) -> int:
+    """RETURNS (int): How many of the chain's best entities have a border inside a block."""
+    n_tokens = len(chain.emissions)
+    begins, ends = numpy.zeros(n_tokens + 1, dtype=bool), numpy.zeros(n_tokens + 1, dtype=bool)
+    begins[blocks.source] = True
+    ends[blocks.source + blocks.n_source] = True
+    spans = BiluoTags(tuple(labels)).spans(_to_numpy(chain.argmax()))
+    return sum(not (begins[start] and ends[end]) for start, end, _ in spans)
+
+
+def _join(chain: LinearChain, labels: Sequence[str], starts: Ints1d, counts: Ints1d) -> Floats2d:
+    """RETURNS (Floats2d): (blocks, tags) the probability of each tag for a block as one token; what
+    the sum lacks to 1 is the probability of a border inside."""
+    tags = BiluoTags(tuple(labels))
+    runs = numpy.full((len(starts), len(tags), int(counts.max())), -1, dtype="int64")
+    for block, count in zip(runs, counts.tolist(), strict=True):
+        block[0, :count] = 0
+        for label in range(len(labels)):
+            first = 1 + len(PREFIXES) * label
+            middle, last = first + 1, first + 2
+            block[first : first + 4, :count] = middle
+            block[[first, first + 3], 0] = first
+            block[[first + 2, first + 3], count - 1] = last
+    rows = numpy.repeat(starts, len(tags))
+    marginal = chain.span_marginal(rows, runs.reshape(len(rows), -1))
+    return _to_numpy(marginal).reshape(len(starts), len(tags))
+
+
+def _split(units: Floats2d, counts: Ints1d) -> Floats2d:
+    """RETURNS (Floats2d): (tokens, tags) the probability of each tag at the parts of each block."""
+    rows = numpy.repeat(units, counts, axis=0)
+    begin, inside, last, unit = (rows[:, 1 + offset :: len(PREFIXES)].copy() for offset in range(4))
+    stop = numpy.cumsum(counts)
+    part = numpy.arange(len(rows)) - numpy.repeat(stop - counts, counts)
+    n_parts = numpy.repeat(counts, counts)
+    is_split = (n_parts > 1)[:, None]
+    is_first, is_last = (part == 0)[:, None], (part == n_parts - 1)[:, None]
+    # What the whole block begins and ends, its first and last part do; all else goes on.
+    new_begin = numpy.where(is_first, begin + unit, 0)
+    new_last = numpy.where(is_last, last + unit, 0)
+    new_inside = begin + inside + last + unit - new_begin - new_last
+    columns = (new_begin, new_inside, new_last, numpy.zeros_like(unit))
+    for offset, (new, old) in enumerate(zip(columns, (begin, inside, last, unit), strict=True)):
+        rows[:, 1 + offset :: len(PREFIXES)] = numpy.where(is_split, new, old)
+    return rows
+
+
+def _to_numpy(array) -> numpy.ndarray:
+    return array.get() if hasattr(array, "get") else array

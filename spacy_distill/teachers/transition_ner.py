@@ -1,0 +1,208 @@
+"""spaCy's transition-based `ner` as a soft teacher."""
+
+from typing import Any, Sequence, Tuple
+
+import numpy
+from spacy.tokens import Doc
+from thinc.api import get_current_ops
+from thinc.types import Floats2d, Ints1d
+
+from ..chain import BiluoTags, LinearChain, chain_with_best, constraints
+from ..chain.biluo import PREFIXES
+
+_OPEN = numpy.isin(PREFIXES, ("I", "L"))
+
+
+class TransitionTeacher:
+    """Reads a chain off `EntityRecognizer`'s model.
+
+    Its actions are the BILUO tags, one a token. What the model sees beside the token itself is
+    where the open entity starts, if one is open, and not its type; so it is asked twice about each
+    token, with no entity open and with one. O, B and U can only come in the first case, I and L in
+    the second, and each gets its probability among the actions that are valid there, as its
+    emission. That is the model's own distribution over sequences, but for one thing: an entity that
+    is open at a token is taken to start where the greedy parse has its start, or, off that parse,
+    where the most likely other one would.
+
+    spaCy decides for the best action token by token. Where another sequence is more probable as a
+    whole, both are averaged, so that the chain's best sequence is spaCy's.
+    """
+
+    def __init__(self, pipe: Any) -> None:
+        """Take a component.
+
+        pipe (EntityRecognizer): A trained `ner`.
+        """
+        self.pipe = pipe
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """The entity labels, sorted, as spaCy's own order changes when a pipeline is saved."""
+        return tuple(sorted(self.pipe.labels))
+
+    def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
+        """Ask the model about documents that the components before it have processed.
+
+        docs (Sequence[Doc]): The documents, left as they are; their entities are kept to.
+        RETURNS (LinearChain): One sequence a document.
+        """
+        xp = get_current_ops().xp
+        tags = BiluoTags(self.labels)
+        start, transitions, end = constraints(len(tags.labels))
+        lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
+        scores = xp.asarray(transitions), xp.asarray(start), xp.asarray(end)
+        if not lengths.sum():
+            emissions = numpy.zeros((0, len(tags)), dtype="float32")
+            return LinearChain(xp.asarray(emissions), lengths, *scores)
+        step_model = self.pipe.model.predict(docs)
+        try:
+            emissions, parse = _parse(_Actions(self.pipe, step_model, tags), docs, tags)
+        finally:
+            step_model.clear_memory()
+        chain = LinearChain(xp.asarray(emissions), lengths, *scores)
+        return chain_with_best(chain, xp.asarray(parse))
+
+
+class _Actions:
+    """Scores of a step model's actions, in the order of tags."""
+
+    def __init__(self, pipe: Any, step_model: Any, tags: BiluoTags) -> None:
+        numbers = {pipe.moves.get_class_name(n): n for n in range(pipe.moves.n_moves)}
+        self._columns = [numbers[name] for name in tags.names]
+        self._model = step_model
+        self._n_features = step_model.state2vec.nF
+        self._seen = numpy.asarray(
+            [bool(step_model.class_is_unseen(n)) for n in range(pipe.moves.n_moves)]
+        )
+
+    def scores(self, rows: Ints1d, starts: Ints1d) -> Floats2d:
+        """Score the actions.
+
+        rows (Ints1d): (states,) the tokens to decide on, as rows of the batch.
+        starts (Ints1d): (states,) the first token of the open entity, -1 where none is open.
+        RETURNS (Floats2d): (states, tags) float32.
+        """
+        vectors = self._model.state2vec.predict(self._features(rows, starts))
+        upper = self._model.vec2scores
+        scores = vectors if upper is None else upper.predict(vectors)
+        scores = numpy.array(scores.get() if hasattr(scores, "get") else scores)
+        # spaCy gives these the least score of the batch; here it must not depend on the batch.
+        if not self._seen.all():
+            scores[:, ~self._seen] = scores.min(axis=1, keepdims=True)
+        return scores[:, self._columns]
+
+    def _features(self, rows: Ints1d, starts: Ints1d) -> numpy.ndarray:
+        """The token itself and, if an entity is open, its first token and the one before this one;
+        or its first five tokens, in models with `extra_state_tokens`."""
+        features = numpy.full((len(rows), self._n_features), -1, dtype="int32")
+        features[:, 0] = rows
+        is_open = starts >= 0
+        if self._n_features == 3:
+            features[is_open, 1] = starts[is_open]
+            features[is_open, 2] = rows[is_open] - 1
+        else:
+            tokens = starts[:, None] + numpy.arange(self._n_features - 1)
+            inside = is_open[:, None] & (tokens < rows[:, None])
+            features[:, 1:][inside] = tokens[inside]
+        return features
+
+
+def _parse(actions: _Actions, docs: Sequence[Doc], tags: BiluoTags) -> Tuple[Floats2d, Ints1d]:
+    """RETURNS (Tuple[Floats2d, Ints1d]): Emissions (tokens, tags), float32, and the tags (tokens,)
+    of spaCy's greedy parse."""
+    valid = _valid_tags(docs, tags)
+    rows = numpy.arange(len(valid))
+    open_tags = numpy.concatenate([[False], numpy.tile(_OPEN, len(tags.labels))])
+    nowhere = numpy.full(len(rows), -1)
+    closed = actions.scores(rows, nowhere)
+    closed[~valid | open_tags] = -numpy.inf
+    parse, starts = _greedy_parse(actions, closed.argmax(axis=1), valid)
+    # Off the parse, the entity that is most likely open: one that the parse ended at the token
+    # before, or else one that begins there.
+    before = numpy.append(-1, starts[:-1])
+    starts = numpy.where(starts >= 0, starts, numpy.where(before >= 0, before, rows - 1))
+    inside = actions.scores(rows, starts)[:, 1:].reshape(len(rows), -1, len(PREFIXES))
+    emissions = _log_softmax(closed)
+    by_label = emissions[:, 1:].reshape(inside.shape)
+    inside[~valid[:, 1:].reshape(inside.shape)] = -numpy.inf
+    by_label[:, :, _OPEN] = _log_softmax(inside[:, :, _OPEN])
+    return emissions, parse
+
+
+def _greedy_parse(actions: _Actions, closed: Ints1d, valid: numpy.ndarray) -> Tuple[Ints1d, Ints1d]:
+    """Follow all entities that might be begun at once, then choose those that the parse reaches.
+
+    closed (Ints1d): (tokens,) best tag where no entity is open.
+    valid (numpy.ndarray): (tokens, tags), bool.
+    RETURNS (Tuple[Ints1d, Ints1d]): (tokens,) tags of the parse, and first token of the entity that
+        is open at each token, or -1.
+    """
+    begins = numpy.flatnonzero(closed % len(PREFIXES) == 1)
+    begins = begins[closed[begins] > 0]
+    first_tags = closed[begins]
+    ends = numpy.zeros_like(begins)
+    going = numpy.arange(len(begins))
+    rows = begins + 1
+    while len(going):
+        scores = actions.scores(rows, begins[going])
+        scores[~valid[rows]] = -numpy.inf
+        states = numpy.arange(len(going))
+        tag = first_tags[going]
+        goes_on = scores[states, tag + 1] > scores[states, tag + 2]
+        ends[going[~goes_on]] = rows[~goes_on]
+        going, rows = going[goes_on], rows[goes_on] + 1
+    parse = closed.copy()
+    starts = numpy.full(len(closed), -1)
+    done = -1
+    for begin, end, tag in zip(begins.tolist(), ends.tolist(), first_tags.tolist(), strict=True):
+        if begin > done:
+            done = end
+            parse[begin : end + 1] = [tag, *[tag + 1] * (end - begin - 1), tag + 2]
+            starts[begin + 1 : end + 1] = begin
+    return parse, starts
+
+
+def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
+    """RETURNS (numpy.ndarray): (tokens, tags), bool: the tags that spaCy's rules allow wherever no
+    entity, or one of the tag's type, is open before the token."""
+    table = numpy.concatenate(
+        [doc.to_array(["IS_SPACE", "SENT_START", "ENT_IOB"]).reshape(-1, 3) for doc in docs]
+    )
+    space, sentence, iob = table.astype("int64").T
+    last = numpy.zeros(len(table), dtype=bool)
+    last[numpy.cumsum([len(doc) for doc in docs if len(doc)]) - 1] = True
+    stops = (sentence == 1) | (iob == 3)
+    # No entity goes on over the end of a document or a sentence, or into one that is set already.
+    goes_on = ~last & ~numpy.append(stops[1:], False)
+    valid = numpy.ones((len(table), len(tags)), dtype=bool)
+    by_prefix = valid[:, 1:].reshape(len(table), -1, len(PREFIXES))
+    by_prefix[:, :, [PREFIXES.index("B"), PREFIXES.index("I")]] = goes_on[:, None, None]
+    by_prefix[space != 0, :, PREFIXES.index("B")] = False
+    by_prefix[space != 0, :, PREFIXES.index("U")] = False
+    if (iob % 2).any():
+        _keep_entities(valid, docs, tags)
+    return valid
+
+
+def _keep_entities(valid: numpy.ndarray, docs: Sequence[Doc], tags: BiluoTags) -> None:
+    """Leave tokens of entities that are set already, or blocked, the one tag that they have: O, if
+    the model does not know the label."""
+    row = 0
+    for doc in docs:
+        blocked = [row + token.i for token in doc if token.ent_iob == 3 and not token.ent_type]
+        valid[blocked] = numpy.arange(len(tags)) == 0
+        for span in doc.ents:
+            known = span.label_ in tags.labels
+            numbers = tags.span_tags(len(span), span.label_) if known else [0] * len(span)
+            only = numpy.asarray(numbers)[:, None] == numpy.arange(len(tags))
+            valid[row + span.start : row + span.end] = only
+        row += len(doc)
+
+
+def _log_softmax(scores: numpy.ndarray) -> numpy.ndarray:
+    """Logarithms of probabilities along the last axis; -inf where nothing is possible."""
+    greatest = scores.max(axis=-1, keepdims=True)
+    greatest = numpy.where(numpy.isfinite(greatest), greatest, 0)
+    with numpy.errstate(divide="ignore"):
+        total = numpy.log(numpy.exp(scores - greatest).sum(axis=-1, keepdims=True))
+    return numpy.where(numpy.isneginf(scores), scores, scores - greatest - total)

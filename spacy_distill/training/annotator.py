@@ -1,0 +1,120 @@
+"""A teacher and a tokenizer: documents in, soft documents out."""
+
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import minibatch
+
+from ..chain import BiluoTags
+from ..corpora.inputs import InputDocument
+from ..corpora.soft_shards import SoftDocument
+from ..corpora.soft_targets import SoftTargets, pack_marginals
+from ..teachers import PipelineTeacher, Teacher
+
+
+class Annotated(NamedTuple):
+    """Soft documents, the number of entities in them, and the number of the teacher's entities
+    that fit no tokens of theirs."""
+
+    documents: List[SoftDocument]
+    entities: int
+    misfits: int
+
+
+class Annotator:
+    """Lets a teacher read documents, batch by batch."""
+
+    def __init__(
+        self, teacher: Teacher, *, lang: Optional[str] = None, top_k: int, batch_size: int
+    ) -> None:
+        """Prepare.
+
+        teacher (Teacher): The teacher.
+        lang (Optional[str]): Language of the tokenizer for documents that are text; by default
+            the tokenizer is the teacher's (an ensemble's first pipeline's) own.
+        top_k (int): Tags to keep a token.
+        batch_size (int): Documents that the teacher reads at once.
+        RAISES (ValueError): The teacher has no tokenizer, and no language is given.
+        """
+        self.teacher = teacher
+        self.top_k = top_k
+        self.batch_size = batch_size
+        self._pipelines = list(_pipelines(teacher))
+        if lang is None and not self._pipelines:
+            raise ValueError(
+                "The teacher is no spaCy pipeline, so it has no tokenizer of words. Name the "
+                "language of the text: --lang en."
+            )
+        self._nlp: Language = self._pipelines[0].nlp if lang is None else spacy.blank(lang)
+        self._tags = BiluoTags(teacher.labels)
+
+    def annotate(self, documents: Sequence[InputDocument]) -> Annotated:
+        """Read documents.
+
+        documents (Sequence[InputDocument]): The documents. The result depends on which are given
+            together, as neighbours in length are read in one batch.
+        RETURNS (Annotated): The same documents in the same order, with targets.
+        RAISES (ValueError): The teacher failed; the message names the documents.
+        """
+        docs = [self._make_doc(document) for document in documents]
+        targets: List[Optional[SoftTargets]] = [None] * len(docs)
+        misfits = sum(pipeline.n_misfits for pipeline in self._pipelines)
+        entities = 0
+        for batch in minibatch(
+            sorted(range(len(docs)), key=lambda i: len(docs[i])), self.batch_size
+        ):
+            try:
+                results, n_entities = self._read([docs[i] for i in batch])
+            except Exception as error:
+                names = [documents[i].id for i in batch]
+                raise ValueError(
+                    f"The teacher failed on one of the documents {names[0]} to {names[-1]}, "
+                    f"{len(names)} of similar length: {error}"
+                ) from error
+            entities += n_entities
+            for i, result in zip(batch, results, strict=True):
+                targets[i] = result
+        soft = [
+            SoftDocument(document.id, *_tokens(doc), result)
+            for document, doc, result in zip(documents, docs, targets, strict=True)
+            if result is not None
+        ]
+        misfits = sum(pipeline.n_misfits for pipeline in self._pipelines) - misfits
+        return Annotated(soft, entities, misfits)
+
+    def _make_doc(self, document: InputDocument) -> Doc:
+        if document.words is None:
+            return self._nlp.tokenizer(document.text)
+        return Doc(self._nlp.vocab, words=document.words, spaces=document.spaces)
+
+    def _read(self, docs: Sequence[Doc]) -> Tuple[List[SoftTargets], int]:
+        chain = self.teacher.predict_chain(docs)
+        arrays = (chain.marginals(), chain.argmax(), chain.known)
+        marginals, best, known = (_to_numpy(array) for array in arrays)
+        results = []
+        end = 0
+        for doc in docs:
+            rows = slice(end, end + len(doc))
+            end += len(doc)
+            doc_known = None if known is None else known[rows]
+            results.append(pack_marginals(marginals[rows], best[rows], self.top_k, doc_known))
+        return results, len(self._tags.spans(best))
+
+
+def _tokens(doc: Doc) -> Tuple[List[str], List[bool]]:
+    return [token.text for token in doc], [bool(token.whitespace_) for token in doc]
+
+
+def _pipelines(teacher: object) -> Iterator[PipelineTeacher]:
+    """The pipelines among a teacher and those that it is made of."""
+    if isinstance(teacher, PipelineTeacher):
+        yield teacher
+    for inner in (*getattr(teacher, "teachers", ()), getattr(teacher, "teacher", None)):
+        if inner is not None:
+            yield from _pipelines(inner)
+
+
+def _to_numpy(array):
+    return array.get() if hasattr(array, "get") else array

@@ -1,0 +1,86 @@
+"""The transformer inside a teacher."""
+
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+from spacy.language import Language
+from spacy.util import is_package, load_model
+
+from .word_encoder import WordEncoder
+
+
+def find_encoder(
+    teacher: str, *, layer: Optional[int] = None, batch_size: int = 64, use_gpu: int = -1
+) -> Tuple[WordEncoder, Optional[str]]:
+    """Load a teacher's transformer.
+
+    teacher (str): A spaCy pipeline with a spacy-transformers component, as a package or a folder;
+        or a Hugging Face model, as a folder or a name on the hub.
+    layer (Optional[int]): As in WordEncoder.
+    batch_size (int): As in WordEncoder.
+    use_gpu (int): GPU id, -1 for the CPU.
+    RETURNS (Tuple[WordEncoder, Optional[str]]): The encoder, and the language of the pipeline;
+        None for a Hugging Face model.
+    RAISES (ValueError): The teacher cannot be loaded, has no transformer or several, or there is
+        no such GPU or layer.
+    """
+    device = require_torch_device(use_gpu)
+    folder = Path(teacher)
+    lang = None
+    if is_package(teacher) or (folder / "meta.json").is_file():
+        nlp = load_model(teacher)
+        lang = nlp.lang
+        model, tokenizer = pipeline_transformer(nlp, teacher)
+    elif folder.exists() and not (folder / "config.json").is_file():
+        raise ValueError(
+            f"{teacher}: found neither a spaCy pipeline (meta.json) nor a Hugging Face model "
+            "(config.json). Name the folder of one."
+        )
+    else:
+        model, tokenizer = hugging_face_transformer(teacher)
+    options = {"device": device, "batch_size": batch_size}
+    return WordEncoder(model, tokenizer, layer=layer, **options), lang  # type: ignore[arg-type]
+
+
+def pipeline_transformer(nlp: Language, name: str) -> Tuple[Any, Any]:
+    """RETURNS (Tuple[Any, Any]): The transformer and the tokenizer of a pipeline's component."""
+    models = {component: getattr(pipe, "model", None) for component, pipe in nlp.pipeline}
+    found: Dict[str, Any] = {
+        k: model for k, model in models.items() if hasattr(model, "transformer")
+    }
+    if len(found) != 1:
+        what = f"several transformers ({', '.join(found)})" if found else "no transformer"
+        raise ValueError(
+            f"The pipeline {name} has {what} among its components "
+            f"({', '.join(nlp.pipe_names) or 'none'}). Expected one component `transformer` of "
+            "spacy-transformers."
+        )
+    (model,) = found.values()
+    return model.transformer, model.tokenizer
+
+
+def hugging_face_transformer(name: str) -> Tuple[Any, Any]:
+    """RETURNS (Tuple[Any, Any]): The transformer and the tokenizer of a folder or hub name."""
+    from transformers import AutoModel, AutoTokenizer
+
+    try:
+        return AutoModel.from_pretrained(name), AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"'{name}' is no installed spaCy pipeline, and as a Hugging Face model it cannot be "
+            f"loaded: {error}"
+        ) from error
+
+
+def require_torch_device(use_gpu: int) -> str:
+    """RETURNS (str): The device's name in torch; the transformer needs no cupy."""
+    import torch
+
+    if use_gpu < 0:
+        return "cpu"
+    if use_gpu >= torch.cuda.device_count():
+        raise ValueError(
+            f"GPU {use_gpu} was asked for, but torch finds {torch.cuda.device_count()} here. "
+            "Leave out --gpu-id to run on the CPU."
+        )
+    return f"cuda:{use_gpu}"

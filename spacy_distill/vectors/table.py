@@ -1,0 +1,106 @@
+"""Word vectors as a blank pipeline on disk, for the `vectors` setting of a config."""
+
+import tempfile
+from pathlib import Path
+from typing import Iterator, Sequence
+
+import numpy
+import spacy
+from spacy.language import Language
+from spacy.util import load_model
+from spacy.vectors import Vectors
+from thinc.types import Floats2d
+
+
+def vectors_pipeline(words: Sequence[str], vectors: Floats2d, lang: str) -> Language:
+    """Make a blank pipeline with a vectors table.
+
+    words (Sequence[str]): The table's keys, each once.
+    vectors (Floats2d): Their vectors, (len(words), dimensions).
+    lang (str): The pipeline's language.
+    RETURNS (Language): The pipeline.
+    """
+    nlp = spacy.blank(lang)
+    nlp.vocab.vectors = Vectors(
+        strings=nlp.vocab.strings,
+        data=numpy.ascontiguousarray(vectors, dtype="float32"),
+        keys=[nlp.vocab.strings.add(word) for word in words],
+        name=f"{lang}_distilled.vectors",
+    )
+    return nlp
+
+
+def require_replaceable(output: Path) -> None:
+    """Make sure that a pipeline may be written to a folder, before hours of work are done for it.
+
+    output (Path): The folder: nothing, or a pipeline that has no components.
+    RAISES (ValueError): Something else is there.
+    """
+    if not output.exists():
+        return
+    meta = output / "meta.json"
+    if not (meta.is_file() and load_meta(meta).get("pipeline") == []):
+        raise ValueError(
+            f"{output}: found something other than a pipeline of word vectors alone, which would "
+            "be replaced. Remove it or choose another folder."
+        )
+
+
+def load_meta(path: Path) -> dict:
+    """RETURNS (dict): A meta.json; empty if it is none."""
+    import srsly
+
+    try:
+        meta = srsly.read_json(path)
+    except ValueError:
+        return {}
+    return meta if isinstance(meta, dict) else {}
+
+
+def write_pipeline(nlp: Language, output: Path) -> None:
+    """Save a pipeline, so that there is never half of one.
+
+    nlp (Language): The pipeline.
+    output (Path): The folder to write; a pipeline of vectors that is there already is replaced.
+    RAISES (ValueError): Something else is there.
+    """
+    require_replaceable(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as temporary:
+        written = Path(temporary) / output.name
+        nlp.to_disk(written)
+        if output.exists():
+            output.rename(Path(temporary) / "replaced")
+        written.rename(output)
+
+
+def read_words(path: Path) -> Iterator[str]:
+    """Read a word list.
+
+    path (Path): A text file in UTF-8 with one word a line, or a pipeline with word vectors, of
+        which only the words are taken.
+    YIELDS (str): Each word that is not empty.
+    RAISES (ValueError): There is no such file, it is not UTF-8, or the pipeline has no words.
+    """
+    if path.is_dir():
+        vocab = load_model(path).vocab
+        keys = [key for key in vocab.vectors.keys() if key in vocab.strings]  # noqa: SIM118
+        if not keys:
+            raise ValueError(
+                f"{path}: the pipeline has no word vectors, expected some to take their words. "
+                "Name a pipeline with vectors, or a text file with one word a line."
+            )
+        yield from (vocab.strings[key] for key in keys)
+        return
+    if not path.is_file():
+        raise ValueError(f"{path}: no such word list. Make it, or correct the path.")
+    with path.open(encoding="utf8") as file:
+        try:
+            for line in file:
+                if line.strip():
+                    yield line.strip()
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path}: the word list is not UTF-8 text ({error.reason}). Convert it, one word a "
+                "line."
+            ) from error

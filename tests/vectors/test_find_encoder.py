@@ -1,0 +1,70 @@
+import pytest
+import spacy
+import torch
+from spacy.training import Example
+
+from spacy_distill.vectors.find_encoder import find_encoder
+
+SENTENCE = [(["Anna", "sails", "to", "Oslo"], [True, True, True, False])]
+
+
+@pytest.fixture(scope="module")
+def pipeline(transformer, tmp_path_factory):
+    """A teacher: a component that listens to a transformer that is no longer what it was."""
+    pytest.importorskip("spacy_transformers", reason="the teacher's transformer is theirs")
+    nlp = spacy.blank("nb")
+    model = {
+        "@architectures": "spacy-transformers.TransformerModel.v3",
+        "name": str(transformer),
+        "get_spans": {"@span_getters": "spacy-transformers.doc_spans.v1"},
+        "tokenizer_config": {"use_fast": True},
+    }
+    nlp.add_pipe("transformer", config={"model": model})
+    listener = {
+        "@architectures": "spacy-transformers.TransformerListener.v1",
+        "grad_factor": 1.0,
+        "pooling": {"@layers": "reduce_mean.v1"},
+    }
+    tagger = {"@architectures": "spacy-distill.TokenClassifier.v1", "tok2vec": listener}
+    nlp.add_pipe("ner_teacher", config={"model": tagger})
+    doc = nlp.make_doc("Anna sails to Oslo")
+    nlp.initialize(lambda: [Example.from_dict(doc, {"entities": [(0, 4, "PER")]})])
+    with torch.no_grad():
+        for weights in nlp.get_pipe("transformer").model.transformer.parameters():
+            weights.add_(0.1 * torch.randn_like(weights))
+    folder = tmp_path_factory.mktemp("teacher")
+    nlp.to_disk(folder)
+    return folder
+
+
+def test_the_transformer_of_a_pipeline_is_the_fine_tuned_one(pipeline, transformer):
+    encoder, lang = find_encoder(str(pipeline), layer=-1)
+    vectors, _ = encoder.encode(SENTENCE)
+    nlp = spacy.load(pipeline)
+    doc = nlp.get_pipe("transformer")(nlp.make_doc("Anna sails to Oslo"))
+    hidden = doc._.trf_data.model_output.last_hidden_state[0, 1:5]
+    assert lang == "nb"
+    assert vectors == pytest.approx(hidden, abs=1e-4)
+    untrained, lang = find_encoder(str(transformer), layer=-1)
+    assert lang is None
+    assert vectors != pytest.approx(untrained.encode(SENTENCE)[0], abs=1e-2)
+
+
+def test_teachers_that_have_no_transformer(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(tmp_path / "pipeline")
+    with pytest.raises(ValueError, match=r"no transformer among its components \(sentencizer\)"):
+        find_encoder(str(tmp_path / "pipeline"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"empty: found neither a spaCy pipeline .* nor a Hugging"):
+        find_encoder(str(tmp_path / "empty"))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="broken' is no installed spaCy pipeline"):
+        find_encoder(str(tmp_path / "broken"))
+
+
+def test_a_gpu_that_is_not_there(transformer):
+    with pytest.raises(ValueError, match="GPU 99 was asked for"):
+        find_encoder(str(transformer), use_gpu=99)
