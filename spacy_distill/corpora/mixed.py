@@ -29,16 +29,17 @@ def MixedCorpus(
     limit (int): Read at most so many unlabeled documents; 0 is no limit.
     RETURNS (Callable[[Language], Iterable[Example]]): The reader.
     """
-    if labeled is None and unlabeled is None:
-        raise ValueError(
-            "The corpus spacy-distill.MixedCorpus.v1 has neither `labeled` nor `unlabeled`. Set "
-            "the path of at least one."
-        )
     require_share(labeled_share, "spacy-distill.MixedCorpus.v1")
     require_path(labeled, "labeled")
     require_path(unlabeled, "unlabeled")
 
     def read(nlp: Language) -> Iterator[Example]:
+        # Not before: a config may have corpora that it does not read.
+        if labeled is None and unlabeled is None:
+            raise ValueError(
+                "The corpus spacy-distill.MixedCorpus.v1 has neither `labeled` nor `unlabeled`. "
+                "Set the path of at least one."
+            )
         examples = [] if labeled is None else list(read_examples(labeled, nlp, max_length))
         others: Iterator[Example] = iter(())
         if unlabeled is not None:

@@ -2,9 +2,9 @@
 
 import random
 from dataclasses import replace
-from itertools import count, islice
+from itertools import accumulate, count, islice
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Set
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -16,7 +16,7 @@ from .soft_targets import USER_DATA_KEY
 
 
 def SoftCorpus(
-    path: Path,
+    path: Optional[Path] = None,
     labeled: Optional[Path] = None,
     labeled_share: float = 0.0,
     max_length: int = 0,
@@ -31,14 +31,15 @@ def SoftCorpus(
     Documents are read as they are needed, each pass in another order: set `[distillation]
     max_epochs = -1`, and memory holds the shuffled ones alone.
 
-    path (Path): The folder that `distill-annotate` wrote.
+    path (Optional[Path]): The folder that `distill-annotate` wrote. It can only be left out of a
+        config that does not read this corpus.
     labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities. They are kept in
         memory. A document of the soft corpus with the same text as one of them is left out: gold
         wins over the teacher's opinion.
     labeled_share (float): The share of a pass's documents that are labeled, from 0 to below 1; they
         come again and again, and each at least once a pass.
     max_length (int): Leave out documents of more tokens; 0 is no limit.
-    limit (int): Read at most so many documents of the soft corpus; 0 is no limit.
+    limit (int): Read only so many documents of the soft corpus, its first ones; 0 is no limit.
     shuffle_buffer (int): How many documents are shuffled at once; the order of the shards changes
         too. 0 keeps the corpus's order.
     seed (int): Seed of the order.
@@ -52,26 +53,24 @@ def SoftCorpus(
         raise ValueError(
             f"spacy-distill.SoftCorpus.v1 has no shard {shard} of {n_shards}: shards count from 0."
         )
-    folder = Path(path)
-    manifest = Manifest.from_disk(folder)
-    if not manifest.complete:
-        raise ValueError(
-            f"The soft corpus '{folder}' is not complete. Run the same `distill-annotate` again: "
-            "it goes on where it stopped."
-        )
     passes = count()
     checked: Set[str] = set()
 
     def read(nlp: Language) -> Iterator[Example]:
+        folder, manifest = _open(path)
         rng = random.Random(f"{seed} {next(passes)}")
         gold = [] if labeled is None else list(read_examples(labeled, nlp, max_length))
         gold_texts = {example.reference.text for example in gold}
-        shards = list(manifest.shards)
+        firsts = accumulate((entry.documents for entry in manifest.shards), initial=0)
+        shards = list(zip(firsts, manifest.shards, strict=False))
         if shuffle_buffer:
             rng.shuffle(shards)
-        documents = _read_shards(folder, shards, checked)
-        documents = islice(documents, shard, limit * n_shards or None, n_shards)
-        shuffled = _shuffled(documents, shuffle_buffer, rng)
+        chosen = (
+            document
+            for number, document in _numbered(folder, shards, limit, checked)
+            if number % n_shards == shard
+        )
+        shuffled = _shuffled(chosen, shuffle_buffer, rng)
         examples = (
             example
             for example in (_as_example(nlp, document) for document in shuffled)
@@ -83,13 +82,33 @@ def SoftCorpus(
     return read
 
 
-def _read_shards(
-    folder: Path, shards: Sequence[Shard], checked: Set[str]
-) -> Iterator[SoftDocument]:
-    for shard in shards:
+def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
+    if path is None:
+        raise ValueError(
+            "The corpus spacy-distill.SoftCorpus.v1 has no `path`. Set that of a soft corpus, e.g. "
+            "with --paths.soft."
+        )
+    manifest = Manifest.from_disk(Path(path))
+    if not manifest.complete:
+        raise ValueError(
+            f"The soft corpus '{path}' is not complete. Run the same `distill-annotate` again: it "
+            "goes on where it stopped."
+        )
+    return Path(path), manifest
+
+
+def _numbered(
+    folder: Path, shards: Sequence[Tuple[int, Shard]], limit: int, checked: Set[str]
+) -> Iterator[Tuple[int, SoftDocument]]:
+    """Read shards, each with the number of its first document in the corpus, and number what is
+    in them."""
+    for first, shard in shards:
+        if 0 < limit <= first:
+            continue
         # Checksums once a process: reading a file twice each pass would cost more than it tells.
         sha256 = None if shard.file in checked else shard.sha256
-        yield from read_shard(folder / shard.file, sha256)
+        documents = read_shard(folder / shard.file, sha256)
+        yield from islice(enumerate(documents, first), max(limit - first, 0) if limit else None)
         checked.add(shard.file)
 
 

@@ -1,6 +1,6 @@
 """A spaCy pipeline as a teacher."""
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
@@ -106,6 +106,15 @@ class PipelineTeacher:
             if name == self._last:
                 break
         return docs
+
+
+def pipelines_of(teacher: object) -> Iterator[PipelineTeacher]:
+    """YIELDS (PipelineTeacher): The pipelines among a teacher and those that it is made of."""
+    if isinstance(teacher, PipelineTeacher):
+        yield teacher
+    for inner in (*getattr(teacher, "teachers", ()), getattr(teacher, "teacher", None)):
+        if inner is not None:
+            yield from pipelines_of(inner)
 
 
 def _kind(pipe: Any) -> str:

@@ -32,7 +32,8 @@ class SoftTeacher:
 
         docs (Sequence[Doc]): Documents out of a soft corpus, or with gold entities.
         RETURNS (LinearChain): One sequence a document.
-        RAISES (ValueError): An entity with a label that the soft corpus does not have.
+        RAISES (ValueError): A document with neither, or an entity with a label that the soft corpus
+            does not have.
         """
         targets = [doc.user_data.get(USER_DATA_KEY) or self._from_gold(doc) for doc in docs]
         sources = [
@@ -52,6 +53,11 @@ class SoftTeacher:
         return carry_over(chain, self.labels, align(sources, docs), lengths)
 
     def _from_gold(self, doc: Doc) -> SoftTargets:
+        if len(doc) and not doc.has_annotation("ENT_IOB"):
+            raise ValueError(
+                f"The document '{doc.text[:40]}' has neither soft targets nor gold entities. A "
+                "soft corpus teaches only what spacy-distill.SoftCorpus.v1 reads: name such a "
+                "corpus under [distillation] corpus."
+            )
         marginals, known = self._gold.marginals(doc)
-        known = known & doc.has_annotation("ENT_IOB")
         return pack_marginals(marginals, marginals.argmax(axis=1), 1, known)

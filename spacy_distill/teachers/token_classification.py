@@ -116,8 +116,6 @@ class TokenClassificationTeacher:
             log-probabilities (wordpieces, classes), float32, and places in the text.
         """
         nothing = numpy.zeros((0, self._model.config.num_labels), dtype="float32")
-        if not any(len(doc) for doc in docs):
-            return [(nothing, [])] * len(docs)
         overlap = self.window // 4
         encoded = self._tokenizer(
             [doc.text for doc in docs],
@@ -153,16 +151,16 @@ class TokenClassificationTeacher:
         ]
 
     def _classify(self, windows: List[Dict[str, List[int]]]) -> List[Floats2d]:
-        """RETURNS (List[Floats2d]): Log-probabilities (wordpieces, classes) for each window."""
+        """RETURNS (List[Floats2d]): Log-probabilities (wordpieces, classes) for each window, whose
+        first rows are the window's."""
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
         device = "cuda" if get_current_ops().name == "cupy" else "cpu"
         self._model.to(device)
-        lengths = [len(window["input_ids"]) for window in windows]
         results: List[Floats2d] = [None] * len(windows)
         # The longest come first: what does not fit into memory shows at once.
-        order = sorted(range(len(windows)), key=lambda number: -lengths[number])
+        order = sorted(range(len(windows)), key=lambda number: -len(windows[number]["input_ids"]))
         for batch in minibatch(order, self.batch_size):
             inputs = {
                 key: pad_sequence(
@@ -175,7 +173,7 @@ class TokenClassificationTeacher:
             with torch.inference_mode():
                 scores = self._model(**inputs).logits.log_softmax(dim=-1).cpu().numpy()
             for number, rows in zip(batch, scores, strict=True):
-                results[number] = rows[: lengths[number]]
+                results[number] = rows
         return results
 
 

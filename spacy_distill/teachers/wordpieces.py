@@ -26,10 +26,8 @@ def first_pieces(doc: Doc, offsets: Sequence[Tuple[int, int]]) -> Ints1d:
         if piece.strip():
             start, end = end - len(piece.lstrip()), start + len(piece.rstrip())
             word_start = start
-        else:
-            if piece in ("", " ") and end == word_start:
-                end += 1
-            word_start = -1
+        elif piece in ("", " ") and end == word_start:
+            end += 1
         starts.append(start)
         ends.append(end)
     begins = numpy.asarray([token.idx for token in doc], dtype="int64")

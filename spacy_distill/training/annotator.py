@@ -1,6 +1,6 @@
 """A teacher and a tokenizer: documents in, soft documents out."""
 
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import spacy
 from spacy.language import Language
@@ -11,7 +11,8 @@ from ..chain import BiluoTags
 from ..corpora.inputs import InputDocument
 from ..corpora.soft_shards import SoftDocument
 from ..corpora.soft_targets import SoftTargets, pack_marginals
-from ..teachers import PipelineTeacher, Teacher
+from ..teachers import Teacher
+from ..teachers.pipeline_teacher import pipelines_of
 
 
 class Annotated(NamedTuple):
@@ -41,7 +42,7 @@ class Annotator:
         self.teacher = teacher
         self.top_k = top_k
         self.batch_size = batch_size
-        self._pipelines = list(_pipelines(teacher))
+        self._pipelines = list(pipelines_of(teacher))
         if lang is None and not self._pipelines:
             raise ValueError(
                 "The teacher is no spaCy pipeline, so it has no tokenizer of words. Name the "
@@ -105,15 +106,6 @@ class Annotator:
 
 def _tokens(doc: Doc) -> Tuple[List[str], List[bool]]:
     return [token.text for token in doc], [bool(token.whitespace_) for token in doc]
-
-
-def _pipelines(teacher: object) -> Iterator[PipelineTeacher]:
-    """The pipelines among a teacher and those that it is made of."""
-    if isinstance(teacher, PipelineTeacher):
-        yield teacher
-    for inner in (*getattr(teacher, "teachers", ()), getattr(teacher, "teacher", None)):
-        if inner is not None:
-            yield from _pipelines(inner)
 
 
 def _to_numpy(array):

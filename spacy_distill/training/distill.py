@@ -8,8 +8,10 @@ from spacy.language import Language
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config
 from thinc.api import Config
+from wasabi import Printer
 
 from ..teachers import match_labels
+from ..teachers.pipeline_teacher import pipelines_of
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .checkpoints import require_output_dir
 from .devices import require_device
@@ -59,7 +61,13 @@ def distill(
     nlp = initialize(config, use_gpu)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
-    return train_student(nlp, teachers, output, stdout=stdout, stderr=stderr)
+    trained = train_student(nlp, teachers, output, stdout=stdout, stderr=stderr)
+    pipelines = {id(found): found for item in teachers.values() for found in pipelines_of(item)}
+    n_misfits = sum(found.n_misfits for found in pipelines.values())
+    if n_misfits:
+        text = f"{n_misfits:,} of the teacher's entities did not fit the student's tokens"
+        stdout.write(Printer(no_print=True).warn(text, "They were unknown in training") + "\n")
+    return trained
 
 
 def load_student_config(

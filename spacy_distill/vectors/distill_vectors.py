@@ -61,7 +61,8 @@ def distill_vectors(
     use_gpu (int): GPU id, -1 for the CPU.
     lang (Optional[str]): Language of the pipeline; the teacher's if None.
     RETURNS (Language): A blank pipeline with the vectors.
-    RAISES (ValueError): The teacher or a setting does not fit, or there is no word.
+    RAISES (ValueError): The teacher, the text or a setting does not fit, or there is no word.
+    RAISES (ImportError): The train extra is not installed.
     """
     encoder, teacher_lang = find_encoder(
         teacher, layer=layer, batch_size=batch_size, use_gpu=use_gpu
@@ -137,8 +138,10 @@ def word_vectors(
     blend(vectors, means.means, means.counts, prior)
     weights = numpy.full(len(words), UNSEEN)
     weights[: len(means.words)] += numpy.log1p(means.counts)
-    words = [word for word, is_known in zip(words, known, strict=True) if is_known]
-    return words, vectors[known], weights[known]
+    if not known.all():
+        words = [word for word, is_known in zip(words, known, strict=True) if is_known]
+        vectors, weights = vectors[known], weights[known]
+    return words, vectors, weights
 
 
 def isolated_encodings(encoder: WordEncoder, words: Sequence[str]) -> Tuple[Floats2d, Ints1d]:

@@ -23,6 +23,7 @@ def find_encoder(
         None for a Hugging Face model.
     RAISES (ValueError): The teacher cannot be loaded, has no transformer or several, or there is
         no such GPU or layer.
+    RAISES (ImportError): torch or transformers is not installed.
     """
     device = require_torch_device(use_gpu)
     folder = Path(teacher)
@@ -74,8 +75,14 @@ def hugging_face_transformer(name: str) -> Tuple[Any, Any]:
 
 def require_torch_device(use_gpu: int) -> str:
     """RETURNS (str): The device's name in torch; the transformer needs no cupy."""
-    import torch
-
+    try:
+        import torch
+        import transformers  # noqa: F401 - whatever the teacher is, its transformer is of these
+    except ImportError as error:
+        raise ImportError(
+            f"A teacher's transformer cannot run here: {error}. Install what it needs with "
+            '`pip install "spacy-distill[train]"`.'
+        ) from error
     if use_gpu < 0:
         return "cpu"
     if use_gpu >= torch.cuda.device_count():

@@ -95,7 +95,7 @@ def test_options_reach_what_they_are_for(run, tmp_path):
         (["--dim", "100"], "100 dimensions cannot be had from a transformer of width 16"),
         (["--words", "nowhere.txt"], "nowhere.txt: no such word list"),
         (["--gpu-id", "99"], "GPU 99 was asked for"),
-        (["--lang", "nolanguage"], "nolanguage"),
+        (["--dim", "2", "--lang", "nolanguage"], "nolanguage"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

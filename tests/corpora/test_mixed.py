@@ -99,9 +99,9 @@ def test_words_and_spaces_stay_as_they_are(nlp, tmp_path):
     assert [token.text_with_ws for token in example.reference] == ["Mr", ". ", "\n", "Lund"]
 
 
-def test_without_any_path_the_settings_are_named():
+def test_without_any_path_the_settings_are_named(nlp):
     with pytest.raises(ValueError, match="neither `labeled` nor `unlabeled`"):
-        MixedCorpus()
+        next(iter(MixedCorpus()(nlp)))
 
 
 @pytest.mark.parametrize("name", ["labeled", "unlabeled"])

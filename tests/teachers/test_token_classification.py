@@ -48,7 +48,7 @@ def make_doc(words, spaces=None):
     return Doc(VOCAB, words=words, spaces=spaces)
 
 
-def wordpiece(lowercase=False):
+def wordpiece(lowercase=False, **settings):
     """A tokenizer that knows "cannot" and reads all else letter by letter."""
     letters = {*TEXT, *UNICODE, *(TEXT + UNICODE).lower(), *"eéßẹ"}
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cannot", *sorted(letters)]
@@ -58,7 +58,9 @@ def wordpiece(lowercase=False):
     made.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=lowercase)
     made.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
     made.post_processor = tokenizers.processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    return transformers.BertTokenizerFast(tokenizer_object=made, do_lower_case=lowercase)
+    return transformers.BertTokenizerFast(
+        tokenizer_object=made, do_lower_case=lowercase, **settings
+    )
 
 
 def byte_level(trim_offsets=True):
@@ -381,6 +383,16 @@ def test_wordpieces_of_white_space_are_no_edges(save):
     assert_allclose(chain.emissions[::2][:, columns], expected, **CLOSE)
 
 
+def test_nothing_to_read_without_special_wordpieces(save):
+    """Of a text without wordpieces, such a tokenizer leaves nothing at all."""
+    tokenizer = byte_level()
+    tokenizer.backend_tokenizer.post_processor = tokenizers.processors.ByteLevel()
+    teacher = TokenClassificationTeacher(save(IOB2, tokenizer))
+    docs = [Doc(VOCAB), make_doc("Oslo"), Doc(VOCAB)]
+    assert teacher.predict_chain(docs).lengths.tolist() == [0, 1, 0]
+    assert teacher.predict_chain(docs[:1]).emissions.shape == (0, 9)
+
+
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 def test_nothing_to_read(save, tokenizer):
     teacher = TokenClassificationTeacher(save(IOB2, TOKENIZERS[tokenizer]()))
@@ -416,9 +428,9 @@ def read_in_windows(reference, ids, window):
             return numpy.asarray([best[place][1] for place in range(len(ids))])
 
 
-@pytest.mark.parametrize("window", [16, 21, 24])
-def test_long_documents_are_read_where_wordpieces_have_most_around_them(save, window):
-    folder = save(IOB2, window=window)
+@pytest.mark.parametrize("window, side", [(16, "right"), (21, "right"), (24, "left")])
+def test_long_documents_are_read_where_wordpieces_have_most_around_them(save, window, side):
+    folder = save(IOB2, wordpiece(truncation_side=side), window=window)
     teacher, reference = TokenClassificationTeacher(folder), Reference(folder)
     assert teacher.window == window
     texts = [f"{TEXT} {TEXT}".replace(" ", "")[:n] for n in (window - 2, window - 1, 46, 100)]

@@ -27,7 +27,7 @@ VOCAB = spacy.blank("en").vocab
         # parts of one character
         ("a b", [(0, 1), (0, 1), (2, 3), (2, 3)], [0, 2]),
         # characters in another order
-        ("ab", [(1, 2), (0, 1)], [0]),
+        ("ab cd", [(0, 1), (4, 5), (1, 2), (3, 4)], [0, 1]),
         # nothing for a word at the start, between others, at the end
         ("a b c", [(2, 3)], [-1, 0, -1]),
         ("a b c", [(0, 1), (4, 5)], [0, -1, 1]),

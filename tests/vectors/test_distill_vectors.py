@@ -86,7 +86,7 @@ def test_the_student_finds_the_vectors(transformer, documents):
 
 def test_a_text_without_words_is_refused(transformer):
     with pytest.raises(ValueError, match="The text has no words"):
-        distill_vectors(str(transformer), [])
+        distill_vectors(str(transformer), [], dim=2)
     alone = distill_vectors(str(transformer), [], dim=2, more_words=["oslo", "skien", "\n"])
     assert words_of(alone) == {"oslo", "skien"}
 

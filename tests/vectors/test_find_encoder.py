@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import spacy
 import torch
@@ -68,3 +70,10 @@ def test_teachers_that_have_no_transformer(tmp_path):
 def test_a_gpu_that_is_not_there(transformer):
     with pytest.raises(ValueError, match="GPU 99 was asked for"):
         find_encoder(str(transformer), use_gpu=99)
+
+
+@pytest.mark.parametrize("library", ["torch", "transformers"])
+def test_the_base_install_says_what_is_missing(transformer, monkeypatch, library):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImportError, match=rf"{library}.* Install .*spacy-distill\[train\]"):
+        find_encoder(str(transformer))
