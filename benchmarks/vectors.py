@@ -73,7 +73,7 @@ def students(
     options: List[Any] = [] if dim is None else ["--dim", dim]
     options += [] if layer is None else ["--layer", layer]
     name = "teacher" + "".join(f"-{value}" for value in (dim, layer) if value is not None)
-    tables = {"glove": glove.absolute(), name: folder / f"vectors-{name}"}
+    tables = {name: folder / f"vectors-{name}", "glove": glove.absolute()}
     if not (folder / f"vectors-{name}.seconds").exists():
         teacher, text = folder / "teacher" / "model-best", folder / "corpus" / "unlabeled.spacy"
         command = ["-m", "spacy", "distill-vectors", teacher, text, tables[name]]

@@ -88,9 +88,11 @@ class TokenClassificationTeacher:
         chain = LinearChain(
             xp.asarray(numpy.concatenate(emissions)), lengths, transitions, start, end
         )
-        spaces = numpy.asarray([token.is_space for doc in docs for token in doc], dtype=bool)
-        edges = numpy.asarray([name[:2] in ("B-", "L-", "U-") for name in tags.names])
-        return chain.restricted(~(spaces[:, None] & edges)) if spaces.any() else chain
+        spaces = numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
+        if not spaces.any():
+            return chain
+        edges = [name[:2] in ("B-", "L-", "U-") for name in tags.names]
+        return chain.restricted(~(spaces[:, None] & numpy.asarray(edges)))
 
     def _emissions(self, log_probabilities: Floats2d, pieces: Ints1d) -> Floats2d:
         """Score the tags of a document's tokens.

@@ -30,8 +30,7 @@ def first_pieces(doc: Doc, offsets: Sequence[Tuple[int, int]]) -> Ints1d:
             end += 1
         starts.append(start)
         ends.append(end)
-    begins = numpy.asarray([token.idx for token in doc], dtype="int64")
-    lengths = numpy.asarray([len(token) for token in doc], dtype="int64")
+    begins, lengths = (doc.to_array(name).astype("int64") for name in ("IDX", "LENGTH"))
     # Unicode normalization may change the order of characters; the maximum is in order still, and
     # passes a token's start where the first wordpiece does.
     reached = numpy.maximum.accumulate(numpy.asarray(ends[::-1], dtype="int64"))

@@ -1,9 +1,13 @@
-"""A teacher that is no model: what it thinks follows from the words, and needs no training."""
+"""A teacher that is no model, as it follows from the words alone, and spaCy's own `ner`, tiny."""
+
+import itertools
 
 import numpy
 import pytest
 import spacy
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from thinc.api import fix_random_seed
 
 from spacy_distill.chain import LinearChain, constraints, n_tags
 
@@ -42,3 +46,85 @@ def word_teacher():
 def doc():
     vocab = spacy.blank("en").vocab
     return lambda text, spaces=None: Doc(vocab, words=text.split(), spaces=spaces)
+
+
+# Entities of several tokens, so that a parse has to go on with what it has begun.
+NAMED = {
+    "PER": ["Anna", "Carl Lund", "Maria von der Holm"],
+    "WORK-OF-ART": ["The Long Way to Kiel", "Lund", "A Song"],
+    "LOC": ["Oslo", "New York", "Kiel"],
+}
+FRAMES = ["{PER} sails to {LOC} .", "In {LOC} {PER} read {WORK-OF-ART} .", "It rains ."]
+
+
+def named_examples(nlp):
+    """RETURNS (List[Example]): Every frame with every third of the names."""
+    examples = []
+    for number, frame in itertools.product(range(3), FRAMES):
+        words, spans = [], []
+        for piece in frame.split():
+            label = piece.strip("{}")
+            names = NAMED.get(label, [piece]) if piece != label else [piece]
+            name = names[number % len(names)].split()
+            if piece != label:
+                spans.append((len(words), len(words) + len(name), label))
+            words += name
+        doc = Doc(nlp.vocab, words=words)
+        doc.set_ents([Span(doc, start, end, label=label) for start, end, label in spans])
+        examples.append(Example(nlp.make_doc(doc.text), doc))
+    return examples
+
+
+def random_words(rng, length):
+    """RETURNS (List[str]): Words that were seen in training, words that were not, and spaces."""
+    seen = [word for names in NAMED.values() for name in names for word in name.split()]
+    words = [*seen, *seen, "In", "sails", ".", "Zürich", "von", "\n", "  ", "1789"]
+    return [words[number] for number in rng.integers(len(words), size=length)]
+
+
+@pytest.fixture(scope="session")
+def train_ner():
+    """A pipeline with a spaCy `ner` that was trained for so little that it is often in doubt."""
+
+    def train(factory="ner", updates=25, **settings):
+        fix_random_seed(0)
+        model = {
+            "@architectures": "spacy.TransitionBasedParser.v2",
+            "state_type": "ner",
+            "extra_state_tokens": settings.pop("extra_state_tokens", False),
+            "hidden_width": 16,
+            "maxout_pieces": 2,
+            "use_upper": settings.pop("use_upper", True),
+            "tok2vec": {
+                "@architectures": "spacy.HashEmbedCNN.v2",
+                "pretrained_vectors": None,
+                "width": 16,
+                "depth": 2,
+                "embed_size": 200,
+                "window_size": 1,
+                "maxout_pieces": 2,
+                "subword_features": True,
+            },
+        }
+        nlp = spacy.blank("en")
+        nlp.add_pipe(factory, name="ner", config={"model": model, **settings})
+        examples = named_examples(nlp)
+        optimizer = nlp.initialize(lambda: examples)
+        for _ in range(updates):
+            nlp.update(examples, sgd=optimizer)
+        return nlp
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def random_docs():
+    """Documents of random words, some of them empty or of one token."""
+
+    def make(vocab, count, seed=0, longest=15):
+        rng = numpy.random.default_rng(seed)
+        lengths = [0, 1, 1, *rng.integers(longest, size=count)]
+        texts = [random_words(rng, length) for length in lengths]
+        return [Doc(vocab, words=words) for words in texts]
+
+    return make
