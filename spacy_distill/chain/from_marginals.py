@@ -44,7 +44,8 @@ def chain_from_marginals(
     # (tokens, labels, B I L U)
     by_label = floored[:, 1:].reshape(-1, n_labels, len(PREFIXES))
     opened = by_label[:, :, 1:3].sum(axis=2, keepdims=True)
-    closed = floored.sum(axis=1, keepdims=True) - opened.sum(axis=1)
+    # Summed, not subtracted from 1: where an entity is certainly open, nothing would be left.
+    closed = floored[:, :1] + by_label[:, :, ::3].sum(axis=(1, 2))[:, None]
     conditional = floored / closed
     conditional[:, 1:].reshape(by_label.shape)[:, :, 1:3] = by_label[:, :, 1:3] / opened
     if known is not None:

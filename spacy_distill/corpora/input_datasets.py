@@ -1,5 +1,6 @@
 """What is read through the library `datasets`: a stream of rows, from a file or from the hub."""
 
+import io
 import logging
 import re
 import tempfile
@@ -177,7 +178,9 @@ def _read_zstd_to_its_end() -> None:
     from fsspec.compression import register_compression
 
     def open_zstd(file: BinaryIO, mode: str = "rb") -> Any:
-        stream = pyarrow.CompressedInputStream if "r" in mode else pyarrow.CompressedOutputStream
-        return stream(file, "zstd")
+        if "r" in mode:
+            # pandas reads pyarrow's own files with some of their versions only.
+            return io.BufferedReader(pyarrow.CompressedInputStream(file, "zstd"))
+        return pyarrow.CompressedOutputStream(file, "zstd")
 
     register_compression("zstd", open_zstd, "zst", force=True)

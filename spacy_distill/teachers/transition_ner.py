@@ -34,11 +34,9 @@ class TransitionTeacher:
         pipe (EntityRecognizer): A trained `ner`.
         """
         self.pipe = pipe
-
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """The entity labels, sorted, as spaCy's own order changes when a pipeline is saved."""
-        return tuple(sorted(self.pipe.labels))
+        # Sorted, as spaCy's own order changes when a pipeline is saved; and kept, as spaCy adds
+        # labels to the component when it meets entities that have others.
+        self.labels: Tuple[str, ...] = tuple(sorted(pipe.labels))
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
         """Ask the model about documents that the components before it have processed.
@@ -148,7 +146,8 @@ def _greedy_parse(actions: _Actions, closed: Ints1d, valid: numpy.ndarray) -> Tu
         scores[~valid[rows]] = -numpy.inf
         states = numpy.arange(len(going))
         tag = first_tags[going]
-        goes_on = scores[states, tag + 1] > scores[states, tag + 2]
+        # Of equal scores, spaCy takes I.
+        goes_on = scores[states, tag + 1] >= scores[states, tag + 2]
         ends[going[~goes_on]] = rows[~goes_on]
         going, rows = going[goes_on], rows[goes_on] + 1
     parse = closed.copy()
@@ -203,6 +202,6 @@ def _log_softmax(scores: numpy.ndarray) -> numpy.ndarray:
     """Logarithms of probabilities along the last axis; -inf where nothing is possible."""
     greatest = scores.max(axis=-1, keepdims=True)
     greatest = numpy.where(numpy.isfinite(greatest), greatest, 0)
-    with numpy.errstate(divide="ignore"):
+    with numpy.errstate(divide="ignore", invalid="ignore"):
         total = numpy.log(numpy.exp(scores - greatest).sum(axis=-1, keepdims=True))
-    return numpy.where(numpy.isneginf(scores), scores, scores - greatest - total)
+        return numpy.where(numpy.isneginf(scores), scores, scores - greatest - total)

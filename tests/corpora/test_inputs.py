@@ -3,6 +3,7 @@ import csv
 import gzip
 import io
 import json
+import logging
 import lzma
 import os
 import random
@@ -270,14 +271,21 @@ def test_a_document_is_plain_data():
         ({"uuid": "y", "id": None}, "y"),
         ({"id": ""}, "a.jsonl:1"),
         ({"id": [1]}, "a.jsonl:1"),
+        ({"id": True, "uuid": "y"}, "y"),
     ],
 )
 def test_a_record_may_bring_its_own_name(write, row, expected):
     assert [d.id for d in Input(write("a.jsonl", [{"text": "a", **row}]))] == [expected]
 
 
-def test_names_in_csv_are_not_numbers(write):
-    assert [d.id for d in Input(write("a.csv", b"id,text\n007,a\n,b\n"))] == ["007", "a.csv:2"]
+@pytest.mark.parametrize("column", [["007", "010"], ["1.0", "2"], ["True", "False"], ["NA", "NA"]])
+def test_nothing_in_csv_is_a_number(write, column):
+    """Above, texts of other kinds keep a reader from taking the column for one of numbers."""
+    content = "".join(f"{value},{value}\n" for value in column)
+    found = list(Input(write("a.csv", f"id,text\n{content}".encode())))
+    assert [(document.id, document.text) for document in found] == [
+        (value, value) for value in column
+    ]
 
 
 # Several files
@@ -352,7 +360,7 @@ def give(monkeypatch):
 
 def test_standard_input_is_text_or_json(give):
     lines = [
-        b"\xef\xbb\xbfplain \xc3\xa4\r\n",
+        b"\xef\xbb\xbfplain \xc3\xa4 \r\n",
         b"\n",
         b'{"text": "json", "id": "x"}\n',
         b'{"text": broken}\n',
@@ -360,7 +368,7 @@ def test_standard_input_is_text_or_json(give):
         b'{"words": ["a", "b"]}',
     ]
     assert list(give(b"".join(lines))) == [
-        ("-:1", "plain ä", None, None),
+        ("-:1", "plain ä ", None, None),
         ("x", "json", None, None),
         ("-:4", '{"text": broken}', None, None),
         ("-:5", '"quoted"', None, None),
@@ -617,6 +625,12 @@ def test_what_comes_before_a_broken_place_is_read(write, suffix):
         list(stream)
 
 
+def test_a_quote_that_is_never_closed_is_refused(write):
+    path = write("a.csv", b'text,id\n"one,1\ntwo,2\n')
+    with pytest.raises(ValueError, match=rf"'{path}' cannot be read after row 0: .*inside string"):
+        list(Input(path))
+
+
 @pytest.mark.parametrize("suffix", [".txt", ".jsonl.gz"])
 def test_a_file_of_one_endless_line_is_refused(write, monkeypatch, suffix):
     monkeypatch.setattr(input_rows, "LONGEST_LINE", 1000)
@@ -656,16 +670,19 @@ def test_the_library_says_writes_and_keeps_nothing(write, tmp_path, monkeypatch,
     monkeypatch.setattr("tempfile.tempdir", None)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(datasets.config, "HF_UPDATE_DOWNLOAD_COUNTS", True)
-    level = datasets.logging.get_verbosity()
+    level, logged = datasets.logging.get_verbosity(), []
+    handler = logging.Handler()
+    handler.emit = logged.append
+    monkeypatch.setattr(logging.getLogger("datasets"), "handlers", [handler])
     for suffix in WRITERS:
         source = Input(write(f"a{suffix}.gz", as_rows(["one", "two", "three"])))
         assert len(list(source)) == 3
         assert next(iter(source)).text == "one"
     with pytest.raises(ValueError):
-        list(Input(write("bad.csv", b'text\n"a')))
-    assert capfd.readouterr() == ("", "")
+        list(Input(write("bad.csv", b"text\n" + b"a\n" * 9999 + b"\xff\n")))
+    assert (logged, *capfd.readouterr()) == ([], "", "")
     assert not (tmp_path / "cache").exists()
-    assert list((tmp_path / "temporary").iterdir()) == []
+    assert list((tmp_path / "temporary").glob("tmp*")) == []
     assert datasets.config.HF_UPDATE_DOWNLOAD_COUNTS is True
     assert datasets.logging.get_verbosity() == level
     assert not datasets.utils.are_progress_bars_disabled()

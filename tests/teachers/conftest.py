@@ -7,7 +7,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
-from thinc.api import fix_random_seed
+from thinc.api import Adam, fix_random_seed
 
 from spacy_distill.chain import LinearChain, constraints, n_tags
 
@@ -109,7 +109,8 @@ def train_ner():
         nlp = spacy.blank("en")
         nlp.add_pipe(factory, name="ner", config={"model": model, **settings})
         examples = named_examples(nlp)
-        optimizer = nlp.initialize(lambda: examples)
+        nlp.initialize(lambda: examples)
+        optimizer = Adam(0.01)
         for _ in range(updates):
             nlp.update(examples, sgd=optimizer)
         return nlp

@@ -177,3 +177,51 @@ def time_limit():
             signal.signal(signal.SIGALRM, before)
 
     return limited
+
+
+@pytest.fixture(scope="session")
+def ner_folder(tmp_path_factory):
+    """A pipeline with spaCy's own `ner` that was trained a little, on disk."""
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    tok2vec = {"@architectures": "spacy.HashEmbedCNN.v2", "pretrained_vectors": None, "width": 16}
+    tok2vec |= {"depth": 1, "embed_size": 200, "window_size": 1, "maxout_pieces": 2}
+    model = {"@architectures": "spacy.TransitionBasedParser.v2", "state_type": "ner"}
+    model |= {"extra_state_tokens": False, "hidden_width": 16, "maxout_pieces": 2}
+    model |= {"use_upper": True, "tok2vec": {**tok2vec, "subword_features": True}}
+    nlp.add_pipe("ner", config={"model": model})
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in make_docs(nlp.vocab)]
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.01)
+    for _ in range(20):
+        nlp.update(examples, sgd=optimizer)
+    folder = tmp_path_factory.mktemp("teachers") / "ner"
+    nlp.to_disk(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def text_file(tmp_path_factory):
+    """40 documents, some of them with what is rare: long ones, other scripts, odd spaces."""
+    sentences = [doc.text for doc in make_docs(spacy.blank("en").vocab)]
+    odd = [
+        "  Anna   Berg\tsails ",
+        "安娜住在奥斯陆。",
+        "e\u0301 🧑‍🚀 Kiel",
+        " ".join(sentences),
+        "x",
+    ]
+    path = tmp_path_factory.mktemp("texts") / "texts.txt"
+    path.write_text("\n".join([*sentences, *odd, "", *sentences, *sentences[:3]]), encoding="utf8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def contents():
+    """Bytes of a folder's files, by name."""
+
+    def read(folder):
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+    return read

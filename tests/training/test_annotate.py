@@ -1,0 +1,211 @@
+"""Writing a soft corpus: what is in it, and what happens the second time."""
+
+import io
+import json
+import shutil
+
+import numpy
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+from spacy_distill.chain import BiluoTags
+from spacy_distill.corpora.soft_shards import Manifest, file_hash, read_shard
+from spacy_distill.corpora.soft_targets import unpack_marginals
+from spacy_distill.teachers import PipelineTeacher, TeacherOptions, sources
+from spacy_distill.training import annotate as annotate_module
+from spacy_distill.training.annotate import annotate
+
+
+@pytest.fixture
+def run(ner_folder, text_file, tmp_path):
+    """Annotates in small shards; what it wrote to the console is in `run.output`."""
+
+    def annotated(teacher=ner_folder, source=text_file, output="soft", **settings):
+        stderr = io.StringIO()
+        try:
+            settings = {"shard_size": 400, "batch_size": 4, "stderr": stderr, **settings}
+            return annotate(teacher, str(source), tmp_path / output, **settings)
+        finally:
+            run_output.append(stderr.getvalue())
+
+    run_output = annotated.outputs = []
+    return annotated
+
+
+def documents(folder):
+    manifest = Manifest.from_disk(folder)
+    return [doc for shard in manifest.shards for doc in read_shard(folder / shard.file)]
+
+
+def test_it_writes_down_what_the_teacher_thinks(run, ner_folder, text_file, tmp_path):
+    manifest = run(top_k=9)
+    lines = [line for line in text_file.read_text(encoding="utf8").split("\n") if line]
+    soft = documents(tmp_path / "soft")
+    nlp = spacy.load(ner_folder)
+    docs = [nlp.make_doc(line) for line in lines]
+    assert [doc.words for doc in soft] == [[token.text for token in doc] for doc in docs]
+    assert [doc.spaces for doc in soft] == [[bool(t.whitespace_) for t in doc] for doc in docs]
+    assert [doc.id for doc in soft][:2] == ["texts.txt:1", "texts.txt:2"]
+    assert len({doc.id for doc in soft}) == len(lines)
+    chain = PipelineTeacher(nlp).predict_chain(docs)
+    found = unpack_marginals([doc.targets for doc in soft], 9)
+    numpy.testing.assert_allclose(found, chain.marginals(), atol=1e-3)
+    entities = [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in nlp.pipe(lines)]
+    tags = BiluoTags(tuple(manifest.labels))
+    same = [tags.spans(doc.targets.best) == ents for doc, ents in zip(soft, entities, strict=True)]
+    assert sum(same) >= len(lines) - 1
+    assert manifest.labels == ["LOC", "PER"]
+    assert len(manifest.shards) > 4 and manifest.complete
+    assert sum(shard.documents for shard in manifest.shards) == len(lines)
+    assert sum(shard.tokens for shard in manifest.shards) == sum(len(doc) for doc in docs)
+    assert sum(shard.entities for shard in manifest.shards) == sum(
+        len(tags.spans(doc.targets.best)) for doc in soft
+    )
+    for shard in manifest.shards:
+        assert file_hash(tmp_path / "soft" / shard.file) == shard.sha256
+
+
+def test_two_runs_write_the_same_bytes(run, contents, ner_folder, text_file, tmp_path):
+    run(output="first")
+    # Neither where the teacher and the text lie, nor when, is in it.
+    shutil.copytree(ner_folder, tmp_path / "moved" / "ner")
+    run(output="second")
+    assert contents(tmp_path / "first") == contents(tmp_path / "second")
+    run(teacher=tmp_path / "moved" / "ner", output="third")
+    shards = [contents(tmp_path / name) for name in ("first", "third")]
+    for files in shards:
+        files.pop("manifest.json")
+    assert shards[0] == shards[1]
+
+
+def test_two_processes_write_the_same_bytes(run, contents, tmp_path):
+    run(output="one", limit=12)
+    run(output="two", limit=12, n_process=2)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_a_finished_corpus_is_left_alone(run, monkeypatch, tmp_path):
+    first = run()
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "soft").iterdir()}
+    names = [name for name in vars(sources) if name.startswith("load_")]
+    for name in names:
+        monkeypatch.setattr(sources, name, None)
+    monkeypatch.setattr(annotate_module, "workers", None)
+    assert run(n_process=3) == first
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "soft").iterdir()} == times
+
+
+@pytest.mark.parametrize(
+    "settings, name",
+    [
+        ({"top_k": 3}, "the setting top_k"),
+        ({"batch_size": 8}, "the setting batch_size"),
+        ({"shard_size": 500}, "the setting shard_size"),
+        ({"limit": 9}, "the setting limit"),
+        ({"lang": "de"}, "the setting lang"),
+        ({"text_field": "body"}, "the column of the text"),
+        ({"teacher_options": TeacherOptions(label_map={"PER": "P"})}, "the setting options"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_another_setting_is_refused_by_name(run, contents, tmp_path, settings, name):
+    run(limit=8)
+    before = contents(tmp_path / "soft")
+    with pytest.raises(ValueError, match=rf"Since then changed: {name}.*--overwrite"):
+        run(**{"limit": 8, **settings})
+    assert contents(tmp_path / "soft") == before
+
+
+def test_another_teacher_is_refused(run, ner_folder, tmp_path):
+    run(limit=8)
+    shutil.copytree(ner_folder, tmp_path / "ner")
+    assert run(teacher=tmp_path / "ner", limit=8).complete
+    with (tmp_path / "ner" / "ner" / "model").open("r+b") as file:
+        file.seek(-1, io.SEEK_END)
+        last = file.read(1)
+        file.seek(-1, io.SEEK_END)
+        file.write(bytes([last[0] ^ 1]))
+    with pytest.raises(ValueError, match="Since then changed: the teacher"):
+        run(teacher=tmp_path / "ner", limit=8)
+
+
+def test_another_text_is_refused(run, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("Anna sails.\nCarl waits.\n")
+    run(source=text)
+    text.write_text("Anna sails.\nCarl sails.\n")
+    with pytest.raises(ValueError, match="Since then changed: the input"):
+        run(source=text)
+    assert run(source=text, overwrite=True).complete
+    assert documents(tmp_path / "soft")[1].words == ["Carl", "sails", "."]
+
+
+def test_standard_input_is_known_by_its_documents(run, contents, monkeypatch, tmp_path):
+    """Another text is refused, and the corpus that is finished stays finished."""
+
+    def type_in(text):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    text = "Anna Berg sails to Oslo .\n" * 40
+    type_in(text)
+    assert run(source="-").complete
+    before = contents(tmp_path / "soft")
+    for other in ("", text[:300], text.replace("Oslo", "Kiel")):
+        type_in(other)
+        with pytest.raises(ValueError, match="Since then changed: the input"):
+            run(source="-")
+        assert contents(tmp_path / "soft") == before
+    type_in(text)
+    assert run(source="-").complete
+    assert contents(tmp_path / "soft") == before
+
+
+def test_the_limit_may_be_less_than_a_shard(run, tmp_path):
+    manifest = run(limit=2, shard_size=500_000)
+    assert [shard.documents for shard in manifest.shards] == [2]
+    assert len(documents(tmp_path / "soft")) == 2
+    assert "2/2" in run.outputs[-1]
+
+
+def test_words_of_the_input_are_kept(run, ner_folder, tmp_path):
+    """The teacher's tokenizer would make other ones."""
+    doc = spacy.blank("en").make_doc("Anna's cat sails to New-York.")
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+    DocBin(docs=[doc]).to_disk(tmp_path / "docs.spacy")
+    run(source=tmp_path / "docs.spacy")
+    (soft,) = documents(tmp_path / "soft")
+    assert soft.words[:3] == ["Anna's", "cat", "sails"]
+    rows = [{"tokens": ["New-York", "is", "quiet"], "id": "a b"}]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows * 2)))
+    run(source=tmp_path / "rows.jsonl", output="rows")
+    assert [(s.id, s.words) for s in documents(tmp_path / "rows")] == [
+        ("a b", ["New-York", "is", "quiet"])
+    ] * 2
+
+
+def test_several_teachers_write_their_average(run, ner_folder, teacher, tmp_path):
+    teacher.to_disk(tmp_path / "second")
+    options = TeacherOptions(weights=(3.0, 1.0), label_map={"PER": "PERSON"})
+    manifest = run([ner_folder, tmp_path / "second"], teacher_options=options, limit=6)
+    assert manifest.labels == ["PERSON"] and len(manifest.teacher["teachers"]) == 2
+    with pytest.raises(ValueError, match="the teacher"):
+        run([tmp_path / "second", ner_folder], teacher_options=options, limit=6)
+
+
+def test_progress_tells_documents_and_words_a_second(run, text_file):
+    run()
+    assert "doc/s" in run.outputs[-1] or "s/doc" in run.outputs[-1]
+    assert "words/s" in run.outputs[-1]
+    lines = [line for line in text_file.read_text(encoding="utf8").split("\n") if line]
+    assert f"{len(lines)}/{len(lines)}" in run.outputs[-1]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"top_k": 0}, {"top_k": 256}, {"batch_size": 0}, {"n_process": 0}, {"limit": -1}]
+)
+def test_sizes_that_cannot_be_are_refused(run, tmp_path, settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        run(**settings)
+    assert not (tmp_path / "soft").exists()
