@@ -98,7 +98,7 @@ class Manifest:
             data.pop("totals", None)
             data["shards"] = [Shard(**shard) for shard in data["shards"]]
             return cls(**data)
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(
                 f"'{path}' is no manifest of a soft corpus: {error!r}. Annotate again, or correct "
                 "the path."

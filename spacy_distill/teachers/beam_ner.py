@@ -18,11 +18,9 @@ class BeamTeacher:
         pipe (EntityRecognizer): A trained `beam_ner`.
         """
         self.pipe = pipe
-
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """The entity labels, sorted, as spaCy's own order changes when a pipeline is saved."""
-        return tuple(sorted(self.pipe.labels))
+        # Sorted, as spaCy's own order changes when a pipeline is saved; and kept, as spaCy adds
+        # labels to the component when it meets entities that have others.
+        self.labels: Tuple[str, ...] = tuple(sorted(pipe.labels))
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
         """Parse documents that the components before it have processed.
@@ -43,7 +41,9 @@ class BeamTeacher:
             for number, (probability, spans) in enumerate(parses):
                 sequence = numpy.zeros(len(doc), dtype="int64")
                 for start, end, label in spans:
-                    sequence[start:end] = tags.span_tags(end - start, label)
+                    # Others are of entities that were there, or "" of blocked tokens.
+                    if label in self.labels:
+                        sequence[start:end] = tags.span_tags(end - start, label)
                 marginals[row + numpy.arange(len(doc)), sequence] += probability / total
                 if number == 0:
                     best[row : row + len(doc)] = sequence

@@ -84,9 +84,10 @@ def fingerprint(source: Union[str, Path, Language]) -> Dict[str, str]:
         version = get_package_version(str(source)) or ""
         path: Optional[Path] = get_package_path(str(source))
     else:
-        version = ""
-        exists = Path(source).exists()
-        path = Path(source) if exists else TokenClassificationTeacher(str(source)).path
+        version, path = "", Path(source)
+        if not path.exists():
+            _require_hub_name(source)
+            path = TokenClassificationTeacher(str(source)).path
     return {"name": str(source), "version": version, "hash": _content_hash(path)}
 
 
@@ -123,12 +124,16 @@ def open_source(source: TeacherSource) -> Union[Language, Teacher]:
             f"'{source}' is no teacher: it has no meta.json of a spaCy pipeline, no config.json of "
             "a Hugging Face model and no manifest.json of a soft corpus. Correct the path."
         )
-    if str(source).count("/") == 1 and not str(source).startswith((".", "/")):
-        return TokenClassificationTeacher(str(source))
-    raise ValueError(
-        f"There is no teacher '{source}': no such folder, and no such spaCy package is installed. "
-        "Correct the path, or install the pipeline."
-    )
+    _require_hub_name(source)
+    return TokenClassificationTeacher(str(source))
+
+
+def _require_hub_name(source: Union[str, Path]) -> None:
+    if str(source).count("/") != 1 or str(source).startswith((".", "/")):
+        raise ValueError(
+            f"There is no teacher '{source}': no such folder, and no such spaCy package is "
+            "installed. Correct the path, or install the pipeline."
+        )
 
 
 def _pipeline(nlp: Language, options: TeacherOptions) -> Teacher:

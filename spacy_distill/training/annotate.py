@@ -62,10 +62,13 @@ def annotate(
     """
     _require_sizes(top_k=(top_k, 255), batch_size=(batch_size, None), n_process=(n_process, None))
     _require_sizes(shard_size=(shard_size, None))
+    if limit < 0:
+        raise ValueError(f"limit has to be 0 or more: found {limit}.")
     sources = tuple(teacher) if isinstance(teacher, (list, tuple)) else (teacher,)
     plan = Annotation(sources, teacher_options, lang, top_k, batch_size, shard_size, limit, use_gpu)
     folder = Path(output)
     documents = Input(source, text_field=text_field)
+    _require_outside(folder, source)
     manifest = Manifest(
         labels=[],
         teacher={"teachers": [_fingerprint(item) for item in sources]},
@@ -81,15 +84,18 @@ def annotate(
     folder.mkdir(parents=True, exist_ok=True)
     with workers(plan, folder, n_process) as (labels, work):
         manifest.labels = labels
-        manifest.complete = False
-        manifest.to_disk(folder)
+        if earlier is None:
+            # Not before the teacher is there: what is replaced cannot be had back.
+            _remove_shards(folder)
+            manifest.to_disk(folder)
         with _progress(documents, limit, stderr) as bar:
             groups = _groups(islice(documents, limit or None), shard_size)
             n_shards = _annotate_all(folder, manifest, groups, work, n_process, bar)
     if n_shards < len(manifest.shards):
         raise _changed(folder, "the input, which is shorter now")
-    manifest.complete = True
-    manifest.to_disk(folder)
+    if not manifest.complete:
+        manifest.complete = True
+        manifest.to_disk(folder)
     return manifest
 
 
@@ -103,11 +109,13 @@ def _annotate_all(
 ) -> int:
     """Make the shards that are not there, in order. RETURNS (int): How many there are."""
     pending: Deque[Tuple[int, Future[Shard]]] = deque()
+    was_complete = manifest.complete
 
     def finish_first() -> None:
         number, future = pending.popleft()
         shard = future.result()
         manifest.shards[number : number + 1] = [shard]
+        manifest.complete = False
         manifest.to_disk(folder)
         bar.update(shard)
 
@@ -117,6 +125,8 @@ def _annotate_all(
         known = manifest.shards[number] if number < len(manifest.shards) else None
         if known is not None and known.input_hash != input_hash:
             raise _changed(folder, f"the input of {known.file}")
+        if known is None and was_complete:
+            raise _changed(folder, "the input, which is longer now")
         if known is not None and not _missing(folder, [known]):
             bar.skip(known)
             continue
@@ -136,15 +146,15 @@ def _earlier(folder: Path, manifest: Manifest, overwrite: bool) -> Optional[Mani
     """RETURNS (Optional[Manifest]): That of the corpus in the folder, if it goes on."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"The output path '{folder}' is a file. Name a folder.")
-    if overwrite:
-        for path in (*folder.glob("shard-*.parquet"), folder / MANIFEST):
-            path.unlink(missing_ok=True)
     if not is_soft_corpus(folder):
-        if folder.is_dir() and any(folder.iterdir()):
+        # A run that was killed as it began leaves nothing but an unfinished file.
+        if folder.is_dir() and {*folder.iterdir()} - {*_unfinished(folder)}:
             raise ValueError(
                 f"The output folder '{folder}' is not empty and has no soft corpus. Name "
                 "another one."
             )
+        return None
+    if overwrite:
         return None
     earlier = Manifest.from_disk(folder)
     old, new = _identity(earlier), _identity(manifest)
@@ -152,6 +162,15 @@ def _earlier(folder: Path, manifest: Manifest, overwrite: bool) -> Optional[Mani
     if different:
         raise _changed(folder, " and ".join(different))
     return earlier
+
+
+def _unfinished(folder: Path) -> List[Path]:
+    return [*folder.glob(".shard-*-unfinished"), *folder.glob(f".{MANIFEST}-unfinished")]
+
+
+def _remove_shards(folder: Path) -> None:
+    for path in (*folder.glob("shard-*.parquet"), *_unfinished(folder)):
+        path.unlink(missing_ok=True)
 
 
 def _identity(manifest: Manifest) -> Dict[str, Any]:
@@ -218,6 +237,15 @@ def _fingerprint(source: TeacherSource) -> Dict[str, str]:
             f"A soft corpus needs a teacher with a name or a folder, and {type(source).__name__} "
             "has none: found no content to recognise it by."
         ) from error
+
+
+def _require_outside(folder: Path, source: str) -> None:
+    root = Path(source)
+    if source != "-" and root.is_dir() and folder.resolve().is_relative_to(root.resolve()):
+        raise ValueError(
+            f"The output folder '{folder}' is in the input '{source}', so that the next run would "
+            "read what this one wrote. Name a folder outside."
+        )
 
 
 def _require_sizes(**sizes: Tuple[int, Optional[int]]) -> None:

@@ -27,6 +27,7 @@ from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir, copy_whole, s
 from .corpus import find_corpus, read_corpus
 from .examples import with_student_tokens
 from .settings import resolve_settings
+from .silver import with_teacher_entities
 
 
 class StudentUpdates:
@@ -95,6 +96,7 @@ def train_student(
     corpus = find_corpus(config, settings["corpus"])
     dev_corpus = find_corpus(config, training["dev_corpus"])
     read_corpus(dev_corpus, nlp, config, training["dev_corpus"])
+    dev_corpus = with_teacher_entities(dev_corpus, nlp, next(iter(teachers.values())))
     optimizer = settings["optimizer"]
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
     message = Printer(no_print=True)

@@ -1,0 +1,49 @@
+"""The teacher's entities in place of gold ones, where a development corpus has none."""
+
+from typing import Callable, Iterable, List
+
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from spacy.util import minibatch
+
+from ..chain import BiluoTags
+from ..teachers import Teacher
+from .examples import with_student_tokens
+
+BATCH_SIZE = 64
+
+
+def with_teacher_entities(
+    corpus: Callable[[Language], Iterable[Example]], nlp: Language, teacher: Teacher
+) -> Callable[[Language], Iterable[Example]]:
+    """Let a student be scored by its agreement with the teacher, if nobody labeled what it is
+    scored on.
+
+    corpus (Callable[[Language], Iterable[Example]]): The development corpus.
+    nlp (Language): The student's pipeline.
+    teacher (Teacher): The teacher, asked once.
+    RETURNS (Callable[[Language], Iterable[Example]]): The same corpus, if any of its documents is
+        annotated; if none is, one with the teacher's entities.
+    """
+    examples = list(corpus(nlp))
+    if any(example.reference.has_annotation("ENT_IOB") for example in examples):
+        return corpus
+    references: List[Doc] = []
+    tags = BiluoTags(teacher.labels)
+    for batch in minibatch(with_student_tokens(examples), BATCH_SIZE):
+        docs = [example.reference for example in batch]
+        best = teacher.predict_chain(docs).argmax()
+        best = best.get() if hasattr(best, "get") else best
+        end = 0
+        for doc in docs:
+            start, end = end, end + len(doc)
+            spans = tags.spans(best[start:end])
+            doc.set_ents([Span(doc, first, stop, label=label) for first, stop, label in spans])
+            references.append(doc)
+
+    def read(student: Language) -> Iterable[Example]:
+        for reference in references:
+            yield Example(student.make_doc(reference.text), reference)
+
+    return read
