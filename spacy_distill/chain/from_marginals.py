@@ -71,4 +71,5 @@ def chain_with_best(chain: LinearChain, best: Ints1d) -> LinearChain:
     weight = xp.where(differs, BEST_WEIGHT, 0)[:, None]
     marginals = chain.marginals()
     only_best = best[:, None] == xp.arange(marginals.shape[1])
-    return chain_from_marginals(marginals * (1 - weight) + only_best * weight, chain.lengths)
+    averaged = marginals * (1 - weight) + only_best * weight
+    return chain_from_marginals(averaged, chain.lengths, chain.known)

@@ -18,8 +18,9 @@ class InputDocument(NamedTuple):
     id (str): The record's own one, or the file's name and the row's number, from 1.
     text (str): The text, never blank.
     words (Optional[List[str]]): Its tokens, where the input is tokenised.
-    spaces (Optional[List[bool]]): Whether a space follows each word. Given if words are, and then
-        both together make up the text.
+    spaces (Optional[List[bool]]): Whether a space follows each word; with the words, they make up
+        the text. None if there are no words, or the input has words only: these are joined by
+        spaces then.
     """
 
     id: str
@@ -126,7 +127,8 @@ def _fit(
             "these as of those. Correct the row."
         )
     if spaces is None and text is None:
-        spaces = [True] * (len(words) - 1) + [False]
+        known = [word for word in words if word]
+        return " ".join(known), known, None
     if spaces is not None:
         # A spaCy document cannot have empty words.
         pairs = [(word, bool(space)) for word, space in zip(words, spaces, strict=False) if word]

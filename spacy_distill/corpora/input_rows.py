@@ -98,9 +98,11 @@ def _read_docs(path: Path, text_field: str) -> Iterator[Row]:
     with open_unpacked(path) as file:
         docs = DocBin().from_bytes(file.read())
     for doc in docs.get_docs(Vocab()):
-        words = [token.text for token in doc]
-        spaces = [bool(token.whitespace_) for token in doc]
-        yield {text_field: doc.text, "words": words, "spaces": spaces}
+        row: Row = {text_field: None, "words": [token.text for token in doc]}
+        if not doc.has_unknown_spaces:
+            row[text_field] = doc.text
+            row["spaces"] = [bool(token.whitespace_) for token in doc]
+        yield row
 
 
 def _read_text_lines(path: Path, text_field: str) -> Iterator[Row]:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Callable, Iterable, Iterator, Optional
 
 from spacy.language import Language
-from spacy.tokens import Doc
 from spacy.training import Example
 
 from .labeled import read_examples, require_path, require_share, strew
+from .plain_docs import plain_copy
 
 
 def MixedCorpus(
@@ -44,16 +44,7 @@ def MixedCorpus(
         others: Iterator[Example] = iter(())
         if unlabeled is not None:
             others = read_examples(unlabeled, nlp, max_length, limit)
-        without = (Example(item.predicted, without_entities(item.reference)) for item in others)
+        without = (Example(item.predicted, plain_copy(item.reference)) for item in others)
         yield from strew(examples, without, labeled_share)
 
     return read
-
-
-def without_entities(doc: Doc) -> Doc:
-    """RETURNS (Doc): The same words, nothing annotated."""
-    return Doc(
-        doc.vocab,
-        words=[token.text for token in doc],
-        spaces=[bool(token.whitespace_) for token in doc],
-    )

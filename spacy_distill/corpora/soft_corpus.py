@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from .labeled import read_examples, require_path, require_share, strew
+from .plain_docs import plain_copy
 from .soft_shards import Manifest, Shard, SoftDocument, read_shard
 from .soft_targets import USER_DATA_KEY
 
@@ -115,14 +116,13 @@ def _numbered(
 def _as_example(nlp: Language, document: SoftDocument) -> Example:
     """RETURNS (Example): Both documents with the student's tokens, the reference with targets."""
     source = Doc(nlp.vocab, words=document.words, spaces=document.spaces)
-    predicted = nlp.make_doc(source.text)
     targets = document.targets
+    # As spaCy's Corpus does: without spaces, the words are taken as they are.
+    predicted = plain_copy(source) if source.has_unknown_spaces else nlp.make_doc(source.text)
     if [token.text for token in predicted] == document.words:
         reference = source
     else:
-        words = [token.text for token in predicted]
-        spaces = [bool(token.whitespace_) for token in predicted]
-        reference = Doc(nlp.vocab, words=words, spaces=spaces)
+        reference = plain_copy(predicted)
         targets = replace(targets, source=source)
     reference.user_data[USER_DATA_KEY] = targets
     return Example(predicted, reference)

@@ -15,11 +15,12 @@ MANIFEST = "manifest.json"
 
 
 class SoftDocument(NamedTuple):
-    """A document of a soft corpus: id, tokens, whether a space follows each, and the targets."""
+    """A document of a soft corpus: id, tokens, whether a space follows each (None where that is not
+    known), and the targets."""
 
     id: str
     words: List[str]
-    spaces: List[bool]
+    spaces: Optional[List[bool]]
     targets: SoftTargets
 
 
@@ -129,7 +130,9 @@ def write_shard(path: Path, documents: Sequence[SoftDocument]) -> str:
         {
             "id": pyarrow.array([document.id for document in documents], pyarrow.string()),
             "words": _lists([document.words for document in documents], pyarrow.string()),
-            "spaces": _lists([document.spaces for document in documents], pyarrow.bool_()),
+            "spaces": pyarrow.array(
+                [document.spaces for document in documents], pyarrow.list_(pyarrow.bool_())
+            ),
             "best": _lists([d.targets.best for d in documents], pyarrow.uint16()),
             "counts": _lists([d.targets.counts for d in documents], pyarrow.uint8()),
             "tags": _lists([d.targets.tags for d in documents], pyarrow.uint16()),

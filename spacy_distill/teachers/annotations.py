@@ -26,7 +26,8 @@ class AnnotationTeacher:
     ) -> None:
         """Say what is read.
 
-        labels (Sequence[str]): The labels; others are an error when they are met.
+        labels (Sequence[str]): The labels, in the order of their tags; others are an error when
+            they are met.
         spans_key (Optional[str]): Read `doc.spans[spans_key]`, and `doc.ents` if None. Spans that
             overlap others of a higher score (or longer ones) are left out; the scores are those in
             `doc.spans[spans_key].attrs["scores"]`, as `spancat` leaves them.
@@ -37,7 +38,7 @@ class AnnotationTeacher:
             raise ValueError(
                 f"The confidence {confidence} is no probability: give one above 0 and at most 1."
             )
-        self.labels: Tuple[str, ...] = tuple(sorted(set(labels)))
+        self.labels: Tuple[str, ...] = tuple(dict.fromkeys(labels))
         self.spans_key = spans_key
         self.confidence = confidence
 

@@ -8,6 +8,7 @@ from spacy.pipeline import EntityRecognizer
 from spacy.tokens import Doc
 
 from ..chain import LinearChain
+from ..corpora.plain_docs import plain_copy
 from .annotations import AnnotationTeacher
 from .beam_ner import BeamTeacher
 from .protocol import Teacher
@@ -16,7 +17,8 @@ from .transition_ner import TransitionTeacher
 
 
 class PipelineTeacher:
-    """Runs a pipeline on the text of documents, and reads off it what it thinks.
+    """Runs a pipeline on the text of documents, and reads off it what it thinks. Of documents whose
+    spaces are not known it takes the words.
 
     What it reads depends on the component that teaches:
     - one that predicts chains (`ner_teacher`, `ner_student`): its chain;
@@ -63,7 +65,10 @@ class PipelineTeacher:
                     f"The component '{self.pipe_name}' does not say which labels it has. Name them "
                     "with --labels PER,LOC or the argument `labels`."
                 )
-            self._teacher = AnnotationTeacher(known, spans_key=spans_key, confidence=confidence)
+            # Sorted, as a component may keep its labels in a set.
+            self._teacher = AnnotationTeacher(
+                sorted(set(known)), spans_key=spans_key, confidence=confidence
+            )
         # Entities whose borders were inside the tokens of the documents that were asked for.
         self.n_misfits = 0
 
@@ -88,12 +93,12 @@ class PipelineTeacher:
         return carry_over(chain, self.labels, blocks, lengths)
 
     def _own_doc(self, doc: Doc) -> Doc:
-        made = self.nlp.tokenizer(doc.text)
-        if made.text == doc.text:
-            return made
-        # A tokenizer that changes the text leaves nothing to align by.
-        words = [token.text for token in doc]
-        return Doc(self.nlp.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
+        # Without spaces there is no text, and a tokenizer that changes it leaves nothing to align.
+        if not doc.has_unknown_spaces:
+            made = self.nlp.tokenizer(doc.text)
+            if made.text == doc.text:
+                return made
+        return plain_copy(doc, self.nlp.vocab)
 
     def _run(self, docs: List[Doc]) -> List[Doc]:
         for name, pipe in self.nlp.pipeline:

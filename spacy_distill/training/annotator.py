@@ -104,8 +104,9 @@ class Annotator:
         return results, len(self._tags.spans(best))
 
 
-def _tokens(doc: Doc) -> Tuple[List[str], List[bool]]:
-    return [token.text for token in doc], [bool(token.whitespace_) for token in doc]
+def _tokens(doc: Doc) -> Tuple[List[str], Optional[List[bool]]]:
+    words = [token.text for token in doc]
+    return words, None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in doc]
 
 
 def _to_numpy(array):

@@ -2,9 +2,10 @@
 
 from typing import Iterable, Iterator
 
-from spacy.tokens import Doc, Span
+from spacy.tokens import Span
 from spacy.training import Example, biluo_tags_to_spans
 
+from ..corpora.plain_docs import plain_copy
 from ..pipeline.gold_tags import same_tokens
 
 
@@ -20,11 +21,7 @@ def with_student_tokens(examples: Iterable[Example]) -> Iterator[Example]:
         if same_tokens(example):
             yield example
             continue
-        reference = Doc(
-            predicted.vocab,
-            words=[token.text for token in predicted],
-            spaces=[bool(token.whitespace_) for token in predicted],
-        )
+        reference = plain_copy(predicted)
         tags = example.get_aligned_ner()
         known = [tag if tag not in (None, "-") else "O" for tag in tags]
         missing = [

@@ -1,11 +1,20 @@
 """A chain from marginals has these marginals."""
 
+from dataclasses import replace
+
 import numpy
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from spacy_distill.chain import LinearChain, chain_from_marginals, constraints, n_tags
+from spacy_distill.chain import (
+    LinearChain,
+    chain_from_marginals,
+    chain_with_best,
+    constraints,
+    n_tags,
+)
 
 
 def random_chain(rng, lengths, n_labels):
@@ -56,3 +65,48 @@ def test_unknown_tokens_leave_their_neighbours_alone():
     chain = chain_from_marginals(marginals, numpy.asarray([3]), known)
     assert chain.known is known or numpy.array_equal(chain.known, known)
     assert (chain.marginals()[[0, 2], 0] > 0.98).all()
+
+
+def one_sequence(tags, n_labels):
+    return numpy.eye(n_tags(n_labels), dtype="float32")[tags]
+
+
+@pytest.mark.parametrize("n_labels", [1, 2, 4, 18])
+def test_a_certain_sequence_leaves_finite_scores(n_labels):
+    """Inside the entity, float32 leaves no difference between what is open and 1."""
+    tags = [0, 1, 2, 2, 3, 4, 0]
+    marginals = one_sequence(tags, n_labels)
+    chain = chain_from_marginals(marginals, numpy.asarray([len(tags)]))
+    assert numpy.isfinite(chain.emissions).all()
+    assert_allclose(chain.marginals(), marginals, atol=1e-5)
+
+
+def test_a_best_sequence_that_is_the_best_changes_nothing():
+    chain = random_chain(numpy.random.default_rng(2), [4, 0, 3], 2)
+    assert chain_with_best(chain, chain.argmax()) is chain
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_another_sequence_is_made_the_best(seed):
+    """The second best one, as the parse of a greedy parser may be, of a chain without transition
+    scores, as that of its actions is; the rest of the batch stays."""
+    start, transitions, end = constraints(2)
+    emissions = 2 * numpy.random.default_rng(seed).normal(size=(10, n_tags(2)))
+    lengths = numpy.asarray([6, 3, 0, 1])
+    chain = LinearChain(emissions.astype("float32"), lengths, transitions, start, end)
+    sequences, _ = chain.topk(2)
+    wanted = numpy.concatenate([sequences[1, :6], sequences[0, 6:]])
+    moved = chain_with_best(chain, wanted)
+    assert moved.argmax().tolist() == wanted.tolist()
+    assert_allclose(moved.marginals()[6:], chain.marginals()[6:], atol=2e-5)
+    differs = wanted != chain.argmax()
+    before = chain.marginals()[differs, wanted[differs]]
+    assert (moved.marginals()[differs, wanted[differs]] > before).all()
+
+
+def test_what_is_unknown_stays_so():
+    chain = random_chain(numpy.random.default_rng(3), [5], 1)
+    known = numpy.asarray([True, False, True, True, True])
+    other = replace(chain, known=known)
+    moved = chain_with_best(other, other.topk(2)[0][1])
+    assert moved.known.tolist() == known.tolist()

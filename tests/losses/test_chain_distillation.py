@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy
 import pytest
 from spacy.util import registry
 
 from spacy_distill.chain import BiluoTags
 from spacy_distill.losses import ChainDistillation
+from spacy_distill.losses.chain_distillation import kl_divergence
 
 TAGS = BiluoTags(("PER",))
 
@@ -112,3 +115,72 @@ def test_a_config_finds_the_loss(tiny):
     loss = registry.resolve({"loss": block})["loss"]
     value, _ = loss(tiny.chain(0), tiny.chain(0), mask(ANNOTATIONS["unlabeled"]))
     assert value == pytest.approx(0, abs=1e-5)
+
+
+# Sentences of 3, 1, 0 and 2 tokens: unknown in the midst, throughout, and nowhere.
+KNOWN = numpy.asarray([True, False, True, False, True, True])
+
+
+def expected_divergence(tiny, teacher, student):
+    """Of the sentences that are known as a whole: here, of the last two."""
+    pairs = zip(tiny.enumerate(teacher).sentences, tiny.enumerate(student).sentences, strict=True)
+    divergences = [
+        sum(numpy.exp(log) * (log - theirs[tags]) for tags, log in ours.items())
+        for ours, theirs in pairs
+    ]
+    return sum(divergences[2:])
+
+
+def test_of_unknown_tokens_nothing_is_learnt(tiny):
+    student, teacher = tiny.chain(7), replace(tiny.chain(8), known=KNOWN)
+    value, gradient = kl_divergence(teacher, student)
+    assert value == pytest.approx(expected_divergence(tiny, teacher, student), rel=1e-4)
+    difference = student.marginals() - teacher.marginals()
+    numpy.testing.assert_allclose(gradient.emissions[KNOWN], difference[KNOWN], atol=1e-6)
+    assert not gradient.emissions[~KNOWN].any()
+    # Transitions are learnt from sentences that are known as a whole.
+    only_last = numpy.asarray([0.0, 0.0, 1.0, 1.0])
+    for name in ("transitions", "start", "end"):
+        ours, theirs = (getattr(c.expected_counts(only_last), name) for c in (student, teacher))
+        numpy.testing.assert_allclose(getattr(gradient, name), ours - theirs, atol=1e-6)
+
+
+def test_where_all_is_known_the_mask_changes_nothing(tiny):
+    student, teacher = tiny.chain(9), tiny.chain(10)
+    plain = kl_divergence(teacher, student)
+    masked = kl_divergence(replace(teacher, known=numpy.ones(6, dtype=bool)), student)
+    assert masked[0] == pytest.approx(plain[0], rel=1e-6)
+    for name in ("emissions", "transitions", "start", "end"):
+        numpy.testing.assert_allclose(getattr(masked[1], name), getattr(plain[1], name), atol=1e-6)
+
+
+def test_what_nobody_knows_costs_nothing(tiny):
+    student = tiny.chain(11)
+    teacher = replace(tiny.chain(12), known=numpy.zeros(6, dtype=bool))
+    value, gradient = ChainDistillation()(student, teacher, mask(ANNOTATIONS["unlabeled"]))
+    assert value == pytest.approx(0, abs=1e-5)
+    for name in ("emissions", "transitions", "start", "end"):
+        assert numpy.abs(getattr(gradient, name)).max() < 1e-6
+
+
+def test_the_teachers_best_tags_are_a_task_only_where_it_has_an_opinion(tiny):
+    student, teacher = tiny.chain(13), replace(tiny.chain(14), known=KNOWN)
+    best = [TAGS.names[number] for number in tiny.enumerate(teacher).best()]
+    partial = [tag if known else None for tag, known in zip(best, KNOWN, strict=True)]
+    loss = ChainDistillation(alpha=1.0, beta=0.0)
+    value, gradient = loss(student, teacher, mask(ANNOTATIONS["unlabeled"]))
+    losses = tiny.enumerate(student).negative_log_likelihoods(mask(partial))
+    assert value == pytest.approx(sum(losses) / 6, rel=1e-4)
+
+    def by_enumeration(student):
+        return sum(tiny.enumerate(student).negative_log_likelihoods(mask(partial))) / 6
+
+    tiny.check_gradient(by_enumeration, student, gradient)
+
+
+def test_gold_counts_where_the_teacher_knows_nothing(tiny):
+    student, teacher = tiny.chain(15), replace(tiny.chain(16), known=numpy.zeros(6, dtype=bool))
+    allowed = mask(ANNOTATIONS["labeled"])
+    value, _ = ChainDistillation(alpha=0.5, beta=0.5)(student, teacher, allowed)
+    losses = tiny.enumerate(student).negative_log_likelihoods(allowed)
+    assert value == pytest.approx(0.5 * sum(losses) / 6, rel=1e-4)

@@ -1,6 +1,7 @@
 """A teacher that is no model, as it follows from the words alone, and spaCy's own `ner`, tiny."""
 
 import itertools
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -129,3 +130,17 @@ def random_docs():
         return [Doc(vocab, words=words) for words in texts]
 
     return make
+
+
+class UnsureTeacher(WordTeacher):
+    """Has no opinion on words without a capital letter."""
+
+    def predict_chain(self, docs):
+        chain = super().predict_chain(docs)
+        known = [token.text[0].isupper() for doc in docs for token in doc]
+        return replace(chain, known=numpy.asarray(known, dtype=bool))
+
+
+@pytest.fixture
+def unsure_teacher():
+    return UnsureTeacher()

@@ -83,3 +83,12 @@ def test_what_was_given_out_may_be_changed(word_teacher, doc):
     before = first.emissions.copy()
     first.emissions[:] = 7
     numpy.testing.assert_array_equal(cached.predict_chain([doc("Anna sails")]).emissions, before)
+
+
+def test_what_the_teacher_does_not_know_is_kept(unsure_teacher, doc):
+    cached = CachedTeacher(unsure_teacher, batch_size=2)
+    docs = [doc(text) for text in TEXTS]
+    for batch in (docs, docs[::-1]):
+        expected = unsure_teacher.predict_chain(batch).known
+        numpy.testing.assert_array_equal(cached.predict_chain(batch).known, expected)
+    assert cached.predict_chain([doc("Oslo")]).known is None

@@ -62,3 +62,24 @@ def test_weights_have_to_fit(weights):
 def test_labels_have_to_be_the_same():
     with pytest.raises(ValueError, match="Only the teacher has: B"):
         EnsembleTeacher([FixedTeacher(("A",), [0.0] * 5), FixedTeacher(("B",), [0.0] * 5)])
+
+
+def test_who_has_no_opinion_on_a_token_does_not_count_there(word_teacher, unsure_teacher, doc):
+    docs = [doc("Anna sails"), doc("sails"), doc("")]
+    ensemble = EnsembleTeacher([word_teacher, unsure_teacher], [1.0, 3.0])
+    chain = ensemble.predict_chain(docs)
+    # Both give the same where both have an opinion.
+    expected = word_teacher.predict_chain(docs).marginals()
+    assert chain.known is None
+    assert numpy.allclose(chain.marginals(), expected, atol=1e-5)
+
+
+def test_tokens_that_no_teacher_knows_are_unknown(unsure_teacher, doc):
+    docs = [doc("Anna sails"), doc(""), doc("To Oslo on foot")]
+    chain = EnsembleTeacher([unsure_teacher, unsure_teacher]).predict_chain(docs)
+    assert chain.known.tolist() == [True, False, True, True, False, False]
+
+
+def test_documents_without_tokens_only(word_teacher, doc):
+    chain = EnsembleTeacher([word_teacher, word_teacher]).predict_chain([doc(""), doc("")])
+    assert chain.lengths.tolist() == [0, 0] and chain.known is None

@@ -1,0 +1,201 @@
+"""`python -m spacy distill-annotate`, as a person types it."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import spacy
+from spacy.cli._util import app
+from typer.testing import CliRunner
+
+from spacy_distill.cli import annotate as annotate_cli
+from spacy_distill.corpora.soft_shards import Manifest, Shard, read_shard
+from spacy_distill.teachers import TeacherOptions
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("Anna sails to Oslo\nIt rains\n")
+    return path
+
+
+@pytest.fixture
+def run(files, text, tmp_path):
+    """Runs the command in this process; more arguments come after teacher, input and output."""
+
+    def invoke(*more, teacher=files["teacher"], source=text, output=None, typed=None):
+        output = output or tmp_path / "soft"
+        arguments = ["distill-annotate", str(teacher), str(source), str(output), *map(str, more)]
+        return CliRunner().invoke(app, arguments, input=typed)
+
+    return invoke
+
+
+@pytest.fixture
+def passed(monkeypatch):
+    """The arguments that reach `annotate`, which is not run."""
+    found = {}
+
+    def annotate(*arguments, **settings):
+        found.update(settings, arguments=arguments)
+        shards = [Shard("a", 1000, 20000, 300, 0, "", ""), Shard("b", 1, 1, 1, 2, "", "")]
+        return Manifest([], {}, {}, {}, True, shards)
+
+    monkeypatch.setattr(annotate_cli, "annotate", annotate)
+    return found
+
+
+def message(result):
+    """RETURNS (str): The one message that a failed command prints, unwrapped and uncoloured."""
+    assert result.exit_code == 1, result.output
+    assert isinstance(result.exception, SystemExit), result.exception
+    output = re.sub(r"\x1b\[[\d;]*m", "", result.output).strip()
+    assert output.count("✘") == 1 and "Traceback" not in output, output
+    said = output[output.index("✘") :]
+    assert "\n\n" not in said, output
+    return " ".join(said.split())
+
+
+def test_the_command_writes_a_soft_corpus(files, text, tmp_path):
+    output = tmp_path / "new" / "soft"
+    command = [sys.executable, "-m", "spacy", "distill-annotate", files["teacher"], "-"]
+    done = subprocess.run(
+        [*command, str(output), "--lang", "en"],
+        input=text.read_text(),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 documents, 6 tokens and" in done.stdout and "words/s" in done.stderr
+    manifest = Manifest.from_disk(output)
+    (shard,) = manifest.shards
+    words = [document.words for document in read_shard(output / shard.file)]
+    assert words == [["Anna", "sails", "to", "Oslo"], ["It", "rains"]]
+
+
+def test_options_reach_their_place(run, text, tmp_path, passed):
+    options = "--top-k 3 --batch-size 5 --n-process 2 --limit 7 --text-field body --lang de"
+    options += " --shard-size 99 --gpu-id 1 --overwrite --teacher-pipe ner --spans-key sc"
+    options += " --labels PER,LOC --confidence 0.7 --label-map PER=P,LOC=L --weights 2,1"
+    result = run(*options.split(), teacher="one, two")
+    assert result.exit_code == 0, result.output
+    assert passed == {
+        "arguments": (["one", "two"], str(text), tmp_path / "soft"),
+        "teacher_options": TeacherOptions(
+            "ner", "sc", ("PER", "LOC"), 0.7, {"PER": "P", "LOC": "L"}, (2.0, 1.0)
+        ),
+        "text_field": "body",
+        "lang": "de",
+        "top_k": 3,
+        "batch_size": 5,
+        "n_process": 2,
+        "shard_size": 99,
+        "limit": 7,
+        "use_gpu": 1,
+        "overwrite": True,
+    }
+    said = " ".join(result.output.split())
+    assert "1,001 documents, 20,001 tokens and 301 entities" in said
+    assert "2 entities did not fit the tokens" in said
+
+
+def test_short_options_and_defaults(run, passed):
+    assert run("-k", 2, "-b", 3, "-n", 4, "-l", 5, "-g", 0, "-F").exit_code == 0
+    short = ("top_k", "batch_size", "n_process", "limit", "use_gpu", "overwrite")
+    assert [passed[name] for name in short] == [2, 3, 4, 5, 0, True]
+    assert run().exit_code == 0
+    assert [passed[name] for name in short] == [8, 64, 1, 0, -1, False]
+    assert passed["teacher_options"] == TeacherOptions() and passed["lang"] is None
+
+
+def test_a_column_of_a_table_is_read(run, tmp_path):
+    rows = [{"title": "Sea", "body": "Anna sails"}, {"title": "Sky", "body": "It rains"}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    assert "--text-field" in message(run(source=path))
+    result = run("--text-field", "body", source=path)
+    assert result.exit_code == 0 and "2 documents, 4 tokens" in result.output
+
+
+def test_standard_input_is_read(run, tmp_path):
+    result = run("--limit", 2, source="-", typed="Anna sails\n\nIt rains\nmore\n")
+    assert result.exit_code == 0, result.output
+    assert "2 documents, 4 tokens" in result.output
+    (shard,) = Manifest.from_disk(tmp_path / "soft").shards
+    ids = [document.id for document in read_shard(tmp_path / "soft" / shard.file)]
+    assert ids == ["-:1", "-:3"]
+
+
+def test_another_setting_is_refused_and_overwritten_when_asked(run, tmp_path):
+    assert run().exit_code == 0
+    assert run().exit_code == 0
+    said = message(run("--top-k", 2))
+    assert "the setting top_k" in said and "--overwrite" in said and str(tmp_path / "soft") in said
+    assert run("--top-k", 2, "--overwrite").exit_code == 0
+    assert Manifest.from_disk(tmp_path / "soft").settings["top_k"] == 2
+
+
+@pytest.mark.parametrize(
+    "more, text",
+    [
+        (["--label-map", "PERSON"], "'PERSON' is no pair of labels"),
+        (["--label-map", "GPE=LOC2"], "the teacher's labels are: LOC, PER"),
+        (["--weights", "2,many"], "--weights 2,many"),
+        (["--weights", "2,1"], "found 1 teachers and the weights"),
+        (["--teacher-pipe", "ner"], "no component 'ner'"),
+        (["--spans-key", "sc"], "none known to write spans"),
+        (["--top-k", "0"], "top_k has to be from 1 to 255"),
+        (["--limit", "-2"], "limit has to be 0 or more"),
+        (["--lang", "xx-none"], "xx-none"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_option_is_answered_in_one_line(run, more, text):
+    assert text in message(run(*more))
+
+
+def test_what_is_not_there_is_named(run, tmp_path):
+    assert "no_teacher" in message(run(teacher="no_teacher"))
+    assert "none.txt" in message(run(source=tmp_path / "none.txt"))
+    (tmp_path / "file").touch()
+    assert "is a file" in message(run(output=tmp_path / "file"))
+
+
+def test_a_teacher_that_cannot_teach(run, tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(tmp_path / "teacher")
+    assert "sentencizer (sentencizer)" in message(run(teacher=tmp_path / "teacher"))
+
+
+def test_a_missing_library_is_told_in_one_line(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert "spacy-distill[train]" in message(run())
+
+
+def test_text_without_documents_is_told(run, tmp_path):
+    (tmp_path / "blank.txt").write_text("\n \n\n")
+    said = message(run(source=tmp_path / "blank.txt"))
+    assert "blank.txt" in said and "no document" in said
+
+
+def test_ctrl_c_says_how_to_go_on(run, monkeypatch):
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(annotate_cli, "annotate", interrupted)
+    result = run()
+    assert result.exit_code == 130
+    assert "Run the same command again" in " ".join(result.output.split())
+
+
+def test_help_tells_of_the_settings():
+    result = CliRunner().invoke(app, ["distill-annotate", "--help"])
+    assert result.exit_code == 0
+    words = ("TEACHER", "INPUT", "OUTPUT", "--top-k", "--batch-size", "--n-process", "--gpu-id")
+    for word in (*words, "--limit", "--overwrite", "--label-map", "--teacher-pipe"):
+        assert word in result.output

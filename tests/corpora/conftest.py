@@ -1,0 +1,43 @@
+"""Soft corpora that no teacher made: their probabilities follow from the words."""
+
+import numpy
+import pytest
+
+from spacy_distill.corpora.soft_shards import Manifest, Shard, SoftDocument, shard_name, write_shard
+from spacy_distill.corpora.soft_targets import pack_marginals
+
+SOFT_LABELS = ["LOC", "PER"]
+
+
+def soft_document(words, spaces=None, id_="a", known=None, top_k=9):
+    rng = numpy.random.default_rng(sum(map(ord, "".join(words))))
+    odds = rng.random((len(words), 9)) ** 4
+    marginals = (odds / odds.sum(axis=1, keepdims=True)).astype("float32")
+    spaces = [True] * len(words) if spaces is None else spaces
+    targets = pack_marginals(marginals, marginals.argmax(axis=1), top_k, known)
+    return SoftDocument(id_, words, spaces, targets)
+
+
+def write_corpus(folder, shards, complete=True):
+    """Write documents shard by shard."""
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for number, documents in enumerate(shards):
+        file = shard_name(number)
+        tokens = sum(len(document.words) for document in documents)
+        sha256 = write_shard(folder / file, documents)
+        entries.append(Shard(file, len(documents), tokens, 0, 0, sha256, "-"))
+    manifest = Manifest(SOFT_LABELS, {"teachers": []}, {}, {}, complete, entries)
+    manifest.to_disk(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_soft():
+    """A document; the functions are fixtures, as tests cannot import from here."""
+    return soft_document
+
+
+@pytest.fixture(scope="session")
+def write_soft():
+    return write_corpus

@@ -1,0 +1,142 @@
+import json
+import shutil
+
+import numpy
+import pytest
+
+from spacy_distill.corpora.soft_shards import (
+    Manifest,
+    file_hash,
+    is_soft_corpus,
+    read_shard,
+    write_shard,
+)
+
+TARGETS = ("best", "counts", "tags", "probabilities")
+
+
+def assert_same(first, second):
+    for one, other in zip(first, second, strict=True):
+        assert one[:3] == other[:3]
+        for name in TARGETS:
+            found, expected = getattr(one.targets, name), getattr(other.targets, name)
+            assert found.dtype == expected.dtype
+            numpy.testing.assert_array_equal(found, expected)
+
+
+@pytest.fixture
+def documents(make_soft):
+    known = numpy.asarray([False, True, False])
+    odd = [["a", "", "b"][:1], ["\n", "木", "🧑‍🚀"], ['"', "\x00", "\u200b"]]
+    return [
+        *(make_soft(words, id_=f"file, {n}:1") for n, words in enumerate(odd)),
+        make_soft(["In", "New", "York"], [True, False, False], known=known),
+        make_soft(["same", "id"], id_="file, 0:1"),
+        make_soft(["word"] * 3000, top_k=3),
+    ]
+
+
+def test_documents_come_back_as_they_were(documents, tmp_path):
+    write_shard(tmp_path / "a.parquet", documents)
+    assert_same(list(read_shard(tmp_path / "a.parquet")), documents)
+
+
+def test_more_documents_than_are_read_at_once_come_back(make_soft, tmp_path):
+    many = [make_soft([f"w{n}"] * (n % 7), id_=str(n)) for n in range(1000)]
+    write_shard(tmp_path / "a.parquet", many)
+    assert_same(list(read_shard(tmp_path / "a.parquet")), many)
+
+
+def test_the_first_documents_do_not_need_the_rest(documents, tmp_path):
+    write_shard(tmp_path / "a.parquet", documents)
+    reader = read_shard(tmp_path / "a.parquet")
+    assert_same([next(reader)], documents[:1])
+    reader.close()
+
+
+def test_the_same_documents_give_the_same_bytes(documents, tmp_path):
+    digests = [write_shard(tmp_path / f"{name}.parquet", documents) for name in "ab"]
+    assert digests[0] == digests[1] == file_hash(tmp_path / "b.parquet")
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_datasets_reads_a_shard(documents, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    write_shard(tmp_path / "a.parquet", documents)
+    settings = {"data_files": str(tmp_path / "a.parquet"), "cache_dir": str(tmp_path / "cache")}
+    rows = datasets.load_dataset("parquet", split="train", streaming=True, **settings)
+    assert [row["words"] for row in rows] == [document.words for document in documents]
+
+
+def test_a_missing_shard_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.parquet' is missing\. Run the same"):
+        list(read_shard(tmp_path / "a.parquet"))
+
+
+def test_a_shard_with_another_checksum_is_named(documents, tmp_path):
+    digest = write_shard(tmp_path / "a.parquet", documents)
+    assert len(list(read_shard(tmp_path / "a.parquet", digest))) == len(documents)
+    write_shard(tmp_path / "a.parquet", documents[:1])
+    with pytest.raises(ValueError, match=r"a\.parquet' is not what .* Delete it"):
+        list(read_shard(tmp_path / "a.parquet", digest))
+
+
+@pytest.mark.parametrize("kind", ["empty", "text", "cut off", "foreign", "other columns"])
+def test_what_is_no_shard_is_named(documents, tmp_path, kind):
+    import pyarrow
+    import pyarrow.parquet
+
+    path = tmp_path / "a.parquet"
+    write_shard(path, documents)
+    if kind == "foreign":
+        pyarrow.parquet.write_table(pyarrow.table({"text": ["Anna sails"]}), path)
+    elif kind == "other columns":
+        table = pyarrow.parquet.read_table(path).drop_columns(["counts"])
+        pyarrow.parquet.write_table(table, path)
+    else:
+        data = {"empty": b"", "text": b"Anna sails", "cut off": path.read_bytes()[:-20]}[kind]
+        path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.parquet' cannot be read.* Delete it"):
+        list(read_shard(path))
+
+
+def test_a_manifest_comes_back_as_it_was(make_soft, write_soft, tmp_path):
+    folder = write_soft(tmp_path / "soft", [[make_soft(["a"])], [make_soft(["b", "c"])]])
+    manifest = Manifest.from_disk(folder)
+    data = json.loads((folder / "manifest.json").read_text(encoding="utf8"))
+    assert data["totals"] == {"documents": 2, "tokens": 3, "entities": 0, "misfits": 0}
+    shutil.copytree(folder, tmp_path / "copy")
+    manifest.to_disk(tmp_path / "copy")
+    assert (tmp_path / "copy/manifest.json").read_bytes() == (folder / "manifest.json").read_bytes()
+    assert is_soft_corpus(folder) and not is_soft_corpus(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "manifest.json",
+        "shard-000000.parquet",
+        "shard-000001.parquet",
+    ]
+
+
+def test_a_folder_without_manifest_is_no_soft_corpus(tmp_path):
+    with pytest.raises(ValueError, match=r"is no soft corpus: it has no manifest\.json"):
+        Manifest.from_disk(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "is no manifest"),
+        ("no json", "is no manifest"),
+        ("[]", "is no manifest"),
+        ("{}", "is no manifest"),
+        ('{"format": 1, "shards": [{"file": "a"}]}', "is no manifest"),
+        ('{"format": 1, "shards": [], "surprise": 1}', "is no manifest"),
+        ('{"format": 2}', "has format 2, expected 1"),
+        (b"\xff\xfe\x00", "is no manifest"),
+    ],
+)
+def test_what_is_no_manifest_is_named(tmp_path, text, message):
+    data = text if isinstance(text, bytes) else text.encode()
+    (tmp_path / "manifest.json").write_bytes(data)
+    with pytest.raises(ValueError, match=rf"manifest\.json' {message}"):
+        Manifest.from_disk(tmp_path)

@@ -1,0 +1,77 @@
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spacy_distill.corpora.soft_targets import (
+    LEAST_PROBABILITY,
+    pack_marginals,
+    unpack_marginals,
+)
+
+
+def random_marginals(seed, n_tokens, n_tags, peaked=3.0):
+    scores = peaked * numpy.random.default_rng(seed).normal(size=(n_tokens, n_tags))
+    odds = numpy.exp(scores - scores.max(axis=1, keepdims=True))
+    return (odds / odds.sum(axis=1, keepdims=True)).astype("float32")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 6), min_size=1), st.integers(1, 20))
+def test_what_was_packed_comes_back_to_half_precision(seed, lengths, n_tags):
+    documents = [random_marginals(seed + i, length, n_tags) for i, length in enumerate(lengths)]
+    packed = [pack_marginals(rows, rows.argmax(axis=1), 255) for rows in documents]
+    found = unpack_marginals(packed, n_tags)
+    expected = numpy.concatenate(documents)
+    assert found.dtype == numpy.float32
+    numpy.testing.assert_allclose(found, expected, rtol=1e-3, atol=LEAST_PROBABILITY)
+    for item, rows in zip(packed, documents, strict=True):
+        assert item.best.tolist() == rows.argmax(axis=1).tolist()
+        assert len(item.counts) == len(rows)
+
+
+@pytest.mark.parametrize("top_k", [1, 2, 5])
+def test_the_most_probable_tags_are_kept(top_k):
+    marginals = random_marginals(0, 30, 9, peaked=0.5)
+    packed = pack_marginals(marginals, marginals.argmax(axis=1), top_k)
+    assert packed.counts.tolist() == [top_k] * 30
+    found = unpack_marginals([packed], 9)
+    least = numpy.sort(marginals, axis=1)[:, -top_k][:, None]
+    assert ((found > 0) == (marginals >= least)).all()
+    # The most probable one first.
+    first = packed.tags.reshape(30, top_k)[:, 0]
+    assert first.tolist() == marginals.argmax(axis=1).tolist()
+
+
+def test_tiny_probabilities_are_left_out():
+    marginals = numpy.asarray([[1 - 3e-6, 1e-6, 2e-6], [0.5, 0.49998, 2e-5]], dtype="float32")
+    packed = pack_marginals(marginals, marginals.argmax(axis=1), 8)
+    assert packed.counts.tolist() == [1, 3]
+    assert packed.probabilities.dtype == numpy.float16
+
+
+def test_the_least_probability_that_is_kept_is_one_in_half_precision():
+    marginals = numpy.asarray([[1 - LEAST_PROBABILITY, LEAST_PROBABILITY]], dtype="float32")
+    found = unpack_marginals([pack_marginals(marginals, numpy.asarray([0]), 2)], 2)
+    assert found[0, 1] == pytest.approx(LEAST_PROBABILITY, rel=0.01)
+
+
+def test_equal_probabilities_are_kept_in_the_order_of_their_tags():
+    marginals = numpy.full((2, 5), 0.2, dtype="float32")
+    assert pack_marginals(marginals, numpy.zeros(2, int), 3).tags.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_of_unknown_tokens_nothing_is_kept():
+    marginals = random_marginals(1, 3, 5, peaked=0.1)
+    known = numpy.asarray([True, False, True])
+    packed = pack_marginals(marginals, marginals.argmax(axis=1), 2, known)
+    assert packed.counts.tolist() == [2, 0, 2]
+    assert not unpack_marginals([packed], 5)[1].any()
+
+
+def test_many_tags_have_room():
+    marginals = random_marginals(2, 4, 700)
+    packed = pack_marginals(marginals, marginals.argmax(axis=1), 255)
+    found = unpack_marginals([packed], 700)
+    assert (found.argmax(axis=1) == marginals.argmax(axis=1)).all()
+    assert packed.best.tolist() == marginals.argmax(axis=1).tolist()

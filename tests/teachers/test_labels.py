@@ -1,0 +1,105 @@
+"""Teachers under other labels."""
+
+import numpy
+import pytest
+from numpy.testing import assert_allclose
+
+from spacy_distill.chain import BiluoTags
+from spacy_distill.teachers import MappedTeacher, TeacherOptions, load_teacher
+from spacy_distill.teachers.labels import parse_label_map
+
+TEXTS = ["Anna sails to Oslo", "", "Oslo", "It rains in New York"]
+
+
+@pytest.fixture
+def docs(doc):
+    return [doc(text) for text in TEXTS]
+
+
+def columns(chain, labels, name):
+    return chain.marginals()[:, BiluoTags(tuple(labels)).names.index(name)]
+
+
+def test_renamed_labels_keep_their_probabilities(word_teacher, docs):
+    mapped = MappedTeacher(word_teacher, {"PER": "A-PERSON", "LOC": "PLACE"})
+    assert mapped.labels == ("A-PERSON", "PLACE")
+    before, after = word_teacher.predict_chain(docs), mapped.predict_chain(docs)
+    assert after.lengths.tolist() == before.lengths.tolist()
+    for prefix in "BILU":
+        for old, new in (("PER", "A-PERSON"), ("LOC", "PLACE")):
+            expected = columns(before, ("LOC", "PER"), f"{prefix}-{old}")
+            assert_allclose(columns(after, mapped.labels, f"{prefix}-{new}"), expected, atol=1e-5)
+
+
+def test_labels_that_become_one_add_up(word_teacher, docs):
+    mapped = MappedTeacher(word_teacher, {"PER": "NAME", "LOC": "NAME"})
+    before, after = word_teacher.predict_chain(docs), mapped.predict_chain(docs)
+    assert mapped.labels == ("NAME",)
+    expected = before.marginals()[:, 1:5] + before.marginals()[:, 5:]
+    assert_allclose(after.marginals()[:, 1:], expected, atol=1e-5)
+    assert_allclose(after.marginals()[:, 0], before.marginals()[:, 0], atol=1e-5)
+
+
+def test_of_labels_that_are_left_out_the_probability_goes_to_o(word_teacher, docs):
+    mapped = MappedTeacher(word_teacher, {"PER": "PER"})
+    before, after = word_teacher.predict_chain(docs), mapped.predict_chain(docs)
+    assert mapped.labels == ("PER",)
+    assert_allclose(after.marginals()[:, 1:], before.marginals()[:, 5:], atol=1e-5)
+    left = before.marginals()[:, 0] + before.marginals()[:, 1:5].sum(axis=1)
+    assert_allclose(after.marginals()[:, 0], left, atol=1e-5)
+
+
+def test_labels_that_are_new_ones_already_stay(word_teacher, docs):
+    """So that one map does for teachers of which some have the new labels."""
+    mapped = MappedTeacher(word_teacher, {"PERSON": "PER", "GPE": "LOC"})
+    assert mapped.labels == ("LOC", "PER")
+    expected = word_teacher.predict_chain(docs).marginals()
+    assert_allclose(mapped.predict_chain(docs).marginals(), expected, atol=1e-5)
+
+
+def test_labels_may_change_places(word_teacher, docs):
+    mapped = MappedTeacher(word_teacher, {"PER": "LOC", "LOC": "PER"})
+    before, after = word_teacher.predict_chain(docs), mapped.predict_chain(docs)
+    found = columns(after, mapped.labels, "U-PER")
+    assert_allclose(found, columns(before, ("LOC", "PER"), "U-LOC"), atol=1e-5)
+
+
+def test_what_the_teacher_does_not_know_stays_unknown(unsure_teacher, docs):
+    known = MappedTeacher(unsure_teacher, {"PER": "NAME"}).predict_chain(docs).known
+    numpy.testing.assert_array_equal(known, unsure_teacher.predict_chain(docs).known)
+
+
+def test_a_map_that_leaves_nothing_is_refused(word_teacher):
+    with pytest.raises(ValueError, match=r"takes GPE, but the teacher's labels are: LOC, PER"):
+        MappedTeacher(word_teacher, {"GPE": "PLACE"})
+
+
+def test_an_ensemble_of_teachers_with_different_labels(word_teacher, docs):
+    other = type(word_teacher)(labels=("PERSON", "PLACE", "SHIP"))
+    options = TeacherOptions(label_map={"PERSON": "PER", "PLACE": "LOC", "SHIP": "SHIP"})
+    # The first has no label that could become a SHIP.
+    with pytest.raises(ValueError, match="Only the teacher has: SHIP"):
+        load_teacher([word_teacher, other], options)
+    options = TeacherOptions(label_map={"PERSON": "PER", "PLACE": "LOC"})
+    teacher = load_teacher([word_teacher, other], options)
+    assert teacher.labels == ("LOC", "PER")
+    assert_allclose(teacher.predict_chain(docs).marginals().sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("", {}),
+        ("PERSON=PER", {"PERSON": "PER"}),
+        (" PERSON = PER , GPE=LOC,", {"PERSON": "PER", "GPE": "LOC"}),
+        ("WORK_OF_ART=WORK-OF-ART", {"WORK_OF_ART": "WORK-OF-ART"}),
+    ],
+)
+def test_a_label_map_is_read_as_it_is_typed(text, expected):
+    assert parse_label_map(text) == expected
+
+
+@pytest.mark.parametrize("text", ["PERSON", "PERSON=", "=PER", "PERSON=PER,LOC", "A:B"])
+def test_what_is_no_label_map_is_refused(text):
+    with pytest.raises(ValueError, match="is no pair of labels: write OLD=NEW"):
+        parse_label_map(text)

@@ -1,0 +1,174 @@
+"""From names and folders to teachers, and what tells one from another."""
+
+import os
+import shutil
+
+import pytest
+import spacy
+from spacy.util import get_package_path
+
+from spacy_distill.corpora.soft_shards import Manifest
+from spacy_distill.teachers import (
+    EnsembleTeacher,
+    MappedTeacher,
+    PipelineTeacher,
+    SoftTeacher,
+    TeacherOptions,
+    load_teacher,
+    sources,
+)
+from spacy_distill.teachers.sources import fingerprint, split_sources
+
+
+@pytest.fixture(scope="module")
+def ruler():
+    nlp = spacy.blank("en")
+    patterns = [{"label": label, "pattern": "Oslo"} for label in ("PER", "LOC")]
+    nlp.add_pipe("entity_ruler").add_patterns(patterns)
+    return nlp
+
+
+@pytest.fixture
+def folder(ruler, tmp_path):
+    ruler.to_disk(tmp_path / "teacher")
+    return tmp_path / "teacher"
+
+
+@pytest.fixture
+def package(ruler, tmp_path, monkeypatch):
+    """A pipeline's package as pip installs it, but for its metadata."""
+    name = "en_spacy_distill_tests"
+    inner = tmp_path / "site" / name / f"{name}-0.1"
+    inner.parent.mkdir(parents=True)
+    ruler.to_disk(inner)
+    (inner.parent / "__init__.py").write_text(
+        "from pathlib import Path\n"
+        "from spacy.util import load_model_from_init_py\n"
+        "def load(**overrides):\n"
+        "    return load_model_from_init_py(__file__, **overrides)\n"
+    )
+    shutil.copy(inner / "meta.json", inner.parent)
+    (inner.parent / "meta.json").write_text(
+        '{"lang": "en", "name": "spacy_distill_tests", "version": "0.1"}'
+    )
+    info = tmp_path / "site" / f"{name}-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    return name
+
+
+@pytest.mark.parametrize("kind", ["str", "Path", "pipeline"])
+def test_a_pipeline_and_its_folder_teach(ruler, folder, kind):
+    source = {"str": str(folder), "Path": folder, "pipeline": ruler}[kind]
+    teacher = load_teacher([source], TeacherOptions(confidence=0.7))
+    assert isinstance(teacher, PipelineTeacher) and teacher.labels == ("LOC", "PER")
+    chain = teacher.predict_chain([spacy.blank("en").make_doc("Oslo")])
+    assert chain.marginals().max() == pytest.approx(0.7, abs=1e-4)
+
+
+def test_a_package_teaches(package):
+    assert load_teacher([package]).labels == ("LOC", "PER")
+    found = fingerprint(package)
+    assert (found["name"], found["version"]) == (package, "0.1")
+    assert found["hash"] == fingerprint(get_package_path(package))["hash"]
+
+
+def test_a_soft_corpus_teaches(tmp_path):
+    Manifest(["B", "A"], {"teachers": []}, {}, {}, complete=True).to_disk(tmp_path)
+    teacher = load_teacher([tmp_path])
+    assert isinstance(teacher, SoftTeacher) and teacher.labels == ("B", "A")
+
+
+def test_anything_with_labels_and_chains_teaches(word_teacher):
+    assert load_teacher([word_teacher]) is word_teacher
+
+
+def test_several_teach_as_an_ensemble(ruler, folder, word_teacher):
+    teacher = load_teacher([folder, ruler, word_teacher], TeacherOptions(weights=(1, 2, 1)))
+    assert isinstance(teacher, EnsembleTeacher)
+    assert teacher.weights == [0.25, 0.5, 0.25]
+    assert [type(inner).__name__ for inner in teacher.teachers] == [
+        "PipelineTeacher",
+        "PipelineTeacher",
+        "WordTeacher",
+    ]
+
+
+def test_options_reach_the_pipeline(ruler):
+    options = TeacherOptions(pipe="entity_ruler", labels=("PER",), label_map={"PER": "NAME"})
+    teacher = load_teacher([ruler], options)
+    assert isinstance(teacher, MappedTeacher) and teacher.labels == ("NAME",)
+    with pytest.raises(ValueError, match="no component 'ner'"):
+        load_teacher([ruler], TeacherOptions(pipe="ner"))
+
+
+def test_weights_have_to_be_as_many_as_teachers(ruler):
+    with pytest.raises(ValueError, match="found 1 teachers and the weights"):
+        load_teacher([ruler], TeacherOptions(weights=(1.0, 2.0)))
+
+
+@pytest.mark.parametrize("function", ["load", "fingerprint"])
+def test_a_name_of_nothing_is_answered_without_the_hub(monkeypatch, tmp_path, function):
+    monkeypatch.setattr(sources, "TokenClassificationTeacher", None)
+    act = {"load": lambda name: load_teacher([name]), "fingerprint": fingerprint}[function]
+    for name in ("no_such_pipeline", str(tmp_path / "none"), "./a", "a/b/c", ""):
+        if name:
+            with pytest.raises(ValueError, match=f"There is no teacher '{name}'"):
+                act(name)
+
+
+def test_a_folder_of_something_else_is_told_from_a_teacher(tmp_path):
+    (tmp_path / "notes.txt").write_text("Anna sails.")
+    for path in (tmp_path, tmp_path / "notes.txt"):
+        with pytest.raises(ValueError, match=r"is no teacher: it has no meta\.json"):
+            load_teacher([path])
+
+
+def test_teachers_are_typed_with_commas(tmp_path):
+    assert split_sources("a, b/c ,d") == ["a", "b/c", "d"]
+    odd = tmp_path / "a,b"
+    odd.mkdir()
+    assert split_sources(str(odd)) == [str(odd)]
+
+
+def test_a_fingerprint_is_of_the_content_and_not_of_the_place(folder, tmp_path):
+    before = fingerprint(folder)
+    assert before == fingerprint(str(folder)) and before["version"] == ""
+    moved = tmp_path / "else" / "where"
+    shutil.copytree(folder, moved)
+    assert fingerprint(moved)["hash"] == before["hash"]
+    # Python's and the file system's own doings are no change either.
+    (moved / "__pycache__").mkdir()
+    (moved / "__pycache__" / "a.pyc").write_bytes(b"1")
+    os.utime(moved / "meta.json", (0, 0))
+    assert fingerprint(moved)["hash"] == before["hash"]
+
+
+def test_a_fingerprint_changes_with_every_byte_name_and_file(folder):
+    hashes = {fingerprint(folder)["hash"]}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = bytearray(path.read_bytes())
+        if not data:
+            continue
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+        hashes.add(fingerprint(folder)["hash"])
+        assert len(hashes) > 1
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    n_files = sum(path.stat().st_size > 0 for path in folder.rglob("*") if path.is_file())
+    assert len(hashes) == n_files + 1
+    (folder / "meta.json").rename(folder / "meta2.json")
+    hashes.add(fingerprint(folder)["hash"])
+    (folder / "empty").touch()
+    hashes.add(fingerprint(folder)["hash"])
+    assert len(hashes) == n_files + 3
+
+
+def test_a_pipeline_in_memory_has_a_fingerprint(ruler):
+    found = fingerprint(ruler)
+    assert found["name"] == "en_pipeline" and found == fingerprint(ruler)
+    other = spacy.blank("en")
+    other.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Anna"}])
+    assert fingerprint(other)["hash"] != found["hash"]

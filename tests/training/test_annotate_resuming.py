@@ -1,0 +1,198 @@
+"""A run that is killed goes on when it is started again, and the result has the same bytes."""
+
+import io
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from spacy_distill.teachers import TeacherOptions
+from spacy_distill.training.annotate import annotate
+
+
+@pytest.fixture
+def run(ner_folder, text_file, tmp_path):
+    def annotated(output="soft", **settings):
+        settings = {"teacher": ner_folder, "source": str(text_file), "shard_size": 150, **settings}
+        return annotate(output=tmp_path / output, batch_size=4, stderr=io.StringIO(), **settings)
+
+    return annotated
+
+
+@pytest.fixture
+def in_child():
+    """Does something in a copy of this process, which may be killed. The result is its exit
+    status, or minus the signal that ended it."""
+
+    def status(work):
+        child = os.fork()
+        if child == 0:
+            try:
+                work()
+                os._exit(0)
+            except BaseException:
+                os._exit(1)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    return status
+
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_killed_at_random_moments(run, in_child, contents, tmp_path):
+    run("unbroken")
+    begin = time.monotonic()
+    run("again")
+    duration = time.monotonic() - begin
+    rng = random.Random(0)
+
+    def run_until_killed():
+        # The kernel ends the process as kill -9 does: nothing is caught or tidied up.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.2, 1.0) * duration)
+        run()
+
+    statuses = []
+    while len(statuses) < 8 and 0 not in statuses:
+        statuses.append(in_child(run_until_killed))
+        rng.random()
+    assert set(statuses) <= {0, -signal.SIGALRM} and -signal.SIGALRM in statuses
+    run()
+    assert contents(tmp_path / "soft") == contents(tmp_path / "unbroken")
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_at_every_step_of_the_writing(run, in_child, contents, tmp_path, moment):
+    """Shards and the manifest each get into their place by a `replace`: the run is ended right
+    before and right after each of these, one further on each time."""
+    run("unbroken", limit=12)
+    replace = Path.replace
+
+    def run_until(last_step):
+        steps = []
+
+        def replace_or_die(self, target):
+            steps.append(target)
+            if len(steps) == last_step and moment == "before":
+                kill()
+            result = replace(self, target)
+            if len(steps) == last_step:
+                kill()
+            return result
+
+        Path.replace = replace_or_die
+        run(limit=12)
+
+    statuses = []
+    while 0 not in statuses:
+        # Dying at the first step each time would never come to an end.
+        last_step = 1 + len(statuses) % 3
+        statuses.append(in_child(lambda: run_until(last_step)))  # noqa: B023
+        assert len(statuses) < 60
+    assert statuses[:-1] == [-signal.SIGKILL] * (len(statuses) - 1) and len(statuses) > 4
+    assert contents(tmp_path / "soft") == contents(tmp_path / "unbroken")
+
+
+def test_killed_while_a_shard_is_written(run, in_child, contents, tmp_path):
+    """What is left of it is not in the way of another corpus either."""
+    import pyarrow.parquet
+
+    def write_half(table, path, **settings):
+        Path(path).write_bytes(b"PAR1")
+        if "000002" in str(path):
+            kill()
+        return write_table(table, path, **settings)
+
+    def run_until_written():
+        pyarrow.parquet.write_table = write_half
+        run()
+
+    write_table = pyarrow.parquet.write_table
+    assert in_child(run_until_written) == -signal.SIGKILL
+    assert (tmp_path / "soft" / ".shard-000002.parquet-unfinished").exists()
+    with pytest.raises(ValueError, match="the setting top_k"):
+        run(top_k=2)
+    run("unbroken", top_k=2)
+    run(top_k=2, overwrite=True)
+    assert contents(tmp_path / "soft") == contents(tmp_path / "unbroken")
+
+
+def test_killed_before_the_first_manifest_is_there(run, in_child, contents, tmp_path):
+    run("unbroken", limit=4)
+    (tmp_path / "soft").mkdir()
+    (tmp_path / "soft" / ".manifest.json-unfinished").write_text("{")
+    run(limit=4)
+    assert contents(tmp_path / "soft") == contents(tmp_path / "unbroken")
+
+
+def test_a_shard_that_was_deleted_is_made_again(run, contents, tmp_path):
+    run()
+    before = contents(tmp_path / "soft")
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "soft").glob("*.parquet")}
+    deleted = tmp_path / "soft" / "shard-000001.parquet"
+    deleted.unlink()
+    run()
+    assert contents(tmp_path / "soft") == before
+    times.pop(deleted)
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
+def test_a_damaged_shard_is_named_and_stays(run, contents, tmp_path):
+    run()
+    before = contents(tmp_path / "soft")
+    path = tmp_path / "soft" / "shard-000001.parquet"
+    data = bytearray(before[path.name])
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"shard-000001\.parquet' is not .*checksum.*Delete"):
+        run()
+    assert path.read_bytes() == data
+    path.unlink()
+    run()
+    assert contents(tmp_path / "soft") == before
+
+
+def test_overwriting_replaces_a_corpus_by_a_shorter_one(run, contents, tmp_path):
+    run()
+    run(limit=3, overwrite=True)
+    run("new", limit=3)
+    assert contents(tmp_path / "soft") == contents(tmp_path / "new")
+
+
+def test_what_cannot_be_replaced_is_not_deleted(run, contents, tmp_path):
+    """Neither when the teacher turns out to be none, nor what is no part of a corpus."""
+    run()
+    (tmp_path / "soft" / "notes.txt").write_text("Made on Monday.")
+    before = contents(tmp_path / "soft")
+    with pytest.raises(ValueError, match="no component 'tagger'"):
+        run(teacher_options=TeacherOptions(pipe="tagger"), overwrite=True)
+    with pytest.raises(ValueError, match="There is no teacher"):
+        run(teacher="no-teacher", overwrite=True)
+    assert contents(tmp_path / "soft") == before
+    run(limit=3, overwrite=True)
+    assert (tmp_path / "soft" / "notes.txt").read_text() == "Made on Monday."
+
+
+def test_a_folder_of_something_else_is_not_written_to(run, contents, tmp_path):
+    (tmp_path / "soft").mkdir()
+    (tmp_path / "soft" / "thesis.txt").write_text("Long work")
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match=r"not empty and has no soft corpus"):
+            run(overwrite=overwrite)
+    assert contents(tmp_path / "soft") == {"thesis.txt": b"Long work"}
+    with pytest.raises(ValueError, match="is a file"):
+        run("soft/thesis.txt")
+
+
+def test_a_folder_in_the_input_is_not_written_to(run, text_file, tmp_path):
+    """The next run would take what this one wrote for text."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.txt").write_bytes(text_file.read_bytes())
+    with pytest.raises(ValueError, match="is in the input"):
+        run("data/soft", source=str(tmp_path / "data"))
+    assert not (tmp_path / "data" / "soft").exists()

@@ -1,0 +1,126 @@
+"""A teacher reads documents for a soft corpus."""
+
+import numpy
+import pytest
+import spacy
+from spacy.language import Language
+
+from spacy_distill.chain import BiluoTags, LinearChain, constraints
+from spacy_distill.corpora.inputs import InputDocument
+from spacy_distill.corpora.soft_shards import write_shard
+from spacy_distill.teachers import EnsembleTeacher, MappedTeacher, PipelineTeacher, load_teacher
+from spacy_distill.training.annotator import Annotator
+
+
+@Language.component("spacy_distill_tests_afraid_of_storms", assigns=["doc.ents"])
+def afraid_of_storms(doc):
+    if "storm" in doc.text:
+        raise RuntimeError("no pipeline for bad weather")
+    return doc
+
+
+class PeakedTeacher:
+    """As sure as a good model is: most tokens have one probable tag, some have several. It has the
+    18 labels of OntoNotes, that is 73 tags."""
+
+    labels = tuple(f"LABEL{number}" for number in range(18))
+
+    def predict_chain(self, docs):
+        rng = numpy.random.default_rng(len(docs))
+        lengths = numpy.asarray([len(doc) for doc in docs])
+        emissions = 2 * rng.normal(size=(lengths.sum(), 73))
+        emissions[:, 0] += rng.choice([14, 8, 2], p=[0.8, 0.15, 0.05], size=len(emissions))
+        return LinearChain(emissions.astype("float32"), lengths, *constraints_of(18))
+
+
+def constraints_of(n_labels):
+    start, transitions, end = constraints(n_labels)
+    return transitions, start, end
+
+
+def as_documents(texts):
+    return [InputDocument(f"texts:{number}", text) for number, text in enumerate(texts, 1)]
+
+
+def test_the_order_of_the_input_stays(teacher):
+    texts = ["Anna Berg sails to Oslo .", "x", "It rains .", "In Kiel waits Carl Lund ."] * 3
+    annotator = Annotator(PipelineTeacher(teacher), top_k=9, batch_size=2)
+    documents, entities, misfits = annotator.annotate(as_documents(texts))
+    assert [doc.id for doc in documents] == [f"texts:{n}" for n in range(1, 13)]
+    assert [" ".join(doc.words) for doc in documents] == texts
+    assert misfits == 0
+    tags = BiluoTags(annotator.teacher.labels)
+    found = [tags.spans(doc.targets.best) for doc in documents]
+    assert found[0] == [(0, 2, "PER"), (4, 5, "LOC")] and found[3] == found[7] == found[11]
+    assert entities == sum(map(len, found))
+
+
+@pytest.mark.parametrize("wrap", ["alone", "mapped", "ensemble"])
+def test_entities_that_do_not_fit_the_words_of_the_input_are_counted(teacher, wrap):
+    inner = PipelineTeacher(teacher)
+    wraps = {
+        "alone": lambda: inner,
+        "mapped": lambda: MappedTeacher(inner, {"PER": "NAME", "LOC": "NAME"}),
+        "ensemble": lambda: EnsembleTeacher([inner]),
+    }
+    annotator = Annotator(wraps[wrap](), top_k=9, batch_size=2)
+    text, words = "Anna Berg sails to Oslo .", ["Anna", "Berg sails", "to", "Oslo", "."]
+    document = InputDocument("a", text, words, [True, True, True, True, False])
+    for _ in range(2):
+        (soft,), _, misfits = annotator.annotate([document])
+        assert misfits == 1
+        assert soft.words == words
+        # The token with the border in it is unknown; that the entity begins before it is known.
+        assert [count > 0 for count in soft.targets.counts] == [True, False, True, True, True]
+
+
+def test_a_failing_teacher_names_the_documents():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("spacy_distill_tests_afraid_of_storms")
+    teacher = PipelineTeacher(nlp, labels=["PER"])
+    texts = ["It rains", "It rains and rains", "A storm comes up on the sea"]
+    annotator = Annotator(teacher, top_k=3, batch_size=1)
+    message = r"failed on one of the documents texts:3 .*no pipeline for bad weather"
+    with pytest.raises(ValueError, match=message):
+        annotator.annotate(as_documents(texts))
+    assert len(annotator.annotate(as_documents(texts[:2])).documents) == 2
+
+
+def test_a_teacher_without_tokenizer_needs_a_language():
+    with pytest.raises(ValueError, match=r"has no tokenizer of words.*--lang en"):
+        Annotator(PeakedTeacher(), top_k=8, batch_size=4)
+    annotator = Annotator(PeakedTeacher(), lang="en", top_k=8, batch_size=4)
+    (soft,), _, _ = annotator.annotate(as_documents(["Don't sail"]))
+    assert soft.words == ["Do", "n't", "sail"]
+
+
+def test_the_language_takes_the_place_of_the_teachers_tokenizer(ner_folder):
+    nlp = spacy.load(ner_folder)
+    nlp.tokenizer = spacy.tokenizer.Tokenizer(nlp.vocab)
+    for lang, words in ((None, ["Anna", "sails."]), ("en", ["Anna", "sails", "."])):
+        annotator = Annotator(load_teacher([nlp]), lang=lang, top_k=8, batch_size=4)
+        (soft,), _, _ = annotator.annotate(as_documents(["Anna sails."]))
+        assert soft.words == words
+
+
+def test_long_documents_are_read_as_a_whole(ner_folder):
+    text = "Anna Berg sails to Oslo . " * 2000
+    annotator = Annotator(load_teacher([spacy.load(ner_folder)]), top_k=2, batch_size=4)
+    (soft,), entities, _ = annotator.annotate(as_documents([text]))
+    assert len(soft.words) == 12_000
+    assert len(soft.targets.best) == 12_000 and entities > 1000
+
+
+def test_a_token_takes_at_most_48_bytes_on_disk(tmp_path):
+    rng = numpy.random.default_rng(0)
+    words = ["".join(chr(97 + n) for n in rng.integers(26, size=2 + n % 9)) for n in range(8000)]
+    # As often as words of a language are.
+    ranks = numpy.minimum(rng.zipf(1.3, size=40_000) - 1, len(words) - 1)
+    texts = [" ".join(words[rank] for rank in ranks[n : n + 25]) for n in range(0, 40_000, 25)]
+    annotator = Annotator(PeakedTeacher(), lang="en", top_k=8, batch_size=64)
+    documents = annotator.annotate(as_documents(texts)).documents
+    kept = numpy.concatenate([doc.targets.counts for doc in documents])
+    assert kept.max() == 8 and kept.mean() > 3
+    write_shard(tmp_path / "a.parquet", documents)
+    n_tokens = sum(len(doc.words) for doc in documents)
+    assert (tmp_path / "a.parquet").stat().st_size / n_tokens <= 48
