@@ -5,8 +5,8 @@ python benchmarks/agreement.py en_core_web_sm --text one/train.spacy --text two/
 
 The teacher writes down once what it thinks of the texts, shuffled, and its entities in the
 development and test texts, which take the place of gold ones. Each size, in documents, is one
-distillation from the first documents of the soft corpus with the commands that a user types; a
-second run goes on where the first one stopped.
+distillation from the first documents of the soft corpus (and their variants) with the commands that
+a user types; a second run goes on where the first one stopped.
 """
 
 import json
@@ -86,6 +86,8 @@ def main(
     dev: Annotated[List[str], typer.Option(help="Text to choose the best step by; may repeat")],
     test: Annotated[List[str], typer.Option(help="Text to agree on; may repeat")],
     vectors: Annotated[Path, typer.Option(help="Word vectors of the student")],
+    augment: Annotated[int, typer.Option(help="Variants of each document")] = 0,
+    config: Annotated[Path, typer.Option(help="The student's config")] = Path("configs/soft.cfg"),
     sizes: Annotated[str, typer.Option(help="Documents to learn from; 0 is all")] = "0",
     options: Annotated[str, typer.Option(help="More config overrides")] = "",
     store: Annotated[Path, typer.Option(help="Folder of the runs")] = Path(
@@ -99,6 +101,7 @@ def main(
     soft = store / "soft"
     write_shuffled(text, store / "text.jsonl")
     annotate: List[Any] = ["-m", "spacy", "distill-annotate", teacher, store / "text.jsonl", soft]
+    annotate += ["--augment", augment, "--words", vectors.absolute()]
     run(*annotate, log=store / "annotate.log")
     for part, sources in (("dev", dev), ("test", test)):
         write_entities(teacher, sources, store / f"{part}.spacy")
@@ -107,13 +110,16 @@ def main(
         folder = store / f"{size or 'all'}"
         result = store / f"{size or 'all'}.json"
         if not result.exists():
-            command: List[Any] = ["-m", "spacy", "distill", soft, "configs/student.cfg"]
+            command: List[Any] = ["-m", "spacy", "distill", soft, config]
             command += ["--output", folder, "--overwrite", "--paths.soft", soft]
             command += ["--paths.dev", store / "dev.spacy", "--paths.vectors", vectors.absolute()]
-            command += ["--distillation.corpus", "corpora.soft", "--distillation.max_epochs", -1]
-            command += ["--corpora.soft.limit", size, "--training.logger.progress_bar", "false"]
+            command += ["--corpora.distillation.limit", size * (1 + augment)]
+            command += ["--training.logger.progress_bar", "false"]
             seconds = run(*command, *options.split(), log=store / f"{size or 'all'}.log")
-            scores: Dict[str, Any] = {"seconds": seconds, "words": count_words(soft, size)}
+            scores: Dict[str, Any] = {
+                "seconds": seconds,
+                "words": count_words(soft, size * (1 + augment)),
+            }
             for part in ("dev", "test"):
                 scores[part] = score(folder / "model-best", store / f"{part}.spacy")
             write_whole(result, json.dumps(scores, indent=1) + "\n")

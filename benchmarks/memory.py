@@ -48,12 +48,10 @@ def repeat(soft: Path, output: Path, tokens: int) -> int:
 
 def train(soft: Path, steps: int, dev: Path, vectors: Path, folder: Path) -> List[List[float]]:
     """Distil and watch. RETURNS (List[List[float]]): Seconds and megabytes."""
-    command = [sys.executable, "-m", "spacy", "distill", soft, "configs/student.cfg"]
+    command = [sys.executable, "-m", "spacy", "distill", soft, "configs/soft.cfg"]
     command += ["--output", folder / "student", "--overwrite", "--paths.soft", soft]
     command += ["--paths.dev", dev, "--paths.vectors", vectors]
-    command += ["--distillation.corpus", "corpora.soft", "--distillation.max_epochs", "-1"]
-    command += ["--distillation.max_steps", steps, "--training.patience", 0]
-    command += ["--training.eval_frequency", 500, "--training.logger.progress_bar", "false"]
+    command += ["--distillation.max_steps", steps, "--training.logger.progress_bar", "false"]
     curve = []
     start = perf_counter()
     with (folder / "train.log").open("w", encoding="utf8") as log:

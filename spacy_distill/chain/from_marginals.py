@@ -10,9 +10,9 @@ from .linear_chain import LinearChain
 
 # Least probability of a tag, so that what was rounded away does not make a sentence impossible.
 FLOOR = 1e-8
-# Of the probability, so much is moved to a sequence that is to be the best one. With the parses of
-# en_core_web_sm on CoNLL-2003's test set, 0.2 is enough for 99.97 % of the sentences, 0.3 for all.
-BEST_WEIGHT = 0.3
+# Of the probability, so much is moved to a sequence that is to be the best one; more only where that
+# is not enough. With the parses of en_core_web_sm on CoNLL-2003's test set, 0.3 is always enough.
+BEST_WEIGHTS = (0.3, 0.6, 1.0)
 
 
 def chain_from_marginals(
@@ -60,16 +60,20 @@ def chain_with_best(chain: LinearChain, best: Ints1d) -> LinearChain:
     """Make a sequence the most probable one by averaging with it, there where it is not.
 
     chain (LinearChain): A chain of BILUO tags.
-    best (Ints1d): (tokens,) tags.
-    RETURNS (LinearChain): The chain, or one with BEST_WEIGHT of its probability moved to `best` at
-        the tokens at which the two differ.
+    best (Ints1d): (tokens,) tags of a possible sequence.
+    RETURNS (LinearChain): The chain, or one with the first of BEST_WEIGHTS that is enough of its
+        probability moved to `best` at the tokens at which the two differ.
     """
-    differs = chain.argmax() != best
-    if not differs.any():
-        return chain
     xp = get_array_module(best)
-    weight = xp.where(differs, BEST_WEIGHT, 0)[:, None]
-    marginals = chain.marginals()
-    only_best = best[:, None] == xp.arange(marginals.shape[1])
-    averaged = marginals * (1 - weight) + only_best * weight
-    return chain_from_marginals(averaged, chain.lengths, chain.known)
+    changed = chain
+    differs = xp.zeros(len(best), dtype=bool)
+    only_best = best[:, None] == xp.arange(len(chain.start))
+    for weight in BEST_WEIGHTS:
+        wrong = changed.argmax() != best
+        if not wrong.any():
+            break
+        differs |= wrong
+        moved = xp.where(differs, weight, 0)[:, None]
+        averaged = chain.marginals() * (1 - moved) + only_best * moved
+        changed = chain_from_marginals(averaged, chain.lengths, chain.known)
+    return changed

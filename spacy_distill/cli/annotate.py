@@ -7,6 +7,7 @@ import typer
 from spacy.cli._util import Arg, Opt, app, import_code
 from wasabi import msg
 
+from ..corpora.word_list import read_words
 from ..teachers.sources import DEFAULT_OPTIONS, split_sources
 from ..training.annotate import annotate
 from ..training.annotation_workers import SHARD_SIZE
@@ -41,6 +42,14 @@ def annotate_cli(
     ),
     n_process: int = Opt(1, "--n-process", "-n", help="Processes that each load the teacher"),
     limit: int = Opt(0, "--limit", "-l", help="Documents to read at the most; 0 is no limit"),
+    augment: int = Opt(
+        0, "--augment", help="Variants of each document to annotate too, with other names in it"
+    ),
+    words: Optional[Path] = Opt(
+        None,
+        "--words",
+        help="Words for the variants: a file with one a line, or a pipeline with word vectors",
+    ),
     text_field: str = Opt("text", "--text-field", help="Column of the text"),
     lang: Optional[str] = Opt(
         None, "--lang", help="Language of the tokenizer; the teacher's own one if left out"
@@ -80,13 +89,15 @@ def annotate_cli(
             n_process=n_process,
             shard_size=shard_size,
             limit=limit,
+            augment=augment,
+            words=() if words is None else list(read_words(words)),
             use_gpu=use_gpu,
             overwrite=overwrite,
         )
     except KeyboardInterrupt:
         msg.warn("Interrupted", f"Run the same command again to go on: {output}")
         raise typer.Exit(130) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         msg.fail(" ".join(str(error).split()), exits=1)
     documents, tokens, entities, misfits = (
         sum(getattr(shard, name) for shard in manifest.shards)

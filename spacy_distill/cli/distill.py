@@ -91,7 +91,7 @@ def distill_cli(
         problems = [f"{' -> '.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors or []]
         details = "; ".join(problems) or error.desc or error.title
         msg.fail(f"The config {student_config} is not valid: {details}", exits=1)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         if verbose:
             raise
         msg.fail(" ".join(str(error).split()), exits=1)

@@ -8,8 +8,9 @@ from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
 from ..corpora.inputs import Input
+from ..corpora.word_list import read_words
 from ..vectors.distill_vectors import distill_vectors
-from ..vectors.table import read_words, require_replaceable, write_pipeline
+from ..vectors.table import require_replaceable, write_pipeline
 
 
 @app.command("distill-vectors")

@@ -118,7 +118,7 @@ def _as_example(nlp: Language, document: SoftDocument) -> Example:
     source = Doc(nlp.vocab, words=document.words, spaces=document.spaces)
     targets = document.targets
     # As spaCy's Corpus does: without spaces, the words are taken as they are.
-    predicted = plain_copy(source) if source.has_unknown_spaces else nlp.make_doc(source.text)
+    predicted = plain_copy(source) if source.has_unknown_spaces else nlp.tokenizer(source.text)
     if [token.text for token in predicted] == document.words:
         reference = source
     else:

@@ -123,9 +123,7 @@ def write_shard(path: Path, documents: Sequence[SoftDocument]) -> str:
     documents (Sequence[SoftDocument]): The documents.
     RETURNS (str): The file's sha256.
     """
-    import pyarrow
-    import pyarrow.parquet
-
+    pyarrow = _import_pyarrow()
     table = pyarrow.table(
         {
             "id": pyarrow.array([document.id for document in documents], pyarrow.string()),
@@ -156,9 +154,7 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
     YIELDS (SoftDocument): The documents, in order.
     RAISES (ValueError): The file is missing, is not what it was, or cannot be read.
     """
-    import pyarrow
-    import pyarrow.parquet
-
+    pyarrow = _import_pyarrow()
     if not path.is_file():
         raise ValueError(
             f"The shard '{path}' is missing. Run the same `distill-annotate` again to make it."
@@ -188,10 +184,22 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _import_pyarrow() -> Any:
+    # Not at the top: it comes with the train extra, and students run without it.
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImportError(
+            "A soft corpus needs the library pyarrow. Install it with "
+            '`pip install "spacy-distill[train]"`.'
+        ) from error
+    return pyarrow
+
+
 def _lists(rows: Sequence, kind: Any) -> Any:
     """An arrow array of lists, out of numpy arrays or lists."""
-    import pyarrow
-
+    pyarrow = _import_pyarrow()
     offsets = numpy.concatenate([[0], numpy.cumsum([len(row) for row in rows])]).astype("int32")
     if rows and isinstance(rows[0], numpy.ndarray):
         values = pyarrow.array(numpy.concatenate(rows), kind)

@@ -12,7 +12,7 @@ from ..corpora.plain_docs import plain_copy
 from .annotations import AnnotationTeacher
 from .beam_ner import BeamTeacher
 from .protocol import Teacher
-from .tokens import align, carry_over, count_misfits, same_words
+from .tokens import align, carry_over, same_words
 from .transition_ner import TransitionTeacher
 
 
@@ -88,9 +88,10 @@ class PipelineTeacher:
         if all(same_words(mine, doc) for mine, doc in zip(own, docs, strict=True)):
             return chain
         blocks = align(own, docs)
-        self.n_misfits += count_misfits(chain, self.labels, blocks)
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
-        return carry_over(chain, self.labels, blocks, lengths)
+        carried, n_misfits = carry_over(chain, self.labels, blocks, lengths)
+        self.n_misfits += n_misfits
+        return carried
 
     def _own_doc(self, doc: Doc) -> Doc:
         # Without spaces there is no text, and a tokenizer that changes it leaves nothing to align.

@@ -50,7 +50,8 @@ class SoftTeacher:
         if all(item.source is None for item in targets):
             return chain
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
-        return carry_over(chain, self.labels, align(sources, docs), lengths)
+        carried, _ = carry_over(chain, self.labels, align(sources, docs), lengths)
+        return carried
 
     def _from_gold(self, doc: Doc) -> SoftTargets:
         if len(doc) and not doc.has_annotation("ENT_IOB"):

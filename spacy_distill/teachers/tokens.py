@@ -1,6 +1,6 @@
 """What a teacher thinks, carried over to the tokens of another tokenizer."""
 
-from typing import NamedTuple, Sequence
+from typing import List, NamedTuple, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -58,18 +58,22 @@ def align(sources: Sequence[Doc], targets: Sequence[Doc]) -> Blocks:
     return Blocks(*(numpy.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def carry_over(chain: LinearChain, labels: Sequence[str], blocks: Blocks, lengths: Ints1d):
+def carry_over(
+    chain: LinearChain, labels: Sequence[str], blocks: Blocks, lengths: Ints1d
+) -> Tuple[LinearChain, int]:
     """Carry a chain over to other tokens of the same texts.
 
     Where a token is split, an entity goes on over its parts. Where tokens are joined, the new token
     takes the probability that an entity covers all of it, or none does. An entity with a border
-    inside a token fits no tag: where that is what the teacher thinks, the token is unknown.
+    inside a token fits no tags: the tokens of the teacher's best entities of which that is so are
+    unknown, and so is a token whose borders are more likely to be crossed than not.
 
     chain (LinearChain): A chain over the source's tokens.
     labels (Sequence[str]): Its labels.
     blocks (Blocks): The alignment.
     lengths (Ints1d): (documents,) the target's tokens, a numpy array.
-    RETURNS (LinearChain): The chain over the target's tokens.
+    RETURNS (Tuple[LinearChain, int]): The chain over the target's tokens, and the number of best
+        entities that do not fit these.
     """
     units = _to_numpy(chain.marginals())[blocks.source]
     joined = numpy.flatnonzero(blocks.n_source > 1)
@@ -80,21 +84,25 @@ def carry_over(chain: LinearChain, labels: Sequence[str], blocks: Blocks, length
     if chain.known is not None:
         unknown = numpy.append(0, numpy.cumsum(~_to_numpy(chain.known)))
         known &= unknown[blocks.source + blocks.n_source] == unknown[blocks.source]
+    misfits = _misfits(chain, labels, blocks)
+    for start, end in misfits:
+        known &= (blocks.source >= end) | (blocks.source + blocks.n_source <= start)
     rows = _split(units / numpy.maximum(fit, 1e-8), blocks.n_target)
     xp = get_current_ops().xp
     token_known = numpy.repeat(known, blocks.n_target)
     mask = None if token_known.all() else xp.asarray(token_known)
-    return chain_from_marginals(xp.asarray(rows), lengths, mask)
+    return chain_from_marginals(xp.asarray(rows), lengths, mask), len(misfits)
 
 
-def count_misfits(chain: LinearChain, labels: Sequence[str], blocks: Blocks) -> int:
-    """RETURNS (int): How many of the chain's best entities have a border inside a block."""
+def _misfits(chain: LinearChain, labels: Sequence[str], blocks: Blocks) -> List[Tuple[int, int]]:
+    """RETURNS (List[Tuple[int, int]]): First row and row after the last of the chain's best
+    entities that have a border inside a block."""
     n_tokens = len(chain.emissions)
     begins, ends = numpy.zeros(n_tokens + 1, dtype=bool), numpy.zeros(n_tokens + 1, dtype=bool)
     begins[blocks.source] = True
     ends[blocks.source + blocks.n_source] = True
     spans = BiluoTags(tuple(labels)).spans(_to_numpy(chain.argmax()))
-    return sum(not (begins[start] and ends[end]) for start, end, _ in spans)
+    return [(start, end) for start, end, _ in spans if not (begins[start] and ends[end])]
 
 
 def _join(chain: LinearChain, labels: Sequence[str], starts: Ints1d, counts: Ints1d) -> Floats2d:

@@ -12,6 +12,7 @@ from typing import IO, Any, Deque, Dict, Iterable, Iterator, List, Optional, Seq
 
 from tqdm import tqdm
 
+from ..corpora.augmentation import with_variants
 from ..corpora.inputs import Input, InputDocument
 from ..corpora.soft_shards import MANIFEST, Manifest, Shard, file_hash, is_soft_corpus
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, fingerprint
@@ -31,6 +32,8 @@ def annotate(
     n_process: int = 1,
     shard_size: int = SHARD_SIZE,
     limit: int = 0,
+    augment: int = 0,
+    words: Sequence[str] = (),
     use_gpu: int = -1,
     overwrite: bool = False,
     stderr: IO = sys.stderr,
@@ -53,6 +56,8 @@ def annotate(
     n_process (int): Processes that each load the teacher; the result is the same.
     shard_size (int): Characters of text in a shard.
     limit (int): Documents to read at the most; 0 is no limit.
+    augment (int): Variants of each document to annotate too, as `with_variants` makes them.
+    words (Sequence[str]): A list of words for the variants.
     use_gpu (int): GPU id, -1 for the CPU.
     overwrite (bool): Whether a soft corpus that is in the folder may be replaced.
     stderr (IO): Where the progress goes.
@@ -62,10 +67,22 @@ def annotate(
     """
     _require_sizes(top_k=(top_k, 255), batch_size=(batch_size, None), n_process=(n_process, None))
     _require_sizes(shard_size=(shard_size, None))
-    if limit < 0:
-        raise ValueError(f"limit has to be 0 or more: found {limit}.")
+    for name, value in (("limit", limit), ("augment", augment)):
+        if value < 0:
+            raise ValueError(f"{name} has to be 0 or more: found {value}.")
     sources = tuple(teacher) if isinstance(teacher, (list, tuple)) else (teacher,)
-    plan = Annotation(sources, teacher_options, lang, top_k, batch_size, shard_size, limit, use_gpu)
+    plan = Annotation(
+        sources,
+        teacher_options,
+        lang,
+        top_k,
+        batch_size,
+        shard_size,
+        limit,
+        augment,
+        tuple(words),
+        use_gpu,
+    )
     folder = Path(output)
     documents = Input(source, text_field=text_field)
     _require_outside(folder, source)
@@ -88,11 +105,16 @@ def annotate(
             # Not before the teacher is there: what is replaced cannot be had back.
             _remove_shards(folder)
             manifest.to_disk(folder)
-        with _progress(documents, limit, stderr) as bar:
-            groups = _groups(islice(documents, limit or None), shard_size)
+        with _progress(documents.count(limit), augment, stderr) as bar:
+            chosen = with_variants(islice(documents, limit or None), augment, plan.words)
+            groups = _groups(chosen, shard_size)
             n_shards = _annotate_all(folder, manifest, groups, work, n_process, bar)
     if n_shards < len(manifest.shards):
         raise _changed(folder, "the input, which is shorter now")
+    if not n_shards:
+        raise ValueError(
+            f"The input '{source}' has no text: found blank documents or none. Correct the path."
+        )
     if not manifest.complete:
         manifest.complete = True
         manifest.to_disk(folder)
@@ -157,6 +179,9 @@ def _earlier(folder: Path, manifest: Manifest, overwrite: bool) -> Optional[Mani
     if overwrite:
         return None
     earlier = Manifest.from_disk(folder)
+    if not earlier.shards and not earlier.complete:
+        # As a run leaves it that failed at its first document: there is nothing to go on with.
+        return None
     old, new = _identity(earlier), _identity(manifest)
     different = [name for name in new if old.get(name) != new[name]]
     if different:
@@ -276,8 +301,8 @@ class _Progress:
 
 
 @contextmanager
-def _progress(documents: Input, limit: int, stderr: IO) -> Iterator[_Progress]:
-    total = documents.count(limit)
+def _progress(n_documents: Optional[int], augment: int, stderr: IO) -> Iterator[_Progress]:
+    total = None if n_documents is None else n_documents * (1 + augment)
     interval = 1 if stderr.isatty() else 30
     with tqdm(desc="Annotate", total=total, unit="doc", file=stderr, mininterval=interval) as bar:
         yield _Progress(bar)

@@ -1,5 +1,6 @@
 """Processes that annotate: each with the teachers in its memory, each writing whole shards."""
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -34,6 +35,8 @@ class Annotation:
     batch_size (int): Documents that the teacher reads at once.
     shard_size (int): Characters of text in a shard; a shard ends with the document that reaches it.
     limit (int): Documents to read at the most; 0 is no limit.
+    augment (int): Variants of each document that are annotated too.
+    words (Tuple[str, ...]): Words for the variants.
     use_gpu (int): GPU id, -1 for the CPU.
     """
 
@@ -44,11 +47,14 @@ class Annotation:
     batch_size: int = 64
     shard_size: int = SHARD_SIZE
     limit: int = 0
+    augment: int = 0
+    words: Tuple[str, ...] = ()
     use_gpu: int = -1
 
     def settings(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): What a manifest keeps of this, plain data."""
-        data = {**asdict(replace(self, sources=())), "gpu": self.use_gpu >= 0}
+        data = {**asdict(replace(self, sources=(), words=())), "gpu": self.use_gpu >= 0}
+        data["words"] = hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:32]
         for name in ("sources", "use_gpu"):
             data.pop(name)
         return json.loads(json.dumps(data))

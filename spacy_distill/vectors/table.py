@@ -2,12 +2,11 @@
 
 import tempfile
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Sequence
 
 import numpy
 import spacy
 from spacy.language import Language
-from spacy.util import load_model
 from spacy.vectors import Vectors
 from thinc.types import Floats2d
 
@@ -72,35 +71,3 @@ def write_pipeline(nlp: Language, output: Path) -> None:
         if output.exists():
             output.rename(Path(temporary) / "replaced")
         written.rename(output)
-
-
-def read_words(path: Path) -> Iterator[str]:
-    """Read a word list.
-
-    path (Path): A text file in UTF-8 with one word a line, or a pipeline with word vectors, of
-        which only the words are taken.
-    YIELDS (str): Each word that is not empty.
-    RAISES (ValueError): There is no such file, it is not UTF-8, or the pipeline has no words.
-    """
-    if path.is_dir():
-        vocab = load_model(path).vocab
-        keys = [key for key in vocab.vectors.keys() if key in vocab.strings]  # noqa: SIM118
-        if not keys:
-            raise ValueError(
-                f"{path}: the pipeline has no word vectors, expected some to take their words. "
-                "Name a pipeline with vectors, or a text file with one word a line."
-            )
-        yield from (vocab.strings[key] for key in keys)
-        return
-    if not path.is_file():
-        raise ValueError(f"{path}: no such word list. Make it, or correct the path.")
-    with path.open(encoding="utf8") as file:
-        try:
-            for line in file:
-                if line.strip():
-                    yield line.strip()
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path}: the word list is not UTF-8 text ({error.reason}). Convert it, one word a "
-                "line."
-            ) from error

@@ -73,7 +73,9 @@ def test_no_component_can_teach():
 
 def test_several_components_can_teach():
     nlp = student(name="second", nlp=student(name="first"))
-    with pytest.raises(ValueError, match=r"has several that find entities: first, second\..*--teacher-pipe"):
+    with pytest.raises(
+        ValueError, match=r"has several that find entities: first, second\..*--teacher-pipe"
+    ):
         PipelineTeacher(nlp)
     assert PipelineTeacher(nlp, "second").pipe_name == "second"
 

@@ -70,7 +70,7 @@ def test_killed_at_random_moments(run, in_child, contents, tmp_path):
 def test_killed_at_every_step_of_the_writing(run, in_child, contents, tmp_path, moment):
     """Shards and the manifest each get into their place by a `replace`: the run is ended right
     before and right after each of these, one further on each time."""
-    run("unbroken", limit=12)
+    run("unbroken", limit=24)
     replace = Path.replace
 
     def run_until(last_step):
@@ -86,15 +86,13 @@ def test_killed_at_every_step_of_the_writing(run, in_child, contents, tmp_path, 
             return result
 
         Path.replace = replace_or_die
-        run(limit=12)
+        run(limit=24)
 
     statuses = []
     while 0 not in statuses:
-        # Dying at the first step each time would never come to an end.
-        last_step = 1 + len(statuses) % 3
-        statuses.append(in_child(lambda: run_until(last_step)))  # noqa: B023
-        assert len(statuses) < 60
-    assert statuses[:-1] == [-signal.SIGKILL] * (len(statuses) - 1) and len(statuses) > 4
+        statuses.append(in_child(lambda: run_until(len(statuses) + 1)))
+        assert len(statuses) < 20
+    assert statuses[:-1] == [-signal.SIGKILL] * (len(statuses) - 1) and len(statuses) > 3
     assert contents(tmp_path / "soft") == contents(tmp_path / "unbroken")
 
 
@@ -196,3 +194,12 @@ def test_a_folder_in_the_input_is_not_written_to(run, text_file, tmp_path):
     with pytest.raises(ValueError, match="is in the input"):
         run("data/soft", source=str(tmp_path / "data"))
     assert not (tmp_path / "data" / "soft").exists()
+
+
+def test_a_run_that_failed_before_its_first_shard_is_not_in_the_way(run, tmp_path):
+    """The one who typed the wrong column types the right one now."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"body": "Anna sails."}\n')
+    with pytest.raises(ValueError, match="--text-field"):
+        run(source=str(rows))
+    assert run(source=str(rows), text_field="body").complete

@@ -2,7 +2,8 @@ import numpy
 import pytest
 import spacy
 
-from spacy_distill.vectors.table import read_words, vectors_pipeline, write_pipeline
+from spacy_distill.corpora.word_list import read_words
+from spacy_distill.vectors.table import vectors_pipeline, write_pipeline
 
 
 @pytest.fixture
