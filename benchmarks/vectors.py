@@ -20,6 +20,7 @@ from low_resource import Dataset, prepare, run, score, train, write_whole
 from spacy.tokens import Doc, DocBin
 from wasabi import msg
 
+from spacy_distill.corpora.word_list import read_words
 from spacy_distill.vectors.blending import blend, contextual_from_isolated
 from spacy_distill.vectors.distill_vectors import (
     PRIOR,
@@ -29,7 +30,6 @@ from spacy_distill.vectors.distill_vectors import (
 )
 from spacy_distill.vectors.find_encoder import find_encoder
 from spacy_distill.vectors.reduction import SCALE, WHITENING, reduce_dimensions
-from spacy_distill.corpora.word_list import read_words
 
 app = typer.Typer(add_completion=False, help=__doc__)
 Data = Annotated[Path, typer.Option(help="Folder of CoNLL-2003's files")]

@@ -2,6 +2,7 @@
 
 from typing import Optional
 
+import numpy
 from thinc.api import get_array_module
 from thinc.types import ArrayXd, Floats2d, Ints1d
 
@@ -10,8 +11,8 @@ from .linear_chain import LinearChain
 
 # Least probability of a tag, so that what was rounded away does not make a sentence impossible.
 FLOOR = 1e-8
-# Of the probability, so much is moved to a sequence that is to be the best one; more only where that
-# is not enough. With the parses of en_core_web_sm on CoNLL-2003's test set, 0.3 is always enough.
+# So much of the probability is moved to a sequence that is to be the best one; more only where that
+# is not enough.
 BEST_WEIGHTS = (0.3, 0.6, 1.0)
 
 
@@ -26,20 +27,17 @@ def chain_from_marginals(
     it is the one of the greatest entropy, apart from which of O, L and U stood before.
 
     Averages of marginals, and marginals of merged labels, are marginals again; with such sums over
-    teachers and labels, this is exact. Of marginals that are rounded or cut off it keeps the
-    proportions among the tags that may follow the same.
+    teachers and labels this is exact, but for FLOOR. Of marginals that are rounded or cut off it
+    keeps the proportions among the tags that may follow the same.
 
     marginals (Floats2d): (tokens, tags) float32, in BiluoTags' order.
     lengths (Ints1d): (sequences,) tokens per sentence, a numpy array.
-    known (Optional[ArrayXd]): (tokens,) bool, False where the marginals mean nothing; all tags are
-        as good there.
+    known (Optional[ArrayXd]): (tokens,) bool, False where the marginals mean nothing. The chain's
+        own mean nothing there either; those of the tokens around stay.
     RETURNS (LinearChain): One sequence a sentence.
     """
     xp = get_array_module(marginals)
     n_labels = (marginals.shape[1] - 1) // len(PREFIXES)
-    if known is not None:
-        known = xp.asarray(known)
-        marginals = xp.where(known[:, None], marginals, 1 / marginals.shape[1])
     floored = xp.maximum(marginals, FLOOR).astype("float32")
     # (tokens, labels, B I L U)
     by_label = floored[:, 1:].reshape(-1, n_labels, len(PREFIXES))
@@ -49,11 +47,31 @@ def chain_from_marginals(
     conditional = floored / closed
     conditional[:, 1:].reshape(by_label.shape)[:, :, 1:3] = by_label[:, :, 1:3] / opened
     if known is not None:
-        # What is open after an unknown token follows from the next one alone.
-        after_unknown = xp.append(False, ~known[:-1])
-        conditional = xp.where(after_unknown[:, None], floored, conditional)
+        conditional = _leave_open(conditional, floored, xp.asarray(known), lengths)
     start, transitions, end = (xp.asarray(scores) for scores in constraints(n_labels))
     return LinearChain(xp.log(conditional), lengths, transitions, start, end, known)
+
+
+def _leave_open(conditional: Floats2d, marginals: Floats2d, known: ArrayXd, lengths: Ints1d):
+    """Let any state follow any other, with the same weight, over each run of unknown tokens: so
+    what comes before and after them keeps its probabilities.
+
+    RETURNS (Floats2d): (tokens, tags) factors of the tags.
+    """
+    xp = get_array_module(marginals)
+    n_labels = (marginals.shape[1] - 1) // len(PREFIXES)
+    unknown_before = xp.append(False, ~known[:-1])
+    starts = numpy.cumsum(lengths) - lengths
+    unknown_before[xp.asarray(starts[lengths > 0])] = False
+    # The first token of a run closes, opens or goes on, the others keep what is open, and what is
+    # open after them follows from the next token alone.
+    first = xp.ones(marginals.shape[1], dtype="float32")
+    first[0] = first[4::4] = 1 / (1 + n_labels)
+    later = xp.full(marginals.shape[1], FLOOR, dtype="float32")
+    later[0] = later[2::4] = 1
+    factors = xp.where(unknown_before[:, None], marginals, conditional)
+    factors = xp.where((~known)[:, None], first, factors)
+    return xp.where((~known & unknown_before)[:, None], later, factors)
 
 
 def chain_with_best(chain: LinearChain, best: Ints1d) -> LinearChain:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Optional
 
 import typer
-from spacy.cli._util import Arg, Opt, app, import_code
+from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
 from ..corpora.word_list import read_words
@@ -15,6 +15,7 @@ from .teacher_options import (
     Confidence,
     LabelMap,
     Labels,
+    Scheme,
     SpansKey,
     TeacherPipe,
     Weights,
@@ -68,19 +69,19 @@ def annotate_cli(
     confidence: Confidence = DEFAULT_OPTIONS.confidence,
     label_map: LabelMap = "",
     weights: Weights = "",
+    scheme: Scheme = None,
 ) -> None:
     """
     Let a teacher read text and write its probabilities to a soft corpus, which students then learn
     from without the teacher. A run that was stopped goes on where it was when it is started again.
     """
-    import_code(code_path)
     try:
         manifest = annotate(
             split_sources(teacher),
             source,
             output,
             teacher_options=read_options(
-                teacher_pipe, spans_key, labels, confidence, label_map, weights
+                teacher_pipe, spans_key, labels, confidence, label_map, weights, scheme
             ),
             text_field=text_field,
             lang=lang,
@@ -90,12 +91,15 @@ def annotate_cli(
             shard_size=shard_size,
             limit=limit,
             augment=augment,
+            code=code_path,
             words=() if words is None else list(read_words(words)),
             use_gpu=use_gpu,
             overwrite=overwrite,
         )
     except KeyboardInterrupt:
-        msg.warn("Interrupted", f"Run the same command again to go on: {output}")
+        msg.warn(
+            "Interrupted", f"Run the same command again, without --overwrite, to go on: {output}"
+        )
         raise typer.Exit(130) from None
     except (ValueError, OSError, ImportError) as error:
         msg.fail(" ".join(str(error).split()), exits=1)

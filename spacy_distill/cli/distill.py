@@ -17,6 +17,7 @@ from .teacher_options import (
     Confidence,
     LabelMap,
     Labels,
+    Scheme,
     SpansKey,
     TeacherPipe,
     Weights,
@@ -57,6 +58,7 @@ def distill_cli(
     confidence: Confidence = DEFAULT_OPTIONS.confidence,
     label_map: LabelMap = "",
     weights: Weights = "",
+    scheme: Scheme = None,
 ) -> None:
     """
     Distil a teacher pipeline into the student of a config. The student learns from the teacher's
@@ -75,7 +77,7 @@ def distill_cli(
             output_path,
             overrides=overrides,
             teacher_options=read_options(
-                teacher_pipe, spans_key, labels, confidence, label_map, weights
+                teacher_pipe, spans_key, labels, confidence, label_map, weights, scheme
             ),
             use_gpu=use_gpu,
             overwrite=overwrite,

@@ -49,6 +49,14 @@ Weights = Annotated[
         "--weights", help="What each of several teachers counts: 2,1", rich_help_panel=PANEL
     ),
 ]
+Scheme = Annotated[
+    Optional[str],
+    typer.Option(
+        "--scheme",
+        help="Label scheme of a Hugging Face model, if it cannot be told: iob2, io or iobes",
+        rich_help_panel=PANEL,
+    ),
+]
 
 
 def read_options(
@@ -58,6 +66,7 @@ def read_options(
     confidence: float,
     label_map: str,
     weights: str,
+    scheme: Optional[str],
 ) -> TeacherOptions:
     """RETURNS (TeacherOptions): The options as they were typed; ValueError if they cannot be."""
     try:
@@ -67,7 +76,13 @@ def read_options(
             f"--weights {weights}: {error}. Give a number for each teacher, with commas: 2,1."
         ) from error
     return TeacherOptions(
-        pipe, spans_key, tuple(_split(labels)), confidence, parse_label_map(label_map), numbers
+        pipe,
+        spans_key,
+        tuple(_split(labels)),
+        confidence,
+        parse_label_map(label_map),
+        numbers,
+        scheme,
     )
 
 

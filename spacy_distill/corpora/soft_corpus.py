@@ -19,7 +19,7 @@ from .soft_targets import USER_DATA_KEY
 def SoftCorpus(
     path: Optional[Path] = None,
     labeled: Optional[Path] = None,
-    labeled_share: float = 0.0,
+    labeled_share: float = 0.1,
     max_length: int = 0,
     limit: int = 0,
     shuffle_buffer: int = 10000,
@@ -38,7 +38,7 @@ def SoftCorpus(
         memory. A document of the soft corpus with the same text as one of them is left out: gold
         wins over the teacher's opinion.
     labeled_share (float): The share of a pass's documents that are labeled, from 0 to below 1; they
-        come again and again, and each at least once a pass.
+        come again and again, and each at least once a pass; with 0, all at its end.
     max_length (int): Leave out documents of more tokens; 0 is no limit.
     limit (int): Read only so many documents of the soft corpus, its first ones; 0 is no limit.
     shuffle_buffer (int): How many documents are shuffled at once; the order of the shards changes
@@ -59,9 +59,13 @@ def SoftCorpus(
 
     def read(nlp: Language) -> Iterator[Example]:
         folder, manifest = _open(path)
+        labels = tuple(manifest.labels)
         rng = random.Random(f"{seed} {next(passes)}")
         gold = [] if labeled is None else list(read_examples(labeled, nlp, max_length))
-        gold_texts = {example.reference.text for example in gold}
+        rng.shuffle(gold)
+        # As they are before long ones are split.
+        whole = gold if labeled is None or not max_length else read_examples(labeled, nlp)
+        gold_texts = {example.reference.text for example in whole}
         firsts = accumulate((entry.documents for entry in manifest.shards), initial=0)
         shards = list(zip(firsts, manifest.shards, strict=False))
         if shuffle_buffer:
@@ -74,7 +78,7 @@ def SoftCorpus(
         shuffled = _shuffled(chosen, shuffle_buffer, rng)
         examples = (
             example
-            for example in (_as_example(nlp, document) for document in shuffled)
+            for example in (_as_example(nlp, document, labels) for document in shuffled)
             if example.reference.text not in gold_texts
             and not 0 < max_length < len(example.predicted)
         )
@@ -113,10 +117,10 @@ def _numbered(
         checked.add(shard.file)
 
 
-def _as_example(nlp: Language, document: SoftDocument) -> Example:
+def _as_example(nlp: Language, document: SoftDocument, labels: Tuple[str, ...]) -> Example:
     """RETURNS (Example): Both documents with the student's tokens, the reference with targets."""
     source = Doc(nlp.vocab, words=document.words, spaces=document.spaces)
-    targets = document.targets
+    targets = replace(document.targets, labels=labels)
     # As spaCy's Corpus does: without spaces, the words are taken as they are.
     predicted = plain_copy(source) if source.has_unknown_spaces else nlp.tokenizer(source.text)
     if [token.text for token in predicted] == document.words:

@@ -1,7 +1,7 @@
 """The most probable tags of each token, in few bytes."""
 
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -24,6 +24,7 @@ class SoftTargets:
     probabilities (Floats1d): (sum of counts,) float16, their probabilities.
     source (Optional[Doc]): The document with the tokens that all this is about, where the
         document that keeps the targets has other ones.
+    labels (Tuple[str, ...]): The labels of the tags; set when a corpus is read.
     """
 
     best: Ints1d
@@ -31,6 +32,7 @@ class SoftTargets:
     tags: Ints1d
     probabilities: numpy.ndarray
     source: Optional[Doc] = None
+    labels: Tuple[str, ...] = ()
 
 
 def pack_marginals(

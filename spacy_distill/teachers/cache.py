@@ -1,16 +1,25 @@
 """A teacher that reads every document once."""
 
 import hashlib
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
 from spacy.util import minibatch
 from thinc.api import get_current_ops
-from thinc.types import Floats1d, Floats2d
+from thinc.types import Floats1d, Floats2d, Ints1d
 
-from ..chain import LinearChain
+from ..chain import LinearChain, chain_from_marginals
 from .protocol import Teacher
+
+
+class _Entry(NamedTuple):
+    """What is kept of a document: emissions (tokens, tags), which tokens are known (tokens,), None
+    if all are, and the number of the transition scores that belong to them."""
+
+    emissions: Floats2d
+    known: Optional[numpy.ndarray]
+    scores: int
 
 
 class CachedTeacher:
@@ -19,14 +28,15 @@ class CachedTeacher:
     def __init__(self, teacher: Teacher, *, batch_size: int = 64) -> None:
         """Wrap a teacher.
 
-        teacher (Teacher): The teacher. Its transitions have to be the same for all documents.
+        teacher (Teacher): The teacher.
         batch_size (int): Documents that it reads at once.
         """
         self.teacher = teacher
         self.batch_size = batch_size
-        self._emissions: Dict[bytes, Floats2d] = {}
-        self._known: Dict[bytes, numpy.ndarray] = {}
-        self._scores: Optional[Tuple[Floats2d, Floats1d, Floats1d]] = None
+        self._entries: Dict[bytes, _Entry] = {}
+        # Most teachers have one set of transition scores; those that carry some documents over to
+        # other tokens have two.
+        self._scores: List[Tuple[Floats2d, Floats1d, Floats1d]] = []
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -35,12 +45,12 @@ class CachedTeacher:
 
     def __len__(self) -> int:
         """Documents that the teacher has read."""
-        return len(self._emissions)
+        return len(self._entries)
 
     def unread(self, docs: Sequence[Doc]) -> List[Doc]:
         """RETURNS (List[Doc]): The different documents that the teacher has not read."""
         different = {_key(doc): doc for doc in docs if len(doc)}
-        return [doc for key, doc in different.items() if key not in self._emissions]
+        return [doc for key, doc in different.items() if key not in self._entries]
 
     def read(self, docs: Sequence[Doc], on_batch: Callable[[int], None] = lambda n: None) -> None:
         """Let the teacher read the documents that are new to it.
@@ -48,18 +58,21 @@ class CachedTeacher:
         docs (Sequence[Doc]): The documents.
         on_batch (Callable[[int], None]): Called after each batch with the number of its documents.
         """
+        ops = get_current_ops()
         # Neighbours in length make batches with little padding.
         for batch in minibatch(sorted(self.unread(docs), key=len), self.batch_size):
             chain = self.teacher.predict_chain(batch)
-            emissions = _to_numpy(chain.emissions)
-            known = None if chain.known is None else _to_numpy(chain.known)
-            self._scores = chain.transitions, chain.start, chain.end
+            emissions = ops.to_numpy(chain.emissions)
+            known = None if chain.known is None else ops.to_numpy(chain.known)
+            scores = self._number_of(chain)
             end = 0
             for doc in batch:
                 start, end = end, end + len(doc)
-                self._emissions[_key(doc)] = emissions[start:end].copy()
+                doc_known = None
                 if known is not None and not known[start:end].all():
-                    self._known[_key(doc)] = known[start:end].copy()
+                    doc_known = known[start:end].copy()
+                entry = _Entry(emissions[start:end].copy(), doc_known, scores)
+                self._entries[_key(doc)] = entry
             on_batch(len(batch))
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
@@ -69,32 +82,52 @@ class CachedTeacher:
         RETURNS (LinearChain): One sequence a document, on the current device.
         """
         self.read(docs)
-        if self._scores is None:
-            return self.teacher.predict_chain(docs)
-        xp = get_current_ops().xp
-        rows = [self._emissions[_key(doc)] for doc in docs if len(doc)]
+        entries = [self._entries[_key(doc)] for doc in docs if len(doc)]
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
-        transitions, start, end = (xp.asarray(array) for array in self._scores)
-        if not rows:
-            rows = [numpy.zeros((0, len(start)), dtype="float32")]
-        emissions = xp.asarray(numpy.concatenate(rows))
-        return LinearChain(emissions, lengths, transitions, start, end, self._all_known(docs))
+        kinds = sorted({entry.scores for entry in entries})
+        if not self._scores:
+            return self.teacher.predict_chain(docs)
+        if len(kinds) <= 1:
+            return self._chain(entries, lengths, kinds[0] if kinds else 0)
+        marginals = numpy.empty((lengths.sum(), len(self._scores[0][1])), dtype="float32")
+        row_kinds = numpy.repeat([entry.scores for entry in entries], lengths[lengths > 0])
+        for kind in kinds:
+            chosen = [entry for entry in entries if entry.scores == kind]
+            n_tokens = numpy.asarray([len(entry.emissions) for entry in chosen])
+            chain = self._chain(chosen, n_tokens, kind)
+            marginals[row_kinds == kind] = get_current_ops().to_numpy(chain.marginals())
+        xp = get_current_ops().xp
+        return chain_from_marginals(xp.asarray(marginals), lengths, _all_known(entries))
 
-    def _all_known(self, docs: Sequence[Doc]):
-        keys = [_key(doc) for doc in docs if len(doc)]
-        if not any(key in self._known for key in keys):
-            return None
-        known = [
-            self._known.get(key, numpy.ones(len(self._emissions[key]), dtype=bool)) for key in keys
-        ]
-        return get_current_ops().xp.asarray(numpy.concatenate(known))
+    def _number_of(self, chain: LinearChain) -> int:
+        parts = (chain.transitions, chain.start, chain.end)
+        xp = get_current_ops().xp
+        for number, known in enumerate(self._scores):
+            if all(xp.array_equal(old, new) for old, new in zip(known, parts, strict=True)):
+                return number
+        self._scores.append(parts)
+        return len(self._scores) - 1
+
+    def _chain(self, entries: Sequence[_Entry], lengths: Ints1d, kind: int) -> LinearChain:
+        xp = get_current_ops().xp
+        nothing = numpy.zeros((0, len(self._scores[kind][1])), dtype="float32")
+        emissions = numpy.concatenate([nothing, *(entry.emissions for entry in entries)])
+        transitions, start, end = (xp.asarray(array) for array in self._scores[kind])
+        known = _all_known(entries)
+        return LinearChain(xp.asarray(emissions), lengths, transitions, start, end, known)
+
+
+def _all_known(entries: Sequence[_Entry]):
+    if all(entry.known is None for entry in entries):
+        return None
+    known = [
+        numpy.ones(len(entry.emissions), dtype=bool) if entry.known is None else entry.known
+        for entry in entries
+    ]
+    return get_current_ops().xp.asarray(numpy.concatenate(known))
 
 
 def _key(doc: Doc) -> bytes:
     """What a pipeline may see of a document that has words only: these, and the spaces."""
     attributes = doc.to_array(["ORTH", "SPACY"])
     return hashlib.blake2b(attributes.tobytes(), digest_size=16).digest()
-
-
-def _to_numpy(array) -> numpy.ndarray:
-    return array.get() if hasattr(array, "get") else array

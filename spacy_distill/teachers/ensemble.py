@@ -34,6 +34,12 @@ class EnsembleTeacher:
             )
         self.teachers = list(teachers)
         self.weights: List[float] = [weight / sum(weights) for weight in weights]
+        for teacher in teachers:
+            if set(teacher.labels) != set(self.labels):
+                raise ValueError(
+                    f"Teachers of an ensemble need the same labels: found {', '.join(self.labels)} "
+                    f"and {', '.join(teacher.labels)}. Map them with --label-map OLD=NEW,..."
+                )
         self._orders = [match_labels(teacher.labels, self.labels) for teacher in teachers]
 
     @property

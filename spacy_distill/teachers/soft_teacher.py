@@ -36,6 +36,12 @@ class SoftTeacher:
             does not have.
         """
         targets = [doc.user_data.get(USER_DATA_KEY) or self._from_gold(doc) for doc in docs]
+        for item in targets:
+            if item.labels not in (self.labels, ()):
+                raise ValueError(
+                    f"The documents come from a soft corpus of {', '.join(item.labels)}, but the "
+                    f"teacher is one of {', '.join(self.labels)}. Name the same soft corpus twice."
+                )
         sources = [
             doc if item.source is None else item.source
             for doc, item in zip(docs, targets, strict=True)

@@ -30,6 +30,8 @@ class TeacherOptions:
     label_map (Mapping[str, str]): New labels by the teachers'; the rest is left out. Empty: all
         labels as they are.
     weights (Tuple[float, ...]): What each of several teachers counts; empty: all the same.
+    scheme (Optional[str]): Label scheme of a Hugging Face model ("iob2", "io", "iobes"), where it
+        cannot be told from its labels.
     """
 
     pipe: Optional[str] = None
@@ -38,6 +40,7 @@ class TeacherOptions:
     confidence: float = 0.9
     label_map: Mapping[str, str] = field(default_factory=dict)
     weights: Tuple[float, ...] = ()
+    scheme: Optional[str] = None
 
 
 DEFAULT_OPTIONS = TeacherOptions()
@@ -55,7 +58,13 @@ def load_teacher(
     RETURNS (Teacher): The teacher.
     RAISES (ValueError): A source is none of these, or cannot teach, or the labels differ.
     """
-    opened = [open_source(source) for source in sources]
+    opened = [open_source(source, options) for source in sources]
+    alone = len(opened) == 1 and not options.label_map and not options.weights
+    if not alone and any(isinstance(item, SoftTeacher) for item in opened):
+        raise ValueError(
+            "A soft corpus teaches alone, under the labels that it was written with. Write it with "
+            "several teachers, weights or a label map instead (`distill-annotate`)."
+        )
     teachers = [_pipeline(item, options) if isinstance(item, Language) else item for item in opened]
     if options.label_map:
         teachers = [MappedTeacher(teacher, options.label_map) for teacher in teachers]
@@ -78,7 +87,9 @@ def fingerprint(source: Union[str, Path, Language]) -> Dict[str, str]:
     """
     if isinstance(source, Language):
         name = f"{source.meta['lang']}_{source.meta['name']}"
-        digest = hashlib.blake2b(source.to_bytes(), digest_size=16).hexdigest()
+        # Not the whole vocabulary: it grows when the pipeline is used.
+        content = source.to_bytes(exclude=["vocab"]) + source.vocab.vectors.to_bytes()
+        digest = hashlib.blake2b(content, digest_size=16).hexdigest()
         return {"name": name, "version": source.meta["version"], "hash": digest}
     if is_package(str(source)):
         version = get_package_version(str(source)) or ""
@@ -88,25 +99,32 @@ def fingerprint(source: Union[str, Path, Language]) -> Dict[str, str]:
         if not path.exists():
             _require_hub_name(source)
             path = TokenClassificationTeacher(str(source)).path
+    if path is None:
+        raise ValueError(
+            f"What '{source}' is made of cannot be told, so a change would not be noticed. "
+            "Download the model and name its folder."
+        )
     return {"name": str(source), "version": version, "hash": _content_hash(path)}
 
 
-def _content_hash(folder: Optional[Path]) -> str:
+def _content_hash(folder: Path) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    files = [] if folder is None else [item for item in folder.rglob("*") if item.is_file()]
-    for file in sorted(files):
+    for file in sorted(item for item in folder.rglob("*") if item.is_file()):
         if "__pycache__" not in file.parts:
-            digest.update(f"{file.relative_to(str(folder))} {file.stat().st_size}\n".encode())
+            digest.update(f"{file.relative_to(folder)} {file.stat().st_size}\n".encode())
             with file.open("rb") as stream:
                 while chunk := stream.read(1 << 20):
                     digest.update(chunk)
     return digest.hexdigest()
 
 
-def open_source(source: TeacherSource) -> Union[Language, Teacher]:
+def open_source(
+    source: TeacherSource, options: TeacherOptions = DEFAULT_OPTIONS
+) -> Union[Language, Teacher]:
     """Load what a name stands for.
 
     source (TeacherSource): As `load_teacher` takes it; what is loaded already stays as it is.
+    options (TeacherOptions): How it is read.
     RETURNS (Union[Language, Teacher]): A pipeline, or a teacher.
     RAISES (ValueError): It is none of the things that can teach.
     """
@@ -118,14 +136,14 @@ def open_source(source: TeacherSource) -> Union[Language, Teacher]:
     if (path / "meta.json").is_file() or is_package(str(source)):
         return load_model(source)
     if (path / "config.json").is_file():
-        return TokenClassificationTeacher(source)
+        return TokenClassificationTeacher(source, scheme=options.scheme)
     if path.exists():
         raise ValueError(
             f"'{source}' is no teacher: it has no meta.json of a spaCy pipeline, no config.json of "
             "a Hugging Face model and no manifest.json of a soft corpus. Correct the path."
         )
     _require_hub_name(source)
-    return TokenClassificationTeacher(str(source))
+    return TokenClassificationTeacher(str(source), scheme=options.scheme)
 
 
 def _require_hub_name(source: Union[str, Path]) -> None:

@@ -75,14 +75,14 @@ def carry_over(
     RETURNS (Tuple[LinearChain, int]): The chain over the target's tokens, and the number of best
         entities that do not fit these.
     """
-    units = _to_numpy(chain.marginals())[blocks.source]
+    units = get_current_ops().to_numpy(chain.marginals())[blocks.source]
     joined = numpy.flatnonzero(blocks.n_source > 1)
     if len(joined):
         units[joined] = _join(chain, labels, blocks.source[joined], blocks.n_source[joined])
     fit = units.sum(axis=1, keepdims=True)
     known = fit[:, 0] >= LEAST_FIT
     if chain.known is not None:
-        unknown = numpy.append(0, numpy.cumsum(~_to_numpy(chain.known)))
+        unknown = numpy.append(0, numpy.cumsum(~get_current_ops().to_numpy(chain.known)))
         known &= unknown[blocks.source + blocks.n_source] == unknown[blocks.source]
     misfits = _misfits(chain, labels, blocks)
     for start, end in misfits:
@@ -101,7 +101,7 @@ def _misfits(chain: LinearChain, labels: Sequence[str], blocks: Blocks) -> List[
     begins, ends = numpy.zeros(n_tokens + 1, dtype=bool), numpy.zeros(n_tokens + 1, dtype=bool)
     begins[blocks.source] = True
     ends[blocks.source + blocks.n_source] = True
-    spans = BiluoTags(tuple(labels)).spans(_to_numpy(chain.argmax()))
+    spans = BiluoTags(tuple(labels)).spans(get_current_ops().to_numpy(chain.argmax()))
     return [(start, end) for start, end, _ in spans if not (begins[start] and ends[end])]
 
 
@@ -120,7 +120,7 @@ def _join(chain: LinearChain, labels: Sequence[str], starts: Ints1d, counts: Int
             block[[first + 2, first + 3], count - 1] = last
     rows = numpy.repeat(starts, len(tags))
     marginal = chain.span_marginal(rows, runs.reshape(len(rows), -1))
-    return _to_numpy(marginal).reshape(len(starts), len(tags))
+    return get_current_ops().to_numpy(marginal).reshape(len(starts), len(tags))
 
 
 def _split(units: Floats2d, counts: Ints1d) -> Floats2d:
@@ -140,7 +140,3 @@ def _split(units: Floats2d, counts: Ints1d) -> Floats2d:
     for offset, (new, old) in enumerate(zip(columns, (begin, inside, last, unit), strict=True)):
         rows[:, 1 + offset :: len(PREFIXES)] = numpy.where(is_split, new, old)
     return rows
-
-
-def _to_numpy(array) -> numpy.ndarray:
-    return array.get() if hasattr(array, "get") else array

@@ -1,7 +1,9 @@
 """A teacher reads text and writes down what it thinks: a soft corpus."""
 
+import glob
 import hashlib
 import json
+import os
 import sys
 from collections import deque
 from concurrent.futures import Future
@@ -34,6 +36,7 @@ def annotate(
     limit: int = 0,
     augment: int = 0,
     words: Sequence[str] = (),
+    code: Optional[Union[str, Path]] = None,
     use_gpu: int = -1,
     overwrite: bool = False,
     stderr: IO = sys.stderr,
@@ -58,6 +61,7 @@ def annotate(
     limit (int): Documents to read at the most; 0 is no limit.
     augment (int): Variants of each document to annotate too, as `with_variants` makes them.
     words (Sequence[str]): A list of words for the variants.
+    code (Optional[Union[str, Path]]): A Python file that the teachers' pipelines need.
     use_gpu (int): GPU id, -1 for the CPU.
     overwrite (bool): Whether a soft corpus that is in the folder may be replaced.
     stderr (IO): Where the progress goes.
@@ -81,6 +85,7 @@ def annotate(
         limit,
         augment,
         tuple(words),
+        None if code is None else Path(code),
         use_gpu,
     )
     folder = Path(output)
@@ -99,7 +104,7 @@ def annotate(
     if manifest.complete and files_known and not _missing(folder, manifest.shards):
         return manifest
     folder.mkdir(parents=True, exist_ok=True)
-    with workers(plan, folder, n_process) as (labels, work):
+    with _lock(folder), workers(plan, folder, n_process) as (labels, work):
         manifest.labels = labels
         if earlier is None:
             # Not before the teacher is there: what is replaced cannot be had back.
@@ -264,9 +269,32 @@ def _fingerprint(source: TeacherSource) -> Dict[str, str]:
         ) from error
 
 
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Keep a second run out of the folder, where the system can."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise ValueError(
+            f"Another run is writing to '{folder}'. Wait for it, or name another folder."
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
 def _require_outside(folder: Path, source: str) -> None:
-    root = Path(source)
-    if source != "-" and root.is_dir() and folder.resolve().is_relative_to(root.resolve()):
+    roots = [] if source == "-" else [Path(source), *map(Path, glob.glob(source, recursive=True))]
+    output = folder.resolve()
+    if any(root.is_dir() and output.is_relative_to(root.resolve()) for root in roots):
         raise ValueError(
             f"The output folder '{folder}' is in the input '{source}', so that the next run would "
             "read what this one wrote. Name a folder outside."

@@ -6,13 +6,16 @@ import multiprocessing
 import os
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from spacy.util import import_file
+
 from ..corpora.inputs import InputDocument
-from ..corpora.soft_shards import Shard, shard_name, write_shard
+from ..corpora.soft_shards import Shard, file_hash, shard_name, write_shard
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, load_teacher
 from .annotator import Annotator
 from .devices import require_device
@@ -37,6 +40,7 @@ class Annotation:
     limit (int): Documents to read at the most; 0 is no limit.
     augment (int): Variants of each document that are annotated too.
     words (Tuple[str, ...]): Words for the variants.
+    code (Optional[Path]): A Python file that the teachers' pipelines need, imported first.
     use_gpu (int): GPU id, -1 for the CPU.
     """
 
@@ -49,11 +53,13 @@ class Annotation:
     limit: int = 0
     augment: int = 0
     words: Tuple[str, ...] = ()
+    code: Optional[Path] = None
     use_gpu: int = -1
 
     def settings(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): What a manifest keeps of this, plain data."""
-        data = {**asdict(replace(self, sources=(), words=())), "gpu": self.use_gpu >= 0}
+        data = {**asdict(replace(self, sources=(), words=(), code=None)), "gpu": self.use_gpu >= 0}
+        data["code"] = None if self.code is None else file_hash(self.code)
         data["words"] = hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:32]
         for name in ("sources", "use_gpu"):
             data.pop(name)
@@ -61,6 +67,8 @@ class Annotation:
 
     def annotator(self) -> Annotator:
         """RETURNS (Annotator): The teachers, loaded."""
+        if self.code is not None:
+            import_file("python_code", self.code)
         require_device(self.use_gpu)
         teacher = load_teacher(self.sources, self.options)
         return Annotator(teacher, lang=self.lang, top_k=self.top_k, batch_size=self.batch_size)
@@ -86,8 +94,12 @@ def _start_process(plan: Annotation, folder: Path) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _process_state["annotator"] = plan.annotator()
     _process_state["folder"] = folder
+    try:
+        _process_state["annotator"] = plan.annotator()
+    except Exception as error:
+        # Raised here, it would not reach anyone.
+        _process_state["error"] = error
 
 
 def _end_with(parent: Any) -> None:
@@ -97,6 +109,8 @@ def _end_with(parent: Any) -> None:
 
 
 def _labels_of_process() -> List[str]:
+    if "error" in _process_state:
+        raise _process_state["error"]
     return list(_process_state["annotator"].teacher.labels)
 
 
@@ -123,9 +137,14 @@ def workers(plan: Annotation, folder: Path, n_process: int) -> Iterator[Tuple[Li
     with ProcessPoolExecutor(
         n_process, mp_context=context, initializer=_start_process, initargs=(plan, folder)
     ) as executor:
-        labels = executor.submit(_labels_of_process).result()
         try:
+            labels = executor.submit(_labels_of_process).result()
             yield labels, lambda *arguments: executor.submit(_run_in_process, *arguments)
+        except BrokenProcessPool as error:
+            raise ValueError(
+                "A process ended, perhaps for lack of memory; what was finished is kept. Run the "
+                "same command again, with fewer processes (--n-process) or smaller batches."
+            ) from error
         except BaseException:
             executor.shutdown(wait=True, cancel_futures=True)
             raise

@@ -6,6 +6,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
+from thinc.api import get_current_ops
 
 from ..chain import BiluoTags
 from ..corpora.inputs import InputDocument
@@ -92,8 +93,9 @@ class Annotator:
 
     def _read(self, docs: Sequence[Doc]) -> Tuple[List[SoftTargets], int]:
         chain = self.teacher.predict_chain(docs)
-        arrays = (chain.marginals(), chain.argmax(), chain.known)
-        marginals, best, known = (_to_numpy(array) for array in arrays)
+        to_numpy = get_current_ops().to_numpy
+        marginals, best = to_numpy(chain.marginals()), to_numpy(chain.argmax())
+        known = None if chain.known is None else to_numpy(chain.known)
         results = []
         end = 0
         for doc in docs:
@@ -107,7 +109,3 @@ class Annotator:
 def _tokens(doc: Doc) -> Tuple[List[str], Optional[List[bool]]]:
     words = [token.text for token in doc]
     return words, None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in doc]
-
-
-def _to_numpy(array):
-    return array.get() if hasattr(array, "get") else array

@@ -25,7 +25,7 @@ def find_teachers(
         once, but for endless streams, of which nothing can be kept.
     RAISES (ValueError): Nothing can teach or learn under the names that the config gives.
     """
-    opened = [open_source(source) for source in sources]
+    opened = [open_source(source, options) for source in sources]
     settings = config["distillation"]
     teachers: Dict[str, Teacher] = {}
     for student_name, teacher_name in component_pairs(config).items():

@@ -8,7 +8,9 @@ from spacy.training import Example
 from spacy.util import minibatch
 
 from ..chain import BiluoTags
-from ..teachers import Teacher
+from ..corpora.plain_docs import plain_copy
+from ..corpora.soft_targets import USER_DATA_KEY
+from ..teachers import SoftTeacher, Teacher
 from .examples import with_student_tokens
 
 BATCH_SIZE = 64
@@ -29,6 +31,12 @@ def with_teacher_entities(
     examples = list(corpus(nlp))
     if any(example.reference.has_annotation("ENT_IOB") for example in examples):
         return corpus
+    docs = [example.reference for example in examples]
+    if isinstance(teacher, SoftTeacher) and any(USER_DATA_KEY not in doc.user_data for doc in docs):
+        raise ValueError(
+            "The development corpus has no entities, and a soft corpus cannot say which it should "
+            "have. Name a labeled one, or a soft corpus of it (spacy-distill.SoftCorpus.v1)."
+        )
     references: List[Doc] = []
     tags = BiluoTags(teacher.labels)
     for batch in minibatch(with_student_tokens(examples), BATCH_SIZE):
@@ -44,6 +52,6 @@ def with_teacher_entities(
 
     def read(student: Language) -> Iterable[Example]:
         for reference in references:
-            yield Example(student.make_doc(reference.text), reference)
+            yield Example(plain_copy(reference, student.vocab), reference)
 
     return read

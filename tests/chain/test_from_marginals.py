@@ -110,3 +110,26 @@ def test_what_is_unknown_stays_so():
     other = replace(chain, known=known)
     moved = chain_with_best(other, other.topk(2)[0][1])
     assert moved.known.tolist() == known.tolist()
+
+
+@pytest.mark.parametrize("n_unknown", [1, 3])
+def test_the_tokens_around_unknown_ones_keep_their_marginals(n_unknown):
+    """Also where an entity may go on over these, and with many labels."""
+    size = n_tags(18)
+    marginals = numpy.zeros((n_unknown + 2, size), dtype="float32")
+    marginals[0, [0, 1]] = 0.9, 0.1
+    marginals[-1, [0, 3]] = 0.1, 0.9
+    known = numpy.ones(len(marginals), dtype=bool)
+    known[1:-1] = False
+    chain = chain_from_marginals(marginals, numpy.asarray([len(marginals)]), known)
+    found = chain.marginals()
+    assert_allclose(found[0], marginals[0], atol=0.02)
+
+
+def test_an_unknown_token_does_not_reach_into_the_next_sentence():
+    rng = numpy.random.default_rng(3)
+    lengths = [3, 0, 2]
+    marginals = random_chain(rng, lengths, 2).marginals()
+    known = numpy.asarray([True, True, False, False, True])
+    chain = chain_from_marginals(marginals, numpy.asarray(lengths), known)
+    assert_allclose(chain.marginals()[:2], marginals[:2], atol=1e-3)
