@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import spacy
@@ -81,12 +82,14 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
     options = "--top-k 3 --batch-size 5 --n-process 2 --limit 7 --text-field body --lang de"
     options += " --shard-size 99 --gpu-id 1 --overwrite --teacher-pipe ner --spans-key sc"
     options += " --labels PER,LOC --confidence 0.7 --label-map PER=P,LOC=L --weights 2,1"
+    (tmp_path / "words.txt").write_text("oslo\nkiel\n")
+    options += f" --scheme io --augment 2 --words {tmp_path / 'words.txt'} --code code.py"
     result = run(*options.split(), teacher="one, two")
     assert result.exit_code == 0, result.output
     assert passed == {
         "arguments": (["one", "two"], str(text), tmp_path / "soft"),
         "teacher_options": TeacherOptions(
-            "ner", "sc", ("PER", "LOC"), 0.7, {"PER": "P", "LOC": "L"}, (2.0, 1.0)
+            "ner", "sc", ("PER", "LOC"), 0.7, {"PER": "P", "LOC": "L"}, (2.0, 1.0), "io"
         ),
         "text_field": "body",
         "lang": "de",
@@ -95,6 +98,9 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
         "n_process": 2,
         "shard_size": 99,
         "limit": 7,
+        "augment": 2,
+        "words": ["oslo", "kiel"],
+        "code": Path("code.py"),
         "use_gpu": 1,
         "overwrite": True,
     }

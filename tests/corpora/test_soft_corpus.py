@@ -92,7 +92,7 @@ def test_the_limit_takes_the_first_documents(nlp, path, limit):
 
 
 def test_gold_wins_over_the_same_text(nlp, path, labeled):
-    examples = list(SoftCorpus(path, labeled)(nlp))
+    examples = list(SoftCorpus(path, labeled, labeled_share=0.0)(nlp))
     assert sorted(texts(examples)) == sorted([*every_text(), "Anna sails"])
     gold = [example for example in examples if example.reference.has_annotation("ENT_IOB")]
     assert sorted(texts(gold)) == ["Anna sails", "Doc 7 sails"]

@@ -60,7 +60,7 @@ def test_weights_have_to_fit(weights):
 
 
 def test_labels_have_to_be_the_same():
-    with pytest.raises(ValueError, match="Only the teacher has: B"):
+    with pytest.raises(ValueError, match="need the same labels: found A and B"):
         EnsembleTeacher([FixedTeacher(("A",), [0.0] * 5), FixedTeacher(("B",), [0.0] * 5)])
 
 
