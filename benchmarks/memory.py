@@ -46,12 +46,15 @@ def repeat(soft: Path, output: Path, tokens: int) -> int:
     return total
 
 
-def train(soft: Path, steps: int, dev: Path, vectors: Path, folder: Path) -> List[List[float]]:
+def train(
+    soft: Path, steps: int, dev: Path, vectors: Path, folder: Path, options: List[str]
+) -> List[List[float]]:
     """Distil and watch. RETURNS (List[List[float]]): Seconds and megabytes."""
     command = [sys.executable, "-m", "spacy", "distill", soft, "configs/soft.cfg"]
     command += ["--output", folder / "student", "--overwrite", "--paths.soft", soft]
     command += ["--paths.dev", dev, "--paths.vectors", vectors]
-    command += ["--distillation.max_steps", steps, "--training.logger.progress_bar", "false"]
+    command += ["--distillation.max_steps", str(steps), "--training.logger.progress_bar", "false"]
+    command += options
     curve = []
     start = perf_counter()
     with (folder / "train.log").open("w", encoding="utf8") as log:
@@ -89,6 +92,7 @@ def main(
     dev: Annotated[Path, typer.Option(help="Development corpus, with the teacher's labels")],
     vectors: Annotated[Path, typer.Option(help="Word vectors of the student")],
     tokens: Annotated[int, typer.Option(help="Tokens to distil from")] = 5_000_000,
+    options: Annotated[str, typer.Option(help="More config overrides")] = "",
     words_per_step: Annotated[int, typer.Option(help="As in the config's batcher")] = 1000,
     store: Annotated[Path, typer.Option(help="Folder of the runs")] = Path(
         "benchmarks/runs/memory"
@@ -106,7 +110,8 @@ def main(
         steps = max(n_tokens // words_per_step, 100)
         record = folder / "curve.json"
         if not record.exists():
-            curve = train(folder / "soft", steps, dev.absolute(), vectors.absolute(), folder)
+            paths = (dev.absolute(), vectors.absolute(), folder)
+            curve = train(folder / "soft", steps, *paths, options.split())
             record.write_text(json.dumps(curve) + "\n", encoding="utf8")
         name = f"{n_tokens:,} tokens"
         curves[name] = json.loads(record.read_text(encoding="utf8"))

@@ -1,6 +1,7 @@
 import numpy
 import spacy
 
+from spacy_distill.chain import chain_from_marginals
 from spacy_distill.teachers import CachedTeacher
 
 TEXTS = ["Anna sails to Oslo", "Oslo", "", "It rains", "Oslo", "Anna sails to Oslo"]
@@ -92,3 +93,26 @@ def test_what_the_teacher_does_not_know_is_kept(unsure_teacher, doc):
         expected = unsure_teacher.predict_chain(batch).known
         numpy.testing.assert_array_equal(cached.predict_chain(batch).known, expected)
     assert cached.predict_chain([doc("Oslo")]).known is None
+
+
+def test_chains_with_other_transitions_are_not_mixed_up(word_teacher, doc):
+    """As of a student that teaches: its own transition scores where the tokens are the same, and
+    none where its chain had to be carried over."""
+    texts = [text for text in TEXTS if text]
+
+    class TwoKinds:
+        labels = word_teacher.labels
+
+        def predict_chain(self, docs):
+            chain = word_teacher.predict_chain(docs)
+            if all(len(doc) == 1 for doc in docs):
+                return chain
+            return chain_from_marginals(chain.marginals(), chain.lengths)
+
+    cached = CachedTeacher(TwoKinds(), batch_size=1)
+    docs = [doc(text) for text in texts]
+    expected = word_teacher.predict_chain(docs).marginals()
+    numpy.testing.assert_allclose(cached.predict_chain(docs).marginals(), expected, atol=1e-4)
+    for one in docs:
+        expected = word_teacher.predict_chain([one]).marginals()
+        numpy.testing.assert_allclose(cached.predict_chain([one]).marginals(), expected, atol=1e-4)
