@@ -96,8 +96,9 @@ class PipelineTeacher:
     def _own_doc(self, doc: Doc) -> Doc:
         # Without spaces there is no text, and a tokenizer that changes it leaves nothing to align.
         if not doc.has_unknown_spaces:
-            made = self.nlp.tokenizer(doc.text)
-            if made.text == doc.text:
+            text = doc.text
+            made = self.nlp.tokenizer(text)
+            if same_words(made, doc) or made.text == text:
                 return made
         return plain_copy(doc, self.nlp.vocab)
 

@@ -108,4 +108,5 @@ class Annotator:
 
 def _tokens(doc: Doc) -> Tuple[List[str], Optional[List[bool]]]:
     words = [token.text for token in doc]
-    return words, None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in doc]
+    spaces = doc.to_array("SPACY").astype(bool).tolist()
+    return words, None if doc.has_unknown_spaces else spaces
