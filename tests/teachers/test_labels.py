@@ -78,7 +78,7 @@ def test_an_ensemble_of_teachers_with_different_labels(word_teacher, docs):
     other = type(word_teacher)(labels=("PERSON", "PLACE", "SHIP"))
     options = TeacherOptions(label_map={"PERSON": "PER", "PLACE": "LOC", "SHIP": "SHIP"})
     # The first has no label that could become a SHIP.
-    with pytest.raises(ValueError, match="Only the teacher has: SHIP"):
+    with pytest.raises(ValueError, match="same labels: found LOC, PER and LOC, PER, SHIP"):
         load_teacher([word_teacher, other], options)
     options = TeacherOptions(label_map={"PERSON": "PER", "PLACE": "LOC"})
     teacher = load_teacher([word_teacher, other], options)
