@@ -22,9 +22,11 @@ def form_features(width: int, rows: Dict[str, int]) -> Model[WordForms, Floats2d
         raise ValueError(
             f"No such feature of a word form: {', '.join(unknown)}. Choose of: {known}."
         )
+    # Seeds as in spaCy's MultiHashEmbed: with the rows of a teacher's tok2vec, the
+    # words that share a row there share one here, and so the student can learn what comes of it.
     tables = [
         HashEmbed(width, n_rows, column=ATTRIBUTES.index(IDS[name]), seed=seed)
-        for seed, (name, n_rows) in enumerate(rows.items(), start=7)
+        for seed, (name, n_rows) in enumerate(rows.items(), start=8)
     ]
     return chain(form_attributes(), tables[0] if len(tables) == 1 else concatenate(*tables))
 
