@@ -103,6 +103,15 @@ class BiluoTags:
         numbers = numpy.asarray(numbers)[:, None]
         return (numbers == numpy.arange(len(self))) | (numbers == UNKNOWN)
 
+    def without_edges(self, excluded: numpy.ndarray) -> numpy.ndarray:
+        """Mark the tags that are left where tokens cannot be an entity's first or last one.
+
+        excluded (numpy.ndarray): (tokens,) bool, such as white space.
+        RETURNS (numpy.ndarray): (tokens, tags), bool: O and I alone at these tokens.
+        """
+        edges = numpy.asarray([name[:2] in ("B-", "L-", "U-") for name in self.names])
+        return ~(excluded[:, None] & edges)
+
     def spans(self, tags: Ints1d) -> List[Tuple[int, int, str]]:
         """Read the entities off a possible tag sequence.
 

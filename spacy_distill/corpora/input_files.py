@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
 
+from .hashes import update_with_file
+
 FORMATS = (".spacy", ".jsonl", ".txt", ".csv", ".tsv", ".parquet")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 SUPPORTED = f"Supported are {', '.join(FORMATS)}, each also with {', '.join(COMPRESSIONS)}"
@@ -85,9 +87,7 @@ def _below(folder: Path) -> Iterator[Path]:
 def hash_file(path: Path) -> str:
     """RETURNS (str): A blake2b hash of the file's bytes, as they lie there."""
     digest = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
+    update_with_file(digest, path)
     return digest.hexdigest()
 
 

@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy
 
+from .hashes import update_with_file
 from .soft_targets import SoftTargets
 
 FORMAT = 1
@@ -159,11 +160,8 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
         raise ValueError(
             f"The shard '{path}' is missing. Run the same `distill-annotate` again to make it."
         )
-    if sha256 is not None and file_hash(path) != sha256:
-        raise ValueError(
-            f"The shard '{path}' is not what the manifest says: its checksum differs. Delete it "
-            "and run the same `distill-annotate` again."
-        )
+    if sha256 is not None:
+        require_intact(path, sha256)
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=256):
@@ -175,12 +173,19 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
         ) from error
 
 
+def require_intact(path: Path, sha256: str) -> None:
+    """Make sure that a shard is what it was; raise ValueError if not."""
+    if file_hash(path) != sha256:
+        raise ValueError(
+            f"The shard '{path}' is not what the manifest says: its checksum differs. Delete it "
+            "and run the same `distill-annotate` again."
+        )
+
+
 def file_hash(path: Path) -> str:
     """RETURNS (str): A file's sha256."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
+    update_with_file(digest, path)
     return digest.hexdigest()
 
 

@@ -126,7 +126,7 @@ class ChainNER(TrainablePipe):
         if not docs:
             return []
         tags = self.predict_chain(docs).argmax()
-        return _split(tags.get() if hasattr(tags, "get") else tags, docs)
+        return _split(self.model.ops.to_numpy(tags), docs)
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
         """Predict the distribution over tag sequences.
@@ -145,10 +145,7 @@ class ChainNER(TrainablePipe):
             return self._empty_chain(len(docs))
         chain = self.model.predict(list(docs))
         spaces = numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
-        if not spaces.any():
-            return chain
-        edges = [name[:2] in ("B-", "L-", "U-") for name in self.tags.names]
-        return chain.restricted(~(spaces[:, None] & numpy.asarray(edges)))
+        return chain.restricted(self.tags.without_edges(spaces)) if spaces.any() else chain
 
     def posteriors(self, docs: Sequence[Doc]) -> List[Floats2d]:
         """Predict the probability of each tag at each token.

@@ -8,6 +8,7 @@ from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 from spacy.language import Language
 from spacy.util import get_package_path, get_package_version, is_package, load_model
 
+from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
 from .ensemble import EnsembleTeacher
 from .labels import MappedTeacher
@@ -78,12 +79,13 @@ def split_sources(text: str) -> Sequence[str]:
     return [text] if Path(text).exists() else [part.strip() for part in text.split(",")]
 
 
-def fingerprint(source: Union[str, Path, Language]) -> Dict[str, str]:
+def fingerprint(source: TeacherSource) -> Dict[str, str]:
     """Tell which teacher a source is, by its content.
 
-    source (Union[str, Path, Language]): As `load_teacher` takes it.
+    source (TeacherSource): A name, a folder or a pipeline, as `load_teacher` takes it.
     RETURNS (Dict[str, str]): "name", "version" (empty if it has none) and "hash": of the names and
         bytes of its files, or of what `to_bytes` gives of a pipeline that was never saved.
+    RAISES (ValueError): There is no content to recognise it by.
     """
     if isinstance(source, Language):
         name = f"{source.meta['lang']}_{source.meta['name']}"
@@ -91,6 +93,11 @@ def fingerprint(source: Union[str, Path, Language]) -> Dict[str, str]:
         content = source.to_bytes(exclude=["vocab"]) + source.vocab.vectors.to_bytes()
         digest = hashlib.blake2b(content, digest_size=16).hexdigest()
         return {"name": name, "version": source.meta["version"], "hash": digest}
+    if not isinstance(source, (str, Path)):
+        raise ValueError(
+            f"A soft corpus needs a teacher with a name or a folder, and {type(source).__name__} "
+            "has none: found no content to recognise it by."
+        )
     if is_package(str(source)):
         version = get_package_version(str(source)) or ""
         path: Optional[Path] = get_package_path(str(source))
@@ -112,9 +119,7 @@ def _content_hash(folder: Path) -> str:
     for file in sorted(item for item in folder.rglob("*") if item.is_file()):
         if "__pycache__" not in file.parts:
             digest.update(f"{file.relative_to(folder)} {file.stat().st_size}\n".encode())
-            with file.open("rb") as stream:
-                while chunk := stream.read(1 << 20):
-                    digest.update(chunk)
+            update_with_file(digest, file)
     return digest.hexdigest()
 
 

@@ -89,10 +89,7 @@ class TokenClassificationTeacher:
             xp.asarray(numpy.concatenate(emissions)), lengths, transitions, start, end
         )
         spaces = numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
-        if not spaces.any():
-            return chain
-        edges = [name[:2] in ("B-", "L-", "U-") for name in tags.names]
-        return chain.restricted(~(spaces[:, None] & numpy.asarray(edges)))
+        return chain.restricted(tags.without_edges(spaces)) if spaces.any() else chain
 
     def _emissions(self, log_probabilities: Floats2d, pieces: Ints1d) -> Floats2d:
         """Score the tags of a document's tokens.

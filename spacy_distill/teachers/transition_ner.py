@@ -83,7 +83,7 @@ class _Actions:
         vectors = self._model.state2vec.predict(self._features(rows, starts))
         upper = self._model.vec2scores
         scores = vectors if upper is None else upper.predict(vectors)
-        scores = numpy.array(scores.get() if hasattr(scores, "get") else scores)
+        scores = numpy.array(get_current_ops().to_numpy(scores))
         # spaCy gives these the least score of the batch; here it must not depend on the batch.
         if not self._seen.all():
             scores[:, ~self._seen] = scores.min(axis=1, keepdims=True)

@@ -1,23 +1,29 @@
 """A teacher reads text and writes down what it thinks: a soft corpus."""
 
-import glob
 import hashlib
 import json
-import os
 import sys
 from collections import deque
 from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import IO, Any, Deque, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from tqdm import tqdm
 
 from ..corpora.augmentation import with_variants
 from ..corpora.inputs import Input, InputDocument
-from ..corpora.soft_shards import MANIFEST, Manifest, Shard, file_hash, is_soft_corpus
+from ..corpora.soft_shards import Manifest, Shard
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, fingerprint
+from .annotation_folder import (
+    changed,
+    earlier_manifest,
+    lock,
+    missing_shards,
+    remove_shards,
+    require_outside,
+)
 from .annotation_workers import SHARD_SIZE, Annotation, Work, workers
 
 
@@ -69,11 +75,12 @@ def annotate(
     RAISES (ValueError): Something cannot be read, or the folder has a corpus made of something
         else.
     """
-    _require_sizes(top_k=(top_k, 255), batch_size=(batch_size, None), n_process=(n_process, None))
-    _require_sizes(shard_size=(shard_size, None))
-    for name, value in (("limit", limit), ("augment", augment)):
-        if value < 0:
-            raise ValueError(f"{name} has to be 0 or more: found {value}.")
+    _require_range("top_k", top_k, 1, 255)
+    _require_range("batch_size", batch_size, 1)
+    _require_range("n_process", n_process, 1)
+    _require_range("shard_size", shard_size, 1)
+    _require_range("limit", limit, 0)
+    _require_range("augment", augment, 0)
     sources = tuple(teacher) if isinstance(teacher, (list, tuple)) else (teacher,)
     plan = Annotation(
         sources,
@@ -90,32 +97,32 @@ def annotate(
     )
     folder = Path(output)
     documents = Input(source, text_field=text_field)
-    _require_outside(folder, source)
+    require_outside(folder, source)
     manifest = Manifest(
         labels=[],
-        teacher={"teachers": [_fingerprint(item) for item in sources]},
+        teacher={"teachers": [fingerprint(item) for item in sources]},
         settings=plan.settings(),
         input={"source": source, "text_field": text_field, "files": documents.fingerprint()},
     )
-    earlier = _earlier(folder, manifest, overwrite)
+    earlier = earlier_manifest(folder, manifest, overwrite)
     if earlier is not None:
         manifest = earlier
     files_known = bool(manifest.input["files"])
-    if manifest.complete and files_known and not _missing(folder, manifest.shards):
+    if manifest.complete and files_known and not missing_shards(folder, manifest.shards):
         return manifest
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder), workers(plan, folder, n_process) as (labels, work):
+    with lock(folder), workers(plan, folder, n_process) as (labels, work):
         manifest.labels = labels
         if earlier is None:
             # Not before the teacher is there: what is replaced cannot be had back.
-            _remove_shards(folder)
+            remove_shards(folder)
             manifest.to_disk(folder)
         with _progress(documents.count(limit), augment, stderr) as bar:
             chosen = with_variants(islice(documents, limit or None), augment, plan.words)
             groups = _groups(chosen, shard_size)
             n_shards = _annotate_all(folder, manifest, groups, work, n_process, bar)
     if n_shards < len(manifest.shards):
-        raise _changed(folder, "the input, which is shorter now")
+        raise changed(folder, "the input, which is shorter now")
     if not n_shards:
         raise ValueError(
             f"The input '{source}' has no text: found blank documents or none. Correct the path."
@@ -151,10 +158,10 @@ def _annotate_all(
         input_hash = _input_hash(group)
         known = manifest.shards[number] if number < len(manifest.shards) else None
         if known is not None and known.input_hash != input_hash:
-            raise _changed(folder, f"the input of {known.file}")
+            raise changed(folder, f"the input of {known.file}")
         if known is None and was_complete:
-            raise _changed(folder, "the input, which is longer now")
-        if known is not None and not _missing(folder, [known]):
+            raise changed(folder, "the input, which is longer now")
+        if known is not None and not missing_shards(folder, [known]):
             bar.skip(known)
             continue
         pending.append((number, work(number, group, input_hash)))
@@ -164,79 +171,6 @@ def _annotate_all(
     while pending:
         finish_first()
     return number + 1
-
-
-# What is there already
-
-
-def _earlier(folder: Path, manifest: Manifest, overwrite: bool) -> Optional[Manifest]:
-    """RETURNS (Optional[Manifest]): That of the corpus in the folder, if it goes on."""
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"The output path '{folder}' is a file. Name a folder.")
-    if not is_soft_corpus(folder):
-        # A run that was killed as it began leaves nothing but an unfinished file.
-        if folder.is_dir() and {*folder.iterdir()} - {*_unfinished(folder)}:
-            raise ValueError(
-                f"The output folder '{folder}' is not empty and has no soft corpus. Name "
-                "another one."
-            )
-        return None
-    if overwrite:
-        return None
-    earlier = Manifest.from_disk(folder)
-    if not earlier.shards and not earlier.complete:
-        # As a run leaves it that failed at its first document: there is nothing to go on with.
-        return None
-    old, new = _identity(earlier), _identity(manifest)
-    different = [name for name in new if old.get(name) != new[name]]
-    if different:
-        raise _changed(folder, " and ".join(different))
-    return earlier
-
-
-def _unfinished(folder: Path) -> List[Path]:
-    return [*folder.glob(".shard-*-unfinished"), *folder.glob(f".{MANIFEST}-unfinished")]
-
-
-def _remove_shards(folder: Path) -> None:
-    for path in (*folder.glob("shard-*.parquet"), *_unfinished(folder)):
-        path.unlink(missing_ok=True)
-
-
-def _identity(manifest: Manifest) -> Dict[str, Any]:
-    """What a corpus is made of, whatever its name is and wherever it lies."""
-    files = manifest.input["files"]
-    return {
-        "the teacher": [teacher["hash"] for teacher in manifest.teacher["teachers"]],
-        **{f"the setting {name}": value for name, value in manifest.settings.items()},
-        "the column of the text": manifest.input["text_field"],
-        "the input": files or manifest.input["source"],
-    }
-
-
-def _missing(folder: Path, shards: Sequence[Shard]) -> List[str]:
-    """RETURNS (List[str]): Shards that are not there; ValueError if one is not what it was."""
-    missing = []
-    for shard in shards:
-        path = folder / shard.file
-        if not path.is_file():
-            missing.append(shard.file)
-        elif file_hash(path) != shard.sha256:
-            raise ValueError(
-                f"The shard '{path}' is not what the manifest says: its checksum differs. Delete "
-                "it and run the same command again to make it anew."
-            )
-    return missing
-
-
-def _changed(folder: Path, what: str) -> ValueError:
-    return ValueError(
-        f"The soft corpus in '{folder}' was made of something else. Since then changed: {what}. "
-        "Name another output folder, or replace the corpus with --overwrite."
-    )
-
-
-# The input
 
 
 def _groups(documents: Iterable[InputDocument], shard_size: int) -> Iterator[List[InputDocument]]:
@@ -259,53 +193,10 @@ def _input_hash(documents: Sequence[InputDocument]) -> str:
     return digest.hexdigest()
 
 
-def _fingerprint(source: TeacherSource) -> Dict[str, str]:
-    try:
-        return fingerprint(source)  # type: ignore[arg-type]
-    except (AttributeError, TypeError) as error:
-        raise ValueError(
-            f"A soft corpus needs a teacher with a name or a folder, and {type(source).__name__} "
-            "has none: found no content to recognise it by."
-        ) from error
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Keep a second run out of the folder, where the system can."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise ValueError(
-            f"Another run is writing to '{folder}'. Wait for it, or name another folder."
-        ) from error
-    try:
-        yield
-    finally:
-        os.close(handle)
-
-
-def _require_outside(folder: Path, source: str) -> None:
-    roots = [] if source == "-" else [Path(source), *map(Path, glob.glob(source, recursive=True))]
-    output = folder.resolve()
-    if any(root.is_dir() and output.is_relative_to(root.resolve()) for root in roots):
-        raise ValueError(
-            f"The output folder '{folder}' is in the input '{source}', so that the next run would "
-            "read what this one wrote. Name a folder outside."
-        )
-
-
-def _require_sizes(**sizes: Tuple[int, Optional[int]]) -> None:
-    for name, (value, most) in sizes.items():
-        if value < 1 or (most is not None and value > most):
-            limits = "1 or more" if most is None else f"from 1 to {most}"
-            raise ValueError(f"{name} has to be {limits}: found {value}.")
+def _require_range(name: str, value: int, least: int, most: Optional[int] = None) -> None:
+    if value < least or (most is not None and value > most):
+        limits = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} has to be {limits}: found {value}.")
 
 
 class _Progress:

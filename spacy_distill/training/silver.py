@@ -6,6 +6,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import minibatch
+from thinc.api import get_current_ops
 
 from ..chain import BiluoTags
 from ..corpora.plain_docs import plain_copy
@@ -41,8 +42,7 @@ def with_teacher_entities(
     tags = BiluoTags(teacher.labels)
     for batch in minibatch(with_student_tokens(examples), BATCH_SIZE):
         docs = [example.reference for example in batch]
-        best = teacher.predict_chain(docs).argmax()
-        best = best.get() if hasattr(best, "get") else best
+        best = get_current_ops().to_numpy(teacher.predict_chain(docs).argmax())
         end = 0
         for doc in docs:
             start, end = end, end + len(doc)

@@ -6,6 +6,7 @@ from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 import numpy
 import spacy
 from spacy.language import Language
+from spacy.util import minibatch
 from thinc.types import Floats1d, Floats2d, Ints1d
 from tqdm import tqdm
 
@@ -102,7 +103,7 @@ def contextual_means(encoder: WordEncoder, texts: Iterable[Words]) -> WordMeans:
     """
     means = WordMeans(encoder.width)
     with tqdm(desc="Text", unit="word", unit_scale=True) as progress:
-        for batch in batches(texts, DOCUMENTS):
+        for batch in minibatch(texts, DOCUMENTS):
             words = [encoder.key(word) for document in batch for word in document[0]]
             vectors, pieces = encoder.encode(batch)
             known = pieces > 0
@@ -162,10 +163,3 @@ def isolated_encodings(encoder: WordEncoder, words: Sequence[str]) -> Tuple[Floa
             known[block] = pieces > 0
             progress.update(len(batch))
     return vectors, known
-
-
-def batches(items: Iterable[Words], size: int) -> Iterator[List[Words]]:
-    """YIELDS (List[Words]): The items, `size` at a time."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -65,7 +65,9 @@ def hugging_face_transformer(name: str) -> Tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
 
     try:
-        return AutoModel.from_pretrained(name), AutoTokenizer.from_pretrained(name)
+        # Told nothing, transformers asks on the terminal whether to run a repository's code.
+        model = AutoModel.from_pretrained(name, trust_remote_code=False)
+        return model, AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"'{name}' is no installed spaCy pipeline, and as a Hugging Face model it cannot be "
