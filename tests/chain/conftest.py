@@ -73,7 +73,7 @@ def use_logarithms(chain: LinearChain) -> LinearChain:
     return chain
 
 
-# Fixtures, since pytest's importlib mode keeps test modules from importing each other.
+# Handed out as fixtures.
 
 
 @pytest.fixture(scope="session")

@@ -98,7 +98,7 @@ def check_gradient(value, chain, gradient, eps=1e-4):
 
 @pytest.fixture(scope="session")
 def tiny():
-    """The functions above, since pytest's importlib mode keeps tests from importing them."""
+    """The functions above."""
 
     class Tiny:
         lengths = LENGTHS

@@ -73,7 +73,7 @@ def copy_of(nlp):
 
 @pytest.fixture(scope="session")
 def newsroom():
-    """The functions above, since pytest's importlib mode keeps tests from importing them."""
+    """The functions above."""
 
     class Newsroom:
         sentences = SENTENCES

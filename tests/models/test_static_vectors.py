@@ -1,0 +1,83 @@
+"""Word vectors as the vocabulary has them, whatever kind of table it is."""
+
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy.vectors import Vectors
+
+from spacy_distill.models.static_vectors import static_vectors
+from spacy_distill.models.word_forms import distinct_word_forms, with_word_forms
+from tests.models.batches import add_vectors, make_docs
+
+
+@pytest.mark.parametrize(
+    "attr, words, expected",
+    [
+        ("ORTH", ("Anna", "anna", "in"), {"Anna": "Anna", "anna": "anna", "in": "in", "In": "in"}),
+        ("LOWER", ("anna", "in"), {"Anna": "anna", "ANNA": "anna", "anna": "anna", "In": "in"}),
+    ],
+)
+def test_static_vectors_of_cased_and_lower_cased_tables(attr, words, expected, vocab):
+    """Forms as written come first, their lower case next."""
+    table = add_vectors(vocab, words=words, attr=attr)
+    forms, _ = distinct_word_forms(make_docs(vocab))
+    model = static_vectors()
+    model.initialize(X=forms)
+    output, backprop = model.begin_update(forms)
+    found = dict(zip(forms.texts, output, strict=True))
+    for word, key in expected.items():
+        assert_array_equal(found[word], table[key], err_msg=word)
+    assert not found["Łódź"].any()
+    assert not found[","].any()
+    assert output.dtype == "float32"
+    backprop(output)
+
+
+def test_static_vectors_leave_the_table_as_it_is(vocab):
+    add_vectors(vocab)
+    before = vocab.vectors.data.copy()
+    model = with_word_forms(static_vectors())
+    docs = make_docs(vocab)
+    model.initialize(X=docs)
+    Y = model.predict(docs)
+    Y.dataXd[:] = 0
+    assert_array_equal(vocab.vectors.data, before)
+
+
+def test_static_vectors_of_subwords(vocab):
+    """floret tables have a vector for everything, and spaCy's own way to find it."""
+    data = numpy.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+    vocab.vectors = Vectors(
+        data=data, mode="floret", hash_count=2, minn=2, maxn=3, strings=vocab.strings
+    )
+    docs = make_docs(vocab)
+    model = with_word_forms(static_vectors())
+    model.initialize(X=docs)
+    expected = [token.vector for doc in docs for token in doc]
+    assert_allclose(model.predict(docs).dataXd, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("vectors", [{}, {"shape": (0, 3)}, {"shape": (4, 3)}])
+def test_static_vectors_of_tables_without_entries(vectors, vocab):
+    if vectors:
+        vocab.vectors = Vectors(strings=vocab.strings, **vectors)
+    forms, _ = distinct_word_forms(make_docs(vocab))
+    model = static_vectors()
+    model.initialize(X=forms)
+    output = model.predict(forms)
+    assert output.shape == (len(forms), 3 if vectors else 0)
+    assert not output.any()
+
+
+@pytest.mark.parametrize("width, found", [(5, "vectors of 5"), (0, "none")])
+def test_static_vectors_of_another_width_are_refused(width, found, vocab):
+    add_vectors(vocab, width=3)
+    model = static_vectors()
+    model.initialize(X=distinct_word_forms(make_docs(vocab))[0])
+    other = spacy.blank("en").vocab
+    if width:
+        add_vectors(other, width=width)
+    message = rf"trained with word vectors of 3 dimensions.*vocabulary has {found}\. Load"
+    with pytest.raises(ValueError, match=message):
+        model.predict(distinct_word_forms(make_docs(other))[0])

@@ -1,0 +1,55 @@
+"""Each word form is seen once, and stands for all of its tokens."""
+
+import numpy
+import pytest
+from numpy.testing import assert_array_equal
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Ragged
+
+from spacy_distill.models.character_cnn import character_cnn
+from spacy_distill.models.form_features import form_features
+from spacy_distill.models.word_forms import distinct_word_forms, with_word_forms
+from tests.models.batches import make_docs
+from tests.models.gradients import check_parameters
+
+
+def test_word_forms_are_seen_once_and_each_token_gets_its_own(vocab):
+    docs = make_docs(vocab)
+    forms, form_of_token = distinct_word_forms(docs)
+    words = [token.text for doc in docs for token in doc]
+    assert sorted(forms.texts) == sorted(set(words))
+    assert [forms.texts[form] for form in form_of_token] == words
+    tokens = [token for doc in docs for token in doc]
+    expected = [(t.orth, t.lower, t.prefix, t.suffix, t.shape) for t in tokens]
+    assert_array_equal(forms.attributes[form_of_token], numpy.asarray(expected, dtype="uint64"))
+
+
+def test_one_vocabulary_serves_all_docs_of_a_batch():
+    """The forms' texts come from it; strings that it lacks would be errors, not guesses."""
+    forms, _ = distinct_word_forms([Doc(Vocab(), words=["only", "here"])])
+    assert sorted(forms.texts) == ["here", "only"]
+
+
+@pytest.mark.parametrize(
+    "layer, n_parameters",
+    [
+        (lambda: character_cnn(6, width=4, rows=50), 3),
+        (lambda: form_features(4, {"LOWER": 50, "SUFFIX": 20, "ORTH": 50}), 3),
+        (lambda: form_features(4, {"SHAPE": 20}), 1),
+    ],
+    ids=["character_cnn", "form_features", "one feature"],
+)
+def test_word_form_gradients(layer, n_parameters, vocab, rng):
+    """Forms recur among the tokens, so their gradients have to add up."""
+    docs = make_docs(vocab)
+    model = with_word_forms(layer())
+    model.initialize(X=docs)
+    Y, backprop = model.begin_update(docs)
+    weights = rng.normal(size=Y.dataXd.shape).astype("float32")
+    backprop(Ragged(weights.copy(), Y.lengths))
+
+    def loss():
+        return float((model.predict(docs).dataXd.astype("float64") * weights).sum())
+
+    assert check_parameters(model, loss, rng) == n_parameters
