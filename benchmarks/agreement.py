@@ -88,6 +88,9 @@ def main(
     vectors: Annotated[Path, typer.Option(help="Word vectors of the student")],
     augment: Annotated[int, typer.Option(help="Variants of each document")] = 0,
     config: Annotated[Path, typer.Option(help="The student's config")] = Path("configs/soft.cfg"),
+    tables: Annotated[
+        bool, typer.Option(help="Start from the teacher's hash tables, if these fit the config's")
+    ] = False,
     sizes: Annotated[str, typer.Option(help="Documents to learn from; 0 is all")] = "0",
     options: Annotated[str, typer.Option(help="More config overrides")] = "",
     store: Annotated[Path, typer.Option(help="Folder of the runs")] = Path(
@@ -113,6 +116,8 @@ def main(
             command: List[Any] = ["-m", "spacy", "distill", soft, config]
             command += ["--output", folder, "--overwrite", "--paths.soft", soft]
             command += ["--paths.dev", store / "dev.spacy", "--paths.vectors", vectors.absolute()]
+            if tables:
+                command += ["--paths.tables", teacher]
             command += ["--corpora.distillation.limit", size * (1 + augment)]
             command += ["--training.logger.progress_bar", "false"]
             seconds = run(*command, *options.split(), log=store / f"{size or 'all'}.log")

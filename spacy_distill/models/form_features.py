@@ -33,7 +33,8 @@ def form_features(width: int, rows: Dict[str, int]) -> Model[WordForms, Floats2d
 
 def form_attributes() -> Model[WordForms, Ints2d]:
     """Extract the forms' attributes, (forms, 5) uint64."""
-    return Model("form_attributes", forward)
+    names = [name for number in ATTRIBUTES for name in IDS if IDS[name] == number]
+    return Model("form_attributes", forward, attrs={"columns": names})
 
 
 def forward(

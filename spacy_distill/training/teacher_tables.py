@@ -1,0 +1,88 @@
+"""A student that starts with the word embeddings of its teacher."""
+
+from typing import Callable, Dict, List, Optional, Sequence
+
+from spacy.language import Language
+from spacy.pipeline import Tok2Vec
+from spacy.util import load_model
+from thinc.api import Model
+
+from ..pipeline.chain_ner import ChainNER
+from ..teachers.pipeline_teacher import PipelineTeacher
+
+
+def TeacherTables(
+    source: Optional[str] = None, pipe: Optional[str] = None
+) -> Callable[[Language], Language]:
+    """Give students the hash tables of their teacher's tok2vec, as `[initialize.after_init]`.
+
+    A tok2vec's tables (Serra, Karatzoglou 2017) have fewer rows than there are words, so what it
+    thinks of a word that it never saw follows from the words that share rows with it. No text
+    teaches a student that for all words; with its teacher's tables it need not learn it.
+
+    source (Optional[str]): The teacher, a spaCy pipeline's name or folder; None to do nothing.
+    pipe (Optional[str]): The component that teaches; needed only where several could.
+    RETURNS (Callable[[Language], Language]): Changes an initialized pipeline in place: its students
+        have the teacher's parameters for each of their tables, and train them further.
+    """
+
+    def copy_tables(nlp: Language) -> Language:
+        if source is None:
+            return nlp
+        teacher = load_model(source)
+        theirs = _tables(_nodes(teacher, PipelineTeacher(teacher, pipe).pipe_name))
+        for name, student in nlp.components:
+            if isinstance(student, ChainNER):
+                _copy(theirs, _tables(_nodes(nlp, name)), source)
+        return nlp
+
+    return copy_tables
+
+
+def _nodes(nlp: Language, pipe_name: str) -> List[Model]:
+    """RETURNS (List[Model]): The layers of a component, or of the tok2vec that it listens to."""
+    for _, pipe in nlp.components:
+        if isinstance(pipe, Tok2Vec) and pipe_name in pipe.listener_map:
+            return list(pipe.model.walk())
+    model: Optional[Model] = getattr(nlp.get_pipe(pipe_name), "model", None)
+    return [] if model is None else list(model.walk())
+
+
+def _tables(nodes: Sequence[Model]) -> Dict[str, Model]:
+    """RETURNS (Dict[str, Model]): The hash tables among layers, by the attribute of words that they
+    embed."""
+    columns: List[str] = next(
+        (node.attrs["columns"] for node in nodes if "columns" in node.attrs), []
+    )
+    names = ["LOWER" if name == "NORM" else name for name in columns]
+    return {names[node.attrs["column"]]: node for node in nodes if node.name == "hashembed"}
+
+
+def _copy(theirs: Dict[str, Model], mine: Dict[str, Model], source: str) -> None:
+    for name, table in mine.items():
+        if name not in theirs or _shape(theirs[name]) != _shape(table):
+            raise ValueError(
+                f"The tables of the teacher '{source}' do not fit the student's. The teacher has "
+                f"{_listed(theirs)}; the student has {_listed(mine)}. Set the student's "
+                "feature_width and feature_rows to the teacher's, in the same order (LOWER for "
+                "NORM); spacy-distill.TeacherTables.v1 takes them over then."
+            )
+    for name, table in mine.items():
+        parameters = theirs[name].get_param("E")
+        table.set_param("E", table.ops.asarray2f(theirs[name].ops.to_numpy(parameters)))
+
+
+def _shape(table: Model) -> Dict[str, int]:
+    return {
+        "rows": table.get_dim("nV"),
+        "width": table.get_dim("nO"),
+        "seed": table.attrs["seed"],
+    }
+
+
+def _listed(tables: Dict[str, Model]) -> str:
+    parts = [
+        f"{name} " + ", ".join(f"{key} {value}" for key, value in _shape(table).items())
+        for name, table in tables.items()
+    ]
+    return "; ".join(parts) or "none"

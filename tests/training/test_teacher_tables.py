@@ -1,0 +1,120 @@
+"""Students that start with their teacher's hash tables."""
+
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_array_equal
+from spacy.tokens import Doc
+from spacy.training.initialize import init_nlp
+from thinc.api import Config
+
+from spacy_distill.training.settings import fill_settings
+from spacy_distill.training.teacher_tables import TeacherTables
+
+# Those of the teacher in `ner_folder`.
+ROWS = {"LOWER": 200, "PREFIX": 100, "SUFFIX": 100, "SHAPE": 100}
+
+
+@pytest.fixture
+def initialized(config):
+    """A student's pipeline whose tables come from this source, not yet trained."""
+
+    def make(source, pipe=None, width=16, rows=ROWS):
+        model = {"feature_width": width, "feature_rows": rows}
+        callback = {"@callbacks": "spacy-distill.TeacherTables.v1", "source": source, "pipe": pipe}
+        changed = config(
+            components={"ner_student": {"model": model}},
+            initialize={"after_init": callback},
+        )
+        return init_nlp(fill_settings(changed))
+
+    return make
+
+
+def tables_of(model):
+    """RETURNS (List[Floats2d]): The parameters of the hash tables, in their order."""
+    return [node.get_param("E") for node in model.walk() if node.name == "hashembed"]
+
+
+def layers(model, name):
+    return [node for node in model.walk() if node.name == name]
+
+
+def test_student_has_the_tables_of_its_teacher(initialized, ner_folder):
+    teacher = spacy.load(ner_folder).get_pipe("ner")
+    student = initialized(str(ner_folder)).get_pipe("ner_student")
+    for mine, theirs in zip(tables_of(student.model), tables_of(teacher.model), strict=True):
+        assert_array_equal(mine, theirs)
+
+
+def test_words_are_embedded_as_the_teacher_embeds_them(initialized, ner_folder):
+    """Words that nobody saw fall into the same rows: attributes, seeds and order are the same."""
+    teacher = spacy.load(ner_folder)
+    student = initialized(str(ner_folder))
+    words = ["Zanzibar", "sails", "QUITO", "4711", "é"]
+    model = teacher.get_pipe("ner").model
+    doc = Doc(teacher.vocab, words=words)
+    attributes = layers(model, "extract_features")[0].predict([doc])[0]
+    embedded = [table.predict(attributes) for table in layers(model, "ints-getitem>>hashembed")]
+    expected = numpy.hstack(embedded)
+    (forms,) = layers(student.get_pipe("ner_student").model, "with_word_forms")
+    vectors = forms.predict([Doc(student.vocab, words=words)]).dataXd
+    # Static vectors, of which there are none, come before, the character CNN behind.
+    assert vectors.shape[1] > expected.shape[1]
+    assert_array_equal(vectors[:, : expected.shape[1]], expected)
+
+
+def test_tables_are_copies(initialized, ner_folder):
+    student = initialized(str(ner_folder)).get_pipe("ner_student")
+    again = initialized(str(ner_folder)).get_pipe("ner_student")
+    tables_of(student.model)[0][:] = 0
+    assert numpy.abs(tables_of(again.model)[0]).max() > 0
+
+
+def test_a_tok2vec_that_is_shared_is_found(initialized, tmp_path):
+    nlp = spacy.blank("en")
+    tok2vec = {"@architectures": "spacy.HashEmbedCNN.v2", "pretrained_vectors": None, "width": 16}
+    tok2vec |= {"depth": 1, "embed_size": 200, "window_size": 1, "maxout_pieces": 2}
+    nlp.add_pipe("tok2vec", config={"model": {**tok2vec, "subword_features": True}})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 16, "upstream": "tok2vec"}
+    nlp.add_pipe("ner", config={"model": {"tok2vec": listener}}).add_label("PER")
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "teacher")
+    student = initialized(str(tmp_path / "teacher")).get_pipe("ner_student")
+    shared = tables_of(nlp.get_pipe("tok2vec").model)
+    for mine, theirs in zip(tables_of(student.model), shared, strict=True):
+        assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": 8},
+        {"rows": {**ROWS, "SUFFIX": 99}},
+        {"rows": {name: ROWS[name] for name in reversed(ROWS)}},
+        {"rows": {"ORTH": 200}},
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(initialized, ner_folder, change):
+    with pytest.raises(ValueError, match="LOWER rows 200, width 16, seed 8; PREFIX rows 100"):
+        initialized(str(ner_folder), **change)
+
+
+def test_teachers_without_tables_are_refused(initialized, tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Oslo"}])
+    nlp.to_disk(tmp_path / "rules")
+    with pytest.raises(ValueError, match="The teacher has none"):
+        initialized(str(tmp_path / "rules"))
+
+
+def test_without_a_source_nothing_changes(initialized):
+    nlp = initialized(None)
+    assert TeacherTables()(nlp) is nlp
+    with_null, untouched = (tables_of(nlp.get_pipe("ner_student").model) for _ in range(2))
+    assert len(with_null) == len(ROWS) and with_null[0] is untouched[0]
+
+
+def test_config_for_soft_corpora_takes_tables(ner_folder):
+    config = Config().from_disk("configs/soft.cfg", interpolate=False)
+    assert config["initialize"]["after_init"]["source"] == "${paths.tables}"
