@@ -1,7 +1,8 @@
-"""A teacher that is no model, as it follows from the words alone, and spaCy's own `ner`, tiny."""
+"""A teacher that follows from the words alone, spaCy's own `ner`, and token classifiers, tiny."""
 
 import itertools
 from dataclasses import replace
+from functools import partial
 
 import numpy
 import pytest
@@ -144,3 +145,27 @@ class UnsureTeacher(WordTeacher):
 @pytest.fixture
 def unsure_teacher():
     return UnsureTeacher()
+
+
+# Token classifiers need the train extra, which the other tests here do without.
+
+
+@pytest.fixture(scope="module")
+def quiet():
+    import torch
+    import transformers
+
+    # Threads that wait for each other cost more than they bring at this size.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Writes a random model with these classes, and its tokenizer."""
+    from tests.teachers.token_classifiers import save_classifier
+
+    return partial(save_classifier, tmp_path)

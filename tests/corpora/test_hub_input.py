@@ -1,0 +1,106 @@
+"""Data sets on the hub, which a fixture answers for."""
+
+import datasets
+import huggingface_hub
+import pytest
+
+from spacy_distill.corpora.inputs import Input
+from tests.corpora.written_files import refuse_network
+
+attempts = pytest.fixture(autouse=True)(refuse_network)
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """Answers for the hub; `calls` are the arguments of `load_dataset`."""
+
+    class Hub:
+        rows = [{"text": "one", "image": 0}, {"text": "two", "image": 0}]
+        revision = "c0ffee"
+        calls = []
+
+        def load_dataset(self, *args, **kwargs):
+            self.calls.append((args, kwargs))
+            return datasets.Dataset.from_list(self.rows).to_iterable_dataset()
+
+        def dataset_info(self, _, name, **__):
+            if self.revision is None:
+                raise ConnectionError("no network")
+            return huggingface_hub.hf_api.DatasetInfo(
+                id=name, sha=self.revision, private=False, downloads=0, likes=0, tags=[]
+            )
+
+    hub = Hub()
+    hub.calls = []
+    monkeypatch.setattr(datasets, "load_dataset", hub.load_dataset)
+    monkeypatch.setattr(
+        huggingface_hub.HfApi, "dataset_info", lambda *args, **kw: hub.dataset_info(*args, **kw)
+    )
+    return hub
+
+
+@pytest.mark.parametrize("name", ["news", "owner/news", "owner/my.news-1_2"])
+def test_what_is_no_file_is_a_data_set_on_the_hub(hub, name):
+    source = Input(name, split="test")
+    assert [tuple(document) for document in source] == [
+        (f"{name}/test:1", "one", None, None),
+        (f"{name}/test:2", "two", None, None),
+    ]
+    assert hub.calls == [((name, None), {"split": "test", "streaming": True, "revision": "c0ffee"})]
+    assert source.fingerprint() == {"dataset": name, "split": "test", "revision": "c0ffee"}
+    assert [source.count(), source.count(7)] == [None, 7]
+
+
+def test_a_data_set_may_have_configurations(hub):
+    source = Input("owner/wiki:20231101.en")
+    assert len(list(source)) == 2
+    assert hub.calls[0][0] == ("owner/wiki", "20231101.en")
+    assert source.fingerprint()["configuration"] == "20231101.en"
+
+
+def test_the_revision_that_is_hashed_is_the_one_that_is_read(hub):
+    source = Input("news")
+    source.fingerprint()
+    hub.revision = "0ther"
+    list(source)
+    assert hub.calls[0][1]["revision"] == "c0ffee"
+
+
+def test_without_network_the_revision_is_unknown(hub):
+    hub.revision = None
+    assert Input("news").fingerprint() == {"dataset": "news", "split": "train"}
+
+
+def test_columns_that_are_not_needed_are_not_decoded(hub, monkeypatch):
+    hub.rows = [{"text": "one", "id": "x", "tokens": ["one"], "image": 0}]
+    select, asked = datasets.IterableDataset.select_columns, []
+    monkeypatch.setattr(
+        datasets.IterableDataset,
+        "select_columns",
+        lambda self, names: asked.append(names) or select(self, names),
+    )
+    assert list(Input("news")) == [("x", "one", ["one"], [False])]
+    assert asked == [["text", "id", "tokens"]]
+
+
+def test_errors_of_the_hub_are_one_line(hub, monkeypatch):
+    with pytest.raises(ValueError, match=r"'news': found no column 'body'.*'text', 'image'"):
+        list(Input("news", text_field="body"))
+
+    def fail(*_, **__):
+        raise datasets.exceptions.DatasetNotFoundError("It is not\n on the Hub.")
+
+    monkeypatch.setattr(datasets, "load_dataset", fail)
+    with pytest.raises(ValueError, match=r"no file, folder or glob.* not on the Hub\.") as info:
+        list(Input("news"))
+    assert "\n" not in str(info.value)
+
+
+def test_a_hub_that_breaks_off_is_named(hub, monkeypatch):
+    def rows():
+        yield {"text": "one"}
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: rows())
+    with pytest.raises(ValueError, match=r"'news' cannot be read after row 1: gone\."):
+        list(Input("news"))

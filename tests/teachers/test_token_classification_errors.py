@@ -1,0 +1,56 @@
+"""What is wrong with a model, or missing beside it."""
+
+import sys
+
+import pytest
+
+from spacy_distill.teachers.token_classification import TokenClassificationTeacher
+from tests.teachers.token_classifiers import IOB2
+
+transformers = pytest.importorskip("transformers", reason="the train extra is not installed")
+pytestmark = pytest.mark.usefixtures("quiet")
+
+
+def test_the_train_extra_is_named_where_it_lacks(save, monkeypatch):
+    folder = save(IOB2)
+    for package in ("transformers", "torch"):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, package, None)
+            with pytest.raises(ImportError, match=r'pip install "spacy-distill\[train\]"'):
+                TokenClassificationTeacher(folder)
+
+
+def test_no_model(tmp_path):
+    for name in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(ValueError, match=f"'{name}' cannot be loaded as a token class"):
+            TokenClassificationTeacher(name)
+
+
+def test_a_model_without_its_tokenizer(save):
+    folder = save(IOB2)
+    for file in folder.iterdir():
+        if file.name not in ("config.json", "model.safetensors"):
+            file.unlink()
+    with pytest.raises(ValueError, match="Give a folder with a model and its tokenizer"):
+        TokenClassificationTeacher(folder)
+
+
+def test_a_model_that_was_not_trained_to_classify_tokens(save):
+    """transformers would make up the layer that is missing."""
+    folder = save(IOB2)
+    transformers.AutoModel.from_pretrained(folder).save_pretrained(folder)
+    with pytest.raises(ValueError, match=r"lacks the parameters classifier\.bias, classifier\.we"):
+        TokenClassificationTeacher(folder)
+
+
+def test_a_tokenizer_without_offsets(save, monkeypatch):
+    folder = save(IOB2)
+    monkeypatch.setattr(transformers.BertTokenizerFast, "is_fast", False)
+    with pytest.raises(ValueError, match="BertTokenizerFast, does not tell where in the text"):
+        TokenClassificationTeacher(folder)
+
+
+def test_labels_without_names(save):
+    folder = save(["LABEL_0", "LABEL_1"])
+    with pytest.raises(ValueError, match=rf"'{folder}' cannot teach.* are: LABEL_0, LABEL_1\."):
+        TokenClassificationTeacher(folder)
