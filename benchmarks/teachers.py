@@ -2,19 +2,20 @@
 
 python benchmarks/teachers.py en_core_web_sm training/teacher/model-best --text corpus/test.spacy
 
-For each teacher, interleaved and on one thread: words a second of its own `nlp.pipe` and of
-annotating with the same batch size, the texts on which the best sequence of its chain is what it
-writes to `doc.ents`, and the bytes that a token takes on disk.
+For each teacher, interleaved and on one thread: words a second of its own pipeline (`nlp.pipe`, or
+that of `transformers`) and of annotating with the same batch size, the texts on which the best
+sequence of its chain has the entities that its own pipeline finds, and the bytes that a token takes
+on disk. The teachers are spaCy pipelines, by name or folder, and folders of Hugging Face models.
 """
 
 import json
 import os
 import tempfile
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Annotated, Any, Dict, List
+from typing import Annotated, Any, Callable, Dict, List, Sequence, Tuple
 
 # Before numpy and torch are imported.
 for variable in ("OMP_NUM_THREADS", "BLIS_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -22,67 +23,111 @@ for variable in ("OMP_NUM_THREADS", "BLIS_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import typer
 from spacy.language import Language
-from spacy.tokens import Doc
-from spacy.util import load_model
 from wasabi import msg
 
 from spacy_distill.chain import BiluoTags
 from spacy_distill.corpora.inputs import Input, InputDocument
 from spacy_distill.corpora.soft_shards import SoftDocument, write_shard
 from spacy_distill.teachers import PipelineTeacher
+from spacy_distill.teachers.sources import load_teacher, open_source
 from spacy_distill.training.annotator import Annotator
 
+# A document's entities: first and last character, and label.
+Entities = List[Tuple[int, int, str]]
+Reader = Callable[[Sequence[str]], List[Entities]]
 
-def entities_of(doc: Doc) -> List[Any]:
-    """RETURNS (List[Any]): A document's entities, by token."""
-    return [(span.start, span.end, span.label_) for span in doc.ents]
+
+def spacy_reader(nlp: Language, batch_size: int) -> Reader:
+    """RETURNS (Reader): What a user of the pipeline runs: `nlp.pipe`."""
+
+    def read(texts: Sequence[str]) -> List[Entities]:
+        docs = nlp.pipe(texts, batch_size=batch_size)
+        return [[(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents] for doc in docs]
+
+    return read
 
 
-def agreement(docs: List[Doc], soft: List[SoftDocument], tags: BiluoTags) -> float:
-    """RETURNS (float): Percent of the documents with the same entities."""
-    same = [
-        entities_of(doc) == tags.spans(document.targets.best)
-        for doc, document in zip(docs, soft, strict=True)
+def transformers_reader(folder: str, batch_size: int) -> Reader:
+    """RETURNS (Reader): What a user of the model runs: the pipeline of `transformers`, in which a
+    word has the class of its first wordpiece."""
+    from transformers import pipeline
+
+    classify = pipeline("token-classification", folder, aggregation_strategy="first", stride=128)
+
+    def read(texts: Sequence[str]) -> List[Entities]:
+        found = classify(list(texts), batch_size=batch_size)
+        return [[(e["start"], e["end"], e["entity_group"]) for e in entities] for entities in found]
+
+    return read
+
+
+def best_entities(document: SoftDocument, tags: BiluoTags) -> Entities:
+    """RETURNS (Entities): Those of the teacher's best tag sequence in a soft document."""
+    spaces = document.spaces or [True] * len(document.words)
+    lengths = [len(word) + space for word, space in zip(document.words, spaces, strict=True)]
+    starts = list(accumulate(lengths, initial=0))
+    return [
+        (starts[first], starts[end - 1] + len(document.words[end - 1]), label)
+        for first, end, label in tags.spans(document.targets.best)
     ]
-    return 100 * sum(same) / len(same)
 
 
 def measure(
-    name: str, nlp: Language, documents: List[InputDocument], batch_size: int, rounds: int
+    source: str, documents: List[InputDocument], batch_size: int, rounds: int
 ) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): The figures of a teacher: medians, and rates of all rounds."""
-    teacher = PipelineTeacher(nlp)
-    annotator = Annotator(teacher, top_k=8, batch_size=batch_size)
+    opened = open_source(source)
+    teacher = load_teacher([opened])
+    if isinstance(opened, Language):
+        assert isinstance(teacher, PipelineTeacher)
+        kind = opened.get_pipe_meta(teacher.pipe_name).factory
+        annotator = Annotator(teacher, top_k=8, batch_size=batch_size)
+        read = spacy_reader(opened, batch_size)
+    else:
+        kind = "Hugging Face"
+        annotator = Annotator(teacher, top_k=8, batch_size=batch_size, lang="en")
+        read = transformers_reader(source, batch_size)
     texts = [document.text for document in documents]
     rates: Dict[str, List[float]] = {"pipe": [], "annotate": []}
     with tempfile.TemporaryDirectory() as folder:
         shard = Path(folder) / "shard.parquet"
         for _ in range(rounds):
             start = perf_counter()
-            docs = list(nlp.pipe(texts, batch_size=batch_size))
+            own = read(texts)
             rates["pipe"].append(perf_counter() - start)
             start = perf_counter()
             soft = annotator.annotate(documents).documents
             write_shard(shard, soft)
             rates["annotate"].append(perf_counter() - start)
         size = shard.stat().st_size
-    n_words = sum(len(doc) for doc in docs)
+    tags = BiluoTags(teacher.labels)
+    same = [
+        best_entities(document, tags) == entities
+        for document, entities in zip(soft, own, strict=True)
+    ]
+    n_words = sum(len(document.words) for document in soft)
     pipe, annotate = ([n_words / seconds for seconds in rates[kind]] for kind in rates)
     return {
-        "teacher": name,
-        "component": nlp.get_pipe_meta(teacher.pipe_name).factory,
-        "tags": len(BiluoTags(teacher.labels)),
+        "teacher": short_name(source),
+        "component": kind,
+        "tags": len(tags),
         "pipe": median(pipe),
         "annotate": median(annotate),
         "ratio": median(new / old for new, old in zip(annotate, pipe, strict=True)),
-        "agreement": agreement(docs, soft, BiluoTags(teacher.labels)),
+        "agreement": 100 * sum(same) / len(same),
         "bytes": size / n_words,
         "rounds": {"pipe": pipe, "annotate": annotate},
     }
 
 
+def short_name(source: str) -> str:
+    """RETURNS (str): The folder that tells teachers apart which were trained under one name."""
+    parts = [part for part in Path(source).parts if part not in ("model-best", "model-last")]
+    return parts[-1]
+
+
 def main(
-    teachers: Annotated[List[str], typer.Argument(help="Pipelines, by name or folder")],
+    teachers: Annotated[List[str], typer.Argument(help="Teachers, by name or folder")],
     text: Annotated[str, typer.Option(help="Text, as distill-annotate takes it")],
     limit: Annotated[int, typer.Option(help="Documents at the most; 0 is no limit")] = 0,
     batch_size: Annotated[int, typer.Option(help="Documents at once")] = 64,
@@ -101,10 +146,8 @@ def main(
         msg.info("Without torch, only pipelines that need none can be measured")
     results = []
     for source in teachers:
-        # Teachers that were trained under one name are told apart by their folder.
-        parts = [part for part in Path(source).parts if part not in ("model-best", "model-last")]
-        results.append(measure(parts[-1], load_model(source), documents, batch_size, rounds))
-        msg.info(f"{parts[-1]}: {results[-1]['annotate']:,.0f} words/s")
+        results.append(measure(source, documents, batch_size, rounds))
+        msg.info(f"{short_name(source)}: {results[-1]['annotate']:,.0f} words/s")
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf8")
     rows = [
@@ -125,7 +168,7 @@ def main(
         "component",
         "tags",
         "agreement %",
-        "pipe words/s",
+        "own words/s",
         "annotate words/s",
         "ratio",
         "bytes a token",
