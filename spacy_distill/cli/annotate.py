@@ -8,13 +8,14 @@ from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
 from ..corpora.word_list import read_words
-from ..teachers.sources import DEFAULT_OPTIONS, split_sources
+from ..teachers.sources import split_sources
 from ..training.annotate import annotate
 from ..training.annotation_workers import SHARD_SIZE
 from .teacher_options import (
     Confidence,
     LabelMap,
     Labels,
+    Partial,
     Scheme,
     SpansKey,
     TeacherPipe,
@@ -66,7 +67,8 @@ def annotate_cli(
     teacher_pipe: TeacherPipe = None,
     spans_key: SpansKey = None,
     labels: Labels = "",
-    confidence: Confidence = DEFAULT_OPTIONS.confidence,
+    confidence: Confidence = "",
+    partial: Partial = False,
     label_map: LabelMap = "",
     weights: Weights = "",
     scheme: Scheme = None,
@@ -81,7 +83,7 @@ def annotate_cli(
             source,
             output,
             teacher_options=read_options(
-                teacher_pipe, spans_key, labels, confidence, label_map, weights, scheme
+                teacher_pipe, spans_key, labels, confidence, partial, label_map, weights, scheme
             ),
             text_field=text_field,
             lang=lang,

@@ -10,13 +10,14 @@ from spacy.cli._util import Arg, Opt, app, import_code, parse_config_overrides
 from thinc.config import ConfigValidationError
 from wasabi import msg
 
-from ..teachers.sources import DEFAULT_OPTIONS, split_sources
+from ..teachers.sources import split_sources
 from ..training.checkpoints import MODEL_LAST
 from ..training.distill import distill
 from .teacher_options import (
     Confidence,
     LabelMap,
     Labels,
+    Partial,
     Scheme,
     SpansKey,
     TeacherPipe,
@@ -55,7 +56,8 @@ def distill_cli(
     teacher_pipe: TeacherPipe = None,
     spans_key: SpansKey = None,
     labels: Labels = "",
-    confidence: Confidence = DEFAULT_OPTIONS.confidence,
+    confidence: Confidence = "",
+    partial: Partial = False,
     label_map: LabelMap = "",
     weights: Weights = "",
     scheme: Scheme = None,
@@ -77,7 +79,7 @@ def distill_cli(
             output_path,
             overrides=overrides,
             teacher_options=read_options(
-                teacher_pipe, spans_key, labels, confidence, label_map, weights, scheme
+                teacher_pipe, spans_key, labels, confidence, partial, label_map, weights, scheme
             ),
             use_gpu=use_gpu,
             overwrite=overwrite,

@@ -1,22 +1,28 @@
 """Command line options that say how teachers are read."""
 
-from typing import Annotated, Optional
+from typing import Annotated, List, Optional, Sequence
 
 import typer
 
 from ..teachers.labels import parse_label_map
-from ..teachers.sources import TeacherOptions
+from ..teachers.sources import DEFAULT_OPTIONS, OneOrEach, TeacherOptions, Value
 
 PANEL = "Teacher"
 
 TeacherPipe = Annotated[
     Optional[str],
-    typer.Option("--teacher-pipe", help="Component that teaches", rich_help_panel=PANEL),
+    typer.Option(
+        "--teacher-pipe",
+        help="Component that teaches; for several teachers one for all, or one each: ner,ruler",
+        rich_help_panel=PANEL,
+    ),
 ]
 SpansKey = Annotated[
     Optional[str],
     typer.Option(
-        "--spans-key", help="Read doc.spans[KEY] instead of entities", rich_help_panel=PANEL
+        "--spans-key",
+        help="Read doc.spans[KEY] instead of entities; one for all teachers, or one each",
+        rich_help_panel=PANEL,
     ),
 ]
 Labels = Annotated[
@@ -28,10 +34,20 @@ Labels = Annotated[
     ),
 ]
 Confidence = Annotated[
-    float,
+    str,
     typer.Option(
         "--confidence",
-        help="How probable entities are that were written without a score",
+        help="How probable entities are that were written without a score; one for all teachers, "
+        "or one each: 0.9,0.6",
+        rich_help_panel=PANEL,
+    ),
+]
+Partial = Annotated[
+    bool,
+    typer.Option(
+        "--partial",
+        help="What a teacher does not have means nothing: labels that others have, and tokens "
+        "without an entity that it wrote",
         rich_help_panel=PANEL,
     ),
 ]
@@ -63,28 +79,37 @@ def read_options(
     pipe: Optional[str],
     spans_key: Optional[str],
     labels: str,
-    confidence: float,
+    confidence: str,
+    partial: bool,
     label_map: str,
     weights: str,
     scheme: Optional[str],
 ) -> TeacherOptions:
     """RETURNS (TeacherOptions): The options as they were typed; ValueError if they cannot be."""
-    try:
-        numbers = tuple(float(weight) for weight in _split(weights))
-    except ValueError as error:
-        raise ValueError(
-            f"--weights {weights}: {error}. Give a number for each teacher, with commas: 2,1."
-        ) from error
     return TeacherOptions(
-        pipe,
-        spans_key,
-        tuple(_split(labels)),
-        confidence,
-        parse_label_map(label_map),
-        numbers,
-        scheme,
+        pipe=_one_or_each(_split(pipe or "")),
+        spans_key=_one_or_each(_split(spans_key or "")),
+        confidence=_one_or_each(_numbers("--confidence", confidence)) or DEFAULT_OPTIONS.confidence,
+        labels=tuple(_split(labels)),
+        partial=partial,
+        label_map=parse_label_map(label_map),
+        weights=tuple(_numbers("--weights", weights)),
+        scheme=scheme,
     )
 
 
-def _split(text: str):
+def _split(text: str) -> List[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _one_or_each(values: Sequence[Value]) -> Optional[OneOrEach[Value]]:
+    return tuple(values) if len(values) > 1 else values[0] if values else None
+
+
+def _numbers(option: str, text: str) -> List[float]:
+    try:
+        return [float(part) for part in _split(text)]
+    except ValueError as error:
+        raise ValueError(
+            f"{option} {text}: {error}. Give a number, or one for each teacher with commas: 2,1."
+        ) from error

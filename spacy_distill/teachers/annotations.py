@@ -18,11 +18,17 @@ class AnnotationTeacher:
     models, people.
 
     An entity has the confidence as its probability, and the rest of it says that there is none.
-    Tokens outside are O. Tokens without annotation, in a document that has some, are unknown.
+    Tokens outside are O, or unknown where what was written is a part of what there is. Tokens
+    without annotation, in a document that has some, are unknown.
     """
 
     def __init__(
-        self, labels: Sequence[str], *, spans_key: Optional[str] = None, confidence: float = 0.9
+        self,
+        labels: Sequence[str],
+        *,
+        spans_key: Optional[str] = None,
+        confidence: float = 0.9,
+        partial: bool = False,
     ) -> None:
         """Say what is read.
 
@@ -32,6 +38,8 @@ class AnnotationTeacher:
             overlap others of a higher score (or longer ones) are left out; the scores are those in
             `doc.spans[spans_key].attrs["scores"]`, as `spancat` leaves them.
         confidence (float): The probability of entities without score, above 0 and at most 1.
+        partial (bool): Whether there are more entities than were written: tokens outside are
+            unknown then.
         RAISES (ValueError): A confidence that is no probability.
         """
         if not 0 < confidence <= 1:
@@ -41,14 +49,17 @@ class AnnotationTeacher:
         self.labels: Tuple[str, ...] = tuple(dict.fromkeys(labels))
         self.spans_key = spans_key
         self.confidence = confidence
+        self.partial = partial
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
         """Read what documents have.
 
         docs (Sequence[Doc]): The documents.
         RETURNS (LinearChain): One sequence a document.
-        RAISES (ValueError): A label that is not one of `labels`.
+        RAISES (ValueError): A label that is not one of `labels`, or documents with spans under
+            other keys alone.
         """
+        self._require_key(docs)
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         read = [self.marginals(doc) for doc in docs]
         marginals = numpy.concatenate([marginals for marginals, _ in read])
@@ -71,10 +82,20 @@ class AnnotationTeacher:
             rows = numpy.arange(span.start, span.end)
             marginals[rows, tags.span_tags(len(span), span.label_)] = score
             marginals[rows, 0] = 1 - score
-        known = numpy.ones(len(doc), dtype=bool)
-        if self.spans_key is None and doc.has_annotation("ENT_IOB"):
+        known = numpy.full(len(doc), not self.partial)
+        if self.partial:
+            known |= marginals[:, 0] < 1
+        elif self.spans_key is None and doc.has_annotation("ENT_IOB"):
             known = doc.to_array("ENT_IOB") != _MISSING
         return marginals, known
+
+    def _require_key(self, docs: Sequence[Doc]) -> None:
+        keys = sorted({key for doc in docs for key in doc.spans})
+        if self.spans_key is not None and keys and self.spans_key not in keys:
+            raise ValueError(
+                f"The teacher writes no spans under the key '{self.spans_key}': found "
+                f"{', '.join(keys)}. Correct --spans-key."
+            )
 
     def _scored_spans(self, doc: Doc) -> List[Tuple[Span, float]]:
         if self.spans_key is None:

@@ -5,9 +5,14 @@ from typing import Any, List, Optional, Sequence, Tuple
 import numpy
 from spacy.tokens import Doc
 from thinc.api import get_array_module
+from thinc.types import Floats2d, Ints1d
 
 from ..chain import LinearChain, chain_from_marginals
-from .protocol import Teacher, match_labels
+from ..chain.biluo import PREFIXES
+from .protocol import Teacher
+
+# Probability below which nothing is shared out.
+LEAST = 1e-6
 
 
 class EnsembleTeacher:
@@ -18,13 +23,18 @@ class EnsembleTeacher:
     """
 
     def __init__(
-        self, teachers: Sequence[Teacher], weights: Optional[Sequence[float]] = None
+        self,
+        teachers: Sequence[Teacher],
+        weights: Optional[Sequence[float]] = None,
+        *,
+        partial: bool = False,
     ) -> None:
         """Join teachers.
 
-        teachers (Sequence[Teacher]): The teachers, at least one, with the same labels in any order.
+        teachers (Sequence[Teacher]): The teachers, at least one. One of them has all labels.
         weights (Optional[Sequence[float]]): What each counts, above 0; all the same by default.
-        RAISES (ValueError): The labels differ, or the weights do not fit.
+        partial (bool): Whether each may have labels that the others do not have.
+        RAISES (ValueError): No teacher has all labels, or the weights do not fit.
         """
         weights = [1.0] * len(teachers) if weights is None else list(weights)
         if not teachers or len(weights) != len(teachers) or not all(w > 0 for w in weights):
@@ -34,36 +44,71 @@ class EnsembleTeacher:
             )
         self.teachers = list(teachers)
         self.weights: List[float] = [weight / sum(weights) for weight in weights]
-        for teacher in teachers:
-            if set(teacher.labels) != set(self.labels):
-                raise ValueError(
-                    f"Teachers of an ensemble need the same labels: found {', '.join(self.labels)} "
-                    f"and {', '.join(teacher.labels)}. Map them with --label-map OLD=NEW,..."
-                )
-        self._orders = [match_labels(teacher.labels, self.labels) for teacher in teachers]
-
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """The first teacher's labels."""
-        return self.teachers[0].labels
+        found = dict.fromkeys(label for teacher in teachers for label in teacher.labels)
+        complete = [teacher for teacher in teachers if len(teacher.labels) == len(found)]
+        if not complete and not partial:
+            listed = "; ".join(", ".join(teacher.labels) for teacher in teachers)
+            raise ValueError(
+                f"One teacher of an ensemble has to have all labels: found {listed}. Map names of "
+                "the same thing with --label-map OLD=NEW,..., or say with --partial that they are "
+                "of different things."
+            )
+        self.labels: Tuple[str, ...] = complete[0].labels if complete else tuple(found)
+        self._columns = [_columns(teacher.labels, self.labels) for teacher in teachers]
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
         """Average what the teachers think.
 
         docs (Sequence[Doc]): The documents.
         RETURNS (LinearChain): One sequence a document, whose marginals are the average of the
-            teachers'. A teacher that has no opinion on a token does not count there.
+            teachers'. A teacher that has no opinion on a token does not count there, and one that
+            does not have a label has the opinion of the others on what it takes for O.
         """
-        total: Any = 0
-        weights: Any = 0
-        for teacher, order, weight in zip(self.teachers, self._orders, self.weights, strict=True):
-            chain = teacher.predict_chain(docs).with_tags(order)
+        opinions: List[Any] = []
+        counts: List[Any] = []
+        for teacher, columns, weight in zip(
+            self.teachers, self._columns, self.weights, strict=True
+        ):
+            chain = teacher.predict_chain(docs)
             marginals = chain.marginals()
             xp = get_array_module(marginals)
+            opinion = xp.zeros((len(marginals), len(columns)), dtype="float32")
+            opinion[:, columns >= 0] = marginals[:, columns[columns >= 0]]
             known = xp.ones(len(marginals), dtype=bool) if chain.known is None else chain.known
-            counts = xp.asarray(known, dtype="float32")[:, None] * weight
-            total, weights = total + marginals * counts, weights + counts
+            opinions.append(opinion)
+            counts.append(xp.asarray(known, dtype="float32")[:, None] * weight)
+        if any((columns < 0).any() for columns in self._columns):
+            self._complete(opinions, counts)
+        weights = sum(counts)
         known = weights[:, 0] > 0
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
+        total: Any = sum(opinion * count for opinion, count in zip(opinions, counts, strict=True))
         average = total / xp.where(weights > 0, weights, 1)
         return chain_from_marginals(average, lengths, None if known.all() else known)
+
+    def _complete(self, opinions: Sequence[Floats2d], counts: Sequence[Floats2d]) -> None:
+        """Share out what a teacher takes for O among the labels that it does not have, as those who
+        have these labels do with what is none of its labels; in place."""
+        xp = get_array_module(opinions[0])
+        total: Any = 0
+        weights: Any = 0
+        for opinion, count, columns in zip(opinions, counts, self._columns, strict=True):
+            has = xp.asarray(columns >= 0, dtype="float32")
+            total, weights = total + opinion * count, weights + count * has
+        average = total / xp.where(weights > 0, weights, 1)
+        for opinion, columns in zip(opinions, self._columns, strict=True):
+            lacks = columns < 0
+            others = average[:, lacks]
+            own = average[:, ~lacks][:, 1:].sum(axis=1)
+            outside = xp.maximum(xp.maximum(1 - own, others.sum(axis=1)), LEAST)
+            opinion[:, lacks] = opinion[:, :1] * others / outside[:, None]
+            opinion[:, 0] -= opinion[:, lacks].sum(axis=1)
+
+
+def _columns(labels: Sequence[str], all_labels: Sequence[str]) -> Ints1d:
+    """RETURNS (Ints1d): For each tag of all labels, that of the teacher's labels; -1 for none."""
+    columns = [0]
+    for label in all_labels:
+        first = 1 + len(PREFIXES) * labels.index(label) if label in labels else None
+        columns += [-1 if first is None else first + number for number in range(len(PREFIXES))]
+    return numpy.asarray(columns)

@@ -34,6 +34,7 @@ class PipelineTeacher:
         spans_key: Optional[str] = None,
         labels: Optional[Sequence[str]] = None,
         confidence: float = 0.9,
+        partial: bool = False,
     ) -> None:
         """Choose the component that teaches.
 
@@ -43,12 +44,16 @@ class PipelineTeacher:
         labels (Optional[Sequence[str]]): Labels of entities or spans that are read as they were
             written; by default those of the component.
         confidence (float): How probable such entities are, where spans have no scores.
-        RAISES (ValueError): There is no such component, or more than one.
+        partial (bool): Whether such entities are a part of those that there are, so that tokens
+            without one are unknown.
+        RAISES (ValueError): There is no such component, or more than one, or it does not find
+            entities.
         """
         self.nlp = nlp
         self.pipe_name = _choose(nlp, pipe_name, spans_key)
         pipe = nlp.get_pipe(self.pipe_name)
         kind = _kind(pipe) if spans_key is None else "annotations"
+        self.reads_annotations = kind == "annotations"
         # What writes entities has to run itself.
         self._last = self.pipe_name if kind == "annotations" else None
         self._teacher: Teacher
@@ -59,15 +64,19 @@ class PipelineTeacher:
         elif kind == "beam":
             self._teacher = BeamTeacher(pipe)
         else:
-            known = labels if labels is not None else getattr(pipe, "labels", ())
+            attribute = "doc.ents" if spans_key is None else "doc.spans"
+            known: Sequence[str] = labels or ()
+            if labels is None and self.pipe_name in _writers(nlp, attribute):
+                known = getattr(pipe, "labels", ())
             if not known:
                 raise ValueError(
-                    f"The component '{self.pipe_name}' does not say which labels it has. Name them "
-                    "with --labels PER,LOC or the argument `labels`."
+                    f"The component '{self.pipe_name}' does not say which labels it writes to "
+                    f"{attribute}. {_listed(nlp)} Name another one, or its labels with --labels "
+                    "PER,LOC or the argument `labels`."
                 )
             # Sorted, as a component may keep its labels in a set.
             self._teacher = AnnotationTeacher(
-                sorted(set(known)), spans_key=spans_key, confidence=confidence
+                sorted(set(known)), spans_key=spans_key, confidence=confidence, partial=partial
             )
         # Entities whose borders were inside the tokens of the documents that were asked for.
         self.n_misfits = 0
@@ -135,11 +144,11 @@ def _kind(pipe: Any) -> str:
 
 def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -> str:
     """RETURNS (str): The name of the component that teaches; ValueError if it is not clear."""
-    parts = [f"{name} ({nlp.get_pipe_meta(name).factory})" for name in nlp.pipe_names]
-    found = f"Its components are: {', '.join(parts) or 'none'}."
     if pipe_name is not None:
         if pipe_name not in nlp.pipe_names:
-            raise ValueError(f"The teacher's pipeline has no component '{pipe_name}'. {found}")
+            raise ValueError(
+                f"The teacher's pipeline has no component '{pipe_name}'. {_listed(nlp)}"
+            )
         return pipe_name
     if spans_key is None:
         able = [name for name, pipe in nlp.pipeline if _kind(pipe) != "annotations"]
@@ -149,10 +158,15 @@ def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -
     if len(able) != 1:
         wrong = f"several that {what}: {', '.join(able)}" if able else f"none known to {what}"
         raise ValueError(
-            f"The teacher's pipeline needs one component that can teach, and has {wrong}. {found} "
-            "Name one with --teacher-pipe."
+            f"The teacher's pipeline needs one component that can teach, and has {wrong}. "
+            f"{_listed(nlp)} Name one with --teacher-pipe."
         )
     return able[0]
+
+
+def _listed(nlp: Language) -> str:
+    parts = [f"{name} ({nlp.get_pipe_meta(name).factory})" for name in nlp.pipe_names]
+    return f"Its components are: {', '.join(parts) or 'none'}."
 
 
 def _writers(nlp: Language, attribute: str) -> List[str]:

@@ -1,9 +1,9 @@
 """From what a person names to a teacher."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import Dict, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 from spacy.language import Language
 from spacy.util import get_package_path, get_package_version, is_package, load_model
@@ -18,16 +18,23 @@ from .soft_teacher import SoftTeacher
 from .token_classification import TokenClassificationTeacher
 
 TeacherSource = Union[str, Path, Language, Teacher]
+Value = TypeVar("Value")
+OneOrEach = Union[Value, Tuple[Value, ...]]
 
 
 @dataclass(frozen=True)
 class TeacherOptions:
     """How teachers are read.
 
-    pipe (Optional[str]): The component that teaches; needed where a pipeline has several.
-    spans_key (Optional[str]): Read `doc.spans[spans_key]` instead of entities.
+    The first three may also be tuples, with a value for each of several teachers.
+
+    pipe (OneOrEach[Optional[str]]): The component that teaches; needed where a pipeline has
+        several.
+    spans_key (OneOrEach[Optional[str]]): Read `doc.spans[spans_key]` instead of entities.
+    confidence (OneOrEach[float]): How probable entities are that were written without a score.
     labels (Tuple[str, ...]): Labels of a component that does not say which it has.
-    confidence (float): How probable entities are that were written without a score.
+    partial (bool): Whether what a teacher does not have means nothing: labels that others of an
+        ensemble have, and tokens without an entity that it wrote.
     label_map (Mapping[str, str]): New labels by the teachers'; the rest is left out. Empty: all
         labels as they are.
     weights (Tuple[float, ...]): What each of several teachers counts; empty: all the same.
@@ -35,13 +42,28 @@ class TeacherOptions:
         cannot be told from its labels.
     """
 
-    pipe: Optional[str] = None
-    spans_key: Optional[str] = None
+    pipe: OneOrEach[Optional[str]] = None
+    spans_key: OneOrEach[Optional[str]] = None
+    confidence: OneOrEach[float] = 0.9
     labels: Tuple[str, ...] = ()
-    confidence: float = 0.9
+    partial: bool = False
     label_map: Mapping[str, str] = field(default_factory=dict)
     weights: Tuple[float, ...] = ()
     scheme: Optional[str] = None
+
+    def of(self, number: int, n_teachers: int) -> "TeacherOptions":
+        """RETURNS (TeacherOptions): Those of one of so many teachers; ValueError if there are
+        more or fewer values than teachers."""
+        values = {name: getattr(self, name) for name in ("pipe", "spans_key", "confidence")}
+        for name, value in values.items():
+            if isinstance(value, (tuple, list)):
+                if len(value) != n_teachers:
+                    raise ValueError(
+                        f"The option {name} has {len(value)} values for {n_teachers} teachers. "
+                        "Give one for all, or one for each."
+                    )
+                values[name] = value[number]
+        return replace(self, **values)
 
 
 DEFAULT_OPTIONS = TeacherOptions()
@@ -66,12 +88,16 @@ def load_teacher(
             "A soft corpus teaches alone, under the labels that it was written with. Write it with "
             "several teachers, weights or a label map instead (`distill-annotate`)."
         )
-    teachers = [_pipeline(item, options) if isinstance(item, Language) else item for item in opened]
+    teachers = [
+        _pipeline(item, options.of(number, len(opened))) if isinstance(item, Language) else item
+        for number, item in enumerate(opened)
+    ]
+    _require_used(teachers, options)
     if options.label_map:
         teachers = [MappedTeacher(teacher, options.label_map) for teacher in teachers]
     if len(teachers) == 1 and not options.weights:
         return teachers[0]
-    return EnsembleTeacher(teachers, options.weights or None)
+    return EnsembleTeacher(teachers, options.weights or None, partial=options.partial)
 
 
 def split_sources(text: str) -> Sequence[str]:
@@ -151,6 +177,28 @@ def open_source(
     return TokenClassificationTeacher(str(source), scheme=options.scheme)
 
 
+def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
+    """Make sure that options are for something: a slip would go unnoticed."""
+    read = any(isinstance(t, PipelineTeacher) and t.reads_annotations for t in teachers)
+    if options.labels and not read:
+        raise ValueError(
+            "--labels is for teachers that write entities or spans, and these give probabilities. "
+            "Leave it out, or choose a component with --teacher-pipe."
+        )
+    if options.scheme and not any(isinstance(t, TokenClassificationTeacher) for t in teachers):
+        raise ValueError(
+            "--scheme is for Hugging Face models, of which there is none among the teachers. "
+            "Leave it out."
+        )
+    known = {label for teacher in teachers for label in teacher.labels}
+    unknown = sorted(set(options.label_map) - known)
+    if unknown:
+        raise ValueError(
+            f"The label map names {', '.join(unknown)}, but the teachers' labels are: "
+            f"{', '.join(sorted(known))}. Correct it."
+        )
+
+
 def _require_hub_name(source: Union[str, Path]) -> None:
     if str(source).count("/") != 1 or str(source).startswith((".", "/")):
         raise ValueError(
@@ -162,8 +210,9 @@ def _require_hub_name(source: Union[str, Path]) -> None:
 def _pipeline(nlp: Language, options: TeacherOptions) -> Teacher:
     return PipelineTeacher(
         nlp,
-        options.pipe,
-        spans_key=options.spans_key,
+        options.pipe,  # type: ignore[arg-type]
+        spans_key=options.spans_key,  # type: ignore[arg-type]
         labels=options.labels or None,
-        confidence=options.confidence,
+        confidence=options.confidence,  # type: ignore[arg-type]
+        partial=options.partial,
     )

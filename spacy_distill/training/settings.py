@@ -81,7 +81,9 @@ def fill_settings(config: Config) -> Config:
             "Correct the config or the override."
         )
     filled = filled.merge({"distillation": block})
-    require_types(Config({**config, **filled}, is_interpolated=False).interpolate()["distillation"])
+    block = Config({**config, **filled}, is_interpolated=False).interpolate()["distillation"]
+    require_types(block)
+    require_schedule(block)
     return Config({**config, **filled}, is_interpolated=False)
 
 
@@ -104,6 +106,20 @@ def require_types(block: Mapping[str, Any]) -> None:
                 f"[distillation] {name} has to be from {least} to {most}: found {value!r}. "
                 "Correct the config or the override."
             )
+
+
+def require_schedule(block: Mapping[str, Any]) -> None:
+    """Make sure that a learning rate that falls with the steps has steps to fall in.
+
+    block (Mapping[str, Any]): A complete `[distillation]` block, interpolated.
+    RAISES (ValueError): The schedule's `total_steps` is 0, as of a `max_steps` that is no limit.
+    """
+    rate = block["optimizer"].get("learn_rate") if isinstance(block["optimizer"], dict) else None
+    if isinstance(rate, dict) and rate.get("total_steps") == 0:
+        raise ValueError(
+            "[distillation.optimizer.learn_rate] total_steps is 0: the learning rate would be 0 "
+            "soon. Set [distillation] max_steps, which it follows, or total_steps itself."
+        )
 
 
 def resolve_settings(config: Config) -> Dict[str, Any]:

@@ -29,14 +29,25 @@ def TeacherTables(
     def copy_tables(nlp: Language) -> Language:
         if source is None:
             return nlp
-        teacher = load_model(source)
-        theirs = _tables(_nodes(teacher, PipelineTeacher(teacher, pipe).pipe_name))
-        for name, student in nlp.components:
+        theirs = _tables(_teacher_nodes(source, pipe))
+        # Frozen and sourced components are disabled while a pipeline is initialized.
+        for name, student in nlp.pipeline:
             if isinstance(student, ChainNER):
                 _copy(theirs, _tables(_nodes(nlp, name)), source)
         return nlp
 
     return copy_tables
+
+
+def _teacher_nodes(source: str, pipe: Optional[str]) -> List[Model]:
+    try:
+        teacher = load_model(source)
+        return _nodes(teacher, PipelineTeacher(teacher, pipe).pipe_name)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"spacy-distill.TeacherTables.v1 finds no tables in '{source}'. {error} (Here a "
+            "component is named with [initialize.after_init] pipe.)"
+        ) from error
 
 
 def _nodes(nlp: Language, pipe_name: str) -> List[Model]:
@@ -54,8 +65,13 @@ def _tables(nodes: Sequence[Model]) -> Dict[str, Model]:
     columns: List[str] = next(
         (node.attrs["columns"] for node in nodes if "columns" in node.attrs), []
     )
-    names = ["LOWER" if name == "NORM" else name for name in columns]
-    return {names[node.attrs["column"]]: node for node in nodes if node.name == "hashembed"}
+    tables = {
+        str(columns[node.attrs["column"]]): node for node in nodes if node.name == "hashembed"
+    }
+    if "NORM" in tables:
+        # The student has no norms; nearly all of them are the lower-case form.
+        tables.setdefault("LOWER", tables.pop("NORM"))
+    return tables
 
 
 def _copy(theirs: Dict[str, Model], mine: Dict[str, Model], source: str) -> None:

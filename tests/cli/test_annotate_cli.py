@@ -81,7 +81,9 @@ def test_the_command_writes_a_soft_corpus(files, text, tmp_path):
 def test_options_reach_their_place(run, text, tmp_path, passed):
     options = "--top-k 3 --batch-size 5 --n-process 2 --limit 7 --text-field body --lang de"
     options += " --shard-size 99 --gpu-id 1 --overwrite --teacher-pipe ner --spans-key sc"
-    options += " --labels PER,LOC --confidence 0.7 --label-map PER=P,LOC=L --weights 2,1"
+    options += (
+        " --labels PER,LOC --confidence 0.7,0.6 --partial --label-map PER=P,LOC=L --weights 2,1"
+    )
     (tmp_path / "words.txt").write_text("oslo\nkiel\n")
     options += f" --scheme io --augment 2 --words {tmp_path / 'words.txt'} --code code.py"
     result = run(*options.split(), teacher="one, two")
@@ -89,7 +91,14 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
     assert passed == {
         "arguments": (["one", "two"], str(text), tmp_path / "soft"),
         "teacher_options": TeacherOptions(
-            "ner", "sc", ("PER", "LOC"), 0.7, {"PER": "P", "LOC": "L"}, (2.0, 1.0), "io"
+            pipe="ner",
+            spans_key="sc",
+            confidence=(0.7, 0.6),
+            labels=("PER", "LOC"),
+            partial=True,
+            label_map={"PER": "P", "LOC": "L"},
+            weights=(2.0, 1.0),
+            scheme="io",
         ),
         "text_field": "body",
         "lang": "de",
@@ -149,7 +158,7 @@ def test_another_setting_is_refused_and_overwritten_when_asked(run, tmp_path):
     "more, said",
     [
         (["--label-map", "PERSON"], "'PERSON' is no pair of labels"),
-        (["--label-map", "GPE=LOC2"], "the teacher's labels are: LOC, PER"),
+        (["--label-map", "GPE=LOC2"], "names GPE, but the teachers' labels are: LOC, PER"),
         (["--weights", "2,many"], "--weights 2,many"),
         (["--weights", "2,1"], "found 1 teachers and the weights"),
         (["--teacher-pipe", "ner"], "no component 'ner'"),

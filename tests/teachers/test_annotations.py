@@ -115,6 +115,23 @@ def test_without_a_group_of_spans_there_is_no_entity(doc):
     assert names(chain) == ["O"] * len(WORDS)
 
 
+def test_a_key_that_is_not_among_those_written_is_refused(doc):
+    add_spans(doc, [(0, 2, "PER")])
+    with pytest.raises(ValueError, match=r"no spans under the key 'ruler': found sc\. Correct"):
+        AnnotationTeacher(LABELS, spans_key="ruler").predict_chain([doc])
+
+
+@pytest.mark.parametrize("key", [None, "sc"])
+def test_where_a_part_was_written_the_rest_is_unknown(doc, key):
+    if key is None:
+        doc.set_ents([Span(doc, 0, 2, "PER")])
+    else:
+        add_spans(doc, [(0, 2, "PER")])
+    chain = AnnotationTeacher(LABELS, spans_key=key, partial=True).predict_chain([doc])
+    assert chain.known.tolist() == [True, True, *[False] * (len(WORDS) - 2)]
+    assert names(chain)[:2] == ["B-PER", "L-PER"]
+
+
 def test_a_ruler_teaches_in_a_pipeline():
     nlp = spacy.blank("en")
     ruler = nlp.add_pipe("entity_ruler")

@@ -59,9 +59,53 @@ def test_weights_have_to_fit(weights):
         EnsembleTeacher([teacher, teacher], weights)
 
 
-def test_labels_have_to_be_the_same():
-    with pytest.raises(ValueError, match="need the same labels: found A and B"):
-        EnsembleTeacher([FixedTeacher(("A",), [0.0] * 5), FixedTeacher(("B",), [0.0] * 5)])
+def test_one_teacher_has_to_have_all_labels():
+    teachers = [FixedTeacher((label,), [0.0] * 5) for label in "AB"]
+    with pytest.raises(ValueError, match=r"has to have all labels: found A; B\. .*--partial"):
+        EnsembleTeacher(teachers)
+    assert EnsembleTeacher(teachers, partial=True).labels == ("A", "B")
+    teachers.append(FixedTeacher(("B", "A"), [0.0] * 9))
+    assert EnsembleTeacher(teachers).labels == ("B", "A")
+
+
+def one_token(labels, **probabilities):
+    """A teacher of one-token documents, whose tags O and U-X have these probabilities."""
+    names = BiluoTags(labels).names
+    given = {"O": 1 - sum(probabilities.values())}
+    given |= {f"U-{label}": value for label, value in probabilities.items()}
+    with numpy.errstate(divide="ignore"):
+        return FixedTeacher(labels, numpy.log([given.get(name, 0) for name in names]))
+
+
+def test_teachers_of_different_labels_do_not_speak_against_each_other(docs):
+    teachers = [one_token(("A",), A=0.6), one_token(("B",), B=0.3)]
+    ensemble = EnsembleTeacher(teachers, partial=True)
+    marginals = ensemble.predict_chain(docs).marginals()
+    assert numpy.allclose(marginals[:, [0, 4, 8]], [0.1, 0.6, 0.3], atol=1e-4)
+
+
+def test_what_one_takes_for_an_entity_is_taken_from_the_labels_that_it_lacks(docs):
+    """The first is sure of A, of which the second knows nothing: B shares what the first leaves."""
+    ensemble = EnsembleTeacher([one_token(("A",), A=0.9), one_token(("A", "B"), A=0.1, B=0.8)])
+    marginals = ensemble.predict_chain(docs).marginals()
+    # A is 0.5 on average, so that B has 0.8 of at least 0.8 of the first's 0.1.
+    assert numpy.allclose(marginals[:, [0, 4, 8]], [0.05, 0.5, 0.45], atol=1e-4)
+
+
+def test_rules_for_one_label_leave_the_others_alone(word_teacher, doc):
+    class NoShips:
+        labels = ("SHIP",)
+
+        def predict_chain(self, docs):
+            return FixedTeacher(self.labels, [0.0, *[-numpy.inf] * 4]).predict_chain(docs)
+
+    docs = [doc("Anna sails to Oslo on Monday"), doc("")]
+    ensemble = EnsembleTeacher([word_teacher, NoShips()], partial=True)
+    marginals = ensemble.predict_chain(docs).marginals()
+    expected = word_teacher.predict_chain(docs).marginals()
+    assert ensemble.labels == (*word_teacher.labels, "SHIP")
+    assert numpy.allclose(marginals[:, : expected.shape[1]], expected, atol=1e-4)
+    assert numpy.allclose(marginals[:, expected.shape[1] :], 0, atol=1e-4)
 
 
 def test_who_has_no_opinion_on_a_token_does_not_count_there(word_teacher, unsure_teacher, doc):

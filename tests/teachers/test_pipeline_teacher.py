@@ -89,6 +89,18 @@ def test_a_wrong_name_is_answered_with_what_there_is():
         PipelineTeacher(nlp, "sentencizer")
 
 
+def test_labels_of_other_things_than_entities_are_not_taken():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tagger").add_label("NN")
+    nlp.add_pipe("ner").add_label("PER")
+    with pytest.raises(ValueError, match=r"'tagger' does not say.*to doc\.ents.*ner \(ner\)"):
+        PipelineTeacher(nlp, "tagger")
+    with pytest.raises(
+        ValueError, match=r"'ner' does not say which labels it writes to doc\.spans"
+    ):
+        PipelineTeacher(nlp, "ner", spans_key="sc")
+
+
 def test_components_before_the_teacher_run_and_those_after_do_not():
     nlp = student()
     nlp.add_pipe("spacy_distill_tests_marking", first=True)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 import spacy
@@ -101,6 +102,42 @@ def test_options_reach_the_pipeline(ruler):
     assert isinstance(teacher, MappedTeacher) and teacher.labels == ("NAME",)
     with pytest.raises(ValueError, match="no component 'ner'"):
         load_teacher([ruler], TeacherOptions(pipe="ner"))
+
+
+def test_each_of_several_teachers_has_options_of_its_own():
+    def rules(name, place):
+        nlp = spacy.blank("en")
+        patterns = [{"label": "LOC", "pattern": place}, {"label": "PER", "pattern": "Anna"}]
+        nlp.add_pipe("entity_ruler", name=name).add_patterns(patterns)
+        return nlp
+
+    pipelines = [rules("first", "Oslo"), rules("second", "Kiel")]
+    options = TeacherOptions(pipe=("first", "second"), confidence=(0.9, 0.6))
+    ensemble = load_teacher(pipelines, options)
+    assert [teacher.pipe_name for teacher in ensemble.teachers] == ["first", "second"]
+    docs = [spacy.blank("en").make_doc(text) for text in ("Oslo", "Kiel")]
+    assert ensemble.labels == ("LOC", "PER")
+    # Each place is known to one of the two, and the other takes it for O.
+    marginals = ensemble.predict_chain(docs).marginals()
+    assert marginals[:, 4] == pytest.approx([0.45, 0.3], abs=1e-4)
+    partial = load_teacher(pipelines, replace(options, partial=True))
+    marginals = partial.predict_chain(docs).marginals()
+    assert marginals[:, 4] == pytest.approx([0.9, 0.6], abs=1e-4)
+    with pytest.raises(ValueError, match=r"pipe has 2 values for 3 teachers"):
+        load_teacher([*pipelines, pipelines[0]], options)
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (TeacherOptions(labels=("PER",)), "--labels is for teachers that write"),
+        (TeacherOptions(scheme="io"), "--scheme is for Hugging Face models"),
+        (TeacherOptions(label_map={"PERSN": "P", "LOC": "LOC"}), "names PERSN, but"),
+    ],
+)
+def test_options_that_are_for_no_teacher_are_refused(word_teacher, options, said):
+    with pytest.raises(ValueError, match=said):
+        load_teacher([word_teacher], options)
 
 
 def test_weights_have_to_be_as_many_as_teachers(ruler):

@@ -19,6 +19,21 @@ def assert_nothing_left(output):
     "block, text",
     [
         ({"max_step": 3}, r"\[distillation\] has no setting 'max_step'.*max_steps"),
+        (
+            {
+                "max_steps": 0,
+                "optimizer": {
+                    "@optimizers": "Adam.v1",
+                    "learn_rate": {
+                        "@schedules": "warmup_linear.v1",
+                        "warmup_steps": 1,
+                        "total_steps": 0,
+                        "initial_rate": 0.1,
+                    },
+                },
+            },
+            r"total_steps is 0: the learning rate would be 0",
+        ),
         ({"max_steps": "many"}, r"max_steps has to be of type int: found 'many'"),
         ({"max_steps": 2.5}, r"max_steps has to be of type int: found 2.5"),
         ({"max_steps": None}, r"max_steps has to be of type int: found None"),

@@ -11,6 +11,7 @@ from thinc.api import Config
 from spacy_distill.training.settings import fill_settings
 from spacy_distill.training.teacher_tables import TeacherTables
 
+CALLBACK = "spacy-distill.TeacherTables.v1"
 # Those of the teacher in `ner_folder`.
 ROWS = {"LOWER": 200, "PREFIX": 100, "SUFFIX": 100, "SHAPE": 100}
 
@@ -21,7 +22,7 @@ def initialized(config):
 
     def make(source, pipe=None, width=16, rows=ROWS):
         model = {"feature_width": width, "feature_rows": rows}
-        callback = {"@callbacks": "spacy-distill.TeacherTables.v1", "source": source, "pipe": pipe}
+        callback = {"@callbacks": CALLBACK, "source": source, "pipe": pipe}
         changed = config(
             components={"ner_student": {"model": model}},
             initialize={"after_init": callback},
@@ -96,8 +97,54 @@ def test_a_tok2vec_that_is_shared_is_found(initialized, tmp_path):
     ],
 )
 def test_tables_that_do_not_fit_are_refused(initialized, ner_folder, change):
-    with pytest.raises(ValueError, match="LOWER rows 200, width 16, seed 8; PREFIX rows 100"):
+    with pytest.raises(ValueError, match=r"PREFIX rows 100, width 16, seed 9;.* LOWER rows 200"):
         initialized(str(ner_folder), **change)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_students_that_are_trained_already_keep_their_tables(
+    initialized, config, ner_folder, tmp_path, frozen
+):
+    nlp = initialized(None)
+    nlp.to_disk(tmp_path / "student")
+    changed = config(
+        training={"frozen_components": ["ner_student"] if frozen else []},
+        initialize={"after_init": {"@callbacks": CALLBACK, "source": str(ner_folder)}},
+    )
+    changed["components"]["ner_student"] = {"source": str(tmp_path / "student")}
+    again = init_nlp(fill_settings(changed))
+    mine, kept = (tables_of(pipeline.get_pipe("ner_student").model) for pipeline in (nlp, again))
+    for before, after in zip(mine, kept, strict=True):
+        assert_array_equal(before, after)
+
+
+def test_tables_of_lower_case_forms_come_before_those_of_norms(initialized, tmp_path):
+    tok2vec = {"@architectures": "spacy.Tok2Vec.v2"}
+    tok2vec["embed"] = {"@architectures": "spacy.MultiHashEmbed.v2", "width": 16}
+    tok2vec["embed"] |= {"attrs": ["LOWER", "NORM"], "rows": [200, 200]}
+    tok2vec["embed"] |= {"include_static_vectors": False}
+    tok2vec["encode"] = {"@architectures": "spacy.MaxoutWindowEncoder.v2", "width": 16}
+    tok2vec["encode"] |= {"depth": 1, "window_size": 1, "maxout_pieces": 2}
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner", config={"model": {"tok2vec": tok2vec}}).add_label("PER")
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "teacher")
+    student = initialized(str(tmp_path / "teacher"), rows={"LOWER": 200}).get_pipe("ner_student")
+    assert_array_equal(tables_of(student.model)[0], tables_of(nlp.get_pipe("ner").model)[0])
+
+
+def test_a_component_is_named_in_the_config(initialized, ner_folder, tmp_path):
+    nlp = spacy.load(ner_folder)
+    nlp.add_pipe("ner", name="second", source=spacy.load(ner_folder))
+    nlp.to_disk(tmp_path / "two")
+    with pytest.raises(ValueError, match=r"named with \[initialize.after_init\] pipe"):
+        initialized(str(tmp_path / "two"))
+    assert initialized(str(tmp_path / "two"), pipe="second")
+
+
+def test_a_teacher_that_is_no_pipeline_is_refused(initialized, tmp_path):
+    with pytest.raises(ValueError, match="finds no tables in"):
+        initialized(str(tmp_path))
 
 
 def test_teachers_without_tables_are_refused(initialized, tmp_path):
