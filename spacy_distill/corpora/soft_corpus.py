@@ -35,8 +35,8 @@ def SoftCorpus(
     path (Optional[Path]): The folder that `distill-annotate` wrote. It can only be left out of a
         config that does not read this corpus.
     labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities. They are kept in
-        memory. A document of the soft corpus with the same text as one of them is left out: gold
-        wins over the teacher's opinion.
+        memory. A document of the soft corpus with the same text as one of them, whatever the white
+        space, is left out: gold wins over the teacher's opinion.
     labeled_share (float): The share of a pass's documents that are labeled, from 0 to below 1; they
         come again and again, and each at least once a pass; with 0, all at its end.
     max_length (int): Leave out documents of more tokens; 0 is no limit.
@@ -65,7 +65,7 @@ def SoftCorpus(
         rng.shuffle(gold)
         # As they are before long ones are split.
         whole = gold if labeled is None or not max_length else read_examples(labeled, nlp)
-        gold_texts = {example.reference.text for example in whole}
+        gold_texts = {_without_spaces(example.reference) for example in whole}
         firsts = accumulate((entry.documents for entry in manifest.shards), initial=0)
         shards = list(zip(firsts, manifest.shards, strict=False))
         if shuffle_buffer:
@@ -79,7 +79,7 @@ def SoftCorpus(
         examples = (
             example
             for example in (_as_example(nlp, document, labels) for document in shuffled)
-            if example.reference.text not in gold_texts
+            if _without_spaces(example.reference) not in gold_texts
             and not 0 < max_length < len(example.predicted)
         )
         yield from strew(gold, examples, labeled_share)
@@ -100,6 +100,12 @@ def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
             "goes on where it stopped."
         )
     return Path(path), manifest
+
+
+def _without_spaces(doc: Doc) -> str:
+    """RETURNS (str): What two documents of one text have in common, though one of them may be made
+    of words alone, which spaCy puts a space behind each of."""
+    return "".join(doc.text.split())
 
 
 def _numbered(
