@@ -4,13 +4,13 @@ import random
 from dataclasses import replace
 from itertools import accumulate, count, islice
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .labeled import read_examples, require_path, require_share, strew
+from .labeled import MixedReader, read_examples, require_path, require_share, strew
 from .plain_docs import plain_copy
 from .soft_shards import Manifest, Shard, SoftDocument, read_shard
 from .soft_targets import USER_DATA_KEY
@@ -26,7 +26,7 @@ def SoftCorpus(
     seed: int = 0,
     shard: int = 0,
     n_shards: int = 1,
-) -> Callable[[Language], Iterable[Example]]:
+) -> MixedReader:
     """Read a soft corpus and, strewn among its documents, labeled ones.
 
     Documents are read as they are needed, each pass in another order: set `[distillation]
@@ -46,7 +46,7 @@ def SoftCorpus(
     seed (int): Seed of the order.
     shard, n_shards (int): Read only each `n_shards`-th document, from the `shard`-th on: for
         several processes that each train on a part.
-    RETURNS (Callable[[Language], Iterable[Example]]): The reader.
+    RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.SoftCorpus.v1")
     require_path(labeled, "labeled")
@@ -57,11 +57,14 @@ def SoftCorpus(
     passes = count()
     checked: Set[str] = set()
 
+    def read_labeled(nlp: Language) -> Iterator[Example]:
+        return iter(()) if labeled is None else read_examples(labeled, nlp, max_length)
+
     def read(nlp: Language) -> Iterator[Example]:
         folder, manifest = _open(path)
         labels = tuple(manifest.labels)
         rng = random.Random(f"{seed} {next(passes)}")
-        gold = [] if labeled is None else list(read_examples(labeled, nlp, max_length))
+        gold = list(read_labeled(nlp))
         rng.shuffle(gold)
         # As they are before long ones are split.
         whole = gold if labeled is None or not max_length else read_examples(labeled, nlp)
@@ -84,7 +87,7 @@ def SoftCorpus(
         )
         yield from strew(gold, examples, labeled_share)
 
-    return read
+    return MixedReader(read, read_labeled)
 
 
 def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
