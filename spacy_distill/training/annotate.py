@@ -34,6 +34,7 @@ def annotate(
     *,
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
     text_field: str = "text",
+    split: str = "train",
     lang: Optional[str] = None,
     top_k: int = 8,
     batch_size: int = 64,
@@ -58,6 +59,7 @@ def annotate(
     output (Union[str, Path]): The folder to write.
     teacher_options (TeacherOptions): How teachers are read.
     text_field (str): The column of the text, in formats that have columns.
+    split (str): The split of a data set on the hub.
     lang (Optional[str]): Language of the tokenizer for text; by default the tokenizer is the
         teacher's own.
     top_k (int): Tags kept a token, from 1 to 255.
@@ -96,7 +98,7 @@ def annotate(
         use_gpu,
     )
     folder = Path(output)
-    documents = Input(source, text_field=text_field)
+    documents = Input(source, text_field=text_field, split=split)
     require_outside(folder, source)
     manifest = Manifest(
         labels=[],
@@ -107,6 +109,8 @@ def annotate(
     earlier = earlier_manifest(folder, manifest, overwrite)
     if earlier is not None:
         manifest = earlier
+        revision = manifest.input["files"].get("revision")
+        documents = Input(source, text_field=text_field, split=split, revision=revision)
     files_known = bool(manifest.input["files"])
     if manifest.complete and files_known and not missing_shards(folder, manifest.shards):
         return manifest

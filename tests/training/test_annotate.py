@@ -4,6 +4,8 @@ import io
 import json
 import shutil
 
+import datasets
+import huggingface_hub
 import numpy
 import pytest
 import spacy
@@ -159,6 +161,58 @@ def test_standard_input_is_known_by_its_documents(run, contents, monkeypatch, tm
     type_in(text)
     assert run(source="-").complete
     assert contents(tmp_path / "soft") == before
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """Answers for the hub: `commits` by name, and the last one's; None without network."""
+
+    class Hub:
+        commits = {"aaa": ["Anna sails.", "Carl waits."], "bbb": ["It rains.", "Carl waits."]}
+        last = "aaa"
+        asked = []
+
+        def load_dataset(self, name, configuration, *, split, streaming, revision):
+            self.asked.append((name, configuration, split, revision))
+            rows = [{"text": text} for text in self.commits[revision or "bbb"]]
+            return datasets.Dataset.from_list(rows).to_iterable_dataset()
+
+        def dataset_info(self, *_, **__):
+            if self.last is None:
+                raise ConnectionError("no network")
+            return type("Info", (), {"sha": self.last})
+
+    hub = Hub()
+    hub.asked = []
+    monkeypatch.setattr(datasets, "load_dataset", hub.load_dataset)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", hub.dataset_info)
+    return hub
+
+
+@pytest.mark.parametrize("last", [None, "bbb"], ids=["no-network", "another-commit"])
+def test_a_data_set_on_the_hub_may_have_a_new_commit(run, hub, contents, tmp_path, last):
+    """What was begun goes on with the commit that it was begun with."""
+    first = run(source="owner/news", shard_size=1)
+    hub.last = last
+    before, asked = contents(tmp_path / "soft"), list(hub.asked)
+    assert run(source="owner/news", shard_size=1) == first
+    assert hub.asked == asked
+    (tmp_path / "soft" / "shard-000001.parquet").unlink()
+    run(source="owner/news", shard_size=1)
+    assert contents(tmp_path / "soft") == before
+    assert hub.asked[-1] == ("owner/news", None, "train", "aaa")
+
+
+@pytest.mark.parametrize(
+    "other", [{"source": "owner/news:en"}, {"source": "owner/new"}, {"split": "test"}]
+)
+def test_another_part_of_the_hub_is_refused(run, hub, other):
+    run(source="owner/news")
+    assert hub.asked == [("owner/news", None, "train", "aaa")]
+    with pytest.raises(ValueError, match="Since then changed: the input"):
+        run(**{"source": "owner/news", **other})
+    run(**{"source": "owner/news", **other}, output="other")
+    assert hub.asked[-1][2] == other.get("split", "train")
 
 
 def test_the_limit_may_be_less_than_a_shard(run, tmp_path):
