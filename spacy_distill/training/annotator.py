@@ -1,6 +1,7 @@
 """A teacher and a tokenizer: documents in, soft documents out."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+import random
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import spacy
 from spacy.language import Language
@@ -14,6 +15,9 @@ from ..corpora.soft_shards import SoftDocument
 from ..corpora.soft_targets import SoftTargets, pack_marginals
 from ..teachers import Teacher
 from ..teachers.pipeline_teacher import pipelines_of
+
+# Called with the numbers of documents and of words that were annotated since the last call.
+Advance = Callable[[int, int], None]
 
 
 class Annotated(NamedTuple):
@@ -52,11 +56,14 @@ class Annotator:
         self._nlp: Language = self._pipelines[0].nlp if lang is None else spacy.blank(lang)
         self._tags = BiluoTags(teacher.labels)
 
-    def annotate(self, documents: Sequence[InputDocument]) -> Annotated:
+    def annotate(
+        self, documents: Sequence[InputDocument], advance: Optional[Advance] = None
+    ) -> Annotated:
         """Read documents.
 
         documents (Sequence[InputDocument]): The documents. The result depends on which are given
             together, as neighbours in length are read in one batch.
+        advance (Optional[Advance]): Called after each batch.
         RETURNS (Annotated): The same documents in the same order, with targets.
         RAISES (ValueError): The teacher failed; the message names the documents.
         """
@@ -64,9 +71,12 @@ class Annotator:
         targets: List[Optional[SoftTargets]] = [None] * len(docs)
         misfits = sum(pipeline.n_misfits for pipeline in self._pipelines)
         entities = 0
-        for batch in minibatch(
-            sorted(range(len(docs)), key=lambda i: len(docs[i])), self.batch_size
-        ):
+        batches = list(
+            minibatch(sorted(range(len(docs)), key=lambda i: len(docs[i])), self.batch_size)
+        )
+        # Were the short ones read first, less time would seem to be left than is.
+        random.Random(0).shuffle(batches)
+        for batch in batches:
             try:
                 results, n_entities = self._read([docs[i] for i in batch])
             except Exception as error:
@@ -78,6 +88,8 @@ class Annotator:
             entities += n_entities
             for i, result in zip(batch, results, strict=True):
                 targets[i] = result
+            if advance is not None:
+                advance(len(batch), sum(len(docs[i]) for i in batch))
         soft = [
             SoftDocument(document.id, *_tokens(doc), result)
             for document, doc, result in zip(documents, docs, targets, strict=True)

@@ -1,8 +1,10 @@
 """Writing a soft corpus: what is in it, and what happens the second time."""
 
 import io
+import itertools
 import json
 import shutil
+import time
 
 import datasets
 import huggingface_hub
@@ -254,6 +256,65 @@ def test_progress_tells_documents_and_words_a_second(run, text_file):
     assert "words/s" in run.outputs[-1]
     lines = [line for line in text_file.read_text(encoding="utf8").split("\n") if line]
     assert f"{len(lines)}/{len(lines)}" in run.outputs[-1]
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a bar shows after each call of it: documents, those of them that are in its rates, the
+    time that these took, and words a second."""
+
+    class Bar(annotate_module.tqdm):
+        def update(self, n=1):
+            super().update(n)
+            rate = float((self.postfix or "0").removesuffix(" words/s").replace(",", ""))
+            shown.append((self.n, self.n - self.initial, self.format_dict["elapsed"], rate))
+
+    shown = []
+    monkeypatch.setattr(annotate_module, "tqdm", Bar)
+    return shown
+
+
+def test_progress_moves_with_each_batch(run, shown):
+    (shard,) = run(shard_size=500_000, limit=22).shards
+    counts = [0, *(n_documents for n_documents, *_ in shown)]
+    steps = [after - before for before, after in itertools.pairwise(counts)]
+    assert sorted(steps) == [2, 4, 4, 4, 4, 4]
+    _, in_rates, seconds, rate = shown[-1]
+    assert in_rates == 22 and rate == pytest.approx(shard.tokens / seconds, rel=0.1)
+
+
+def test_progress_of_several_processes(run, shown, monkeypatch):
+    """It moves while shards are waited for."""
+    monkeypatch.setattr("spacy_distill.training.annotation_workers.INTERVAL", 0.001)
+    manifest = run(n_process=2, shard_size=1000, batch_size=1)
+    counts = [n_documents for n_documents, *_ in shown]
+    sizes = [shard.documents for shard in manifest.shards]
+    assert counts == sorted(counts) and counts[-1] == sum(sizes)
+    assert set(counts) - {0, *itertools.accumulate(sizes)}
+    assert shown[-1][3] == pytest.approx(
+        sum(shard.tokens for shard in manifest.shards) / shown[-1][2], rel=0.5
+    )
+
+
+def test_what_was_annotated_earlier_is_in_no_rate(run, shown, monkeypatch, tmp_path):
+    """Nor is the time that it takes to pass over it, here 100 seconds for each shard."""
+    n_shards = len(run().shards)
+    (tmp_path / "soft" / f"shard-{n_shards - 1:06d}.parquet").unlink()
+    found, now, late = annotate_module.missing_shards, time.time, []
+
+    def missing_shards(folder, shards):
+        late.extend([100] * (len(shards) == 1))
+        return found(folder, shards)
+
+    monkeypatch.setattr(annotate_module, "missing_shards", missing_shards)
+    for place in ("tqdm.std.time", "time.time"):
+        monkeypatch.setattr(place, lambda: now() + sum(late))
+    *_, shard = run().shards
+    n_documents, in_rates, seconds, rate = shown[-1]
+    assert n_documents > in_rates == shard.documents
+    # The last 100 are not for passing over, as that shard is not there.
+    assert len(late) == n_shards > 3 and 100 < seconds < 200
+    assert rate == pytest.approx(shard.tokens / seconds, abs=1)
 
 
 @pytest.mark.parametrize(
