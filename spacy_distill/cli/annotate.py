@@ -35,7 +35,8 @@ def annotate_cli(
         ...,
         metavar="INPUT",
         help="Text: .spacy, .jsonl, .txt, .csv or .parquet, also compressed; a folder or a glob of "
-        "these; - for standard input; or a data set on the Hugging Face hub",
+        "these; - for standard input; or a data set on the Hugging Face hub: "
+        "OWNER/NAME:CONFIGURATION",
     ),
     output: Path = Arg(..., help="Folder to write the soft corpus to"),
     top_k: int = Opt(8, "--top-k", "-k", help="Tags kept of each token"),
@@ -53,6 +54,7 @@ def annotate_cli(
         help="Words for the variants: a file with one a line, or a pipeline with word vectors",
     ),
     text_field: str = Opt("text", "--text-field", help="Column of the text"),
+    split: str = Opt("train", "--split", help="Split of a data set on the hub"),
     lang: Optional[str] = Opt(
         None, "--lang", help="Language of the tokenizer; the teacher's own one if left out"
     ),
@@ -86,6 +88,7 @@ def annotate_cli(
                 teacher_pipe, spans_key, labels, confidence, partial, label_map, weights, scheme
             ),
             text_field=text_field,
+            split=split,
             lang=lang,
             top_k=top_k,
             batch_size=batch_size,

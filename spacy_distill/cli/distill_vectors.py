@@ -21,7 +21,10 @@ def distill_vectors_cli(
         "(folder or name on the hub)",
     ),
     input_source: str = Arg(
-        ..., metavar="INPUT", help="Text: a file, a folder, a glob, - or the name of a dataset"
+        ...,
+        metavar="INPUT",
+        help="Text: a file, a folder, a glob, - or a data set on the Hugging Face hub: "
+        "OWNER/NAME:CONFIGURATION",
     ),
     output_path: Path = Arg(
         ..., metavar="OUTPUT", help="Folder to write a blank pipeline with the vectors to"
@@ -45,6 +48,7 @@ def distill_vectors_cli(
     ),
     limit: int = Opt(0, "--limit", "-l", min=0, help="Documents to read, 0 for all"),
     text_field: str = Opt("text", "--text-field", help="Field of the text in tables and JSON"),
+    split: str = Opt("train", "--split", help="Split of a data set on the hub"),
     batch_size: int = Opt(
         64, "--batch-size", "-b", min=1, help="Pieces of documents that are encoded at once"
     ),
@@ -61,7 +65,7 @@ def distill_vectors_cli(
     try:
         # What can be wrong with the paths is said before hours of work.
         require_replaceable(output_path)
-        documents = Input(input_source, text_field=text_field)
+        documents = Input(input_source, text_field=text_field, split=split)
         more_words = [] if words is None else list(read_words(words))
         nlp = distill_vectors(
             teacher,

@@ -55,7 +55,7 @@ LabelMap = Annotated[
     str,
     typer.Option(
         "--label-map",
-        help="New labels, PERSON=PER,GPE=LOC; labels that are not named are left out",
+        help="New labels, PERSON=PER,GPE=LOC; labels on neither side are left out",
         rich_help_panel=PANEL,
     ),
 ]

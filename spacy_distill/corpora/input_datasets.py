@@ -14,8 +14,11 @@ from typing import Any, BinaryIO, Dict, Iterator, Optional
 from .input_documents import Row, useful_columns
 from .input_files import InputError, compression_of, not_installed
 
-# "name" or "owner/name", and ":configuration" after it for data sets that have several.
-HUB_NAME = re.compile(r"(?P<dataset>\w[\w.-]*(/\w[\w.-]*)?)(:(?P<configuration>[\w.+-]+))?")
+# "name" or "owner/name"; ":configuration" after it for data sets that have several, and "@version"
+# for a branch, a tag or a commit.
+HUB_NAME = re.compile(
+    r"(?P<dataset>\w[\w.-]*(/\w[\w.-]*)?)(:(?P<configuration>[\w.+-]+))?(@(?P<version>[\w./-]+))?"
+)
 ROWS = 1000
 
 
@@ -57,17 +60,19 @@ def stream_file(kind: str, path: Path, **options: Any) -> Iterator[Row]:
 class HubDataset:
     """A split of a data set on the Hugging Face hub."""
 
-    def __init__(self, source: str, split: str) -> None:
+    def __init__(self, source: str, split: str, revision: Optional[str] = None) -> None:
         """Name it; nothing is read yet.
 
-        source (str): `name` or `owner/name`, or either with `:configuration`.
+        source (str): `name` or `owner/name`, either with `:configuration` and `@version`.
         split (str): The split.
+        revision (Optional[str]): The commit to read; by default the version's, or the last one.
         """
         match = HUB_NAME.fullmatch(source)
         assert match is not None
         self.source = source
         self.split = split
         self._parts = match.groupdict()
+        self._known_revision = revision
 
     def fingerprint(self) -> Dict[str, str]:
         """RETURNS (Dict[str, str]): What identifies it; the revision if it is known."""
@@ -97,7 +102,7 @@ class HubDataset:
             raise InputError(
                 f"The input '{self.source}' is no file, folder or glob, and cannot be read as a "
                 f"data set on the hub: {one_line(error)} Correct the path, or the name, which may "
-                f"end with ':configuration', or the split '{self.split}'."
+                f"end with ':configuration', or the split '{self.split}' (--split)."
             ) from error
         columns = getattr(stream, "column_names", None)
         if columns is not None:
@@ -122,14 +127,17 @@ class HubDataset:
     @cached_property
     def _revision(self) -> Optional[str]:
         """The commit that it is at, so that what is read is what the fingerprint says."""
+        if self._known_revision is not None:
+            return self._known_revision
         _import_datasets()
         from huggingface_hub import HfApi
 
         try:
-            return HfApi().dataset_info(self._parts["dataset"], timeout=10).sha
+            version = self._parts["version"]
+            return HfApi().dataset_info(self._parts["dataset"], revision=version, timeout=10).sha
         except Exception:
             # Without network, or where the name is wrong: `load_dataset` says what is wrong.
-            return None
+            return self._parts["version"]
 
 
 def one_line(error: BaseException) -> str:

@@ -27,15 +27,24 @@ class Input:
     documents are skipped.
     """
 
-    def __init__(self, source: str, *, text_field: str = "text", split: str = "train") -> None:
+    def __init__(
+        self,
+        source: str,
+        *,
+        text_field: str = "text",
+        split: str = "train",
+        revision: Optional[str] = None,
+    ) -> None:
         """Find the files; nothing is read yet.
 
         source (str): A file, a folder (all files below it that can be read), a glob of both, "-"
             for standard input (lines of text or JSON objects, which can be read once only), or a
             data set on the Hugging Face hub: `name` or `owner/name`, with `:configuration` if it
-            has several.
+            has several, and `@version` for another branch, tag or commit than the last one.
         text_field (str): The column of the text, in formats that have columns.
         split (str): The split of a data set on the hub.
+        revision (Optional[str]): The commit of a data set on the hub that is read, whatever is the
+            last one now.
         RAISES (ValueError): There is no such thing, or nothing in it that can be read.
         """
         self.source = source
@@ -49,14 +58,14 @@ class Input:
                 f"The input '{source}' does not exist: expected a file, a folder, a glob, '-' or "
                 "the name of a data set on the hub. Correct the path."
             )
-        self._hub = HubDataset(source, split)
+        self._hub = HubDataset(source, split, revision)
 
     def fingerprint(self) -> Dict[str, str]:
         """Say what identifies the input, so that a change is noticed.
 
         RETURNS (Dict[str, str]): For files, a blake2b hash of the bytes by each name. For the hub,
-            "dataset", "split" and, where they are known, "configuration" and "revision". Nothing
-            for standard input.
+            "dataset", "split" and, where they are known, "configuration", "version" and
+            "revision". Nothing for standard input.
         """
         if self._hub is not None:
             return self._hub.fingerprint()

@@ -1,10 +1,28 @@
 """Labeled documents, and how they are strewn among others."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Iterator, List, Optional
+from typing import Callable, Iterable, Iterator, List, Optional
 
 from spacy.language import Language
 from spacy.training import Corpus, Example
+
+
+@dataclass(frozen=True)
+class MixedReader:
+    """What reads a corpus of labeled documents and others: called, it reads all of them, as any
+    corpus reader does.
+
+    read (Callable[[Language], Iterator[Example]]): Reads all documents, once.
+    labeled (Callable[[Language], Iterator[Example]]): Reads the labeled ones alone, in their order:
+        few enough to be looked at before a stream of the others begins.
+    """
+
+    read: Callable[[Language], Iterator[Example]]
+    labeled: Callable[[Language], Iterator[Example]]
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        return self.read(nlp)
 
 
 def read_examples(

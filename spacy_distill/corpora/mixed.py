@@ -1,12 +1,12 @@
 """Labeled and unlabeled documents as one corpus for distillation."""
 
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, Optional
+from typing import Iterator, Optional
 
 from spacy.language import Language
 from spacy.training import Example
 
-from .labeled import read_examples, require_path, require_share, strew
+from .labeled import MixedReader, read_examples, require_path, require_share, strew
 from .plain_docs import plain_copy
 
 
@@ -16,7 +16,7 @@ def MixedCorpus(
     labeled_share: float = 0.0,
     max_length: int = 0,
     limit: int = 0,
-) -> Callable[[Language], Iterable[Example]]:
+) -> MixedReader:
     """Read documents with gold entities, and documents for which only the teacher is asked.
 
     labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities.
@@ -27,11 +27,14 @@ def MixedCorpus(
     max_length (int): Longer documents are split into sentences or left out, as in spaCy's Corpus;
         0 is no limit.
     limit (int): Read at most so many unlabeled documents; 0 is no limit.
-    RETURNS (Callable[[Language], Iterable[Example]]): The reader.
+    RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.MixedCorpus.v1")
     require_path(labeled, "labeled")
     require_path(unlabeled, "unlabeled")
+
+    def read_labeled(nlp: Language) -> Iterator[Example]:
+        return iter(()) if labeled is None else read_examples(labeled, nlp, max_length)
 
     def read(nlp: Language) -> Iterator[Example]:
         # Not before: a config may have corpora that it does not read.
@@ -40,11 +43,11 @@ def MixedCorpus(
                 "The corpus spacy-distill.MixedCorpus.v1 has neither `labeled` nor `unlabeled`. "
                 "Set the path of at least one."
             )
-        examples = [] if labeled is None else list(read_examples(labeled, nlp, max_length))
+        examples = list(read_labeled(nlp))
         others: Iterator[Example] = iter(())
         if unlabeled is not None:
             others = read_examples(unlabeled, nlp, max_length, limit)
         without = (Example(item.predicted, plain_copy(item.reference)) for item in others)
         yield from strew(examples, without, labeled_share)
 
-    return read
+    return MixedReader(read, read_labeled)

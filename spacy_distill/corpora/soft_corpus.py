@@ -4,13 +4,13 @@ import random
 from dataclasses import replace
 from itertools import accumulate, count, islice
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .labeled import read_examples, require_path, require_share, strew
+from .labeled import MixedReader, read_examples, require_path, require_share, strew
 from .plain_docs import plain_copy
 from .soft_shards import Manifest, Shard, SoftDocument, read_shard
 from .soft_targets import USER_DATA_KEY
@@ -26,7 +26,7 @@ def SoftCorpus(
     seed: int = 0,
     shard: int = 0,
     n_shards: int = 1,
-) -> Callable[[Language], Iterable[Example]]:
+) -> MixedReader:
     """Read a soft corpus and, strewn among its documents, labeled ones.
 
     Documents are read as they are needed, each pass in another order: set `[distillation]
@@ -35,8 +35,8 @@ def SoftCorpus(
     path (Optional[Path]): The folder that `distill-annotate` wrote. It can only be left out of a
         config that does not read this corpus.
     labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities. They are kept in
-        memory. A document of the soft corpus with the same text as one of them is left out: gold
-        wins over the teacher's opinion.
+        memory. A document of the soft corpus with the same text as one of them, whatever the white
+        space, is left out: gold wins over the teacher's opinion.
     labeled_share (float): The share of a pass's documents that are labeled, from 0 to below 1; they
         come again and again, and each at least once a pass; with 0, all at its end.
     max_length (int): Leave out documents of more tokens; 0 is no limit.
@@ -46,7 +46,7 @@ def SoftCorpus(
     seed (int): Seed of the order.
     shard, n_shards (int): Read only each `n_shards`-th document, from the `shard`-th on: for
         several processes that each train on a part.
-    RETURNS (Callable[[Language], Iterable[Example]]): The reader.
+    RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.SoftCorpus.v1")
     require_path(labeled, "labeled")
@@ -57,15 +57,18 @@ def SoftCorpus(
     passes = count()
     checked: Set[str] = set()
 
+    def read_labeled(nlp: Language) -> Iterator[Example]:
+        return iter(()) if labeled is None else read_examples(labeled, nlp, max_length)
+
     def read(nlp: Language) -> Iterator[Example]:
         folder, manifest = _open(path)
         labels = tuple(manifest.labels)
         rng = random.Random(f"{seed} {next(passes)}")
-        gold = [] if labeled is None else list(read_examples(labeled, nlp, max_length))
+        gold = list(read_labeled(nlp))
         rng.shuffle(gold)
         # As they are before long ones are split.
         whole = gold if labeled is None or not max_length else read_examples(labeled, nlp)
-        gold_texts = {example.reference.text for example in whole}
+        gold_texts = {_without_spaces(example.reference) for example in whole}
         firsts = accumulate((entry.documents for entry in manifest.shards), initial=0)
         shards = list(zip(firsts, manifest.shards, strict=False))
         if shuffle_buffer:
@@ -79,12 +82,12 @@ def SoftCorpus(
         examples = (
             example
             for example in (_as_example(nlp, document, labels) for document in shuffled)
-            if example.reference.text not in gold_texts
+            if _without_spaces(example.reference) not in gold_texts
             and not 0 < max_length < len(example.predicted)
         )
         yield from strew(gold, examples, labeled_share)
 
-    return read
+    return MixedReader(read, read_labeled)
 
 
 def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
@@ -100,6 +103,12 @@ def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
             "goes on where it stopped."
         )
     return Path(path), manifest
+
+
+def _without_spaces(doc: Doc) -> str:
+    """RETURNS (str): What two documents of one text have in common, though one of them may be made
+    of words alone, which spaCy puts a space behind each of."""
+    return "".join(doc.text.split())
 
 
 def _numbered(

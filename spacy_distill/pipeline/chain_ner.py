@@ -21,6 +21,10 @@ from .gold_tags import gold_tags, same_tokens
 SAMPLE_SIZE = 10
 
 
+class NonFiniteLossError(ValueError):
+    """A loss is no number, so what the model learnt is spoilt."""
+
+
 class ChainNER(TrainablePipe):
     """A named entity recogniser whose model scores a linear chain of BILUO tags."""
 
@@ -276,7 +280,7 @@ class ChainNER(TrainablePipe):
 
     def _checked(self, loss: float) -> float:
         if not numpy.isfinite(loss):
-            raise ValueError(
+            raise NonFiniteLossError(
                 f"The loss of '{self.name}' is {loss}. The learning rate may be too high, or the "
                 "teacher may give probability to tags that the student excludes."
             )

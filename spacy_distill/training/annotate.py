@@ -3,12 +3,24 @@
 import hashlib
 import json
 import sys
+import time
 from collections import deque
-from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Deque, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import (
+    IO,
+    Any,
+    Callable,
+    Deque,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from tqdm import tqdm
 
@@ -34,6 +46,7 @@ def annotate(
     *,
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
     text_field: str = "text",
+    split: str = "train",
     lang: Optional[str] = None,
     top_k: int = 8,
     batch_size: int = 64,
@@ -58,6 +71,7 @@ def annotate(
     output (Union[str, Path]): The folder to write.
     teacher_options (TeacherOptions): How teachers are read.
     text_field (str): The column of the text, in formats that have columns.
+    split (str): The split of a data set on the hub.
     lang (Optional[str]): Language of the tokenizer for text; by default the tokenizer is the
         teacher's own.
     top_k (int): Tags kept a token, from 1 to 255.
@@ -96,7 +110,7 @@ def annotate(
         use_gpu,
     )
     folder = Path(output)
-    documents = Input(source, text_field=text_field)
+    documents = Input(source, text_field=text_field, split=split)
     require_outside(folder, source)
     manifest = Manifest(
         labels=[],
@@ -107,20 +121,23 @@ def annotate(
     earlier = earlier_manifest(folder, manifest, overwrite)
     if earlier is not None:
         manifest = earlier
+        revision = manifest.input["files"].get("revision")
+        documents = Input(source, text_field=text_field, split=split, revision=revision)
     files_known = bool(manifest.input["files"])
     if manifest.complete and files_known and not missing_shards(folder, manifest.shards):
         return manifest
     folder.mkdir(parents=True, exist_ok=True)
-    with lock(folder), workers(plan, folder, n_process) as (labels, work):
+    progress = _Progress()
+    with lock(folder), workers(plan, folder, n_process, progress.advance) as (labels, work):
         manifest.labels = labels
         if earlier is None:
             # Not before the teacher is there: what is replaced cannot be had back.
             remove_shards(folder)
             manifest.to_disk(folder)
-        with _progress(documents.count(limit), augment, stderr) as bar:
+        with progress.shown(documents.count(limit), augment, stderr):
             chosen = with_variants(islice(documents, limit or None), augment, plan.words)
             groups = _groups(chosen, shard_size)
-            n_shards = _annotate_all(folder, manifest, groups, work, n_process, bar)
+            n_shards = _annotate_all(folder, manifest, groups, work, n_process, progress)
     if n_shards < len(manifest.shards):
         raise changed(folder, "the input, which is shorter now")
     if not n_shards:
@@ -139,19 +156,17 @@ def _annotate_all(
     groups: Iterable[List[InputDocument]],
     work: Work,
     n_process: int,
-    bar: "_Progress",
+    progress: "_Progress",
 ) -> int:
     """Make the shards that are not there, in order. RETURNS (int): How many there are."""
-    pending: Deque[Tuple[int, Future[Shard]]] = deque()
+    pending: Deque[Tuple[int, Callable[[], Shard]]] = deque()
     was_complete = manifest.complete
 
     def finish_first() -> None:
-        number, future = pending.popleft()
-        shard = future.result()
-        manifest.shards[number : number + 1] = [shard]
+        number, finish = pending.popleft()
+        manifest.shards[number : number + 1] = [finish()]
         manifest.complete = False
         manifest.to_disk(folder)
-        bar.update(shard)
 
     number = -1
     for number, group in enumerate(groups):
@@ -162,7 +177,7 @@ def _annotate_all(
         if known is None and was_complete:
             raise changed(folder, "the input, which is longer now")
         if known is not None and not missing_shards(folder, [known]):
-            bar.skip(known)
+            progress.skip(known)
             continue
         pending.append((number, work(number, group, input_hash)))
         # Some shards more than processes, so that none of these waits for the slowest.
@@ -200,28 +215,40 @@ def _require_range(name: str, value: int, least: int, most: Optional[int] = None
 
 
 class _Progress:
-    """A bar of documents, with words a second."""
+    """A bar of documents, with words a second. What was annotated earlier moves it, and is in no
+    rate, nor is the time that it takes to pass over it."""
 
-    def __init__(self, bar: Any) -> None:
-        self.bar = bar
-        self.words = 0
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._words = 0
+        self._seen = 0.0
+
+    @contextmanager
+    def shown(self, n_documents: Optional[int], augment: int, stderr: IO) -> Iterator[None]:
+        """Show the bar, of so many documents with their variants."""
+        total = None if n_documents is None else n_documents * (1 + augment)
+        options = {"unit": "doc", "file": stderr, "mininterval": 1 if stderr.isatty() else 30}
+        # Without smoothing, as batches are of short documents or of long ones.
+        with tqdm(desc="Annotate", total=total, miniters=1, smoothing=0, **options) as self._bar:
+            self._seen = time.time()
+            yield
 
     def skip(self, shard: Shard) -> None:
-        """Count what was there already, but not in the rates."""
-        self.bar.initial += shard.documents
-        self.bar.update(shard.documents)
+        """Count what was there already."""
+        if self._bar.disable:
+            return
+        now = time.time()
+        self._bar.start_t += now - self._seen
+        self._seen = now
+        self._bar.initial += shard.documents
+        self._bar.update(shard.documents)
 
-    def update(self, shard: Shard) -> None:
+    def advance(self, documents: int, words: int) -> None:
         """Count what was annotated now."""
-        self.words += shard.tokens
-        rate = self.words / max(self.bar.format_dict["elapsed"], 1e-3)
-        self.bar.set_postfix_str(f"{rate:,.0f} words/s", refresh=False)
-        self.bar.update(shard.documents)
-
-
-@contextmanager
-def _progress(n_documents: Optional[int], augment: int, stderr: IO) -> Iterator[_Progress]:
-    total = None if n_documents is None else n_documents * (1 + augment)
-    interval = 1 if stderr.isatty() else 30
-    with tqdm(desc="Annotate", total=total, unit="doc", file=stderr, mininterval=interval) as bar:
-        yield _Progress(bar)
+        if self._bar.disable:
+            return
+        self._seen = time.time()
+        self._words += words
+        rate = self._words / max(self._bar.format_dict["elapsed"], 1e-3)
+        self._bar.set_postfix_str(f"{rate:,.0f} words/s", refresh=False)
+        self._bar.update(documents)

@@ -106,7 +106,11 @@ def _unfinished(folder: Path) -> List[Path]:
 
 def _identity(manifest: Manifest) -> Dict[str, Any]:
     """What a corpus is made of, whatever its name is and wherever it lies."""
-    files = manifest.input["files"]
+    files = dict(manifest.input["files"])
+    if "dataset" in files:
+        # A data set on the hub: what was begun with one commit goes on with it, and the last one is
+        # not known without network.
+        files.pop("revision", None)
     return {
         "the teacher": [teacher["hash"] for teacher in manifest.teacher["teachers"]],
         **{f"the setting {name}": value for name, value in manifest.settings.items()},

@@ -5,7 +5,7 @@ import json
 import multiprocessing
 import os
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -17,14 +17,16 @@ from spacy.util import import_file
 from ..corpora.inputs import InputDocument
 from ..corpora.soft_shards import Shard, file_hash, shard_name, write_shard
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, load_teacher
-from .annotator import Annotator
+from .annotator import Advance, Annotator
 from .devices import require_device
 
-# (number of the shard, its documents, their hash) -> the shard's entry in the manifest
-Work = Callable[[int, List[InputDocument], str], "Future[Shard]"]
+# (number of the shard, its documents, their hash) -> waits for the shard's entry in the manifest
+Work = Callable[[int, List[InputDocument], str], Callable[[], Shard]]
 
 # Characters of text in a shard: about 90,000 English words, and 3 MB on disk.
 SHARD_SIZE = 500_000
+# How often, in seconds, processes are asked how far they are.
+INTERVAL = 0.2
 
 
 @dataclass(frozen=True)
@@ -75,26 +77,61 @@ class Annotation:
 
 
 def write_annotated(
-    annotator: Annotator, folder: Path, number: int, documents: List[InputDocument], input_hash: str
+    annotator: Annotator,
+    folder: Path,
+    number: int,
+    documents: List[InputDocument],
+    input_hash: str,
+    advance: Optional[Advance] = None,
 ) -> Shard:
     """Annotate documents and write them as a shard.
 
     RETURNS (Shard): Its entry in the manifest.
     """
-    soft, entities, misfits = annotator.annotate(documents)
+    soft, entities, misfits = annotator.annotate(documents, advance)
     sha256 = write_shard(folder / shard_name(number), soft)
     tokens = sum(len(document.words) for document in soft)
     return Shard(shard_name(number), len(soft), tokens, entities, misfits, sha256, input_hash)
 
 
+class _Counts:
+    """How many documents and words processes have annotated. Each writes to a place of its own, so
+    there is no lock that one which is killed could keep."""
+
+    def __init__(self, context: Any, n_process: int) -> None:
+        self._counts = context.RawArray("q", 2 * n_process)
+        self._n_started = context.Value("i", 0)
+        self._told = (0, 0)
+
+    def place(self) -> Advance:
+        """RETURNS (Advance): For a process that has just been started."""
+        with self._n_started.get_lock():
+            place = 2 * self._n_started.value
+            self._n_started.value += 1
+
+        def advance(documents: int, words: int) -> None:
+            self._counts[place] += documents
+            self._counts[place + 1] += words
+
+        return advance
+
+    def tell(self, advance: Advance) -> None:
+        """Tell what was annotated since this was asked last."""
+        counts = list(self._counts)
+        now = sum(counts[::2]), sum(counts[1::2])
+        advance(now[0] - self._told[0], now[1] - self._told[1])
+        self._told = now
+
+
 _process_state: Dict[str, Any] = {}
 
 
-def _start_process(plan: Annotation, folder: Path) -> None:
+def _start_process(plan: Annotation, folder: Path, counts: _Counts) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _process_state["folder"] = folder
+    _process_state["advance"] = counts.place()
     try:
         _process_state["annotator"] = plan.annotator()
     except Exception as error:
@@ -116,30 +153,59 @@ def _labels_of_process() -> List[str]:
 
 def _run_in_process(number: int, documents: List[InputDocument], input_hash: str) -> Shard:
     annotator, folder = _process_state["annotator"], _process_state["folder"]
-    return write_annotated(annotator, folder, number, documents, input_hash)
+    advance = _process_state["advance"]
+    return write_annotated(annotator, folder, number, documents, input_hash, advance)
 
 
 @contextmanager
-def workers(plan: Annotation, folder: Path, n_process: int) -> Iterator[Tuple[List[str], Work]]:
-    """Give the teacher's labels and a function that starts the work on a shard."""
+def workers(
+    plan: Annotation, folder: Path, n_process: int, advance: Advance
+) -> Iterator[Tuple[List[str], Work]]:
+    """Give the teacher's labels and a function that starts the work on a shard.
+
+    plan (Annotation): How the corpus is made.
+    folder (Path): Where it is written.
+    n_process (int): How many processes work; one is this one.
+    advance (Advance): Called in this process, while a shard is waited for.
+    YIELDS (Tuple[List[str], Work]): The labels, and the function.
+    """
     if n_process == 1:
         annotator = plan.annotator()
 
-        def work_here(*arguments: Any) -> "Future[Shard]":
-            future: Future[Shard] = Future()
-            future.set_result(write_annotated(annotator, folder, *arguments))
-            return future
+        def work_here(
+            number: int, documents: List[InputDocument], input_hash: str
+        ) -> Callable[[], Shard]:
+            return lambda: write_annotated(
+                annotator, folder, number, documents, input_hash, advance
+            )
 
         yield list(annotator.teacher.labels), work_here
         return
     # torch and BLAS do not survive a fork.
     context = multiprocessing.get_context("spawn")
+    counts = _Counts(context, n_process)
     with ProcessPoolExecutor(
-        n_process, mp_context=context, initializer=_start_process, initargs=(plan, folder)
+        n_process, mp_context=context, initializer=_start_process, initargs=(plan, folder, counts)
     ) as executor:
+
+        def work(
+            number: int, documents: List[InputDocument], input_hash: str
+        ) -> Callable[[], Shard]:
+            future = executor.submit(_run_in_process, number, documents, input_hash)
+
+            def finish() -> Shard:
+                while not future.done():
+                    wait([future], timeout=INTERVAL)
+                    counts.tell(advance)
+                # Once more: it may have been done before the first look.
+                counts.tell(advance)
+                return future.result()
+
+            return finish
+
         try:
             labels = executor.submit(_labels_of_process).result()
-            yield labels, lambda *arguments: executor.submit(_run_in_process, *arguments)
+            yield labels, work
         except BrokenProcessPool as error:
             raise ValueError(
                 "A process ended, perhaps for lack of memory; what was finished is kept. Run the "

@@ -1,11 +1,13 @@
 """A teacher and a tokenizer: documents in, soft documents out."""
 
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+import random
+from contextlib import ExitStack
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.util import minibatch
+from spacy.util import is_compatible_version, minibatch
 from thinc.api import get_current_ops
 
 from ..chain import BiluoTags
@@ -14,6 +16,16 @@ from ..corpora.soft_shards import SoftDocument
 from ..corpora.soft_targets import SoftTargets, pack_marginals
 from ..teachers import Teacher
 from ..teachers.pipeline_teacher import pipelines_of
+
+# Called with the numbers of documents and of words that were annotated since the last call.
+Advance = Callable[[int, int], None]
+
+
+# Packages whose components and tokenizers keep no documents and no lexemes of these. Others may, as
+# one that writes what a language model said to a cache, and would look for them in freed memory.
+FORGETFUL = ("spacy", "spacy_transformers", "spacy_curated_transformers", "spacy_distill")
+# Before, a label that was new to a memory zone could end the process (explosion/spaCy#13713).
+HAS_SAFE_ZONES = bool(is_compatible_version(spacy.__version__, ">=3.8.3"))
 
 
 class Annotated(NamedTuple):
@@ -51,22 +63,41 @@ class Annotator:
             )
         self._nlp: Language = self._pipelines[0].nlp if lang is None else spacy.blank(lang)
         self._tags = BiluoTags(teacher.labels)
+        self._zoned = _forgetful([self._nlp, *(pipeline.nlp for pipeline in self._pipelines)])
 
-    def annotate(self, documents: Sequence[InputDocument]) -> Annotated:
+    def annotate(
+        self, documents: Sequence[InputDocument], advance: Optional[Advance] = None
+    ) -> Annotated:
         """Read documents.
 
         documents (Sequence[InputDocument]): The documents. The result depends on which are given
             together, as neighbours in length are read in one batch.
+        advance (Optional[Advance]): Called after each batch.
         RETURNS (Annotated): The same documents in the same order, with targets.
         RAISES (ValueError): The teacher failed; the message names the documents.
         """
+        # Vocabularies forget the words afterwards, or they would grow with the text. What is given
+        # back is plain data.
+        with ExitStack() as zones:
+            for nlp in self._zoned:
+                # Zones within zones are not allowed.
+                if not nlp.vocab.in_memory_zone:  # type: ignore[attr-defined]
+                    zones.enter_context(nlp.memory_zone())
+            return self._annotate(documents, advance)
+
+    def _annotate(
+        self, documents: Sequence[InputDocument], advance: Optional[Advance]
+    ) -> Annotated:
         docs = [self._make_doc(document) for document in documents]
         targets: List[Optional[SoftTargets]] = [None] * len(docs)
         misfits = sum(pipeline.n_misfits for pipeline in self._pipelines)
         entities = 0
-        for batch in minibatch(
-            sorted(range(len(docs)), key=lambda i: len(docs[i])), self.batch_size
-        ):
+        batches = list(
+            minibatch(sorted(range(len(docs)), key=lambda i: len(docs[i])), self.batch_size)
+        )
+        # Were the short ones read first, less time would seem to be left than is.
+        random.Random(0).shuffle(batches)
+        for batch in batches:
             try:
                 results, n_entities = self._read([docs[i] for i in batch])
             except Exception as error:
@@ -78,6 +109,8 @@ class Annotator:
             entities += n_entities
             for i, result in zip(batch, results, strict=True):
                 targets[i] = result
+            if advance is not None:
+                advance(len(batch), sum(len(docs[i]) for i in batch))
         soft = [
             SoftDocument(document.id, *_tokens(doc), result)
             for document, doc, result in zip(documents, docs, targets, strict=True)
@@ -104,6 +137,30 @@ class Annotator:
             doc_known = None if known is None else known[rows]
             results.append(pack_marginals(marginals[rows], best[rows], self.top_k, doc_known))
         return results, len(self._tags.spans(best))
+
+
+def _forgetful(pipelines: Sequence[Language]) -> List[Language]:
+    """RETURNS (List[Language]): One pipeline for each vocabulary that may forget words, as nothing
+    that uses it keeps documents."""
+
+    def parts(nlp: Language) -> List[object]:
+        return [nlp.tokenizer, *(pipe for _, pipe in nlp.pipeline)]
+
+    def keeps_nothing(part: object) -> bool:
+        module = getattr(part, "__module__", None) or type(part).__module__
+        return module.partition(".")[0] in FORGETFUL
+
+    vocabs = {id(nlp.vocab): nlp for nlp in pipelines} if HAS_SAFE_ZONES else {}
+    return [
+        nlp
+        for nlp in vocabs.values()
+        if all(
+            keeps_nothing(part)
+            for other in pipelines
+            if other.vocab is nlp.vocab
+            for part in parts(other)
+        )
+    ]
 
 
 def _tokens(doc: Doc) -> Tuple[List[str], Optional[List[bool]]]:

@@ -21,8 +21,11 @@ from spacy.util import registry
 from thinc.api import fix_random_seed
 from wasabi import Printer
 
+from ..corpora.labeled import MixedReader
+from ..corpora.soft_targets import USER_DATA_KEY
 from ..losses import DistillationLoss
-from ..teachers import CachedTeacher, Teacher
+from ..pipeline.chain_ner import NonFiniteLossError
+from ..teachers import CachedTeacher, SoftTeacher, Teacher
 from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir, copy_whole, save_whole
 from .corpus import find_corpus, read_corpus
 from .examples import with_student_tokens
@@ -108,7 +111,7 @@ def train_student(
 
     if settings["max_epochs"] >= 0:
         examples = read_corpus(aligned_corpus, nlp, config, settings["corpus"])
-        require_labels(nlp, teachers, examples)
+        require_annotation(nlp, teachers, examples, f"the corpus '{settings['corpus']}'")
         clear_output_dir(output)
         let_teachers_read(teachers, examples, stderr)
         batches = create_train_batches(
@@ -117,6 +120,10 @@ def train_student(
     else:
         # An empty stream would be read for ever.
         read_corpus(lambda student: islice(corpus(student), 1), nlp, config, settings["corpus"])
+        if isinstance(corpus, MixedReader):
+            # Not in the middle of the run, when the stream comes to it.
+            where = f"the labeled documents of the corpus '{settings['corpus']}'"
+            require_annotation(nlp, teachers, with_student_tokens(corpus.labeled(nlp)), where)
         clear_output_dir(output)
         batches = create_train_batches(nlp, aligned_corpus, settings["batcher"], -1)
     steps = train_while_improving(
@@ -154,9 +161,9 @@ def train_student(
             log_step(info if is_best is not None else None)
         save_last()
     except BaseException as error:
-        # What was learnt so far is kept, after Ctrl-C too. Not so after a ValueError: a loss that
-        # is no number has spoilt the parameters.
-        if learnt and not isinstance(error, ValueError):
+        # What was learnt so far is kept, after Ctrl-C too. Not so after a loss that is no number,
+        # which has spoilt the parameters.
+        if learnt and not isinstance(error, NonFiniteLossError):
             save_last()
         raise
     finally:
@@ -168,12 +175,36 @@ def train_student(
     return nlp
 
 
-def require_labels(nlp: Language, students: Iterable[str], examples: Iterable[Example]) -> None:
-    """Make sure that students have the labels of the gold entities; raise ValueError if not."""
-    labels = sorted({span.label_ for example in examples for span in example.reference.ents})
-    for name in students:
-        for label in labels:
-            nlp.get_pipe(name).tags.first_tag(label)  # type: ignore[attr-defined]
+def require_annotation(
+    nlp: Language, teachers: Mapping[str, Teacher], examples: Iterable[Example], where: str
+) -> None:
+    """Make sure that students can learn from each document.
+
+    nlp (Language): The pipeline of the students, which have their teachers' labels.
+    teachers (Mapping[str, Teacher]): The teacher of each student.
+    examples (Iterable[Example]): The documents, with the student's tokens.
+    where (str): What they are the documents of, for errors.
+    RAISES (ValueError): A gold entity has a label that a student lacks, or there is no annotation
+        where a soft corpus has no opinion either.
+    """
+    is_soft = any(isinstance(teacher, SoftTeacher) for teacher in teachers.values())
+    for number, example in enumerate(examples, start=1):
+        doc = example.reference
+        said = f"Document {number} of {where}, '{doc.text[:40].strip()}',"
+        for name in teachers:
+            known = nlp.get_pipe(name).labels  # type: ignore[attr-defined]
+            for label in sorted({span.label_ for span in doc.ents}.difference(known)):
+                raise ValueError(
+                    f"{said} has the label '{label}', but the labels are: {', '.join(known)}. Take "
+                    "the label out of the annotation, or let a teacher teach that knows it."
+                )
+        has_targets = USER_DATA_KEY in doc.user_data or doc.has_annotation("ENT_IOB")
+        if is_soft and len(doc) and not has_targets:
+            raise ValueError(
+                f"{said} has no annotation that fits the student's tokens, and a soft corpus "
+                "teaches only what spacy-distill.SoftCorpus.v1 reads of it. Annotate the document, "
+                "or leave it out."
+            )
 
 
 def let_teachers_read(teachers: Mapping[str, Teacher], examples: List[Example], stderr: IO) -> None:

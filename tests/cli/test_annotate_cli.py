@@ -85,7 +85,9 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
         " --labels PER,LOC --confidence 0.7,0.6 --partial --label-map PER=P,LOC=L --weights 2,1"
     )
     (tmp_path / "words.txt").write_text("oslo\nkiel\n")
-    options += f" --scheme io --augment 2 --words {tmp_path / 'words.txt'} --code code.py"
+    options += (
+        f" --scheme io --split test --augment 2 --words {tmp_path / 'words.txt'} --code code.py"
+    )
     result = run(*options.split(), teacher="one, two")
     assert result.exit_code == 0, result.output
     assert passed == {
@@ -101,6 +103,7 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
             scheme="io",
         ),
         "text_field": "body",
+        "split": "test",
         "lang": "de",
         "top_k": 3,
         "batch_size": 5,
@@ -125,6 +128,7 @@ def test_short_options_and_defaults(run, passed):
     assert run().exit_code == 0
     assert [passed[name] for name in short] == [8, 64, 1, 0, -1, False]
     assert passed["teacher_options"] == TeacherOptions() and passed["lang"] is None
+    assert [passed["text_field"], passed["split"]] == ["text", "train"]
 
 
 def test_a_column_of_a_table_is_read(run, tmp_path):

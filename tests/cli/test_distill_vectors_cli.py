@@ -118,3 +118,16 @@ def test_an_output_folder_with_something_else_is_refused_before_any_work(run, tm
     # The teacher does not exist either, which is not even looked at.
     assert "vectors: found something other" in message(run(teacher=tmp_path / "nowhere"))
     assert [path.name for path in (tmp_path / "vectors").iterdir()] == ["thesis.txt"]
+
+
+def test_the_input_is_read_as_it_is_asked_for(run, monkeypatch):
+    asked = []
+
+    def read(source, **settings):
+        asked.append((source, settings))
+        raise ValueError("nothing is read")
+
+    monkeypatch.setattr("spacy_distill.cli.distill_vectors.Input", read)
+    more = ("--split", "test", "--text-field", "body")
+    assert "nothing is read" in message(run(*more, source="owner/news"))
+    assert asked == [("owner/news", {"text_field": "body", "split": "test"})]

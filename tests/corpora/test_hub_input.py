@@ -23,11 +23,16 @@ def hub(monkeypatch):
             self.calls.append((args, kwargs))
             return datasets.Dataset.from_list(self.rows).to_iterable_dataset()
 
-        def dataset_info(self, _, name, **__):
+        def dataset_info(self, _, name, revision=None, **__):
             if self.revision is None:
                 raise ConnectionError("no network")
             return huggingface_hub.hf_api.DatasetInfo(
-                id=name, sha=self.revision, private=False, downloads=0, likes=0, tags=[]
+                id=name,
+                sha=f"{self.revision}{revision or ''}",
+                private=False,
+                downloads=0,
+                likes=0,
+                tags=[],
             )
 
     hub = Hub()
@@ -71,6 +76,21 @@ def test_without_network_the_revision_is_unknown(hub):
     assert Input("news").fingerprint() == {"dataset": "news", "split": "train"}
 
 
+def test_a_version_may_be_asked_for(hub):
+    source = Input("owner/wiki:en@v1.0")
+    list(source)
+    assert hub.calls[0][0] == ("owner/wiki", "en")
+    assert hub.calls[0][1]["revision"] == source.fingerprint()["revision"] == "c0ffeev1.0"
+    hub.revision = None
+    assert Input("news@v1.0").fingerprint()["revision"] == "v1.0"
+
+
+def test_a_commit_that_is_known_is_read(hub):
+    source = Input("news", revision="0ther")
+    list(source)
+    assert hub.calls[0][1]["revision"] == source.fingerprint()["revision"] == "0ther"
+
+
 def test_columns_that_are_not_needed_are_not_decoded(hub, monkeypatch):
     hub.rows = [{"text": "one", "id": "x", "tokens": ["one"], "image": 0}]
     select, asked = datasets.IterableDataset.select_columns, []
@@ -91,8 +111,9 @@ def test_errors_of_the_hub_are_one_line(hub, monkeypatch):
         raise datasets.exceptions.DatasetNotFoundError("It is not\n on the Hub.")
 
     monkeypatch.setattr(datasets, "load_dataset", fail)
-    with pytest.raises(ValueError, match=r"no file, folder or glob.* not on the Hub\.") as info:
-        list(Input("news"))
+    said = r"no file, folder or glob.* not on the Hub\..* the split 'dev' \(--split\)"
+    with pytest.raises(ValueError, match=said) as info:
+        list(Input("news", split="dev"))
     assert "\n" not in str(info.value)
 
 

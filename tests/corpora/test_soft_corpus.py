@@ -99,6 +99,26 @@ def test_gold_wins_over_the_same_text(nlp, path, labeled):
     assert all(USER_DATA_KEY not in example.reference.user_data for example in gold)
 
 
+def test_gold_wins_whatever_the_white_space(nlp, make_soft, write_soft, tmp_path):
+    """Gold out of a CoNLL file is words, which spaCy joins by spaces."""
+    words = ["Anna", "met", "Acme", "."]
+    gold = Doc(nlp.vocab, words=words)
+    gold.set_ents([Span(gold, 0, 1, "PER")])
+    DocBin(docs=[gold]).to_disk(tmp_path / "gold.spacy")
+    of_the_same_text = [
+        make_soft(words, [True, True, False, False]),
+        make_soft(words, [True, True, True, True]),
+        make_soft(
+            ["Anna", "  ", "met", "Acme", ".", "\n"], [True, False, True, False, True, False]
+        ),
+    ]
+    # As `--augment` makes them: another text, of which gold says nothing.
+    variant = make_soft(["Carl", "met", "Acme", "."], [True, True, False, False], id_="a#1")
+    folder = write_soft(tmp_path / "soft", [[*of_the_same_text, variant]])
+    found = texts(SoftCorpus(folder, tmp_path / "gold.spacy", labeled_share=0.0)(nlp))
+    assert found == ["Carl met Acme.", "Anna met Acme ."]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9])
 def test_the_share_of_labeled_documents(nlp, path, labeled, share):
     found = texts(SoftCorpus(path, labeled, labeled_share=share)(nlp))

@@ -1,9 +1,13 @@
 """Writing a soft corpus: what is in it, and what happens the second time."""
 
 import io
+import itertools
 import json
 import shutil
+import time
 
+import datasets
+import huggingface_hub
 import numpy
 import pytest
 import spacy
@@ -161,6 +165,58 @@ def test_standard_input_is_known_by_its_documents(run, contents, monkeypatch, tm
     assert contents(tmp_path / "soft") == before
 
 
+@pytest.fixture
+def hub(monkeypatch):
+    """Answers for the hub: `commits` by name, and the last one's; None without network."""
+
+    class Hub:
+        commits = {"aaa": ["Anna sails.", "Carl waits."], "bbb": ["It rains.", "Carl waits."]}
+        last = "aaa"
+        asked = []
+
+        def load_dataset(self, name, configuration, *, split, streaming, revision):
+            self.asked.append((name, configuration, split, revision))
+            rows = [{"text": text} for text in self.commits[revision or "bbb"]]
+            return datasets.Dataset.from_list(rows).to_iterable_dataset()
+
+        def dataset_info(self, *_, **__):
+            if self.last is None:
+                raise ConnectionError("no network")
+            return type("Info", (), {"sha": self.last})
+
+    hub = Hub()
+    hub.asked = []
+    monkeypatch.setattr(datasets, "load_dataset", hub.load_dataset)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", hub.dataset_info)
+    return hub
+
+
+@pytest.mark.parametrize("last", [None, "bbb"], ids=["no-network", "another-commit"])
+def test_a_data_set_on_the_hub_may_have_a_new_commit(run, hub, contents, tmp_path, last):
+    """What was begun goes on with the commit that it was begun with."""
+    first = run(source="owner/news", shard_size=1)
+    hub.last = last
+    before, asked = contents(tmp_path / "soft"), list(hub.asked)
+    assert run(source="owner/news", shard_size=1) == first
+    assert hub.asked == asked
+    (tmp_path / "soft" / "shard-000001.parquet").unlink()
+    run(source="owner/news", shard_size=1)
+    assert contents(tmp_path / "soft") == before
+    assert hub.asked[-1] == ("owner/news", None, "train", "aaa")
+
+
+@pytest.mark.parametrize(
+    "other", [{"source": "owner/news:en"}, {"source": "owner/new"}, {"split": "test"}]
+)
+def test_another_part_of_the_hub_is_refused(run, hub, other):
+    run(source="owner/news")
+    assert hub.asked == [("owner/news", None, "train", "aaa")]
+    with pytest.raises(ValueError, match="Since then changed: the input"):
+        run(**{"source": "owner/news", **other})
+    run(**{"source": "owner/news", **other}, output="other")
+    assert hub.asked[-1][2] == other.get("split", "train")
+
+
 def test_the_limit_may_be_less_than_a_shard(run, tmp_path):
     manifest = run(limit=2, shard_size=500_000)
     assert [shard.documents for shard in manifest.shards] == [2]
@@ -200,6 +256,65 @@ def test_progress_tells_documents_and_words_a_second(run, text_file):
     assert "words/s" in run.outputs[-1]
     lines = [line for line in text_file.read_text(encoding="utf8").split("\n") if line]
     assert f"{len(lines)}/{len(lines)}" in run.outputs[-1]
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What a bar shows after each call of it: documents, those of them that are in its rates, the
+    time that these took, and words a second."""
+
+    class Bar(annotate_module.tqdm):
+        def update(self, n=1):
+            super().update(n)
+            rate = float((self.postfix or "0").removesuffix(" words/s").replace(",", ""))
+            shown.append((self.n, self.n - self.initial, self.format_dict["elapsed"], rate))
+
+    shown = []
+    monkeypatch.setattr(annotate_module, "tqdm", Bar)
+    return shown
+
+
+def test_progress_moves_with_each_batch(run, shown):
+    (shard,) = run(shard_size=500_000, limit=22).shards
+    counts = [0, *(n_documents for n_documents, *_ in shown)]
+    steps = [after - before for before, after in itertools.pairwise(counts)]
+    assert sorted(steps) == [2, 4, 4, 4, 4, 4]
+    _, in_rates, seconds, rate = shown[-1]
+    assert in_rates == 22 and rate == pytest.approx(shard.tokens / seconds, rel=0.1)
+
+
+def test_progress_of_several_processes(run, shown, monkeypatch):
+    """It moves while shards are waited for."""
+    monkeypatch.setattr("spacy_distill.training.annotation_workers.INTERVAL", 0.001)
+    manifest = run(n_process=2, shard_size=1000, batch_size=1)
+    counts = [n_documents for n_documents, *_ in shown]
+    sizes = [shard.documents for shard in manifest.shards]
+    assert counts == sorted(counts) and counts[-1] == sum(sizes)
+    assert set(counts) - {0, *itertools.accumulate(sizes)}
+    assert shown[-1][3] == pytest.approx(
+        sum(shard.tokens for shard in manifest.shards) / shown[-1][2], rel=0.5
+    )
+
+
+def test_what_was_annotated_earlier_is_in_no_rate(run, shown, monkeypatch, tmp_path):
+    """Nor is the time that it takes to pass over it, here 100 seconds for each shard."""
+    n_shards = len(run().shards)
+    (tmp_path / "soft" / f"shard-{n_shards - 1:06d}.parquet").unlink()
+    found, now, late = annotate_module.missing_shards, time.time, []
+
+    def missing_shards(folder, shards):
+        late.extend([100] * (len(shards) == 1))
+        return found(folder, shards)
+
+    monkeypatch.setattr(annotate_module, "missing_shards", missing_shards)
+    for place in ("tqdm.std.time", "time.time"):
+        monkeypatch.setattr(place, lambda: now() + sum(late))
+    *_, shard = run().shards
+    n_documents, in_rates, seconds, rate = shown[-1]
+    assert n_documents > in_rates == shard.documents
+    # The last 100 are not for passing over, as that shard is not there.
+    assert len(late) == n_shards > 3 and 100 < seconds < 200
+    assert rate == pytest.approx(shard.tokens / seconds, abs=1)
 
 
 @pytest.mark.parametrize(

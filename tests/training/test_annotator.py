@@ -9,6 +9,7 @@ from spacy_distill.chain import BiluoTags, LinearChain, constraints
 from spacy_distill.corpora.inputs import InputDocument
 from spacy_distill.corpora.soft_shards import write_shard
 from spacy_distill.teachers import EnsembleTeacher, MappedTeacher, PipelineTeacher, load_teacher
+from spacy_distill.training import annotator as annotator_module
 from spacy_distill.training.annotator import Annotator
 
 
@@ -17,6 +18,15 @@ def afraid_of_storms(doc):
     if "storm" in doc.text:
         raise RuntimeError("no pipeline for bad weather")
     return doc
+
+
+@Language.component("spacy_distill_tests_with_a_memory", assigns=["doc.ents"])
+def with_a_memory(doc):
+    kept_documents.append(doc)
+    return doc
+
+
+kept_documents = []
 
 
 class PeakedTeacher:
@@ -72,6 +82,80 @@ def test_entities_that_do_not_fit_the_words_of_the_input_are_counted(teacher, wr
         assert soft.words == words
         # Of the entity with a border inside a token, nothing is known.
         assert [count > 0 for count in soft.targets.counts] == [False, False, True, True, True]
+
+
+def new_words(seed):
+    """Documents of words that no vocabulary has, and of some that are in all of them."""
+    rng = numpy.random.default_rng(seed)
+    names = ["".join(chr(97 + n) for n in rng.integers(26, size=12)).title() for _ in range(120)]
+    return as_documents(f"Anna {name} sails to Oslo-{name} ." for name in names)
+
+
+def known_strings(annotator):
+    return [len(pipeline.nlp.vocab.strings) for pipeline in annotator._pipelines]
+
+
+@pytest.mark.skipif(not annotator_module.HAS_SAFE_ZONES, reason="spaCy's zones are not safe")
+@pytest.mark.parametrize("wrap", ["alone", "mapped", "ensemble", "one vocabulary"])
+@pytest.mark.parametrize("lang", [None, "en"])
+def test_vocabularies_do_not_grow_with_the_text(ner_folder, tmp_path, monkeypatch, wrap, lang):
+    """And the shards are the same as where they do."""
+
+    def make():
+        nlp = spacy.load(ner_folder)
+        other = spacy.load(ner_folder, vocab=nlp.vocab if wrap == "one vocabulary" else True)
+        teachers = {
+            "alone": lambda: PipelineTeacher(nlp),
+            "mapped": lambda: MappedTeacher(PipelineTeacher(nlp), {"PER": "NAME"}),
+        }
+        both = lambda: EnsembleTeacher([PipelineTeacher(nlp), PipelineTeacher(other)])  # noqa: E731
+        return Annotator(teachers.get(wrap, both)(), lang=lang, top_k=9, batch_size=8)
+
+    forgetful = make()
+    monkeypatch.setattr(annotator_module, "HAS_SAFE_ZONES", False)
+    growing = make()
+    monkeypatch.undo()
+    before = known_strings(forgetful)
+    assert known_strings(growing) == before
+    for shard in range(3):
+        # The first comes twice: words that were forgotten are known again.
+        documents = new_words(shard % 2)
+        for name, annotator in (("a", forgetful), ("b", growing)):
+            write_shard(tmp_path / name, annotator.annotate(documents).documents)
+        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+        assert known_strings(forgetful) == before
+    assert min(known_strings(growing)) > max(before) + 200
+    assert not any(pipeline.nlp.vocab.in_memory_zone for pipeline in forgetful._pipelines)
+
+
+@pytest.mark.parametrize("where", ["itself", "in an ensemble"])
+def test_a_component_that_keeps_documents_finds_their_words(ner_folder, where):
+    """Of another package, which nobody has looked into; and so for all that share its words."""
+    nlp = spacy.load(ner_folder)
+    keeping = spacy.blank("en", vocab=nlp.vocab)
+    keeping.add_pipe("spacy_distill_tests_with_a_memory")
+    teachers = [PipelineTeacher(keeping, labels=["LOC", "PER"])]
+    if where != "itself":
+        teachers.insert(0, PipelineTeacher(nlp))
+    kept_documents.clear()
+    documents = new_words(0)
+    Annotator(EnsembleTeacher(teachers), top_k=9, batch_size=8).annotate(documents)
+    assert sorted(doc.text for doc in kept_documents) == sorted(doc.text for doc in documents)
+
+
+def test_words_are_forgotten_after_a_failure_too(ner_folder, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no predictions in bad weather")
+
+    annotator = Annotator(load_teacher([spacy.load(ner_folder)]), top_k=3, batch_size=8)
+    before = known_strings(annotator)
+    monkeypatch.setattr(PipelineTeacher, "predict_chain", fail)
+    with pytest.raises(ValueError, match="bad weather"):
+        annotator.annotate(new_words(0))
+    monkeypatch.undo()
+    if annotator_module.HAS_SAFE_ZONES:
+        assert known_strings(annotator) == before
+    assert len(annotator.annotate(new_words(0)).documents) == 120
 
 
 def test_a_failing_teacher_names_the_documents():

@@ -65,14 +65,21 @@ def test_labels_that_do_not_match_are_named(quietly, teacher, config, output):
     assert_nothing_left(output)
 
 
+@pytest.mark.parametrize("max_epochs", [0, -1])
 def test_a_label_of_the_corpus_that_the_teacher_lacks_is_named(
-    quietly, teacher, config, output, tmp_path
+    quietly, teacher, config, output, tmp_path, max_epochs
 ):
+    """Before the first step, also where the corpus is streamed and this comes at its end."""
     doc = teacher.make_doc("A red panda sleeps .")
     doc.set_ents([Span(doc, 1, 3, label="ANIMAL")])
     DocBin(docs=[doc]).to_disk(tmp_path / "pandas.spacy")
-    changed = config(paths={"labeled": str(tmp_path / "pandas.spacy")})
-    with pytest.raises(ValueError, match=r"has the label 'ANIMAL', but the labels are: PER, LOC"):
+    changed = config(
+        paths={"labeled": str(tmp_path / "pandas.spacy")}, distillation={"max_epochs": max_epochs}
+    )
+    # The first of the labeled documents, or the last of all 13.
+    number = 1 if max_epochs < 0 else 13
+    said = r"'A red panda sleeps \.', has the label 'ANIMAL', but the labels are: PER, LOC\."
+    with pytest.raises(ValueError, match=rf"Document {number} of .*corpora\.train', {said}"):
         quietly(teacher, changed, output)
     assert_nothing_left(output)
 

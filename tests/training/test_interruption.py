@@ -5,13 +5,19 @@ import spacy
 from spacy.util import registry
 
 from spacy_distill.pipeline import ChainNER
+from spacy_distill.pipeline.chain_ner import NonFiniteLossError
 from spacy_distill.teachers import PipelineTeacher
 
 
 @registry.loggers("spacy-distill-tests.Interrupting.v1")
 def interrupting(at: int, error: str = "KeyboardInterrupt"):
     """A logger that ends training at a step."""
-    errors = {"KeyboardInterrupt": KeyboardInterrupt, "OSError": OSError}
+    errors = {
+        "KeyboardInterrupt": KeyboardInterrupt,
+        "OSError": OSError,
+        "ValueError": ValueError,
+        "NonFiniteLossError": NonFiniteLossError,
+    }
 
     def setup(nlp, stdout, stderr):
         steps = iter(range(at + 1))
@@ -33,10 +39,11 @@ def logger(at, error="KeyboardInterrupt"):
     return {"logger": settings, "eval_frequency": 2}
 
 
-@pytest.mark.parametrize("error", ["KeyboardInterrupt", "OSError"])
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "OSError", "ValueError"])
 def test_what_was_learnt_so_far_is_kept(quietly, teacher, config, tmp_path, error):
+    """Also when a shard or a document in the middle of a stream turns out to be bad."""
     output = tmp_path / "output"
-    with pytest.raises((KeyboardInterrupt, OSError), match="stopped by the test"):
+    with pytest.raises((KeyboardInterrupt, OSError, ValueError), match="stopped by the test"):
         quietly(teacher, config(training=logger(3, error)), output)
     assert "The logger was closed." in quietly.output
     assert sorted(path.name for path in output.iterdir()) == ["model-best", "model-last"]
@@ -45,6 +52,22 @@ def test_what_was_learnt_so_far_is_kept(quietly, teacher, config, tmp_path, erro
     # Steps after the last checkpoint are not lost.
     weights = [nlp.get_pipe("ner_student").model.to_bytes() for nlp in (last, best)]
     assert weights[0] != weights[1]
+
+
+def test_what_a_loss_that_is_no_number_has_spoilt_is_not_kept(quietly, teacher, config, tmp_path):
+    output = tmp_path / "output"
+    with pytest.raises(NonFiniteLossError, match="stopped by the test"):
+        quietly(teacher, config(training=logger(3, "NonFiniteLossError")), output)
+    # As they were when they were evaluated.
+    last, best = (spacy.load(output / name) for name in ("model-last", "model-best"))
+    weights = [nlp.get_pipe("ner_student").model.to_bytes() for nlp in (last, best)]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_loss_that_is_no_number_is_told(quietly, teacher, config):
+    with pytest.raises(NonFiniteLossError, match="The loss of 'ner_student' is"):
+        quietly(teacher, config(distillation={"optimizer": {"learn_rate": 1e38}}))
 
 
 def test_an_interruption_within_an_update(quietly, teacher, config, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import io
 
 import pytest
 import spacy
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus
 
 from spacy_distill.training.annotate import annotate
@@ -53,8 +54,6 @@ def test_a_student_learns_from_a_soft_corpus_alone(quietly, soft, soft_config, c
 
 def test_gold_documents_teach_what_they_say(quietly, soft, soft_config, corpora, tmp_path):
     """And not what the teacher said of the same text."""
-    from spacy.tokens import Doc, DocBin, Span
-
     vocab = spacy.blank("en").vocab
     docs = []
     for example in Corpus(corpora["dev"])(spacy.blank("en")):
@@ -85,6 +84,36 @@ def find_borders(text):
     import re
 
     return re.finditer("n", text)
+
+
+@pytest.mark.parametrize("max_epochs", [1, -1])
+@pytest.mark.parametrize(
+    "label, space, said",
+    [
+        ("ANIMAL", True, r"'Pandas sleep', has the label 'ANIMAL', but the labels are: PER, LOC\."),
+        (None, True, r"'Pandas sleep', has no annotation that fits the student's tokens"),
+        # The student has one token here, and whether that is a person is not known.
+        ("PER", False, r"'Pandassleep', has no annotation that fits the student's tokens"),
+    ],
+)
+def test_gold_that_cannot_teach_is_told_before_the_first_step(
+    quietly, soft, soft_config, tmp_path, label, space, said, max_epochs
+):
+    """With a share of 0, it would come after a whole pass."""
+    vocab = spacy.blank("en").vocab
+    docs = [Doc(vocab, words=["Anna", "has", str(number), "cats"]) for number in range(30)]
+    bad = Doc(vocab, words=["Pandas", "sleep"], spaces=[space, False])
+    for doc in docs:
+        doc.set_ents([Span(doc, 0, 1, "PER")])
+    if label is not None:
+        bad.set_ents([Span(bad, 0, 1, label)])
+    DocBin(docs=[*docs, bad]).to_disk(tmp_path / "gold.spacy")
+    config = soft_config(labeled=str(tmp_path / "gold.spacy"), labeled_share=0.0)
+    config["distillation"]["max_epochs"] = max_epochs
+    number = "31" if max_epochs < 0 else r"\d+"
+    with pytest.raises(ValueError, match=rf"Document {number} of .*'corpora\.soft', {said}"):
+        quietly(soft, config, tmp_path / "output")
+    assert not list(tmp_path.glob("output/*")) and not losses(quietly.output)
 
 
 @pytest.mark.parametrize("corpus", ["corpora.dev"])
