@@ -9,7 +9,7 @@ beam.
 """
 
 from pathlib import Path
-from typing import Annotated, Dict, List
+from typing import Annotated, Any, Dict, List
 
 import spacy
 import torch
@@ -71,7 +71,7 @@ def write_rules(docs: List[Doc], output: Path) -> None:
     """Write an entity ruler that knows the entities of the documents."""
     nlp = spacy.blank("en")
     found = sorted({(ent.label_, ent.text) for doc in docs for ent in doc.ents})
-    ruler = nlp.add_pipe("entity_ruler")
+    ruler: Any = nlp.add_pipe("entity_ruler")
     ruler.add_patterns([{"label": label, "pattern": text} for label, text in found])
     nlp.to_disk(output)
 
@@ -79,10 +79,10 @@ def write_rules(docs: List[Doc], output: Path) -> None:
 def write_beam(name: str, output: Path, width: int) -> None:
     """Write the `ner` of a pipeline as `beam_ner`."""
     source = spacy.load(name)
-    pipe = source.get_pipe("ner")
+    pipe: Any = source.get_pipe("ner")
     config = {"model": source.config["components"]["ner"]["model"], "beam_width": width}
-    nlp = spacy.blank(source.lang)
-    beam = nlp.add_pipe("beam_ner", config=config)
+    nlp = spacy.blank(source.meta["lang"])
+    beam: Any = nlp.add_pipe("beam_ner", config=config)
     empty = Example.from_dict(nlp.make_doc("Oslo"), {"entities": []})
     beam.initialize(lambda: [empty], nlp=nlp, labels=pipe.label_data)
     beam.model.from_bytes(pipe.model.to_bytes())

@@ -52,7 +52,9 @@ def transformers_reader(folder: str, batch_size: int) -> Reader:
     word has the class of its first wordpiece."""
     from transformers import pipeline
 
-    classify = pipeline("token-classification", folder, aggregation_strategy="first", stride=128)
+    classify: Any = pipeline(
+        "token-classification", folder, aggregation_strategy="first", stride=128
+    )
 
     def read(texts: Sequence[str]) -> List[Entities]:
         found = classify(list(texts), batch_size=batch_size)

@@ -1,7 +1,7 @@
 """The most probable tags of each token, in few bytes."""
 
-from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple
+from dataclasses import dataclass, replace
+from typing import List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -33,6 +33,26 @@ class SoftTargets:
     probabilities: numpy.ndarray
     source: Optional[Doc] = None
     labels: Tuple[str, ...] = ()
+
+    def split(self, lengths: Sequence[int]) -> List["SoftTargets"]:
+        """Cut the targets of documents that follow one another.
+
+        lengths (Sequence[int]): Tokens of each document.
+        RETURNS (List[SoftTargets]): The targets of each.
+        """
+        tokens = numpy.cumsum([0, *lengths])
+        kept = numpy.concatenate([[0], numpy.cumsum(self.counts, dtype="int64")])[tokens]
+        bounds = zip(tokens, tokens[1:], kept, kept[1:], strict=False)
+        return [
+            replace(
+                self,
+                best=self.best[start:end],
+                counts=self.counts[start:end],
+                tags=self.tags[first:after],
+                probabilities=self.probabilities[first:after],
+            )
+            for start, end, first, after in bounds
+        ]
 
 
 def pack_marginals(

@@ -129,14 +129,8 @@ class Annotator:
         to_numpy = get_current_ops().to_numpy
         marginals, best = to_numpy(chain.marginals()), to_numpy(chain.argmax())
         known = None if chain.known is None else to_numpy(chain.known)
-        results = []
-        end = 0
-        for doc in docs:
-            rows = slice(end, end + len(doc))
-            end += len(doc)
-            doc_known = None if known is None else known[rows]
-            results.append(pack_marginals(marginals[rows], best[rows], self.top_k, doc_known))
-        return results, len(self._tags.spans(best))
+        packed = pack_marginals(marginals, best, self.top_k, known)
+        return packed.split([len(doc) for doc in docs]), len(self._tags.spans(best))
 
 
 def _forgetful(pipelines: Sequence[Language]) -> List[Language]:

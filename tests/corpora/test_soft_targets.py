@@ -30,6 +30,24 @@ def test_what_was_packed_comes_back_to_half_precision(seed, lengths, n_tags):
         assert len(item.counts) == len(rows)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 6), min_size=1), st.booleans())
+def test_targets_of_a_batch_are_cut_into_those_of_its_documents(seed, lengths, all_known):
+    marginals = random_marginals(seed, sum(lengths), 9)
+    known = numpy.arange(len(marginals)) % 3 > 0 if not all_known else None
+    packed = pack_marginals(marginals, marginals.argmax(axis=1), 3, known)
+    parts = packed.split(lengths)
+    assert [len(part.counts) for part in parts] == lengths
+    end = 0
+    for part, length in zip(parts, lengths, strict=True):
+        rows = slice(end, end + length)
+        end += length
+        own = None if known is None else known[rows]
+        alone = pack_marginals(marginals[rows], marginals[rows].argmax(axis=1), 3, own)
+        for name in ("best", "counts", "tags", "probabilities"):
+            numpy.testing.assert_array_equal(getattr(part, name), getattr(alone, name))
+
+
 @pytest.mark.parametrize("top_k", [1, 2, 5])
 def test_the_most_probable_tags_are_kept(top_k):
     marginals = random_marginals(0, 30, 9, peaked=0.5)
