@@ -1,6 +1,7 @@
 """A Hugging Face token classification model as a teacher, without a pipeline around it."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -12,7 +13,9 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, n_tags
 from ..chain.biluo import PREFIXES
+from .inner_words import with_inner_entities
 from .label_schemes import LabelScheme, read_scheme
+from .tokens import align, carry_over
 from .wordpieces import first_pieces, share_pieces
 
 # Tokenizers that know no longest input say 1e30.
@@ -30,6 +33,11 @@ class TokenClassificationTeacher:
     trained on. Tokens that share their first wordpiece stand for it together: they are outside, or
     inside of the same entity. Tokens without a wordpiece, as white space mostly is, are inside of
     an entity that goes on behind them, or outside; by the scheme "io", they are outside.
+
+    A token may be several words to the model ("U.S.", "Oslo/Berlin"), of which it was trained on
+    the first. What it says of the others counts only where it is sure that an entity begins at one
+    (`with_inner_entities`): such an entity fits no tokens, so those that it touches are unknown.
+
     Texts longer than the model's window are read in windows that overlap by a quarter, and a
     wordpiece is scored where it is farthest from a window's edge.
     """
@@ -56,6 +64,8 @@ class TokenClassificationTeacher:
             raise ValueError(f"The model '{name}' cannot teach. {error}") from error
         self.path: Optional[Path] = _folder(str(name))
         self.batch_size = batch_size
+        # Entities whose borders were inside the tokens of the documents that were asked for.
+        self.n_misfits = 0
         self.window = _window(self._tokenizer, self._model)
         accepted = inspect.signature(self._model.forward).parameters
         fill = {
@@ -76,11 +86,23 @@ class TokenClassificationTeacher:
 
         docs (Sequence[Doc]): Documents of any vocabulary, left as they are.
         RETURNS (LinearChain): One sequence a document, over the tags of `labels`, float32, on the
-            device of thinc's current ops. Entities do not start or end with white space.
+            device of thinc's current ops. Entities do not start or end with white space. Tokens of
+            entities that do not fit the documents' tokens are not `known`.
         """
+        results = self._read(docs)
+        chain = self._chain(docs, results)
+        known = numpy.concatenate(
+            [self._known(doc, *result) for doc, result in zip(docs, results, strict=True)]
+        )
+        return chain if known.all() else replace(chain, known=get_current_ops().xp.asarray(known))
+
+    def _chain(
+        self, docs: Sequence[Doc], results: Sequence[Tuple[Floats2d, Offsets]]
+    ) -> LinearChain:
+        """RETURNS (LinearChain): One sequence a document, of what the model says at its tokens."""
         tags = BiluoTags(self.labels)
         emissions = [numpy.zeros((0, len(tags)), dtype="float32")]
-        for doc, (log_probabilities, offsets) in zip(docs, self._read(docs), strict=True):
+        for doc, (log_probabilities, offsets) in zip(docs, results, strict=True):
             emissions.append(self._emissions(log_probabilities, first_pieces(doc, offsets)))
         xp = get_current_ops().xp
         start, transitions, end = (xp.asarray(scores) for scores in self.scheme.constraints())
@@ -90,6 +112,18 @@ class TokenClassificationTeacher:
         )
         spaces = numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
         return chain.restricted(tags.without_edges(spaces)) if spaces.any() else chain
+
+    def _known(self, doc: Doc, log_probabilities: Floats2d, offsets: Offsets) -> numpy.ndarray:
+        """RETURNS (numpy.ndarray): (tokens,) bool, False in entities that do not fit the tokens."""
+        everything = numpy.ones(len(doc), dtype=bool)
+        units = with_inner_entities(doc, offsets, log_probabilities, self.scheme)
+        if units is None:
+            return everything
+        chain = self._chain([units], [(log_probabilities, offsets)])
+        lengths = numpy.asarray([len(doc)], dtype="int64")
+        carried, n_misfits = carry_over(chain, self.labels, align([units], [doc]), lengths)
+        self.n_misfits += n_misfits
+        return everything if carried.known is None else get_current_ops().to_numpy(carried.known)
 
     def _emissions(self, log_probabilities: Floats2d, pieces: Ints1d) -> Floats2d:
         """Score the tags of a document's tokens.
