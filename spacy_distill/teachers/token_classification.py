@@ -62,7 +62,6 @@ class TokenClassificationTeacher:
             self.scheme: LabelScheme = read_scheme(classes, scheme)
         except ValueError as error:
             raise ValueError(f"The model '{name}' cannot teach. {error}") from error
-        self.path: Optional[Path] = _folder(str(name))
         self.batch_size = batch_size
         # Entities whose borders were inside the tokens of the documents that were asked for.
         self.n_misfits = 0
@@ -210,16 +209,43 @@ class TokenClassificationTeacher:
         return results
 
 
-def _load(name: str) -> Tuple[Any, Any]:
-    """RETURNS (Tuple[Any, Any]): A fast tokenizer, and a model in float32."""
+def hub_commit(name: str) -> str:
+    """Find out at which commit a model of the hub is that would be loaded now.
+
+    name (str): The model's name. Its configuration is downloaded, if it is not there already.
+    RETURNS (str): The commit, which stands for all that is in the model's files.
+    RAISES (ImportError): The train extra is not installed.
+    RAISES (ValueError): There is no such model.
+    """
+    _require_train_extra(name)
+    from transformers.utils import cached_file
+
     try:
-        import torch
-        from transformers import AutoModelForTokenClassification, AutoTokenizer
+        return Path(str(cached_file(name, "config.json"))).parent.name
+    except OSError as error:
+        raise ValueError(
+            f"There is no model '{name}' on the Hugging Face hub, or it cannot be reached. Correct "
+            f"the name, or name the model's folder. transformers says: {error}"
+        ) from error
+
+
+def _require_train_extra(name: str) -> None:
+    try:
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
     except ImportError as error:
         raise ImportError(
             f"The token classification model '{name}' needs transformers and torch. Install them "
             'with `pip install "spacy-distill[train]"`.'
         ) from error
+
+
+def _load(name: str) -> Tuple[Any, Any]:
+    """RETURNS (Tuple[Any, Any]): A fast tokenizer, and a model in float32."""
+    _require_train_extra(name)
+    import torch
+    from transformers import AutoModelForTokenClassification, AutoTokenizer
+
     try:
         # Told nothing, transformers asks on the terminal whether to run a repository's code.
         tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, trust_remote_code=False)
@@ -245,19 +271,6 @@ def _load(name: str) -> Tuple[Any, Any]:
     # Windows are counted from the text's beginning.
     tokenizer.truncation_side = "right"
     return tokenizer, model.to(torch.float32).eval()
-
-
-def _folder(name: str) -> Optional[Path]:
-    """RETURNS (Optional[Path]): Where a model's files lie; None where that cannot be known."""
-    if Path(name).is_dir():
-        return Path(name)
-    from transformers.utils import cached_file
-
-    try:
-        config = cached_file(name, "config.json", local_files_only=True)
-    except OSError:
-        return None
-    return Path(config).parent if config else None
 
 
 def _window(tokenizer: Any, model: Any) -> int:
