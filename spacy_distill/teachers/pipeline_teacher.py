@@ -11,7 +11,7 @@ from ..chain import LinearChain
 from ..corpora.plain_docs import plain_copy
 from .annotations import AnnotationTeacher
 from .beam_ner import BeamTeacher
-from .protocol import Teacher
+from .protocol import Teacher, parts_of
 from .tokens import align, carry_over, same_words
 from .transition_ner import TransitionTeacher
 
@@ -125,12 +125,8 @@ class PipelineTeacher:
 
 
 def pipelines_of(teacher: object) -> Iterator[PipelineTeacher]:
-    """YIELDS (PipelineTeacher): The pipelines among a teacher and those that it is made of."""
-    if isinstance(teacher, PipelineTeacher):
-        yield teacher
-    for inner in (*getattr(teacher, "teachers", ()), getattr(teacher, "teacher", None)):
-        if inner is not None:
-            yield from pipelines_of(inner)
+    """RETURNS (Iterator[PipelineTeacher]): The pipelines among a teacher and its parts."""
+    return (part for part in parts_of(teacher) if isinstance(part, PipelineTeacher))
 
 
 def _kind(pipe: Any) -> str:

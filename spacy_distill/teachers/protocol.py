@@ -1,6 +1,6 @@
 """What a teacher is: labels, and a chain of BILUO tags for documents."""
 
-from typing import List, Protocol, Sequence, Tuple
+from typing import Iterable, Iterator, List, Protocol, Sequence, Tuple
 
 from spacy.tokens import Doc
 
@@ -24,6 +24,24 @@ class Teacher(Protocol):
             order.
         """
         ...
+
+
+def parts_of(teacher: object) -> Iterator[object]:
+    """YIELDS (object): A teacher, and the teachers that it is made of."""
+    yield teacher
+    for inner in (*getattr(teacher, "teachers", ()), getattr(teacher, "teacher", None)):
+        if inner is not None:
+            yield from parts_of(inner)
+
+
+def count_misfits(teachers: Iterable[object]) -> int:
+    """Count entities that did not fit the tokens of the documents that teachers were asked for.
+
+    teachers (Iterable[object]): Teachers, which may have parts in common.
+    RETURNS (int): The sum of `n_misfits` over all parts that count them, each part once.
+    """
+    parts = {id(part): part for teacher in teachers for part in parts_of(teacher)}
+    return sum(getattr(part, "n_misfits", 0) for part in parts.values())
 
 
 def match_labels(teacher: Sequence[str], student: Sequence[str]) -> List[int]:

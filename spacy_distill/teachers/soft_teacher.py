@@ -25,6 +25,9 @@ class SoftTeacher:
         labels (Sequence[str]): The labels, in the order of their tags.
         """
         self.labels: Tuple[str, ...] = tuple(labels)
+        # Entities whose borders were inside the tokens of the documents that were asked for, each
+        # time that they were.
+        self.n_misfits = 0
         self._gold = AnnotationTeacher(self.labels, confidence=1.0)
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
@@ -56,7 +59,8 @@ class SoftTeacher:
         if all(item.source is None for item in targets):
             return chain
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
-        carried, _ = carry_over(chain, self.labels, align(sources, docs), lengths)
+        carried, n_misfits = carry_over(chain, self.labels, align(sources, docs), lengths)
+        self.n_misfits += n_misfits
         return carried
 
     def _from_gold(self, doc: Doc) -> SoftTargets:

@@ -1,6 +1,7 @@
 """From what a person names to a teacher."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Dict, Mapping, Optional, Sequence, Tuple, TypeVar, Union
@@ -15,7 +16,7 @@ from .labels import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
 from .protocol import Teacher
 from .soft_teacher import SoftTeacher
-from .token_classification import TokenClassificationTeacher
+from .token_classification import TokenClassificationTeacher, hub_commit
 
 TeacherSource = Union[str, Path, Language, Teacher]
 Value = TypeVar("Value")
@@ -110,8 +111,9 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
 
     source (TeacherSource): A name, a folder or a pipeline, as `load_teacher` takes it.
     RETURNS (Dict[str, str]): "name", "version" (empty if it has none) and "hash": of the names and
-        bytes of its files, or of what `to_bytes` gives of a pipeline that was never saved.
-    RAISES (ValueError): There is no content to recognise it by.
+        bytes of its files, or of what `to_bytes` gives of a pipeline that was never saved. Of a
+        model on the hub, version and hash are the commit; nothing is loaded.
+    RAISES (ValueError): There is no content to recognise it by, or it is a soft corpus.
     """
     if isinstance(source, Language):
         name = f"{source.meta['lang']}_{source.meta['name']}"
@@ -124,20 +126,33 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
             f"A soft corpus needs a teacher with a name or a folder, and {type(source).__name__} "
             "has none: found no content to recognise it by."
         )
+    path = Path(source)
+    if is_soft_corpus(path):
+        raise ValueError(
+            f"'{source}' is a soft corpus: it knows the texts that it was made of and no others, "
+            "so it teaches in `distill` alone. Name the teacher that wrote it, which is in its "
+            "manifest.json."
+        )
     if is_package(str(source)):
         version = get_package_version(str(source)) or ""
-        path: Optional[Path] = get_package_path(str(source))
+        path = get_package_path(str(source))
+    elif path.exists():
+        version = _version(path)
     else:
-        version, path = "", Path(source)
-        if not path.exists():
-            _require_hub_name(source)
-            path = TokenClassificationTeacher(str(source)).path
-    if path is None:
-        raise ValueError(
-            f"What '{source}' is made of cannot be told, so a change would not be noticed. "
-            "Download the model and name its folder."
-        )
+        _require_hub_name(source)
+        commit = hub_commit(str(source))
+        return {"name": str(source), "version": commit, "hash": commit}
     return {"name": str(source), "version": version, "hash": _content_hash(path)}
+
+
+def _version(folder: Path) -> str:
+    """RETURNS (str): The version that a pipeline's folder tells; "" if it does not."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf8"))
+        return str(meta.get("version", ""))
+    except (OSError, ValueError):
+        # No pipeline, or a broken one, of which loading it says more.
+        return ""
 
 
 def _content_hash(folder: Path) -> str:

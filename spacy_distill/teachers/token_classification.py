@@ -1,6 +1,7 @@
 """A Hugging Face token classification model as a teacher, without a pipeline around it."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -12,7 +13,9 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, n_tags
 from ..chain.biluo import PREFIXES
+from .inner_words import with_inner_entities
 from .label_schemes import LabelScheme, read_scheme
+from .tokens import align, carry_over
 from .wordpieces import first_pieces, share_pieces
 
 # Tokenizers that know no longest input say 1e30.
@@ -30,6 +33,11 @@ class TokenClassificationTeacher:
     trained on. Tokens that share their first wordpiece stand for it together: they are outside, or
     inside of the same entity. Tokens without a wordpiece, as white space mostly is, are inside of
     an entity that goes on behind them, or outside; by the scheme "io", they are outside.
+
+    A token may be several words to the model ("U.S.", "Oslo/Berlin"), of which it was trained on
+    the first. What it says of the others counts only where it is sure that an entity begins at one
+    (`with_inner_entities`): such an entity fits no tokens, so those that it touches are unknown.
+
     Texts longer than the model's window are read in windows that overlap by a quarter, and a
     wordpiece is scored where it is farthest from a window's edge.
     """
@@ -54,8 +62,9 @@ class TokenClassificationTeacher:
             self.scheme: LabelScheme = read_scheme(classes, scheme)
         except ValueError as error:
             raise ValueError(f"The model '{name}' cannot teach. {error}") from error
-        self.path: Optional[Path] = _folder(str(name))
         self.batch_size = batch_size
+        # Entities whose borders were inside the tokens of the documents that were asked for.
+        self.n_misfits = 0
         self.window = _window(self._tokenizer, self._model)
         accepted = inspect.signature(self._model.forward).parameters
         fill = {
@@ -76,11 +85,23 @@ class TokenClassificationTeacher:
 
         docs (Sequence[Doc]): Documents of any vocabulary, left as they are.
         RETURNS (LinearChain): One sequence a document, over the tags of `labels`, float32, on the
-            device of thinc's current ops. Entities do not start or end with white space.
+            device of thinc's current ops. Entities do not start or end with white space. Tokens of
+            entities that do not fit the documents' tokens are not `known`.
         """
+        results = self._read(docs)
+        chain = self._chain(docs, results)
+        known = numpy.concatenate(
+            [self._known(doc, *result) for doc, result in zip(docs, results, strict=True)]
+        )
+        return chain if known.all() else replace(chain, known=get_current_ops().xp.asarray(known))
+
+    def _chain(
+        self, docs: Sequence[Doc], results: Sequence[Tuple[Floats2d, Offsets]]
+    ) -> LinearChain:
+        """RETURNS (LinearChain): One sequence a document, of what the model says at its tokens."""
         tags = BiluoTags(self.labels)
         emissions = [numpy.zeros((0, len(tags)), dtype="float32")]
-        for doc, (log_probabilities, offsets) in zip(docs, self._read(docs), strict=True):
+        for doc, (log_probabilities, offsets) in zip(docs, results, strict=True):
             emissions.append(self._emissions(log_probabilities, first_pieces(doc, offsets)))
         xp = get_current_ops().xp
         start, transitions, end = (xp.asarray(scores) for scores in self.scheme.constraints())
@@ -90,6 +111,18 @@ class TokenClassificationTeacher:
         )
         spaces = numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
         return chain.restricted(tags.without_edges(spaces)) if spaces.any() else chain
+
+    def _known(self, doc: Doc, log_probabilities: Floats2d, offsets: Offsets) -> numpy.ndarray:
+        """RETURNS (numpy.ndarray): (tokens,) bool, False in entities that do not fit the tokens."""
+        everything = numpy.ones(len(doc), dtype=bool)
+        units = with_inner_entities(doc, offsets, log_probabilities, self.scheme)
+        if units is None:
+            return everything
+        chain = self._chain([units], [(log_probabilities, offsets)])
+        lengths = numpy.asarray([len(doc)], dtype="int64")
+        carried, n_misfits = carry_over(chain, self.labels, align([units], [doc]), lengths)
+        self.n_misfits += n_misfits
+        return everything if carried.known is None else get_current_ops().to_numpy(carried.known)
 
     def _emissions(self, log_probabilities: Floats2d, pieces: Ints1d) -> Floats2d:
         """Score the tags of a document's tokens.
@@ -176,16 +209,43 @@ class TokenClassificationTeacher:
         return results
 
 
-def _load(name: str) -> Tuple[Any, Any]:
-    """RETURNS (Tuple[Any, Any]): A fast tokenizer, and a model in float32."""
+def hub_commit(name: str) -> str:
+    """Find out at which commit a model of the hub is that would be loaded now.
+
+    name (str): The model's name. Its configuration is downloaded, if it is not there already.
+    RETURNS (str): The commit, which stands for all that is in the model's files.
+    RAISES (ImportError): The train extra is not installed.
+    RAISES (ValueError): There is no such model.
+    """
+    _require_train_extra(name)
+    from transformers.utils import cached_file
+
     try:
-        import torch
-        from transformers import AutoModelForTokenClassification, AutoTokenizer
+        return Path(str(cached_file(name, "config.json"))).parent.name
+    except OSError as error:
+        raise ValueError(
+            f"There is no model '{name}' on the Hugging Face hub, or it cannot be reached. Correct "
+            f"the name, or name the model's folder. transformers says: {error}"
+        ) from error
+
+
+def _require_train_extra(name: str) -> None:
+    try:
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
     except ImportError as error:
         raise ImportError(
             f"The token classification model '{name}' needs transformers and torch. Install them "
             'with `pip install "spacy-distill[train]"`.'
         ) from error
+
+
+def _load(name: str) -> Tuple[Any, Any]:
+    """RETURNS (Tuple[Any, Any]): A fast tokenizer, and a model in float32."""
+    _require_train_extra(name)
+    import torch
+    from transformers import AutoModelForTokenClassification, AutoTokenizer
+
     try:
         # Told nothing, transformers asks on the terminal whether to run a repository's code.
         tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, trust_remote_code=False)
@@ -211,19 +271,6 @@ def _load(name: str) -> Tuple[Any, Any]:
     # Windows are counted from the text's beginning.
     tokenizer.truncation_side = "right"
     return tokenizer, model.to(torch.float32).eval()
-
-
-def _folder(name: str) -> Optional[Path]:
-    """RETURNS (Optional[Path]): Where a model's files lie; None where that cannot be known."""
-    if Path(name).is_dir():
-        return Path(name)
-    from transformers.utils import cached_file
-
-    try:
-        config = cached_file(name, "config.json", local_files_only=True)
-    except OSError:
-        return None
-    return Path(config).parent if config else None
 
 
 def _window(tokenizer: Any, model: Any) -> int:

@@ -36,6 +36,11 @@ def earlier_manifest(folder: Path, manifest: Manifest, overwrite: bool) -> Optio
         return None
     old, new = _identity(earlier), _identity(manifest)
     different = [name for name in new if old.get(name) != new[name]]
+    if not earlier.complete or not all((folder / shard.file).is_file() for shard in earlier.shards):
+        # What is finished stays what it is, but other libraries would go on with other numbers.
+        old, new = earlier.settings.get("versions", {}), manifest.settings["versions"]
+        names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+        different += [f"the version of {name}" for name in names]
     if different:
         raise changed(folder, " and ".join(different))
     return earlier
@@ -113,7 +118,11 @@ def _identity(manifest: Manifest) -> Dict[str, Any]:
         files.pop("revision", None)
     return {
         "the teacher": [teacher["hash"] for teacher in manifest.teacher["teachers"]],
-        **{f"the setting {name}": value for name, value in manifest.settings.items()},
+        **{
+            f"the setting {name}": value
+            for name, value in manifest.settings.items()
+            if name != "versions"
+        },
         "the column of the text": manifest.input["text_field"],
         "the input": files or manifest.input["source"],
     }

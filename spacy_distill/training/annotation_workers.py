@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from spacy.util import import_file
+from spacy.util import get_package_version, import_file
 
 from ..corpora.inputs import InputDocument
 from ..corpora.soft_shards import Shard, file_hash, shard_name, write_shard
@@ -27,6 +27,7 @@ Work = Callable[[int, List[InputDocument], str], Callable[[], Shard]]
 SHARD_SIZE = 500_000
 # How often, in seconds, processes are asked how far they are.
 INTERVAL = 0.2
+LIBRARIES = ("spacy-distill", "spacy", "thinc", "torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Annotation:
         data["words"] = hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:32]
         for name in ("sources", "use_gpu"):
             data.pop(name)
+        data["versions"] = installed_versions()
         return json.loads(json.dumps(data))
 
     def annotator(self) -> Annotator:
@@ -74,6 +76,12 @@ class Annotation:
         require_device(self.use_gpu)
         teacher = load_teacher(self.sources, self.options)
         return Annotator(teacher, lang=self.lang, top_k=self.top_k, batch_size=self.batch_size)
+
+
+def installed_versions() -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): The libraries that make the numbers, as far as there are any."""
+    installed = ((name, get_package_version(name)) for name in LIBRARIES)
+    return {name: version for name, version in installed if version is not None}
 
 
 def write_annotated(

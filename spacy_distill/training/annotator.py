@@ -16,6 +16,7 @@ from ..corpora.soft_shards import SoftDocument
 from ..corpora.soft_targets import SoftTargets, pack_marginals
 from ..teachers import Teacher
 from ..teachers.pipeline_teacher import pipelines_of
+from ..teachers.protocol import count_misfits
 
 # Called with the numbers of documents and of words that were annotated since the last call.
 Advance = Callable[[int, int], None]
@@ -55,13 +56,13 @@ class Annotator:
         self.teacher = teacher
         self.top_k = top_k
         self.batch_size = batch_size
-        self._pipelines = list(pipelines_of(teacher))
-        if lang is None and not self._pipelines:
+        pipelines = list(pipelines_of(teacher))
+        if lang is None and not pipelines:
             raise ValueError(
                 "The teacher is no spaCy pipeline, so it has no tokenizer of words. Name the "
                 "language of the text: --lang en."
             )
-        self._nlp: Language = self._pipelines[0].nlp if lang is None else spacy.blank(lang)
+        self._nlp: Language = pipelines[0].nlp if lang is None else spacy.blank(lang)
         self._tags = BiluoTags(teacher.labels)
         self._zoned = _forgetful([self._nlp, *(pipeline.nlp for pipeline in self._pipelines)])
 
@@ -90,7 +91,7 @@ class Annotator:
     ) -> Annotated:
         docs = [self._make_doc(document) for document in documents]
         targets: List[Optional[SoftTargets]] = [None] * len(docs)
-        misfits = sum(pipeline.n_misfits for pipeline in self._pipelines)
+        misfits = count_misfits([self.teacher])
         entities = 0
         batches = list(
             minibatch(sorted(range(len(docs)), key=lambda i: len(docs[i])), self.batch_size)
@@ -116,8 +117,7 @@ class Annotator:
             for document, doc, result in zip(documents, docs, targets, strict=True)
             if result is not None
         ]
-        misfits = sum(pipeline.n_misfits for pipeline in self._pipelines) - misfits
-        return Annotated(soft, entities, misfits)
+        return Annotated(soft, entities, count_misfits([self.teacher]) - misfits)
 
     def _make_doc(self, document: InputDocument) -> Doc:
         if document.words is None:

@@ -10,8 +10,8 @@ from spacy.util import load_config
 from thinc.api import Config
 from wasabi import Printer
 
-from ..teachers import match_labels
-from ..teachers.pipeline_teacher import pipelines_of
+from ..teachers import CachedTeacher, match_labels
+from ..teachers.protocol import count_misfits
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .checkpoints import require_output_dir
 from .devices import require_device
@@ -62,10 +62,13 @@ def distill(
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
     trained = train_student(nlp, teachers, output, stdout=stdout, stderr=stderr)
-    pipelines = {id(found): found for item in teachers.values() for found in pipelines_of(item)}
-    n_misfits = sum(found.n_misfits for found in pipelines.values())
+    n_misfits = count_misfits(teachers.values())
     if n_misfits:
-        text = f"{n_misfits:,} of the teacher's entities did not fit the student's tokens"
+        once = all(isinstance(item, CachedTeacher) for item in teachers.values())
+        text = (
+            f"{n_misfits:,} of the teacher's entities did not fit the student's tokens"
+            f"{'' if once else ' in all passes'}"
+        )
         stdout.write(Printer(no_print=True).warn(text, "They were unknown in training") + "\n")
     return trained
 

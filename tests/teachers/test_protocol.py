@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_distill.chain import BiluoTags
-from spacy_distill.teachers import match_labels
+from spacy_distill.teachers import CachedTeacher, EnsembleTeacher, MappedTeacher, match_labels
+from spacy_distill.teachers.protocol import count_misfits, parts_of
+from tests.teachers.conftest import WordTeacher
 
 LABELS = ("LOC", "ORG", "PER", "creative-work")
 
@@ -42,3 +44,15 @@ def test_reordered_chains_give_the_same_sequences(word_teacher, doc):
 def test_labels_that_differ_are_named(teacher, student, text):
     with pytest.raises(ValueError, match=f"need the same labels. {text}"):
         match_labels(teacher, student)
+
+
+def test_a_teacher_has_parts_and_each_counts_its_misfits_once():
+    first, second, third = WordTeacher(), WordTeacher(), WordTeacher()
+    first.n_misfits, second.n_misfits = 3, 4
+    mapped = MappedTeacher(second, {"LOC": "LOC", "PER": "PER"})
+    ensemble = EnsembleTeacher([first, mapped, third])
+    cached = CachedTeacher(ensemble)
+    assert list(parts_of(cached)) == [cached, ensemble, first, mapped, second, third]
+    assert count_misfits([cached]) == 7
+    assert count_misfits([cached, first, MappedTeacher(first, {"LOC": "LOC"})]) == 7
+    assert count_misfits([third]) == 0

@@ -92,6 +92,21 @@ def test_targets_for_other_tokens_are_carried_over(teacher, with_targets, word_t
     assert TAGS.names[chain.argmax()[4]] == "U-LOC"
 
 
+@pytest.mark.parametrize("known, n_misfits", [(None, 1), ([True, False], 0)])
+def test_entities_that_do_not_fit_the_documents_tokens_are_counted(teacher, doc, known, n_misfits):
+    """A place becomes a part of a token; what was unknown of it is no entity."""
+    vocab = spacy.blank("en").vocab
+    source, target = doc("Anna Oslo"), Doc(vocab, words=["Anna Oslo"], spaces=[True])
+    marginals = numpy.full((2, 9), 1e-3, dtype="float32")
+    marginals[[0, 1], TAGS.numbers(["O", "U-LOC"])] = 1
+    targets = pack_marginals(marginals, marginals.argmax(axis=1), 9, known and numpy.array(known))
+    target.user_data[USER_DATA_KEY] = replace(targets, source=source)
+    for passes in (1, 2):
+        chain = teacher.predict_chain([target])
+        assert chain.known.tolist() == [False]
+        assert teacher.n_misfits == passes * n_misfits
+
+
 def test_a_document_without_anything_is_named(teacher, doc):
     with pytest.raises(ValueError, match=r"'It rains.*neither soft targets nor gold entities"):
         teacher.predict_chain([doc("It rains")])

@@ -81,6 +81,13 @@ def test_a_soft_corpus_teaches(tmp_path):
     assert isinstance(teacher, SoftTeacher) and teacher.labels == ("B", "A")
 
 
+def test_a_soft_corpus_cannot_write_another_one(tmp_path):
+    Manifest(["B", "A"], {"teachers": []}, {}, {}, complete=True).to_disk(tmp_path)
+    for source in (tmp_path, str(tmp_path)):
+        with pytest.raises(ValueError, match=rf"'{tmp_path}' is a soft corpus.*`distill` alone"):
+            fingerprint(source)
+
+
 def test_anything_with_labels_and_chains_teaches(word_teacher):
     assert load_teacher([word_teacher]) is word_teacher
 
@@ -171,7 +178,7 @@ def test_teachers_are_typed_with_commas(tmp_path):
 
 def test_a_fingerprint_is_of_the_content_and_not_of_the_place(folder, tmp_path):
     before = fingerprint(folder)
-    assert before == fingerprint(str(folder)) and before["version"] == ""
+    assert before == fingerprint(str(folder))
     moved = tmp_path / "else" / "where"
     shutil.copytree(folder, moved)
     assert fingerprint(moved)["hash"] == before["hash"]
@@ -180,6 +187,16 @@ def test_a_fingerprint_is_of_the_content_and_not_of_the_place(folder, tmp_path):
     (moved / "__pycache__" / "a.pyc").write_bytes(b"1")
     os.utime(moved / "meta.json", (0, 0))
     assert fingerprint(moved)["hash"] == before["hash"]
+
+
+def test_the_version_is_that_of_meta_json(ruler, folder, tmp_path):
+    assert fingerprint(folder)["version"] == fingerprint(ruler)["version"] == "0.0.0"
+    for text in ('{"version": "2.1"}', "{}", "not json", '{"version": '):
+        (folder / "meta.json").write_text(text)
+        expected = "2.1" if "2.1" in text else ""
+        assert fingerprint(folder)["version"] == expected
+    (folder / "meta.json").unlink()
+    assert fingerprint(folder)["version"] == ""
 
 
 def test_a_fingerprint_changes_with_every_byte_name_and_file(folder):

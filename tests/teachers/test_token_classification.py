@@ -7,6 +7,7 @@ from spacy.tokens import Doc
 from thinc.api import use_ops
 from thinc.util import gpu_is_available
 
+from spacy_distill.teachers.sources import fingerprint
 from spacy_distill.teachers.token_classification import TokenClassificationTeacher
 from tests.teachers.token_classifiers import (
     CLOSE,
@@ -79,9 +80,8 @@ def test_what_else_is_read_does_not_matter(save):
             numpy.testing.assert_array_equal(getattr(chain, name), getattr(expected[0], name))
 
 
-def test_folders_and_names_of_the_hub(save, tmp_path, monkeypatch):
+def test_names_of_the_hub(save, tmp_path, monkeypatch):
     folder = save(IOB2)
-    assert TokenClassificationTeacher(folder).path == folder
     stored = tmp_path / "hub" / "models--someone--tiny"
     snapshot = stored / "snapshots" / "abc123"
     for made in (stored / "refs", snapshot.parent):
@@ -94,8 +94,13 @@ def test_folders_and_names_of_the_hub(save, tmp_path, monkeypatch):
         monkeypatch.setattr(f"huggingface_hub.constants.HF_HUB_{name}", value)
     monkeypatch.setattr("transformers.utils.hub.TRANSFORMERS_CACHE", settings[0][1], raising=False)
     monkeypatch.setattr("transformers.utils.hub._is_offline_mode", True, raising=False)
-    teacher = TokenClassificationTeacher("someone/tiny")
-    assert teacher.path == snapshot and teacher.labels == ("PER", "LOC")
+    assert TokenClassificationTeacher("someone/tiny").labels == ("PER", "LOC")
+    # Which one it is can be told of a model that cannot be loaded, as by labels without --scheme.
+    (snapshot / "model.safetensors").unlink()
+    found = {"name": "someone/tiny", "version": "abc123", "hash": "abc123"}
+    assert fingerprint("someone/tiny") == found
+    with pytest.raises(ValueError, match=r"no model 'someone/other' on the Hugging Face hub"):
+        fingerprint("someone/other")
 
 
 @pytest.mark.skipif(

@@ -1,6 +1,7 @@
 """Made-up corpora, a teacher that knows them, and the config of a small student."""
 
 import io
+import re
 import signal
 from contextlib import contextmanager
 
@@ -177,6 +178,21 @@ def time_limit():
             signal.signal(signal.SIGALRM, before)
 
     return limited
+
+
+@spacy.registry.tokenizers("spacy_distill_tests.Pairs.v1")
+def make_pairs():
+    """Makes a token of each two words."""
+
+    def tokenizer(nlp):
+        def tokenize(text):
+            pairs = re.findall(r"\S+(?: \S+)?", text)
+            spaces = [True] * (len(pairs) - 1) + [text.endswith(" ")]
+            return Doc(nlp.vocab, words=pairs, spaces=spaces)
+
+        return tokenize
+
+    return tokenizer
 
 
 @pytest.fixture(scope="session")

@@ -250,6 +250,15 @@ def test_several_teachers_write_their_average(run, ner_folder, teacher, tmp_path
         run([tmp_path / "second", ner_folder], teacher_options=options, limit=6)
 
 
+@pytest.mark.parametrize("settings", [{}, {"lang": "en"}])
+def test_a_soft_corpus_writes_no_other_one(run, ner_folder, tmp_path, settings):
+    run(limit=6, output="first")
+    for teachers in (tmp_path / "first", [ner_folder, tmp_path / "first"]):
+        with pytest.raises(ValueError, match=r"is a soft corpus.*teaches in `distill` alone"):
+            run(teachers, **settings)
+    assert not (tmp_path / "soft").exists()
+
+
 def test_progress_tells_documents_and_words_a_second(run, text_file):
     run()
     assert "doc/s" in run.outputs[-1] or "s/doc" in run.outputs[-1]

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+import spacy
 
 from spacy_distill.teachers import TeacherOptions
+from spacy_distill.training import annotation_workers
 from spacy_distill.training.annotate import annotate
 
 
@@ -205,3 +207,29 @@ def test_a_run_that_failed_before_its_first_shard_is_not_in_the_way(run, tmp_pat
     with pytest.raises(ValueError, match="--text-field"):
         run(source=str(rows))
     assert run(source=str(rows), text_field="body").complete
+
+
+@pytest.mark.parametrize("left", ["everything", "some shards", "a part"])
+def test_other_libraries_do_not_go_on(run, monkeypatch, contents, tmp_path, left):
+    """They would go on with other numbers; what is finished stays what it is."""
+    manifest = run()
+    versions = annotation_workers.installed_versions()
+    assert versions["spacy"] == spacy.__version__ and "spacy-distill" in versions
+    if left == "a part":
+        manifest.complete = False
+        manifest.to_disk(tmp_path / "soft")
+    elif left == "some shards":
+        (tmp_path / "soft" / "shard-000001.parquet").unlink()
+    before = contents(tmp_path / "soft")
+    other = {**versions, "thinc": "0.1"}
+    other.pop("spacy")
+    with monkeypatch.context() as patch:
+        patch.setattr(annotation_workers, "installed_versions", lambda: other)
+        if left == "everything":
+            assert run().complete
+        else:
+            message = "Since then changed: the version of spacy and the version of thinc"
+            with pytest.raises(ValueError, match=message):
+                run()
+    assert contents(tmp_path / "soft") == before
+    assert run().complete

@@ -65,6 +65,14 @@ def test_the_order_of_the_input_stays(teacher):
     assert entities == sum(map(len, found))
 
 
+class Counting(PeakedTeacher):
+    n_misfits = 0
+
+    def predict_chain(self, docs):
+        self.n_misfits += len(docs)
+        return super().predict_chain(docs)
+
+
 @pytest.mark.parametrize("wrap", ["alone", "mapped", "ensemble"])
 def test_entities_that_do_not_fit_the_words_of_the_input_are_counted(teacher, wrap):
     inner = PipelineTeacher(teacher)
@@ -156,6 +164,12 @@ def test_words_are_forgotten_after_a_failure_too(ner_folder, monkeypatch):
     if annotator_module.HAS_SAFE_ZONES:
         assert known_strings(annotator) == before
     assert len(annotator.annotate(new_words(0)).documents) == 120
+
+
+def test_entities_that_do_not_fit_are_counted_by_all_kinds_of_teachers():
+    annotator = Annotator(EnsembleTeacher([Counting()]), lang="en", top_k=2, batch_size=2)
+    for n in (3, 1):
+        assert annotator.annotate(as_documents(["Anna sails"] * n)).misfits == n
 
 
 def test_a_failing_teacher_names_the_documents():

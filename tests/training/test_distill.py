@@ -1,3 +1,5 @@
+import re
+
 import numpy
 import pytest
 import spacy
@@ -165,6 +167,25 @@ def test_documents_with_other_tokens_are_carried_over(quietly, teacher, config, 
     nlp = quietly(teacher, changed)
     found = nlp("Anna Berg's friend left.").ents
     assert [(ent.text, ent.label_) for ent in found] == [("friend", "PER")]
+
+
+def test_entities_that_do_not_fit_the_students_tokens_are_told(quietly, teacher, config, tmp_path):
+    texts = ["Anna Berg sails to Oslo .", "In Kiel waits Carl Lund .", "Nils Dahl waits .", "Oslo"]
+    # Each text is read once, also if it comes again.
+    DocBin(docs=[teacher.make_doc(text) for text in texts * 3]).to_disk(tmp_path / "texts.spacy")
+    changed = config(
+        nlp={"tokenizer": {"@tokenizers": "spacy_distill_tests.Pairs.v1"}},
+        paths={"labeled": None, "unlabeled": str(tmp_path / "texts.spacy")},
+    )
+    quietly(teacher, changed)
+    n_misfits = 0
+    for doc in teacher.pipe(texts):
+        # The student's tokens are pairs of these words.
+        edges = {*range(0, len(doc), 2), len(doc)}
+        n_misfits += sum(not {ent.start, ent.end} <= edges for ent in doc.ents)
+    assert n_misfits >= 3
+    said = f"{n_misfits} of the teacher's entities did not fit the student's tokens They were"
+    assert said in " ".join(re.sub(r"\x1b\[[0-9;]*m", "", quietly.output).split())
 
 
 def test_a_student_may_listen_to_a_tok2vec(quietly, teacher, config, corpora, tmp_path):

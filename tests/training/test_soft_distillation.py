@@ -1,6 +1,7 @@
 """From a teacher to a soft corpus, and from there to a student that never sees the teacher."""
 
 import io
+import re
 
 import pytest
 import spacy
@@ -80,9 +81,19 @@ def test_a_limit_and_other_tokens_do_not_stop_it(quietly, soft, soft_config):
     assert quietly(soft, config).get_pipe("ner_student").labels == ("PER", "LOC")
 
 
-def find_borders(text):
-    import re
+def test_entities_that_do_not_fit_the_students_tokens_are_told(quietly, soft, soft_config):
+    """Of "Anna Berg", "sails to", "Oslo .", it is the second one."""
+    config = soft_config(max_steps=4)
+    quietly(soft, config)
+    assert "did not fit" not in quietly.output
+    config["nlp"]["tokenizer"] = {"@tokenizers": "spacy_distill_tests.Pairs.v1"}
+    quietly(soft, config)
+    told = r"([0-9,]+) of the teacher's entities did not fit the student's tokens in all passes"
+    (n_misfits,) = re.findall(told, " ".join(quietly.output.split()))
+    assert int(n_misfits.replace(",", "")) >= 10
 
+
+def find_borders(text):
     return re.finditer("n", text)
 
 
