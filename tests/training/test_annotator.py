@@ -9,6 +9,7 @@ from spacy_distill.chain import BiluoTags, LinearChain, constraints
 from spacy_distill.corpora.inputs import InputDocument
 from spacy_distill.corpora.soft_shards import write_shard
 from spacy_distill.teachers import EnsembleTeacher, MappedTeacher, PipelineTeacher, load_teacher
+from spacy_distill.teachers.pipeline_teacher import pipelines_of
 from spacy_distill.training import annotator as annotator_module
 from spacy_distill.training.annotator import Annotator
 
@@ -100,7 +101,7 @@ def new_words(seed):
 
 
 def known_strings(annotator):
-    return [len(pipeline.nlp.vocab.strings) for pipeline in annotator._pipelines]
+    return [len(pipeline.nlp.vocab.strings) for pipeline in pipelines_of(annotator.teacher)]
 
 
 @pytest.mark.skipif(not annotator_module.HAS_SAFE_ZONES, reason="spaCy's zones are not safe")
@@ -133,7 +134,9 @@ def test_vocabularies_do_not_grow_with_the_text(ner_folder, tmp_path, monkeypatc
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
         assert known_strings(forgetful) == before
     assert min(known_strings(growing)) > max(before) + 200
-    assert not any(pipeline.nlp.vocab.in_memory_zone for pipeline in forgetful._pipelines)
+    assert not any(
+        pipeline.nlp.vocab.in_memory_zone for pipeline in pipelines_of(forgetful.teacher)
+    )
 
 
 @pytest.mark.parametrize("where", ["itself", "in an ensemble"])
