@@ -64,7 +64,7 @@ class Annotator:
             )
         self._nlp: Language = pipelines[0].nlp if lang is None else spacy.blank(lang)
         self._tags = BiluoTags(teacher.labels)
-        self._zoned = _forgetful([self._nlp, *(pipeline.nlp for pipeline in self._pipelines)])
+        self._zoned = _forgetful([self._nlp, *(pipeline.nlp for pipeline in pipelines)])
 
     def annotate(
         self, documents: Sequence[InputDocument], advance: Optional[Advance] = None
