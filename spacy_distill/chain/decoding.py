@@ -1,12 +1,16 @@
 """The best tag sequences of a packed batch: Viterbi 1967, and its k-best form."""
 
-from typing import Tuple
+from typing import Callable, Tuple
 
 import numpy
 from thinc.api import get_array_module
 from thinc.types import Floats2d, Ints1d, Ints2d
 
+from .biluo import PREFIXES, constraints
 from .packing import Packing
+
+# With fewer labels, looking at all pairs of tags at once takes less time than choosing among them.
+LEAST_LABELS = 6
 
 
 def viterbi(emissions: Floats2d, transitions: Floats2d, packing: Packing) -> Ints1d:
@@ -18,21 +22,55 @@ def viterbi(emissions: Floats2d, transitions: Floats2d, packing: Packing) -> Int
     RETURNS (Ints1d): (tokens,) packed tag numbers, int64.
     """
     xp = get_array_module(emissions)
-    sources = xp.zeros(emissions.shape, dtype="int16")
-    best = emissions.copy()
-    arriving_from = xp.ascontiguousarray(transitions.T)
+    # (tags, tokens): sequences last, so that each operation runs over all of a step at once
+    best = emissions.T.copy(order="C")
+    arriving_best = _arriving(transitions)
     for step, before in packing.steps():
-        # (sequences, tag, tag before): the tag before is last, where reductions are fastest
-        arriving = best[before][:, None, :] + arriving_from
-        sources[step] = arriving.argmax(axis=2)
-        best[step] += arriving.max(axis=2)
+        at_step = best[:, step]
+        at_step += arriving_best(best[:, before])
         # Only differences count; so scores stay small in documents of any length.
-        best[step] -= _finite(best[step].max(axis=1, keepdims=True))
-    sources, best = _to_numpy(sources), _to_numpy(best)
-    tags = best.argmax(axis=1)
+        at_step -= _finite(at_step.max(axis=0))
+    best, transitions = _to_numpy(best), _to_numpy(transitions)
+    tags = best.argmax(axis=0)
     for step, before in reversed(list(packing.steps())):
-        tags[before] = numpy.take_along_axis(sources[step], tags[step][:, None], axis=1)[:, 0]
+        tags[before] = (best[:, before] + transitions[:, tags[step]]).argmax(axis=0)
     return xp.asarray(tags)
+
+
+def _arriving(transitions: Floats2d) -> Callable[[Floats2d], Floats2d]:
+    """RETURNS (Callable[[Floats2d], Floats2d]): From the best scores (tags, sequences) of one step,
+    the best with which each tag is reached at the next one."""
+    xp = get_array_module(transitions)
+    n_labels, rest = divmod(len(transitions) - 1, len(PREFIXES))
+    in_blocks = n_labels >= LEAST_LABELS and not rest
+    if in_blocks:
+        excluded = xp.asarray(numpy.isinf(constraints(n_labels)[1]))
+        in_blocks = bool(xp.isinf(transitions[excluded]).all())
+    if not in_blocks:
+        return lambda scores: (scores[:, None] + transitions[:, :, None]).max(axis=0)
+    # Of BILUO tags, O, B and U follow O, L and U; I-X and L-X follow B-X and I-X. The other pairs,
+    # three of four, need not be looked at.
+    prefix = numpy.arange(len(transitions) - 1) % len(PREFIXES)
+    opening = numpy.append(True, numpy.isin(prefix, (0, 3))).nonzero()[0]
+    closing = numpy.append(True, numpy.isin(prefix, (2, 3))).nonzero()[0]
+    outer = transitions[numpy.ix_(closing, opening)][:, :, None]
+    first = numpy.arange(1, len(transitions), len(PREFIXES))
+    # (B or I, I or L, labels, 1)
+    pairs = [transitions[first + i, first + j] for i in (0, 1) for j in (1, 2)]
+    inner = xp.stack(pairs).reshape(2, 2, n_labels, 1)
+
+    def arriving(scores: Floats2d) -> Floats2d:
+        reached = xp.empty_like(scores)
+        reached[opening] = (scores[closing][:, None] + outer).max(axis=0)
+        by_label = scores[1:].reshape(n_labels, len(PREFIXES), -1)
+        for number in (0, 1):
+            goes_on = xp.maximum(
+                by_label[:, 0] + inner[0, number], by_label[:, 1] + inner[1, number]
+            )
+            reached[2 + number :: len(PREFIXES)] = goes_on
+        return reached
+
+    return arriving
 
 
 def k_best(

@@ -1,15 +1,17 @@
 """The student: Ma and Hovy's LSTM-CNN-CRF, the compact model of Izsak, Guskin, Wasserblat 2019."""
 
-from typing import Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Tuple
 
 from spacy.tokens import Doc
-from thinc.api import Dropout, Model, chain, concatenate
+from thinc.api import Dropout, Model, NumpyOps, chain, concatenate
+from thinc.types import Ragged
 
 from ..chain import LinearChain
 from .bilstm import BiLSTM
 from .chain_head import ChainHead, with_chain_head
 from .character_cnn import character_cnn
 from .form_features import form_features
+from .inference import EncoderShim
 from .static_vectors import static_vectors
 from .word_forms import with_word_forms
 
@@ -50,4 +52,33 @@ def LSTMCNN(
     layers: List[Model] = [embed, Dropout()]
     for _ in range(depth):
         layers += [BiLSTM(width), Dropout()]
-    return with_chain_head(chain(*layers), ChainHead(nL, crf=crf))
+    encode = Model(
+        "lstm_cnn",
+        forward,
+        init=init,
+        layers=[chain(*layers)],
+        shims=[EncoderShim()],
+        dims={"nO": width},
+    )
+    return with_chain_head(encode, ChainHead(nL, crf=crf))
+
+
+def forward(
+    model: Model[List[Doc], Ragged], docs: List[Doc], is_train: bool
+) -> Tuple[Ragged, Callable[[Ragged], List[Doc]]]:
+    # The same numbers twice: by Thinc's layers, which can be trained and run on any device, and by
+    # `inference.py`, fast.
+    if is_train or not isinstance(model.ops, NumpyOps) or not any(len(doc) for doc in docs):
+        return model.layers[0](docs, is_train)
+    encoder = model.shims[0].encoder(model, docs[0].vocab)
+    lengths = model.ops.asarray1i([len(doc) for doc in docs])
+    return Ragged(encoder.encode(docs), lengths), no_backprop
+
+
+def no_backprop(d_output: Ragged) -> List[Doc]:
+    raise ValueError("There is no way back from a prediction. Call the model's `begin_update`.")
+
+
+def init(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:
+    model.layers[0].initialize(X=X, Y=Y)
+    model.shims[0].clear()

@@ -1,14 +1,15 @@
 """What a chain says about tag sequences, against the enumeration of all of them."""
 
 import warnings
+from dataclasses import replace
 
 import numpy
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
-from spacy_distill.chain import BiluoTags
+from spacy_distill.chain import BiluoTags, LinearChain
 from tests.chain.random_chains import (
     CLOSE,
     LABELS,
@@ -100,6 +101,41 @@ def test_argmax_scores_as_the_best_sequence(batch, enumerated):
     assert tags.dtype == "int64"
     best = [sentence.scores.max() for sentence in enumerated(chain)]
     assert_allclose(chain.score(tags), best, **CLOSE)
+
+
+@pytest.mark.parametrize("n_labels", [1, 5, 6, 9])
+@pytest.mark.parametrize("possible", ["BILUO", "all", "few"])
+def test_argmax_is_that_of_all_pairs_of_tags(n_labels, possible):
+    """With many labels, only pairs of tags that can follow one another are looked at."""
+    rng = numpy.random.default_rng(n_labels)
+    lengths = rng.integers(0, 12, size=20)
+    chain = biluo_chain(rng, lengths, n_labels)
+    if possible == "all":
+        transitions = rng.normal(size=chain.transitions.shape).astype("float32")
+        chain = replace(chain, transitions=transitions)
+    elif possible == "few":
+        chain.transitions[rng.random(chain.transitions.shape) < 0.3] = -numpy.inf
+        chain.transitions[0, 0] = chain.start[0] = chain.end[0] = 0
+    scores = chain.emissions.copy()
+    tags = chain.argmax()
+    assert_array_equal(chain.emissions, scores)
+    end = 0
+    for length in lengths.tolist():
+        rows = slice(end, end + length)
+        end += length
+        if length:
+            best = _best_score(chain, scores[rows])
+            own = LinearChain(
+                scores[rows], numpy.asarray([length]), chain.transitions, chain.start, chain.end
+            )
+            assert own.score(tags[rows])[0] == pytest.approx(best, abs=1e-4)
+
+
+def _best_score(chain, emissions):
+    best = chain.start + emissions[0].astype("float64")
+    for scores in emissions[1:]:
+        best = (best[:, None] + chain.transitions).max(axis=0) + scores
+    return (best + chain.end).max()
 
 
 def test_argmax_of_an_impossible_sentence_is_some_tag_without_a_warning():

@@ -1,0 +1,153 @@
+"""The fast way to the student's numbers against the layers that are trained."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy.tokens import Doc
+from thinc.api import Adam
+
+from spacy_distill.models import lstm_cnn, windows
+from spacy_distill.models.lstm_cnn import LSTMCNN
+from tests.models.batches import WORDS, add_vectors, make_docs
+
+CLOSE = {"atol": 1e-6}
+
+
+@pytest.fixture(params=[1, 2, 3])
+def model(request, vocab):
+    add_vectors(vocab)
+    made = LSTMCNN(width=8, depth=request.param, char_filters=6, feature_width=4, nL=2)
+    made.initialize(X=make_docs(vocab))
+    return made
+
+
+def encoder(model):
+    """RETURNS (Model): The layer with two ways to the same numbers."""
+    return next(node for node in model.walk() if node.name == "lstm_cnn")
+
+
+def both(model, docs):
+    """RETURNS (Tuple[Floats2d, Floats2d]): The fast numbers, and those of the layers."""
+    node = encoder(model)
+    fast, slow = node.predict(docs), node.layers[0].predict(docs)
+    assert_array_equal(fast.lengths, slow.lengths)
+    return fast.dataXd, slow.dataXd
+
+
+def test_both_ways_lead_to_the_same_numbers(model, vocab):
+    for docs in (make_docs(vocab), [Doc(vocab, words=["Anna"])], make_docs(vocab)):
+        assert_allclose(*both(model, docs), **CLOSE)
+
+
+def test_an_app_takes_the_fast_way_and_training_the_other(model, vocab, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("fast")
+
+    docs = make_docs(vocab)
+    monkeypatch.setattr(lstm_cnn.EncoderShim, "encoder", fail)
+    model.begin_update(docs)
+    with pytest.raises(RuntimeError, match="fast"):
+        model.predict(docs)
+
+
+def test_documents_without_tokens_pass(model, vocab):
+    assert encoder(model).predict([Doc(vocab)] * 2).dataXd.shape == (0, 8)
+
+
+def learn(model, docs):
+    scores, backprop = model.begin_update(docs)
+    backprop(scores.expected_counts())
+    model.finish_update(Adam(0.1))
+
+
+@pytest.mark.parametrize("change", ["update", "bytes", "dict", "initialize", "vectors", "vocab"])
+def test_what_was_kept_is_forgotten_when_something_changes(model, vocab, change):
+    docs = make_docs(vocab)
+    before = both(model, docs)[0].copy()
+    if change == "update":
+        learn(model, docs)
+    elif change in ("bytes", "dict"):
+        other = model.copy()
+        learn(other, docs)
+        if change == "bytes":
+            model.from_bytes(other.to_bytes())
+        else:
+            model.from_dict(other.to_dict())
+    elif change == "initialize":
+        model.initialize(X=docs)
+    elif change == "vectors":
+        add_vectors(vocab, words=("Anna", "met"))
+    else:
+        other_vocab = type(vocab)()
+        add_vectors(other_vocab, words=("Anna", "1998"))
+        docs = make_docs(other_vocab)
+    fast, slow = both(model, docs)
+    assert_allclose(fast, slow, **CLOSE)
+    assert numpy.abs(fast - before).max() > 1e-3
+
+
+def test_averaged_parameters_count_while_they_are_used(model, vocab):
+    docs = make_docs(vocab)
+    plain = both(model, docs)[0].copy()
+    averages = {
+        (node.id, name): node.get_param(name) * 0.5
+        for node in model.walk()
+        for name in node.param_names
+        if node.has_param(name)
+    }
+    with model.use_params(averages):
+        fast, slow = both(model, docs)
+        assert_allclose(fast, slow, **CLOSE)
+        assert numpy.abs(fast - plain).max() > 1e-3
+    assert_allclose(both(model, docs)[0], plain, **CLOSE)
+
+
+def test_copies_do_not_share_what_they_keep(model, vocab):
+    docs = make_docs(vocab)
+    model.predict(docs)
+    copied = model.copy()
+    learn(copied, docs)
+    assert_allclose(*both(copied, docs), **CLOSE)
+    assert_allclose(*both(model, docs), **CLOSE)
+
+
+def test_what_is_kept_is_not_pickled(model, vocab):
+    shim = encoder(model).shims[0]
+    empty = len(pickle.dumps(shim))
+    model.predict(make_docs(vocab))
+    assert len(pickle.dumps(shim)) == empty and shim.to_bytes() == b""
+
+
+def test_threads_get_the_numbers_of_one(model, vocab):
+    words = WORDS.split()
+    batches = [[Doc(vocab, words=words[i:j])] for i in range(9) for j in range(i + 1, 13)]
+    expected = [both(model, docs)[1] for docs in batches]
+    encoder(model).shims[0].clear()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda docs: encoder(model).predict(docs).dataXd, batches))
+    for mine, theirs in zip(found, expected, strict=True):
+        assert_allclose(mine, theirs, **CLOSE)
+
+
+def test_long_documents_are_read_in_windows(model, vocab, monkeypatch):
+    """With context on either side the windows' numbers are nearly those of the whole."""
+    words = WORDS.split() * 20
+    docs = [Doc(vocab, words=words), Doc(vocab, words=words[:5]), Doc(vocab, words=words[:90])]
+    cut = windows.cut_windows
+    seen = []
+
+    def small(lengths):
+        seen.append(cut(lengths, 40, 40))
+        return seen[-1]
+
+    monkeypatch.setattr("spacy_distill.models.inference.cut_windows", small)
+    fast, slow = both(model, docs)
+    assert seen[0].lengths.max() <= 120 and len(seen[0].lengths) > 6
+    # Rows out of place would differ by 0.1 and more on average.
+    assert numpy.abs(fast - slow).mean() < 5e-3
+    # The short one is whole.
+    short = slice(len(words), len(words) + 5)
+    assert_allclose(fast[short], slow[short], **CLOSE)
