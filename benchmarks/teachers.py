@@ -3,8 +3,8 @@
 python benchmarks/teachers.py en_core_web_sm training/teacher/model-best --text corpus/test.spacy
 
 For each teacher, interleaved and on one thread: words a second of its own pipeline (`nlp.pipe`, or
-that of `transformers`) and of annotating with the same batch size, the texts on which the best
-sequence of its chain has the entities that its own pipeline finds, and the bytes that a token takes
+that of `transformers`) and of annotating with the same batch size, how well the entities of its
+chain's best sequences agree with those that its own pipeline finds, and the bytes that a token takes
 on disk. The teachers are spaCy pipelines, by name or folder, and folders of Hugging Face models.
 """
 
@@ -103,10 +103,10 @@ def measure(
             rates["annotate"].append(perf_counter() - start)
         size = shard.stat().st_size
     tags = BiluoTags(teacher.labels)
-    same = [
-        best_entities(document, tags) == entities
-        for document, entities in zip(soft, own, strict=True)
-    ]
+    best = [best_entities(document, tags) for document in soft]
+    pairs = list(zip(best, own, strict=True))
+    n_common = sum(len({*mine} & {*theirs}) for mine, theirs in pairs)
+    n_entities = sum(len(mine) + len(theirs) for mine, theirs in pairs)
     n_words = sum(len(document.words) for document in soft)
     pipe, annotate = ([n_words / seconds for seconds in rates[kind]] for kind in rates)
     return {
@@ -116,7 +116,8 @@ def measure(
         "pipe": median(pipe),
         "annotate": median(annotate),
         "ratio": median(new / old for new, old in zip(annotate, pipe, strict=True)),
-        "agreement": 100 * sum(same) / len(same),
+        "same": 100 * sum(mine == theirs for mine, theirs in pairs) / len(pairs),
+        "f1": 200 * n_common / max(n_entities, 1),
         "bytes": size / n_words,
         "rounds": {"pipe": pipe, "annotate": annotate},
     }
@@ -157,7 +158,8 @@ def main(
             result["teacher"],
             result["component"],
             str(result["tags"]),
-            f"{result['agreement']:.2f}",
+            f"{result['same']:.2f}",
+            f"{result['f1']:.2f}",
             f"{result['pipe']:,.0f}",
             f"{result['annotate']:,.0f}",
             f"{result['ratio']:.2f}",
@@ -169,13 +171,14 @@ def main(
         "teacher",
         "component",
         "tags",
-        "agreement %",
+        "same texts %",
+        "entity F1",
         "own words/s",
         "annotate words/s",
         "ratio",
         "bytes a token",
     )
-    msg.table(rows, header=header, aligns=("l", "l", *"r" * 6), divider=True)
+    msg.table(rows, header=header, aligns=("l", "l", *"r" * 7), divider=True)
 
 
 if __name__ == "__main__":
