@@ -4,7 +4,7 @@ python benchmarks/teachers.py en_core_web_sm training/teacher/model-best --text 
 
 For each teacher, interleaved and on one thread: words a second of its own pipeline (`nlp.pipe`, or
 that of `transformers`) and of annotating with the same batch size, how well the entities of its
-chain's best sequences agree with those that its own pipeline finds, and the bytes that a token takes
+chain's best sequences agree with those that its own pipeline finds, and the bytes a token takes
 on disk. The teachers are spaCy pipelines, by name or folder, and folders of Hugging Face models.
 """
 
