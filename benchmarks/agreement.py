@@ -13,7 +13,7 @@ import json
 import os
 import random
 from pathlib import Path
-from typing import Annotated, Any, Dict, Iterator, List
+from typing import Annotated, Any, Dict, Iterator, List, Optional
 
 import spacy
 import typer
@@ -78,6 +78,25 @@ def score(model: Path, corpus: Path) -> Dict[str, Any]:
     return {"f1": 100 * found["ents_f"], "f1_per_type": per_type}
 
 
+def draw(cells: List[Dict[str, Any]], path: Path) -> None:
+    """Draw agreement against the amount of text."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 3.5), layout="constrained")
+    cells = sorted(cells, key=lambda cell: cell["words"])
+    words = [cell["words"] for cell in cells]
+    for part in ("dev", "test"):
+        axes.plot(words, [cell[part]["f1"] for cell in cells], marker="o", label=part)
+    axes.set_xscale("log")
+    axes.set_xticks(words, [f"{count:,}" for count in words], minor=False)
+    axes.minorticks_off()
+    axes.set_xlabel("tokens that the teacher has read, with variants")
+    axes.set_ylabel("F1 against the teacher's entities")
+    axes.legend(loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
+
+
 def main(
     teacher: Annotated[str, typer.Argument(help="A pipeline, by name or folder")],
     text: Annotated[
@@ -96,6 +115,9 @@ def main(
     store: Annotated[Path, typer.Option(help="Folder of the runs")] = Path(
         "benchmarks/runs/agreement"
     ),
+    picture: Annotated[
+        Optional[Path], typer.Option(help="File to draw the curve over the sizes in")
+    ] = None,
 ) -> None:
     """Annotate, distil and score what is not in the store, then print a table."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -109,6 +131,7 @@ def main(
     for part, sources in (("dev", dev), ("test", test)):
         write_entities(teacher, sources, store / f"{part}.spacy")
     rows: List[Any] = []
+    cells: List[Dict[str, Any]] = []
     for size in map(int, sizes.split(",")):
         folder = store / f"{size or 'all'}"
         result = store / f"{size or 'all'}.json"
@@ -129,11 +152,14 @@ def main(
                 scores[part] = score(folder / "model-best", store / f"{part}.spacy")
             write_whole(result, json.dumps(scores, indent=1) + "\n")
         cell = json.loads(result.read_text(encoding="utf8"))
+        cells.append(cell)
         msg.info(f"{cell['words']:,} words: {cell['test']['f1']:.2f}")
         scores_of = (f"{cell[part]['f1']:.2f}" for part in ("dev", "test"))
         rows.append((f"{cell['words']:,}", *scores_of, f"{cell['seconds']:.0f}"))
     header = ("words", "dev F1", "test F1", "seconds")
     msg.table(rows, header=header, aligns=("r",) * 4, divider=True)
+    if picture is not None:
+        draw(cells, picture)
 
 
 if __name__ == "__main__":
