@@ -54,7 +54,7 @@ def pipeline_transformer(nlp: Language, name: str) -> Tuple[Any, Any]:
         raise ValueError(
             f"The pipeline {name} has {what} among its components "
             f"({', '.join(nlp.pipe_names) or 'none'}). Expected one component `transformer` of "
-            "spacy-transformers."
+            "spacy-transformers. Of curated transformers, name the Hugging Face model instead."
         )
     (model,) = found.values()
     return model.transformer, model.tokenizer
