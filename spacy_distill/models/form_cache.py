@@ -1,7 +1,9 @@
 """What was computed of word forms, kept from call to call in so many bytes."""
 
+import os
 from threading import Lock
 from typing import Callable, NamedTuple, Tuple
+from weakref import WeakSet
 
 import numpy
 from thinc.types import Floats3d, Ints1d
@@ -31,6 +33,9 @@ class _Known(NamedTuple):
         return numpy.where(self.forms[places] == forms, self.rows[places], -1)
 
 
+_CACHES: "WeakSet[FormCache]" = WeakSet()
+
+
 class FormCache:
     """A table with a row of numbers for each direction and word form."""
 
@@ -40,6 +45,7 @@ class FormCache:
         width (int): Numbers in a row.
         max_bytes (int): The most that the table takes. When it is full, it starts anew.
         """
+        _CACHES.add(self)
         self.capacity = max(max_bytes // (2 * 4 * width), 1)
         self._lock = Lock()
         self._known = _Known(
@@ -94,3 +100,13 @@ class FormCache:
             table,
         )
         return self._known
+
+
+def _renew_locks() -> None:
+    # A process that is forked while a thread computes has the lock, and nobody to open it.
+    for cache in _CACHES:
+        cache._lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)

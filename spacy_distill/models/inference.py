@@ -11,7 +11,6 @@ from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple
 import numpy
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
-from spacy.vectors import Vectors
 from spacy.vocab import Vocab
 from thinc.api import Model
 from thinc.shims import Shim
@@ -21,6 +20,9 @@ from ..chain.packing import Packing, pack
 from .form_cache import FormCache
 from .windows import cut_windows
 from .word_forms import WordForms
+
+# Windows that are read side by side.
+AT_ONCE = 128
 
 
 class _Layer(NamedTuple):
@@ -39,20 +41,38 @@ class _Layer(NamedTuple):
 class Encoder:
     """Word forms' embedding and the BiLSTM layers above it, as they were when this was made."""
 
-    def __init__(
-        self, embed: Model[WordForms, Floats2d], layers: Sequence[Model], vocab: Vocab
-    ) -> None:
+    def __init__(self, model: Model, vocab: Vocab) -> None:
         """Take the parameters.
 
-        embed (Model[WordForms, Floats2d]): Word forms to vectors.
-        layers (Sequence[Model]): The `BiLSTM` layers, at least one.
+        model (Model): Layers among which are `with_word_forms` and at least one `bilstm`.
         vocab (Vocab): The documents' vocabulary, with the word vectors.
         """
+        nodes = list(model.walk())
+        (per_form,) = (node for node in nodes if node.name == "with_word_forms")
+        layers = [node for node in nodes if node.name == "bilstm"]
         self.vocab = vocab
-        self.vectors: Vectors = vocab.vectors
-        self._embed = embed
+        self._embed: Model[WordForms, Floats2d] = per_form.layers[0]
         self._layers = [_halved(layer, first=not number) for number, layer in enumerate(layers)]
         self._cache = FormCache(self._layers[0].W.shape[2])
+        self._vectors, self._data = vocab.vectors, vocab.vectors.data
+        self._n_keys = vocab.vectors.n_keys
+        self._parameters = [
+            (node, name, node.get_param(name))
+            for node in nodes
+            for name in node.param_names
+            if node.has_param(name)
+        ]
+
+    def is_of(self, vocab: Vocab) -> bool:
+        """RETURNS (bool): Whether vocabulary, vectors and parameters are those that it was made of.
+        What was changed within an array is not seen."""
+        return (
+            vocab is self.vocab
+            and vocab.vectors is self._vectors
+            and vocab.vectors.data is self._data
+            and vocab.vectors.n_keys == self._n_keys
+            and all(node.get_param(name) is array for node, name, array in self._parameters)
+        )
 
     def encode(self, docs: Sequence[Doc]) -> Floats2d:
         """Encode documents that have tokens.
@@ -63,13 +83,28 @@ class Encoder:
         forms = numpy.concatenate([doc.to_array(ORTH) for doc in docs])
         table, rows = self._cache.look_up(forms, self._gates)
         windows = cut_windows(numpy.asarray([len(doc) for doc in docs]))
-        packing = pack(windows.lengths)
         rows = rows[windows.rows]
+        if len(windows.lengths) <= AT_ONCE:
+            return self._encode(table, rows, windows.lengths)[windows.kept]
+        # Windows of about the same length together: so memory does not grow with the batch.
+        states = numpy.empty((len(rows), 2 * self._layers[0].U.shape[1]), dtype="float32")
+        ends = numpy.cumsum(windows.lengths)
+        order = numpy.argsort(windows.lengths, kind="stable")
+        for group in numpy.array_split(order, -(-len(order) // AT_ONCE)):
+            places = numpy.concatenate(
+                [numpy.arange(ends[i] - windows.lengths[i], ends[i]) for i in group]
+            )
+            states[places] = self._encode(table, rows[places], windows.lengths[group])
+        return states[windows.kept]
+
+    def _encode(self, table: Floats3d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
+        """RETURNS (Floats2d): (rows, 2 * hidden) states of windows of these lengths."""
+        packing = pack(lengths)
         gates = numpy.empty((2, len(rows), table.shape[2]), dtype="float32")
         numpy.take(table[0], rows[packing.rows], axis=0, out=gates[0])
         numpy.take(table[1], rows[packing.reversed_rows], axis=0, out=gates[1])
         states = steps(gates, self._layers[0].U, packing)
-        other = _other_direction(packing, len(windows.lengths))
+        other = _other_direction(packing, len(lengths))
         for layer in self._layers[1:]:
             both = numpy.empty((2, len(rows), layer.W.shape[1]), dtype="float32")
             hidden = states.shape[2]
@@ -80,9 +115,10 @@ class Encoder:
             gates += layer.b
             states = steps(gates, layer.U, packing)
         states *= 0.5
-        place = numpy.empty((2, len(rows)), dtype="int64")
-        place[0, packing.rows] = place[1, packing.reversed_rows] = numpy.arange(len(rows))
-        return numpy.hstack([states[0][place[0, windows.kept]], states[1][place[1, windows.kept]]])
+        hidden = states.shape[2]
+        encoded = numpy.empty((len(rows), 2 * hidden), dtype="float32")
+        encoded[packing.rows, :hidden], encoded[packing.reversed_rows, hidden:] = states
+        return encoded
 
     def _gates(self, forms: Ints1d) -> Floats3d:
         """RETURNS (Floats3d): (2, forms, 4 * hidden) inputs to the first layer's gates."""
@@ -95,8 +131,9 @@ class Encoder:
 
 
 class EncoderShim(Shim):
-    """Keeps an `Encoder` for a Thinc model, and lets it go when parameters change: thinc tells its
-    shims of updates, of averaged parameters for a while, and of what is loaded."""
+    """Keeps an `Encoder` for a Thinc model, and lets it go when parameters change within their
+    arrays: thinc tells its shims of updates, of averaged parameters for a while, and of what is
+    loaded. Arrays that are replaced are noticed by the encoder."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -110,11 +147,8 @@ class EncoderShim(Shim):
         RETURNS (Encoder): The encoder, whose cache may be filled.
         """
         encoder = self._encoder
-        if encoder is None or encoder.vocab is not vocab or encoder.vectors is not vocab.vectors:
-            nodes = list(model.walk())
-            (per_form,) = (node for node in nodes if node.name == "with_word_forms")
-            layers = [node for node in nodes if node.name == "bilstm"]
-            encoder = self._encoder = Encoder(per_form.layers[0], layers, vocab)
+        if encoder is None or not encoder.is_of(vocab):
+            encoder = self._encoder = Encoder(model, vocab)
         return encoder
 
     def clear(self) -> None:
@@ -127,8 +161,10 @@ class EncoderShim(Shim):
     @contextlib.contextmanager
     def use_params(self, params: Any) -> Iterator[None]:
         self.clear()
-        yield
-        self.clear()
+        try:
+            yield
+        finally:
+            self.clear()
 
     def copy(self) -> "EncoderShim":
         return EncoderShim()

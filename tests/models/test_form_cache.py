@@ -1,5 +1,7 @@
 """The cache of word forms: its answers, its bound, its threads."""
 
+import multiprocessing
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy
@@ -80,3 +82,20 @@ def test_threads_share_it(rng):
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda forms: look_up(cache, forms, compute), batches))
     assert found == batches
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork processes")
+def test_a_process_that_is_forked_meanwhile_does_not_wait():
+    cache, compute = FormCache(WIDTH), Table()
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=look_up, args=(cache, [1, 2], Table()))
+
+    def forking(forms):
+        child.start()
+        return compute(forms)
+
+    look_up(cache, [1, 2], forking)
+    child.join(20)
+    code = child.exitcode
+    child.kill()
+    assert code == 0

@@ -63,7 +63,11 @@ def learn(model, docs):
     model.finish_update(Adam(0.1))
 
 
-@pytest.mark.parametrize("change", ["update", "bytes", "dict", "initialize", "vectors", "vocab"])
+CHANGES = ["update", "bytes", "dict", "initialize", "set_param", "inner bytes"]
+CHANGES += ["vectors", "data", "new vector", "vocab"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_what_was_kept_is_forgotten_when_something_changes(model, vocab, change):
     docs = make_docs(vocab)
     before = both(model, docs)[0].copy()
@@ -78,6 +82,18 @@ def test_what_was_kept_is_forgotten_when_something_changes(model, vocab, change)
             model.from_dict(other.to_dict())
     elif change == "initialize":
         model.initialize(X=docs)
+    elif change in ("set_param", "inner bytes"):
+        (layer, *_) = (node for node in model.walk() if node.name == "bilstm")
+        if change == "set_param":
+            layer.set_param("W", layer.get_param("W") * 2)
+        else:
+            other = layer.copy()
+            other.set_param("W", layer.get_param("W") * 2)
+            layer.from_bytes(other.to_bytes())
+    elif change == "data":
+        vocab.vectors.data = vocab.vectors.data * 2
+    elif change == "new vector":
+        vocab.set_vector("met", numpy.ones(3, dtype="float32"))
     elif change == "vectors":
         add_vectors(vocab, words=("Anna", "met"))
     else:
@@ -130,6 +146,13 @@ def test_threads_get_the_numbers_of_one(model, vocab):
         found = list(pool.map(lambda docs: encoder(model).predict(docs).dataXd, batches))
     for mine, theirs in zip(found, expected, strict=True):
         assert_allclose(mine, theirs, **CLOSE)
+
+
+def test_many_documents_are_read_in_groups(model, vocab, rng):
+    words = WORDS.split()
+    lengths = rng.integers(0, 12, size=300).tolist()
+    docs = [Doc(vocab, words=(words * 2)[n : 2 * n]) for n in lengths]
+    assert_allclose(*both(model, docs), **CLOSE)
 
 
 def test_long_documents_are_read_in_windows(model, vocab, monkeypatch):
