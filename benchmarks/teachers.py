@@ -140,7 +140,8 @@ def main(
     ),
 ) -> None:
     """Measure teachers and print a table."""
-    documents = list(islice(Input(text), limit or None))
+    # Text alone: a teacher's own pipeline does not take tokens either.
+    documents = [InputDocument(d.id, d.text) for d in islice(Input(text), limit or None)]
     try:
         import torch
 
