@@ -23,6 +23,7 @@ import typer
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.training import Corpus
+from thinc.api import PyTorchShim
 from wasabi import msg
 
 
