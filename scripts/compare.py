@@ -46,7 +46,8 @@ def parameters(nlp: Language) -> int:
         for node in pipe.model.walk() if isinstance(pipe, TrainablePipe) else ():
             total += sum(node.get_param(name).size for name in node.param_names)
             for shim in node.shims:
-                total += sum(weights.numel() for weights in shim._model.parameters())
+                if isinstance(shim, PyTorchShim):
+                    total += sum(weights.numel() for weights in shim._model.parameters())
     return total
 
 
