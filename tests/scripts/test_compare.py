@@ -1,0 +1,34 @@
+"""The table that compares pipelines."""
+
+import numpy
+import pytest
+import spacy
+from compare import parameters
+
+
+def test_parameters_are_those_of_the_models_and_the_word_vectors():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    pipe = nlp.add_pipe("ner_student", config={"model": {"width": 8, "depth": 1}})
+    pipe.add_label("LOC")
+    nlp.initialize()
+    sizes = {name: array.size for name, array in named_parameters(pipe.model)}
+    assert len(sizes) > 10 and parameters(nlp) == sum(sizes.values())
+    nlp.vocab.set_vector("Oslo", numpy.zeros(5, dtype="float32"))
+    assert parameters(nlp) == sum(sizes.values()) + nlp.vocab.vectors.data.size
+
+
+def named_parameters(model):
+    for node in model.walk():
+        for name in node.param_names:
+            yield (node.id, name), node.get_param(name)
+
+
+def test_parameters_of_a_torch_module_count():
+    torch = pytest.importorskip("torch", reason="the train extra is not installed")
+    from thinc.api import PyTorchWrapper
+
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("tagger")
+    pipe.model = PyTorchWrapper(torch.nn.Linear(3, 4))
+    assert parameters(nlp) == 3 * 4 + 4
