@@ -86,10 +86,11 @@ def read_options(
     scheme: Optional[str],
 ) -> TeacherOptions:
     """RETURNS (TeacherOptions): The options as they were typed; ValueError if they cannot be."""
+    confidences = _one_or_each(_numbers("--confidence", confidence))
     return TeacherOptions(
         pipe=_one_or_each(_split(pipe or "")),
         spans_key=_one_or_each(_split(spans_key or "")),
-        confidence=_one_or_each(_numbers("--confidence", confidence)) or DEFAULT_OPTIONS.confidence,
+        confidence=DEFAULT_OPTIONS.confidence if confidences is None else confidences,
         labels=tuple(_split(labels)),
         partial=partial,
         label_map=parse_label_map(label_map),

@@ -104,10 +104,10 @@ class Encoder:
         numpy.take(table[0], rows[packing.rows], axis=0, out=gates[0])
         numpy.take(table[1], rows[packing.reversed_rows], axis=0, out=gates[1])
         states = steps(gates, self._layers[0].U, packing)
+        hidden = states.shape[2]
         other = _other_direction(packing, len(lengths))
         for layer in self._layers[1:]:
             both = numpy.empty((2, len(rows), layer.W.shape[1]), dtype="float32")
-            hidden = states.shape[2]
             both[0, :, :hidden], both[1, :, hidden:] = states
             numpy.take(states[1], other, axis=0, out=both[0, :, hidden:])
             numpy.take(states[0], other, axis=0, out=both[1, :, :hidden])
@@ -115,7 +115,6 @@ class Encoder:
             gates += layer.b
             states = steps(gates, layer.U, packing)
         states *= 0.5
-        hidden = states.shape[2]
         encoded = numpy.empty((len(rows), 2 * hidden), dtype="float32")
         encoded[packing.rows, :hidden], encoded[packing.reversed_rows, hidden:] = states
         return encoded

@@ -121,6 +121,11 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
     assert "2 entities did not fit the tokens" in said
 
 
+def test_a_confidence_of_0_is_not_taken_for_none(run, passed):
+    assert run("--confidence", "0").exit_code == 0
+    assert passed["teacher_options"].confidence == 0
+
+
 def test_short_options_and_defaults(run, passed):
     assert run("-k", 2, "-b", 3, "-n", 4, "-l", 5, "-g", 0, "-F").exit_code == 0
     short = ("top_k", "batch_size", "n_process", "limit", "use_gpu", "overwrite")
