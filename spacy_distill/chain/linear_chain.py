@@ -8,6 +8,7 @@ import numpy
 from thinc.api import get_array_module
 from thinc.types import ArrayXd, Floats1d, Floats2d, Floats3d, Ints1d, Ints2d
 
+from ..kernels import kernels
 from .decoding import k_best, viterbi
 from .forward_backward import Trellis, log_trellis, scaled_trellis
 from .packing import Packing, pack
@@ -144,6 +145,11 @@ class LinearChain:
 
     def argmax(self) -> Ints1d:
         """RETURNS (Ints1d): (tokens,) the tags of each sentence's most probable sequence, int64."""
+        scores = self.emissions, self.transitions, self.start, self.end
+        compiled = kernels(*scores)
+        if compiled:
+            emissions, *others = map(numpy.ascontiguousarray, scores)
+            return compiled.viterbi(emissions, compiled.Sequences(self.lengths), *others)
         xp = self._xp
         tags = xp.empty(len(self.emissions), dtype="int64")
         tags[self._packing.rows] = viterbi(self._emissions, self.transitions, self._packing)

@@ -22,6 +22,8 @@ from tests.chain.random_chains import (
     split,
 )
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 
 @both_arithmetics
 @few

@@ -10,6 +10,8 @@ from numpy.testing import assert_allclose
 from spacy_distill.chain import LinearChain, constraints, n_tags
 from spacy_distill.chain.forward_backward import log_trellis, scaled_trellis
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 N_LABELS = 18  # OntoNotes
 SIZE = n_tags(N_LABELS)
 PARTS = ("emissions", "transitions", "start", "end")

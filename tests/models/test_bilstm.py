@@ -9,6 +9,8 @@ from spacy_distill.models.bilstm import BiLSTM
 from tests.models.batches import random_ragged
 from tests.models.gradients import check_parameters, check_slope
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 
 def logistic(x):
     return 1 / (1 + numpy.exp(-x))

@@ -13,6 +13,8 @@ from spacy_distill.models import lstm_cnn, windows
 from spacy_distill.models.lstm_cnn import LSTMCNN
 from tests.models.batches import WORDS, add_vectors, make_docs
 
+pytestmark = pytest.mark.usefixtures("each_kernel")
+
 CLOSE = {"atol": 1e-6}
 
 

@@ -1,0 +1,242 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, binding=True
+"""The kernels as Python functions over numpy arrays. Each lets other threads run meanwhile."""
+
+from libc.stdint cimport int64_t
+
+import numpy
+
+
+cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
+    cdef struct Batch:
+        const int64_t* lengths
+        const int64_t* starts
+        const int64_t* order
+        int64_t n_sequences
+
+    cdef struct LstmInput:
+        Batch batch
+        const float* inputs
+        const int64_t* rows
+        const float* U
+        const float* bias
+        int hidden
+
+    cdef struct LstmOutput:
+        float* states
+        float* gates
+        float* cells
+
+    cdef struct ChainScores:
+        Batch batch
+        const float* emissions
+        const float* transitions
+        const float* start
+        const float* end
+        int n_tags
+
+    ctypedef void (*lstm_forward_type)(const LstmInput&, const LstmOutput&) except +
+    ctypedef void (*lstm_backward_type)(
+        const LstmInput&, const LstmOutput&, const float*, float*
+    ) except +
+    ctypedef void (*viterbi_type)(const ChainScores&, int64_t*) except +
+
+    cdef struct Kernels:
+        lstm_forward_type lstm_forward
+        lstm_backward_type lstm_backward
+        viterbi_type viterbi
+
+    const Kernels baseline_kernels
+    const Kernels avx2_kernels
+    bint has_avx2()
+
+
+cdef const Kernels* KERNELS = &baseline_kernels
+INSTRUCTION_SETS = ("baseline", "avx2") if has_avx2() else ("baseline",)
+
+
+def use_instruction_set(name):
+    """Choose among INSTRUCTION_SETS; the last one is used from the start."""
+    global KERNELS
+    _check(name in INSTRUCTION_SETS, f"one of the instruction sets {INSTRUCTION_SETS}")
+    KERNELS = &avx2_kernels if name == "avx2" else &baseline_kernels
+
+
+cdef class Sequences:
+    """Lengths of a ragged batch's sequences, in the form that the kernels take."""
+
+    cdef readonly Py_ssize_t n_tokens
+    cdef Batch batch
+    cdef object kept
+
+    def __init__(self, lengths):
+        """lengths (Ints1d): (sequences,) tokens of each, zeros allowed."""
+        lengths = numpy.asarray(lengths, dtype="int64")
+        _check(not len(lengths) or lengths.min() >= 0, "lengths that are not negative")
+        lengths = numpy.ascontiguousarray(lengths[lengths > 0])
+        ends = numpy.cumsum(lengths)
+        self.n_tokens = ends[len(ends) - 1] if len(ends) else 0
+        starts = ends - lengths
+        order = numpy.argsort(-lengths, kind="stable")
+        self.kept = (lengths, starts, order)
+        self.batch.n_sequences = len(lengths)
+        self.batch.lengths = _integers(lengths)
+        self.batch.starts = _integers(starts)
+        self.batch.order = _integers(order)
+
+
+def lstm_states(
+    const float[:, :, ::1] inputs,
+    const int64_t[::1] rows,
+    Sequences sequences,
+    const float[:, :, ::1] U,
+    const float[::1] bias,
+):
+    """Run an LSTM in both directions.
+
+    inputs (Floats3d): (rows, 2, 4 * hidden) inputs to the gates of each direction.
+    rows (Optional[Ints1d]): (tokens,) int64, the row of each token's inputs; None if each has its
+        own.
+    sequences (Sequences): The batch.
+    U (Floats3d): (2, hidden, 4 * hidden) states to gates.
+    bias (Optional[Floats1d]): (8 * hidden,) added to all inputs.
+    RETURNS (Floats2d): (tokens, 2 * hidden) states, both directions side by side.
+    """
+    cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
+    cdef Py_ssize_t token
+    _check_weights(inputs, U)
+    if rows is None:
+        _check(inputs.shape[0] == n_tokens, "a row of inputs for each token")
+    else:
+        _check(rows.shape[0] == n_tokens, "a row number for each token")
+        for token in range(n_tokens):
+            if rows[token] < 0 or rows[token] >= inputs.shape[0]:
+                _check(False, "rows of the inputs")
+    _check(bias is None or bias.shape[0] == 8 * hidden, "a bias a gate")
+    states = numpy.empty((n_tokens, 2 * hidden), dtype="float32")
+    cdef float[:, ::1] states_view = states
+    if not n_tokens:
+        return states
+    cdef LstmInput given = LstmInput(
+        sequences.batch, &inputs[0, 0, 0], NULL, &U[0, 0, 0], NULL, hidden
+    )
+    if rows is not None:
+        given.rows = &rows[0]
+    if bias is not None:
+        given.bias = &bias[0]
+    cdef LstmOutput output = LstmOutput(&states_view[0, 0], NULL, NULL)
+    with nogil:
+        KERNELS.lstm_forward(given, output)
+    return states
+
+
+def lstm_forward(const float[:, :, ::1] inputs, Sequences sequences, const float[:, :, ::1] U):
+    """Run an LSTM in both directions and keep what the way back needs.
+
+    inputs (Floats3d): (tokens, 2, 4 * hidden) inputs to the gates of each direction.
+    sequences (Sequences): The batch.
+    U (Floats3d): (2, hidden, 4 * hidden) states to gates.
+    RETURNS (Tuple[Floats2d, Floats3d, Floats3d]): (tokens, 2 * hidden) states; (tokens, 2,
+        4 * hidden) opened gates; (tokens, 2, hidden) cells.
+    """
+    cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
+    _check_weights(inputs, U)
+    _check(inputs.shape[0] == n_tokens, "inputs of each token")
+    states = numpy.empty((n_tokens, 2 * hidden), dtype="float32")
+    gates = numpy.empty((n_tokens, 2, 4 * hidden), dtype="float32")
+    cells = numpy.empty((n_tokens, 2, hidden), dtype="float32")
+    cdef float[:, ::1] states_view = states
+    cdef float[:, :, ::1] gates_view = gates, cells_view = cells
+    if not n_tokens:
+        return states, gates, cells
+    cdef LstmInput given = LstmInput(
+        sequences.batch, &inputs[0, 0, 0], NULL, &U[0, 0, 0], NULL, hidden
+    )
+    cdef LstmOutput output = LstmOutput(
+        &states_view[0, 0], &gates_view[0, 0, 0], &cells_view[0, 0, 0]
+    )
+    with nogil:
+        KERNELS.lstm_forward(given, output)
+    return states, gates, cells
+
+
+def lstm_backward(
+    const float[:, ::1] d_states,
+    const float[:, :, ::1] gates,
+    const float[:, :, ::1] cells,
+    Sequences sequences,
+    const float[:, :, ::1] U,
+):
+    """Go back through `lstm_forward`.
+
+    d_states (Floats2d): (tokens, 2 * hidden) gradient of the loss with respect to the states.
+    gates, cells (Floats3d): What `lstm_forward` returned.
+    RETURNS (Floats3d): (tokens, 2, 4 * hidden) gradient with respect to the inputs.
+    """
+    cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
+    _check_weights(gates, U)
+    _check(d_states.shape[1] == 2 * hidden, "a gradient of each state")
+    _check(cells.shape[1] == 2 and cells.shape[2] == hidden, "a cell of each state")
+    for n_rows in (d_states.shape[0], gates.shape[0], cells.shape[0]):
+        _check(n_rows == n_tokens, "a row of each token")
+    d_gates = numpy.empty((n_tokens, 2, 4 * hidden), dtype="float32")
+    cdef float[:, :, ::1] d_gates_view = d_gates
+    if not n_tokens:
+        return d_gates
+    cdef LstmInput given = LstmInput(sequences.batch, NULL, NULL, &U[0, 0, 0], NULL, hidden)
+    # The kernel reads what it does not change.
+    cdef LstmOutput kept = LstmOutput(NULL, <float*>&gates[0, 0, 0], <float*>&cells[0, 0, 0])
+    cdef const float* gradient = &d_states[0, 0]
+    cdef float* result = &d_gates_view[0, 0, 0]
+    with nogil:
+        KERNELS.lstm_backward(given, kept, gradient, result)
+    return d_gates
+
+
+def viterbi(
+    const float[:, ::1] emissions,
+    Sequences sequences,
+    const float[:, ::1] transitions,
+    const float[::1] start,
+    const float[::1] end,
+):
+    """Find the best tag sequence of each sequence.
+
+    emissions (Floats2d): (tokens, tags) scores.
+    sequences (Sequences): The batch.
+    transitions (Floats2d): (tags, tags) scores, from row to column.
+    start, end (Floats1d): (tags,) scores of the first and the last tag.
+    RETURNS (Ints1d): (tokens,) tag numbers, int64.
+    """
+    cdef Py_ssize_t size = emissions.shape[1], n_tokens = sequences.n_tokens
+    _check(emissions.shape[0] == n_tokens, "emissions of each token")
+    for width in (transitions.shape[0], transitions.shape[1], start.shape[0], end.shape[0]):
+        _check(width == size, "a score of each tag")
+    tags = numpy.empty(n_tokens, dtype="int64")
+    cdef int64_t[::1] tags_view = tags
+    if not n_tokens:
+        return tags
+    cdef ChainScores chain = ChainScores(
+        sequences.batch, &emissions[0, 0], &transitions[0, 0], &start[0], &end[0], size
+    )
+    with nogil:
+        KERNELS.viterbi(chain, &tags_view[0])
+    return tags
+
+
+cdef const int64_t* _integers(const int64_t[::1] array):
+    return &array[0] if array.shape[0] else NULL
+
+
+cdef _check_weights(const float[:, :, ::1] gates, const float[:, :, ::1] U):
+    cdef Py_ssize_t hidden = U.shape[1]
+    _check(U.shape[0] == 2 and U.shape[2] == 4 * hidden, "recurrent weights of four gates")
+    _check(gates.shape[1] == 2 and gates.shape[2] == 4 * hidden, "gates of both directions")
+
+
+cdef _check(bint holds, str expected):
+    if not holds:
+        raise ValueError(f"The arrays of a kernel do not fit together: expected {expected}.")
+
+
+if has_avx2():
+    use_instruction_set("avx2")

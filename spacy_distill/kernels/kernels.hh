@@ -1,0 +1,69 @@
+// Loops over tokens that numpy cannot run at once: the steps of an LSTM, and Viterbi's. All arrays
+// are in C order; a ragged batch has its sequences' tokens one after another.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace spacy_distill {
+
+// lengths, starts (n_sequences,): tokens of each sequence, and the first one's row;
+// order (n_sequences,): the sequences, the longest first. No sequence is empty.
+struct Batch {
+    const int64_t* lengths;
+    const int64_t* starts;
+    const int64_t* order;
+    int64_t n_sequences;
+};
+
+// inputs (rows, 2, 4 * hidden): what the gates (input, forget, output, candidate) of the forward
+// and of the backward direction get from below; rows (tokens,): the row of each token, its own
+// number if null; U (2, hidden, 4 * hidden): states to gates; bias (2, 4 * hidden): added to all
+// inputs if not null.
+struct LstmInput {
+    Batch batch;
+    const float* inputs;
+    const int64_t* rows;
+    const float* U;
+    const float* bias;
+    int hidden;
+};
+
+// states (tokens, 2, hidden); for training also gates (tokens, 2, 4 * hidden), open, and
+// cells (tokens, 2, hidden), else null.
+struct LstmOutput {
+    float* states;
+    float* gates;
+    float* cells;
+};
+
+// emissions (tokens, n_tags), transitions (n_tags, n_tags) from row to column, start and end
+// (n_tags,).
+struct ChainScores {
+    Batch batch;
+    const float* emissions;
+    const float* transitions;
+    const float* start;
+    const float* end;
+    int n_tags;
+};
+
+// The kernels as one instruction set runs them.
+struct Kernels {
+    // Writes what the output has room for.
+    void (*lstm_forward)(const LstmInput& in, const LstmOutput& out);
+    // d_states (tokens, 2, hidden): gradient of the states; d_gates (tokens, 2, 4 * hidden):
+    // gradient of the inputs, written.
+    void (*lstm_backward)(const LstmInput& in, const LstmOutput& kept, const float* d_states,
+                          float* d_gates);
+    // tags (tokens,), written.
+    void (*viterbi)(const ChainScores& chain, int64_t* tags);
+};
+
+extern const Kernels baseline_kernels;  // what every machine of this architecture has
+extern const Kernels avx2_kernels;      // x86-64 with AVX2 and FMA
+bool has_avx2();
+
+}  // namespace spacy_distill

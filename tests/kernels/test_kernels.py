@@ -1,0 +1,159 @@
+"""The compiled kernels against numpy, and what they refuse. tests/models and tests/chain hold each
+choice against the definitions."""
+
+import os
+import subprocess
+import sys
+
+import numpy
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from spacy_distill import kernels
+from spacy_distill.chain import LinearChain, constraints
+from spacy_distill.models import recurrence
+
+compiled = pytest.importorskip(
+    "spacy_distill.kernels.compiled", reason="installed without a compiler"
+)
+LENGTHS = [5, 0, 1, 31, 2, 2, 9, 1, 14, 3, 3, 30, 8, 12, 6, 27]
+CLOSE = {"rtol": 1e-4, "atol": 2e-6}
+
+
+@pytest.fixture(params=compiled.INSTRUCTION_SETS)
+def instruction_set(request):
+    kernels.use(request.param)
+    yield request.param
+    kernels.use(kernels.CHOICES[0])
+
+
+def lstm_arrays(rng, hidden, lengths, scale=1.0):
+    inputs = rng.normal(size=(sum(lengths), 8 * hidden)) * scale
+    U = rng.normal(size=(2, hidden, 4 * hidden)) * scale / hidden**0.5
+    return inputs.astype("float32"), U.astype("float32")
+
+
+def with_numpy(function):
+    before = kernels.in_use
+    kernels.use("numpy")
+    try:
+        return function()
+    finally:
+        kernels.use(before)
+
+
+# Widths that fill vectors and panels of either instruction set, and those that do not.
+@pytest.mark.parametrize("hidden", [1, 3, 4, 7, 8, 12, 13, 16, 100])
+@pytest.mark.parametrize("n_sequences", [1, 2, 3, 5, 16])
+def test_lstm_is_numpys(hidden, n_sequences, instruction_set):
+    rng = numpy.random.default_rng(hidden)
+    lengths = numpy.asarray(LENGTHS[:n_sequences])
+    inputs, U = lstm_arrays(rng, hidden, lengths)
+    d_states = rng.normal(size=(len(inputs), 2 * hidden)).astype("float32")
+    given = d_states.copy()
+
+    def run():
+        states, backprop = recurrence.run(inputs, lengths, U)
+        return states, *backprop(d_states)
+
+    found, expected = run(), with_numpy(run)
+    for mine, theirs in zip(found, expected, strict=True):
+        assert mine.dtype == "float32"
+        assert_allclose(mine, theirs, rtol=1e-4, atol=2e-5)
+    assert_array_equal(d_states, given)
+
+
+@pytest.mark.parametrize("hidden", [3, 8, 100])
+def test_lstm_reads_rows_of_a_table(hidden, instruction_set):
+    rng = numpy.random.default_rng(hidden)
+    table, U = lstm_arrays(rng, hidden, [9])
+    bias = rng.normal(size=8 * hidden).astype("float32")
+    rows = rng.integers(0, 9, size=sum(LENGTHS))
+    expected = with_numpy(lambda: recurrence.run(table[rows] + bias, numpy.asarray(LENGTHS), U)[0])
+    found = recurrence.read(table, numpy.asarray(LENGTHS), U, rows=rows, bias=bias)
+    assert_allclose(found, expected, **CLOSE)
+
+
+def test_lstm_of_extreme_inputs(instruction_set):
+    """Gates that are wide open or shut, up to the greatest numbers there are."""
+    rng = numpy.random.default_rng(0)
+    lengths = numpy.asarray(LENGTHS)
+    for scale in (30.0, 1e4, 1e30):
+        inputs, U = lstm_arrays(rng, 5, lengths, scale)
+        expected = with_numpy(lambda given=inputs, U=U: recurrence.read(given, lengths, U))
+        # Such weights make much of what was rounded.
+        assert_allclose(recurrence.read(inputs, lengths, U), expected, atol=1e-3)
+    inputs[7] = numpy.nan
+    assert numpy.isnan(recurrence.read(inputs, lengths, U)).any()
+
+
+@pytest.mark.parametrize("n_labels", [1, 2, 4, 9, 18])
+def test_viterbi_is_numpys(n_labels, instruction_set):
+    rng = numpy.random.default_rng(n_labels)
+    start, transitions, end = constraints(n_labels)
+    lengths = numpy.asarray(LENGTHS)
+    # Few different scores: many sequences are equally good, and the same one has to be found.
+    for draw in (rng.normal, lambda size: rng.integers(0, 3, size=size)):
+        emissions = numpy.asarray(draw(size=(sum(LENGTHS), len(start))), dtype="float32")
+        emissions[rng.random(emissions.shape) < 0.1] = -numpy.inf
+        moved = transitions + numpy.asarray(draw(size=transitions.shape), dtype="float32")
+        chain = LinearChain(emissions, lengths, moved, start, end)
+        assert_array_equal(chain.argmax(), with_numpy(chain.argmax))
+
+
+def test_scores_of_other_widths_are_numpys_to_read():
+    start, transitions, end = (part.astype("float64") for part in constraints(2))
+    emissions = numpy.random.default_rng(0).normal(size=(3, len(start)))
+    assert kernels.kernels(emissions) is None
+    chain = LinearChain(emissions, numpy.asarray([3]), transitions, start, end)
+    assert chain.argmax().shape == (3,)
+
+
+def test_arrays_that_do_not_fit_are_refused():
+    inputs, U = lstm_arrays(numpy.random.default_rng(0), 4, [3])
+    inputs = inputs.reshape(3, 2, 16)
+    three, four = compiled.Sequences([3]), compiled.Sequences([4])
+    wrong = [
+        lambda: compiled.lstm_states(inputs, None, four, U, None),
+        lambda: compiled.lstm_states(inputs, numpy.asarray([0, 1, 3]), three, U, None),
+        lambda: compiled.lstm_states(inputs, numpy.asarray([0, -1, 1]), three, U, None),
+        lambda: compiled.lstm_states(inputs, numpy.asarray([0, 1]), three, U, None),
+        lambda: compiled.lstm_states(inputs, None, three, U[:1], None),
+        lambda: compiled.lstm_states(inputs, None, three, U, U[0, 0]),
+        lambda: compiled.lstm_states(inputs[:, :, :12].copy(), None, three, U, None),
+        lambda: compiled.lstm_forward(inputs, four, U),
+        lambda: compiled.lstm_backward(U[0], inputs, inputs, three, U),
+        lambda: compiled.viterbi(U[0], four, U[0], U[0, 0], U[0, 0]),
+        lambda: compiled.viterbi(U[0], compiled.Sequences([3]), U[0], U[0, 0], U[0, 0]),
+        lambda: compiled.Sequences([3, -1]),
+    ]
+    for call in wrong:
+        with pytest.raises(ValueError, match="do not fit together"):
+            call()
+
+
+def test_a_choice_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match=r"no kernels 'sse9' here: choose of .*numpy"):
+        kernels.use("sse9")
+
+
+@pytest.mark.parametrize("choice", kernels.CHOICES)
+def test_the_environment_chooses(choice):
+    code = "from spacy_distill import kernels; print(kernels.in_use)"
+    environment = {**os.environ, "SPACY_DISTILL_KERNELS": choice}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == choice
+
+
+def test_without_a_compiler_numpy_does_the_work():
+    code = """
+import sys
+sys.modules["spacy_distill.kernels.compiled"] = None
+from spacy_distill import kernels
+print(kernels.CHOICES, kernels.in_use)
+"""
+    command = [sys.executable, "-c", code]
+    environment = {k: v for k, v in os.environ.items() if k != "SPACY_DISTILL_KERNELS"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "('numpy',) numpy"
