@@ -57,12 +57,55 @@ static void pack_transposed(const float* U, int hidden, Panels& packed) {
                 *packed.at(gate * padded + unit, column) = U[unit];
 }
 
+// Where a step of one sequence and direction reads and writes. Rows have `hidden` numbers a gate;
+// what belongs to the tile has `padded`.
+struct Step {
+    int hidden, padded;
+    const float* given;      // (4, hidden) from below
+    const float* bias;       // (4, padded)
+    const float* recurrent;  // (4, padded) from the states
+    float* cell;             // (padded,) replaced
+    float* state;            // (padded,)
+    float* shown;            // (hidden,) the state once more, in the output
+    float* gates;            // (4, hidden) what is kept for the way back
+    float* cells;            // (hidden,)
+};
+
+// `n` units from `unit` on.
+template <bool KEEP>
+INLINE void step_units(const Step& at, int unit, int n) {
+    Vector x[GATES];
+    for (int gate = 0; gate < GATES; ++gate) {
+        x[gate] = load(at.recurrent + gate * at.padded + unit) +
+                  load(at.bias + gate * at.padded + unit) +
+                  load_some(at.given + gate * at.hidden + unit, n);
+        x[gate] = gate == CANDIDATE ? hyperbolic_tangent(x[gate]) : logistic(x[gate]);
+        if (KEEP) store_some(at.gates + gate * at.hidden + unit, x[gate], n);
+    }
+    const Vector cell = x[FORGET] * load(at.cell + unit) + x[INPUT] * x[CANDIDATE];
+    const Vector state = x[OUTPUT] * hyperbolic_tangent(cell);
+    store(at.cell + unit, cell);
+    store(at.state + unit, state);
+    store_some(at.shown + unit, state, n);
+    if (KEEP) store_some(at.cells + unit, cell, n);
+}
+
+INLINE void prefetch(const float* from, int n) {
+    for (int i = 0; i < n; i += 16) __builtin_prefetch(from + i);
+}
+
 template <bool KEEP>
 static void forward_direction(const LstmInput& in, int direction, const LstmOutput& out) {
-    const int hidden = in.hidden, padded = round_up(hidden, LANES);
+    const int hidden = in.hidden, padded = round_up(hidden, LANES), whole = hidden / LANES * LANES;
     Panels U(hidden, GATES * padded);
     pack_recurrent(in.U + size_t(direction) * hidden * GATES * hidden, hidden, U);
-    const float* bias = in.bias ? in.bias + direction * GATES * hidden : nullptr;
+    Buffer bias(GATES * padded);
+    for (int i = 0; in.bias && i < GATES * hidden; ++i)
+        *(bias + (i / hidden * padded + i % hidden)) = in.bias[direction * GATES * hidden + i];
+    const auto given = [&](int64_t token) {
+        const int64_t row = in.rows ? in.rows[token] : token;
+        return in.inputs + (2 * row + direction) * GATES * hidden;
+    };
     Buffer gates(TILE * U.columns), states(TILE * padded), cells(TILE * padded);
     for_each_tile(in.batch, direction == 1, [&](const Tile& tile) {
         cells.fill(0.f);
@@ -71,31 +114,17 @@ static void forward_direction(const LstmInput& in, int direction, const LstmOutp
             if (step) multiply(active, states + 0, padded, U, gates + 0, U.columns);
             else gates.fill(0.f);
             for (int s = 0; s < active; ++s) {
-                const int64_t token = tile.token(s, step);
-                const int64_t row = in.rows ? in.rows[token] : token;
-                const float* given = in.inputs + (2 * row + direction) * GATES * hidden;
-                const float* recurrent = gates + s * U.columns;
-                float* kept = KEEP ? out.gates + (2 * token + direction) * GATES * hidden : nullptr;
-                for (int unit = 0; unit < hidden; unit += LANES) {
-                    const int n = hidden - unit;
-                    Vector x[GATES];
-                    for (int gate = 0; gate < GATES; ++gate) {
-                        x[gate] = load(recurrent + gate * padded + unit) +
-                                  load_some(given + gate * hidden + unit, n);
-                        if (bias) x[gate] += load_some(bias + gate * hidden + unit, n);
-                        x[gate] = gate == CANDIDATE ? hyperbolic_tangent(x[gate])
-                                                    : logistic(x[gate]);
-                        if (KEEP) store_some(kept + gate * hidden + unit, x[gate], n);
-                    }
-                    Vector cell = x[FORGET] * load(cells + (s * padded + unit)) +
-                                  x[INPUT] * x[CANDIDATE];
-                    Vector state = x[OUTPUT] * hyperbolic_tangent(cell);
-                    store(cells + (s * padded + unit), cell);
-                    store(states + (s * padded + unit), state);
-                    store_some(out.states + (2 * token + direction) * hidden + unit, state, n);
-                    if (KEEP)
-                        store_some(out.cells + (2 * token + direction) * hidden + unit, cell, n);
-                }
+                const int64_t token = tile.token(s, step), place = 2 * token + direction;
+                // Rows of a table are anywhere in memory.
+                if (step + 1 < tile.lengths[s])
+                    prefetch(given(tile.token(s, step + 1)), GATES * hidden);
+                const Step at = {hidden, padded, given(token), bias + 0, gates + s * U.columns,
+                                 cells + s * padded, states + s * padded,
+                                 out.states + place * hidden,
+                                 KEEP ? out.gates + place * GATES * hidden : nullptr,
+                                 KEEP ? out.cells + place * hidden : nullptr};
+                for (int unit = 0; unit < whole; unit += LANES) step_units<KEEP>(at, unit, LANES);
+                if (whole < hidden) step_units<KEEP>(at, whole, hidden - whole);
             }
         }
     });
@@ -107,12 +136,44 @@ static void lstm_forward(const LstmInput& in, const LstmOutput& out) {
                   : forward_direction<false>(in, direction, out);
 }
 
+// The same for the way back. What goes one step back is replaced: the states' gradient by the
+// product with the weights, the cells' here.
+struct BackStep {
+    int hidden, padded;
+    const float* gates;        // (4, hidden) as they were opened
+    const float* cell;         // (hidden,)
+    const float* cell_before;  // (hidden,) null at the first step
+    const float* d_shown;      // (hidden,) gradient of the state in the output
+    const float* d_state;      // (padded,) and of the state as the next step's input
+    float* d_cell;             // (padded,)
+    float* d_given;            // (4, hidden) written
+    float* d_gates;            // (4, padded) the same once more
+};
+
+INLINE void step_units_back(const BackStep& at, int unit, int n) {
+    Vector x[GATES], d[GATES];
+    for (int gate = 0; gate < GATES; ++gate)
+        x[gate] = load_some(at.gates + gate * at.hidden + unit, n);
+    const Vector d_state = load(at.d_state + unit) + load_some(at.d_shown + unit, n);
+    const Vector shown = hyperbolic_tangent(load_some(at.cell + unit, n));
+    const Vector d_cell = load(at.d_cell + unit) + d_state * x[OUTPUT] * (1.f - shown * shown);
+    const Vector before = at.cell_before ? load_some(at.cell_before + unit, n) : Vector{};
+    d[INPUT] = d_cell * x[CANDIDATE] * x[INPUT] * (1.f - x[INPUT]);
+    d[FORGET] = d_cell * before * x[FORGET] * (1.f - x[FORGET]);
+    d[OUTPUT] = d_state * shown * x[OUTPUT] * (1.f - x[OUTPUT]);
+    d[CANDIDATE] = d_cell * x[INPUT] * (1.f - x[CANDIDATE] * x[CANDIDATE]);
+    store(at.d_cell + unit, d_cell * x[FORGET]);
+    for (int gate = 0; gate < GATES; ++gate) {
+        store_some(at.d_given + gate * at.hidden + unit, d[gate], n);
+        store(at.d_gates + gate * at.padded + unit, d[gate]);
+    }
+}
+
 static void backward_direction(const LstmInput& in, int direction, const LstmOutput& kept,
                                const float* d_states, float* d_gates) {
-    const int hidden = in.hidden, padded = round_up(hidden, LANES);
+    const int hidden = in.hidden, padded = round_up(hidden, LANES), whole = hidden / LANES * LANES;
     Panels U(GATES * padded, hidden);
     pack_transposed(in.U + size_t(direction) * hidden * GATES * hidden, hidden, U);
-    // Gradients of a tile's gates at one step, and what of the states and cells goes one step back.
     Buffer d_tile(TILE * U.rows), d_state(TILE * U.columns), d_cell(TILE * padded);
     for_each_tile(in.batch, direction == 1, [&](const Tile& tile) {
         d_state.fill(0.f);
@@ -120,33 +181,19 @@ static void backward_direction(const LstmInput& in, int direction, const LstmOut
         for (int64_t step = tile.lengths[0] - 1; step >= 0; --step) {
             const int active = tile.at_step(step);
             for (int s = 0; s < active; ++s) {
-                const int64_t place = 2 * tile.token(s, step) + direction;
-                const int64_t before = step ? 2 * tile.token(s, step - 1) + direction : 0;
-                const float* gates = kept.gates + place * GATES * hidden;
-                float* d_here = d_gates + place * GATES * hidden;
-                for (int unit = 0; unit < hidden; unit += LANES) {
-                    const int n = hidden - unit;
-                    Vector x[GATES], d[GATES];
-                    for (int gate = 0; gate < GATES; ++gate)
-                        x[gate] = load_some(gates + gate * hidden + unit, n);
-                    Vector d_out = load(d_state + (s * U.columns + unit)) +
-                                   load_some(d_states + place * hidden + unit, n);
-                    Vector shown =
-                        hyperbolic_tangent(load_some(kept.cells + place * hidden + unit, n));
-                    Vector d_inner = load(d_cell + (s * padded + unit)) +
-                                     d_out * x[OUTPUT] * (1.f - shown * shown);
-                    Vector cell_before = {};
-                    if (step) cell_before = load_some(kept.cells + before * hidden + unit, n);
-                    d[INPUT] = d_inner * x[CANDIDATE] * x[INPUT] * (1.f - x[INPUT]);
-                    d[FORGET] = d_inner * cell_before * x[FORGET] * (1.f - x[FORGET]);
-                    d[OUTPUT] = d_out * shown * x[OUTPUT] * (1.f - x[OUTPUT]);
-                    d[CANDIDATE] = d_inner * x[INPUT] * (1.f - x[CANDIDATE] * x[CANDIDATE]);
-                    store(d_cell + (s * padded + unit), d_inner * x[FORGET]);
-                    for (int gate = 0; gate < GATES; ++gate) {
-                        store_some(d_here + gate * hidden + unit, d[gate], n);
-                        store(d_tile + (s * U.rows + gate * padded + unit), d[gate]);
-                    }
-                }
+                const auto place = [&](int64_t step) {
+                    return 2 * tile.token(s, step) + direction;
+                };
+                const int64_t here = place(step);
+                if (step) prefetch(kept.gates + place(step - 1) * GATES * hidden, GATES * hidden);
+                const BackStep at = {hidden, padded, kept.gates + here * GATES * hidden,
+                                     kept.cells + here * hidden,
+                                     step ? kept.cells + place(step - 1) * hidden : nullptr,
+                                     d_states + here * hidden, d_state + s * U.columns,
+                                     d_cell + s * padded, d_gates + here * GATES * hidden,
+                                     d_tile + s * U.rows};
+                for (int unit = 0; unit < whole; unit += LANES) step_units_back(at, unit, LANES);
+                if (whole < hidden) step_units_back(at, whole, hidden - whole);
             }
             if (step) multiply(active, d_tile + 0, U.rows, U, d_state + 0, U.columns);
         }
