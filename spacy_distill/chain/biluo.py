@@ -118,15 +118,14 @@ class BiluoTags:
         tags (Ints1d): (tokens,) tag numbers, a numpy array.
         RETURNS (List[Tuple[int, int, str]]): First token, token after the last, label.
         """
-        entities = []
-        start = 0
-        for token in numpy.flatnonzero(tags).tolist():
-            label, prefix = divmod(int(tags[token]) - 1, len(PREFIXES))
-            if PREFIXES[prefix] in "BU":
-                start = token
-            if PREFIXES[prefix] in "LU":
-                entities.append((start, token + 1, self.labels[label]))
-        return entities
+        tags = numpy.asarray(tags)
+        (tokens,) = tags.nonzero()
+        labels, prefixes = numpy.divmod(tags[tokens] - 1, len(PREFIXES))
+        opens, closes = numpy.isin(prefixes, (0, 3)), prefixes >= 2
+        starts = numpy.maximum.accumulate(numpy.where(opens, tokens, 0))
+        ends = tokens[closes] + 1
+        names = [self.labels[label] for label in labels[closes].tolist()]
+        return list(zip(starts[closes].tolist(), ends.tolist(), names, strict=True))
 
     def span_tags(self, length: int, label: str) -> List[int]:
         """RETURNS (List[int]): The tag numbers of an entity of so many tokens."""

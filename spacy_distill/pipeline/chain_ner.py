@@ -167,15 +167,24 @@ class ChainNER(TrainablePipe):
         docs (Iterable[Doc]): The documents, changed in place.
         scores (List[Ints1d]): What `predict` returned.
         """
-        tags = self.tags
+        if not scores:
+            return
+        # Entities of all documents, one after another: few calls for many short documents.
+        found = self.tags.spans(numpy.concatenate(scores))[::-1]
+        first = 0
         for doc, numbers in zip(docs, scores, strict=True):
-            taken = {token.i for span in doc.ents for token in span}
-            spans = [
-                Span(doc, start, end, label=label)
-                for start, end, label in tags.spans(numbers)
-                if taken.isdisjoint(range(start, end))
-            ]
-            doc.set_ents([*doc.ents, *spans])
+            end_of_doc = first + len(numbers)
+            spans = []
+            while found and found[-1][1] <= end_of_doc:
+                start, end, label = found.pop()
+                # An impossible tagging may close what it has not opened.
+                spans.append(Span(doc, max(start - first, 0), end - first, label=label))
+            before = doc.ents
+            if before:
+                taken = {token.i for span in before for token in span}
+                spans = [span for span in spans if taken.isdisjoint(range(span.start, span.end))]
+            doc.set_ents([*before, *spans])
+            first = end_of_doc
 
     # Training; `update` is TrainablePipe's
 
