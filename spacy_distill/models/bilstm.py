@@ -33,7 +33,9 @@ def forward(
     # U (2, hidden, 4 * hidden): states to gates; gates are input, forget, output and candidate
     W, U, b = model.get_param("W"), model.get_param("U"), model.get_param("b")
     lengths = X.lengths.get() if hasattr(X.lengths, "get") else X.lengths
-    states, backprop_run = run(X.dataXd @ W.T + b, lengths, U)
+    inputs = X.dataXd @ W.T
+    inputs += b
+    states, backprop_run = run(inputs, lengths, U)
 
     def backprop(dY: Ragged) -> Ragged:
         d_inputs, dU = backprop_run(dY.dataXd)

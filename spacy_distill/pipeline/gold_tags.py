@@ -1,6 +1,10 @@
 """From annotated documents to tag numbers."""
 
+from typing import Iterable, List
+
 import numpy
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.types import Ints1d
 
@@ -13,31 +17,53 @@ _INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3
 
 def same_tokens(example: Example) -> bool:
     """RETURNS (bool): Whether both documents of an example have the same tokens."""
-    return numpy.array_equal(example.predicted.to_array("ORTH"), example.reference.to_array("ORTH"))
+    return numpy.array_equal(example.predicted.to_array(ORTH), example.reference.to_array(ORTH))
 
 
-def gold_tags(example: Example, tags: BiluoTags) -> Ints1d:
-    """Read the entities of an example's reference document in the predicted document's tokens.
+def gold_tags(examples: Iterable[Example], tags: BiluoTags) -> Ints1d:
+    """Read the entities of examples' reference documents in the predicted documents' tokens.
 
-    example (Example): The example.
+    examples (Iterable[Example]): The examples.
     tags (BiluoTags): The component's tags.
-    RETURNS (Ints1d): (tokens of the predicted document,) tag numbers, UNKNOWN where the annotation
+    RETURNS (Ints1d): (tokens of the predicted documents,) tag numbers, UNKNOWN where the annotation
         is missing or does not fit the tokens.
     RAISES (ValueError): An entity with a label that the component does not have.
     """
-    if not same_tokens(example):
-        return tags.numbers(example.get_aligned_ner())
-    # The same in array operations, as spaCy's alignment takes longer than an update.
-    reference = example.reference
-    columns = reference.to_array(["ENT_IOB", "ENT_TYPE", "IS_SPACE"]).T.reshape(3, -1)
-    iob, types, space = columns
+    examples = list(examples)
+    same = [same_tokens(example) for example in examples]
+    references = [example.reference for example, fits in zip(examples, same, strict=True) if fits]
+    numbers = _read_tags(references, tags)
+    if all(same):
+        return numbers
+    ends = numpy.cumsum([len(reference) for reference in references], dtype="int64")
+    whole = iter(numpy.split(numbers, ends[:-1]) if references else [])
+    parts = [
+        next(whole) if fits else tags.numbers(example.get_aligned_ner())
+        for example, fits in zip(examples, same, strict=True)
+    ]
+    return numpy.concatenate(parts)
+
+
+def _read_tags(docs: List[Doc], tags: BiluoTags) -> Ints1d:
+    """RETURNS (Ints1d): (tokens,) tag numbers of all documents: those of spaCy's alignment, which
+    takes longer than an update, in array operations."""
+    docs = [doc for doc in docs if len(doc)]
+    if not docs:
+        return numpy.zeros(0, dtype="int64")
+    lengths = numpy.asarray([len(doc) for doc in docs])
+    last = lengths.cumsum() - 1
+    columns = [doc.to_array([ENT_IOB, ENT_TYPE, IS_SPACE]) for doc in docs]
+    iob, types, space = numpy.concatenate(columns).T
     entity = (types != 0) & ((iob == _BEGIN) | (iob == _INSIDE))
-    outside = (iob == _OUTSIDE) | ((space != 0) & iob.any())
+    # White space is outside in documents that are annotated at all.
+    annotated = numpy.logical_or.reduceat(iob != 0, last + 1 - lengths)
+    outside = (iob == _OUTSIDE) | ((space != 0) & numpy.repeat(annotated, lengths))
     numbers = numpy.where(outside, 0, UNKNOWN)
     begins = entity & (iob == _BEGIN)
     ends = entity & ~numpy.append(iob[1:] == _INSIDE, False)
+    ends[last] = entity[last]
     prefix = numpy.select([begins & ends, begins, ends], [PREFIXES.index(p) for p in "UBL"], 1)
-    strings = reference.vocab.strings
+    strings = docs[0].vocab.strings
     for key in numpy.unique(types[entity]).tolist():
         rows = entity & (types == key)
         numbers[rows] = tags.first_tag(strings[key]) + prefix[rows]

@@ -48,20 +48,36 @@ def annotate(stretches, default):
 def test_they_are_the_tags_of_spacys_alignment(stretches, default):
     example = annotate(stretches, default)
     expected = TAGS.numbers(example.get_aligned_ner())
-    numpy.testing.assert_array_equal(gold_tags(example, TAGS), expected)
+    numpy.testing.assert_array_equal(gold_tags([example], TAGS), expected)
+
+
+@given(batch=st.lists(st.tuples(stretches, st.booleans()), max_size=5))
+def test_a_batchs_tags_are_those_of_its_documents(batch):
+    """Among them documents without tokens, and such whose tokens differ."""
+    examples = []
+    for annotation, others in batch:
+        example = annotate(annotation, "missing")
+        if others:
+            joined = "".join(word for _, part in annotation for word in part).split()
+            example = Example(Doc(VOCAB, words=joined), example.reference)
+        examples.append(example)
+    expected = [TAGS.numbers(example.get_aligned_ner()) for example in examples]
+    found = gold_tags(examples, TAGS)
+    assert found.dtype == "int64"
+    assert found.tolist() == [number for numbers in expected for number in numbers]
 
 
 @given(stretches=stretches)
 def test_entities_come_back_from_their_tags(stretches):
     example = annotate([part for part in stretches if part[0] != "missing"], "outside")
     gold = [(ent.start, ent.end, ent.label_) for ent in example.reference.ents]
-    assert TAGS.spans(numpy.maximum(gold_tags(example, TAGS), 0)) == gold
+    assert TAGS.spans(numpy.maximum(gold_tags([example], TAGS), 0)) == gold
 
 
 def test_a_document_without_annotation_is_all_unknown():
     words = ["Anna", "Berg", "\n"]
     example = Example(Doc(VOCAB, words=words), Doc(VOCAB, words=words))
-    assert gold_tags(example, TAGS).tolist() == [-1, -1, -1]
+    assert gold_tags([example], TAGS).tolist() == [-1, -1, -1]
 
 
 def test_other_tokens_are_aligned():
@@ -69,7 +85,7 @@ def test_other_tokens_are_aligned():
     reference = Doc(VOCAB, words=["New York", "City's", "mayor"])
     reference.set_ents([Span(reference, 0, 1, label="LOC"), Span(reference, 2, 3, label="PER")])
     example = Example(predicted, reference)
-    numbers = gold_tags(example, TAGS)
+    numbers = gold_tags([example], TAGS)
     assert numbers.tolist() == TAGS.numbers(example.get_aligned_ner()).tolist()
     assert [TAGS.names[number] for number in numbers] == ["B-LOC", "L-LOC", "O", "O", "U-PER"]
 
@@ -80,4 +96,4 @@ def test_a_label_that_the_component_lacks_is_named(tokens):
     reference = Doc(VOCAB, words=tokens)
     reference.set_ents([Span(reference, 0, len(tokens), label="ANIMAL")])
     with pytest.raises(ValueError, match="label 'ANIMAL', but the labels are: LOC, PER"):
-        gold_tags(Example(predicted, reference), TAGS)
+        gold_tags([Example(predicted, reference)], TAGS)
