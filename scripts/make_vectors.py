@@ -15,9 +15,10 @@ from spacy.language import Language
 from spacy.tokens import DocBin
 from spacy.vectors import Vectors
 from spacy.vocab import Vocab
-from thinc.types import Floats2d, Ints1d
-from tqdm import tqdm
+from thinc.types import Floats2d
 from wasabi import msg
+
+from spacy_distill.models.vector_table import most_similar_rows
 
 
 def read_glove(folder: Path) -> Tuple[List[str], Floats2d]:
@@ -85,23 +86,6 @@ def make_vectors(
         for index, row in zip(rest.tolist(), nearest.tolist(), strict=True):
             nlp.vocab.vectors.add(nlp.vocab.strings.add(words[index]), row=row)
     return nlp
-
-
-def most_similar_rows(queries: Floats2d, table: Floats2d, batch_size: int = 2000) -> Ints1d:
-    """Find the row with the greatest cosine similarity for each of many vectors: what spaCy's
-    `prune_vectors` does, without its sorting, which takes most of the time.
-
-    queries (Floats2d): Vectors, of the shape (queries, dimensions).
-    table (Floats2d): Vectors, of the shape (rows, dimensions).
-    batch_size (int): Vectors compared at once; 4 bytes each and row.
-    RETURNS (Ints1d): A row for each query.
-    """
-    norms = numpy.linalg.norm(table, axis=1, keepdims=True)
-    directions = (table / numpy.where(norms > 0, norms, 1)).T
-    found = []
-    for start in tqdm(range(0, len(queries), batch_size), desc="Prune", unit="batch"):
-        found.append((queries[start : start + batch_size] @ directions).argmax(axis=1))
-    return numpy.concatenate(found) if found else numpy.zeros(0, dtype="int64")
 
 
 def write_pipeline(nlp: Language, output: Path) -> None:

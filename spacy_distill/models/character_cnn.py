@@ -50,11 +50,11 @@ def forward(
     responses = responses.reshape(n_forms, n_windows, n_filters)
     beyond = xp.arange(n_windows) >= xp.maximum(xp.asarray(n_characters), 1)[:, None]
     responses[beyond] = -xp.inf
-    winners = responses.argmax(axis=1)
-    Y = xp.take_along_axis(responses, winners[:, None], axis=1)[:, 0] + b
+    Y = responses.max(axis=1) + b
 
     def backprop(dY: Floats2d) -> None:
         d_responses = xp.zeros((n_forms, n_windows, n_filters), dtype="float32")
+        winners = responses.argmax(axis=1)
         forms_index, filters_index = xp.ogrid[:n_forms, :n_filters]
         d_responses[forms_index, winners, filters_index] = dY
         d_flat = d_responses.reshape(n_forms * n_windows, n_filters)

@@ -8,8 +8,9 @@ from weakref import WeakSet
 import numpy
 from thinc.types import Floats2d, Ints1d
 
-# 16,000 forms of the default student. Few texts have more forms that come again and again.
-MAX_BYTES = 50 * 2**20
+# 3,900 forms of the default student, so that it takes less memory than en_core_web_sm. With more it
+# is hardly faster: docs/performance.md.
+MAX_BYTES = 12 * 2**20
 
 
 class _Known(NamedTuple):
@@ -18,11 +19,23 @@ class _Known(NamedTuple):
     forms (Ints1d): (forms,) uint64, ascending.
     rows (Ints1d): (forms,) int64 where each stands in the table.
     table (Floats2d): (capacity, width) float32; rows without a form are free.
+    used (Ints1d): (capacity,) int64 when each row was asked for; written in place.
     """
 
     forms: Ints1d
     rows: Ints1d
     table: Floats2d
+    used: Ints1d
+
+    @classmethod
+    def empty(cls, capacity: int, width: int) -> "_Known":
+        # Rows that nobody has written to take no memory.
+        return cls(
+            numpy.zeros(0, dtype="uint64"),
+            numpy.zeros(0, dtype="int64"),
+            numpy.empty((capacity, width), dtype="float32"),
+            numpy.zeros(capacity, dtype="int64"),
+        )
 
     def find(self, forms: Ints1d) -> Ints1d:
         """RETURNS (Ints1d): The rows of forms, -1 for those that are not there."""
@@ -31,6 +44,25 @@ class _Known(NamedTuple):
         places = numpy.searchsorted(self.forms, forms)
         places[places == len(self.forms)] = 0
         return numpy.where(self.forms[places] == forms, self.rows[places], -1)
+
+    def recent(self, number: int) -> "_Known":
+        """RETURNS (_Known): The forms that were asked for last, in arrays of their own."""
+        last_used = numpy.argsort(-self.used[self.rows], kind="stable")[:number]
+        chosen = numpy.sort(last_used)
+        fewer = _Known.empty(*self.table.shape)
+        fewer.table[: len(chosen)] = self.table[self.rows[chosen]]
+        fewer.used[: len(chosen)] = self.used[self.rows[chosen]]
+        return fewer._replace(forms=self.forms[chosen], rows=numpy.arange(len(chosen)))
+
+    def with_values(self, forms: Ints1d, values: Floats2d) -> "_Known":
+        """RETURNS (_Known): With new forms, ascending, in rows that were free."""
+        start, end = len(self.forms), len(self.forms) + len(forms)
+        self.table[start:end] = values
+        places = numpy.searchsorted(self.forms, forms)
+        return self._replace(
+            forms=numpy.insert(self.forms, places, forms),
+            rows=numpy.insert(self.rows, places, numpy.arange(start, end)),
+        )
 
 
 _CACHES: "WeakSet[FormCache]" = WeakSet()
@@ -43,16 +75,14 @@ class FormCache:
         """Start empty.
 
         width (int): Numbers in a row.
-        max_bytes (int): The most that the table takes. When it is full, it starts anew.
+        max_bytes (int): The most that the table takes. When it is full, the half that was not
+            asked for lately is dropped.
         """
         _CACHES.add(self)
         self.capacity = max(max_bytes // (4 * width), 1)
         self._lock = Lock()
-        self._known = _Known(
-            numpy.zeros(0, dtype="uint64"),
-            numpy.zeros(0, dtype="int64"),
-            numpy.zeros((0, width), dtype="float32"),
-        )
+        self._clock = 0
+        self._known = _Known.empty(self.capacity, width)
 
     def __len__(self) -> int:
         return len(self._known.forms)
@@ -72,33 +102,25 @@ class FormCache:
             with self._lock:
                 known = self._with(forms, compute)
             rows = known.find(forms)
+        self._clock += 1
+        known.used[rows] = self._clock
         return known.table, rows
 
     def _with(self, forms: Ints1d, compute: Callable[[Ints1d], Floats2d]) -> _Known:
         known = self._known
-        missing = numpy.unique(forms[known.find(forms) < 0])
+        rows = known.find(forms)
+        missing = numpy.unique(forms[rows < 0])
         if not len(missing):
             return known  # another thread has added them
         if len(known.forms) + len(missing) > self.capacity:
-            missing = numpy.unique(forms)
-            known = _Known(known.forms[:0], known.rows[:0], known.table[:0])
-        values = compute(missing)
-        if len(missing) > self.capacity:
-            return _Known(missing, numpy.arange(len(missing)), values)
-        n_known = len(known.forms)
-        size = n_known + len(missing)
-        table = known.table
-        if size > len(table):
-            grown = min(max(2 * size, 1024), self.capacity)
-            table = numpy.empty((grown, table.shape[1]), dtype="float32")
-            table[:n_known] = known.table[:n_known]
-        table[n_known:size] = values
-        places = numpy.searchsorted(known.forms, missing)
-        self._known = _Known(
-            numpy.insert(known.forms, places, missing),
-            numpy.insert(known.rows, places, numpy.arange(n_known, size)),
-            table,
-        )
+            distinct = numpy.unique(forms)
+            if len(distinct) > self.capacity:
+                values = compute(distinct)
+                return _Known.empty(*values.shape).with_values(distinct, values)
+            known.used[rows[rows >= 0]] = self._clock + 1
+            n_kept = min(self.capacity // 2, self.capacity - len(missing))
+            known = known.recent(max(n_kept, len(distinct) - len(missing)))
+        self._known = known.with_values(missing, compute(missing))
         return self._known
 
 

@@ -67,11 +67,17 @@ def test_more_forms_than_fit_are_answered_and_not_kept():
     assert compute.asked == [[1, 2], [1, 2, 3, 4, 5]]
 
 
-def test_a_full_cache_starts_anew_with_what_is_asked_for():
-    cache, compute = FormCache(WIDTH, 3 * BYTES_A_FORM), Table()
-    look_up(cache, [1, 2, 3], compute)
-    assert look_up(cache, [3, 4], compute) == [3, 4]
-    assert compute.asked[1] == [3, 4] and len(cache) == 2
+def test_a_full_cache_drops_what_was_not_asked_for_lately():
+    cache, compute = FormCache(WIDTH, 6 * BYTES_A_FORM), Table()
+    look_up(cache, [1, 2, 3, 4, 5, 6], compute)
+    look_up(cache, [6, 2], compute)
+    # 3 is needed now, 2 and 6 were needed a moment ago; 3 more are the half that is dropped.
+    assert look_up(cache, [7, 3], compute) == [7, 3]
+    assert len(cache) == 4
+    assert look_up(cache, [2, 3, 6, 7], compute) == [2, 3, 6, 7]
+    assert compute.asked == [[1, 2, 3, 4, 5, 6], [7]]
+    assert look_up(cache, [1, 4, 5, 2, 7], compute) == [1, 4, 5, 2, 7]
+    assert compute.asked[2:] == [[1, 4, 5]]
 
 
 def test_threads_share_it(rng):

@@ -5,6 +5,8 @@ import pytest
 import spacy
 from compare import parameters
 
+from spacy_distill.training.compact import compact
+
 
 def test_parameters_are_those_of_the_models_and_the_word_vectors():
     nlp = spacy.blank("en")
@@ -16,6 +18,8 @@ def test_parameters_are_those_of_the_models_and_the_word_vectors():
     assert len(sizes) > 10 and parameters(nlp) == sum(sizes.values())
     nlp.vocab.set_vector("Oslo", numpy.zeros(5, dtype="float32"))
     assert parameters(nlp) == sum(sizes.values()) + nlp.vocab.vectors.data.size
+    nlp.initialize()
+    assert parameters(compact(nlp)) == parameters(nlp)
 
 
 def named_parameters(model):

@@ -1,0 +1,53 @@
+"""`python -m spacy distill-compact`."""
+
+import shutil
+from pathlib import Path
+from typing import Optional
+
+import spacy
+from spacy.cli._util import Arg, Opt, app
+from wasabi import msg
+
+from ..models.vector_table import NUMBERS
+from ..training.compact import compact
+
+
+@app.command("distill-compact")
+def distill_compact_cli(
+    student: str = Arg(..., help="Trained pipeline with a ner_student: package or folder"),
+    output_path: Path = Arg(..., metavar="OUTPUT", help="Folder to write the smaller pipeline to"),
+    rows: Optional[int] = Opt(
+        None,
+        "--rows",
+        "-r",
+        min=1,
+        help="Most word vectors to keep, the first ones; the words of the others get the most "
+        "similar one's  [default: all]",
+    ),
+    numbers: str = Opt(
+        "int8", "--numbers", "-n", help=f"What a vector's numbers are: {', '.join(NUMBERS)}"
+    ),
+    overwrite: bool = Opt(
+        False, "--overwrite", "-F", help="Replace a pipeline that is in the output folder"
+    ),
+) -> None:
+    """
+    Make a trained student small: on disk, in memory, and quick to load. Its word vectors are stored
+    in fewer bits and without the words' strings, in the component that uses them.
+    """
+    try:
+        found = output_path.exists() and any(output_path.iterdir())
+        if found and not (overwrite and (output_path / "meta.json").is_file()):
+            raise ValueError(
+                f"{output_path}: found files there. Choose a new folder, or use --overwrite to "
+                "replace a pipeline."
+            )
+        nlp = spacy.load(student)
+        small = compact(nlp, rows=rows, numbers=numbers)
+        if found:
+            shutil.rmtree(output_path)
+        small.to_disk(output_path)
+    except (ValueError, OSError) as error:
+        msg.fail(" ".join(str(error).split()), exits=1)
+    size = sum(file.stat().st_size for file in output_path.rglob("*") if file.is_file()) / 1e6
+    msg.good(f"Wrote {size:.1f} MB with {nlp.vocab.vectors.n_keys:,} words to {output_path}")

@@ -1,0 +1,51 @@
+"""Students made small on disk and in memory: word vectors in few bits, without their strings."""
+
+from typing import List, Optional
+
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.util import load_model_from_config
+from thinc.api import Model
+
+from ..models.vector_table import vector_table
+from ..pipeline.chain_ner import ChainNER
+
+
+def compact(nlp: Language, *, rows: Optional[int] = None, numbers: str = "int8") -> Language:
+    """Move the word vectors out of the vocabulary into the components that use them. There they are
+    found by the words' hashes alone, so the vocabulary needs no strings for them, and a component
+    takes its vectors along into other pipelines.
+
+    nlp (Language): A trained pipeline with a `ner_student`; left as it is.
+    rows (Optional[int]): The most vectors to keep, the first ones; the words of the others get the
+        most similar one's. None to keep all.
+    numbers (str): What a dimension is stored in: "int8" with a factor a vector, "float16" or
+        "float32".
+    RETURNS (Language): The smaller pipeline. If there are trained components of other kinds, its
+        vocabulary is as it was, for they may need it.
+    RAISES (ValueError): No component has use for the vectors, or there are none.
+    """
+    if not any(_vector_layers(pipe) for _, pipe in nlp.pipeline):
+        raise ValueError(
+            "No component looks words up in the vocabulary's vectors: found "
+            f"{', '.join(nlp.pipe_names) or 'no components'}, expected a `ner_student` with word "
+            "vectors that has not been made compact yet."
+        )
+    table = vector_table(nlp.vocab.vectors, rows=rows, numbers=numbers)
+    small = load_model_from_config(nlp.config, disable=nlp.disabled)
+    small.vocab.lookups = nlp.vocab.lookups
+    small.from_bytes(nlp.to_bytes(exclude=["vocab"]))
+    for _, pipe in small.pipeline:
+        for layer in _vector_layers(pipe):
+            layer.attrs["table"] = table
+    if any(isinstance(p, TrainablePipe) and not isinstance(p, ChainNER) for _, p in nlp.pipeline):
+        small.vocab.from_bytes(nlp.vocab.to_bytes())
+    return small
+
+
+def _vector_layers(pipe) -> List[Model]:
+    """RETURNS (List[Model]): The layers that look up the vocabulary's vectors."""
+    if not isinstance(pipe, ChainNER):
+        return []
+    layers = (node for node in pipe.model.walk() if node.name == "static_vectors")
+    return [node for node in layers if node.get_dim("nO") and node.attrs["table"] is None]

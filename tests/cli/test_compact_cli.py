@@ -1,0 +1,61 @@
+"""`python -m spacy distill-compact`."""
+
+import numpy
+import pytest
+import spacy
+from spacy.cli import app
+from spacy.vectors import Vectors
+from typer.testing import CliRunner
+
+import spacy_distill.cli.compact  # noqa: F401 - registers the command
+
+WORDS = [f"word{number}" for number in range(500)]
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory):
+    path = tmp_path_factory.mktemp("student") / "student"
+    nlp = spacy.blank("en")
+    data = numpy.random.default_rng(0).normal(size=(len(WORDS), 20)).astype("float32")
+    nlp.vocab.vectors = Vectors(data=data, keys=[nlp.vocab.strings.add(word) for word in WORDS])
+    nlp.add_pipe("ner_student", config={"model": {"width": 8, "depth": 1}}).add_label("PER")
+    nlp.initialize()
+    nlp.to_disk(path)
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["distill-compact", *map(str, arguments)])
+
+
+def size(path):
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def test_it_writes_a_smaller_pipeline(student, tmp_path):
+    result = run(student, tmp_path / "int8")
+    assert result.exit_code == 0, result.output
+    assert "with 500 words" in result.output
+    assert run(student, tmp_path / "float16", "--numbers", "float16").exit_code == 0
+    assert run(student, tmp_path / "rows", "--rows", "100").exit_code == 0
+    sizes = [size(tmp_path / name) for name in ("rows", "int8", "float16")]
+    assert sizes == sorted(sizes) and sizes[-1] < size(student) - 20000
+    # There is a pipeline now: it is replaced if that is wanted.
+    assert run(student, tmp_path / "float16", "--rows", "100").exit_code == 1
+    assert run(student, tmp_path / "float16", "--rows", "100", "--overwrite").exit_code == 0
+    assert size(tmp_path / "float16") == size(tmp_path / "rows")
+    assert spacy.load(tmp_path / "rows")("word7 and word499").has_annotation("ENT_IOB")
+
+
+def test_slips_are_told_in_a_line(student, tmp_path):
+    (tmp_path / "file").write_text("")
+    for arguments, message in (
+        ((student, tmp_path), "found files there"),
+        ((student, tmp_path, "--overwrite"), "found files there"),
+        ((student, tmp_path / "new", "--numbers", "int4"), "found 'int4'"),
+        ((tmp_path / "nothing", tmp_path / "new"), "nothing"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 1, result.output
+        assert message in " ".join(result.output.split()) and "Traceback" not in result.output
+    assert not (tmp_path / "new").exists()

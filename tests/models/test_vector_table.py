@@ -1,0 +1,72 @@
+"""A model's own table of word vectors against the vocabulary's."""
+
+import numpy
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy.vectors import Vectors
+
+from spacy_distill.models.static_vectors import static_vectors
+from spacy_distill.models.vector_table import NUMBERS, look_up, vector_table
+from spacy_distill.models.word_forms import distinct_word_forms
+from tests.models.batches import add_vectors, make_docs
+
+TOLERANCE = {"int8": 0.5 / 127, "float16": 1e-3, "float32": 0}
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("words", [("Anna", "anna", "in", "1998"), ("in", "anna")])
+def test_forms_have_the_vocabularys_vectors(numbers, words, vocab):
+    add_vectors(vocab, words=words, width=5)
+    forms, _ = distinct_word_forms(make_docs(vocab))
+    model = static_vectors()
+    model.initialize(X=forms)
+    expected = model.predict(forms)
+    assert expected.any(axis=1).sum() >= 3
+    model.attrs["table"] = vector_table(vocab.vectors, numbers=numbers)
+    vocab.vectors = Vectors()
+    found = model.predict(forms)
+    assert found.dtype == "float32"
+    largest = numpy.abs(expected).max(axis=1, keepdims=True)
+    assert (numpy.abs(found - expected) <= TOLERANCE[numbers] * largest).all()
+    again = static_vectors().from_bytes(model.to_bytes())
+    assert_array_equal(again.predict(forms), found)
+    # What is initialized anew looks into the vocabulary again.
+    model.initialize(X=forms)
+    assert model.predict(forms).shape == (len(forms), 0)
+
+
+def test_words_of_rows_that_are_dropped_get_the_most_similar_one():
+    data = numpy.asarray([[1, 0], [0, 2], [0, 0], [0.1, 9], [-3, 0.1], [5, 1]], dtype="float32")
+    vectors = Vectors(data=data, keys=[40, 10, 60, 20, 50, 30])
+    vectors.add(70, row=3)
+    table = vector_table(vectors, rows=2, numbers="float32")
+    assert len(table["data"]) == 2 and table["rows"].dtype == "uint16"
+    found = look_up(table, numpy.asarray([40, 10, 20, 70, 30, 99], dtype="uint64"))
+    assert_allclose(found, [[1, 0], [0, 2], [0, 2], [0, 2], [1, 0], [0, 0]])
+
+
+def test_large_tables_have_wide_row_numbers():
+    data = numpy.zeros((70000, 1), dtype="float32")
+    data[-1] = 7
+    table = vector_table(Vectors(data=data, keys=range(1, 70001)), numbers="int8")
+    assert look_up(table, numpy.asarray([70000, 3], dtype="uint64")).tolist() == [[7.0], [0.0]]
+
+
+def test_nothing_is_looked_up_in_an_empty_batch(vocab):
+    add_vectors(vocab)
+    table = vector_table(vocab.vectors)
+    none = numpy.zeros(0, dtype="uint64")
+    assert look_up(table, none, none).shape == (0, 3)
+
+
+def test_tables_without_keys_and_unknown_numbers_are_refused(vocab):
+    with pytest.raises(ValueError, match="has no vectors"):
+        vector_table(vocab.vectors)
+    floret = Vectors(
+        data=numpy.ones((10, 2), dtype="float32"), mode="floret", minn=1, maxn=2, hash_count=1
+    )
+    with pytest.raises(ValueError, match="has floret vectors"):
+        vector_table(floret)
+    add_vectors(vocab)
+    with pytest.raises(ValueError, match="int8, float16, float32: found 'int4'"):
+        vector_table(vocab.vectors, numbers="int4")

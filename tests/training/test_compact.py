@@ -1,0 +1,112 @@
+"""Compact students against those that they are made of."""
+
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose
+from spacy.tokens import Doc
+from spacy.vectors import Vectors
+
+from spacy_distill.training.compact import compact
+
+WORDS = ["Anna", "Berg", "sails", "from", "Oslo", "to", "the", "lake", "with", "Ines", "."]
+TEXT = " ".join(WORDS)
+SETTINGS = {"model": {"width": 16, "depth": 1, "char_filters": 8, "feature_width": 4}}
+
+
+def make_student(words=WORDS):
+    numpy.random.seed(0)
+    nlp = spacy.blank("en")
+    if words:
+        data = numpy.random.normal(size=(len(words), 6)).astype("float32")
+        keys = [nlp.vocab.strings.add(word) for word in words]
+        nlp.vocab.vectors = Vectors(data=data, keys=keys, strings=nlp.vocab.strings)
+    pipe = nlp.add_pipe("ner_student", config=SETTINGS)
+    pipe.add_label("PER")
+    nlp.initialize()
+    return nlp
+
+
+def posteriors(nlp):
+    """RETURNS (Floats2d): Probabilities of the tags of TEXT."""
+    (found,) = nlp.get_pipe("ner_student").posteriors([nlp.make_doc(TEXT)])
+    return found
+
+
+@pytest.mark.parametrize("numbers, close", [("float32", 1e-6), ("float16", 1e-3), ("int8", 1e-2)])
+def test_a_compact_student_predicts_the_same(numbers, close, tmp_path):
+    nlp = make_student()
+    expected = posteriors(nlp)
+    small = compact(nlp, numbers=numbers)
+    small.to_disk(tmp_path / "small")
+    again = spacy.load(tmp_path / "small")
+    assert again.vocab.vectors.n_keys == 0 and "lake" not in again.vocab.strings
+    assert_allclose(posteriors(small), expected, atol=close)
+    assert_allclose(posteriors(again), expected, atol=close)
+    assert again.meta["name"] == nlp.meta["name"] and again.pipe_names == nlp.pipe_names
+    # The one that it was made of is as it was.
+    assert nlp.vocab.vectors.n_keys == len(WORDS)
+    assert_allclose(posteriors(nlp), expected)
+
+
+def test_it_can_be_told_how_many_vectors_to_keep():
+    small = compact(make_student(), rows=3)
+    (table,) = (node.attrs["table"] for node in layers(small) if node.attrs["table"])
+    assert table["data"].shape == (3, 6) and len(table["keys"]) == len(WORDS)
+    assert posteriors(small).shape == (len(WORDS), 5)
+
+
+def layers(nlp):
+    return [
+        node for node in nlp.get_pipe("ner_student").model.walk() if node.name == "static_vectors"
+    ]
+
+
+def test_it_takes_its_vectors_along_into_another_pipeline():
+    small = compact(make_student())
+    other = spacy.blank("en")
+    other.add_pipe("ner_student", source=small)
+    assert_allclose(posteriors(other), posteriors(small))
+    # Other vectors there make no difference.
+    other.vocab.vectors = make_student(WORDS[:4]).vocab.vectors
+    assert_allclose(posteriors(other), posteriors(small))
+
+
+def test_it_can_learn_more():
+    small = compact(make_student())
+    doc = small.make_doc(TEXT)
+    doc.set_ents([doc.char_span(0, 9, label="PER")])
+    example = spacy.training.Example(small.make_doc(TEXT), doc)
+    optimizer = small.resume_training()
+    optimizer.learn_rate = 0.02
+    for _ in range(40):
+        small.update([example], sgd=optimizer)
+    assert [(ent.text, ent.label_) for ent in small(TEXT).ents] == [("Anna Berg", "PER")]
+
+
+def test_the_vocabulary_stays_where_other_trained_components_need_it():
+    nlp = make_student()
+    tagger = nlp.add_pipe("tagger")
+    tagger.add_label("lake")
+    doc = Doc(nlp.vocab, words=["a"], tags=["lake"])
+    tagger.initialize(lambda: [spacy.training.Example(doc, doc)], nlp=nlp)
+    small = compact(nlp)
+    assert small.vocab.vectors.n_keys == len(WORDS) and "lake" in small.vocab.strings
+    assert_allclose(posteriors(small), posteriors(nlp), atol=1e-2)
+    assert small(TEXT)[0].tag_ == nlp(TEXT)[0].tag_ == "lake"
+
+
+def test_what_cannot_be_made_smaller_is_refused():
+    with pytest.raises(ValueError, match="found ner_student, expected"):
+        compact(make_student(words=[]))
+    with pytest.raises(ValueError, match="has not been made compact yet"):
+        compact(compact(make_student()))
+    with pytest.raises(ValueError, match="found no components"):
+        compact(spacy.blank("en"))
+
+
+def test_documents_of_the_pipeline_are_annotated_and_saved(tmp_path):
+    small = compact(make_student())
+    doc = small(Doc(small.vocab, words=WORDS))
+    assert doc.has_annotation("ENT_IOB")
+    assert small.from_bytes(small.to_bytes())(TEXT).text == TEXT
