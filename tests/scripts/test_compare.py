@@ -18,6 +18,12 @@ def test_parameters_are_those_of_the_models_and_the_word_vectors():
     assert len(sizes) > 10 and parameters(nlp) == sum(sizes.values())
     nlp.vocab.set_vector("Oslo", numpy.zeros(5, dtype="float32"))
     assert parameters(nlp) == sum(sizes.values()) + nlp.vocab.vectors.data.size
+
+
+def test_a_compact_students_word_vectors_count():
+    nlp = spacy.blank("en")
+    nlp.vocab.set_vector("Oslo", numpy.ones(5, dtype="float32"))
+    nlp.add_pipe("ner_student", config={"model": {"width": 8, "depth": 1}}).add_label("LOC")
     nlp.initialize()
     assert parameters(compact(nlp)) == parameters(nlp)
 
