@@ -45,13 +45,17 @@ class _Known(NamedTuple):
         places[places == len(self.forms)] = 0
         return numpy.where(self.forms[places] == forms, self.rows[places], -1)
 
-    def recent(self, number: int) -> "_Known":
-        """RETURNS (_Known): The forms that were asked for last, in arrays of their own."""
-        last_used = numpy.argsort(-self.used[self.rows], kind="stable")[:number]
+    def recent(self, number: int, wanted: Ints1d) -> "_Known":
+        """RETURNS (_Known): So many of the forms, in arrays of their own: those of the wanted rows,
+        and of the others those that were asked for last."""
+        used = self.used.copy()  # other threads write to it
+        used[wanted] = used.max() + 1
+        last_used = numpy.argsort(-used[self.rows], kind="stable")[:number]
         chosen = numpy.sort(last_used)
+        rows = self.rows[chosen]
         fewer = _Known.empty(*self.table.shape)
-        fewer.table[: len(chosen)] = self.table[self.rows[chosen]]
-        fewer.used[: len(chosen)] = self.used[self.rows[chosen]]
+        fewer.table[: len(chosen)] = self.table[rows]
+        fewer.used[: len(chosen)] = self.used[rows]
         return fewer._replace(forms=self.forms[chosen], rows=numpy.arange(len(chosen)))
 
     def with_values(self, forms: Ints1d, values: Floats2d) -> "_Known":
@@ -117,9 +121,9 @@ class FormCache:
             if len(distinct) > self.capacity:
                 values = compute(distinct)
                 return _Known.empty(*values.shape).with_values(distinct, values)
-            known.used[rows[rows >= 0]] = self._clock + 1
             n_kept = min(self.capacity // 2, self.capacity - len(missing))
-            known = known.recent(max(n_kept, len(distinct) - len(missing)))
+            n_kept = max(n_kept, len(distinct) - len(missing))
+            known = known.recent(n_kept, rows[rows >= 0])
         self._known = known.with_values(missing, compute(missing))
         return self._known
 

@@ -80,9 +80,17 @@ def test_a_full_cache_drops_what_was_not_asked_for_lately():
     assert compute.asked[2:] == [[1, 4, 5]]
 
 
+def test_what_is_asked_for_stays_though_other_threads_ask_for_more_meanwhile():
+    cache, compute = FormCache(WIDTH, 6 * BYTES_A_FORM), Table()
+    look_up(cache, [1, 2, 3, 4, 5, 6], compute)
+    # Those threads' clocks are ahead.
+    cache._known.used[:] = [9, 99, 99, 99, 99, 99]
+    assert look_up(cache, [1, 7, 8], compute) == [1, 7, 8]
+
+
 def test_threads_share_it(rng):
     cache, compute = FormCache(WIDTH, 40 * BYTES_A_FORM), Table()
-    batches = [rng.integers(1, 60, size=20).tolist() for _ in range(400)]
+    batches = [rng.integers(1, 60, size=20).tolist() for _ in range(2000)]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda forms: look_up(cache, forms, compute), batches))
     assert found == batches

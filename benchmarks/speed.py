@@ -1,0 +1,350 @@
+"""How fast a student is beside spaCy's own pipeline, transformers and its peer in PyTorch:
+
+python benchmarks/speed.py training/compact --sentences corpus/unlabeled.spacy \
+    --documents corpus/unlabeled.spacy --wordpieces assets/pretrained/minilm --output speed
+
+Everything of a section is timed in turn, round by round, in one process: first on one thread, then
+on all. Each round's figures are kept in OUTPUT/speed.json; OUTPUT/speed.png shows them.
+benchmarks/README.md says how to read the tables.
+"""
+
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, Callable, Dict, Iterator, List, Mapping, Tuple
+
+import typer
+
+BATCH_SIZES = (1, 32, 64, 128)
+STREAMS = (10_000, 100_000, 1_000_000)
+SECTIONS = ("batches", "documents", "text", "parallel", "streams", "memory")
+Words = List[str]
+Result = Dict[str, Any]
+# Words a second, and milliseconds a document.
+Timed = Tuple[float, List[float]]
+
+
+def read_sentences(path: Path) -> List[Words]:
+    """RETURNS (List[Words]): The words of a .spacy file's documents that have any."""
+    from spacy.tokens import DocBin
+    from spacy.vocab import Vocab
+
+    docs = DocBin().from_disk(path).get_docs(Vocab())
+    return [[token.text for token in doc] for doc in docs if len(doc)]
+
+
+def draw(sentences: List[Words], size: int, seed: int) -> Iterator[List[Words]]:
+    """YIELDS (List[Words]): Batches, without end."""
+    generator = random.Random(seed)
+    while True:
+        yield generator.choices(sentences, k=size)
+
+
+def time_batches(
+    run: Callable[[Any], Any],
+    prepare: Callable[[List[Words]], Any],
+    batches: Iterator[List[Words]],
+    seconds: float,
+) -> Timed:
+    """Run batches for so long, at least one.
+
+    RETURNS (Timed): Words a second, and milliseconds a document of each batch.
+    """
+    total, n_words, each = 0.0, 0, []
+    while total < seconds:
+        batch = next(batches)
+        prepared = prepare(batch)
+        start = perf_counter()
+        run(prepared)
+        spent = perf_counter() - start
+        total += spent
+        n_words += sum(map(len, batch))
+        each.append(1000 * spent / len(batch))
+    return n_words / total, each
+
+
+def in_turn(timed: Mapping[str, Callable[..., Timed]], rounds: int, label: str) -> Result:
+    """Time several things round by round, after one to warm up.
+
+    timed (Mapping[str, Callable]): What gives `time_batches`' result for a round's number.
+    RETURNS (Result): For each, words a second by round, and median and 95th percentile of the
+        milliseconds a document.
+    """
+    import numpy
+    from tqdm import tqdm
+
+    speeds: Dict[str, List[float]] = {name: [] for name in timed}
+    each: Dict[str, List[float]] = {name: [] for name in timed}
+    with tqdm(total=(rounds + 1) * len(timed), desc=label) as bar:
+        for number in range(rounds + 1):
+            for name, run in timed.items():
+                speed, milliseconds = run(number)
+                bar.update()
+                if number:
+                    speeds[name].append(speed)
+                    each[name] += milliseconds
+    return {
+        name: {
+            "words_per_second": speeds[name],
+            "ms_per_document": numpy.percentile(each[name], [50, 95]).tolist(),
+        }
+        for name in timed
+    }
+
+
+def batches_section(sources: Any, sentences: List[Words], rounds: int, seconds: float) -> Result:
+    """RETURNS (Result): Every system with every batch size."""
+    systems = {name: make() for name, make in sources.systems().items()}
+    timed = {}
+    for name, system in systems.items():
+        for size in BATCH_SIZES:
+            # All systems get the same batches in a round.
+            timed[f"{name}/{size}"] = lambda number, system=system, size=size: time_batches(
+                system.run, system.prepare, draw(sentences, size, number), seconds
+            )
+    results = in_turn(timed, rounds, "Batches")
+    return {
+        name: {
+            "parameters": system.parameters,
+            "batches": {size: results[f"{name}/{size}"] for size in BATCH_SIZES},
+        }
+        for name, system in systems.items()
+    }
+
+
+def documents_section(sources: Any, documents: List[Words], rounds: int, seconds: float) -> Result:
+    """RETURNS (Result): Every system on whole documents, 8 at a time."""
+    timed = {}
+    for name, make in sources.systems().items():
+        system = make()
+        timed[name] = lambda number, system=system: time_batches(
+            system.run, system.prepare, draw(documents, 8, number), seconds
+        )
+    return in_turn(timed, rounds, "Documents")
+
+
+def text_section(sources: Any, documents: List[Words], rounds: int, seconds: float) -> Result:
+    """RETURNS (Result): Whole pipelines and the tokenizer alone on raw text, 64 at a time."""
+    from speed_systems import load
+
+    pipelines = {
+        "student": load(str(sources.student), ["ner_student"]),
+        "spaCy tok2vec + ner": load(sources.spacy_pipeline, ["tok2vec", "ner"]),
+    }
+    runs: Dict[str, Callable] = {
+        name: lambda texts, nlp=nlp: [None for _ in nlp.pipe(texts, batch_size=len(texts))]
+        for name, nlp in pipelines.items()
+    }
+    make_doc = pipelines["student"].make_doc
+    runs["tokenizer"] = lambda texts: [make_doc(text) for text in texts]
+    timed = {
+        name: lambda number, run=run: time_batches(
+            run, as_texts, draw(documents, 64, number), seconds
+        )
+        for name, run in runs.items()
+    }
+    return in_turn(timed, rounds, "Text")
+
+
+def as_texts(documents: List[Words]) -> List[str]:
+    return [" ".join(words) for words in documents]
+
+
+def parallel_section(sources: Any, documents: List[Words], rounds: int, seconds: float) -> Result:
+    """RETURNS (Result): The student's whole pipeline on raw text alone, with two processes and with
+    two threads; each gets the same text, of some seconds' work."""
+    from speed_systems import load
+
+    nlp = load(str(sources.student), ["ner_student"])
+    texts = as_texts(documents)
+    n_words = sum(map(len, documents))
+    start = perf_counter()
+    consume(nlp.pipe(texts, batch_size=64))
+    texts *= max(int(5 * seconds / (perf_counter() - start)), 1)
+    n_words *= len(texts) // len(documents)
+    halves = texts[::2], texts[1::2]
+
+    def two_threads() -> None:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda half: consume(nlp.pipe(half, batch_size=64)), halves))
+
+    runs: Dict[str, Callable[[], None]] = {
+        "one": lambda: consume(nlp.pipe(texts, batch_size=64)),
+        "two processes": lambda: consume(nlp.pipe(texts, batch_size=256, n_process=2)),
+        "two threads": two_threads,
+    }
+    timed = {
+        name: lambda number, run=run: timed_once(run, n_words, len(texts))
+        for name, run in runs.items()
+    }
+    return in_turn(timed, rounds, "Parallel")
+
+
+def consume(docs: Any) -> None:
+    for _ in docs:
+        pass
+
+
+def timed_once(run: Callable[[], None], n_words: int, n_docs: int) -> Timed:
+    start = perf_counter()
+    run()
+    spent = perf_counter() - start
+    return n_words / spent, [1000 * spent / n_docs]
+
+
+def streams_section(sources: Any, sentences: List[Words], rounds: int, seconds: float) -> Result:
+    """RETURNS (Result): The student on streams of sentences, and on single documents, of so many
+    words; words are there, memory zones as spaCy recommends them."""
+    from spacy.tokens import Doc
+    from speed_systems import load
+
+    nlp = load(str(sources.student), ["ner_student"])
+    timed = {}
+    for size in STREAMS:
+        chosen: List[Words] = []
+        left = size
+        for batch in draw(sentences, 1, 0):
+            chosen += batch
+            left -= len(batch[0])
+            if left <= 0:
+                break
+        joined = [[word for words in chosen for word in words]]
+        for kind, documents in (("sentences", chosen), ("one document", joined)):
+            if kind == "one document" and size > 100_000:
+                continue  # spaCy's own limit is 1,000,000 characters
+
+            def run(number: int, documents: List[Words] = documents, size: int = size):
+                docs = (Doc(nlp.vocab, words=words) for words in documents)
+                return timed_once(
+                    lambda: consume(nlp.pipe(docs, batch_size=64)), size, len(documents)
+                )
+
+            timed[f"{kind}/{size}"] = run
+    return in_turn(timed, min(rounds, 3), "Streams")
+
+
+def memory_section(sources: Any, sentences: List[Words], rounds: int, seconds: float) -> Result:
+    """RETURNS (Result): Peak MB of a process that makes a system and tags 500 sentences."""
+    peaks = {}
+    for name in sources.systems():
+        command = [*sys.argv, "--worker", "memory", "--system", name]
+        done = subprocess.run(
+            [sys.executable, *command], capture_output=True, text=True, check=True
+        )
+        peaks[name] = json.loads(done.stdout.splitlines()[-1])
+    return peaks
+
+
+def peak_memory(sources: Any, sentences: List[Words], name: str) -> float:
+    """RETURNS (float): MB (10**6 bytes)."""
+    import psutil
+
+    system = sources.systems()[name]()
+    for start in range(0, 500, 32):
+        system.run(system.prepare(sentences[start : start + 32]))
+    info = psutil.Process().memory_info()
+    peak = getattr(info, "peak_wset", 0)
+    if not peak:
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return peak / 1e6
+
+
+def machine() -> Result:
+    """RETURNS (Result): What the figures were measured on."""
+    import importlib.metadata
+
+    import psutil
+
+    from spacy_distill import kernels
+
+    names = ("spacy", "thinc", "numpy", "torch", "transformers", "onnxruntime", "spacy-distill")
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "none"
+    return {
+        "machine": platform.machine(),
+        "cores": psutil.cpu_count(logical=False),
+        "python": platform.python_version(),
+        "kernels": kernels.in_use,
+        **versions,
+    }
+
+
+def limit_threads(threads: int) -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): An environment in which libraries use so many."""
+    names = ("OMP", "OPENBLAS", "MKL", "BLIS")
+    limits = {f"{name}_NUM_THREADS": str(threads) for name in names}
+    return {**os.environ, **limits, "TOKENIZERS_PARALLELISM": "true" if threads > 1 else "false"}
+
+
+def main(
+    student: Annotated[Path, typer.Argument(help="A pipeline with an ner_student")],
+    sentences: Annotated[Path, typer.Option(help="Sentences, a .spacy file", exists=True)],
+    documents: Annotated[Path, typer.Option(help="Documents, a .spacy file", exists=True)],
+    output: Annotated[Path, typer.Option(help="Folder for speed.json and speed.png")],
+    spacy_pipeline: Annotated[
+        str, typer.Option(help="A pipeline with a tok2vec and an ner")
+    ] = "en_core_web_sm",
+    wordpieces: Annotated[
+        Path | None, typer.Option(help="A BERT tokenizer's folder; without it, no transformers")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds that count")] = 5,
+    seconds: Annotated[float, typer.Option(help="Least time of a system in a round")] = 1.0,
+    sections: Annotated[str, typer.Option(help="What to measure")] = ",".join(SECTIONS),
+    threads: Annotated[
+        str, typer.Option(help="Numbers of threads, and what is measured with each of them")
+    ] = "1,all",
+    worker: Annotated[str, typer.Option(hidden=True)] = "",
+    system: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Measure, print tables and draw a picture."""
+    from speed_systems import Sources
+
+    sources = Sources(student, spacy_pipeline, wordpieces)
+    if worker == "memory":
+        print(json.dumps(peak_memory(sources, read_sentences(sentences), system)))
+        return
+    if worker:
+        import torch
+
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+        kind = documents if worker in ("documents", "text", "parallel") else sentences
+        section = globals()[f"{worker}_section"]
+        print(json.dumps(section(sources, read_sentences(kind), rounds, seconds)))
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / "speed.json"
+    results: Result = json.loads(path.read_text()) if path.is_file() else {}
+    results["machine"] = machine()
+    for number in threads.split(","):
+        n_threads = os.cpu_count() or 1 if number == "all" else int(number)
+        cell = results.setdefault("threads", {}).setdefault(str(n_threads), {})
+        for name in sections.split(","):
+            if n_threads > 1 and name not in ("batches", "documents"):
+                continue
+            command = [sys.executable, *sys.argv, "--worker", name]
+            environment = limit_threads(n_threads)
+            done = subprocess.run(
+                command, env=environment, stdout=subprocess.PIPE, text=True, check=True
+            )
+            cell[name] = json.loads(done.stdout.splitlines()[-1])
+            path.write_text(json.dumps(results, indent=1) + "\n")
+    from speed_report import draw_picture, print_tables
+
+    print_tables(results)
+    draw_picture(results, output / "speed.png")
+
+
+if __name__ == "__main__":
+    typer.run(main)
