@@ -23,7 +23,7 @@ import typer
 
 BATCH_SIZES = (1, 32, 64, 128)
 STREAMS = (10_000, 100_000, 1_000_000)
-SECTIONS = ("batches", "documents", "text", "parallel", "streams", "memory")
+SECTIONS = ("batches", "documents", "text", "parallel", "streams", "training", "memory")
 Words = List[str]
 Result = Dict[str, Any]
 # Words a second, and milliseconds a document.
@@ -37,6 +37,14 @@ def read_sentences(path: Path) -> List[Words]:
 
     docs = DocBin().from_disk(path).get_docs(Vocab())
     return [[token.text for token in doc] for doc in docs if len(doc)]
+
+
+def read_texts(path: Path) -> List[Tuple[str, int]]:
+    """RETURNS (List[Tuple[str, int]]): The text of a .spacy file's documents, and its words."""
+    from spacy.tokens import DocBin
+    from spacy.vocab import Vocab
+
+    return [(doc.text, len(doc)) for doc in DocBin().from_disk(path).get_docs(Vocab())]
 
 
 def draw(sentences: List[Words], size: int, seed: int) -> Iterator[List[Words]]:
@@ -129,61 +137,79 @@ def documents_section(sources: Any, documents: List[Words], rounds: int, seconds
     return in_turn(timed, rounds, "Documents")
 
 
-def text_section(sources: Any, documents: List[Words], rounds: int, seconds: float) -> Result:
-    """RETURNS (Result): Whole pipelines and the tokenizer alone on raw text, 64 at a time."""
+def text_section(sources: Any, path: Path, rounds: int, seconds: float) -> Result:
+    """RETURNS (Result): Whole pipelines and the tokenizer alone on raw text."""
     from speed_systems import load
 
     pipelines = {
         "student": load(str(sources.student), ["ner_student"]),
         "spaCy tok2vec + ner": load(sources.spacy_pipeline, ["tok2vec", "ner"]),
     }
+    texts = read_texts(path)
+    n_words = sum(length for _, length in texts)
     runs: Dict[str, Callable] = {
-        name: lambda texts, nlp=nlp: [None for _ in nlp.pipe(texts, batch_size=len(texts))]
+        name: lambda nlp=nlp: consume(nlp.pipe((text for text, _ in texts), batch_size=64))
         for name, nlp in pipelines.items()
     }
     make_doc = pipelines["student"].make_doc
-    runs["tokenizer"] = lambda texts: [make_doc(text) for text in texts]
+    runs["tokenizer"] = lambda: consume(make_doc(text) for text, _ in texts)
     timed = {
-        name: lambda number, run=run: time_batches(
-            run, as_texts, draw(documents, 64, number), seconds
-        )
+        name: lambda number, run=run: timed_once(run, n_words, len(texts))
         for name, run in runs.items()
     }
     return in_turn(timed, rounds, "Text")
 
 
-def as_texts(documents: List[Words]) -> List[str]:
-    return [" ".join(words) for words in documents]
-
-
-def parallel_section(sources: Any, documents: List[Words], rounds: int, seconds: float) -> Result:
+def parallel_section(sources: Any, path: Path, rounds: int, seconds: float) -> Result:
     """RETURNS (Result): The student's whole pipeline on raw text alone, with two processes and with
     two threads; each gets the same text, of some seconds' work."""
     from speed_systems import load
 
     nlp = load(str(sources.student), ["ner_student"])
-    texts = as_texts(documents)
-    n_words = sum(map(len, documents))
+    found = read_texts(path)
     start = perf_counter()
-    consume(nlp.pipe(texts, batch_size=64))
-    texts *= max(int(5 * seconds / (perf_counter() - start)), 1)
-    n_words *= len(texts) // len(documents)
+    consume(nlp.pipe((text for text, _ in found), batch_size=64))
+    found *= max(int(10 * seconds / (perf_counter() - start)), 1)
+    n_words = sum(length for _, length in found)
+    texts = [text for text, _ in found]
     halves = texts[::2], texts[1::2]
 
-    def two_threads() -> None:
+    def two_threads(interval: float) -> None:
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(interval)
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda half: consume(nlp.pipe(half, batch_size=64)), halves))
+        sys.setswitchinterval(before)
 
     runs: Dict[str, Callable[[], None]] = {
         "one": lambda: consume(nlp.pipe(texts, batch_size=64)),
-        "two processes": lambda: consume(nlp.pipe(texts, batch_size=256, n_process=2)),
-        "two threads": two_threads,
+        "two processes": lambda: consume(nlp.pipe(texts, batch_size=64, n_process=2)),
+        "two threads": lambda: two_threads(0.005),
+        # A kernel that has ended waits for the interpreter as long as the other thread may keep it.
+        "two threads, sys.setswitchinterval(0.0001)": lambda: two_threads(0.0001),
     }
     timed = {
         name: lambda number, run=run: timed_once(run, n_words, len(texts))
         for name, run in runs.items()
     }
     return in_turn(timed, rounds, "Parallel")
+
+
+def training_section(sources: Any, sentences: List[Words], rounds: int, seconds: float) -> Result:
+    """RETURNS (Result): `update` and `distill` of new students with few and many labels, batches of
+    64 sentences whose entities are drawn."""
+    from speed_systems import untrained
+
+    timed = {}
+    for n_labels in (4, 18):
+        batches = [batch for batch, _ in zip(draw(sentences, 64, 0), range(20), strict=False)]
+        steps = untrained(batches, n_labels)
+        n_words = sum(len(words) for batch in batches for words in batch)
+        for kind, run in steps.items():
+            timed[f"{kind}, {n_labels} labels"] = lambda number, run=run, n_words=n_words: (
+                timed_once(run, n_words, 64 * 20)
+            )
+    return in_turn(timed, rounds, "Training")
 
 
 def consume(docs: Any) -> None:
@@ -319,9 +345,12 @@ def main(
         import torch
 
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-        kind = documents if worker in ("documents", "text", "parallel") else sentences
         section = globals()[f"{worker}_section"]
-        print(json.dumps(section(sources, read_sentences(kind), rounds, seconds)))
+        if worker in ("text", "parallel"):
+            print(json.dumps(section(sources, documents, rounds, seconds)))
+        else:
+            words = read_sentences(documents if worker == "documents" else sentences)
+            print(json.dumps(section(sources, words, rounds, seconds)))
         return
     output.mkdir(parents=True, exist_ok=True)
     path = output / "speed.json"

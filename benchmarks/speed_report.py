@@ -38,7 +38,7 @@ def print_tables(results: Result) -> None:
         print(f"\n{n_threads} thread{'s' if n_threads != '1' else ''}\n")
         if "batches" in sections:
             print_batches(sections["batches"], sections.get("memory", {}))
-        for name in ("documents", "text", "parallel", "streams"):
+        for name in ("documents", "text", "parallel", "streams", "training"):
             if name in sections:
                 print_section(name, sections[name])
 

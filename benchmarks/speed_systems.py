@@ -106,6 +106,63 @@ def count_parameters(nlp: Language, components: List[str]) -> int:
     return total
 
 
+def untrained(batches: List[List[Words]], n_labels: int) -> Dict[str, Callable[[], None]]:
+    """Make a new student of default size with random word vectors.
+
+    RETURNS (Dict[str, Callable[[], None]]): What trains it on the batches, on entities that are
+        drawn, and on a teacher whose chains are ready.
+    """
+    import random
+
+    import numpy
+    from spacy.tokens import Span
+    from spacy.training import Example
+    from spacy.vectors import Vectors
+    from thinc.api import Adam, fix_random_seed
+
+    fix_random_seed(0)
+    generator = random.Random(0)
+    nlp = spacy.blank("en")
+    keys = {nlp.vocab.strings.add(w.lower()) for batch in batches for words in batch for w in words}
+    data = numpy.random.normal(size=(len(keys), 50)).astype("float32")
+    nlp.vocab.vectors = Vectors(data=data, keys=sorted(keys), strings=nlp.vocab.strings)
+    pipe: Any = nlp.add_pipe("ner_student")
+    labels = [f"LABEL{number}" for number in range(n_labels)]
+    for label in labels:
+        pipe.add_label(label)
+    examples = []
+    for batch in batches:
+        golds = [Doc(nlp.vocab, words=words) for words in batch]
+        for gold in golds:
+            token = generator.randrange(len(gold))
+            gold.set_ents([Span(gold, token, token + 1, label=generator.choice(labels))])
+        examples.append([Example(Doc(nlp.vocab, words=gold_words(gold)), gold) for gold in golds])
+    pipe.initialize(lambda: examples[0], nlp=nlp, labels=labels)
+    chains = [pipe.predict_chain([example.reference for example in batch]) for batch in examples]
+    optimizer = Adam(0.001)
+
+    class Teacher:
+        def __init__(self, chain: Any) -> None:
+            self.labels, self.chain = pipe.labels, chain
+
+        def predict_chain(self, docs: Any) -> Any:
+            return self.chain
+
+    def update() -> None:
+        for batch in examples:
+            pipe.update(batch, drop=0.3, sgd=optimizer)
+
+    def distill() -> None:
+        for batch, chain in zip(examples, chains, strict=True):
+            pipe.distill(Teacher(chain), batch, drop=0.3, sgd=optimizer)
+
+    return {"update": update, "distill": distill}
+
+
+def gold_words(doc: Doc) -> Words:
+    return [token.text for token in doc]
+
+
 def torch_tagger() -> System:
     import torch
     from torch_tagger import TorchTagger
