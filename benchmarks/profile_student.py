@@ -1,0 +1,141 @@
+"""Where a student's time goes, and how far each part is from what the machine can do:
+
+python benchmarks/profile_student.py training/compact --text corpus/unlabeled.spacy
+
+The parts of `nlp.pipe` over raw text are run one after another, batches of 64 documents, on one
+thread; times are medians of the rounds. Beside parts that are arithmetic stands the time that as
+many operations take in one large matrix product of numpy's.
+"""
+
+import os
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Annotated, Any, Dict, List, Tuple
+
+# Before numpy is imported.
+for variable in ("OMP_NUM_THREADS", "BLIS_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import numpy
+import spacy
+import typer
+from spacy.attrs import ORTH
+from spacy.tokens import DocBin
+from spacy.vocab import Vocab
+from thinc.types import Ragged
+from wasabi import msg
+
+from spacy_distill.models.recurrence import read
+
+
+def operations_per_second() -> float:
+    """RETURNS (float): Multiplications and additions of a large matrix product, in a second."""
+    left, right = (numpy.ones((2000, 2000), dtype="float32") for _ in range(2))
+    times = []
+    for _ in range(5):
+        start = perf_counter()
+        left @ right
+        times.append(perf_counter() - start)
+    return 2 * 2000**3 / median(times)
+
+
+class Clock:
+    """Adds up what parts take."""
+
+    def __init__(self) -> None:
+        self.seconds: Dict[str, float] = {}
+        self._last = perf_counter()
+
+    def lap(self, part: str) -> None:
+        """Count the time since the last call as a part's."""
+        now = perf_counter()
+        self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
+        self._last = now
+
+
+def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
+    """Tag texts part by part.
+
+    RETURNS (int): Their words.
+    """
+    node = next(node for node in pipe.model.walk() if node.name == "lstm_cnn")
+    head = pipe.model.get_ref("output_layer")
+    n_words = 0
+    for start in range(0, len(texts), 64):
+        docs = [nlp.make_doc(text) for text in texts[start : start + 64]]
+        clock.lap("tokenizer")
+        encoder = node.shims[0].encoder(node, nlp.vocab)
+        forms = numpy.concatenate([doc.to_array(ORTH) for doc in docs])
+        lengths = numpy.asarray([len(doc) for doc in docs])
+        clock.lap("words of documents")
+        table, rows = encoder._cache.look_up(forms, encoder._gates)
+        clock.lap("word forms")
+        first, *others = encoder._layers
+        states = read(table, lengths, first.U, rows=rows)
+        clock.lap("steps, layer 1")
+        for number, layer in enumerate(others, start=2):
+            inputs = states @ layer.W
+            clock.lap(f"inputs, layer {number}")
+            states = read(inputs, lengths, layer.U, bias=layer.b)
+            clock.lap(f"steps, layer {number}")
+        chain = head.predict(Ragged(states, lengths))
+        clock.lap("emissions")
+        tags = chain.argmax()
+        clock.lap("Viterbi")
+        pipe.set_annotations(docs, numpy.split(tags, numpy.cumsum(lengths)[:-1]))
+        clock.lap("entities")
+        n_words += len(forms)
+    return n_words
+
+
+def count_operations(pipe: Any) -> Dict[str, float]:
+    """RETURNS (Dict[str, float]): Multiplications and additions a word, by part."""
+    layers = [node for node in pipe.model.walk() if node.name == "bilstm"]
+    counts = {}
+    for number, layer in enumerate(layers, start=1):
+        counts[f"steps, layer {number}"] = 2.0 * layer.get_param("U").size
+        if number > 1:
+            counts[f"inputs, layer {number}"] = 2.0 * layer.get_param("W").size
+    counts["emissions"] = 2.0 * pipe.model.get_ref("output_layer").get_param("W").size
+    return counts
+
+
+def main(
+    student: Annotated[Path, typer.Argument(help="A pipeline with an ner_student")],
+    text: Annotated[Path, typer.Option(help="Documents, a .spacy file", exists=True)],
+    rounds: Annotated[int, typer.Option(min=1)] = 7,
+) -> None:
+    """Measure and print a table."""
+    nlp = spacy.load(student)
+    pipe: Any = nlp.get_pipe("ner_student")
+    texts = [doc.text for doc in DocBin().from_disk(text).get_docs(Vocab())]
+    times: List[Dict[str, float]] = []
+    rates, whole = [], []
+    for _ in range(rounds + 1):
+        clock = Clock()
+        n_words = run_parts(nlp, pipe, texts, clock)
+        times.append({part: 1e6 * t / n_words for part, t in clock.seconds.items()})
+        rates.append(operations_per_second())
+        start = perf_counter()
+        for _doc in nlp.pipe(texts, batch_size=64):
+            pass
+        whole.append(1e6 * (perf_counter() - start) / n_words)
+    rate = median(rates)
+    operations = count_operations(pipe)
+    rows: List[Tuple[str, str, str]] = []
+    total = 0.0
+    for part in times[0]:
+        spent = median(round_times[part] for round_times in times[1:])
+        total += spent
+        limit = f"{1e6 * operations[part] / rate:.2f}" if part in operations else ""
+        rows.append((part, f"{spent:.2f}", limit))
+    rows.append(("all parts", f"{total:.2f}", f"{1e6 * sum(operations.values()) / rate:.2f}"))
+    rows.append(("nlp.pipe", f"{median(whole[1:]):.2f}", ""))
+    header = ("part", "us a word", "limit")
+    msg.table(rows, header=header, aligns=("l", "r", "r"), divider=True)
+    msg.text(f"A large matrix product: {rate / 1e9:.0f} GFLOP/s.")
+
+
+if __name__ == "__main__":
+    typer.run(main)
