@@ -26,10 +26,10 @@ def spread(cell: Result) -> str:
     return f"{middle(cell):,.0f} ±{100 * away:.0f} %"
 
 
-def ratio(mine: Result, other: Result) -> str:
+def ratio(mine: Result, other: Result, form: str = ",.1f") -> str:
     """RETURNS (str): How many times faster, the median over rounds."""
     pairs = zip(mine["words_per_second"], other["words_per_second"], strict=True)
-    return f"{median(a / b for a, b in pairs):,.1f}"
+    return format(median(a / b for a, b in pairs), form)
 
 
 def print_tables(results: Result) -> None:
@@ -44,7 +44,7 @@ def print_tables(results: Result) -> None:
 
 
 def print_batches(systems: Result, memory: Result) -> None:
-    student = systems["student"]
+    first_name, student = next(iter(systems.items()))
     sizes = list(student["batches"])
     rows: List[tuple] = []
     ratios: List[tuple] = []
@@ -61,7 +61,7 @@ def print_batches(systems: Result, memory: Result) -> None:
                 f"{memory[name]:,.0f}" if name in memory else "",
             )
         )
-        if name != "student":
+        if name != first_name:
             faster = [ratio(student["batches"][size], cells[size]) for size in sizes]
             alone = median_ms / student["batches"]["1"]["ms_per_document"][0]
             smaller = system["parameters"] / student["parameters"]
@@ -75,8 +75,8 @@ def print_batches(systems: Result, memory: Result) -> None:
 
 def print_section(name: str, cells: Result) -> None:
     first = next(iter(cells.values()))
-    rows = [(key, spread(cell), ratio(first, cell)) for key, cell in cells.items()]
-    header = (name, "words/s", f"{next(iter(cells))} to it")
+    rows = [(key, spread(cell), ratio(cell, first, ".2f")) for key, cell in cells.items()]
+    header = (name, "words/s", f"to {next(iter(cells))}")
     msg.table(rows, header=header, aligns=("l", "r", "r"), divider=True)
 
 

@@ -1,9 +1,9 @@
 """What `speed.py` times, each made when it is asked for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import spacy
 from spacy.language import Language
@@ -32,7 +32,8 @@ N_TAGS = 17
 class System:
     """Something that tags sentences.
 
-    prepare (Callable[[List[Words]], Any]): Makes what it takes out of words; not timed.
+    prepare (Callable[[List[Words]], Any]): Makes what it takes out of words, documents or tensors;
+        not timed.
     run (Callable[[Any], Any]): Tags one batch.
     parameters (int): Numbers in it.
     """
@@ -49,11 +50,13 @@ class Sources:
     student (Path): A pipeline with an `ner_student`.
     spacy_pipeline (str): A pipeline with a `tok2vec` and an `ner`, name or folder.
     wordpieces (Optional[Path]): A folder with a tokenizer of BERT's; None for no transformers.
+    chosen (Tuple[str, ...]): Names of the systems that are wanted; all if empty.
     """
 
     student: Path
     spacy_pipeline: str
     wordpieces: Optional[Path]
+    chosen: Tuple[str, ...] = ()
 
     def systems(self) -> Dict[str, Callable[[], System]]:
         """RETURNS (Dict[str, Callable[[], System]]): What makes each system, by its name."""
@@ -68,7 +71,7 @@ class Sources:
                 found[name] = partial(transformer, folder, sizes)
                 found[f"{name} int8"] = partial(quantized_transformer, folder, sizes)
             found["BERT-large"] = partial(transformer, folder, BERT_LARGE)
-        return found
+        return {name: make for name, make in found.items() if name in (self.chosen or found)}
 
 
 def load(name: str, components: List[str]) -> Language:
@@ -134,9 +137,15 @@ def untrained(batches: List[List[Words]], n_labels: int) -> Dict[str, Callable[[
     for batch in batches:
         golds = [Doc(nlp.vocab, words=words) for words in batch]
         for gold in golds:
-            token = generator.randrange(len(gold))
-            gold.set_ents([Span(gold, token, token + 1, label=generator.choice(labels))])
-        examples.append([Example(Doc(nlp.vocab, words=gold_words(gold)), gold) for gold in golds])
+            start = generator.randrange(len(gold))
+            end = min(start + generator.choice((1, 2, 3)), len(gold))
+            gold.set_ents([Span(gold, start, end, label=generator.choice(labels))])
+        examples.append(
+            [
+                Example(Doc(nlp.vocab, words=words), gold)
+                for words, gold in zip(batch, golds, strict=True)
+            ]
+        )
     pipe.initialize(lambda: examples[0], nlp=nlp, labels=labels)
     chains = [pipe.predict_chain([example.reference for example in batch]) for batch in examples]
     optimizer = Adam(0.001)
@@ -154,13 +163,10 @@ def untrained(batches: List[List[Words]], n_labels: int) -> Dict[str, Callable[[
 
     def distill() -> None:
         for batch, chain in zip(examples, chains, strict=True):
-            pipe.distill(Teacher(chain), batch, drop=0.3, sgd=optimizer)
+            # A new chain each time, as a cache gives it, for a chain remembers what was computed.
+            pipe.distill(Teacher(replace(chain)), batch, drop=0.3, sgd=optimizer)
 
     return {"update": update, "distill": distill}
-
-
-def gold_words(doc: Doc) -> Words:
-    return [token.text for token in doc]
 
 
 def torch_tagger() -> System:
@@ -168,8 +174,8 @@ def torch_tagger() -> System:
     from torch_tagger import TorchTagger
 
     torch.manual_seed(0)
-    model = TorchTagger([f"word{number}" for number in range(50_000)], N_TAGS).eval()
-    return System(list, model, sum(weights.numel() for weights in model.parameters()))
+    model = TorchTagger(N_TAGS).eval()
+    return System(model.encode, model, sum(weights.numel() for weights in model.parameters()))
 
 
 def transformer(folder: str, sizes: Dict[str, int]) -> System:
@@ -181,10 +187,11 @@ def transformer(folder: str, sizes: Dict[str, int]) -> System:
     model = BertForTokenClassification(BertConfig(num_labels=N_TAGS, **sizes)).eval()
 
     @torch.inference_mode()
-    def run(sentences: List[Words]) -> None:
-        model(**encode(tokenizer, sentences, "pt")).logits.argmax(-1)
+    def run(encoded: Any) -> None:
+        model(**encoded).logits.argmax(-1)
 
-    return System(list, run, sum(weights.numel() for weights in model.parameters()))
+    prepare = partial(encode, tokenizer, tensors="pt")
+    return System(prepare, run, sum(weights.numel() for weights in model.parameters()))
 
 
 def quantized_transformer(folder: str, sizes: Dict[str, int]) -> System:
@@ -201,7 +208,7 @@ def quantized_transformer(folder: str, sizes: Dict[str, int]) -> System:
     config = BertConfig(num_labels=N_TAGS, attn_implementation="eager", **sizes)
     model = BertForTokenClassification(config).eval()
     model.config.return_dict = False
-    example = encode(tokenizer, [["one", "two"], ["three"]], "pt")
+    example = encode(tokenizer, [["one", "two"], ["three"]], tensors="pt")
     names = ["input_ids", "attention_mask", "token_type_ids"]
     with tempfile.TemporaryDirectory() as temporary:
         exported, quantized = (os.path.join(temporary, name) for name in ("full", "int8"))
@@ -219,14 +226,14 @@ def quantized_transformer(folder: str, sizes: Dict[str, int]) -> System:
         options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
         session = onnxruntime.InferenceSession(quantized, options)
 
-    def run(sentences: List[Words]) -> None:
-        encoded = encode(tokenizer, sentences, "np")
+    def run(encoded: Any) -> None:
         session.run(None, {name: encoded[name] for name in names})[0].argmax(-1)
 
-    return System(list, run, sum(weights.numel() for weights in model.parameters()))
+    prepare = partial(encode, tokenizer, tensors="np")
+    return System(prepare, run, sum(weights.numel() for weights in model.parameters()))
 
 
-def encode(tokenizer: Any, sentences: List[Words], tensors: str) -> Any:
+def encode(tokenizer: Any, sentences: List[Words], *, tensors: str) -> Any:
     return tokenizer(
         sentences,
         is_split_into_words=True,

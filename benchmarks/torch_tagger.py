@@ -1,31 +1,43 @@
 """The student's peer: an LSTM-CNN-CRF of the same shape, as it is commonly written with PyTorch.
 
-Words, cased shapes and characters are looked up in dictionaries, a batch is padded and packed,
-`torch.nn.LSTM` runs over it, and Viterbi steps through the padded scores. Its weights are random:
-speed does not depend on them.
+Embeddings of words, of what they look like and of their characters, `torch.nn.LSTM` over a packed
+batch, and Viterbi stepping through the padded scores. Its weights are random: speed does not depend
+on them. All words of a text have embeddings, which are chosen by hash.
 """
 
-from typing import Dict, List
+from typing import List, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
-SHAPES = 500
+WORDS, SHAPES, CHARACTERS = 50_000, 500, 256
 LONGEST_WORD = 30
+
+
+class Encoded(NamedTuple):
+    """A batch as tensors.
+
+    words, shapes (Tensor): (tokens,) rows of the embeddings.
+    characters (Tensor): (tokens, longest word) rows, 0 beyond a word.
+    lengths (Tensor): (sentences,)
+    """
+
+    words: Tensor
+    shapes: Tensor
+    characters: Tensor
+    lengths: Tensor
 
 
 class TorchTagger(nn.Module):
     """Embeddings and a character CNN, a two-layer BiLSTM, a linear layer, transition scores."""
 
-    def __init__(self, words: List[str], n_tags: int, word_width: int = 50) -> None:
+    def __init__(self, n_tags: int, word_width: int = 50) -> None:
         super().__init__()
-        self.words: Dict[str, int] = {word: i for i, word in enumerate(dict.fromkeys(words), 1)}
-        self.characters: Dict[str, int] = {}
-        self.word_vectors = nn.Embedding(len(self.words) + 1, word_width)
+        self.word_vectors = nn.Embedding(WORDS, word_width)
         # What the student's four hash tables hold, in one.
         self.shape_vectors = nn.Embedding(SHAPES, 64)
-        self.character_vectors = nn.Embedding(256, 16)
+        self.character_vectors = nn.Embedding(CHARACTERS, 16)
         self.convolution = nn.Conv1d(16, 64, kernel_size=3, padding=1)
         self.lstm = nn.LSTM(
             word_width + 64 + 64, 100, num_layers=2, bidirectional=True, batch_first=True
@@ -33,23 +45,27 @@ class TorchTagger(nn.Module):
         self.emissions = nn.Linear(200, n_tags)
         self.transitions = nn.Parameter(torch.randn(n_tags, n_tags))
 
-    def character_rows(self, word: str) -> Tensor:
-        numbers = self.characters
-        for character in word[:LONGEST_WORD]:
-            numbers.setdefault(character, 1 + len(numbers) % 255)
-        return torch.tensor([numbers[character] for character in word[:LONGEST_WORD]])
+    def encode(self, sentences: List[List[str]]) -> Encoded:
+        """RETURNS (Encoded): What `forward` takes."""
+        flat = [word for words in sentences for word in words]
+        characters = [
+            torch.tensor([1 + ord(character) % (CHARACTERS - 1) for character in word])
+            for word in (word[:LONGEST_WORD] for word in flat)
+        ]
+        return Encoded(
+            torch.tensor([hash(word.lower()) % WORDS for word in flat]),
+            torch.tensor([hash((word[:1], word[-3:])) % SHAPES for word in flat]),
+            pad_sequence(characters, batch_first=True),
+            torch.tensor([len(words) for words in sentences]),
+        )
 
     @torch.inference_mode()
-    def forward(self, sentences: List[List[str]]) -> List[Tensor]:
+    def forward(self, batch: Encoded) -> List[Tensor]:
         """Find each sentence's best tags."""
-        lengths = torch.tensor([len(words) for words in sentences])
-        flat = [word for words in sentences for word in words]
-        rows = torch.tensor([self.words.get(word.lower(), 0) for word in flat])
-        shapes = torch.tensor([hash((word[:1], word[-3:])) % SHAPES for word in flat])
-        characters = pad_sequence([self.character_rows(word) for word in flat], batch_first=True)
+        lengths, characters = batch.lengths, batch.characters
         responses = self.convolution(self.character_vectors(characters).transpose(1, 2))
         responses = responses.masked_fill((characters == 0)[:, None], float("-inf")).amax(2)
-        parts = (self.word_vectors(rows), self.shape_vectors(shapes), responses)
+        parts = (self.word_vectors(batch.words), self.shape_vectors(batch.shapes), responses)
         tokens = torch.cat(parts, dim=1).split(lengths.tolist())
         packed = pack_padded_sequence(
             pad_sequence(list(tokens), batch_first=True),

@@ -1,6 +1,5 @@
 """`python -m spacy distill-compact`."""
 
-import shutil
 from pathlib import Path
 from typing import Optional
 
@@ -10,6 +9,7 @@ from wasabi import msg
 
 from ..models.vector_table import NUMBERS
 from ..training.compact import compact
+from ..vectors.table import replace_pipeline
 
 
 @app.command("distill-compact")
@@ -44,10 +44,10 @@ def distill_compact_cli(
             )
         nlp = spacy.load(student)
         small = compact(nlp, rows=rows, numbers=numbers)
-        if found:
-            shutil.rmtree(output_path)
-        small.to_disk(output_path)
+        replace_pipeline(small, output_path)
     except (ValueError, OSError) as error:
         msg.fail(" ".join(str(error).split()), exits=1)
     size = sum(file.stat().st_size for file in output_path.rglob("*") if file.is_file()) / 1e6
     msg.good(f"Wrote {size:.1f} MB with {nlp.vocab.vectors.n_keys:,} words to {output_path}")
+    if small.vocab.vectors.n_keys:
+        msg.warn("The vocabulary was kept", "Other trained components may need its vectors")

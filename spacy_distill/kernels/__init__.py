@@ -6,15 +6,24 @@ SPACY_DISTILL_KERNELS chooses: `avx2`, `baseline` (compiled for any machine of t
 `numpy`; by default the first of them that there is.
 """
 
+import importlib
 import os
+import warnings
 from typing import Any, Optional
 
 import numpy
 
 compiled: Any
 try:
-    from . import compiled
-except ImportError:  # installed without a compiler
+    compiled = importlib.import_module(f"{__name__}.compiled")
+except ModuleNotFoundError:  # installed without a compiler
+    compiled = None
+except ImportError as error:
+    warnings.warn(
+        f"spacy-distill's compiled kernels cannot be loaded ({error}), so numpy does the work. "
+        "Install spacy-distill again on this machine.",
+        stacklevel=2,
+    )
     compiled = None
 
 CHOICES = (*(reversed(compiled.INSTRUCTION_SETS) if compiled else ()), "numpy")

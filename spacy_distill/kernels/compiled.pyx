@@ -62,7 +62,8 @@ def use_instruction_set(name):
 
 
 cdef class Sequences:
-    """Lengths of a ragged batch's sequences, in the form that the kernels take."""
+    """Lengths of a ragged batch's sequences, in the form that the kernels take. These raise
+    ValueError where arrays do not fit together."""
 
     cdef readonly Py_ssize_t n_tokens
     cdef Batch batch
@@ -76,7 +77,7 @@ cdef class Sequences:
         ends = numpy.cumsum(lengths)
         self.n_tokens = ends[len(ends) - 1] if len(ends) else 0
         starts = ends - lengths
-        order = numpy.argsort(-lengths, kind="stable")
+        order = numpy.argsort(-lengths, kind="stable").astype("int64")
         self.kept = (lengths, starts, order)
         self.batch.n_sequences = len(lengths)
         self.batch.lengths = _integers(lengths)
@@ -85,10 +86,10 @@ cdef class Sequences:
 
 
 def lstm_states(
-    const float[:, :, ::1] inputs,
+    const float[:, :, ::1] inputs not None,
     const int64_t[::1] rows,
-    Sequences sequences,
-    const float[:, :, ::1] U,
+    Sequences sequences not None,
+    const float[:, :, ::1] U not None,
     const float[::1] bias,
 ):
     """Run an LSTM in both directions.
@@ -129,7 +130,11 @@ def lstm_states(
     return states
 
 
-def lstm_forward(const float[:, :, ::1] inputs, Sequences sequences, const float[:, :, ::1] U):
+def lstm_forward(
+    const float[:, :, ::1] inputs not None,
+    Sequences sequences not None,
+    const float[:, :, ::1] U not None,
+):
     """Run an LSTM in both directions and keep what the way back needs.
 
     inputs (Floats3d): (tokens, 2, 4 * hidden) inputs to the gates of each direction.
@@ -160,11 +165,11 @@ def lstm_forward(const float[:, :, ::1] inputs, Sequences sequences, const float
 
 
 def lstm_backward(
-    const float[:, ::1] d_states,
-    const float[:, :, ::1] gates,
-    const float[:, :, ::1] cells,
-    Sequences sequences,
-    const float[:, :, ::1] U,
+    const float[:, ::1] d_states not None,
+    const float[:, :, ::1] gates not None,
+    const float[:, :, ::1] cells not None,
+    Sequences sequences not None,
+    const float[:, :, ::1] U not None,
 ):
     """Go back through `lstm_forward`.
 
@@ -193,15 +198,15 @@ def lstm_backward(
 
 
 def viterbi(
-    const float[:, ::1] emissions,
-    Sequences sequences,
-    const float[:, ::1] transitions,
-    const float[::1] start,
-    const float[::1] end,
+    const float[:, ::1] emissions not None,
+    Sequences sequences not None,
+    const float[:, ::1] transitions not None,
+    const float[::1] start not None,
+    const float[::1] end not None,
 ):
     """Find the best tag sequence of each sequence.
 
-    emissions (Floats2d): (tokens, tags) scores.
+    emissions (Floats2d): (tokens, tags) scores; -inf marks what is impossible, NaN has no meaning.
     sequences (Sequences): The batch.
     transitions (Floats2d): (tags, tags) scores, from row to column.
     start, end (Floats1d): (tags,) scores of the first and the last tag.
@@ -237,6 +242,3 @@ cdef _check(bint holds, str expected):
     if not holds:
         raise ValueError(f"The arrays of a kernel do not fit together: expected {expected}.")
 
-
-if has_avx2():
-    use_instruction_set("avx2")

@@ -31,8 +31,8 @@ struct LstmInput {
     int hidden;
 };
 
-// states (tokens, 2, hidden); for training also gates (tokens, 2, 4 * hidden), open, and
-// cells (tokens, 2, hidden), else null.
+// states (tokens, 2, hidden); for training also gates (tokens, 2, 4 * hidden), after
+// their logistic functions and tanh, and cells (tokens, 2, hidden), else null.
 struct LstmOutput {
     float* states;
     float* gates;

@@ -1,3 +1,7 @@
+#ifdef __FAST_MATH__
+#error "exponential() rounds by adding and taking away, and NaN has to stay: no -ffast-math."
+#endif
+
 // LANES numbers at a time, as many as a register holds. The vector types are GCC's and clang's.
 
 typedef float Vector __attribute__((vector_size(4 * LANES)));
@@ -5,8 +9,8 @@ typedef int32_t IntVector __attribute__((vector_size(4 * LANES)));
 
 #define INLINE static inline __attribute__((always_inline))
 
-// Numbers that go when the block ends. std::vector's functions would be shared by all instruction
-// sets, and the linker might choose those that this machine has not.
+// Numbers that are freed when the block ends. No std::vector: its functions have the same names in
+// all instruction sets, and the linker might choose the ones that this machine cannot run.
 class Buffer {
 public:
     explicit Buffer(size_t size) : numbers(new float[size]()), size(size) {}
@@ -49,7 +53,6 @@ INLINE void store_some(float* to, Vector v, int n) {
     for (int lane = 0; lane < n; ++lane) to[lane] = v[lane];
 }
 
-// Lanes are compared one by one, so a NaN stays a NaN.
 INLINE Vector at_least(Vector x, float bound) { return x < bound ? filled(bound) : x; }
 INLINE Vector at_most(Vector x, float bound) { return x > bound ? filled(bound) : x; }
 
@@ -72,7 +75,7 @@ INLINE Vector exponential(Vector x) {
     std::memcpy(&exponent, &shifted, sizeof exponent);
     bits += exponent << 23;
     std::memcpy(&p, &bits, sizeof p);
-    return p;
+    return x == x ? p : x;
 }
 
 INLINE Vector logistic(Vector x) { return 1.f / (1.f + exponential(-x)); }

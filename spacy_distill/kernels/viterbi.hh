@@ -45,7 +45,7 @@ static void viterbi(const ChainScores& chain, int64_t* tags) {
         int64_t* best_tags = tags + batch.starts[s];
         for (int64_t t = 0; t < length; ++t, emissions += size) {
             float* here = scores + t * padded;
-            const float* before = here - padded;
+            const float* before = t ? here - padded : nullptr;
             if (t) best_arrivals(before, from, size, padded, here);
             Vector peak = nothing;
             for (int j = 0; j < padded; j += LANES) {

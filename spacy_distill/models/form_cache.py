@@ -79,8 +79,9 @@ class FormCache:
         """Start empty.
 
         width (int): Numbers in a row.
-        max_bytes (int): The most that the table takes. When it is full, the half that was not
-            asked for lately is dropped.
+        max_bytes (int): The most that the kept rows take. When there is no more room, the half
+            that was not asked for lately is dropped; a call with more forms than there is room
+            for is answered, and nothing of it is kept.
         """
         _CACHES.add(self)
         self.capacity = max(max_bytes // (4 * width), 1)

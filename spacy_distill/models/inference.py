@@ -20,8 +20,9 @@ from .recurrence import read
 from .windows import cut_windows
 from .word_forms import WordForms
 
-# Tokens that are read together: inputs to gates take 3 kB for each in the default student.
-AT_ONCE = 8192
+# Tokens that are read together: inputs to gates take 3 kB for each in the default student, and
+# their word forms should fit into the cache.
+AT_ONCE = 4096
 
 
 class _Layer(NamedTuple):
@@ -58,6 +59,7 @@ class Encoder:
         self._cache = FormCache(self._layers[0].W.shape[1])
         self._vectors, self._data = vocab.vectors, vocab.vectors.data
         self._n_keys = vocab.vectors.n_keys
+        self._tables = [(node, node.attrs["table"]) for node in nodes if "table" in node.attrs]
         self._parameters = [
             (node, name, node.get_param(name))
             for node in nodes
@@ -73,6 +75,7 @@ class Encoder:
             and vocab.vectors is self._vectors
             and vocab.vectors.data is self._data
             and vocab.vectors.n_keys == self._n_keys
+            and all(node.attrs["table"] is table for node, table in self._tables)
             and all(node.get_param(name) is array for node, name, array in self._parameters)
         )
 
@@ -83,14 +86,13 @@ class Encoder:
         RETURNS (Floats2d): (tokens, 2 * hidden) states of the last layer.
         """
         forms = numpy.concatenate([doc.to_array(ORTH) for doc in docs])
-        table, rows = self._cache.look_up(forms, self._gates)
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         windows = cut_windows(lengths)
-        if len(rows) <= AT_ONCE and len(windows.lengths) == len(lengths):
-            return self._encode(table, rows, lengths)
-        rows = rows[windows.rows]
+        if len(forms) <= AT_ONCE and len(windows.lengths) == len(lengths):
+            return self._encode(forms, lengths)
+        forms = forms[windows.rows]
         # Windows of about the same length together, so that they end together.
-        states = numpy.empty((len(rows), 2 * len(self._layers[0].U[0])), dtype="float32")
+        states = numpy.empty((len(forms), 2 * len(self._layers[0].U[0])), dtype="float32")
         ends = numpy.cumsum(windows.lengths)
         order = numpy.argsort(windows.lengths, kind="stable")
         group = numpy.cumsum(windows.lengths[order]) // AT_ONCE
@@ -98,11 +100,12 @@ class Encoder:
             places = numpy.concatenate(
                 [numpy.arange(ends[i] - windows.lengths[i], ends[i]) for i in members]
             )
-            states[places] = self._encode(table, rows[places], windows.lengths[members])
+            states[places] = self._encode(forms[places], windows.lengths[members])
         return states[windows.kept]
 
-    def _encode(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
-        """RETURNS (Floats2d): (rows, 2 * hidden) states of windows of these lengths."""
+    def _encode(self, forms: Ints1d, lengths: Ints1d) -> Floats2d:
+        """RETURNS (Floats2d): (forms, 2 * hidden) states of windows of these lengths."""
+        table, rows = self._cache.look_up(forms, self._gates)
         first, *others = self._layers
         states = read(table, lengths, first.U, rows=rows)
         for layer in others:

@@ -6,6 +6,7 @@ step together, in the packed order of `chain/packing.py`: each step is a few cal
 
 from typing import Any, Callable, Optional, Tuple
 
+import numpy
 from thinc.api import get_array_module
 from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d
 
@@ -64,24 +65,23 @@ def _run_compiled(compiled: Any, inputs: Floats2d, lengths: Ints1d, U: Floats3d)
     states, gates, cells = compiled.lstm_forward(_by_direction(inputs), sequences, U)
 
     def backprop(d_states: Floats2d) -> Tuple[Floats2d, Floats3d]:
-        xp = get_array_module(d_states)
-        d_states = xp.ascontiguousarray(d_states)
+        d_states = numpy.ascontiguousarray(d_states)
         d_gates = compiled.lstm_backward(d_states, gates, cells, sequences, U)
         hidden = U.shape[1]
         # Of one sequence's end and the next one's beginning, neither is the other's state before.
-        inside = xp.ones(len(states), dtype=bool)
+        inside = numpy.ones(len(states), dtype=bool)
         starts = (lengths.cumsum() - lengths)[lengths > 0]
         inside[starts] = False
-        after = xp.flatnonzero(inside)
+        after = numpy.flatnonzero(inside)
         ahead = states[after - 1, :hidden].T @ d_gates[after, 0]
         back = states[after, hidden:].T @ d_gates[after - 1, 1]
-        return d_gates.reshape(len(states), 8 * hidden), xp.stack((ahead, back))
+        return d_gates.reshape(len(states), 8 * hidden), numpy.stack((ahead, back))
 
     return states, backprop
 
 
 def _by_direction(inputs: Floats2d) -> Floats3d:
-    return inputs.reshape(len(inputs), 2, inputs.shape[1] // 2)
+    return numpy.ascontiguousarray(inputs).reshape(len(inputs), 2, inputs.shape[1] // 2)
 
 
 def _run_packed(inputs: Floats2d, lengths: Ints1d, U: Floats3d):

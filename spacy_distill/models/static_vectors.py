@@ -16,7 +16,7 @@ def static_vectors() -> Model[WordForms, Floats2d]:
 
     The vectors are neither trained nor projected: the layer after this one does that. They are the
     vocabulary's, or those of a `VectorTable` in the attribute `table`. Without either the output
-    has no columns. `nO` is set at initialization.
+    has no columns. `nO` is set at initialization, which prefers the vocabulary's.
     """
     return Model("static_vectors", forward, init=init, dims={"nO": None}, attrs={"table": None})
 
@@ -66,6 +66,11 @@ def _keys(forms: WordForms, attribute: int) -> Ints1d:
 
 
 def init(model: Model[WordForms, Floats2d], X=None, Y=None) -> None:
-    model.attrs["table"] = None
-    if X is not None:
-        model.set_dim("nO", X.vocab.vectors.shape[1], force=True)
+    if X is None:
+        return
+    width = X.vocab.vectors.shape[1]
+    if width or model.attrs["table"] is None:
+        model.attrs["table"] = None
+    else:
+        width = model.attrs["table"]["data"].shape[1]
+    model.set_dim("nO", width, force=True)

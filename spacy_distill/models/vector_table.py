@@ -40,7 +40,8 @@ def vector_table(
     keys, places = items[:, 0], items[:, 1].astype("int64")
     if rows is not None and rows < len(data):
         nearest = most_similar_rows(data[rows:], data[:rows])
-        places = numpy.where(places < rows, places, nearest[places - rows])
+        dropped = places >= rows
+        places[dropped] = nearest[places[dropped] - rows]
         data = data[:rows]
     table = {"keys": keys, "rows": places.astype("uint16" if len(data) <= 2**16 else "uint32")}
     if numbers != "int8":

@@ -63,8 +63,8 @@ def _read_tags(docs: List[Doc], tags: BiluoTags) -> Ints1d:
     ends = entity & ~numpy.append(iob[1:] == _INSIDE, False)
     ends[last] = entity[last]
     prefix = numpy.select([begins & ends, begins, ends], [PREFIXES.index(p) for p in "UBL"], 1)
-    strings = docs[0].vocab.strings
     for key in numpy.unique(types[entity]).tolist():
         rows = entity & (types == key)
-        numbers[rows] = tags.first_tag(strings[key]) + prefix[rows]
+        first_doc = docs[int(numpy.searchsorted(last, rows.argmax()))]
+        numbers[rows] = tags.first_tag(first_doc.vocab.strings[key]) + prefix[rows]
     return numbers

@@ -25,20 +25,20 @@ def compact(nlp: Language, *, rows: Optional[int] = None, numbers: str = "int8")
         vocabulary is as it was, for they may need it.
     RAISES (ValueError): No component has use for the vectors, or there are none.
     """
-    if not any(_vector_layers(pipe) for _, pipe in nlp.pipeline):
+    if not any(_vector_layers(pipe) for _, pipe in nlp.components):
         raise ValueError(
             "No component looks words up in the vocabulary's vectors: found "
-            f"{', '.join(nlp.pipe_names) or 'no components'}, expected a `ner_student` with word "
-            "vectors that has not been made compact yet."
+            f"{', '.join(nlp.component_names) or 'no components'}, expected a `ner_student` with "
+            "word vectors that has not been made compact yet."
         )
     table = vector_table(nlp.vocab.vectors, rows=rows, numbers=numbers)
     small = load_model_from_config(nlp.config, disable=nlp.disabled)
     small.vocab.lookups = nlp.vocab.lookups
     small.from_bytes(nlp.to_bytes(exclude=["vocab"]))
-    for _, pipe in small.pipeline:
+    for _, pipe in small.components:
         for layer in _vector_layers(pipe):
             layer.attrs["table"] = table
-    if any(isinstance(p, TrainablePipe) and not isinstance(p, ChainNER) for _, p in nlp.pipeline):
+    if any(isinstance(p, TrainablePipe) and not isinstance(p, ChainNER) for _, p in nlp.components):
         small.vocab.from_bytes(nlp.vocab.to_bytes())
     return small
 

@@ -64,6 +64,15 @@ def write_pipeline(nlp: Language, output: Path) -> None:
     RAISES (ValueError): Something else is there.
     """
     require_replaceable(output)
+    replace_pipeline(nlp, output)
+
+
+def replace_pipeline(nlp: Language, output: Path) -> None:
+    """Save a pipeline in the place of what is there: that is kept until all is written.
+
+    nlp (Language): The pipeline.
+    output (Path): The folder.
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as temporary:
         written = Path(temporary) / output.name

@@ -11,6 +11,7 @@ from thinc.api import Adam
 
 from spacy_distill.models import lstm_cnn, windows
 from spacy_distill.models.lstm_cnn import LSTMCNN
+from spacy_distill.models.vector_table import vector_table
 from tests.models.batches import WORDS, add_vectors, make_docs
 
 pytestmark = pytest.mark.usefixtures("each_kernel")
@@ -66,7 +67,7 @@ def learn(model, docs):
 
 
 CHANGES = ["update", "bytes", "dict", "initialize", "set_param", "inner bytes"]
-CHANGES += ["vectors", "data", "new vector", "vocab"]
+CHANGES += ["vectors", "data", "new vector", "vocab", "table"]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -92,6 +93,9 @@ def test_what_was_kept_is_forgotten_when_something_changes(model, vocab, change)
             other = layer.copy()
             other.set_param("W", layer.get_param("W") * 2)
             layer.from_bytes(other.to_bytes())
+    elif change == "table":
+        (layer,) = (node for node in model.walk() if node.name == "static_vectors")
+        layer.attrs["table"] = vector_table(vocab.vectors, rows=1)
     elif change == "data":
         vocab.vectors.data = vocab.vectors.data * 2
     elif change == "new vector":

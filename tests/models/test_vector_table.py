@@ -30,9 +30,13 @@ def test_forms_have_the_vocabularys_vectors(numbers, words, vocab):
     assert (numpy.abs(found - expected) <= TOLERANCE[numbers] * largest).all()
     again = static_vectors().from_bytes(model.to_bytes())
     assert_array_equal(again.predict(forms), found)
-    # What is initialized anew looks into the vocabulary again.
+    # What is initialized anew keeps it, and looks into the vocabulary if that has vectors.
     model.initialize(X=forms)
-    assert model.predict(forms).shape == (len(forms), 0)
+    assert_array_equal(model.predict(forms), found)
+    add_vectors(vocab, words=words, width=2)
+    static_vectors().initialize(X=forms)
+    model.initialize(X=forms)
+    assert model.predict(forms).shape == (len(forms), 2)
 
 
 def test_words_of_rows_that_are_dropped_get_the_most_similar_one():
@@ -43,6 +47,18 @@ def test_words_of_rows_that_are_dropped_get_the_most_similar_one():
     assert len(table["data"]) == 2 and table["rows"].dtype == "uint16"
     found = look_up(table, numpy.asarray([40, 10, 20, 70, 30, 99], dtype="uint64"))
     assert_allclose(found, [[1, 0], [0, 2], [0, 2], [0, 2], [1, 0], [0, 0]])
+
+
+@pytest.mark.parametrize("rows", range(1, 12))
+def test_any_number_of_vectors_may_be_kept(rows, rng):
+    data = rng.normal(size=(10, 4)).astype("float32")
+    table = vector_table(Vectors(data=data, keys=range(1, 11)), rows=rows, numbers="float32")
+    assert len(table["data"]) == min(rows, 10)
+    found = look_up(table, numpy.arange(1, 11, dtype="uint64"))
+    assert_array_equal(found[:rows], data[:rows])
+    for vector, kept in zip(data[rows:], found[rows:], strict=True):
+        similarity = data[:rows] @ vector / numpy.linalg.norm(data[:rows], axis=1)
+        assert_array_equal(kept, data[similarity.argmax()])
 
 
 def test_large_tables_have_wide_row_numbers():

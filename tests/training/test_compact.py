@@ -96,6 +96,21 @@ def test_the_vocabulary_stays_where_other_trained_components_need_it():
     assert small(TEXT)[0].tag_ == nlp(TEXT)[0].tag_ == "lake"
 
 
+def test_disabled_components_count(tmp_path):
+    nlp = make_student()
+    tagger = nlp.add_pipe("tagger")
+    doc = Doc(nlp.vocab, words=["a"], tags=["lake"])
+    tagger.initialize(lambda: [spacy.training.Example(doc, doc)], nlp=nlp)
+    nlp.disable_pipe("tagger")
+    small = compact(nlp)
+    assert small.disabled == ["tagger"] and small.vocab.vectors.n_keys == len(WORDS)
+    nlp.disable_pipe("ner_student")
+    compact(nlp).to_disk(tmp_path)
+    again = spacy.load(tmp_path)
+    again.enable_pipe("ner_student")
+    assert posteriors(again).shape == (len(WORDS), 5)
+
+
 def test_what_cannot_be_made_smaller_is_refused():
     with pytest.raises(ValueError, match="found ner_student, expected"):
         compact(make_student(words=[]))

@@ -1,0 +1,68 @@
+"""Which kernels are used, and what happens where there are none."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from spacy_distill import kernels
+
+
+def in_a_process(code, **environment):
+    """RETURNS (CompletedProcess): Code run where nothing else chooses."""
+    inherited = {k: v for k, v in os.environ.items() if k != "SPACY_DISTILL_KERNELS"}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def test_a_choice_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match=r"no kernels 'sse9' here: choose of .*numpy"):
+        kernels.use("sse9")
+
+
+@pytest.mark.parametrize("choice", kernels.CHOICES)
+def test_the_environment_chooses(choice):
+    code = "from spacy_distill import kernels; print(kernels.in_use)"
+    assert in_a_process(code, SPACY_DISTILL_KERNELS=choice).stdout.strip() == choice
+
+
+def test_the_best_is_used_by_default():
+    code = "from spacy_distill import kernels; print(kernels.in_use == kernels.CHOICES[0])"
+    assert in_a_process(code).stdout.strip() == "True"
+
+
+HIDE = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name == "spacy_distill.kernels.compiled":
+            raise {error}
+
+sys.meta_path.insert(0, Hidden())
+from spacy_distill import kernels
+from spacy_distill.chain import LinearChain
+import numpy
+
+size = numpy.zeros(3, dtype="float32")
+chain = LinearChain(numpy.eye(3, dtype="float32"), [3], numpy.zeros((3, 3), "f"), size, size)
+print(kernels.CHOICES, kernels.in_use, chain.argmax().tolist())
+"""
+NUMPY = "('numpy',) numpy [0, 1, 2]"
+
+
+def test_without_a_compiler_numpy_does_the_work():
+    done = in_a_process(HIDE.format(error="ModuleNotFoundError(name, name=name)"))
+    assert done.stdout.strip() == NUMPY and "cannot be loaded" not in done.stderr
+
+
+def test_kernels_that_cannot_be_loaded_are_told():
+    done = in_a_process(HIDE.format(error="ImportError('no GLIBCXX')"))
+    assert done.stdout.strip() == NUMPY
+    assert "kernels cannot be loaded (no GLIBCXX)" in done.stderr
