@@ -85,6 +85,8 @@ def draw_picture(results: Result, path: Path) -> None:
     from matplotlib import pyplot
 
     shown = {n: s["batches"] for n, s in results["threads"].items() if "batches" in s}
+    if not shown:
+        return
     figure, plots = pyplot.subplots(
         1, len(shown), figsize=(5.2 * len(shown) + 1.2, 4.6), sharey=True, squeeze=False
     )
