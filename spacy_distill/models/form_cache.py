@@ -8,8 +8,8 @@ from weakref import WeakSet
 import numpy
 from thinc.types import Floats2d, Ints1d
 
-# 3,900 forms of the default student, so that it takes less memory than en_core_web_sm. With more it
-# is hardly faster: docs/performance.md.
+# 3,900 forms of the default student, so that a process takes no more memory than with
+# en_core_web_sm (docs/performance.md). More would be faster where a text has many forms.
 MAX_BYTES = 12 * 2**20
 
 
