@@ -3,8 +3,6 @@
 python scripts/make_vectors.py assets/pretrained/glove assets/vectors --lang en --rows 50000
 """
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Annotated, List, Optional, Set, Tuple
 
@@ -19,6 +17,7 @@ from thinc.types import Floats2d
 from wasabi import msg
 
 from spacy_distill.models.vector_table import most_similar_rows
+from spacy_distill.vectors.table import replace_pipeline
 
 
 def read_glove(folder: Path) -> Tuple[List[str], Floats2d]:
@@ -89,7 +88,7 @@ def make_vectors(
 
 
 def write_pipeline(nlp: Language, output: Path) -> None:
-    """Save a pipeline, so that there is never half of one.
+    """Save a pipeline.
 
     nlp (Language): The pipeline.
     output (Path): The folder to write; a pipeline that is there already is replaced.
@@ -100,13 +99,7 @@ def write_pipeline(nlp: Language, output: Path) -> None:
             f"{output}: found something that is not a pipeline, expected nothing or a pipeline to "
             "replace, remove it or choose another path"
         )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as temporary:
-        written = Path(temporary) / output.name
-        nlp.to_disk(written)
-        if output.exists():
-            shutil.rmtree(output)
-        written.rename(output)
+    replace_pipeline(nlp, output)
 
 
 def main(

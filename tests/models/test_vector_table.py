@@ -34,7 +34,6 @@ def test_forms_have_the_vocabularys_vectors(numbers, words, vocab):
     model.initialize(X=forms)
     assert_array_equal(model.predict(forms), found)
     add_vectors(vocab, words=words, width=2)
-    static_vectors().initialize(X=forms)
     model.initialize(X=forms)
     assert model.predict(forms).shape == (len(forms), 2)
 
