@@ -23,7 +23,6 @@ import typer
 
 BATCH_SIZES = (1, 32, 64, 128)
 STREAMS = (10_000, 100_000, 1_000_000)
-SECTIONS = ("batches", "documents", "text", "parallel", "streams", "training", "memory")
 Words = List[str]
 Result = Dict[str, Any]
 # Words a second, and milliseconds a document.
@@ -282,6 +281,17 @@ def memory_section(sources: Any, sentences: List[Words], rounds: int, seconds: f
     return peaks
 
 
+SECTIONS: Dict[str, Callable[..., Result]] = {
+    "batches": batches_section,
+    "documents": documents_section,
+    "text": text_section,
+    "parallel": parallel_section,
+    "streams": streams_section,
+    "training": training_section,
+    "memory": memory_section,
+}
+
+
 def peak_memory(sources: Any, sentences: List[Words], name: str) -> float:
     """RETURNS (float): MB (10**6 bytes)."""
     import psutil
@@ -363,12 +373,12 @@ def main(
         import torch
 
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-        section = globals()[f"{worker}_section"]
-        if worker in ("text", "parallel"):
-            print(json.dumps(section(sources, documents, rounds, seconds)))
-        else:
-            words = read_sentences(documents if worker == "documents" else sentences)
-            print(json.dumps(section(sources, words, rounds, seconds)))
+        given = {
+            "documents": lambda: read_sentences(documents),
+            "text": lambda: documents,
+            "parallel": lambda: documents,
+        }.get(worker, lambda: read_sentences(sentences))
+        print(json.dumps(SECTIONS[worker](sources, given(), rounds, seconds)))
         return
     output.mkdir(parents=True, exist_ok=True)
     path = output / "speed.json"

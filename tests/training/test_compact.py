@@ -120,8 +120,8 @@ def test_what_cannot_be_made_smaller_is_refused():
         compact(spacy.blank("en"))
 
 
-def test_documents_of_the_pipeline_are_annotated_and_saved(tmp_path):
+def test_it_is_the_same_as_bytes():
     small = compact(make_student())
-    doc = small(Doc(small.vocab, words=WORDS))
-    assert doc.has_annotation("ENT_IOB")
-    assert small.from_bytes(small.to_bytes())(TEXT).text == TEXT
+    assert small(Doc(small.vocab, words=WORDS)).has_annotation("ENT_IOB")
+    again = spacy.util.load_model_from_config(small.config).from_bytes(small.to_bytes())
+    assert_allclose(posteriors(again), posteriors(small))
