@@ -14,10 +14,12 @@ namespace {
 constexpr int LANES = 8;
 #include "simd.hh"
 #include "lstm.hh"
+#include "stack.hh"
 #include "viterbi.hh"
 }  // namespace
 
-const Kernels avx2_kernels = {lstm_forward, lstm_backward, viterbi};
+const Kernels avx2_kernels = {lstm_forward, lstm_backward, stack_new,
+                                stack_delete, stack_read,    viterbi};
 
 }  // namespace spacy_distill
 

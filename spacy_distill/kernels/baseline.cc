@@ -6,10 +6,12 @@ namespace {
 constexpr int LANES = 4;
 #include "simd.hh"
 #include "lstm.hh"
+#include "stack.hh"
 #include "viterbi.hh"
 }  // namespace
 
-const Kernels baseline_kernels = {lstm_forward, lstm_backward, viterbi};
+const Kernels baseline_kernels = {lstm_forward, lstm_backward, stack_new,
+                                 stack_delete, stack_read,    viterbi};
 
 bool has_avx2() {
 #if defined(__x86_64__)

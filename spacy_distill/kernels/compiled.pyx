@@ -2,6 +2,7 @@
 """The kernels as Python functions over numpy arrays. Each lets other threads run meanwhile."""
 
 from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
 
 import numpy
 
@@ -16,15 +17,23 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
     cdef struct LstmInput:
         Batch batch
         const float* inputs
-        const int64_t* rows
         const float* U
-        const float* bias
         int hidden
 
     cdef struct LstmOutput:
         float* states
         float* gates
         float* cells
+
+    cdef struct LayerWeights:
+        const float* U
+        const float* W
+        const float* bias
+
+    cdef struct StackInput:
+        Batch batch
+        const float* table
+        const int64_t* rows
 
     cdef struct ChainScores:
         Batch batch
@@ -38,11 +47,17 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
     ctypedef void (*lstm_backward_type)(
         const LstmInput&, const LstmOutput&, const float*, float*
     ) except +
+    ctypedef void* (*stack_new_type)(const LayerWeights*, int, int) except +
+    ctypedef void (*stack_delete_type)(void*)
+    ctypedef void (*stack_read_type)(const void*, const StackInput&, float*) except +
     ctypedef void (*viterbi_type)(const ChainScores&, int64_t*) except +
 
     cdef struct Kernels:
         lstm_forward_type lstm_forward
         lstm_backward_type lstm_backward
+        stack_new_type stack_new
+        stack_delete_type stack_delete
+        stack_read_type stack_read
         viterbi_type viterbi
 
     const Kernels baseline_kernels
@@ -59,6 +74,11 @@ def use_instruction_set(name):
     global KERNELS
     _check(name in INSTRUCTION_SETS, f"one of the instruction sets {INSTRUCTION_SETS}")
     KERNELS = &avx2_kernels if name == "avx2" else &baseline_kernels
+
+
+def in_use():
+    """RETURNS (str): Which one of INSTRUCTION_SETS is used."""
+    return "avx2" if KERNELS == &avx2_kernels else "baseline"
 
 
 cdef class Sequences:
@@ -85,49 +105,79 @@ cdef class Sequences:
         self.batch.order = _integers(order)
 
 
-def lstm_states(
-    const float[:, :, ::1] inputs not None,
-    const int64_t[::1] rows,
-    Sequences sequences not None,
-    const float[:, :, ::1] U not None,
-    const float[::1] bias,
-):
-    """Run an LSTM in both directions.
+cdef class Stack:
+    """Layers of bidirectional LSTMs above one another, their weights packed for the instruction set
+    that was in use."""
 
-    inputs (Floats3d): (rows, 2, 4 * hidden) inputs to the gates of each direction.
-    rows (Optional[Ints1d]): (tokens,) int64, the row of each token's inputs; None if each has its
-        own.
-    sequences (Sequences): The batch.
-    U (Floats3d): (2, hidden, 4 * hidden) states to gates.
-    bias (Optional[Floats1d]): (8 * hidden,) added to all inputs.
-    RETURNS (Floats2d): (tokens, 2 * hidden) states, both directions side by side.
-    """
-    cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
-    cdef Py_ssize_t token
-    _check_weights(inputs, U)
-    if rows is None:
-        _check(inputs.shape[0] == n_tokens, "a row of inputs for each token")
-    else:
+    cdef readonly str instruction_set
+    cdef const Kernels* kernels
+    cdef void* packed
+    cdef int hidden
+
+    def __init__(self, layers):
+        """layers (Sequence[Tuple[Floats3d, Floats2d, Floats1d]]): Of each layer U (2, hidden, 4 *
+        hidden), states to gates, W (2 * hidden, 8 * hidden), the states below to the gates of both
+        directions, and b (8 * hidden,); W and b of the first are not looked at."""
+        cdef const float[:, :, ::1] U
+        cdef const float[:, ::1] W
+        cdef const float[::1] b
+        cdef Py_ssize_t number, n_layers = len(layers)
+        _check(n_layers > 0, "a layer")
+        self.hidden = layers[0][0].shape[1]
+        self.kernels = KERNELS
+        self.instruction_set = in_use()
+        cdef LayerWeights* weights = <LayerWeights*>calloc(n_layers, sizeof(LayerWeights))
+        if not weights:
+            raise MemoryError()
+        try:
+            for number in range(n_layers):
+                U, W, b = layers[number]
+                _check(U.shape[0] == 2 and U.shape[1] == self.hidden, "as many states in all layers")
+                _check(U.shape[2] == 4 * self.hidden, "recurrent weights of four gates")
+                weights[number].U = &U[0, 0, 0]
+                if number:
+                    _check(W is not None and b is not None, "weights of the states below")
+                    _check(W.shape[0] == 2 * self.hidden, "weights of the states below")
+                    _check(W.shape[1] == 8 * self.hidden, "weights of both directions' gates")
+                    _check(b.shape[0] == 8 * self.hidden, "a bias a gate")
+                    weights[number].W = &W[0, 0]
+                    weights[number].bias = &b[0]
+            self.packed = self.kernels.stack_new(weights, n_layers, self.hidden)
+        finally:
+            free(weights)
+
+    def __dealloc__(self):
+        if self.packed:
+            self.kernels.stack_delete(self.packed)
+
+    def read(
+        self,
+        const float[:, ::1] table not None,
+        const int64_t[::1] rows not None,
+        Sequences sequences not None,
+    ):
+        """Find the last layer's states.
+
+        table (Floats2d): (rows, 8 * hidden) inputs to the first layer's gates.
+        rows (Ints1d): (tokens,) int64, each token's row of the table.
+        sequences (Sequences): The batch.
+        RETURNS (Floats2d): (tokens, 2 * hidden) states, both directions side by side.
+        """
+        cdef Py_ssize_t token, n_tokens = sequences.n_tokens
         _check(rows.shape[0] == n_tokens, "a row number for each token")
+        _check(table.shape[1] == 8 * self.hidden, "inputs to the gates of both directions")
         for token in range(n_tokens):
-            if rows[token] < 0 or rows[token] >= inputs.shape[0]:
-                _check(False, "rows of the inputs")
-    _check(bias is None or bias.shape[0] == 8 * hidden, "a bias a gate")
-    states = numpy.empty((n_tokens, 2 * hidden), dtype="float32")
-    cdef float[:, ::1] states_view = states
-    if not n_tokens:
+            if rows[token] < 0 or rows[token] >= table.shape[0]:
+                _check(False, "rows of the table")
+        states = numpy.empty((n_tokens, 2 * self.hidden), dtype="float32")
+        cdef float[:, ::1] states_view = states
+        if not n_tokens:
+            return states
+        cdef StackInput given = StackInput(sequences.batch, &table[0, 0], &rows[0])
+        cdef float* result = &states_view[0, 0]
+        with nogil:
+            self.kernels.stack_read(self.packed, given, result)
         return states
-    cdef LstmInput given = LstmInput(
-        sequences.batch, &inputs[0, 0, 0], NULL, &U[0, 0, 0], NULL, hidden
-    )
-    if rows is not None:
-        given.rows = &rows[0]
-    if bias is not None:
-        given.bias = &bias[0]
-    cdef LstmOutput output = LstmOutput(&states_view[0, 0], NULL, NULL)
-    with nogil:
-        KERNELS.lstm_forward(given, output)
-    return states
 
 
 def lstm_forward(
@@ -153,9 +203,7 @@ def lstm_forward(
     cdef float[:, :, ::1] gates_view = gates, cells_view = cells
     if not n_tokens:
         return states, gates, cells
-    cdef LstmInput given = LstmInput(
-        sequences.batch, &inputs[0, 0, 0], NULL, &U[0, 0, 0], NULL, hidden
-    )
+    cdef LstmInput given = LstmInput(sequences.batch, &inputs[0, 0, 0], &U[0, 0, 0], hidden)
     cdef LstmOutput output = LstmOutput(
         &states_view[0, 0], &gates_view[0, 0, 0], &cells_view[0, 0, 0]
     )
@@ -187,7 +235,7 @@ def lstm_backward(
     cdef float[:, :, ::1] d_gates_view = d_gates
     if not n_tokens:
         return d_gates
-    cdef LstmInput given = LstmInput(sequences.batch, NULL, NULL, &U[0, 0, 0], NULL, hidden)
+    cdef LstmInput given = LstmInput(sequences.batch, NULL, &U[0, 0, 0], hidden)
     # The kernel reads what it does not change.
     cdef LstmOutput kept = LstmOutput(NULL, <float*>&gates[0, 0, 0], <float*>&cells[0, 0, 0])
     cdef const float* gradient = &d_states[0, 0]

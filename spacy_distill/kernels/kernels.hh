@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <new>
 
 namespace spacy_distill {
 
@@ -18,25 +19,36 @@ struct Batch {
     int64_t n_sequences;
 };
 
-// inputs (rows, 2, 4 * hidden): what the gates (input, forget, output, candidate) of the forward
-// and of the backward direction get from below; rows (tokens,): the row of each token, its own
-// number if null; U (2, hidden, 4 * hidden): states to gates; bias (2, 4 * hidden): added to all
-// inputs if not null.
+// inputs (tokens, 2, 4 * hidden): what the gates (input, forget, output, candidate) of the forward
+// and of the backward direction get from below; U (2, hidden, 4 * hidden): states to gates.
 struct LstmInput {
     Batch batch;
     const float* inputs;
-    const int64_t* rows;
     const float* U;
-    const float* bias;
     int hidden;
 };
 
-// states (tokens, 2, hidden); for training also gates (tokens, 2, 4 * hidden), after
-// their logistic functions and tanh, and cells (tokens, 2, hidden), else null.
+// states (tokens, 2, hidden); gates (tokens, 2, 4 * hidden), after their logistic functions and
+// tanh; cells (tokens, 2, hidden).
 struct LstmOutput {
     float* states;
     float* gates;
     float* cells;
+};
+
+// U (2, hidden, 4 * hidden); of all layers but the first W (2 * hidden, 2, 4 * hidden), the states
+// below to gates, and bias (2, 4 * hidden), else null.
+struct LayerWeights {
+    const float* U;
+    const float* W;
+    const float* bias;
+};
+
+// table (rows, 2, 4 * hidden): inputs to the first layer's gates; rows (tokens,): each token's row.
+struct StackInput {
+    Batch batch;
+    const float* table;
+    const int64_t* rows;
 };
 
 // emissions (tokens, n_tags), transitions (n_tags, n_tags) from row to column, start and end
@@ -52,12 +64,18 @@ struct ChainScores {
 
 // The kernels as one instruction set runs them.
 struct Kernels {
-    // Writes what the output has room for.
+    // Writes the output.
     void (*lstm_forward)(const LstmInput& in, const LstmOutput& out);
     // d_states (tokens, 2, hidden): gradient of the states; d_gates (tokens, 2, 4 * hidden):
     // gradient of the inputs, written.
     void (*lstm_backward)(const LstmInput& in, const LstmOutput& kept, const float* d_states,
                           float* d_gates);
+    // Layers above one another, their weights packed for `stack_read`; which only these kernels can
+    // read and delete.
+    void* (*stack_new)(const LayerWeights* layers, int n_layers, int hidden);
+    void (*stack_delete)(void* stack);
+    // states (tokens, 2, hidden) of the last layer, written.
+    void (*stack_read)(const void* stack, const StackInput& in, float* states);
     // tags (tokens,), written.
     void (*viterbi)(const ChainScores& chain, int64_t* tags);
 };

@@ -1,6 +1,6 @@
-// An LSTM in both directions over a ragged batch. Sequences of about the same length go through
-// all of their steps in tiles: states stay in the first-level cache, and each step multiplies a
-// tile's states with the recurrent weights.
+// The steps of an LSTM over a ragged batch, one direction at a time. Sequences of about the same
+// length go through all of their steps in tiles: states stay in the first-level cache, and each step
+// multiplies a tile's states with the recurrent weights.
 
 // Sequences that go through their steps together.
 constexpr int TILE = 12;
@@ -12,23 +12,24 @@ enum Gate { INPUT, FORGET, OUTPUT, CANDIDATE, GATES };
 struct Tile {
     int n = 0;
     int64_t starts[TILE], lengths[TILE];
-    bool reversed;
 
     int at_step(int64_t step) const {
         int active = 0;
         while (active < n && lengths[active] > step) ++active;
         return active;
     }
-    int64_t token(int sequence, int64_t step) const {
-        return starts[sequence] + (reversed ? lengths[sequence] - 1 - step : step);
+    int64_t position(int sequence, int64_t step, int direction) const {
+        return direction ? lengths[sequence] - 1 - step : step;
+    }
+    int64_t token(int sequence, int64_t step, int direction) const {
+        return starts[sequence] + position(sequence, step, direction);
     }
 };
 
 template <class Visit>
-static void for_each_tile(const Batch& batch, bool reversed, Visit visit) {
+static void for_each_tile(const Batch& batch, Visit visit) {
     for (int64_t first = 0; first < batch.n_sequences; first += TILE) {
         Tile tile;
-        tile.reversed = reversed;
         for (; tile.n < TILE && first + tile.n < batch.n_sequences; ++tile.n) {
             const int64_t sequence = batch.order[first + tile.n];
             tile.starts[tile.n] = batch.starts[sequence];
@@ -38,17 +39,21 @@ static void for_each_tile(const Batch& batch, bool reversed, Visit visit) {
     }
 }
 
-// One direction's recurrent weights U (hidden, 4 * hidden), each gate's columns filled up to whole
-// vectors.
-static void pack_recurrent(const float* U, int hidden, Panels& packed) {
+// Weights (rows, 4 * hidden), `stride` numbers from row to row, from a row of the panels on; each
+// gate's columns are filled up to whole vectors.
+static void pack_gates(const float* weights, int rows, size_t stride, int hidden, Panels& packed,
+                       int first_row) {
     const int padded = round_up(hidden, LANES);
-    for (int row = 0; row < hidden; ++row)
-        for (int gate = 0; gate < GATES; ++gate, U += hidden)
+    for (int row = 0; row < rows; ++row)
+        for (int gate = 0; gate < GATES; ++gate) {
+            const float* from = weights + row * stride + gate * hidden;
             for (int unit = 0; unit < hidden; unit += LANES)
-                store(packed.at(row, gate * padded + unit), load_some(U + unit, hidden - unit));
+                store(packed.at(first_row + row, gate * padded + unit),
+                      load_some(from + unit, hidden - unit));
+        }
 }
 
-// Their transpose.
+// The transpose of recurrent weights (hidden, 4 * hidden).
 static void pack_transposed(const float* U, int hidden, Panels& packed) {
     const int padded = round_up(hidden, LANES);
     for (int column = 0; column < hidden; ++column)
@@ -57,12 +62,12 @@ static void pack_transposed(const float* U, int hidden, Panels& packed) {
                 *packed.at(gate * padded + unit, column) = U[unit];
 }
 
-// Where a step of one sequence and direction reads and writes. Rows have `hidden` numbers a gate;
-// what belongs to the tile has `padded`.
+// Where a step of one sequence reads and writes. Rows have `hidden` numbers a gate; what belongs to
+// the tile has `padded`.
 struct Step {
     int hidden, padded;
-    const float* given;      // (4, hidden) from below
-    const float* bias;       // (4, padded)
+    const float* given;      // (4, given_width) from below
+    int given_width;
     const float* recurrent;  // (4, padded) from the states
     float* cell;             // (padded,) replaced
     float* state;            // (padded,)
@@ -75,65 +80,84 @@ struct Step {
 template <bool KEEP>
 INLINE void step_units(const Step& at, int unit, int n) {
     Vector x[GATES];
-    for (int gate = 0; gate < GATES; ++gate) {
+    for (int gate = 0; gate < GATES; ++gate)
         x[gate] = load(at.recurrent + gate * at.padded + unit) +
-                  load(at.bias + gate * at.padded + unit) +
-                  load_some(at.given + gate * at.hidden + unit, n);
-        x[gate] = gate == CANDIDATE ? hyperbolic_tangent(x[gate]) : logistic(x[gate]);
-        if (KEEP) store_some(at.gates + gate * at.hidden + unit, x[gate], n);
+                  load_some(at.given + gate * at.given_width + unit, n);
+    const Vector before = load(at.cell + unit);
+    Vector cell, state;
+    if (KEEP) {
+        for (int gate = 0; gate < GATES; ++gate) {
+            x[gate] = gate == CANDIDATE ? hyperbolic_tangent(x[gate]) : logistic(x[gate]);
+            store_some(at.gates + gate * at.hidden + unit, x[gate], n);
+        }
+        cell = x[FORGET] * before + x[INPUT] * x[CANDIDATE];
+        state = x[OUTPUT] * hyperbolic_tangent(cell);
+        store_some(at.cells + unit, cell, n);
+    } else {
+        cell = logistic(x[FORGET]) * before + gated(x[INPUT], x[CANDIDATE]);
+        state = gated(x[OUTPUT], cell);
     }
-    const Vector cell = x[FORGET] * load(at.cell + unit) + x[INPUT] * x[CANDIDATE];
-    const Vector state = x[OUTPUT] * hyperbolic_tangent(cell);
     store(at.cell + unit, cell);
     store(at.state + unit, state);
     store_some(at.shown + unit, state, n);
-    if (KEEP) store_some(at.cells + unit, cell, n);
 }
 
-INLINE void prefetch(const float* from, int n) {
-    for (int i = 0; i < n; i += 16) __builtin_prefetch(from + i);
-}
+// One direction's recurrent weights, and a tile's memory from step to step.
+class Recurrence {
+public:
+    Recurrence(const Panels& U, int hidden)
+        : U(U), hidden(hidden), padded(round_up(hidden, LANES)), gates(TILE * U.columns),
+          states(TILE * padded), cells(TILE * padded) {}
 
-template <bool KEEP>
-static void forward_direction(const LstmInput& in, int direction, const LstmOutput& out) {
-    const int hidden = in.hidden, padded = round_up(hidden, LANES), whole = hidden / LANES * LANES;
-    Panels U(hidden, GATES * padded);
-    pack_recurrent(in.U + size_t(direction) * hidden * GATES * hidden, hidden, U);
-    Buffer bias(GATES * padded);
-    for (int i = 0; in.bias && i < GATES * hidden; ++i)
-        *(bias + (i / hidden * padded + i % hidden)) = in.bias[direction * GATES * hidden + i];
-    const auto given = [&](int64_t token) {
-        const int64_t row = in.rows ? in.rows[token] : token;
-        return in.inputs + (2 * row + direction) * GATES * hidden;
-    };
-    Buffer gates(TILE * U.columns), states(TILE * padded), cells(TILE * padded);
-    for_each_tile(in.batch, direction == 1, [&](const Tile& tile) {
-        cells.fill(0.f);
-        for (int64_t step = 0; step < tile.lengths[0]; ++step) {
-            const int active = tile.at_step(step);
-            if (step) multiply(active, states + 0, padded, U, gates + 0, U.columns);
-            else gates.fill(0.f);
-            for (int s = 0; s < active; ++s) {
-                const int64_t token = tile.token(s, step), place = 2 * token + direction;
-                // Rows of a table are anywhere in memory.
-                if (step + 1 < tile.lengths[s])
-                    prefetch(given(tile.token(s, step + 1)), GATES * hidden);
-                const Step at = {hidden, padded, given(token), bias + 0, gates + s * U.columns,
-                                 cells + s * padded, states + s * padded,
-                                 out.states + place * hidden,
-                                 KEEP ? out.gates + place * GATES * hidden : nullptr,
-                                 KEEP ? out.cells + place * hidden : nullptr};
-                for (int unit = 0; unit < whole; unit += LANES) step_units<KEEP>(at, unit, LANES);
-                if (whole < hidden) step_units<KEEP>(at, whole, hidden - whole);
-            }
+    // `place(sequence)` says where each of the first `active` sequences reads and writes. Memory is
+    // empty at step 0.
+    template <bool KEEP, class Place>
+    INLINE_METHOD void step(int64_t number, int active, Place place) {
+        const int whole = hidden / LANES * LANES;
+        if (number) {
+            multiply(active, states + 0, padded, U, gates + 0, U.columns);
+        } else {
+            gates.fill(0.f);
+            cells.fill(0.f);
         }
-    });
-}
+        for (int s = 0; s < active; ++s) {
+            Step at = place(s);
+            at.hidden = hidden;
+            at.padded = padded;
+            at.recurrent = gates + s * U.columns;
+            at.cell = cells + s * padded;
+            at.state = states + s * padded;
+            for (int unit = 0; unit < whole; unit += LANES) step_units<KEEP>(at, unit, LANES);
+            if (whole < hidden) step_units<KEEP>(at, whole, hidden - whole);
+        }
+    }
+
+private:
+    const Panels& U;
+    const int hidden, padded;
+    Buffer gates, states, cells;
+};
 
 static void lstm_forward(const LstmInput& in, const LstmOutput& out) {
-    for (int direction = 0; direction < 2; ++direction)
-        out.gates ? forward_direction<true>(in, direction, out)
-                  : forward_direction<false>(in, direction, out);
+    const int hidden = in.hidden, width = GATES * hidden;
+    for (int direction = 0; direction < 2; ++direction) {
+        Panels U(hidden, GATES * round_up(hidden, LANES));
+        pack_gates(in.U + size_t(direction) * hidden * width, hidden, width, hidden, U, 0);
+        Recurrence recurrence(U, hidden);
+        for_each_tile(in.batch, [&](const Tile& tile) {
+            for (int64_t step = 0; step < tile.lengths[0]; ++step)
+                recurrence.step<true>(step, tile.at_step(step), [&](int s) {
+                    const int64_t place = 2 * tile.token(s, step, direction) + direction;
+                    Step at = {};
+                    at.given = in.inputs + place * width;
+                    at.given_width = hidden;
+                    at.shown = out.states + place * hidden;
+                    at.gates = out.gates + place * width;
+                    at.cells = out.cells + place * hidden;
+                    return at;
+                });
+        });
+    }
 }
 
 // The same for the way back. What goes one step back is replaced: the states' gradient by the
@@ -175,14 +199,14 @@ static void backward_direction(const LstmInput& in, int direction, const LstmOut
     Panels U(GATES * padded, hidden);
     pack_transposed(in.U + size_t(direction) * hidden * GATES * hidden, hidden, U);
     Buffer d_tile(TILE * U.rows), d_state(TILE * U.columns), d_cell(TILE * padded);
-    for_each_tile(in.batch, direction == 1, [&](const Tile& tile) {
+    for_each_tile(in.batch, [&](const Tile& tile) {
         d_state.fill(0.f);
         d_cell.fill(0.f);
         for (int64_t step = tile.lengths[0] - 1; step >= 0; --step) {
             const int active = tile.at_step(step);
             for (int s = 0; s < active; ++s) {
                 const auto place = [&](int64_t step) {
-                    return 2 * tile.token(s, step) + direction;
+                    return 2 * tile.token(s, step, direction) + direction;
                 };
                 const int64_t here = place(step);
                 if (step) prefetch(kept.gates + place(step - 1) * GATES * hidden, GATES * hidden);

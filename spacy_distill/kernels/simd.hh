@@ -7,14 +7,23 @@
 typedef float Vector __attribute__((vector_size(4 * LANES)));
 typedef int32_t IntVector __attribute__((vector_size(4 * LANES)));
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE_METHOD inline __attribute__((always_inline))
+#define INLINE static INLINE_METHOD
 
-// Numbers that are freed when the block ends. No std::vector: its functions have the same names in
-// all instruction sets, and the linker might choose the ones that this machine cannot run.
+INLINE void prefetch(const float* from, int n) {
+    for (int i = 0; i < n; i += 16) __builtin_prefetch(from + i);
+}
+
+// Numbers from a cache line's beginning on, zeros at first, freed when the block ends. No
+// std::vector: its functions have the same names in all instruction sets, and the linker might
+// choose the ones that this machine cannot run.
 class Buffer {
 public:
-    explicit Buffer(size_t size) : numbers(new float[size]()), size(size) {}
-    ~Buffer() { delete[] numbers; }
+    explicit Buffer(size_t size)
+        : numbers(static_cast<float*>(operator new(size * sizeof(float), LINE))), size(size) {
+        fill(0.f);
+    }
+    ~Buffer() { operator delete(numbers, LINE); }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
     float* operator+(size_t place) { return numbers + place; }
@@ -24,6 +33,7 @@ public:
     }
 
 private:
+    static constexpr std::align_val_t LINE{64};
     float* numbers;
     size_t size;
 };
@@ -81,6 +91,13 @@ INLINE Vector exponential(Vector x) {
 INLINE Vector logistic(Vector x) { return 1.f / (1.f + exponential(-x)); }
 
 INLINE Vector hyperbolic_tangent(Vector x) { return 2.f / (1.f + exponential(-2.f * x)) - 1.f; }
+
+// logistic(gate) * hyperbolic_tangent(x) with one division. At -20 tanh is -1 already, and where the
+// divisor is beyond a float's range all the same, the product is below 1e-20.
+INLINE Vector gated(Vector gate, Vector x) {
+    const Vector shut = exponential(-gate), e = exponential(at_most(-2.f * x, 40.f));
+    return (1.f - e) / ((1.f + shut) * (1.f + e));
+}
 
 // A matrix (rows, columns) in panels of two vectors' columns, so that a product reads it in order.
 constexpr int PANEL = 2 * LANES;

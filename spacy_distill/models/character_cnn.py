@@ -5,7 +5,7 @@ from typing import Callable, List, Optional, Tuple
 
 import numpy
 from thinc.api import Model, glorot_uniform_init, uniform_init
-from thinc.types import Floats2d, Ints2d
+from thinc.types import Floats2d, Ints1d, Ints2d
 
 from .word_forms import WordForms
 
@@ -38,35 +38,37 @@ def forward(
     model: Model[WordForms, Floats2d], forms: WordForms, is_train: bool
 ) -> Tuple[Floats2d, Callable]:
     E, W, b = model.get_param("E"), model.get_param("W"), model.get_param("b")
-    xp = model.ops.xp
-    n_forms, n_filters = len(forms), len(b)
-    rows, n_characters = character_rows(forms.texts, model.get_dim("nV"))
-    rows = xp.asarray(rows)
-    n_windows = rows.shape[1] - WINDOW + 1
-    # (forms, windows, window * width): each character beside its neighbours
-    embedded = E[rows]
-    windows = xp.concatenate([embedded[:, i : i + n_windows] for i in range(WINDOW)], axis=2)
-    responses = windows.reshape(n_forms * n_windows, windows.shape[2]) @ W.T
-    responses = responses.reshape(n_forms, n_windows, n_filters)
-    beyond = xp.arange(n_windows) >= xp.maximum(xp.asarray(n_characters), 1)[:, None]
-    responses[beyond] = -xp.inf
-    Y = responses.max(axis=1) + b
+    ops, xp = model.ops, model.ops.xp
+    n_rows, width = E.shape
+    n_filters = len(b)
+    numbers, n_windows = character_windows(forms.texts, n_rows)
+    characters, lengths = ops.asarray(numbers), ops.asarray1i(n_windows)
+    # A filter's response is a sum over the window's places, and a place's part of it depends on the
+    # character there alone: there are fewer characters than windows.
+    places = W.reshape(n_filters, WINDOW, width).transpose(1, 2, 0)
+    parts = E @ places  # (window, characters, filters)
+    responses = parts[0][characters[0]]
+    for part, row in zip(parts[1:], characters[1:], strict=True):
+        responses += part[row]
+    Y, winners = ops.reduce_max(responses, lengths)
+    Y += b
 
     def backprop(dY: Floats2d) -> None:
-        d_responses = xp.zeros((n_forms, n_windows, n_filters), dtype="float32")
-        winners = responses.argmax(axis=1)
-        forms_index, filters_index = xp.ogrid[:n_forms, :n_filters]
-        d_responses[forms_index, winners, filters_index] = dY
-        d_flat = d_responses.reshape(n_forms * n_windows, n_filters)
+        starts = xp.cumsum(lengths) - lengths
+        # (window, forms, filters): the characters of the window that won
+        seen = characters[:, starts[:, None] + winners]
+        places_of_sums = seen * n_filters + xp.arange(n_filters)
+        d_parts = xp.stack(
+            [
+                xp.bincount(sums.ravel(), weights=dY.ravel(), minlength=n_rows * n_filters)
+                for sums in places_of_sums
+            ]
+        )
+        d_parts = d_parts.reshape(parts.shape).astype("float32")
+        dW = d_parts.transpose(2, 0, 1) @ E  # (filters, window, width)
+        model.inc_grad("W", dW.reshape(W.shape))
         model.inc_grad("b", dY.sum(axis=0))
-        model.inc_grad("W", d_flat.T @ windows.reshape(n_forms * n_windows, windows.shape[2]))
-        d_windows = (d_flat @ W).reshape(windows.shape)
-        d_embedded = xp.zeros_like(embedded)
-        for i, part in enumerate(xp.split(d_windows, WINDOW, axis=2)):
-            d_embedded[:, i : i + n_windows] += part
-        dE = xp.zeros_like(E)
-        model.ops.scatter_add(dE, rows.ravel(), d_embedded.reshape(rows.size, E.shape[1]))
-        model.inc_grad("E", dE)
+        model.inc_grad("E", (d_parts @ places.transpose(0, 2, 1)).sum(axis=0))
 
     return Y, backprop
 
@@ -78,19 +80,27 @@ def init(model: Model[WordForms, Floats2d], X=None, Y=None) -> None:
     model.set_param("b", model.ops.alloc1f(n_filters))
 
 
-def character_rows(texts: List[str], n_rows: int) -> Tuple[Ints2d, numpy.ndarray]:
-    """Number the characters of words.
+def character_windows(texts: List[str], n_rows: int) -> Tuple[Ints2d, Ints1d]:
+    """Number the characters of words, each with its neighbours.
 
     texts (List[str]): The words.
     n_rows (int): How many numbers there are.
-    RETURNS (Tuple[Ints2d, numpy.ndarray]): (words, longest word + 2) character numbers, BOUNDARY
-        before the word, after it and as filling; and (words,) how many characters each word has.
+    RETURNS (Tuple[Ints2d, Ints1d]): (3, windows) numbers of the characters before, at and after each
+        place of the words, one word after another, BOUNDARY beyond a word's ends; and (words,)
+        how many places each word has, one if it is empty.
     """
     half = MAX_CHARACTERS // 2
     texts = [text if len(text) <= MAX_CHARACTERS else text[:half] + text[-half:] for text in texts]
+    # A boundary before each word, one more after the last, and an empty word is one.
+    joined = " ".join(["", *(text or " " for text in texts), ""])
+    code_points = numpy.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    rows = 1 + code_points.astype("int64") % (n_rows - 1)
     lengths = numpy.asarray([len(text) for text in texts], dtype="int64")
-    rows = numpy.full((len(texts), lengths.max(initial=1) + 2), BOUNDARY, dtype="int32")
-    code_points = numpy.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    inside = (numpy.arange(rows.shape[1]) >= 1) & (numpy.arange(rows.shape[1]) <= lengths[:, None])
-    rows[inside] = 1 + code_points % (n_rows - 1)
-    return rows, lengths
+    n_windows = numpy.maximum(lengths, 1)
+    boundaries = numpy.cumsum(numpy.concatenate(([0], n_windows + 1)))
+    rows[boundaries] = BOUNDARY
+    rows[boundaries[:-1][lengths == 0] + 1] = BOUNDARY
+    inside = numpy.ones(len(rows), dtype=bool)
+    inside[boundaries] = False
+    (at,) = numpy.nonzero(inside)
+    return rows[at + numpy.asarray([[-1], [0], [1]])], n_windows

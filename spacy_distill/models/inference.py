@@ -5,7 +5,7 @@ form alone, up to the input of the first layer's gates, is computed once a form.
 """
 
 import contextlib
-from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterator, Optional, Sequence, Tuple
 
 import numpy
 from spacy.attrs import ORTH
@@ -13,29 +13,19 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
 from thinc.shims import Shim
-from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d
+from thinc.types import Floats2d, Ints1d
 
 from .form_cache import FormCache
-from .recurrence import read
+from .recurrence import Layer, Stack
 from .windows import cut_windows
 from .word_forms import WordForms
 
-# Tokens that are read together: inputs to gates take 3 kB for each in the default student, and
-# their word forms should fit into the cache.
+# What is kept of word forms, so that a process takes no more memory than with en_core_web_sm
+# (docs/performance.md): 3,200 to 6,500 forms of the default student. More would be faster where a
+# text has many forms.
+CACHE_BYTES = 20 * 2**20
+# Tokens that are read together, so that their word forms fit into the cache.
 AT_ONCE = 4096
-
-
-class _Layer(NamedTuple):
-    """A BiLSTM layer's parameters.
-
-    W (Floats2d): (inputs, 8 * hidden) inputs to the gates of both directions.
-    U (Floats3d): (2, hidden, 4 * hidden) states to gates.
-    b (Floats1d): (8 * hidden,)
-    """
-
-    W: Floats2d
-    U: Floats3d
-    b: Floats1d
 
 
 class Encoder:
@@ -52,11 +42,13 @@ class Encoder:
         layers = [node for node in nodes if node.name == "bilstm"]
         self.vocab = vocab
         self._embed: Model[WordForms, Floats2d] = per_form.layers[0]
-        self._layers = [
-            _Layer(numpy.ascontiguousarray(W.T), U, b)
-            for W, U, b in (map(layer.get_param, ("W", "U", "b")) for layer in layers)
+        parameters = [
+            Layer(U, numpy.ascontiguousarray(W.T), b)
+            for U, W, b in (map(layer.get_param, ("U", "W", "b")) for layer in layers)
         ]
-        self._cache = FormCache(self._layers[0].W.shape[1])
+        self._first = parameters[0]
+        self._stack = Stack(parameters)
+        self._cache = FormCache(self._first.W.shape[1], CACHE_BYTES)
         self._vectors, self._data = vocab.vectors, vocab.vectors.data
         self._n_keys = vocab.vectors.n_keys
         self._tables = [(node, node.attrs["table"]) for node in nodes if "table" in node.attrs]
@@ -92,7 +84,7 @@ class Encoder:
             return self._encode(forms, lengths)
         forms = forms[windows.rows]
         # Windows of about the same length together, so that they end together.
-        states = numpy.empty((len(forms), 2 * len(self._layers[0].U[0])), dtype="float32")
+        states = numpy.empty((len(forms), 2 * len(self._first.U[0])), dtype="float32")
         ends = numpy.cumsum(windows.lengths)
         order = numpy.argsort(windows.lengths, kind="stable")
         group = numpy.cumsum(windows.lengths[order]) // AT_ONCE
@@ -106,11 +98,7 @@ class Encoder:
     def _encode(self, forms: Ints1d, lengths: Ints1d) -> Floats2d:
         """RETURNS (Floats2d): (forms, 2 * hidden) states of windows of these lengths."""
         table, rows = self._cache.look_up(forms, self._gates)
-        first, *others = self._layers
-        states = read(table, lengths, first.U, rows=rows)
-        for layer in others:
-            states = read(states @ layer.W, lengths, layer.U, bias=layer.b)
-        return states
+        return self._stack.read(table, rows, lengths)
 
     def _gates(self, forms: Ints1d) -> Floats2d:
         """RETURNS (Floats2d): (forms, 8 * hidden) inputs to the first layer's gates."""
@@ -119,7 +107,9 @@ class Encoder:
         vectors = self._embed.predict(
             WordForms(self.vocab, numpy.asarray(attributes, dtype="uint64"))
         )
-        return vectors @ self._layers[0].W + self._layers[0].b
+        gates = vectors @ self._first.W
+        gates += self._first.b
+        return gates
 
 
 class EncoderShim(Shim):

@@ -4,7 +4,7 @@ Compiled (`kernels/`) where that is possible. Else all sentences of the batch an
 step together, in the packed order of `chain/packing.py`: each step is a few calls of numpy or cupy.
 """
 
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, NamedTuple, Sequence, Tuple
 
 import numpy
 from thinc.api import get_array_module
@@ -14,33 +14,51 @@ from ..chain.packing import Packing, pack
 from ..kernels import kernels
 
 
-def read(
-    inputs: Floats2d,
-    lengths: Ints1d,
-    U: Floats3d,
-    *,
-    rows: Optional[Ints1d] = None,
-    bias: Optional[Floats1d] = None,
-) -> Floats2d:
-    """Find the states, without a way back.
+class Layer(NamedTuple):
+    """A bidirectional LSTM's parameters. Gates are input, forget, output and candidate, those of
+    the forward before those of the backward direction.
 
-    inputs (Floats2d): (rows, 8 * hidden) what the gates (input, forget, output, candidate) of the
-        forward, then of the backward direction get from below.
-    lengths (Ints1d): (sequences,) tokens of each sequence, a numpy array.
-    U (Floats3d): (2, hidden, 4 * hidden) from states to gates.
-    rows (Optional[Ints1d]): (tokens,) int64 the row of each token; None if each has its own.
-    bias (Optional[Floats1d]): (8 * hidden,) added to all inputs.
-    RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, side by side.
+    U (Floats3d): (2, hidden, 4 * hidden) states to gates.
+    W (Floats2d): (inputs, 8 * hidden) inputs to gates.
+    b (Floats1d): (8 * hidden,)
     """
-    compiled = kernels(inputs, U)
-    if compiled:
-        sequences = compiled.Sequences(lengths)
-        return compiled.lstm_states(_by_direction(inputs), rows, sequences, U, bias)
-    packing = pack(lengths, get_array_module(inputs))
-    inputs = inputs if rows is None else inputs[rows]
-    inputs = inputs if bias is None else inputs + bias
-    states, _ = _step(to_packed(inputs, packing), U, packing)
-    return to_ragged(states, packing)
+
+    U: Floats3d
+    W: Floats2d
+    b: Floats1d
+
+
+class Stack:
+    """Layers above one another, without a way back, over a table of inputs to the first one."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        """Take layers, whose arrays must not change.
+
+        layers (Sequence[Layer]): At least one, C-contiguous; W and b of the first are not used.
+        """
+        self._layers = list(layers)
+        self._packed: Any = None
+
+    def read(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
+        """Find the last layer's states.
+
+        table (Floats2d): (rows, 8 * hidden) inputs to the first layer's gates.
+        rows (Ints1d): (tokens,) int64 each token's row.
+        lengths (Ints1d): (sequences,) tokens of each sequence, a numpy array.
+        RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, side by side.
+        """
+        compiled = kernels(table, *(layer.U for layer in self._layers))
+        if compiled:
+            packed = self._packed
+            if packed is None or packed.instruction_set != compiled.in_use():
+                packed = self._packed = compiled.Stack(self._layers)
+            return packed.read(table, rows, compiled.Sequences(lengths))
+        packing = pack(lengths, get_array_module(table))
+        first, *others = self._layers
+        states = _states(table[rows], first.U, packing)
+        for layer in others:
+            states = _states(states @ layer.W + layer.b, layer.U, packing)
+        return states
 
 
 def run(
@@ -48,9 +66,9 @@ def run(
 ) -> Tuple[Floats2d, Callable[[Floats2d], Tuple[Floats2d, Floats3d]]]:
     """Find the states, and the way back.
 
-    inputs (Floats2d): (tokens, 8 * hidden) as `read` takes them.
+    inputs (Floats2d): (tokens, 8 * hidden) what the gates get from below, as `Layer` has them.
     lengths (Ints1d): (sequences,) tokens of each sequence, a numpy array.
-    U (Floats3d): (2, hidden, 4 * hidden) from states to gates.
+    U (Floats3d): (2, hidden, 4 * hidden) states to gates.
     RETURNS (Tuple[Floats2d, Callable]): (tokens, 2 * hidden) states; and what turns their gradient
         into those of the inputs and of U.
     """
@@ -82,6 +100,11 @@ def _run_compiled(compiled: Any, inputs: Floats2d, lengths: Ints1d, U: Floats3d)
 
 def _by_direction(inputs: Floats2d) -> Floats3d:
     return numpy.ascontiguousarray(inputs).reshape(len(inputs), 2, inputs.shape[1] // 2)
+
+
+def _states(inputs: Floats2d, U: Floats3d, packing: Packing) -> Floats2d:
+    states, _ = _step(to_packed(inputs, packing), U, packing)
+    return to_ragged(states, packing)
 
 
 def _run_packed(inputs: Floats2d, lengths: Ints1d, U: Floats3d):

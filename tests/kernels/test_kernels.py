@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from spacy_distill import kernels
 from spacy_distill.chain import LinearChain, constraints
 from spacy_distill.models import recurrence
+from spacy_distill.models.recurrence import Layer, Stack
 
 compiled = pytest.importorskip(
     "spacy_distill.kernels.compiled", reason="installed without a compiler"
@@ -59,41 +60,64 @@ def test_lstm_is_numpys(hidden, n_sequences, instruction_set):
     assert_array_equal(d_states, given)
 
 
-@pytest.mark.parametrize("hidden", [3, 8, 100])
-def test_lstm_reads_rows_of_a_table(hidden, instruction_set):
+def stack_of(rng, hidden, depth, scale=1.0):
+    """RETURNS (Tuple[Stack, Floats2d]): Layers, and a table with nine rows of inputs."""
+    layers = []
+    for _ in range(depth):
+        inputs, U = lstm_arrays(rng, hidden, [2 * hidden], scale)
+        layers.append(Layer(U, inputs / hidden**0.5, inputs[0]))
+    return Stack(layers), lstm_arrays(rng, hidden, [9], scale)[0]
+
+
+# Tiles that are full and not, blocks of a layer's inputs that are full and not.
+@pytest.mark.parametrize("hidden", [1, 3, 8, 100])
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+@pytest.mark.parametrize("lengths", [LENGTHS, [700], [1], [0, 0], [40] * 13])
+def test_stacked_layers_are_numpys(hidden, depth, lengths, instruction_set):
     rng = numpy.random.default_rng(hidden)
-    table, U = lstm_arrays(rng, hidden, [9])
-    bias = rng.normal(size=8 * hidden).astype("float32")
-    rows = rng.integers(0, 9, size=sum(LENGTHS))
-    expected = with_numpy(lambda: recurrence.run(table[rows] + bias, numpy.asarray(LENGTHS), U)[0])
-    found = recurrence.read(table, numpy.asarray(LENGTHS), U, rows=rows, bias=bias)
-    assert_allclose(found, expected, **CLOSE)
+    stack, table = stack_of(rng, hidden, depth)
+    rows, lengths = rng.integers(0, 9, size=sum(lengths)), numpy.asarray(lengths)
+    found = stack.read(table, rows, lengths)
+    assert found.dtype == "float32" and found.shape == (len(rows), 2 * hidden)
+    expected = with_numpy(lambda: stack.read(table, rows, lengths))
+    assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_layers_are_packed_for_the_kernels_in_use():
+    rng = numpy.random.default_rng(0)
+    stack, table = stack_of(rng, 8, 2)
+    rows, lengths = rng.integers(0, 9, size=sum(LENGTHS)), numpy.asarray(LENGTHS)
+    expected = with_numpy(lambda: stack.read(table, rows, lengths))
+    for choice in (*kernels.CHOICES, *kernels.CHOICES):
+        kernels.use(choice)
+        assert_allclose(stack.read(table, rows, lengths), expected, **CLOSE)
+    kernels.use(kernels.CHOICES[0])
 
 
 def test_lstm_of_extreme_inputs(instruction_set):
     """Gates that are wide open or shut, up to the greatest numbers there are."""
     rng = numpy.random.default_rng(0)
-    lengths = numpy.asarray(LENGTHS)
+    rows, lengths = rng.integers(0, 9, size=sum(LENGTHS)), numpy.asarray(LENGTHS)
     for scale in (30.0, 1e4, 1e30):
-        inputs, U = lstm_arrays(rng, 5, lengths, scale)
-        expected = with_numpy(lambda given=inputs, U=U: recurrence.read(given, lengths, U))
+        stack, table = stack_of(rng, 5, 1, scale)
+        expected = with_numpy(lambda stack=stack, table=table: stack.read(table, rows, lengths))
         # Such weights make much of what was rounded.
-        assert_allclose(recurrence.read(inputs, lengths, U), expected, atol=1e-3)
+        assert_allclose(stack.read(table, rows, lengths), expected, atol=1e-3)
     # Whatever the bits of it are.
-    inputs.view("uint32")[7] = 0x7FC00001
-    assert numpy.isnan(recurrence.read(inputs, lengths, U)).any()
+    table.view("uint32")[rows[0], 3] = 0x7FC00001
+    assert numpy.isnan(stack.read(table, rows, lengths)).any()
 
 
 def test_arrays_in_any_layout_are_read(instruction_set):
     rng = numpy.random.default_rng(0)
     lengths = numpy.asarray([4, 2])
     inputs, U = lstm_arrays(rng, 5, lengths)
-    expected = recurrence.read(inputs, lengths, U)
-    assert_array_equal(recurrence.read(numpy.asfortranarray(inputs), lengths, U), expected)
-    states, backprop = recurrence.run(numpy.asfortranarray(inputs), lengths, U)
+    states, backprop = recurrence.run(inputs, lengths, U)
+    again, backprop_again = recurrence.run(numpy.asfortranarray(inputs), lengths, U)
+    assert_array_equal(states, again)
     d_states = rng.normal(size=states.shape).astype("float32")
     for mine, theirs in zip(
-        backprop(numpy.asfortranarray(d_states)), backprop(d_states), strict=True
+        backprop_again(numpy.asfortranarray(d_states)), backprop(d_states), strict=True
     ):
         assert_array_equal(mine, theirs)
 
@@ -122,16 +146,26 @@ def test_scores_of_other_widths_are_numpys_to_read():
 
 def test_arrays_that_do_not_fit_are_refused():
     inputs, U = lstm_arrays(numpy.random.default_rng(0), 4, [3])
-    inputs = inputs.reshape(3, 2, 16)
+    table, rows, inputs = inputs, numpy.arange(3), inputs.reshape(3, 2, 16)
+    W, b = numpy.zeros((8, 32), dtype="float32"), numpy.zeros(32, dtype="float32")
+    stack = compiled.Stack([(U, None, None), (U, W, b)])
+    wider = numpy.zeros((2, 5, 20), dtype="float32")
     three, four = compiled.Sequences([3]), compiled.Sequences([4])
     wrong = [
-        lambda: compiled.lstm_states(inputs, None, four, U, None),
-        lambda: compiled.lstm_states(inputs, numpy.asarray([0, 1, 3]), three, U, None),
-        lambda: compiled.lstm_states(inputs, numpy.asarray([0, -1, 1]), three, U, None),
-        lambda: compiled.lstm_states(inputs, numpy.asarray([0, 1]), three, U, None),
-        lambda: compiled.lstm_states(inputs, None, three, U[:1], None),
-        lambda: compiled.lstm_states(inputs, None, three, U, U[0, 0]),
-        lambda: compiled.lstm_states(inputs[:, :, :12].copy(), None, three, U, None),
+        lambda: stack.read(table, rows, four),
+        lambda: stack.read(table, numpy.asarray([0, 1, 3]), three),
+        lambda: stack.read(table, numpy.asarray([0, -1, 1]), three),
+        lambda: stack.read(table, rows[:2], three),
+        lambda: stack.read(table[:, :24].copy(), rows, three),
+        lambda: compiled.Stack([]),
+        lambda: compiled.Stack([(U[:1], None, None)]),
+        lambda: compiled.Stack([(U, None, None), (U, None, None)]),
+        lambda: compiled.Stack([(U, None, None), (U, W[:7], b)]),
+        lambda: compiled.Stack([(U, None, None), (U, W[:, :31].copy(), b)]),
+        lambda: compiled.Stack([(U, None, None), (U, W, b[:31])]),
+        lambda: compiled.Stack([(U, None, None), (wider, W, b)]),
+        lambda: compiled.lstm_forward(inputs[:, :, :12].copy(), three, U),
+        lambda: compiled.lstm_forward(inputs, three, U[:1]),
         lambda: compiled.lstm_forward(inputs, four, U),
         lambda: compiled.lstm_backward(U[0], inputs, inputs, three, U),
         lambda: compiled.viterbi(U[0], four, U[0], U[0, 0], U[0, 0]),

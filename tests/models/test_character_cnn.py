@@ -3,40 +3,38 @@
 import numpy
 from numpy.testing import assert_allclose, assert_array_equal
 
-from spacy_distill.models.character_cnn import MAX_CHARACTERS, character_cnn, character_rows
+from spacy_distill.models.character_cnn import MAX_CHARACTERS, character_cnn, character_windows
 from spacy_distill.models.word_forms import distinct_word_forms
 from tests.models.batches import make_docs
 
 
-def test_character_rows_frame_words_with_boundaries():
-    rows, lengths = character_rows(["ab", "", "a"], 512)
+def test_windows_frame_words_with_boundaries():
+    windows, lengths = character_windows(["ab", "", "a"], 512)
     a, b = 1 + ord("a"), 1 + ord("b")
-    assert rows.tolist() == [[0, a, b, 0], [0, 0, 0, 0], [0, a, 0, 0]]
-    assert lengths.tolist() == [2, 0, 1]
+    assert windows.T.tolist() == [[0, a, b], [a, b, 0], [0, 0, 0], [0, a, 0]]
+    assert lengths.tolist() == [2, 1, 1]
 
 
-def test_character_rows_take_the_ends_of_long_words():
+def test_windows_are_of_the_ends_of_long_words():
     half = MAX_CHARACTERS // 2
     limit, longer = "x" * half + "y" * half, "x" * half + "middle" + "y" * half
-    rows, lengths = character_rows([limit, longer], 512)
-    assert rows.shape == (2, MAX_CHARACTERS + 2)
+    windows, lengths = character_windows([limit, longer], 512)
     assert lengths.tolist() == [MAX_CHARACTERS] * 2
-    assert_array_equal(rows[0], rows[1])
+    assert_array_equal(windows[:, :MAX_CHARACTERS], windows[:, MAX_CHARACTERS:])
 
 
-def test_character_rows_count_astral_characters_and_surrogates_as_one():
-    texts = ["🚀n", "\ud800n", "n"]
-    rows, lengths = character_rows(texts, 50)
-    assert lengths.tolist() == [2, 2, 1]
-    expected = [[0, *(1 + ord(c) % 49 for c in text)] for text in texts]
-    assert [row[: len(e)].tolist() for row, e in zip(rows, expected, strict=True)] == expected
-    assert rows.max() < 50
-    assert (rows[:, 1] > 0).all(), "a character must not pass for a boundary"
+def test_astral_characters_surrogates_and_nul_are_characters():
+    texts = ["🚀n", "\ud800n", "\0", "n"]
+    windows, lengths = character_windows(texts, 50)
+    assert lengths.tolist() == [2, 2, 1, 1]
+    assert windows[1].tolist() == [1 + ord(c) % 49 for text in texts for c in text]
+    assert windows.max() < 50
+    assert (windows[1] > 0).all(), "a character must not pass for a boundary"
 
 
-def test_character_rows_of_nothing():
-    rows, lengths = character_rows([], 512)
-    assert (rows.shape, lengths.shape) == ((0, 3), (0,))
+def test_nothing_has_no_windows():
+    windows, lengths = character_windows([], 512)
+    assert (windows.shape, lengths.shape) == ((3, 0), (0,))
 
 
 def test_character_cnn_is_the_best_response_of_the_words_windows(vocab):

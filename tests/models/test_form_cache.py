@@ -33,7 +33,7 @@ def look_up(cache, forms, compute):
 
 
 def test_a_form_is_computed_once():
-    cache, compute = FormCache(WIDTH), Table()
+    cache, compute = FormCache(WIDTH, 1000), Table()
     assert look_up(cache, [5, 3, 5], compute) == [5, 3, 5]
     assert look_up(cache, [3, 9, 5, 1], compute) == [3, 9, 5, 1]
     assert look_up(cache, [1, 9], compute) == [1, 9]
@@ -43,23 +43,22 @@ def test_a_form_is_computed_once():
 
 def test_numbers_of_64_bits_are_told_apart():
     big = 2**64 - 1
-    cache, compute = FormCache(WIDTH), Table()
+    cache, compute = FormCache(WIDTH, 1000), Table()
     _, rows = cache.look_up(numpy.asarray([big, big - 1, 7], dtype="uint64"), compute)
     assert len(set(rows.tolist())) == 3 and compute.asked == [[7, big - 1, big]]
 
 
 @pytest.mark.parametrize("capacity", [1, 4, 100])
 def test_it_never_has_more_than_its_bytes(capacity, rng):
-    cache, compute = FormCache(WIDTH, capacity * BYTES_A_FORM), Table()
+    cache, compute = FormCache(WIDTH, 2 * capacity * BYTES_A_FORM), Table()
     for _ in range(30):
         forms = rng.integers(1, 50, size=rng.integers(1, 12)).tolist()
         assert look_up(cache, forms, compute) == forms
-        assert len(cache) <= capacity
-        assert len(cache._known.table) <= capacity
+        assert cache._young.table.nbytes + cache._old.table.nbytes <= 2 * capacity * BYTES_A_FORM
 
 
 def test_more_forms_than_fit_are_answered_and_not_kept():
-    cache, compute = FormCache(WIDTH, 3 * BYTES_A_FORM), Table()
+    cache, compute = FormCache(WIDTH, 2 * 3 * BYTES_A_FORM), Table()
     assert look_up(cache, [1, 2], compute) == [1, 2]
     assert look_up(cache, [4, 1, 3, 2, 5], compute) == [4, 1, 3, 2, 5]
     assert look_up(cache, [2, 1], compute) == [2, 1]
@@ -67,29 +66,37 @@ def test_more_forms_than_fit_are_answered_and_not_kept():
     assert compute.asked == [[1, 2], [1, 2, 3, 4, 5]]
 
 
-def test_a_full_cache_drops_what_was_not_asked_for_lately():
-    cache, compute = FormCache(WIDTH, 6 * BYTES_A_FORM), Table()
-    look_up(cache, [1, 2, 3, 4, 5, 6], compute)
-    look_up(cache, [6, 2], compute)
-    # 3 is needed now, 2 and 6 were needed a moment ago; 3 more are the half that is dropped.
-    assert look_up(cache, [7, 3], compute) == [7, 3]
-    assert len(cache) == 4
-    assert look_up(cache, [2, 3, 6, 7], compute) == [2, 3, 6, 7]
-    assert compute.asked == [[1, 2, 3, 4, 5, 6], [7]]
-    assert look_up(cache, [1, 4, 5, 2, 7], compute) == [1, 4, 5, 2, 7]
-    assert compute.asked[2:] == [[1, 4, 5]]
+def test_a_generation_is_dropped_but_for_what_was_asked_for_meanwhile():
+    cache, compute = FormCache(WIDTH, 2 * 4 * BYTES_A_FORM), Table()
+    look_up(cache, [1, 2, 3, 4], compute)
+    # The first generation becomes the old one; 3 is copied from it.
+    assert look_up(cache, [5, 3], compute) == [5, 3]
+    assert len(cache) == 5
+    assert look_up(cache, [1, 3], compute) == [1, 3]
+    # The second becomes the old one, and of the first 2 and 4 are gone.
+    assert look_up(cache, [6], compute) == [6]
+    assert look_up(cache, [1, 3, 5], compute) == [1, 3, 5]
+    assert compute.asked == [[1, 2, 3, 4], [5], [6]]
+    assert look_up(cache, [2], compute) == [2]
+    assert compute.asked[3:] == [[2]]
 
 
-def test_what_is_asked_for_stays_though_other_threads_ask_for_more_meanwhile():
-    cache, compute = FormCache(WIDTH, 6 * BYTES_A_FORM), Table()
-    look_up(cache, [1, 2, 3, 4, 5, 6], compute)
-    # Those threads' clocks are ahead.
-    cache._known.used[:] = [9, 99, 99, 99, 99, 99]
-    assert look_up(cache, [1, 7, 8], compute) == [1, 7, 8]
+def test_a_call_that_fails_leaves_it_as_it_was():
+    cache, compute = FormCache(WIDTH, 2 * 4 * BYTES_A_FORM), Table()
+    look_up(cache, [1, 2, 3], compute)
+
+    def fail(forms):
+        raise RuntimeError("no vectors")
+
+    with pytest.raises(RuntimeError, match="no vectors"):
+        look_up(cache, [2, 8, 9], fail)
+    assert look_up(cache, [1, 2, 3], compute) == [1, 2, 3]
+    assert look_up(cache, [8, 9, 1], compute) == [8, 9, 1]
+    assert compute.asked == [[1, 2, 3], [8, 9]]
 
 
 def test_threads_share_it(rng):
-    cache, compute = FormCache(WIDTH, 40 * BYTES_A_FORM), Table()
+    cache, compute = FormCache(WIDTH, 2 * 20 * BYTES_A_FORM), Table()
     batches = [rng.integers(1, 60, size=20).tolist() for _ in range(2000)]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda forms: look_up(cache, forms, compute), batches))
@@ -98,7 +105,7 @@ def test_threads_share_it(rng):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork processes")
 def test_a_process_that_is_forked_meanwhile_does_not_wait():
-    cache, compute = FormCache(WIDTH), Table()
+    cache, compute = FormCache(WIDTH, 1000), Table()
     context = multiprocessing.get_context("fork")
     child = context.Process(target=look_up, args=(cache, [1, 2], Table()))
 

@@ -1,0 +1,148 @@
+// Layers of bidirectional LSTMs above one another, without a way back. A tile goes through all
+// layers before the next one begins, and what a layer gets from below is multiplied for some steps
+// at a time, so that everything between layers stays in the second-level cache.
+
+// Rows that are multiplied together, if there are so many.
+constexpr int BLOCK = 16 * TILE;
+
+// A layer's weights in one direction.
+struct Direction {
+    Panels W;  // (2 * hidden + 1, 4 * padded), the last row is the bias; no columns if first
+    Panels U;  // (hidden, 4 * padded)
+
+    Direction(const LayerWeights& layer, int direction, int hidden)
+        : W(2 * hidden + 1, layer.W ? GATES * round_up(hidden, LANES) : 0),
+          U(hidden, GATES * round_up(hidden, LANES)) {
+        const int width = GATES * hidden;
+        pack_gates(layer.U + size_t(direction) * hidden * width, hidden, width, hidden, U, 0);
+        if (!layer.W) return;
+        pack_gates(layer.W + direction * width, 2 * hidden, 2 * width, hidden, W, 0);
+        pack_gates(layer.bias + direction * width, 1, 2 * width, hidden, W, 2 * hidden);
+    }
+};
+
+struct Stack {
+    const int n_layers, hidden;
+    Direction** directions;  // (n_layers, 2)
+
+    Stack(const LayerWeights* layers, int n_layers, int hidden)
+        : n_layers(n_layers), hidden(hidden), directions(new Direction*[2 * n_layers]()) {
+        for (int i = 0; i < 2 * n_layers; ++i)
+            directions[i] = new Direction(layers[i / 2], i % 2, hidden);
+    }
+    ~Stack() {
+        for (int i = 0; i < 2 * n_layers; ++i) delete directions[i];
+        delete[] directions;
+    }
+    Stack(const Stack&) = delete;
+    Stack& operator=(const Stack&) = delete;
+};
+
+static void* stack_new(const LayerWeights* layers, int n_layers, int hidden) {
+    return new Stack(layers, n_layers, hidden);
+}
+
+static void stack_delete(void* stack) { delete static_cast<Stack*>(stack); }
+
+// The first layer looks its inputs up in a table.
+static void read_rows(const Panels& U, int hidden, int direction, const StackInput& in,
+                      const Tile& tile, const int64_t* places, float* states) {
+    const int width = GATES * hidden;
+    const auto given = [&](int s, int64_t step) {
+        return in.table + (2 * in.rows[tile.token(s, step, direction)] + direction) * width;
+    };
+    Recurrence recurrence(U, hidden);
+    for (int64_t step = 0; step < tile.lengths[0]; ++step) {
+        const int active = tile.at_step(step), still_active = tile.at_step(step + 1);
+        for (int s = 0; s < still_active; ++s) prefetch(given(s, step + 1), width);
+        recurrence.step<false>(step, active, [&](int s) {
+            const int64_t place = places[s] + tile.position(s, step, direction);
+            Step at = {};
+            at.given = given(s, step);
+            at.given_width = hidden;
+            at.shown = states + (2 * place + direction) * hidden;
+            return at;
+        });
+    }
+}
+
+// The others multiply the states of the layer below.
+class Block {
+public:
+    Block(int hidden, int columns)
+        : below_width(2 * hidden), n_columns(columns), below((BLOCK + TILE) * (2 * hidden + 1)),
+          inputs((BLOCK + TILE) * columns) {}
+
+    // Takes as many steps from `first` on as there is room for.
+    // RETURNS the step after them.
+    int64_t fill(const Direction& weights, int direction, const Tile& tile, int64_t first,
+                 const int64_t* places, const float* states) {
+        int n_rows = 0;
+        int64_t step = first;
+        for (; step < tile.lengths[0] && n_rows < BLOCK; ++step)
+            for (int s = 0, active = tile.at_step(step); s < active; ++s, ++n_rows) {
+                const int64_t place = places[s] + tile.position(s, step, direction);
+                float* row = below + n_rows * (below_width + 1);
+                std::memcpy(row, states + place * below_width, below_width * sizeof(float));
+                row[below_width] = 1.f;
+            }
+        multiply(n_rows, below + 0, below_width + 1, weights.W, inputs + 0, n_columns);
+        return step;
+    }
+    const float* row(int number) const { return inputs + number * n_columns; }
+
+private:
+    const int below_width, n_columns;
+    Buffer below, inputs;
+};
+
+static void read_states(const Direction& weights, int hidden, int direction, const Tile& tile,
+                        const int64_t* places_below, const float* below, Block& block,
+                        const int64_t* places, float* states) {
+    Recurrence recurrence(weights.U, hidden);
+    int64_t end_of_block = 0;
+    int row = 0;
+    for (int64_t step = 0; step < tile.lengths[0]; ++step) {
+        if (step == end_of_block) {
+            end_of_block = block.fill(weights, direction, tile, step, places_below, below);
+            row = 0;
+        }
+        const int active = tile.at_step(step);
+        recurrence.step<false>(step, active, [&](int s) {
+            const int64_t place = places[s] + tile.position(s, step, direction);
+            Step at = {};
+            at.given = block.row(row + s);
+            at.given_width = round_up(hidden, LANES);
+            at.shown = states + (2 * place + direction) * hidden;
+            return at;
+        });
+        row += active;
+    }
+}
+
+static void stack_read(const void* packed, const StackInput& in, float* states) {
+    const Stack& stack = *static_cast<const Stack*>(packed);
+    const int hidden = stack.hidden;
+    const int64_t longest = in.batch.n_sequences ? in.batch.lengths[in.batch.order[0]] : 0;
+    const int64_t n_together = in.batch.n_sequences < TILE ? in.batch.n_sequences : TILE;
+    const size_t size = stack.n_layers > 1 ? n_together * longest * 2 * hidden : 0;
+    Buffer low(size), high(stack.n_layers > 2 ? size : 0);
+    Block block(hidden, stack.n_layers > 1 ? stack.directions[2]->W.columns : 0);
+    for_each_tile(in.batch, [&](const Tile& tile) {
+        // Where each sequence begins in the rows between layers.
+        int64_t between[TILE] = {};
+        for (int s = 1; s < tile.n; ++s) between[s] = between[s - 1] + tile.lengths[s - 1];
+        for (int layer = 0; layer < stack.n_layers; ++layer) {
+            const bool last = layer == stack.n_layers - 1;
+            float* to = last ? states : layer % 2 ? high + 0 : low + 0;
+            const float* below = layer % 2 ? low + 0 : high + 0;
+            const int64_t* places = last ? tile.starts : between;
+            for (int direction = 0; direction < 2; ++direction) {
+                const Direction& weights = *stack.directions[2 * layer + direction];
+                if (layer) read_states(weights, hidden, direction, tile, between, below, block,
+                                       places, to);
+                else read_rows(weights.U, hidden, direction, in, tile, places, to);
+            }
+        }
+    });
+}
