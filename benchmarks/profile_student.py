@@ -81,9 +81,9 @@ def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
         docs = [nlp.make_doc(text) for text in texts[start : start + 64]]
         clock.lap("tokenizer")
         encoder = node.shims[0].encoder(node, nlp.vocab)
-        with clock.within(encoder._cache, "look_up", "word forms"):
-            with clock.within(encoder._stack, "read", "BiLSTM"):
-                states = encoder.encode(docs)
+        look_up = clock.within(encoder._cache, "_look_up", "word forms")
+        with look_up, clock.within(encoder._stack, "read", "BiLSTM"):
+            states = encoder.encode(docs)
         clock.lap("words of documents, groups")
         lengths = numpy.asarray([len(doc) for doc in docs])
         chain = head.predict(Ragged(states, lengths))

@@ -15,6 +15,7 @@ import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, Callable, Dict, Iterator, List, Mapping, Tuple
@@ -136,15 +137,21 @@ def documents_section(sources: Any, documents: List[Words], rounds: int, seconds
     return in_turn(timed, rounds, "Documents")
 
 
+def pipelines(sources: Any) -> Dict[str, Tuple[str, List[str]]]:
+    """RETURNS (Dict[str, Tuple[str, List[str]]]): The pipelines' folders or names, and what is run
+    of them."""
+    return {
+        "student": (str(sources.student), ["ner_student"]),
+        "spaCy tok2vec + ner": (sources.spacy_pipeline, ["tok2vec", "ner"]),
+    }
+
+
 def text_section(sources: Any, path: Path, rounds: int, seconds: float) -> Result:
     """RETURNS (Result): Whole pipelines and the tokenizer alone on raw text: again and again, so
     that whatever they keep of words is there, and by pipelines that were just loaded."""
     from speed_systems import load
 
-    wanted = {
-        "student": (str(sources.student), ["ner_student"]),
-        "spaCy tok2vec + ner": (sources.spacy_pipeline, ["tok2vec", "ner"]),
-    }
+    wanted = pipelines(sources)
     texts = read_texts(path)
     n_words = sum(length for _, length in texts)
 
@@ -167,37 +174,39 @@ def text_section(sources: Any, path: Path, rounds: int, seconds: float) -> Resul
 
 
 def parallel_section(sources: Any, path: Path, rounds: int, seconds: float) -> Result:
-    """RETURNS (Result): The student's whole pipeline on raw text alone, with two processes and with
-    two threads; each gets the same text, of some seconds' work."""
+    """RETURNS (Result): The whole pipelines on raw text alone, with two threads and with two
+    processes, 16 documents at a time; each of a pipeline's runs gets the same text, of some
+    seconds' work."""
     from speed_systems import load
 
-    nlp = load(str(sources.student), ["ner_student"])
     found = read_texts(path)
-    start = perf_counter()
-    consume(nlp.pipe((text for text, _ in found), batch_size=64))
-    found *= max(int(10 * seconds / (perf_counter() - start)), 1)
-    n_words = sum(length for _, length in found)
-    texts = [text for text, _ in found]
-    halves = texts[::2], texts[1::2]
+    timed: Dict[str, Callable[..., Timed]] = {}
+    for system, (name, components) in pipelines(sources).items():
+        nlp = load(name, components)
+        consume(nlp.pipe(text for text, _ in found[:64]))
+        start = perf_counter()
+        consume(nlp.pipe(text for text, _ in found[:64]))
+        n_texts = int(64 * 5 * seconds / (perf_counter() - start))
+        chosen = (found * (n_texts // len(found) + 1))[:n_texts]
+        n_words = sum(length for _, length in chosen)
+        texts = [text for text, _ in chosen]
 
-    def two_threads(interval: float) -> None:
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(interval)
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda half: consume(nlp.pipe(half, batch_size=64)), halves))
-        sys.setswitchinterval(before)
+        def pipe(texts: List[str], nlp: Any = nlp, n_process: int = 1) -> None:
+            consume(nlp.pipe(texts, batch_size=16, n_process=n_process))
 
-    runs: Dict[str, Callable[[], None]] = {
-        "one": lambda: consume(nlp.pipe(texts, batch_size=64)),
-        "two processes": lambda: consume(nlp.pipe(texts, batch_size=64, n_process=2)),
-        "two threads": lambda: two_threads(0.005),
-        # A kernel that has ended waits for the interpreter as long as the other thread may keep it.
-        "two threads, sys.setswitchinterval(0.0001)": lambda: two_threads(0.0001),
-    }
-    timed = {
-        name: lambda number, run=run: timed_once(run, n_words, len(texts))
-        for name, run in runs.items()
-    }
+        def two_threads(texts: List[str] = texts, pipe: Callable[..., None] = pipe) -> None:
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(pipe, (texts[::2], texts[1::2])))
+
+        runs: Dict[str, Callable[[], None]] = {
+            "": partial(pipe, texts),
+            ", two threads": two_threads,
+            ", two processes": partial(pipe, texts, n_process=2),
+        }
+        for how, run in runs.items():
+            timed[f"{system}{how}"] = lambda number, run=run, n_words=n_words, n_texts=n_texts: (
+                timed_once(run, n_words, n_texts)
+            )
     return in_turn(timed, rounds, "Parallel")
 
 
@@ -232,14 +241,28 @@ def timed_once(run: Callable[[], None], n_words: int, n_docs: int) -> Timed:
 
 def streams_section(sources: Any, sentences: List[Words], rounds: int, seconds: float) -> Result:
     """RETURNS (Result): The student on streams of sentences, and on single documents, of so many
-    words, whose documents are made meanwhile. Short streams are repeated."""
+    words, whose documents are made meanwhile: by a pipeline that was just loaded each time, short
+    streams repeatedly, and a short stream read again and again by the same pipeline."""
     from spacy.tokens import Doc
     from speed_systems import load
 
-    nlp = load(str(sources.student), ["ner_student"])
-    timed = {}
+    def read(nlp: Any, documents: List[Words]) -> float:
+        start = perf_counter()
+        docs = (Doc(nlp.vocab, words=words) for words in documents)
+        consume(nlp.pipe(docs, batch_size=64))
+        return perf_counter() - start
+
+    def new() -> Any:
+        return load(str(sources.student), ["ner_student"])
+
+    def several(get: Callable[[], Any], documents: List[Words], n_times: int) -> Timed:
+        n_words = sum(map(len, documents))
+        each = [read(get(), documents) for _ in range(n_times)]
+        return n_times * n_words / sum(each), [1000 * t / len(documents) for t in each]
+
+    timed: Dict[str, Callable[..., Timed]] = {}
     for size in STREAMS:
-        n_repeats = max(STREAMS[1] // size, 1)
+        n_times = max(STREAMS[1] // size, 1)
         chosen: List[Words] = []
         left = size
         for batch in draw(sentences, 1, 0):
@@ -247,26 +270,21 @@ def streams_section(sources: Any, sentences: List[Words], rounds: int, seconds: 
             left -= len(batch[0])
             if left <= 0:
                 break
+        timed[f"sentences, {size:,} words"] = lambda number, documents=chosen, n=n_times: several(
+            new, documents, n
+        )
+        if size > STREAMS[1]:
+            continue  # ten documents of 100,000 words say the same
         joined = [[word for words in chosen for word in words]]
-        for kind, documents in (("sentences", chosen), ("one document", joined)):
-            if kind == "one document" and size > 100_000:
-                continue  # ten such documents say the same
-
-            def run(
-                number: int,
-                documents: List[Words] = documents,
-                size: int = size,
-                n_repeats: int = n_repeats,
-            ) -> Timed:
-                def repeat() -> None:
-                    for _ in range(n_repeats):
-                        docs = (Doc(nlp.vocab, words=words) for words in documents)
-                        consume(nlp.pipe(docs, batch_size=64))
-
-                return timed_once(repeat, n_repeats * size, n_repeats * len(documents))
-
-            timed[f"{kind}/{size}"] = run
-    return in_turn(timed, min(rounds, 3), "Streams")
+        timed[f"one document, {size:,} words"] = lambda number, documents=joined, n=n_times: (
+            several(new, documents, n)
+        )
+        if size == STREAMS[0]:
+            keeping = cache(new)
+            timed["the same sentences again"] = (
+                lambda number, documents=chosen, n=n_times, get=keeping: several(get, documents, n)
+            )
+    return in_turn(timed, rounds, "Streams")
 
 
 def memory_section(sources: Any, sentences: List[Words], rounds: int, seconds: float) -> Result:

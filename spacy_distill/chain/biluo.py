@@ -121,7 +121,7 @@ class BiluoTags:
         tags = numpy.asarray(tags)
         (tokens,) = tags.nonzero()
         labels, prefixes = numpy.divmod(tags[tokens] - 1, len(PREFIXES))
-        opens, closes = numpy.isin(prefixes, (0, 3)), prefixes >= 2
+        opens, closes = (prefixes == 0) | (prefixes == 3), prefixes >= 2
         starts = numpy.maximum.accumulate(numpy.where(opens, tokens, 0))
         ends = tokens[closes] + 1
         names = [self.labels[label] for label in labels[closes].tolist()]

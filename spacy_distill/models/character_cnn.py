@@ -85,8 +85,8 @@ def character_windows(texts: List[str], n_rows: int) -> Tuple[Ints2d, Ints1d]:
 
     texts (List[str]): The words.
     n_rows (int): How many numbers there are.
-    RETURNS (Tuple[Ints2d, Ints1d]): (3, windows) numbers of the characters before, at and after each
-        place of the words, one word after another, BOUNDARY beyond a word's ends; and (words,)
+    RETURNS (Tuple[Ints2d, Ints1d]): (3, windows) numbers of the characters before, at and after
+        each place of the words, one word after another, BOUNDARY beyond a word's ends; and (words,)
         how many places each word has, one if it is empty.
     """
     half = MAX_CHARACTERS // 2

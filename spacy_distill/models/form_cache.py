@@ -1,34 +1,29 @@
 """What was computed of word forms, kept from call to call in so many bytes."""
 
-import mmap
 import os
+from contextlib import contextmanager
 from threading import Lock
-from typing import Callable, NamedTuple, Tuple
+from typing import Callable, Dict, Iterator, NamedTuple, Tuple
 from weakref import WeakSet
 
 import numpy
 from thinc.types import Floats2d, Ints1d
 
+# Tokens after which it counts half as much that a form was asked for.
+HALF_LIFE = 100_000
 
-class _Generation(NamedTuple):
-    """Replaced as a whole, so that a thread that only reads needs no lock.
+
+class _Contents(NamedTuple):
+    """Replaced as a whole, so that a process that is forked meanwhile finds all or nothing.
 
     forms (Ints1d): (forms,) uint64, ascending.
     rows (Ints1d): (forms,) int64 where each stands in the table.
-    table (Floats2d): (capacity, width) float32; rows without a form are free.
+    free (Ints1d): (capacity - forms,) int64 the other rows.
     """
 
     forms: Ints1d
     rows: Ints1d
-    table: Floats2d
-
-    @classmethod
-    def empty(cls, capacity: int, width: int) -> "_Generation":
-        # Pages of its own: those that nobody has written to take no memory, and all go back to the
-        # system, which malloc may keep from it.
-        pages = mmap.mmap(-1, 4 * capacity * width)
-        table = numpy.frombuffer(pages, dtype="float32").reshape(capacity, width)
-        return cls(numpy.zeros(0, dtype="uint64"), numpy.zeros(0, dtype="int64"), table)
+    free: Ints1d
 
     def find(self, forms: Ints1d) -> Ints1d:
         """RETURNS (Ints1d): The rows of forms, -1 for those that are not there."""
@@ -38,14 +33,17 @@ class _Generation(NamedTuple):
         places[places == len(self.forms)] = 0
         return numpy.where(self.forms[places] == forms, self.rows[places], -1)
 
-    def with_values(self, forms: Ints1d, values: Floats2d) -> "_Generation":
-        """RETURNS (_Generation): With new forms, ascending, in rows that were free."""
-        start, end = len(self.forms), len(self.forms) + len(forms)
-        self.table[start:end] = values
+    def without(self, places: Ints1d) -> "_Contents":
+        """RETURNS (_Contents): Without the forms at these places, whose rows are free."""
+        forms, rows = (numpy.delete(array, places) for array in (self.forms, self.rows))
+        return _Contents(forms, rows, numpy.concatenate((self.free, self.rows[places])))
+
+    def with_forms(self, forms: Ints1d) -> "_Contents":
+        """RETURNS (_Contents): With new forms, ascending, in the first free rows."""
+        new, free = numpy.split(self.free, [len(forms)])
         places = numpy.searchsorted(self.forms, forms)
-        return self._replace(
-            forms=numpy.insert(self.forms, places, forms),
-            rows=numpy.insert(self.rows, places, numpy.arange(start, end)),
+        return _Contents(
+            numpy.insert(self.forms, places, forms), numpy.insert(self.rows, places, new), free
         )
 
 
@@ -55,67 +53,106 @@ _CACHES: "WeakSet[FormCache]" = WeakSet()
 class FormCache:
     """A table with a row of numbers for each word form.
 
-    There are two generations of rows. What is asked for stands in the young one, copied from the
-    old one or computed. A young one without room becomes the old one, and the rows of the old one
-    that nobody asked for meanwhile are dropped.
+    Where there is no more room, the forms are dropped that were asked for least, as with LRFU (Lee
+    et al. 2001, "LRFU: A Spectrum of Policies that Subsumes the Least Recently Used and Least
+    Frequently Used Policies"): it counts less and less the longer ago it was.
     """
 
     def __init__(self, width: int, max_bytes: int) -> None:
         """Start empty.
 
         width (int): Numbers in a row.
-        max_bytes (int): The most that the rows take, half of it for each generation. A call with
-            more forms than a generation has room for is answered, and nothing of it is kept.
+        max_bytes (int): The most that the rows take.
         """
         _CACHES.add(self)
-        self.capacity = max(max_bytes // 2 // (4 * width), 1)
+        self.capacity = max(max_bytes // (4 * width), 1)
+        # Rows that nobody has written to take no memory.
+        self._table = numpy.empty((self.capacity, width), dtype="float32")
+        nothing = numpy.zeros(0, dtype="int64")
+        self._contents = _Contents(
+            nothing.astype("uint64"), nothing, numpy.arange(self.capacity, dtype="int64")
+        )
+        self._scores = numpy.zeros(self.capacity)
+        self._weight = 1.0
         self._lock = Lock()
-        self._young = self._old = _Generation.empty(self.capacity, width)
+        self._read: Dict[int, Ints1d] = {}
 
     def __len__(self) -> int:
-        return len(numpy.union1d(self._young.forms, self._old.forms))
+        return len(self._contents.forms)
 
+    @contextmanager
     def look_up(
         self, forms: Ints1d, compute: Callable[[Ints1d], Floats2d]
-    ) -> Tuple[Floats2d, Ints1d]:
-        """Find the rows of forms, and compute those that are not there.
+    ) -> Iterator[Tuple[Floats2d, Ints1d]]:
+        """Find the rows of forms, and compute those that are not there. They stay as they are while
+        the context is open, whatever other threads ask for. If there is no room for them beside
+        those that other threads read, they are computed and not kept.
 
         forms (Ints1d): (tokens,) uint64.
-        compute (Callable[[Ints1d], Floats2d]): Gives (forms, width) float32 for distinct forms.
-        RETURNS (Tuple[Floats2d, Ints1d]): A table (rows, width) and each token's row in it.
+        compute (Callable[[Ints1d], Floats2d]): Gives (forms, width) float32 for distinct forms,
+            ascending.
+        YIELDS (Tuple[Floats2d, Ints1d]): A table (rows, width) and each token's row in it.
         """
-        young = self._young
-        rows = young.find(forms)
-        if rows.min(initial=0) < 0:
+        with self._lock:
+            table, rows = self._look_up(forms, compute)
+            reader = id(rows)
+            if table is self._table:
+                self._read[reader] = rows
+        try:
+            yield table, rows
+        finally:
             with self._lock:
-                young = self._with(forms, compute)
-            rows = young.find(forms)
-        return young.table, rows
+                self._read.pop(reader, None)
 
-    def _with(self, forms: Ints1d, compute: Callable[[Ints1d], Floats2d]) -> _Generation:
-        young, old = self._young, self._old
-        missing = numpy.unique(forms[young.find(forms) < 0])
-        if not len(missing):
-            return young  # another thread has added them
-        if len(young.forms) + len(missing) > self.capacity:
-            missing = numpy.unique(forms)
-            if len(missing) > self.capacity:
-                values = compute(missing)
-                return _Generation.empty(*values.shape).with_values(missing, values)
-            young, old = _Generation.empty(*young.table.shape), young
-        places = old.find(missing)
-        known = places >= 0
-        young = young.with_values(missing[known], old.table[places[known]])
+    def _look_up(
+        self, forms: Ints1d, compute: Callable[[Ints1d], Floats2d]
+    ) -> Tuple[Floats2d, Ints1d]:
+        rows = self._contents.find(forms)
+        known = rows >= 0
         if not known.all():
-            young = young.with_values(missing[~known], compute(missing[~known]))
-        self._young, self._old = young, old
-        return young
+            missing = numpy.unique(forms[~known])
+            if not self._make_room(len(missing), rows[known]):
+                distinct, places = numpy.unique(forms, return_inverse=True)
+                return compute(distinct), places
+            values = compute(missing)
+            contents = self._contents.with_forms(missing)
+            new = self._contents.free[: len(missing)]
+            self._table[new], self._scores[new] = values, 0
+            self._contents = contents
+            rows = contents.find(forms)
+        self._scores[rows] += self._weight
+        self._weight *= 2 ** (len(forms) / HALF_LIFE)
+        if self._weight > 1e100:
+            self._scores /= self._weight
+            self._weight = 1.0
+        return self._table, rows
+
+    def _make_room(self, n_rows: int, wanted: Ints1d) -> bool:
+        """Free so many rows, but none that is wanted or read.
+
+        RETURNS (bool): Whether that was possible.
+        """
+        contents = self._contents
+        n_dropped = n_rows - len(contents.free)
+        if n_dropped <= 0:
+            return True
+        needed = numpy.zeros(self.capacity, dtype=bool)
+        for rows in (wanted, *self._read.values()):
+            needed[rows] = True
+        (places,) = numpy.nonzero(~needed[contents.rows])
+        if len(places) < n_dropped:
+            return False
+        scores = self._scores[contents.rows[places]]
+        lowest = numpy.argpartition(scores, n_dropped - 1)[:n_dropped]
+        self._contents = contents.without(places[lowest])
+        return True
 
 
 def _renew_locks() -> None:
     # A process that is forked while a thread computes has the lock, and nobody to open it.
     for cache in _CACHES:
         cache._lock = Lock()
+        cache._read.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -27,7 +27,8 @@ class Table:
 
 def look_up(cache, forms, compute):
     """RETURNS (List[int]): The forms that the rows tell."""
-    table, rows = cache.look_up(numpy.asarray(forms, dtype="uint64"), compute)
+    with cache.look_up(numpy.asarray(forms, dtype="uint64"), compute) as (table, rows):
+        table = table.copy()
     assert table.dtype == "float32" and (table[rows, 1] == -table[rows, 0]).all()
     return table[rows, 0].astype("int64").tolist()
 
@@ -44,21 +45,23 @@ def test_a_form_is_computed_once():
 def test_numbers_of_64_bits_are_told_apart():
     big = 2**64 - 1
     cache, compute = FormCache(WIDTH, 1000), Table()
-    _, rows = cache.look_up(numpy.asarray([big, big - 1, 7], dtype="uint64"), compute)
+    with cache.look_up(numpy.asarray([big, big - 1, 7], dtype="uint64"), compute) as (_, rows):
+        pass
     assert len(set(rows.tolist())) == 3 and compute.asked == [[7, big - 1, big]]
 
 
 @pytest.mark.parametrize("capacity", [1, 4, 100])
 def test_it_never_has_more_than_its_bytes(capacity, rng):
-    cache, compute = FormCache(WIDTH, 2 * capacity * BYTES_A_FORM), Table()
+    cache, compute = FormCache(WIDTH, capacity * BYTES_A_FORM), Table()
     for _ in range(30):
         forms = rng.integers(1, 50, size=rng.integers(1, 12)).tolist()
         assert look_up(cache, forms, compute) == forms
-        assert cache._young.table.nbytes + cache._old.table.nbytes <= 2 * capacity * BYTES_A_FORM
+        assert len(cache) <= capacity
+        assert cache._table.nbytes <= capacity * BYTES_A_FORM
 
 
 def test_more_forms_than_fit_are_answered_and_not_kept():
-    cache, compute = FormCache(WIDTH, 2 * 3 * BYTES_A_FORM), Table()
+    cache, compute = FormCache(WIDTH, 3 * BYTES_A_FORM), Table()
     assert look_up(cache, [1, 2], compute) == [1, 2]
     assert look_up(cache, [4, 1, 3, 2, 5], compute) == [4, 1, 3, 2, 5]
     assert look_up(cache, [2, 1], compute) == [2, 1]
@@ -66,37 +69,56 @@ def test_more_forms_than_fit_are_answered_and_not_kept():
     assert compute.asked == [[1, 2], [1, 2, 3, 4, 5]]
 
 
-def test_a_generation_is_dropped_but_for_what_was_asked_for_meanwhile():
-    cache, compute = FormCache(WIDTH, 2 * 4 * BYTES_A_FORM), Table()
-    look_up(cache, [1, 2, 3, 4], compute)
-    # The first generation becomes the old one; 3 is copied from it.
-    assert look_up(cache, [5, 3], compute) == [5, 3]
-    assert len(cache) == 5
-    assert look_up(cache, [1, 3], compute) == [1, 3]
-    # The second becomes the old one, and of the first 2 and 4 are gone.
-    assert look_up(cache, [6], compute) == [6]
-    assert look_up(cache, [1, 3, 5], compute) == [1, 3, 5]
-    assert compute.asked == [[1, 2, 3, 4], [5], [6]]
-    assert look_up(cache, [2], compute) == [2]
-    assert compute.asked[3:] == [[2]]
+def test_a_full_cache_drops_what_was_asked_for_least():
+    cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
+    for forms in ([1, 2, 3, 4], [1, 1, 3], [2, 3], [5]):  # 4 was asked for once only
+        assert look_up(cache, forms, compute) == forms
+    assert compute.asked == [[1, 2, 3, 4], [5]]
+    assert look_up(cache, [4, 3], compute) == [4, 3]  # and now 5
+    assert look_up(cache, [1, 2, 3, 4], compute) == [1, 2, 3, 4]
+    assert compute.asked == [[1, 2, 3, 4], [5], [4]]
 
 
-def test_a_call_that_fails_leaves_it_as_it_was():
-    cache, compute = FormCache(WIDTH, 2 * 4 * BYTES_A_FORM), Table()
+def test_it_counts_less_the_longer_ago_it_was(monkeypatch):
+    monkeypatch.setattr("spacy_distill.models.form_cache.HALF_LIFE", 1)
+    cache, compute = FormCache(WIDTH, 2 * BYTES_A_FORM), Table()
+    for forms in ([1], [1], [1], [2], [3]):
+        look_up(cache, forms, compute)
+    # 2, asked for once just now, counts more than 1, asked for three times before.
+    assert look_up(cache, [2, 3], compute) == [2, 3]
+    assert compute.asked == [[1], [2], [3]]
+    for number in range(500):  # beyond a float's range, if it were not for the scaling
+        assert look_up(cache, [number % 3], compute) == [number % 3]
+    assert numpy.isfinite(cache._scores).all()
+
+
+def test_rows_that_are_read_stay_as_they_are():
+    cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
+    one, two = (numpy.asarray(forms, dtype="uint64") for forms in ([1, 2], [3, 4]))
+    with cache.look_up(one, compute) as (table, rows), cache.look_up(two, compute):
+        # No row is free: answered and not kept.
+        assert look_up(cache, [5, 1], compute) == [5, 1]
+        assert table[rows, 0].tolist() == [1, 2] and len(cache) == 4
+    assert look_up(cache, [5, 6, 7], compute) == [5, 6, 7]
+    assert compute.asked == [[1, 2], [3, 4], [1, 5], [5, 6, 7]]
+
+
+def test_a_call_that_fails_leaves_it_usable():
+    cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
     look_up(cache, [1, 2, 3], compute)
 
     def fail(forms):
         raise RuntimeError("no vectors")
 
     with pytest.raises(RuntimeError, match="no vectors"):
-        look_up(cache, [2, 8, 9], fail)
-    assert look_up(cache, [1, 2, 3], compute) == [1, 2, 3]
-    assert look_up(cache, [8, 9, 1], compute) == [8, 9, 1]
+        look_up(cache, [2, 3, 8, 9], fail)  # makes room by dropping 1
+    assert look_up(cache, [2, 3], compute) == [2, 3]
+    assert look_up(cache, [8, 9, 2], compute) == [8, 9, 2]
     assert compute.asked == [[1, 2, 3], [8, 9]]
 
 
 def test_threads_share_it(rng):
-    cache, compute = FormCache(WIDTH, 2 * 20 * BYTES_A_FORM), Table()
+    cache, compute = FormCache(WIDTH, 40 * BYTES_A_FORM), Table()
     batches = [rng.integers(1, 60, size=20).tolist() for _ in range(2000)]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda forms: look_up(cache, forms, compute), batches))
