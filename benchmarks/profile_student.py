@@ -57,16 +57,38 @@ class Clock:
         run = getattr(owner, method)
 
         def timed(*args: Any) -> Any:
-            around, self._last = self._last, perf_counter()
+            start = perf_counter()
             result = run(*args)
-            before = self._last
-            self.lap(part)
-            self._last = around + self._last - before
+            spent = perf_counter() - start
+            self.seconds[part] = self.seconds.get(part, 0.0) + spent
+            self._last += spent  # not a second time, as what is around it
             return result
 
         setattr(owner, method, timed)
-        yield
-        delattr(owner, method)
+        try:
+            yield
+        finally:
+            delattr(owner, method)
+
+    @contextmanager
+    def around(self, owner: Any, method: str, part: str) -> Iterator[None]:
+        """The same for what a context manager does before its body."""
+        enter = getattr(owner, method)
+
+        @contextmanager
+        def timed(*args: Any) -> Iterator[Any]:
+            start = perf_counter()
+            with enter(*args) as result:
+                spent = perf_counter() - start
+                self.seconds[part] = self.seconds.get(part, 0.0) + spent
+                self._last += spent
+                yield result
+
+        setattr(owner, method, timed)
+        try:
+            yield
+        finally:
+            delattr(owner, method)
 
 
 def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
@@ -81,10 +103,10 @@ def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
         docs = [nlp.make_doc(text) for text in texts[start : start + 64]]
         clock.lap("tokenizer")
         encoder = node.shims[0].encoder(node, nlp.vocab)
-        look_up = clock.within(encoder._cache, "_look_up", "word forms")
-        with look_up, clock.within(encoder._stack, "read", "BiLSTM"):
+        look_up = clock.around(encoder._cache, "look_up", "word forms")
+        with look_up, clock.within(encoder._stack, "predict", "BiLSTM"):
             states = encoder.encode(docs)
-        clock.lap("words of documents, groups")
+        clock.lap("hashes, windows")
         lengths = numpy.asarray([len(doc) for doc in docs])
         chain = head.predict(Ragged(states, lengths))
         clock.lap("emissions")

@@ -74,9 +74,13 @@ def print_batches(systems: Result, memory: Result) -> None:
 
 
 def print_section(name: str, cells: Result) -> None:
-    first = next(iter(cells.values()))
-    rows = [(key, spread(cell), ratio(cell, first, ".2f")) for key, cell in cells.items()]
-    header = (name, "words/s", f"to {next(iter(cells))}")
+    first = next(iter(cells))
+    rows = []
+    for key, cell in cells.items():
+        # What is done in parallel, to the same alone.
+        other = key.split(",")[0] if name == "parallel" else first
+        rows.append((key, spread(cell), ratio(cell, cells[other], ".2f")))
+    header = (name, "words/s", "to one thread" if name == "parallel" else f"to {first}")
     msg.table(rows, header=header, aligns=("l", "r", "r"), divider=True)
 
 

@@ -18,8 +18,9 @@ constexpr int LANES = 8;
 #include "viterbi.hh"
 }  // namespace
 
-const Kernels avx2_kernels = {lstm_forward, lstm_backward, stack_new,
-                                stack_delete, stack_read,    viterbi};
+const Kernels avx2_kernels = {
+    lstm_forward, lstm_backward, stack_new, stack_delete, stack_read, viterbi,
+};
 
 }  // namespace spacy_distill
 

@@ -10,8 +10,9 @@ constexpr int LANES = 4;
 #include "viterbi.hh"
 }  // namespace
 
-const Kernels baseline_kernels = {lstm_forward, lstm_backward, stack_new,
-                                 stack_delete, stack_read,    viterbi};
+const Kernels baseline_kernels = {
+    lstm_forward, lstm_backward, stack_new, stack_delete, stack_read, viterbi,
+};
 
 bool has_avx2() {
 #if defined(__x86_64__)

@@ -114,10 +114,10 @@ cdef class Stack:
     cdef void* packed
     cdef int hidden
 
-    def __init__(self, layers):
+    def __cinit__(self, layers):
         """layers (Sequence[Tuple[Floats3d, Floats2d, Floats1d]]): Of each layer U (2, hidden, 4 *
         hidden), states to gates, W (2 * hidden, 8 * hidden), the states below to the gates of both
-        directions, and b (8 * hidden,); W and b of the first are not looked at."""
+        directions, and b (8 * hidden,); W and b of the first are not used."""
         cdef const float[:, :, ::1] U
         cdef const float[:, ::1] W
         cdef const float[::1] b
@@ -131,11 +131,12 @@ cdef class Stack:
             raise MemoryError()
         try:
             for number in range(n_layers):
-                U, W, b = layers[number]
+                U = layers[number][0]
                 _check(U.shape[0] == 2 and U.shape[1] == self.hidden, "as many states in all layers")
                 _check(U.shape[2] == 4 * self.hidden, "recurrent weights of four gates")
                 weights[number].U = &U[0, 0, 0]
                 if number:
+                    W, b = layers[number][1], layers[number][2]
                     _check(W is not None and b is not None, "weights of the states below")
                     _check(W.shape[0] == 2 * self.hidden, "weights of the states below")
                     _check(W.shape[1] == 8 * self.hidden, "weights of both directions' gates")
@@ -150,7 +151,7 @@ cdef class Stack:
         if self.packed:
             self.kernels.stack_delete(self.packed)
 
-    def read(
+    def predict(
         self,
         const float[:, ::1] table not None,
         const int64_t[::1] rows not None,

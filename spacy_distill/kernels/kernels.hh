@@ -1,12 +1,11 @@
-// Loops over tokens that numpy cannot run at once: the steps of an LSTM, and Viterbi's. All arrays
-// are in C order; a ragged batch has its sequences' tokens one after another.
+// Loops over tokens that numpy cannot run at once: the steps of an LSTM, layers of them above one
+// another, and Viterbi's. All arrays are in C order; a ragged batch has its sequences' tokens one after another.
 #pragma once
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <new>
 
 namespace spacy_distill {
 

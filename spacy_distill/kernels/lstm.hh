@@ -71,7 +71,7 @@ struct Step {
     const float* recurrent;  // (4, padded) from the states
     float* cell;             // (padded,) replaced
     float* state;            // (padded,)
-    float* shown;            // (hidden,) the state once more, in the output
+    float* output;           // (hidden,) the state once more
     float* gates;            // (4, hidden) what is kept for the way back
     float* cells;            // (hidden,)
 };
@@ -99,7 +99,7 @@ INLINE void step_units(const Step& at, int unit, int n) {
     }
     store(at.cell + unit, cell);
     store(at.state + unit, state);
-    store_some(at.shown + unit, state, n);
+    store_some(at.output + unit, state, n);
 }
 
 // One direction's recurrent weights, and a tile's memory from step to step.
@@ -107,7 +107,7 @@ class Recurrence {
 public:
     Recurrence(const Panels& U, int hidden)
         : U(U), hidden(hidden), padded(round_up(hidden, LANES)), gates(TILE * U.columns),
-          states(TILE * padded), cells(TILE * padded) {}
+          states(TILE * padded, 0.f), cells(TILE * padded) {}
 
     // `place(sequence)` says where each of the first `active` sequences reads and writes. Memory is
     // empty at step 0.
@@ -151,7 +151,7 @@ static void lstm_forward(const LstmInput& in, const LstmOutput& out) {
                     Step at = {};
                     at.given = in.inputs + place * width;
                     at.given_width = hidden;
-                    at.shown = out.states + place * hidden;
+                    at.output = out.states + place * hidden;
                     at.gates = out.gates + place * width;
                     at.cells = out.cells + place * hidden;
                     return at;
@@ -167,7 +167,7 @@ struct BackStep {
     const float* gates;        // (4, hidden) as they were opened
     const float* cell;         // (hidden,)
     const float* cell_before;  // (hidden,) null at the first step
-    const float* d_shown;      // (hidden,) gradient of the state in the output
+    const float* d_output;     // (hidden,) gradient of the state in the output
     const float* d_state;      // (padded,) and of the state as the next step's input
     float* d_cell;             // (padded,)
     float* d_given;            // (4, hidden) written
@@ -178,13 +178,13 @@ INLINE void step_units_back(const BackStep& at, int unit, int n) {
     Vector x[GATES], d[GATES];
     for (int gate = 0; gate < GATES; ++gate)
         x[gate] = load_some(at.gates + gate * at.hidden + unit, n);
-    const Vector d_state = load(at.d_state + unit) + load_some(at.d_shown + unit, n);
-    const Vector shown = hyperbolic_tangent(load_some(at.cell + unit, n));
-    const Vector d_cell = load(at.d_cell + unit) + d_state * x[OUTPUT] * (1.f - shown * shown);
+    const Vector d_state = load(at.d_state + unit) + load_some(at.d_output + unit, n);
+    const Vector tanh_cell = hyperbolic_tangent(load_some(at.cell + unit, n));
+    const Vector d_cell = load(at.d_cell + unit) + d_state * x[OUTPUT] * (1.f - tanh_cell * tanh_cell);
     const Vector before = at.cell_before ? load_some(at.cell_before + unit, n) : Vector{};
     d[INPUT] = d_cell * x[CANDIDATE] * x[INPUT] * (1.f - x[INPUT]);
     d[FORGET] = d_cell * before * x[FORGET] * (1.f - x[FORGET]);
-    d[OUTPUT] = d_state * shown * x[OUTPUT] * (1.f - x[OUTPUT]);
+    d[OUTPUT] = d_state * tanh_cell * x[OUTPUT] * (1.f - x[OUTPUT]);
     d[CANDIDATE] = d_cell * x[INPUT] * (1.f - x[CANDIDATE] * x[CANDIDATE]);
     store(at.d_cell + unit, d_cell * x[FORGET]);
     for (int gate = 0; gate < GATES; ++gate) {
@@ -198,7 +198,7 @@ static void backward_direction(const LstmInput& in, int direction, const LstmOut
     const int hidden = in.hidden, padded = round_up(hidden, LANES), whole = hidden / LANES * LANES;
     Panels U(GATES * padded, hidden);
     pack_transposed(in.U + size_t(direction) * hidden * GATES * hidden, hidden, U);
-    Buffer d_tile(TILE * U.rows), d_state(TILE * U.columns), d_cell(TILE * padded);
+    Buffer d_tile(TILE * U.rows, 0.f), d_state(TILE * U.columns), d_cell(TILE * padded);
     for_each_tile(in.batch, [&](const Tile& tile) {
         d_state.fill(0.f);
         d_cell.fill(0.f);

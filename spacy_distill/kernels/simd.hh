@@ -14,16 +14,17 @@ INLINE void prefetch(const float* from, int n) {
     for (int i = 0; i < n; i += 16) __builtin_prefetch(from + i);
 }
 
-// Numbers from a cache line's beginning on, zeros at first, freed when the block ends. No
-// std::vector: its functions have the same names in all instruction sets, and the linker might
-// choose the ones that this machine cannot run.
+// Numbers from a cache line's beginning on, freed when the block ends. No std::vector: its functions
+// have the same names in all instruction sets, and the linker might choose the ones that this
+// machine cannot run.
 class Buffer {
 public:
-    explicit Buffer(size_t size)
-        : numbers(static_cast<float*>(operator new(size * sizeof(float), LINE))), size(size) {
-        fill(0.f);
+    explicit Buffer(size_t size) : whole(new float[size + LINE]), size(size) {
+        const size_t beyond = reinterpret_cast<uintptr_t>(whole) / sizeof(float) % LINE;
+        numbers = whole + (LINE - beyond) % LINE;
     }
-    ~Buffer() { operator delete(numbers, LINE); }
+    Buffer(size_t size, float value) : Buffer(size) { fill(value); }
+    ~Buffer() { delete[] whole; }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
     float* operator+(size_t place) { return numbers + place; }
@@ -33,9 +34,10 @@ public:
     }
 
 private:
-    static constexpr std::align_val_t LINE{64};
+    static constexpr size_t LINE = 64 / sizeof(float);
+    float* const whole;
     float* numbers;
-    size_t size;
+    const size_t size;
 };
 
 constexpr int round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
@@ -108,7 +110,7 @@ struct Panels {
 
     Panels(int rows, int columns)
         : rows(rows), columns(round_up(columns, PANEL)),
-          numbers(size_t(rows) * round_up(columns, PANEL)) {}
+          numbers(size_t(rows) * round_up(columns, PANEL), 0.f) {}
 
     float* at(int row, int column) {
         return numbers + (size_t(column / PANEL) * rows + row) * PANEL + column % PANEL;

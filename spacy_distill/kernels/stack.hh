@@ -1,16 +1,17 @@
 // Layers of bidirectional LSTMs above one another, without a way back. A tile goes through all
 // layers before the next one begins, and what a layer gets from below is multiplied for some steps
-// at a time, so that everything between layers stays in the second-level cache.
+// at a time, so that little memory is needed between layers, however long the batch.
 
-// Rows that are multiplied together, if there are so many.
+// Rows that are multiplied together, if there are so many: enough to read the weights seldom, few
+// enough for their products (a third of a megabyte at 100 units) to stay in a second-level cache.
 constexpr int BLOCK = 16 * TILE;
 
 // A layer's weights in one direction.
-struct Direction {
+struct DirectionWeights {
     Panels W;  // (2 * hidden + 1, 4 * padded), the last row is the bias; no columns if first
     Panels U;  // (hidden, 4 * padded)
 
-    Direction(const LayerWeights& layer, int direction, int hidden)
+    DirectionWeights(const LayerWeights& layer, int direction, int hidden)
         : W(2 * hidden + 1, layer.W ? GATES * round_up(hidden, LANES) : 0),
           U(hidden, GATES * round_up(hidden, LANES)) {
         const int width = GATES * hidden;
@@ -23,12 +24,14 @@ struct Direction {
 
 struct Stack {
     const int n_layers, hidden;
-    Direction** directions;  // (n_layers, 2)
+    DirectionWeights** directions;  // (n_layers, 2)
 
-    Stack(const LayerWeights* layers, int n_layers, int hidden)
-        : n_layers(n_layers), hidden(hidden), directions(new Direction*[2 * n_layers]()) {
+    Stack(int n_layers, int hidden)
+        : n_layers(n_layers), hidden(hidden), directions(new DirectionWeights*[2 * n_layers]()) {}
+    // What is made is deleted if there is not enough memory for all of it.
+    Stack(const LayerWeights* layers, int n_layers, int hidden) : Stack(n_layers, hidden) {
         for (int i = 0; i < 2 * n_layers; ++i)
-            directions[i] = new Direction(layers[i / 2], i % 2, hidden);
+            directions[i] = new DirectionWeights(layers[i / 2], i % 2, hidden);
     }
     ~Stack() {
         for (int i = 0; i < 2 * n_layers; ++i) delete directions[i];
@@ -60,7 +63,7 @@ static void read_rows(const Panels& U, int hidden, int direction, const StackInp
             Step at = {};
             at.given = given(s, step);
             at.given_width = hidden;
-            at.shown = states + (2 * place + direction) * hidden;
+            at.output = states + (2 * place + direction) * hidden;
             return at;
         });
     }
@@ -69,13 +72,13 @@ static void read_rows(const Panels& U, int hidden, int direction, const StackInp
 // The others multiply the states of the layer below.
 class Block {
 public:
-    Block(int hidden, int columns)
-        : below_width(2 * hidden), n_columns(columns), below((BLOCK + TILE) * (2 * hidden + 1)),
-          inputs((BLOCK + TILE) * columns) {}
+    Block(int64_t n_rows, int hidden, int columns)
+        : below_width(2 * hidden), n_columns(columns), below(n_rows * (2 * hidden + 1)),
+          inputs(n_rows * columns) {}
 
     // Takes as many steps from `first` on as there is room for.
     // RETURNS the step after them.
-    int64_t fill(const Direction& weights, int direction, const Tile& tile, int64_t first,
+    int64_t fill(const DirectionWeights& weights, int direction, const Tile& tile, int64_t first,
                  const int64_t* places, const float* states) {
         int n_rows = 0;
         int64_t step = first;
@@ -96,7 +99,7 @@ private:
     Buffer below, inputs;
 };
 
-static void read_states(const Direction& weights, int hidden, int direction, const Tile& tile,
+static void read_states(const DirectionWeights& weights, int hidden, int direction, const Tile& tile,
                         const int64_t* places_below, const float* below, Block& block,
                         const int64_t* places, float* states) {
     Recurrence recurrence(weights.U, hidden);
@@ -113,7 +116,7 @@ static void read_states(const Direction& weights, int hidden, int direction, con
             Step at = {};
             at.given = block.row(row + s);
             at.given_width = round_up(hidden, LANES);
-            at.shown = states + (2 * place + direction) * hidden;
+            at.output = states + (2 * place + direction) * hidden;
             return at;
         });
         row += active;
@@ -125,20 +128,22 @@ static void stack_read(const void* packed, const StackInput& in, float* states) 
     const int hidden = stack.hidden;
     const int64_t longest = in.batch.n_sequences ? in.batch.lengths[in.batch.order[0]] : 0;
     const int64_t n_together = in.batch.n_sequences < TILE ? in.batch.n_sequences : TILE;
-    const size_t size = stack.n_layers > 1 ? n_together * longest * 2 * hidden : 0;
-    Buffer low(size), high(stack.n_layers > 2 ? size : 0);
-    Block block(hidden, stack.n_layers > 1 ? stack.directions[2]->W.columns : 0);
+    const int64_t most_rows = stack.n_layers > 1 ? n_together * longest : 0;
+    // What the layers with even and with odd numbers hand on.
+    Buffer even(most_rows * 2 * hidden), odd(stack.n_layers > 2 ? most_rows * 2 * hidden : 0);
+    Block block(most_rows < BLOCK + TILE ? most_rows : BLOCK + TILE, hidden,
+                most_rows ? stack.directions[2]->W.columns : 0);
     for_each_tile(in.batch, [&](const Tile& tile) {
         // Where each sequence begins in the rows between layers.
         int64_t between[TILE] = {};
         for (int s = 1; s < tile.n; ++s) between[s] = between[s - 1] + tile.lengths[s - 1];
         for (int layer = 0; layer < stack.n_layers; ++layer) {
             const bool last = layer == stack.n_layers - 1;
-            float* to = last ? states : layer % 2 ? high + 0 : low + 0;
-            const float* below = layer % 2 ? low + 0 : high + 0;
+            float* to = last ? states : layer % 2 ? odd + 0 : even + 0;
+            const float* below = layer % 2 ? even + 0 : odd + 0;
             const int64_t* places = last ? tile.starts : between;
             for (int direction = 0; direction < 2; ++direction) {
-                const Direction& weights = *stack.directions[2 * layer + direction];
+                const DirectionWeights& weights = *stack.directions[2 * layer + direction];
                 if (layer) read_states(weights, hidden, direction, tile, between, below, block,
                                        places, to);
                 else read_rows(weights.U, hidden, direction, in, tile, places, to);

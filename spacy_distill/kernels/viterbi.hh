@@ -30,9 +30,7 @@ static void viterbi(const ChainScores& chain, int64_t* tags) {
     const int size = chain.n_tags, padded = round_up(size, LANES);
     const Vector nothing = filled(-INFINITY);
     // Transitions from each tag, and to each tag, in whole vectors.
-    Buffer from(size_t(size) * padded), to(size_t(size) * padded);
-    from.fill(-INFINITY);
-    to.fill(-INFINITY);
+    Buffer from(size_t(size) * padded, -INFINITY), to(size_t(size) * padded, -INFINITY);
     for (int i = 0; i < size; ++i)
         for (int j = 0; j < size; ++j)
             *(from + (i * padded + j)) = *(to + (j * padded + i)) =

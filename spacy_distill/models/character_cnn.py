@@ -39,14 +39,19 @@ def forward(
 ) -> Tuple[Floats2d, Callable]:
     E, W, b = model.get_param("E"), model.get_param("W"), model.get_param("b")
     ops, xp = model.ops, model.ops.xp
-    n_rows, width = E.shape
-    n_filters = len(b)
+    (n_rows, width), n_filters = E.shape, len(b)
     numbers, n_windows = character_windows(forms.texts, n_rows)
-    characters, lengths = ops.asarray(numbers), ops.asarray1i(n_windows)
+    # Different characters, and which of them stands where.
+    there = numpy.zeros(n_rows, dtype=bool)
+    there[numbers] = True
+    different = ops.asarray(numpy.flatnonzero(there))
+    characters = ops.asarray((numpy.cumsum(there) - 1)[numbers])
+    lengths = ops.asarray1i(n_windows)
     # A filter's response is a sum over the window's places, and a place's part of it depends on the
     # character there alone: there are fewer characters than windows.
     places = W.reshape(n_filters, WINDOW, width).transpose(1, 2, 0)
-    parts = E @ places  # (window, characters, filters)
+    embedded = E[different]
+    parts = embedded @ places  # (window, characters, filters)
     responses = parts[0][characters[0]]
     for part, row in zip(parts[1:], characters[1:], strict=True):
         responses += part[row]
@@ -60,15 +65,17 @@ def forward(
         places_of_sums = seen * n_filters + xp.arange(n_filters)
         d_parts = xp.stack(
             [
-                xp.bincount(sums.ravel(), weights=dY.ravel(), minlength=n_rows * n_filters)
+                xp.bincount(sums.ravel(), weights=dY.ravel(), minlength=len(different) * n_filters)
                 for sums in places_of_sums
             ]
         )
         d_parts = d_parts.reshape(parts.shape).astype("float32")
-        dW = d_parts.transpose(2, 0, 1) @ E  # (filters, window, width)
+        dW = d_parts.transpose(2, 0, 1) @ embedded  # (filters, window, width)
+        dE = xp.zeros_like(E)
+        dE[different] = (d_parts @ places.transpose(0, 2, 1)).sum(axis=0)
         model.inc_grad("W", dW.reshape(W.shape))
         model.inc_grad("b", dY.sum(axis=0))
-        model.inc_grad("E", (d_parts @ places.transpose(0, 2, 1)).sum(axis=0))
+        model.inc_grad("E", dE)
 
     return Y, backprop
 

@@ -5,8 +5,6 @@ form alone, up to the input of the first layer's gates, is computed once a form.
 """
 
 import contextlib
-from itertools import chain
-from operator import attrgetter
 from typing import Any, Iterator, Optional, Sequence, Tuple
 
 import numpy
@@ -18,15 +16,15 @@ from thinc.shims import Shim
 from thinc.types import Floats2d, Ints1d
 
 from .form_cache import FormCache
-from .recurrence import Layer, Stack
+from .recurrence import BiLSTMStack, Layer
 from .windows import cut_windows
-from .word_forms import WordForms
+from .word_forms import WordForms, read_word_forms
 
 # What is kept of word forms, so that a process takes no more memory than with en_core_web_sm
 # (docs/performance.md): 7,800 forms of the default student. More would be faster where a
 # text has many forms.
 CACHE_BYTES = 24 * 2**20
-# Tokens that are read together, so that their word forms fit into the cache.
+# Tokens that are read together, so that their word forms fit into the default student's cache.
 AT_ONCE = 4096
 
 
@@ -49,7 +47,7 @@ class Encoder:
             for U, W, b in (map(layer.get_param, ("U", "W", "b")) for layer in layers)
         ]
         self._first = parameters[0]
-        self._stack = Stack(parameters)
+        self._stack = BiLSTMStack(parameters)
         self._cache = FormCache(self._first.W.shape[1], CACHE_BYTES)
         self._vectors, self._data = vocab.vectors, vocab.vectors.data
         self._n_keys = vocab.vectors.n_keys
@@ -100,16 +98,11 @@ class Encoder:
     def _encode(self, forms: Ints1d, lengths: Ints1d) -> Floats2d:
         """RETURNS (Floats2d): (forms, 2 * hidden) states of windows of these lengths."""
         with self._cache.look_up(forms, self._gates) as (table, rows):
-            return self._stack.read(table, rows, lengths)
+            return self._stack.predict(table, rows, lengths)
 
     def _gates(self, forms: Ints1d) -> Floats2d:
         """RETURNS (Floats2d): (forms, 8 * hidden) inputs to the first layer's gates."""
-        lexemes = [self.vocab[form] for form in forms.tolist()]
-        # In the order of ATTRIBUTES. (An array of tuples takes numpy several times as long.)
-        others = map(attrgetter("lower", "prefix", "suffix", "shape"), lexemes)
-        numbers = numpy.fromiter(chain.from_iterable(others), "uint64", 4 * len(lexemes))
-        attributes = numpy.column_stack((forms, numbers.reshape(-1, 4)))
-        vectors = self._embed.predict(WordForms(self.vocab, attributes))
+        vectors = self._embed.predict(read_word_forms(self.vocab, forms))
         gates = vectors @ self._first.W
         gates += self._first.b
         return gates

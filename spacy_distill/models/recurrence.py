@@ -28,18 +28,20 @@ class Layer(NamedTuple):
     b: Floats1d
 
 
-class Stack:
+class BiLSTMStack:
     """Layers above one another, without a way back, over a table of inputs to the first one."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        """Take layers, whose arrays must not change.
+        """Take layers. Kernels work on copies of the weights, so a change within the arrays is not
+        seen: make a new stack.
 
         layers (Sequence[Layer]): At least one, C-contiguous; W and b of the first are not used.
         """
         self._layers = list(layers)
+        self._weights = [layers[0].U, *(array for layer in layers[1:] for array in layer)]
         self._packed: Any = None
 
-    def read(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
+    def predict(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
         """Find the last layer's states.
 
         table (Floats2d): (rows, 8 * hidden) inputs to the first layer's gates.
@@ -47,12 +49,12 @@ class Stack:
         lengths (Ints1d): (sequences,) tokens of each sequence, a numpy array.
         RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, side by side.
         """
-        compiled = kernels(table, *(layer.U for layer in self._layers))
+        compiled = kernels(table, *self._weights)
         if compiled:
             packed = self._packed
             if packed is None or packed.instruction_set != compiled.in_use():
                 packed = self._packed = compiled.Stack(self._layers)
-            return packed.read(table, rows, compiled.Sequences(lengths))
+            return packed.predict(table, rows, compiled.Sequences(lengths))
         packing = pack(lengths, get_array_module(table))
         first, *others = self._layers
         states = _states(table[rows], first.U, packing)

@@ -1,6 +1,8 @@
 """From documents to their distinct word forms, and from a vector per form to one per token."""
 
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import Callable, List, Tuple
 
 import numpy
@@ -31,6 +33,20 @@ class WordForms:
 
     def __len__(self) -> int:
         return len(self.attributes)
+
+
+def read_word_forms(vocab: Vocab, orths: Ints1d) -> WordForms:
+    """Find forms by their hashes.
+
+    vocab (Vocab): A vocabulary that knows them.
+    orths (Ints1d): (forms,) uint64.
+    RETURNS (WordForms): The forms, in this order.
+    """
+    lexemes = [vocab[orth] for orth in orths.tolist()]
+    # (An array of tuples takes numpy several times as long.)
+    others = map(attrgetter("lower", "prefix", "suffix", "shape"), lexemes)
+    numbers = numpy.fromiter(chain.from_iterable(others), "uint64", 4 * len(lexemes))
+    return WordForms(vocab, numpy.column_stack((orths, numbers.reshape(-1, 4))))
 
 
 def with_word_forms(layer: Model[WordForms, Floats2d]) -> Model[List[Doc], Ragged]:

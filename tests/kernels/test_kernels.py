@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from spacy_distill import kernels
 from spacy_distill.chain import LinearChain, constraints
 from spacy_distill.models import recurrence
-from spacy_distill.models.recurrence import Layer, Stack
+from spacy_distill.models.recurrence import BiLSTMStack, Layer
 
 compiled = pytest.importorskip(
     "spacy_distill.kernels.compiled", reason="installed without a compiler"
@@ -61,12 +61,12 @@ def test_lstm_is_numpys(hidden, n_sequences, instruction_set):
 
 
 def stack_of(rng, hidden, depth, scale=1.0):
-    """RETURNS (Tuple[Stack, Floats2d]): Layers, and a table with nine rows of inputs."""
+    """RETURNS (Tuple[BiLSTMStack, Floats2d]): Layers, and a table with nine rows of inputs."""
     layers = []
     for _ in range(depth):
         inputs, U = lstm_arrays(rng, hidden, [2 * hidden], scale)
         layers.append(Layer(U, inputs / hidden**0.5, inputs[0]))
-    return Stack(layers), lstm_arrays(rng, hidden, [9], scale)[0]
+    return BiLSTMStack(layers), lstm_arrays(rng, hidden, [9], scale)[0]
 
 
 # Tiles that are full and not, blocks of a layer's inputs that are full and not.
@@ -77,9 +77,9 @@ def test_stacked_layers_are_numpys(hidden, depth, lengths, instruction_set):
     rng = numpy.random.default_rng(hidden)
     stack, table = stack_of(rng, hidden, depth)
     rows, lengths = rng.integers(0, 9, size=sum(lengths)), numpy.asarray(lengths)
-    found = stack.read(table, rows, lengths)
+    found = stack.predict(table, rows, lengths)
     assert found.dtype == "float32" and found.shape == (len(rows), 2 * hidden)
-    expected = with_numpy(lambda: stack.read(table, rows, lengths))
+    expected = with_numpy(lambda: stack.predict(table, rows, lengths))
     assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -87,25 +87,54 @@ def test_layers_are_packed_for_the_kernels_in_use():
     rng = numpy.random.default_rng(0)
     stack, table = stack_of(rng, 8, 2)
     rows, lengths = rng.integers(0, 9, size=sum(LENGTHS)), numpy.asarray(LENGTHS)
-    expected = with_numpy(lambda: stack.read(table, rows, lengths))
-    for choice in (*kernels.CHOICES, *kernels.CHOICES):
-        kernels.use(choice)
-        assert_allclose(stack.read(table, rows, lengths), expected, **CLOSE)
-    kernels.use(kernels.CHOICES[0])
+    expected = with_numpy(lambda: stack.predict(table, rows, lengths))
+    before = kernels.in_use
+    try:
+        for choice in (*kernels.CHOICES, *kernels.CHOICES):
+            kernels.use(choice)
+            assert_allclose(stack.predict(table, rows, lengths), expected, **CLOSE)
+    finally:
+        kernels.use(before)
 
 
-def test_lstm_of_extreme_inputs(instruction_set):
+# Both forms of a step: for prediction, and for training.
+def predict_states(inputs, U, lengths):
+    stack = BiLSTMStack([Layer(U, inputs, inputs[0])])
+    return stack.predict(inputs, numpy.arange(len(inputs)), lengths)
+
+
+def train_states(inputs, U, lengths):
+    return recurrence.run(inputs, lengths, U)[0]
+
+
+both_steps = pytest.mark.parametrize("find_states", [predict_states, train_states])
+
+
+@both_steps
+def test_lstm_of_extreme_inputs(find_states, instruction_set):
     """Gates that are wide open or shut, up to the greatest numbers there are."""
     rng = numpy.random.default_rng(0)
-    rows, lengths = rng.integers(0, 9, size=sum(LENGTHS)), numpy.asarray(LENGTHS)
+    lengths = numpy.asarray(LENGTHS)
     for scale in (30.0, 1e4, 1e30):
-        stack, table = stack_of(rng, 5, 1, scale)
-        expected = with_numpy(lambda stack=stack, table=table: stack.read(table, rows, lengths))
+        inputs, U = lstm_arrays(rng, 5, lengths, scale)
+        expected = with_numpy(lambda inputs=inputs, U=U: find_states(inputs, U, lengths))
         # Such weights make much of what was rounded.
-        assert_allclose(stack.read(table, rows, lengths), expected, atol=1e-3)
-    # Whatever the bits of it are.
-    table.view("uint32")[rows[0], 3] = 0x7FC00001
-    assert numpy.isnan(stack.read(table, rows, lengths)).any()
+        assert_allclose(find_states(inputs, U, lengths), expected, atol=1e-3)
+    most = numpy.finfo("float32").max
+    extremes = numpy.asarray([most, -most, numpy.inf, -numpy.inf, 0, 1, 50, -50, 1e-30], "float32")
+    inputs, U = rng.choice(extremes, size=(sum(LENGTHS), 40)), numpy.zeros_like(U)
+    expected = with_numpy(lambda: find_states(inputs, U, lengths))
+    assert numpy.isfinite(expected).all()
+    assert_allclose(find_states(inputs, U, lengths), expected, atol=1e-6)
+
+
+@both_steps
+@pytest.mark.parametrize("gate", range(4))
+def test_what_is_no_number_stays_none(find_states, gate, instruction_set):
+    inputs, U = lstm_arrays(numpy.random.default_rng(0), 5, [3])
+    inputs.view("uint32")[1, 5 * gate + 2] = 0x7FC00001  # whatever the bits of it are
+    states = find_states(inputs, U, numpy.asarray([3]))
+    assert numpy.isnan(states[1, 2]) and not numpy.isnan(states[0, :5]).any()
 
 
 def test_arrays_in_any_layout_are_read(instruction_set):
@@ -152,11 +181,11 @@ def test_arrays_that_do_not_fit_are_refused():
     wider = numpy.zeros((2, 5, 20), dtype="float32")
     three, four = compiled.Sequences([3]), compiled.Sequences([4])
     wrong = [
-        lambda: stack.read(table, rows, four),
-        lambda: stack.read(table, numpy.asarray([0, 1, 3]), three),
-        lambda: stack.read(table, numpy.asarray([0, -1, 1]), three),
-        lambda: stack.read(table, rows[:2], three),
-        lambda: stack.read(table[:, :24].copy(), rows, three),
+        lambda: stack.predict(table, rows, four),
+        lambda: stack.predict(table, numpy.asarray([0, 1, 3]), three),
+        lambda: stack.predict(table, numpy.asarray([0, -1, 1]), three),
+        lambda: stack.predict(table, rows[:2], three),
+        lambda: stack.predict(table[:, :24].copy(), rows, three),
         lambda: compiled.Stack([]),
         lambda: compiled.Stack([(U[:1], None, None)]),
         lambda: compiled.Stack([(U, None, None), (U, None, None)]),
@@ -175,3 +204,8 @@ def test_arrays_that_do_not_fit_are_refused():
     for call in wrong:
         with pytest.raises(ValueError, match="do not fit together"):
             call()
+
+
+def test_layers_are_packed_when_the_object_is_made():
+    with pytest.raises(TypeError):
+        compiled.Stack.__new__(compiled.Stack)

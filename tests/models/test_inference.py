@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from thinc.api import Adam
 
-from spacy_distill.models import lstm_cnn, windows
+from spacy_distill.models import inference, lstm_cnn, windows
 from spacy_distill.models.lstm_cnn import LSTMCNN
 from spacy_distill.models.vector_table import vector_table
 from tests.models.batches import WORDS, add_vectors, make_docs
@@ -143,7 +143,9 @@ def test_what_is_kept_is_not_pickled(model, vocab):
     assert len(pickle.dumps(shim)) == empty and shim.to_bytes() == b""
 
 
-def test_threads_get_the_numbers_of_one(model, vocab):
+@pytest.mark.parametrize("cache_bytes", [0, 2000, 2**20])
+def test_threads_get_the_numbers_of_one(model, vocab, cache_bytes, monkeypatch):
+    monkeypatch.setattr("spacy_distill.models.inference.CACHE_BYTES", cache_bytes)
     words = WORDS.split()
     batches = [[Doc(vocab, words=words[i:j])] for i in range(9) for j in range(i + 1, 13)]
     expected = [both(model, docs)[1] for docs in batches]
@@ -154,11 +156,28 @@ def test_threads_get_the_numbers_of_one(model, vocab):
         assert_allclose(mine, theirs, **CLOSE)
 
 
-def test_many_documents_are_read_in_groups(model, vocab, rng):
+def count_groups(model, monkeypatch):
+    """Have windows read 64 tokens at a time. RETURNS (list): Grows by an item a group."""
+    monkeypatch.setattr("spacy_distill.models.inference.AT_ONCE", 64)
+    node, groups = encoder(model), []
+    read = inference.Encoder._encode
+
+    def counted(self, forms, lengths):
+        groups.append(len(forms))
+        return read(self, forms, lengths)
+
+    monkeypatch.setattr(inference.Encoder, "_encode", counted)
+    node.shims[0].clear()
+    return groups
+
+
+def test_many_documents_are_read_in_groups(model, vocab, rng, monkeypatch):
+    groups = count_groups(model, monkeypatch)
     words = WORDS.split()
     lengths = rng.integers(0, 12, size=300).tolist()
     docs = [Doc(vocab, words=(words * 2)[n : 2 * n]) for n in lengths]
     assert_allclose(*both(model, docs), **CLOSE)
+    assert len(groups) > 10 and sum(groups) == sum(lengths)
 
 
 def test_long_documents_are_read_in_windows(model, vocab, monkeypatch):
@@ -173,7 +192,9 @@ def test_long_documents_are_read_in_windows(model, vocab, monkeypatch):
         return seen[-1]
 
     monkeypatch.setattr("spacy_distill.models.inference.cut_windows", small)
+    groups = count_groups(model, monkeypatch)
     fast, slow = both(model, docs)
+    assert len(groups) > 3
     assert seen[0].lengths.max() <= 120 and len(seen[0].lengths) > 6
     # Rows out of place would differ by 0.1 and more on average.
     assert numpy.abs(fast - slow).mean() < 5e-3
