@@ -6,7 +6,7 @@ python benchmarks/speed_report.py speed
 import json
 from pathlib import Path
 from statistics import median
-from typing import Any, Dict, List
+from typing import Annotated, Any, Dict, List, Sequence
 
 import typer
 from wasabi import msg
@@ -32,18 +32,26 @@ def ratio(mine: Result, other: Result, form: str = ",.1f") -> str:
     return format(median(a / b for a, b in pairs), form)
 
 
-def print_tables(results: Result) -> None:
+def print_table(header: Sequence[str], rows: List[tuple], markdown: bool) -> None:
+    if not markdown:
+        msg.table(rows, header=header, aligns=("l", *"r" * (len(header) - 1)), divider=True)
+        return
+    rule = ("---", *["---:"] * (len(header) - 1))
+    print("\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows)), end="\n\n")
+
+
+def print_tables(results: Result, markdown: bool = False) -> None:
     """Print what was measured, a table a section."""
     for n_threads, sections in results["threads"].items():
         print(f"\n{n_threads} thread{'s' if n_threads != '1' else ''}\n")
         if "batches" in sections:
-            print_batches(sections["batches"], sections.get("memory", {}))
+            print_batches(sections["batches"], sections.get("memory", {}), markdown)
         for name in ("documents", "text", "parallel", "streams", "training"):
             if name in sections:
-                print_section(name, sections[name])
+                print_section(name, sections[name], markdown)
 
 
-def print_batches(systems: Result, memory: Result) -> None:
+def print_batches(systems: Result, memory: Result, markdown: bool) -> None:
     first_name, student = next(iter(systems.items()))
     sizes = list(student["batches"])
     rows: List[tuple] = []
@@ -68,12 +76,12 @@ def print_batches(systems: Result, memory: Result) -> None:
             ratios.append((name, *faster, f"{alone:.1f}", f"{smaller:.1f}"))
     at = [f"batch {size}" for size in sizes]
     header = ("words/s", *at, "ms alone", "95 %", "parameters", "peak MB")
-    msg.table(rows, header=header, aligns=("l", *"r" * (len(header) - 1)), divider=True)
-    header = ("student is faster", *at, "ms alone", "fewer parameters")
-    msg.table(ratios, header=header, aligns=("l", *"r" * (len(header) - 1)), divider=True)
+    print_table(header, rows, markdown)
+    header = ("the student is so many times faster", *at, "alone", "fewer parameters")
+    print_table(header, ratios, markdown)
 
 
-def print_section(name: str, cells: Result) -> None:
+def print_section(name: str, cells: Result, markdown: bool) -> None:
     first = next(iter(cells))
     rows = []
     for key, cell in cells.items():
@@ -81,7 +89,7 @@ def print_section(name: str, cells: Result) -> None:
         other = key.split(",")[0] if name == "parallel" else first
         rows.append((key, spread(cell), ratio(cell, cells[other], ".2f")))
     header = (name, "words/s", "to one thread" if name == "parallel" else f"to {first}")
-    msg.table(rows, header=header, aligns=("l", "r", "r"), divider=True)
+    print_table(header, rows, markdown)
 
 
 def draw_picture(results: Result, path: Path) -> None:
@@ -110,10 +118,13 @@ def draw_picture(results: Result, path: Path) -> None:
     figure.savefig(path, dpi=140, bbox_inches="tight")
 
 
-def main(folder: Path) -> None:
+def main(
+    folder: Annotated[Path, typer.Argument(help="The output folder of speed.py", exists=True)],
+    markdown: Annotated[bool, typer.Option(help="Tables as the docs have them")] = False,
+) -> None:
     """Print and draw what is in a folder."""
     results = json.loads((folder / "speed.json").read_text())
-    print_tables(results)
+    print_tables(results, markdown)
     draw_picture(results, folder / "speed.png")
 
 
