@@ -3,13 +3,14 @@
 from typing import Callable, Dict, List, Optional, Tuple
 
 from spacy.tokens import Doc
-from thinc.api import Dropout, Model, NumpyOps, chain, concatenate
+from thinc.api import Model, NumpyOps, chain, concatenate
 from thinc.types import Ragged
 
 from ..chain import LinearChain
 from .bilstm import BiLSTM
 from .chain_head import ChainHead, with_chain_head
 from .character_cnn import character_cnn
+from .dropout import dropout
 from .form_features import form_features
 from .inference import EncoderShim
 from .static_vectors import static_vectors
@@ -49,9 +50,9 @@ def LSTMCNN(
             character_cnn(char_filters, width=char_width),
         )
     )
-    layers: List[Model] = [embed, Dropout()]
+    layers: List[Model] = [embed, dropout()]
     for _ in range(depth):
-        layers += [BiLSTM(width), Dropout()]
+        layers += [BiLSTM(width), dropout()]
     encode = Model(
         "lstm_cnn",
         forward,

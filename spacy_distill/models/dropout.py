@@ -1,0 +1,40 @@
+"""Dropout over a batch's token vectors."""
+
+from typing import Callable, Tuple
+
+import numpy
+from thinc.api import Model
+from thinc.types import Ragged
+
+# Chances that a random number of 16 bits can tell apart.
+CHANCES = 2**16
+
+
+def dropout(rate: float = 0.0) -> Model[Ragged, Ragged]:
+    """Set numbers to zero by chance and scale the others up (Srivastava et al. 2014, "Dropout: A
+    Simple Way to Prevent Neural Networks from Overfitting"), in training.
+
+    As Thinc's layer of the name, whose attributes it has for `set_dropout_rate`, but it draws 16
+    bits for each number instead of 64, which took much of an update's time.
+
+    rate (float): Chance of each number to become zero.
+    """
+    return Model("dropout", forward, attrs={"dropout_rate": rate, "is_enabled": True})
+
+
+def forward(
+    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
+    rate = model.attrs["dropout_rate"]
+    if not (is_train and model.attrs["is_enabled"]) or rate == 0.0:
+        return X, lambda dY: dY
+    # Seeded by numpy's global state, as all that Thinc draws.
+    generator = numpy.random.default_rng(numpy.random.randint(2**31))
+    drawn = generator.integers(CHANCES, size=X.dataXd.shape, dtype="uint16")
+    mask = (model.ops.xp.asarray(drawn) >= rate * CHANCES).astype("float32")
+    mask /= 1.0 - rate
+
+    def backprop(dY: Ragged) -> Ragged:
+        return Ragged(dY.dataXd * mask, dY.lengths)
+
+    return Ragged(X.dataXd * mask, X.lengths), backprop

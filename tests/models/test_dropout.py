@@ -1,0 +1,45 @@
+"""Which numbers dropout takes, and how it scales the rest."""
+
+import numpy
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from thinc.api import fix_random_seed, set_dropout_rate
+from thinc.types import Ragged
+
+from spacy_distill.models.dropout import dropout
+
+ONES = Ragged(numpy.ones((400, 200), dtype="float32"), numpy.asarray([100, 300]))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.4, 0.9])
+def test_a_share_of_the_numbers_becomes_zero_and_the_mean_stays(rate):
+    model = dropout()
+    set_dropout_rate(model, rate)
+    fix_random_seed(0)
+    Y, backprop = model.begin_update(ONES)
+    assert Y.dataXd.dtype == "float32"
+    assert (Y.dataXd == 0).mean() == pytest.approx(rate, abs=0.01)
+    assert_allclose(Y.dataXd[Y.dataXd > 0], 1 / (1 - rate), rtol=1e-5)
+    # No row or column is treated as a whole.
+    for axis in (0, 1):
+        assert 0.03 < (Y.dataXd == 0).mean(axis=axis).max() < 1
+    # The gradient goes where the numbers went.
+    assert_array_equal(backprop(ONES).dataXd, Y.dataXd)
+
+
+def test_a_seed_gives_the_same_numbers_and_each_batch_others():
+    model = dropout(0.5)
+
+    def draw():
+        return model.begin_update(ONES)[0].dataXd
+
+    fix_random_seed(3)
+    first, second = draw(), draw()
+    fix_random_seed(3)
+    assert_array_equal(draw(), first)
+    assert (first != second).any()
+
+
+def test_prediction_and_a_rate_of_zero_change_nothing():
+    assert dropout(0.5).predict(ONES) is ONES
+    assert dropout(0.0).begin_update(ONES)[0] is ONES
