@@ -1,6 +1,17 @@
 """Losses of distillation: what the student's chain is compared with, and the gradient of that."""
 
-from .chain_distillation import ChainDistillation, DistillationLoss
+from .chain_distillation import ChainDistillation
+from .confidence import ConfidentSentences
+from .k_best import KBestDistillation
 from .likelihood import negative_log_likelihood
+from .objective import DistillationLoss
+from .token_distillation import TokenDistillation
 
-__all__ = ["ChainDistillation", "DistillationLoss", "negative_log_likelihood"]
+__all__ = [
+    "ChainDistillation",
+    "ConfidentSentences",
+    "DistillationLoss",
+    "KBestDistillation",
+    "TokenDistillation",
+    "negative_log_likelihood",
+]

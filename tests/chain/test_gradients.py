@@ -55,6 +55,28 @@ def test_differences_of_expected_counts_are_the_gradient_of_cross_entropy(make):
     check_gradient(lambda it: teacher.cross_entropy(it).sum(), student, gradient, rng)
 
 
+@gradient_chains
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_counts_given_tags_make_the_gradient_of_marginals(make, logarithmic, in_logarithms):
+    rng = numpy.random.default_rng(2)
+    chain = make(rng)
+    weights = rng.random(chain.emissions.shape)
+    possible = chain.marginals() > 0
+
+    def value(it):
+        marginals = numpy.where(possible, it.marginals().astype("float64"), 1)
+        return (weights * numpy.log(marginals)).sum()
+
+    if logarithmic:
+        chain = in_logarithms(chain)
+    of_sentences = [
+        rows.sum()
+        for rows in numpy.split(weights * possible, numpy.cumsum(chain.lengths)[:-1].tolist())
+    ]
+    gradient = chain.counts_given_tags(weights) - chain.expected_counts(numpy.asarray(of_sentences))
+    check_gradient(value, chain, gradient, rng)
+
+
 def test_counts_add_and_scale_part_by_part():
     rng = numpy.random.default_rng(0)
     one, two = (free_chain(rng, [3], 2).expected_counts() for _ in range(2))

@@ -31,6 +31,23 @@ class Enumerated:
             logs = {tags: score - partition for tags, score in scores.items()}
             self.sentences.append({t: log for t, log in logs.items() if log > -numpy.inf})
 
+    def marginals(self):
+        """RETURNS (Floats2d): (tokens, tags) probabilities."""
+        tokens = []
+        for logs, length in zip(self.sentences, LENGTHS, strict=True):
+            of_sentence = numpy.zeros((length, 1 + 4 * N_LABELS))
+            for tags, log in logs.items():
+                of_sentence[numpy.arange(length), list(tags)] += numpy.exp(log)
+            tokens.append(of_sentence)
+        return numpy.concatenate(tokens)
+
+    def k_best(self, k):
+        """RETURNS (List[Dict]): The k most probable sequences of each sentence, with their
+        logarithms."""
+        return [
+            dict(sorted(logs.items(), key=lambda item: -item[1])[:k]) for logs in self.sentences
+        ]
+
     def best(self):
         """RETURNS (List[int]): The tags of the best sequences, one sentence after another."""
         return [tag for logs in self.sentences for tag in max(logs, key=logs.get)]
@@ -106,5 +123,9 @@ def tiny():
         enumerate = Enumerated
         chain = staticmethod(random_chain)
         check_gradient = staticmethod(check_gradient)
+        # Of the sentences: unknown in the midst, throughout, and nowhere.
+        known = numpy.asarray([True, False, True, False, True, True])
+        # Leaves all tags open.
+        unlabeled = numpy.ones((int(LENGTHS.sum()), 1 + 4 * N_LABELS), dtype=bool)
 
     return Tiny

@@ -106,7 +106,7 @@ def test_an_impossible_annotation_leaves_the_teacher_to_be_learnt_from(tiny):
     ],
 )
 def test_settings_that_make_no_loss_are_refused(settings):
-    with pytest.raises(ValueError, match=r"alpha=.*beta=.*temperature=.* make no loss"):
+    with pytest.raises(ValueError, match=r"makes? no loss"):
         ChainDistillation(**settings)
 
 

@@ -1,0 +1,43 @@
+"""Sentences that are left out, as the teacher is not sure of them."""
+
+import numpy
+import pytest
+
+from spacy_distill.losses import ChainDistillation, ConfidentSentences
+from spacy_distill.losses.confidence import confidence
+
+
+def test_confidence_is_the_mean_probability_of_the_best_sequence(tiny):
+    chain = tiny.chain(0)
+    found = confidence(chain)
+    for logs, length, value in zip(
+        tiny.enumerate(chain).sentences, tiny.lengths, found, strict=True
+    ):
+        assert value == pytest.approx(numpy.exp(max(logs.values()) / max(length, 1)), rel=1e-4)
+
+
+def test_unsure_sentences_count_nothing(tiny):
+    student, teacher = tiny.chain(1), tiny.chain(2)
+    values = confidence(teacher)
+    plain = ChainDistillation()
+    everything = plain(student, teacher, tiny.unlabeled)[0]
+    for least in (0.0, *(values[values < 1] + 1e-6), 1.0):
+        loss = ConfidentSentences(plain, least)
+        value, gradient = loss(student, teacher, tiny.unlabeled)
+        rows = numpy.repeat(values >= least, tiny.lengths)
+        assert (numpy.abs(gradient.emissions).sum(axis=1) > 0).tolist() == rows.tolist()
+        assert value == pytest.approx(everything) if rows.all() else value < everything
+
+
+def test_gold_annotation_counts_everywhere(tiny):
+    student, teacher = tiny.chain(3), tiny.chain(4)
+    gold = teacher.argmax()[:, None] == numpy.arange(tiny.unlabeled.shape[1])
+    task = ChainDistillation(alpha=1.0, beta=0.0)
+    value, _ = ConfidentSentences(task, 1.0)(student, teacher, gold)
+    assert value == pytest.approx(task(student, teacher, gold)[0]) and value > 0
+
+
+@pytest.mark.parametrize("least", [-0.1, 1.1, float("nan")])
+def test_what_is_no_probability_is_refused(least):
+    with pytest.raises(ValueError, match="is no probability"):
+        ConfidentSentences(ChainDistillation(), least)

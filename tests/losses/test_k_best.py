@@ -1,0 +1,95 @@
+"""The k best sequences as targets, against all sequences, sorted."""
+
+from dataclasses import replace
+
+import numpy
+import pytest
+
+from spacy_distill.losses import KBestDistillation
+from spacy_distill.losses.k_best import k_best_cross_entropy
+
+
+def expected_cross_entropy(tiny, teacher, student, k):
+    total = 0.0
+    for best, theirs in zip(
+        tiny.enumerate(teacher).k_best(k), tiny.enumerate(student).sentences, strict=True
+    ):
+        shares = numpy.exp(list(best.values()))
+        shares /= shares.sum()
+        total -= sum(
+            share * theirs[tags] for tags, share in zip(best, shares.tolist(), strict=True)
+        )
+    return total
+
+
+def fuzzy_mask(tiny, teacher, k):
+    masks = []
+    for best, length in zip(tiny.enumerate(teacher).k_best(k), tiny.lengths, strict=True):
+        mask = numpy.zeros((length, tiny.unlabeled.shape[1]), dtype=bool)
+        for tags in best:
+            mask[numpy.arange(length), list(tags)] = True
+        masks.append(mask)
+    return numpy.concatenate(masks)
+
+
+# There are fewer than 100 sequences of the shorter sentences.
+@pytest.mark.parametrize("k", [1, 2, 5, 100])
+def test_value_and_gradient_are_those_of_enumeration(tiny, k):
+    student, teacher = tiny.chain(0), tiny.chain(1)
+    loss = KBestDistillation(alpha=0.0, beta=1.0, k=k)
+    value, gradient = loss(student, teacher, tiny.unlabeled)
+
+    def by_enumeration(student):
+        return expected_cross_entropy(tiny, teacher, student, k) / 6
+
+    assert value == pytest.approx(by_enumeration(student), rel=1e-4)
+    tiny.check_gradient(by_enumeration, student, gradient)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 100])
+def test_fuzzy_value_and_gradient_are_those_of_enumeration(tiny, k):
+    student, teacher = tiny.chain(2), tiny.chain(3)
+    mask = fuzzy_mask(tiny, teacher, k)
+    loss = KBestDistillation(alpha=0.0, beta=1.0, k=k, fuzzy=True)
+    value, gradient = loss(student, teacher, tiny.unlabeled)
+
+    def by_enumeration(student):
+        return sum(tiny.enumerate(student).negative_log_likelihoods(mask)) / 6
+
+    assert value == pytest.approx(by_enumeration(student), rel=1e-4, abs=1e-6)
+    tiny.check_gradient(by_enumeration, student, gradient)
+
+
+def test_the_best_sequence_alone_is_a_hard_pseudo_label(tiny):
+    student, teacher = tiny.chain(4), tiny.chain(5)
+    one, fuzzy, hard = (
+        KBestDistillation(alpha=0.0, beta=1.0, k=1),
+        KBestDistillation(alpha=0.0, beta=1.0, k=1, fuzzy=True),
+        KBestDistillation(alpha=1.0, beta=0.0, k=7),
+    )
+    values = [loss(student, teacher, tiny.unlabeled)[0] for loss in (one, fuzzy, hard)]
+    assert values == pytest.approx([values[0]] * 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("fuzzy", [True, False])
+def test_of_what_the_teacher_does_not_know_nothing_is_learnt(tiny, fuzzy):
+    student = tiny.chain(6)
+    loss = KBestDistillation(alpha=0.0, beta=1.0, k=3, fuzzy=fuzzy)
+    nothing = replace(tiny.chain(7), known=numpy.zeros(6, dtype=bool))
+    value, gradient = loss(student, nothing, tiny.unlabeled)
+    assert value == pytest.approx(0, abs=1e-5) and numpy.abs(gradient.emissions).max() < 1e-6
+    some = replace(tiny.chain(7), known=tiny.known)
+    whole = loss(student, tiny.chain(7), tiny.unlabeled)[0]
+    assert 0 < loss(student, some, tiny.unlabeled)[0] < whole
+
+
+def test_a_teacher_without_a_possible_sequence_teaches_nothing_there(tiny):
+    student, teacher = tiny.chain(8), tiny.chain(9)
+    teacher.emissions[:3] = -numpy.inf
+    value, gradient = k_best_cross_entropy(teacher, student, 2)
+    assert numpy.isfinite(value) and numpy.isfinite(gradient.emissions).all()
+
+
+def test_no_sequence_is_refused():
+    with pytest.raises(ValueError, match="k=0 makes no loss"):
+        KBestDistillation(k=0)
