@@ -7,7 +7,7 @@ scores lie within some hundreds of nats. `log_trellis` works on logarithms at an
 """
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Tuple
 
 import numpy
 from thinc.api import get_array_module
@@ -94,6 +94,48 @@ class Trellis:
             return (self.pairwise() * scores).sum(axis=(1, 2))
         before, after = self._neighbours()
         return ((before @ (self.links * scores)) * after).sum(axis=1)
+
+    def carry(self, given: Floats2d) -> Tuple[Floats2d, Floats2d]:
+        """Expect tags and neighbouring tags, given one token's tag, summed over what is given.
+
+        given (Floats2d): (tokens, tags) packed, what each tag counts as the one that is given; 0
+            where it is impossible.
+        RETURNS (Tuple[Floats2d, Floats2d]): (tokens, tags) packed, and (tags, tags).
+        """
+        xp = get_array_module(given)
+        packing, n_first = self.packing, self.packing.first.stop
+        unary = self.unary()
+        reached = xp.where(unary > 0, unary, 1)
+        # What is given at a token or before it, and at a token or after it, carried to the token by
+        # p(tag | tag before) and by p(tag before | tag).
+        before, after = given.copy(), given.copy()
+        steps = list(packing.steps())
+        if self.logarithmic:
+            pairs = self.pairwise()
+            onward = pairs / reached[packing.previous][:, :, None]
+            back = pairs / reached[n_first:][:, None, :]
+            for step, previous in steps:
+                links = onward[step.start - n_first : step.stop - n_first]
+                before[step] += (before[previous][:, :, None] * links).sum(axis=1)
+            for step, previous in reversed(steps):
+                links = back[step.start - n_first : step.stop - n_first]
+                after[previous] += (after[step][:, None, :] * links).sum(axis=2)
+            transitions = (before[packing.previous][:, :, None] * onward).sum(axis=0)
+            transitions += (after[n_first:][:, None, :] * back).sum(axis=0)
+            return before + after - given, transitions
+        # The same without an array of pairs for each token.
+        to_come = xp.where(self.backward > 0, self.backward, 1)
+        share = self.arrivals / reached
+        for step, previous in steps:
+            before[step] += ((before[previous] / to_come[previous]) @ self.links) * (
+                self.arrivals[step]
+            )
+        for step, previous in reversed(steps):
+            after[previous] += ((after[step] * share[step]) @ self.links.T) * self.forward[previous]
+        forward, arrivals = self._neighbours()
+        leaving = (before / to_come)[packing.previous]
+        transitions = leaving.T @ arrivals + forward.T @ (after * share)[n_first:]
+        return before + after - given, transitions * self.links
 
     def _neighbours(self):
         return self.forward[self.packing.previous], self.arrivals[self.packing.first.stop :]

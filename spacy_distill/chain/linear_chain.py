@@ -155,29 +155,11 @@ class LinearChain:
         """
         xp = self._xp
         packing, trellis = self._packing, self._trellis
-        unary = trellis.unary()
-        given = xp.where(unary > 0, xp.asarray(weights)[packing.rows], 0).astype("float64")
-        pairs = trellis.pairwise()
-        reached = xp.where(unary > 0, unary, 1)
-        # p(tag | tag before) and p(tag before | tag), for each pair of neighbours
-        onward = pairs / reached[packing.previous][:, :, None]
-        back = pairs / reached[packing.first.stop :][:, None, :]
-        # What is given at a token or before it, and at a token or after it, carried to the token.
-        before, after = given.copy(), given.copy()
-        n_first = packing.first.stop
-        steps = list(packing.steps())
-        for step, previous in steps:
-            links = onward[step.start - n_first : step.stop - n_first]
-            before[step] += (before[previous][:, :, None] * links).sum(axis=1)
-        for step, previous in reversed(steps):
-            links = back[step.start - n_first : step.stop - n_first]
-            after[previous] += (after[step][:, None, :] * links).sum(axis=2)
-        unary = before + after - given
-        transitions = before[packing.previous][:, :, None] * onward
-        transitions += after[n_first:][:, None, :] * back
+        given = xp.where(trellis.unary() > 0, xp.asarray(weights)[packing.rows], 0)
+        unary, transitions = trellis.carry(given.astype("float64"))
         return ChainCounts(
             self._ragged(unary),
-            transitions.sum(axis=0).astype("float32"),
+            transitions.astype("float32"),
             unary[packing.first].sum(axis=0).astype("float32"),
             unary[self._last_rows].sum(axis=0).astype("float32"),
         )

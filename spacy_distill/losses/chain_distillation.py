@@ -6,13 +6,7 @@ from typing import Tuple
 from thinc.api import get_array_module
 
 from ..chain import ChainCounts, LinearChain
-from .objective import (
-    DistillationLoss,
-    Weight,
-    objective,
-    require_temperature,
-    sequence_numbers,
-)
+from .objective import DistillationLoss, Objective, Weight, sequence_numbers, softened
 
 
 def ChainDistillation(
@@ -23,21 +17,13 @@ def ChainDistillation(
     temperature, and scaled by its square, so that the weight of the gradients stays (Hinton,
     Vinyals, Dean 2015). With a beta of 0, hard pseudo-labels alone.
 
-    alpha (Weight): Weight of the task, a number or a schedule (`objective`).
+    alpha (Weight): Weight of the task, a number or a schedule (`Objective`).
     beta (Weight): Weight of the distillation, a number or a schedule.
     temperature (float): Above 0; higher is softer.
-    RETURNS (DistillationLoss): Takes student, teacher and allowed tags; returns the mean loss per
-        token and its gradient.
+    RETURNS (DistillationLoss): The loss.
     RAISES (ValueError): Weights or temperature make no loss.
     """
-    require_temperature(temperature)
-
-    def compare(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:
-        value, gradient = kl_divergence(teacher.scaled(temperature), student.scaled(temperature))
-        # The gradient has 1 / temperature in it, from the scaling of the scores.
-        return temperature**2 * value, gradient * temperature
-
-    return objective(alpha, beta, compare)
+    return Objective(alpha, beta, softened(kl_divergence, temperature))
 
 
 def kl_divergence(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:

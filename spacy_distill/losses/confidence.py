@@ -4,44 +4,59 @@ from dataclasses import replace
 from typing import Tuple
 
 from thinc.api import get_array_module
+from thinc.types import ArrayXd, Floats1d
 
 from ..chain import ChainCounts, LinearChain
 from .objective import DistillationLoss, sequence_numbers
 
 
-def ConfidentSentences(loss: DistillationLoss, least_confidence: float = 0.5) -> DistillationLoss:
-    """Learn from the teacher where it is sure: sentences whose best tag sequence it gives less
-    probability count as if it knew nothing of them. Gold annotation counts everywhere.
+class ConfidentSentences:
+    """Learn from the teacher where it is sure: of a sentence of whose best tag sequence it is not,
+    neither its probabilities nor its best tags count. Gold annotation counts everywhere.
 
-    The probability of a whole sequence falls with its length; the geometric mean over its tokens,
-    which is compared here, does not.
-
-    loss (DistillationLoss): What is computed of the others.
-    least_confidence (float): From 0 to 1.
-    RETURNS (DistillationLoss): Takes student, teacher and allowed tags; returns the mean loss per
-        token, of all sentences, and its gradient.
-    RAISES (ValueError): The confidence is no probability.
+    The probability of a sequence falls with its length; what is compared here is its geometric mean
+    over the tokens that the teacher knows.
     """
-    if not 0 <= least_confidence <= 1:
-        raise ValueError(
-            f"least_confidence={least_confidence} is no probability. Correct [distillation.loss] "
-            "in the config."
-        )
 
-    def of_confident(
-        student: LinearChain, teacher: LinearChain, allowed
+    def __init__(self, loss: DistillationLoss, least_confidence: float = 0.5) -> None:
+        """Take a loss.
+
+        loss (DistillationLoss): What is computed; its mean is over the tokens of all sentences.
+        least_confidence (float): From 0 to 1.
+        RAISES (ValueError): The confidence is no probability.
+        """
+        if not 0 <= least_confidence <= 1:
+            raise ValueError(
+                f"least_confidence={least_confidence} is no probability: it has to be from 0 to 1. "
+                "Correct the loss in the config."
+            )
+        self.loss = loss
+        self.least_confidence = least_confidence
+
+    def advance(self) -> None:
+        self.loss.advance()
+
+    def __call__(
+        self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
     ) -> Tuple[float, ChainCounts]:
         xp = get_array_module(teacher.emissions)
-        sure = (confidence(teacher) >= least_confidence)[sequence_numbers(teacher)]
+        sure = (confidence(teacher) >= self.least_confidence)[sequence_numbers(teacher)]
         known = sure if teacher.known is None else sure & xp.asarray(teacher.known)
-        return loss(student, replace(teacher, known=known), allowed)
-
-    return of_confident
+        return self.loss(student, replace(teacher, known=known), allowed)
 
 
-def confidence(chain: LinearChain):
-    """RETURNS (Floats1d): (sequences,) geometric mean over the tokens of the probability of each
-    sentence's best tag sequence; 1 for an empty sentence."""
+def confidence(chain: LinearChain) -> Floats1d:
+    """RETURNS (Floats1d): (sequences,) geometric mean, over the tokens that the chain knows, of the
+    probability of their best tags; 1 for a sentence without any."""
     xp = get_array_module(chain.emissions)
-    logarithms = chain.score(chain.argmax()) - chain.log_partition
-    return xp.exp(logarithms / xp.maximum(xp.asarray(chain.lengths), 1))
+    best = chain.argmax()[:, None] == xp.arange(len(chain.start))
+    known = xp.ones(len(best), dtype=bool) if chain.known is None else xp.asarray(chain.known)
+    of_best = chain.restricted(best | ~known[:, None])
+    n_known = xp.bincount(
+        sequence_numbers(chain), weights=known.astype("float64"), minlength=len(chain.lengths)
+    )
+    possible = xp.isfinite(chain.log_partition)
+    logarithms = xp.where(possible, of_best.log_partition, 0) - xp.where(
+        possible, chain.log_partition, 0
+    )
+    return xp.where(possible, xp.exp(logarithms / xp.maximum(n_known, 1)), 0)

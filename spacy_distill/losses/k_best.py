@@ -6,35 +6,35 @@ from thinc.api import get_array_module
 
 from ..chain import ChainCounts, LinearChain
 from .likelihood import negative_log_likelihood
-from .objective import DistillationLoss, Weight, objective, sequence_numbers
+from .objective import DistillationLoss, Objective, Weight, sequence_numbers
 
 
 def KBestDistillation(
     alpha: Weight = 0.5, beta: Weight = 0.5, k: int = 5, fuzzy: bool = False
 ) -> DistillationLoss:
-    """The teacher's k best tag sequences as targets (Zhou et al. 2021, "Multi-Grained Knowledge
-    Distillation for Named Entity Recognition"): the student's cross-entropy to them, each weighed
-    by its share of their probability.
+    """The teacher's k best tag sequences as targets: the student's cross-entropy to them, each
+    weighed by its share of their probability (Wang et al. 2020, "Structure-Level Knowledge
+    Distillation For Multilingual Sequence Labeling"), or fuzzy learning from them; Zhou et al. 2021
+    ("Multi-Grained Knowledge Distillation for Named Entity Recognition") have both.
 
-    alpha (Weight): Weight of the task, a number or a schedule (`objective`).
+    alpha (Weight): Weight of the task, a number or a schedule (`Objective`).
     beta (Weight): Weight of the distillation, a number or a schedule.
     k (int): Sequences of each sentence, at least 1.
     fuzzy (bool): Instead, at each token all tags that one of the k sequences has there are right:
         the negative log-likelihood of all sequences that are made of them.
-    RETURNS (DistillationLoss): Takes student, teacher and allowed tags; returns the mean loss per
-        token and its gradient.
+    RETURNS (DistillationLoss): The loss.
     RAISES (ValueError): The weights make no loss, or k is below 1.
     """
-    if k < 1:
+    if not isinstance(k, int) or k < 1:
         raise ValueError(
-            f"k={k} makes no loss: it has to be 1 or more. Correct [distillation.loss] in the "
+            f"k={k} makes no loss: it has to be a whole number, 1 or more. Correct the loss in the "
             "config."
         )
 
     def compare(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:
         return (fuzzy_likelihood if fuzzy else k_best_cross_entropy)(teacher, student, k)
 
-    return objective(alpha, beta, compare)
+    return Objective(alpha, beta, compare)
 
 
 def k_best_cross_entropy(
@@ -53,7 +53,8 @@ def k_best_cross_entropy(
     possible = xp.isfinite(scores)
     shares = xp.exp(scores - xp.where(possible[0], scores[0], 0))
     shares /= xp.maximum(shares.sum(axis=0), 1)
-    gradient = student.expected_counts()
+    # Where the teacher has no possible sequence, the shares are 0.
+    gradient = student.expected_counts(shares.sum(axis=0))
     value = 0.0
     for sequence, share in zip(tags, shares, strict=True):
         allowed = sequence[:, None] == xp.arange(student.emissions.shape[1])

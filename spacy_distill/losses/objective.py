@@ -2,70 +2,113 @@
 
 from itertools import repeat
 from math import inf
-from typing import Callable, Iterable, Iterator, Tuple, Union
+from numbers import Real
+from typing import Callable, Iterable, Iterator, Protocol, Tuple, Union
 
 import numpy
 from thinc.api import get_array_module
-from thinc.types import Ints1d
+from thinc.types import ArrayXd, Ints1d
 
 from ..chain import ChainCounts, LinearChain
 from .likelihood import negative_log_likelihood
 
-# (student's chain, teacher's chain, tags allowed by the gold annotation) -> (loss, gradient)
-DistillationLoss = Callable[[LinearChain, LinearChain, Ints1d], Tuple[float, ChainCounts]]
+
+class DistillationLoss(Protocol):
+    """What a student's step descends."""
+
+    def __call__(
+        self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
+    ) -> Tuple[float, ChainCounts]:
+        """Compare student, teacher and gold.
+
+        student (LinearChain): The student's chain.
+        teacher (LinearChain): The teacher's, over the same tokens and tags.
+        allowed (ArrayXd): (tokens, tags), bool: the tags that the gold annotation leaves open.
+        RETURNS (Tuple[float, ChainCounts]): The mean loss per token, and its gradient with respect
+            to the student's scores.
+        """
+
+    def advance(self) -> None:
+        """Go on to the next step, for weights that change. Called by the training loop."""
+
+
 # (teacher's chain, student's chain) -> (sum over the batch, gradient for the student's scores)
 Comparison = Callable[[LinearChain, LinearChain], Tuple[float, ChainCounts]]
-# A number, or one for each batch: Thinc's schedules.
+# A number, or one for each step: Thinc's schedules.
 Weight = Union[float, Iterable[float]]
 
 
-def objective(alpha: Weight, beta: Weight, compare: Comparison) -> DistillationLoss:
-    """Weigh the task against what the teacher says (Izsak, Guskin, Wasserblat 2019).
+class Objective:
+    """The task weighed against what the teacher says (Izsak, Guskin, Wasserblat 2019).
 
     The task is the negative log-likelihood of the gold tags, or of the teacher's best tags (hard
-    pseudo-labels) where a document has no gold ones. With schedules that let alpha rise and beta
-    fall, the student is taught at first and learns from the annotation later (Clark et al. 2019,
-    "BAM! Born-Again Multi-Task Networks for Natural Language Understanding": teacher annealing).
-
-    alpha (Weight): Weight of the task, at least 0, or a schedule.
-    beta (Weight): Weight of the comparison, at least 0, or a schedule.
-    compare (Comparison): Compares teacher and student.
-    RETURNS (DistillationLoss): Takes student, teacher and allowed tags; returns the mean loss per
-        token and its gradient.
-    RAISES (ValueError): The weights make no loss.
+    pseudo-labels) where a document has no gold ones.
     """
-    numbers = [weight for weight in (alpha, beta) if isinstance(weight, (int, float))]
-    if not all(0 <= number < inf for number in numbers) or numbers == [0, 0]:
-        raise ValueError(
-            f"alpha={alpha}, beta={beta} make no loss: they have to be 0 or more and not both 0. "
-            "Correct [distillation.loss] in the config."
-        )
-    alphas, betas = _per_batch(alpha), _per_batch(beta)
 
-    def loss(student: LinearChain, teacher: LinearChain, allowed) -> Tuple[float, ChainCounts]:
+    def __init__(self, alpha: Weight, beta: Weight, compare: Comparison) -> None:
+        """Take the weights.
+
+        alpha (Weight): Weight of the task, at least 0, or a schedule; one that ends keeps its last
+            value.
+        beta (Weight): Weight of the comparison, at least 0, or a schedule.
+        compare (Comparison): Compares teacher and student.
+        RAISES (ValueError): The weights make no loss.
+        """
+        if isinstance(alpha, Real) and isinstance(beta, Real) and not alpha and not beta:
+            raise ValueError(
+                "alpha=0, beta=0 make no loss: at least one of them has to be above 0. Correct the "
+                "loss in the config."
+            )
+        self._compare = compare
+        self._alphas, self._betas = _per_step(alpha), _per_step(beta)
+        self.alpha = self.beta = 0.0
+        self.advance()
+
+    def advance(self) -> None:
+        self.alpha = _checked("alpha", next(self._alphas, self.alpha))
+        self.beta = _checked("beta", next(self._betas, self.beta))
+
+    def __call__(
+        self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
+    ) -> Tuple[float, ChainCounts]:
         n_tokens = max(len(student.emissions), 1)
-        of_task, of_teacher = next(alphas), next(betas)
-        value, gradient = negative_log_likelihood(student, gold_or_best(teacher, allowed))
-        value, gradient = of_task * value, gradient * (of_task / n_tokens)
-        if of_teacher:
-            difference, d_difference = compare(teacher, student)
-            value += of_teacher * difference
-            gradient += d_difference * (of_teacher / n_tokens)
+        value, gradient = 0.0, student.expected_counts() * 0.0
+        if self.alpha:
+            target = gold_or_best(teacher, allowed)
+            task, d_task = negative_log_likelihood(student, target)
+            value += self.alpha * task
+            gradient += d_task * (self.alpha / n_tokens)
+        if self.beta:
+            difference, d_difference = self._compare(teacher, student)
+            value += self.beta * difference
+            gradient += d_difference * (self.beta / n_tokens)
         return value / n_tokens, gradient
 
-    return loss
 
+def softened(divergence: Comparison, temperature: float) -> Comparison:
+    """Compare chains whose scores are divided by a temperature (Hinton, Vinyals, Dean 2015).
 
-def require_temperature(temperature: float) -> None:
-    """RAISES (ValueError): It is not above 0."""
+    divergence (Comparison): Compares them.
+    temperature (float): Above 0; higher is softer.
+    RETURNS (Comparison): The same of softened chains, scaled by the temperature's square, so that
+        the weight of the gradients stays.
+    RAISES (ValueError): The temperature is not above 0.
+    """
     if not 0 < temperature < inf:
         raise ValueError(
-            f"temperature={temperature} makes no loss: it has to be above 0. Correct "
-            "[distillation.loss] in the config."
+            f"temperature={temperature} makes no loss: it has to be above 0. Correct the loss in "
+            "the config."
         )
 
+    def compare(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:
+        value, gradient = divergence(teacher.scaled(temperature), student.scaled(temperature))
+        # The gradient has 1 / temperature in it, from the scaling of the scores.
+        return temperature**2 * value, gradient * temperature
 
-def gold_or_best(teacher: LinearChain, allowed):
+    return compare
+
+
+def gold_or_best(teacher: LinearChain, allowed: ArrayXd) -> ArrayXd:
     """Fill in the teacher's best tags where a document has no annotation at all, and the teacher
     has an opinion.
 
@@ -91,5 +134,21 @@ def sequence_numbers(chain: LinearChain) -> Ints1d:
     return get_array_module(chain.emissions).asarray(numbers)
 
 
-def _per_batch(weight: Weight) -> Iterator[float]:
-    return repeat(float(weight)) if isinstance(weight, (int, float)) else iter(weight)
+def _per_step(weight: Weight) -> Iterator[float]:
+    if isinstance(weight, (float, int, Real)):
+        return repeat(float(weight))
+    if isinstance(weight, str):
+        raise ValueError(
+            f"A weight of the loss has to be a number or a schedule: found '{weight}'. Correct the "
+            "loss in the config."
+        )
+    return iter(weight)
+
+
+def _checked(name: str, weight: float) -> float:
+    if not 0 <= weight < inf:
+        raise ValueError(
+            f"{name}={weight} makes no loss: it has to be 0 or more, at each step. Correct the "
+            "loss in the config."
+        )
+    return float(weight)

@@ -5,13 +5,7 @@ from typing import Tuple
 from thinc.api import get_array_module
 
 from ..chain import ChainCounts, LinearChain
-from .objective import (
-    DistillationLoss,
-    Weight,
-    objective,
-    require_temperature,
-    sequence_numbers,
-)
+from .objective import DistillationLoss, Objective, Weight, sequence_numbers, softened
 
 # Where the student gives a tag less, it counts as this much: a divergence that is finite.
 LEAST_PROBABILITY = 1e-12
@@ -22,26 +16,17 @@ def TokenDistillation(
 ) -> DistillationLoss:
     """The Kullback-Leibler divergence of the student's tag probabilities from the teacher's, token
     by token (Izsak, Guskin, Wasserblat 2019). The probabilities are the chains' marginals (Wang et
-    al. 2020, "Structure-Level Knowledge Distillation For Multilingual Sequence Labeling"), which
-    are a softmax of the emissions where the student has no trained transitions. Softened by a
-    temperature as `ChainDistillation`.
+    al. 2020, "Structure-Level Knowledge Distillation For Multilingual Sequence Labeling"), in
+    training a softmax of the emissions where the student has no trained transitions. The
+    temperature softens the whole chains, as in `ChainDistillation`.
 
-    alpha (Weight): Weight of the task, a number or a schedule (`objective`).
+    alpha (Weight): Weight of the task, a number or a schedule (`Objective`).
     beta (Weight): Weight of the distillation, a number or a schedule.
     temperature (float): Above 0; higher is softer.
-    RETURNS (DistillationLoss): Takes student, teacher and allowed tags; returns the mean loss per
-        token and its gradient.
+    RETURNS (DistillationLoss): The loss.
     RAISES (ValueError): Weights or temperature make no loss.
     """
-    require_temperature(temperature)
-
-    def compare(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:
-        value, gradient = marginal_divergence(
-            teacher.scaled(temperature), student.scaled(temperature)
-        )
-        return temperature**2 * value, gradient * temperature
-
-    return objective(alpha, beta, compare)
+    return Objective(alpha, beta, softened(marginal_divergence, temperature))
 
 
 def marginal_divergence(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:

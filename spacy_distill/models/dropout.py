@@ -26,13 +26,13 @@ def forward(
     model: Model[Ragged, Ragged], X: Ragged, is_train: bool
 ) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
     rate = model.attrs["dropout_rate"]
-    if not (is_train and model.attrs["is_enabled"]) or rate == 0.0:
+    if not (is_train and model.attrs["is_enabled"] and rate):
         return X, lambda dY: dY
     # Seeded by numpy's global state, as all that Thinc draws.
     generator = numpy.random.default_rng(numpy.random.randint(2**31))
     drawn = generator.integers(CHANCES, size=X.dataXd.shape, dtype="uint16")
     mask = (model.ops.xp.asarray(drawn) >= rate * CHANCES).astype("float32")
-    mask /= 1.0 - rate
+    mask /= max(1.0 - rate, 1 / CHANCES)  # of a rate of 1 nothing is left to be scaled
 
     def backprop(dY: Ragged) -> Ragged:
         return Ragged(dY.dataXd * mask, dY.lengths)

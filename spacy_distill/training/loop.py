@@ -37,11 +37,11 @@ class StudentUpdates:
     """Stands in for the pipeline in spaCy's training loop: an update is a distillation step."""
 
     def __init__(
-        self, nlp: Language, teachers: Mapping[str, Teacher], losses: Mapping[str, DistillationLoss]
+        self, nlp: Language, teachers: Mapping[str, Teacher], loss: DistillationLoss
     ) -> None:
         self.nlp = nlp
         self.teachers = teachers
-        self.losses = losses
+        self.loss = loss
         self.pipeline = nlp.pipeline
         self.use_params = nlp.use_params
 
@@ -65,7 +65,7 @@ class StudentUpdates:
                     drop=drop,
                     sgd=None,
                     losses=losses,
-                    loss=self.losses[name],
+                    loss=self.loss,
                 )
             elif name not in exclude and set(self.teachers) & set(
                 getattr(pipe, "listening_components", ())
@@ -104,7 +104,13 @@ def train_student(
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
     message = Printer(no_print=True)
 
-    before_update = training["before_update"]
+    loss, before_update = settings["loss"], training["before_update"]
+
+    def before_step(_: object, step: Dict[str, int]) -> None:
+        if step["step"]:
+            loss.advance()
+        if before_update:
+            before_update(nlp, step)
 
     def aligned_corpus(student: Language) -> Iterable[Example]:
         return with_student_tokens(corpus(student))
@@ -127,7 +133,7 @@ def train_student(
         clear_output_dir(output)
         batches = create_train_batches(nlp, aligned_corpus, settings["batcher"], -1)
     steps = train_while_improving(
-        StudentUpdates(nlp, teachers, dict.fromkeys(teachers, settings["loss"])),  # type: ignore[arg-type]
+        StudentUpdates(nlp, teachers, loss),  # type: ignore[arg-type]
         optimizer,
         batches,
         create_evaluation_callback(nlp, dev_corpus, training["score_weights"]),
@@ -138,7 +144,7 @@ def train_student(
         max_steps=settings["max_steps"],
         exclude=training["frozen_components"],
         annotating_components=training["annotating_components"],
-        before_update=before_update and (lambda _, step: before_update(nlp, step)),
+        before_update=before_step,
     )
     stdout.write(message.info(f"Pipeline: {nlp.pipe_names}") + "\n")
     log_step, finalize_logger = training["logger"](nlp, stdout, stderr)

@@ -83,7 +83,7 @@ def fill_settings(config: Config) -> Config:
     filled = filled.merge({"distillation": block})
     block = Config({**config, **filled}, is_interpolated=False).interpolate()["distillation"]
     require_types(block)
-    require_schedule(block)
+    require_schedules(block)
     return Config({**config, **filled}, is_interpolated=False)
 
 
@@ -108,18 +108,21 @@ def require_types(block: Mapping[str, Any]) -> None:
             )
 
 
-def require_schedule(block: Mapping[str, Any]) -> None:
-    """Make sure that a learning rate that falls with the steps has steps to fall in.
+def require_schedules(block: Mapping[str, Any], name: str = "distillation") -> None:
+    """Make sure that schedules that change with the steps have steps to change in.
 
-    block (Mapping[str, Any]): A complete `[distillation]` block, interpolated.
-    RAISES (ValueError): The schedule's `total_steps` is 0, as of a `max_steps` that is no limit.
+    block (Mapping[str, Any]): A complete `[distillation]` block, interpolated, or a block in it.
+    name (str): The block's name, for the error.
+    RAISES (ValueError): A schedule's `total_steps` is 0, as of a `max_steps` that is no limit.
     """
-    rate = block["optimizer"].get("learn_rate") if isinstance(block["optimizer"], dict) else None
-    if isinstance(rate, dict) and rate.get("total_steps") == 0:
+    if "@schedules" in block and block.get("total_steps") == 0:
         raise ValueError(
-            "[distillation.optimizer.learn_rate] total_steps is 0: the learning rate would be 0 "
-            "soon. Set [distillation] max_steps, which it follows, or total_steps itself."
+            f"[{name}] total_steps is 0: the schedule would have ended before it begins. Set "
+            "[distillation] max_steps, which it follows, or total_steps itself."
         )
+    for key, value in block.items():
+        if isinstance(value, dict):
+            require_schedules(value, f"{name}.{key}")
 
 
 def resolve_settings(config: Config) -> Dict[str, Any]:

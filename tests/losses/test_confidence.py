@@ -1,5 +1,7 @@
 """Sentences that are left out, as the teacher is not sure of them."""
 
+from dataclasses import replace
+
 import numpy
 import pytest
 
@@ -14,6 +16,22 @@ def test_confidence_is_the_mean_probability_of_the_best_sequence(tiny):
         tiny.enumerate(chain).sentences, tiny.lengths, found, strict=True
     ):
         assert value == pytest.approx(numpy.exp(max(logs.values()) / max(length, 1)), rel=1e-4)
+
+
+def test_unknown_tokens_are_no_doubts(tiny):
+    """A teacher that is sure of all that it knows is sure."""
+    teacher = tiny.chain(0, scale=40.0)
+    assert (confidence(teacher) > 0.99).all()
+    emissions = teacher.emissions.copy()
+    emissions[~tiny.known] = 0
+    found = confidence(replace(teacher, emissions=emissions, known=tiny.known))
+    assert (found > 0.99).all()
+    # What it does not know counts nothing, what it knows stays.
+    student, loss = tiny.chain(1), ConfidentSentences(ChainDistillation(alpha=0.0, beta=1.0), 0.9)
+    some = replace(teacher, known=tiny.known)
+    plain = loss.loss(student, some, tiny.unlabeled)
+    value, gradient = loss(student, some, tiny.unlabeled)
+    assert value == pytest.approx(plain[0]) and not gradient.emissions[~tiny.known].any()
 
 
 def test_unsure_sentences_count_nothing(tiny):

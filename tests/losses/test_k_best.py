@@ -85,11 +85,15 @@ def test_of_what_the_teacher_does_not_know_nothing_is_learnt(tiny, fuzzy):
 
 def test_a_teacher_without_a_possible_sequence_teaches_nothing_there(tiny):
     student, teacher = tiny.chain(8), tiny.chain(9)
+    whole = k_best_cross_entropy(teacher, student, 2)
     teacher.emissions[:3] = -numpy.inf
-    value, gradient = k_best_cross_entropy(teacher, student, 2)
-    assert numpy.isfinite(value) and numpy.isfinite(gradient.emissions).all()
+    value, gradient = k_best_cross_entropy(replace(teacher), student, 2)
+    assert 0 < value < whole[0]
+    assert not gradient.emissions[:3].any()
+    numpy.testing.assert_allclose(gradient.emissions[3:], whole[1].emissions[3:], atol=1e-6)
 
 
 def test_no_sequence_is_refused():
-    with pytest.raises(ValueError, match="k=0 makes no loss"):
-        KBestDistillation(k=0)
+    for k in (0, 2.5):
+        with pytest.raises(ValueError, match=f"k={k} makes no loss"):
+            KBestDistillation(k=k)

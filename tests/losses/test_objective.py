@@ -1,37 +1,86 @@
 """The weights of task and teacher."""
 
+import numpy
 import pytest
 from spacy.util import registry
 from thinc.api import warmup_linear
 
-from spacy_distill.losses import ChainDistillation
+from spacy_distill.losses import ChainDistillation, ConfidentSentences
+
+SCHEDULE = {
+    "@schedules": "warmup_linear.v1",
+    "initial_rate": 1.0,
+    "warmup_steps": 4,
+    "total_steps": 1000,
+}
 
 
-def test_schedules_give_each_batch_its_weights(tiny):
+def both_parts(tiny):
+    """RETURNS (Tuple[Callable, float, float]): What computes a loss of two chains, and its values
+    of the task alone and of the teacher alone."""
     student, teacher = tiny.chain(0), tiny.chain(1)
-    task = ChainDistillation(alpha=1.0, beta=0.0)(student, teacher, tiny.unlabeled)[0]
-    taught = ChainDistillation(alpha=0.0, beta=1.0)(student, teacher, tiny.unlabeled)[0]
-    loss = ChainDistillation(
-        alpha=warmup_linear(1.0, 4, 1000), beta=iter([1.0, 0.5, 0.0, 0.0, 0.0])
-    )
-    found = [loss(student, teacher, tiny.unlabeled)[0] for _ in range(4)]
-    weights = [(0.0, 1.0), (0.25, 0.5), (0.5, 0.0), (0.75, 0.0)]
-    assert found == pytest.approx([a * task + b * taught for a, b in weights], rel=1e-5)
+
+    def value(loss):
+        return loss(student, teacher, tiny.unlabeled)[0]
+
+    task, taught = (ChainDistillation(alpha=a, beta=1.0 - a) for a in (1.0, 0.0))
+    return value, value(task), value(taught)
+
+
+@pytest.mark.parametrize("wrap", [lambda loss: loss, lambda loss: ConfidentSentences(loss, 0.0)])
+def test_schedules_give_each_step_its_weights(tiny, wrap):
+    value, task, taught = both_parts(tiny)
+    # One that ends keeps its last value.
+    loss = wrap(ChainDistillation(alpha=warmup_linear(1.0, 4, 1000), beta=iter([1.0, 0.5, 0.0])))
+    for alpha, beta in [(0.0, 1.0), (0.25, 0.5), (0.5, 0.0), (0.75, 0.0), (1.0, 0.0)]:
+        expected = pytest.approx(alpha * task + beta * taught, rel=1e-5)
+        # As often as it is asked: for several components, for parts of a batch.
+        assert value(loss) == expected and value(loss) == expected
+        loss.advance()
+
+
+@pytest.mark.parametrize("number", [numpy.float32(0.5), numpy.float64(0.5), 0.5])
+def test_numbers_of_all_types_are_weights(tiny, number):
+    value, task, taught = both_parts(tiny)
+    found = value(ChainDistillation(alpha=number, beta=numpy.int64(1)))
+    assert found == pytest.approx(0.5 * task + taught, rel=1e-5)
+
+
+def test_weights_of_a_schedule_are_checked_too(tiny):
+    loss = ChainDistillation(alpha=iter([1.0, -1.0]))
+    with pytest.raises(ValueError, match=r"alpha=-1.0 makes no loss"):
+        loss.advance()
+    with pytest.raises(ValueError, match=r"a number or a schedule: found .0\.5"):
+        ChainDistillation(alpha="0.5")
 
 
 @pytest.mark.parametrize(
-    "name", ["ChainDistillation", "TokenDistillation", "KBestDistillation", "ConfidentSentences"]
+    "name, settings",
+    [
+        ("ChainDistillation", {"temperature": 2.0}),
+        ("TokenDistillation", {"temperature": 2.0}),
+        ("KBestDistillation", {"k": 2}),
+        ("KBestDistillation", {"k": 3, "fuzzy": True}),
+    ],
 )
-def test_a_config_finds_every_loss(tiny, name):
-    chain = {"@losses": "spacy-distill.ChainDistillation.v1"}
-    schedule = {
-        "@schedules": "warmup_linear.v1",
-        "initial_rate": 1.0,
-        "warmup_steps": 10,
-        "total_steps": 20,
+def test_a_config_finds_every_loss_and_its_settings(tiny, name, settings):
+    def value(settings):
+        block = {"@losses": f"spacy-distill.{name}.v1", "alpha": SCHEDULE, **settings}
+        loss = registry.resolve({"loss": block})["loss"]
+        assert loss.alpha == 0.0
+        loss.advance()
+        assert loss.alpha == 0.25
+        return loss(tiny.chain(0), tiny.chain(1), tiny.unlabeled)[0]
+
+    values = [value(settings), value({**settings, "beta": 0.7}), value({"beta": 0.5})]
+    assert len(set(numpy.round(values, 5))) == 3
+
+
+def test_a_config_finds_confident_sentences(tiny):
+    block = {
+        "@losses": "spacy-distill.ConfidentSentences.v1",
+        "least_confidence": 0.9,
+        "loss": {"@losses": "spacy-distill.ChainDistillation.v1", "alpha": 0.2},
     }
-    settings = {"loss": chain} if name == "ConfidentSentences" else {"alpha": schedule, "beta": 0.5}
-    block = {"@losses": f"spacy-distill.{name}.v1", **settings}
     loss = registry.resolve({"loss": block})["loss"]
-    value, gradient = loss(tiny.chain(0), tiny.chain(1), tiny.unlabeled)
-    assert value > 0 and gradient.emissions.any()
+    assert (loss.least_confidence, loss.loss.alpha) == (0.9, 0.2)

@@ -57,3 +57,8 @@ def test_a_student_that_is_sure_of_something_else_has_a_finite_loss(tiny):
     value, gradient = TokenDistillation(alpha=0.0, beta=1.0)(student, teacher, tiny.unlabeled)
     assert 1 < value < 100
     assert numpy.isfinite(gradient.emissions).all() and numpy.abs(gradient.emissions).max() < 10
+
+
+def test_a_temperature_of_zero_is_refused():
+    with pytest.raises(ValueError, match=r"temperature=0.0 makes no loss"):
+        TokenDistillation(temperature=0.0)

@@ -1,0 +1,63 @@
+"""Every loss through a whole distillation, and the weights at its steps."""
+
+import re
+from pathlib import Path
+
+import pytest
+from thinc.api import Config
+
+from spacy_distill.losses import objective
+
+DOCS = Path(__file__).parents[2] / "docs" / "losses.md"
+SCHEDULE = {
+    "@schedules": "warmup_linear.v1",
+    "initial_rate": 1.0,
+    "warmup_steps": 4,
+    "total_steps": 1000,
+}
+CHAIN = {"@losses": "spacy-distill.ChainDistillation.v1"}
+
+
+def blocks_of_docs():
+    return re.findall(r"```ini\n(.*?)```", DOCS.read_text(encoding="utf8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("block", blocks_of_docs())
+def test_the_blocks_of_the_docs_distil(quietly, teacher, config, block):
+    loss = Config().from_str("[distillation]\n\n" + block, interpolate=False)["distillation"][
+        "loss"
+    ]
+    nlp = quietly(teacher, config(distillation={"max_steps": 40, "loss": loss}))
+    assert nlp("Anna Berg sails to Oslo .").ents
+
+
+@pytest.mark.parametrize("name", ["TokenDistillation", "KBestDistillation"])
+def test_every_loss_distils(quietly, teacher, config, name):
+    loss = {"@losses": f"spacy-distill.{name}.v1"}
+    nlp = quietly(teacher, config(distillation={"max_steps": 40, "loss": loss}))
+    assert [ent.text for ent in nlp("Anna Berg sails to Oslo .").ents] == ["Anna Berg", "Oslo"]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_weights_change_from_step_to_step(quietly, teacher, config, monkeypatch, accumulate):
+    used = []
+    call = objective.Objective.__call__
+
+    def noted(self, student, teacher, allowed):
+        used.append(self.alpha)
+        return call(self, student, teacher, allowed)
+
+    monkeypatch.setattr(objective.Objective, "__call__", noted)
+    loss = {**CHAIN, "alpha": SCHEDULE}
+    training = {"accumulate_gradient": accumulate}
+    quietly(teacher, config(training=training, distillation={"max_steps": 6, "loss": loss}))
+    steps = sorted(set(used))
+    assert steps == [0.0, 0.25, 0.5, 0.75, *(s for s in steps if s > 0.9)]
+    assert len(steps) == 7 and used == sorted(used, key=used.index)
+    assert len(used) == 7 * accumulate  # the last step is step 6
+
+
+def test_a_schedule_without_steps_is_refused(quietly, teacher, config):
+    loss = {**CHAIN, "alpha": {**SCHEDULE, "total_steps": 0}}
+    with pytest.raises(ValueError, match=r"\[distillation.loss.alpha\] total_steps is 0"):
+        quietly(teacher, config(distillation={"loss": loss}))
