@@ -66,7 +66,7 @@ def print_batches(systems: Result, memory: Result, markdown: bool) -> None:
                 f"{median_ms:.2f}",
                 f"{late_ms:.2f}",
                 f"{system['parameters'] / 1e6:.1f} M",
-                f"{memory[name]:,.0f}" if name in memory else "",
+                *([f"{memory[name]:,.0f}"] if memory else []),
             )
         )
         if name != first_name:
@@ -75,7 +75,7 @@ def print_batches(systems: Result, memory: Result, markdown: bool) -> None:
             smaller = system["parameters"] / student["parameters"]
             ratios.append((name, *faster, f"{alone:.1f}", f"{smaller:.1f}"))
     at = [f"batch {size}" for size in sizes]
-    header = ("words/s", *at, "ms alone", "95 %", "parameters", "peak MB")
+    header = ("words/s", *at, "ms alone", "95 %", "parameters", *(["peak MB"] if memory else []))
     print_table(header, rows, markdown)
     header = ("the student is so many times faster", *at, "alone", "fewer parameters")
     print_table(header, ratios, markdown)
@@ -85,11 +85,15 @@ def print_section(name: str, cells: Result, markdown: bool) -> None:
     first = next(iter(cells))
     rows = []
     for key, cell in cells.items():
-        # What is done in parallel, to the same alone.
-        other = key.split(",")[0] if name == "parallel" else first
-        rows.append((key, spread(cell), ratio(cell, cells[other], ".2f")))
-    header = (name, "words/s", "to one thread" if name == "parallel" else f"to {first}")
-    print_table(header, rows, markdown)
+        if name == "documents":
+            compared = ratio(cells[first], cell)
+        else:
+            # What is done in parallel, to the same alone.
+            other = key.split(",")[0] if name == "parallel" else first
+            compared = ratio(cell, cells[other], ".2f")
+        rows.append((key, spread(cell), compared))
+    last = {"documents": f"{first} is faster", "parallel": "to one thread"}.get(name, f"to {first}")
+    print_table((name, "words/s", last), rows, markdown)
 
 
 def draw_picture(results: Result, path: Path) -> None:
