@@ -51,6 +51,10 @@ class Clock:
         self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
         self._last = now
 
+    def _take(self, part: str, spent: float) -> None:
+        self.seconds[part] = self.seconds.get(part, 0.0) + spent
+        self._last += spent  # not a second time, as what is around it
+
     @contextmanager
     def within(self, owner: Any, method: str, part: str) -> Iterator[None]:
         """Count for a while what an object's method takes as a part of its own."""
@@ -60,8 +64,7 @@ class Clock:
             start = perf_counter()
             result = run(*args)
             spent = perf_counter() - start
-            self.seconds[part] = self.seconds.get(part, 0.0) + spent
-            self._last += spent  # not a second time, as what is around it
+            self._take(part, spent)
             return result
 
         setattr(owner, method, timed)
@@ -80,8 +83,7 @@ class Clock:
             start = perf_counter()
             with enter(*args) as result:
                 spent = perf_counter() - start
-                self.seconds[part] = self.seconds.get(part, 0.0) + spent
-                self._last += spent
+                self._take(part, spent)
                 yield result
 
         setattr(owner, method, timed)

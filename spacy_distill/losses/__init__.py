@@ -4,7 +4,7 @@ from .chain_distillation import ChainDistillation
 from .confidence import ConfidentSentences
 from .k_best import KBestDistillation
 from .likelihood import negative_log_likelihood
-from .objective import DistillationLoss
+from .objective import DistillationLoss, advance
 from .token_distillation import TokenDistillation
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "DistillationLoss",
     "KBestDistillation",
     "TokenDistillation",
+    "advance",
     "negative_log_likelihood",
 ]

@@ -6,7 +6,7 @@ from typing import Tuple
 from thinc.api import get_array_module
 
 from ..chain import ChainCounts, LinearChain
-from .objective import DistillationLoss, Objective, Weight, sequence_numbers, softened
+from .objective import DistillationLoss, Objective, Weight, softened, sum_per_sequence
 
 
 def ChainDistillation(
@@ -41,9 +41,7 @@ def kl_divergence(teacher: LinearChain, student: LinearChain) -> Tuple[float, Ch
     if teacher.known is None:
         return float(divergence.sum()), gradient
     known = xp.asarray(teacher.known)
-    n_unknown = xp.bincount(
-        sequence_numbers(teacher), weights=~known, minlength=len(teacher.lengths)
-    )
+    n_unknown = sum_per_sequence(teacher, ~known)
     whole = (n_unknown == 0).astype("float32")
     of_whole = student.expected_counts(whole) - teacher.expected_counts(whole)
     gradient = replace(of_whole, emissions=gradient.emissions * known[:, None])

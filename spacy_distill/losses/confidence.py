@@ -7,7 +7,7 @@ from thinc.api import get_array_module
 from thinc.types import ArrayXd, Floats1d
 
 from ..chain import ChainCounts, LinearChain
-from .objective import DistillationLoss, sequence_numbers
+from .objective import DistillationLoss, advance, sequence_numbers, sum_per_sequence
 
 
 class ConfidentSentences:
@@ -34,7 +34,7 @@ class ConfidentSentences:
         self.least_confidence = least_confidence
 
     def advance(self) -> None:
-        self.loss.advance()
+        advance(self.loss)
 
     def __call__(
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
@@ -52,9 +52,7 @@ def confidence(chain: LinearChain) -> Floats1d:
     best = chain.argmax()[:, None] == xp.arange(len(chain.start))
     known = xp.ones(len(best), dtype=bool) if chain.known is None else xp.asarray(chain.known)
     of_best = chain.restricted(best | ~known[:, None])
-    n_known = xp.bincount(
-        sequence_numbers(chain), weights=known.astype("float64"), minlength=len(chain.lengths)
-    )
+    n_known = sum_per_sequence(chain, known)
     possible = xp.isfinite(chain.log_partition)
     logarithms = xp.where(possible, of_best.log_partition, 0) - xp.where(
         possible, chain.log_partition, 0

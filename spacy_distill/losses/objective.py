@@ -7,7 +7,7 @@ from typing import Callable, Iterable, Iterator, Protocol, Tuple, Union
 
 import numpy
 from thinc.api import get_array_module
-from thinc.types import ArrayXd, Ints1d
+from thinc.types import ArrayXd, Floats1d, Ints1d
 
 from ..chain import ChainCounts, LinearChain
 from .likelihood import negative_log_likelihood
@@ -29,7 +29,8 @@ class DistillationLoss(Protocol):
         """
 
     def advance(self) -> None:
-        """Go on to the next step, for weights that change. Called by the training loop."""
+        """Go on to the next step, for weights that change. Called by the training loop; a plain
+        function, which has no such method, does as well."""
 
 
 # (teacher's chain, student's chain) -> (sum over the batch, gradient for the student's scores)
@@ -72,7 +73,9 @@ class Objective:
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
     ) -> Tuple[float, ChainCounts]:
         n_tokens = max(len(student.emissions), 1)
-        value, gradient = 0.0, student.expected_counts() * 0.0
+        xp = get_array_module(student.emissions)
+        scores = student.emissions, student.transitions, student.start, student.end
+        value, gradient = 0.0, ChainCounts(*(xp.zeros_like(array) for array in scores))
         if self.alpha:
             target = gold_or_best(teacher, allowed)
             task, d_task = negative_log_likelihood(student, target)
@@ -83,6 +86,12 @@ class Objective:
             value += self.beta * difference
             gradient += d_difference * (self.beta / n_tokens)
         return value / n_tokens, gradient
+
+
+def advance(loss: DistillationLoss) -> None:
+    """Let a loss go on to the next step. One that has nothing to change may be a plain function."""
+    if hasattr(loss, "advance"):
+        loss.advance()
 
 
 def softened(divergence: Comparison, temperature: float) -> Comparison:
@@ -120,7 +129,7 @@ def gold_or_best(teacher: LinearChain, allowed: ArrayXd) -> ArrayXd:
     allowed = xp.asarray(allowed)
     sequences = sequence_numbers(teacher)
     known = ~allowed.all(axis=1)
-    n_known = xp.bincount(sequences, weights=known, minlength=len(teacher.lengths))
+    n_known = sum_per_sequence(teacher, known)
     best = teacher.argmax()[:, None] == xp.arange(allowed.shape[1])
     if teacher.known is not None:
         best |= ~xp.asarray(teacher.known)[:, None]
@@ -132,6 +141,13 @@ def sequence_numbers(chain: LinearChain) -> Ints1d:
     # numpy's repeat takes a count for each element; not every cupy's does.
     numbers = numpy.repeat(numpy.arange(len(chain.lengths)), chain.lengths)
     return get_array_module(chain.emissions).asarray(numbers)
+
+
+def sum_per_sequence(chain: LinearChain, values: ArrayXd) -> Floats1d:
+    """RETURNS (Floats1d): (sequences,) the sums of (tokens,) values, float64."""
+    xp = get_array_module(chain.emissions)
+    weights = xp.asarray(values).astype("float64")
+    return xp.bincount(sequence_numbers(chain), weights=weights, minlength=len(chain.lengths))
 
 
 def _per_step(weight: Weight) -> Iterator[float]:

@@ -5,7 +5,7 @@ from typing import Tuple
 from thinc.api import get_array_module
 
 from ..chain import ChainCounts, LinearChain
-from .objective import DistillationLoss, Objective, Weight, sequence_numbers, softened
+from .objective import DistillationLoss, Objective, Weight, softened, sum_per_sequence
 
 # Where the student gives a tag less, it counts as this much: a divergence that is finite.
 LEAST_PROBABILITY = 1e-12
@@ -43,8 +43,6 @@ def marginal_divergence(teacher: LinearChain, student: LinearChain) -> Tuple[flo
         wanted *= xp.asarray(teacher.known)[:, None]
     found = xp.maximum(student.marginals().astype("float64"), LEAST_PROBABILITY)
     value = (wanted * (xp.log(xp.where(wanted > 0, wanted, 1)) - xp.log(found))).sum()
-    n_known = xp.bincount(
-        sequence_numbers(teacher), weights=wanted.sum(axis=1), minlength=len(teacher.lengths)
-    )
+    n_known = sum_per_sequence(teacher, wanted.sum(axis=1))
     gradient = student.expected_counts(n_known) - student.counts_given_tags(wanted)
     return float(value), gradient

@@ -23,7 +23,7 @@ from wasabi import Printer
 
 from ..corpora.labeled import MixedReader
 from ..corpora.soft_targets import USER_DATA_KEY
-from ..losses import DistillationLoss
+from ..losses import DistillationLoss, advance
 from ..pipeline.chain_ner import NonFiniteLossError
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
 from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir, copy_whole, save_whole
@@ -108,7 +108,7 @@ def train_student(
 
     def before_step(_: object, step: Dict[str, int]) -> None:
         if step["step"]:
-            loss.advance()
+            advance(loss)
         if before_update:
             before_update(nlp, step)
 

@@ -117,10 +117,6 @@ def test_a_config_finds_the_loss(tiny):
     assert value == pytest.approx(0, abs=1e-5)
 
 
-# Sentences of 3, 1, 0 and 2 tokens: unknown in the midst, throughout, and nowhere.
-KNOWN = numpy.asarray([True, False, True, False, True, True])
-
-
 def expected_divergence(tiny, teacher, student):
     """Of the sentences that are known as a whole: here, of the last two."""
     pairs = zip(tiny.enumerate(teacher).sentences, tiny.enumerate(student).sentences, strict=True)
@@ -132,12 +128,12 @@ def expected_divergence(tiny, teacher, student):
 
 
 def test_of_unknown_tokens_nothing_is_learnt(tiny):
-    student, teacher = tiny.chain(7), replace(tiny.chain(8), known=KNOWN)
+    student, teacher = tiny.chain(7), replace(tiny.chain(8), known=tiny.known)
     value, gradient = kl_divergence(teacher, student)
     assert value == pytest.approx(expected_divergence(tiny, teacher, student), rel=1e-4)
     difference = student.marginals() - teacher.marginals()
-    numpy.testing.assert_allclose(gradient.emissions[KNOWN], difference[KNOWN], atol=1e-6)
-    assert not gradient.emissions[~KNOWN].any()
+    numpy.testing.assert_allclose(gradient.emissions[tiny.known], difference[tiny.known], atol=1e-6)
+    assert not gradient.emissions[~tiny.known].any()
     # Transitions are learnt from sentences that are known as a whole.
     only_last = numpy.asarray([0.0, 0.0, 1.0, 1.0])
     for name in ("transitions", "start", "end"):
@@ -164,9 +160,9 @@ def test_what_nobody_knows_costs_nothing(tiny):
 
 
 def test_the_teachers_best_tags_are_a_task_only_where_it_has_an_opinion(tiny):
-    student, teacher = tiny.chain(13), replace(tiny.chain(14), known=KNOWN)
+    student, teacher = tiny.chain(13), replace(tiny.chain(14), known=tiny.known)
     best = [TAGS.names[number] for number in tiny.enumerate(teacher).best()]
-    partial = [tag if known else None for tag, known in zip(best, KNOWN, strict=True)]
+    partial = [tag if known else None for tag, known in zip(best, tiny.known, strict=True)]
     loss = ChainDistillation(alpha=1.0, beta=0.0)
     value, gradient = loss(student, teacher, mask(ANNOTATIONS["unlabeled"]))
     losses = tiny.enumerate(student).negative_log_likelihoods(mask(partial))

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from spacy.util import registry
 from thinc.api import Config
 
-from spacy_distill.losses import objective
+from spacy_distill.losses import ChainDistillation, objective
 
 DOCS = Path(__file__).parents[2] / "docs" / "losses.md"
 SCHEDULE = {
@@ -34,6 +35,16 @@ def test_the_blocks_of_the_docs_distil(quietly, teacher, config, block):
 @pytest.mark.parametrize("name", ["TokenDistillation", "KBestDistillation"])
 def test_every_loss_distils(quietly, teacher, config, name):
     loss = {"@losses": f"spacy-distill.{name}.v1"}
+    nlp = quietly(teacher, config(distillation={"max_steps": 40, "loss": loss}))
+    assert [ent.text for ent in nlp("Anna Berg sails to Oslo .").ents] == ["Anna Berg", "Oslo"]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_loss_may_be_a_function(quietly, teacher, config, wrapped):
+    registry.losses.register("tests.own_loss.v1", func=lambda: lambda *parts: whole(*parts))
+    whole, own = ChainDistillation(), {"@losses": "tests.own_loss.v1"}
+    confident = {"@losses": "spacy-distill.ConfidentSentences.v1", "loss": own}
+    loss = confident if wrapped else own
     nlp = quietly(teacher, config(distillation={"max_steps": 40, "loss": loss}))
     assert [ent.text for ent in nlp("Anna Berg sails to Oslo .").ents] == ["Anna Berg", "Oslo"]
 
