@@ -1,16 +1,16 @@
-"""Dropout over a batch's token vectors."""
+"""Dropout over a batch's token vectors: of single numbers, of columns, of whole tokens."""
 
 from typing import Callable, Tuple
 
 import numpy
 from thinc.api import Model
-from thinc.types import Ragged
+from thinc.types import Floats2d, Ragged
 
 # Chances that a random number of 16 bits can tell apart.
 CHANCES = 2**16
 
 
-def dropout(rate: float = 0.0) -> Model[Ragged, Ragged]:
+def dropout(rate: float = 0.0, *, variational: bool = False) -> Model[Ragged, Ragged]:
     """Set numbers to zero by chance and scale the others up (Srivastava et al. 2014, "Dropout: A
     Simple Way to Prevent Neural Networks from Overfitting"), in training.
 
@@ -18,8 +18,11 @@ def dropout(rate: float = 0.0) -> Model[Ragged, Ragged]:
     bits for each number instead of 64, which took much of an update's time.
 
     rate (float): Chance of each number to become zero.
+    variational (bool): Whether the tokens of a document lose the same columns (Gal, Ghahramani
+        2016, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks").
     """
-    return Model("dropout", forward, attrs={"dropout_rate": rate, "is_enabled": True})
+    attrs = {"dropout_rate": rate, "is_enabled": True, "variational": variational}
+    return Model("dropout", forward, attrs=attrs)
 
 
 def forward(
@@ -28,11 +31,56 @@ def forward(
     rate = model.attrs["dropout_rate"]
     if not (is_train and model.attrs["is_enabled"] and rate):
         return X, lambda dY: dY
+    n_tokens, width = X.dataXd.shape
+    if model.attrs["variational"]:
+        of_docs = draw_mask(model, (len(X.lengths), width), rate)
+        mask = of_docs[rows_of_docs(model, X)]
+    else:
+        mask = draw_mask(model, (n_tokens, width), rate)
+    return masked(X, mask)
+
+
+def word_dropout(rate: float = 0.0) -> Model[Ragged, Ragged]:
+    """Set all numbers of a token to zero by chance (Dai, Le 2015, "Semi-supervised Sequence
+    Learning"), in training: what it is has to be told from the words around it.
+
+    The others are not scaled up. The rate is the layer's own: `set_dropout_rate` leaves it as it
+    is.
+
+    rate (float): Chance of each token.
+    """
+    return Model("word_dropout", forward_words, attrs={"word_dropout_rate": rate})
+
+
+def forward_words(
+    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
+    rate = model.attrs["word_dropout_rate"]
+    if not (is_train and rate):
+        return X, lambda dY: dY
+    mask = draw_mask(model, (len(X.dataXd), 1), rate)
+    return masked(X, (mask > 0).astype("float32"))
+
+
+def draw_mask(model: Model, shape: Tuple[int, int], rate: float) -> Floats2d:
+    """RETURNS (Floats2d): 0 by this chance, else what makes the mean 1."""
     # Seeded by numpy's global state, as all that Thinc draws.
     generator = numpy.random.default_rng(numpy.random.randint(2**31))
-    drawn = generator.integers(CHANCES, size=X.dataXd.shape, dtype="uint16")
+    drawn = generator.integers(CHANCES, size=shape, dtype="uint16")
     mask = (model.ops.xp.asarray(drawn) >= rate * CHANCES).astype("float32")
     mask /= max(1.0 - rate, 1 / CHANCES)  # of a rate of 1 nothing is left to be scaled
+    return mask
+
+
+def rows_of_docs(model: Model, X: Ragged):
+    """RETURNS (Ints1d): (tokens,) the number of each token's document."""
+    # numpy's repeat takes a count for each element; not every cupy's does.
+    lengths = model.ops.to_numpy(X.lengths)
+    return model.ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))
+
+
+def masked(X: Ragged, mask: Floats2d) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
+    """RETURNS (Tuple[Ragged, Callable]): The product, and its way back."""
 
     def backprop(dY: Ragged) -> Ragged:
         return Ragged(dY.dataXd * mask, dY.lengths)

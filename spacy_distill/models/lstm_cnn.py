@@ -10,7 +10,7 @@ from ..chain import LinearChain
 from .bilstm import BiLSTM
 from .chain_head import ChainHead, with_chain_head
 from .character_cnn import character_cnn
-from .dropout import dropout
+from .dropout import dropout, word_dropout
 from .form_features import form_features
 from .inference import EncoderShim
 from .static_vectors import static_vectors
@@ -27,6 +27,8 @@ def LSTMCNN(
     feature_width: int = 16,
     feature_rows: Optional[Dict[str, int]] = None,
     crf: bool = True,
+    variational: bool = False,
+    word_dropout_rate: float = 0.0,
     nL: Optional[int] = None,
 ) -> Model[List[Doc], LinearChain]:
     """Build an LSTM-CNN tagger: word vectors, form features and a character CNN, side by side,
@@ -40,19 +42,15 @@ def LSTMCNN(
     feature_rows (Optional[Dict[str, int]]): Hash table rows by attribute (LOWER, PREFIX, SUFFIX,
         SHAPE, ORTH); DEFAULT_ROWS if None.
     crf (bool): Trained transition scores; a softmax per token if False.
+    variational (bool): Whether dropout takes the same columns of all tokens of a document.
+    word_dropout_rate (float): Chance of a token to lose its whole embedding in training.
     nL (Optional[int]): Entity labels, set by the component.
     RETURNS (Model[List[Doc], LinearChain]): Documents in, their chains out.
     """
-    embed = with_word_forms(
-        concatenate(
-            static_vectors(),
-            form_features(feature_width, dict(feature_rows or DEFAULT_ROWS)),
-            character_cnn(char_filters, width=char_width),
-        )
-    )
-    layers: List[Model] = [embed, dropout()]
+    embed = embed_words(char_width, char_filters, feature_width, feature_rows)
+    layers: List[Model] = [embed, word_dropout(word_dropout_rate), dropout(variational=variational)]
     for _ in range(depth):
-        layers += [BiLSTM(width), dropout()]
+        layers += [BiLSTM(width), dropout(variational=variational)]
     encode = Model(
         "lstm_cnn",
         forward,
@@ -62,6 +60,23 @@ def LSTMCNN(
         dims={"nO": width},
     )
     return with_chain_head(encode, ChainHead(nL, crf=crf))
+
+
+def embed_words(
+    char_width: int, char_filters: int, feature_width: int, feature_rows: Optional[Dict[str, int]]
+) -> Model[List[Doc], Ragged]:
+    """Embed words by their form: their vectors, form features and characters, side by side.
+
+    char_width, char_filters, feature_width, feature_rows: As in `LSTMCNN`.
+    RETURNS (Model[List[Doc], Ragged]): (tokens, width) for documents.
+    """
+    return with_word_forms(
+        concatenate(
+            static_vectors(),
+            form_features(feature_width, dict(feature_rows or DEFAULT_ROWS)),
+            character_cnn(char_filters, width=char_width),
+        )
+    )
 
 
 def forward(

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import fix_random_seed, set_dropout_rate
 from thinc.types import Ragged
 
-from spacy_distill.models.dropout import dropout
+from spacy_distill.models.dropout import dropout, word_dropout
 
 ONES = Ragged(numpy.ones((400, 200), dtype="float32"), numpy.asarray([100, 300]))
 
@@ -51,3 +51,28 @@ def test_a_rate_of_one_leaves_nothing_and_a_disabled_layer_everything():
     model = dropout(0.5)
     model.attrs["is_enabled"] = False
     assert model.begin_update(ONES)[0] is ONES
+
+
+def test_variational_dropout_takes_the_same_columns_of_a_documents_tokens():
+    fix_random_seed(0)
+    Y, backprop = dropout(0.4, variational=True).begin_update(ONES)
+    first, second = Y.dataXd[:100], Y.dataXd[100:]
+    for doc in (first, second):
+        assert (doc == doc[0]).all()
+        assert (doc[0] == 0).mean() == pytest.approx(0.4, abs=0.12)
+    assert (first[0] != second[0]).any()
+    assert_allclose(Y.dataXd[Y.dataXd > 0], 1 / 0.6, rtol=1e-5)
+    assert_array_equal(backprop(ONES).dataXd, Y.dataXd)
+
+
+def test_word_dropout_takes_whole_tokens_and_leaves_the_others_as_they_are():
+    fix_random_seed(0)
+    model = word_dropout(0.2)
+    set_dropout_rate(model, 0.9)  # not this layer's
+    Y, backprop = model.begin_update(ONES)
+    taken = (Y.dataXd == 0).all(axis=1)
+    assert taken.mean() == pytest.approx(0.2, abs=0.05)
+    assert (Y.dataXd[~taken] == 1).all()
+    assert_array_equal(backprop(ONES).dataXd, Y.dataXd)
+    assert model.predict(ONES) is ONES
+    assert word_dropout().begin_update(ONES)[0] is ONES

@@ -6,6 +6,8 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as train_pipeline
 from thinc.api import Config, fix_random_seed
 
+from tests.tiny_bert import save_tiny_bert
+
 CNN = """
 [model]
 @architectures = "spacy.HashEmbedCNN.v2"
@@ -137,45 +139,26 @@ def test_over_a_tok2vec_that_is_shared(newsroom, train_from_config):
 
 @pytest.fixture
 def tiny_bert(newsroom, tmp_path):
-    pytest.importorskip("spacy_transformers", reason="the train extra is not installed")
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast, logging
-
-    # Threads that wait for each other cost more than they bring at this size.
-    torch.set_num_threads(1)
-    logging.set_verbosity_error()
-    words = sorted({word.lower() for text, _ in newsroom.sentences for word in text.split(" ")})
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "com", "##pany", *words]
-    folder = tmp_path / "bert"
-    folder.mkdir()
-    # "Company" is read in two pieces, so that pooling has something to do.
-    pieces.remove("company")
-    (folder / "vocab.txt").write_text("\n".join(pieces), encoding="utf8")
-    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
-    fix_random_seed(0)
-    config = BertConfig(
-        vocab_size=len(pieces),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
-    )
-    BertModel(config).save_pretrained(folder)
-    return folder
+    words = [word for text, _ in newsroom.sentences for word in text.split(" ")]
+    return save_tiny_bert(tmp_path / "bert", words, depth=2)
 
 
-def test_over_a_transformer(newsroom, train_from_config, tiny_bert):
-    transformer = {
+def transformer_model(folder, **transformer_config):
+    return {
         "@architectures": "spacy-transformers.TransformerModel.v3",
-        "name": str(tiny_bert),
+        "name": str(folder),
         "get_spans": {
             "@span_getters": "spacy-transformers.strided_spans.v1",
             "window": 16,
             "stride": 12,
         },
         "tokenizer_config": {"use_fast": True},
+        "transformer_config": transformer_config,
     }
+
+
+def test_over_a_transformer(newsroom, train_from_config, tiny_bert):
+    transformer = transformer_model(tiny_bert)
     listener = {
         "@architectures": "spacy-transformers.TransformerListener.v1",
         "grad_factor": 1.0,
@@ -194,3 +177,25 @@ def test_over_a_transformer(newsroom, train_from_config, tiny_bert):
     texts = ["", "Anna Berg sails to Oslo .", "", "\n", "Nobody called ."]
     alone = [newsroom.entities(nlp(text)) for text in texts]
     assert [newsroom.entities(doc) for doc in nlp.pipe(texts)] == alone
+
+
+@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "fine-tuned"])
+def test_over_a_transformers_layers_and_the_words_form(
+    newsroom, train_from_config, tiny_bert, frozen
+):
+    model = {
+        "@architectures": "spacy-distill.TransformerLSTMCNN.v1",
+        **{key: value for key, value in newsroom.narrow.items() if key[0] != "@"},
+        "transformer": {
+            "@architectures": "spacy-distill.TransformerLayers.v1",
+            "transformer": transformer_model(tiny_bert, output_hidden_states=True),
+            "frozen": frozen,
+        },
+    }
+    component = {"factory": "ner_teacher", "model": model}
+    nlp = train_from_config(["ner_teacher"], {"ner_teacher": component}, max_steps=40)
+    check_teacher(nlp, newsroom)
+    texts = ["", "Anna Berg sails to Oslo .", "\n", "Nobody called ."]
+    alone = [newsroom.entities(nlp(text)) for text in texts]
+    assert [newsroom.entities(doc) for doc in nlp.pipe(texts)] == alone
+    check_teacher(newsroom.copy(nlp), newsroom)

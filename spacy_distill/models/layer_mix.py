@@ -1,0 +1,43 @@
+"""A learned mix of a transformer's layers."""
+
+from typing import Callable, Tuple
+
+from thinc.api import Model
+from thinc.types import Ragged
+
+
+def LayerMix() -> Model[Ragged, Ragged]:
+    """Average the layers with weights that are learned (Peters et al. 2018, "Deep Contextualized
+    Word Representations"): a softmax of one score a layer, times one factor for all.
+
+    Input is (tokens, layers, width), output (tokens, width).
+    """
+    return Model(
+        "layer_mix", forward, init=init, dims={"nO": None}, params={"scores": None, "factor": None}
+    )
+
+
+def forward(
+    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
+    scores, factor = model.get_param("scores"), model.get_param("factor")
+    weights = model.ops.softmax(scores[None])[0]
+    mixed = model.ops.xp.einsum("tlw,l->tw", X.dataXd, weights)
+
+    def backprop(dY: Ragged) -> Ragged:
+        d_mixed = dY.dataXd * factor
+        model.inc_grad("factor", (dY.dataXd * mixed).sum().reshape(1))
+        d_weights = model.ops.xp.einsum("tlw,tw->l", X.dataXd, d_mixed)
+        model.inc_grad("scores", weights * (d_weights - (d_weights * weights).sum()))
+        return Ragged(d_mixed[:, None] * weights[None, :, None], X.lengths)
+
+    return Ragged(mixed * factor, X.lengths), backprop
+
+
+def init(model: Model[Ragged, Ragged], X=None, Y=None) -> None:
+    if X is None:
+        return
+    _, n_layers, width = X.dataXd.shape
+    model.set_dim("nO", width)
+    model.set_param("scores", model.ops.alloc1f(n_layers))
+    model.set_param("factor", model.ops.alloc1f(1) + 1)

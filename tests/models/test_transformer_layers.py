@@ -1,0 +1,177 @@
+"""Hidden states of all layers, pooled by tokens: against the transformer's own, frozen and tuned."""
+
+import copy
+import pickle
+
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy.tokens import Doc
+from thinc.types import Ragged
+
+from spacy_distill.models.feature_cache import document_key
+from tests.models.gradients import check_slope
+from tests.tiny_bert import save_tiny_bert
+
+WORDS = "Anna Berg sails to Oslo with a company from Kiel .".split()
+FEATURES = "SPACY_DISTILL_FEATURES"
+
+
+@pytest.fixture
+def layers(tmp_path, monkeypatch):
+    """Makes the layer, over a transformer with two layers of width 16, and initializes it."""
+    folder = save_tiny_bert(tmp_path / "bert", WORDS, depth=2)
+    from spacy_transformers.architectures import create_TransformerModel_v3
+    from spacy_transformers.span_getters import configure_strided_spans
+
+    from spacy_distill.models.transformer_layers import TransformerLayers
+
+    monkeypatch.delenv(FEATURES, raising=False)
+
+    def make(frozen=True, window=16, **transformer_config):
+        settings = transformer_config or {"output_hidden_states": True}
+        spans = configure_strided_spans(window, window * 3 // 4)
+        transformer = create_TransformerModel_v3(
+            str(folder), spans, {"use_fast": True}, settings, False, {}
+        )
+        model = TransformerLayers(transformer, frozen)
+        model.initialize(X=[Doc(spacy.blank("en").vocab, words=WORDS)])
+        return model
+
+    return make
+
+
+def make_docs(vocab):
+    words = [[], WORDS, ["Oslo", "company", "sails"], ["unseen", "Kiel"], []]
+    return [Doc(vocab, words=item) for item in words]
+
+
+def states_of(model, doc):
+    """What the transformer itself says, (layers, wordpieces, width)."""
+    import torch
+
+    transformer = model.layers[0]
+    read = transformer.tokenizer(doc.text, return_tensors="pt")
+    transformer.transformer.eval()
+    with torch.no_grad():
+        return torch.stack(transformer.transformer(**read).hidden_states)[:, 0].numpy()
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_features_are_means_over_wordpieces_of_every_layer(layers, vocab, frozen):
+    model = layers(frozen)
+    docs = make_docs(vocab)
+    Y = model.predict(docs)
+    assert Y.lengths.tolist() == [0, 11, 3, 2, 0]
+    assert Y.dataXd.shape == (16, 3, 16) and Y.dataXd.dtype == "float32"
+    states = states_of(model, docs[2])
+    # [CLS] oslo com ##pany sails [SEP]
+    expected = [states[:, 1], states[:, 2:4].mean(axis=1), states[:, 4]]
+    # Kept in half precision.
+    assert_allclose(Y.dataXd[11:14], expected, atol=2e-3 if frozen else 1e-5)
+
+
+def test_tokens_of_overlapping_windows_get_the_mean_of_both(layers, vocab):
+    model = layers(frozen=False, window=8)
+    doc = Doc(vocab, words=WORDS)
+    whole = [Doc(vocab, words=words) for words in (WORDS[:8], WORDS[6:])]
+    first, second = (states_of(model, part)[:, 1:-1] for part in whole)
+    Y = model.predict([doc]).dataXd
+    assert_allclose(Y[:6], first[:, :6].transpose(1, 0, 2), atol=1e-5)
+    # "company" is in the second window's second and third piece; "a" is in both windows.
+    assert_allclose(Y[6], (first[:, 6] + second[:, 0]) / 2, atol=1e-5)
+
+
+def test_fine_tuning_gradients_reach_every_layer(layers, vocab, rng):
+    model = layers(frozen=False)
+    model.layers[0].transformer.eval()
+    docs = make_docs(vocab)
+    weights = rng.normal(size=(16, 3, 16)).astype("float32")
+    transformer = model.layers[0].transformer
+    # Without dropout, as in prediction.
+    for module in transformer.modules():
+        if hasattr(module, "p"):
+            module.p = 0.0
+
+    def loss():
+        return float((model.predict(docs).dataXd.astype("float64") * weights).sum())
+
+    _, backprop = model.begin_update(docs)
+    assert backprop(Ragged(weights, model.ops.asarray1i([0, 11, 3, 2, 0]))) is docs
+    checked = ("embeddings.word_embeddings.weight", "encoder.layer.1.output.dense.weight")
+    parameters = dict(transformer.named_parameters())
+    for name in checked:
+        array = parameters[name].data.numpy()
+        check_slope(loss, array, parameters[name].grad.numpy(), name, rng)
+
+
+def test_a_frozen_transformer_reads_a_document_once_and_gets_no_gradient(layers, vocab):
+    model = layers()
+    docs = make_docs(vocab)
+    expected, backprop = model.begin_update(docs)
+    assert backprop(expected) is docs
+    assert all(tensor.grad is None for tensor in model.layers[0].transformer.parameters())
+    model.layers[0]._func = None  # not called again
+    assert_array_equal(model.predict(docs[::-1][1:3]).dataXd[2:], expected.dataXd[11:14])
+    with pytest.raises(TypeError):
+        model.predict([Doc(vocab, words=["Oslo", "sails"])])
+
+
+def test_features_stay_on_disk_for_other_models_of_the_same_weights(
+    layers, vocab, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(FEATURES, str(tmp_path / "features"))
+    docs = make_docs(vocab)
+    expected = layers().predict(docs)
+    (file,) = (tmp_path / "features").glob("*.sqlite")
+    again = layers()
+    again.layers[0]._func = None
+    assert_array_equal(again.predict(docs).dataXd, expected.dataXd)
+    # Not for other windows, and not for other weights.
+    layers(window=4).predict(docs)
+    assert len(list(file.parent.glob("*.sqlite"))) == 2
+    other = layers()
+    next(other.layers[0].transformer.parameters()).data[0] += 1
+    other.predict(docs)
+    assert len(list(file.parent.glob("*.sqlite"))) == 3
+
+
+def test_copies_and_loaded_models_do_not_take_over_what_was_kept(layers, vocab):
+    model = layers()
+    model.predict(make_docs(vocab))
+    kept = model.attrs["cache"]
+    assert len(kept) == 3  # two have no tokens
+    for other in (copy.deepcopy(kept), pickle.loads(pickle.dumps(kept))):
+        assert len(other) == 0 and other.max_bytes == kept.max_bytes
+
+
+def test_oldest_features_leave_memory(layers, vocab):
+    model = layers()
+    cache = model.attrs["cache"]
+    cache.max_bytes = 5 * 3 * 16 * 2
+    docs = [doc for doc in make_docs(vocab) if len(doc)]
+    for doc in docs[::-1]:
+        model.predict([doc])
+    assert list(cache.get_all([document_key(doc) for doc in docs])) == []
+    for doc in docs[1:]:
+        model.predict([doc])
+    model.predict([Doc(vocab, words=["Oslo"])])
+    assert list(cache.get_all([document_key(doc) for doc in docs])) == [document_key(docs[2])]
+
+
+def test_a_transformer_without_hidden_states_is_refused(layers, vocab):
+    model = layers(output_attentions=False)
+    with pytest.raises(ValueError, match='"output_hidden_states": true'):
+        model.predict(make_docs(vocab))
+
+
+def test_nothing_to_read(layers, vocab):
+    for frozen in (True, False):
+        Y = layers(frozen).predict([Doc(vocab), Doc(vocab)])
+        assert Y.dataXd.shape == (0, 3, 16) and Y.lengths.tolist() == [0, 0]
+
+
+def test_a_token_without_wordpieces_gets_zeros(layers, vocab):
+    Y = layers(frozen=False).predict([Doc(vocab, words=["Oslo", "\n", "Kiel"])])
+    assert not Y.dataXd[1].any() and numpy.abs(Y.dataXd[2]).sum() > 0
