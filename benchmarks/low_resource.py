@@ -1,209 +1,270 @@
-"""Accuracy with few labels: the teacher, the gold-only student and the distilled students.
+"""Accuracy with few labels: teachers, the gold-only student, distilled students, spaCy's own ner.
 
-python benchmarks/low_resource.py newsroom --seeds 0,1,2
-python benchmarks/low_resource.py conll --data path/to/conll2003 --labeled 150 --seeds 0
+python benchmarks/low_resource.py newsroom --labeled 5 --seeds 0,1,2
+python benchmarks/low_resource.py conll --data path/to/conll2003 --labeled 150,300 --seeds 0,1
 
-Every cell (seed and system) is trained by the commands that a user types and kept as JSON; a
-second run goes on where the first one stopped.
+Every run (corpus, number of labels, seed, system) is trained by the commands that a user types, on
+one thread, and kept as JSON; a second call goes on where the first one stopped.
+`low_resource_report.py` makes the tables and pictures.
 """
 
 import json
 import os
+import resource
+import shutil
 import subprocess
 import sys
-from enum import Enum
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
-from typing import Annotated, Any, Dict, List, Optional
+from typing import Annotated, Any, Dict, List, Optional, Sequence, Tuple
 
-import spacy
 import typer
-from seqeval.metrics import f1_score, precision_score, recall_score
-from seqeval.scheme import IOBES
-from spacy.scorer import get_ner_prf
-from spacy.training import Corpus, offsets_to_biluo_tags
+from low_resource_data import ROOT, Cell, Dataset, default_data
+from low_resource_scores import agreement, find_entities, read_docs, score, write_silver
+from low_resource_store import Store, config_text, joules, provenance, read_json, write_json
+from low_resource_systems import SYSTEMS, Pretrained, System
+from spacy.util import load_meta
 from wasabi import msg
 
-ROOT = Path(__file__).parent.parent
-# "distilled" learns from the teacher alone, "ensemble" from the teacher and the gold-only student.
-SYSTEMS = ("teacher", "gold-only", "distilled", "ensemble")
+PARTS = ("dev", "test")
+DEFAULT_SYSTEMS = "joined-0,joined-1,joined-2,gold-only,teacher,student,spacy-gold,spacy-silver"
 
 
-class Dataset(str, Enum):
-    """The corpora that the benchmark can prepare."""
+class Bench:
+    """Makes the runs of cells that the store does not have."""
 
-    newsroom = "newsroom"
-    conll = "conll"
+    def __init__(self, store: Store, pretrained: Pretrained, options: Dict[str, List[str]]) -> None:
+        """Set up.
+
+        store (Store): Where runs are kept.
+        pretrained (Pretrained): Vectors and transformer.
+        options (Dict[str, List[str]]): More config overrides, by the system's name.
+        """
+        self.store = store
+        self.pretrained = pretrained
+        self.options = options
+
+    def run(self, cell: Cell, name: str) -> Dict[str, Any]:
+        """Train and score a system, and first those that it needs.
+
+        cell (Cell): The cell.
+        name (str): The system's name, or a variant's: "student@NAME".
+        RETURNS (Dict[str, Any]): The run.
+        """
+        system = SYSTEMS[name.partition("@")[0]]
+        settings = self.settings(cell, name, system)
+        kept = self.store.read(cell, name, settings)
+        if kept is not None:
+            return kept
+        needed = [self.run(cell, other) for other in system.needs]
+        self.prepare(cell)
+        models = self.models(cell, name, system)
+        cost = self.train(cell, name, system)
+        scores = {}
+        for part in PARTS:
+            docs = read_docs(cell.corpus / f"{part}.spacy")
+            found = find_entities(models, docs)
+            write_json(cell.folder / f"{name}.{part}.entities.json", found)
+            scores[part] = score(docs, found)
+        run = {
+            "dataset": cell.dataset.value,
+            "labeled": cell.labeled,
+            "seed": cell.seed,
+            "system": name,
+            "scores": scores,
+            "agreement": self.agreement(cell, name),
+            "cost": cost,
+            "cost_of_needed": [run["cost"]["seconds"] for run in needed],
+            "sizes": sizes(cell),
+            "settings": settings,
+            "made_with": provenance(),
+        }
+        self.store.write(cell, name, run)
+        return run
+
+    def settings(self, cell: Cell, name: str, system: System) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What decides on a run's result, and on no other machine's."""
+        vectors = load_meta(self.pretrained.vectors / "meta.json")["vectors"]
+        command = [] if system.command is None else system.command(cell, self.pretrained)
+        places = {
+            str(cell.folder): "CELL",
+            str(self.pretrained.vectors): "VECTORS",
+            str(self.pretrained.transformer): "TRANSFORMER",
+        }
+        words = [str(word) for word in command]
+        for place, short in places.items():
+            words = [word.replace(place, short) for word in words]
+        return {
+            "command": words + self.options.get(name, []),
+            "configs": {
+                config: config_text(ROOT / "configs" / config) for config in system.configs
+            },
+            "vectors": {key: vectors[key] for key in ("width", "vectors", "keys")},
+            "transformer": self.pretrained.transformer.name,
+        }
+
+    def models(self, cell: Cell, name: str, system: System) -> List[Path]:
+        """RETURNS (List[Path]): The pipelines whose average a system is."""
+        names = [name] if system.command else system.needs
+        return [cell.folder / other / "model-best" for other in names]
+
+    def prepare(self, cell: Cell) -> None:
+        """Make a cell's corpus, unless it is there."""
+        if not (cell.corpus / "test.spacy").exists():
+            cell.folder.mkdir(parents=True, exist_ok=True)
+            execute(cell.conversion(), cell.folder / "convert.log")
+
+    def train(self, cell: Cell, name: str, system: System) -> Dict[str, Any]:
+        """Train a system, unless its model is there. RETURNS (Dict[str, Any]): What it cost."""
+        record = cell.folder / f"{name}.cost.json"
+        if record.exists():
+            return read_json(record)
+        if system.command is None:
+            silver = cell.corpus / "silver.spacy"
+            cost = measured(
+                lambda: write_silver(cell.corpus, self.models(cell, name, system), silver)
+            )
+        else:
+            if name.startswith("spacy"):
+                spacy_config(cell)
+            output = cell.folder / name
+            command = [*system.command(cell, self.pretrained), "--output", output]
+            command += self.options.get(name, [])
+            cost = measured(lambda: execute(command, cell.folder / f"{name}.log"))
+            # Not the best one by the development set.
+            shutil.rmtree(output / "model-last")
+        write_json(record, cost)
+        return cost
+
+    def agreement(self, cell: Cell, name: str) -> Dict[str, float]:
+        """RETURNS (Dict[str, float]): How far a system finds what the teacher does, where there is
+        a teacher; by part, in percent F1."""
+        found = {}
+        for part in PARTS:
+            teacher = cell.folder / f"teacher.{part}.entities.json"
+            if name != "teacher" and teacher.exists():
+                mine = read_json(cell.folder / f"{name}.{part}.entities.json")
+                found[part] = agreement(mine, read_json(teacher))
+        return found
 
 
-def run(*arguments: Any, log: Path) -> float:
-    """Run a Python command, its output going to a file.
-
-    RETURNS (float): Seconds.
-    RAISES (SystemExit): It failed.
-    """
-    start = perf_counter()
+def execute(arguments: Sequence[Any], log: Path) -> None:
+    """Run a Python command, its output going to a file; the benchmark ends if it fails."""
     with log.open("w", encoding="utf8") as file:
         command = [sys.executable, *map(str, arguments)]
         done = subprocess.run(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
     if done.returncode:
         msg.fail(f"Failed: {' '.join(map(str, arguments))}", f"See {log}", exits=1)
-    return perf_counter() - start
 
 
-def prepare(dataset: Dataset, data: Optional[Path], labeled: int, seed: int, folder: Path) -> None:
-    """Make the splits of a cell. The newsroom corpus has one split by article; of CoNLL, the seed
-    draws the labeled sentences."""
-    corpus = folder / "corpus"
-    if (corpus / "test.spacy").exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    if dataset is Dataset.newsroom:
-        script: List[Any] = ["scripts/convert_newsroom.py", data or "assets/newsroom/raw", corpus]
-        run(*script, "--labeled", labeled, log=folder / "convert.log")
-    elif data is None:
-        msg.fail("CoNLL-2003 cannot be shipped", "Name its folder with --data", exits=1)
-    else:
-        script = ["scripts/convert_conll.py", data, corpus, "--tag-column", "1"]
-        options = ["--labeled", labeled, "--seed", seed, "--dev", 1000]
-        run(*script, *options, log=folder / "convert.log")
+def measured(work) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What some work costs: seconds, seconds of the processor, and its
+    energy in joules where the machine tells it (of all that runs on it)."""
+    start, energy = perf_counter(), joules()
+    before = processor_seconds()
+    work()
+    after = joules()
+    return {
+        "seconds": round(perf_counter() - start, 1),
+        "processor_seconds": round(processor_seconds() - before, 1),
+        "joules": None if energy is None or after is None else round(after - energy, 1),
+    }
 
 
-def require_same_settings(folder: Path, vectors: Path, options: List[str]) -> None:
-    """Refuse to mix cells that were trained with different settings."""
-    configs = [(ROOT / "configs" / name).read_text() for name in ("teacher.cfg", "student.cfg")]
-    vectors_meta = json.loads((vectors / "meta.json").read_text(encoding="utf8"))["vectors"]
-    settings = "\n".join([*configs, json.dumps(vectors_meta), *options])
-    record = folder / "settings.txt"
-    if not record.exists():
-        write_whole(record, settings)
-    elif record.read_text(encoding="utf8") != settings:
-        msg.fail(
-            f"{folder} has cells of other settings (configs, vectors or --options)",
-            "Keep variants apart with --name, or remove the folder",
-            exits=1,
-        )
+def processor_seconds() -> float:
+    """RETURNS (float): Of this process, and of those that it started and that have ended."""
+    total = 0.0
+    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        usage = resource.getrusage(who)
+        total += usage.ru_utime + usage.ru_stime
+    return total
 
 
-def train(system: str, folder: Path, vectors: Path, seed: int, options: List[str]) -> float:
-    """Train one system in a cell's folder. RETURNS (float): Seconds."""
-    corpus, output = folder / "corpus", folder / system
-    paths = ["--paths.train", corpus / "train.spacy", "--paths.dev", corpus / "dev.spacy"]
-    common = [*paths, "--output", output, "--system.seed", seed]
-    common += ["--training.logger.progress_bar", "false", *options]
-    with_vectors = ["--paths.vectors", vectors]
-    log = folder / f"{system}.log"
-    if system == "teacher":
-        return run("-m", "spacy", "train", "configs/teacher.cfg", *common, log=log)
-    if system == "gold-only":
-        return run("-m", "spacy", "train", "configs/student.cfg", *common, *with_vectors, log=log)
-    teacher = str(folder / "teacher" / "model-best")
-    if system == "ensemble":
-        teacher += f",{folder / 'gold-only' / 'model-best'}"
-    unlabeled = ["--paths.unlabeled", corpus / "unlabeled.spacy", "--overwrite"]
-    command = ["-m", "spacy", "distill", teacher, "configs/student.cfg"]
-    return run(*command, *common, *with_vectors, *unlabeled, log=log)
+def spacy_config(cell: Cell) -> None:
+    """Let spaCy write the config of its own ner."""
+    path = cell.folder / "spacy-ner.cfg"
+    command = ["-m", "spacy", "init", "config", path, "--lang", cell.lang, "--pipeline", "ner"]
+    execute([*command, "--optimize", "efficiency", "--force"], cell.folder / "init-config.log")
 
 
-def score(model: Path, corpus: Path) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): Strict scores on the development and test sets, in percent: of
-    spaCy's scorer and of seqeval (IOBES)."""
-    nlp = spacy.load(model)
-    scores: Dict[str, Any] = {}
-    for part in ("dev", "test"):
-        examples = list(Corpus(corpus / f"{part}.spacy")(nlp))
-        # spaCy's copy of the examples in `nlp.evaluate` would hide the predictions from seqeval.
-        predicted = list(nlp.pipe(example.predicted for example in examples))
-        for example, doc in zip(examples, predicted, strict=True):
-            example.predicted = doc
-        found = get_ner_prf(examples)
-        scores[part] = {
-            "f1": 100 * found["ents_f"],
-            "precision": 100 * found["ents_p"],
-            "recall": 100 * found["ents_r"],
-            "f1_per_type": {k: 100 * v["f"] for k, v in found["ents_per_type"].items()},
-        }
-        gold = [iobes(example.reference) for example in examples]
-        tags = [iobes(doc) for doc in predicted]
-        for name, metric in (
-            ("f1", f1_score),
-            ("precision", precision_score),
-            ("recall", recall_score),
-        ):
-            value = metric(gold, tags, mode="strict", scheme=IOBES)
-            scores[part][f"seqeval_{name}"] = 100 * float(value)
-    return scores
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file, so that there is never half of one."""
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(text, encoding="utf8")
-    unfinished.rename(path)
-
-
-def iobes(doc) -> List[str]:
-    """RETURNS (List[str]): A document's entities as IOBES tags."""
-    entities = [(span.start_char, span.end_char, span.label_) for span in doc.ents]
-    biluo = offsets_to_biluo_tags(doc, entities)
-    return [{"L": "E", "U": "S"}.get(tag[0], tag[0]) + tag[1:] for tag in biluo]
+def sizes(cell: Cell) -> Dict[str, Tuple[int, int]]:
+    """RETURNS (Dict[str, Tuple[int, int]]): Documents and words of each part of a cell's corpus."""
+    parts = {}
+    for name in ("train", "unlabeled", *PARTS):
+        docs = read_docs(cell.corpus / f"{name}.spacy")
+        parts[name] = (len(docs), sum(map(len, docs)))
+    return parts
 
 
 def main(
     dataset: Annotated[Dataset, typer.Argument(help="Which corpus")],
-    data: Annotated[Optional[Path], typer.Option(help="Where the corpus is")] = None,
+    data: Annotated[Optional[Path], typer.Option(help="The corpus as it was published")] = None,
     labeled: Annotated[
-        Optional[int], typer.Option(help="Labeled sentences, or articles a file for newsroom")
-    ] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds, with commas between them")] = "0",
-    systems: Annotated[str, typer.Option(help="What to train")] = ",".join(SYSTEMS),
-    store: Annotated[Path, typer.Option(help="Folder of the runs")] = Path("benchmarks/runs"),
+        str, typer.Option(help="Labeled sentences, or articles a file for newsroom; several sizes")
+    ] = "150",
+    seeds: Annotated[str, typer.Option(help="Seeds")] = "0",
+    systems: Annotated[str, typer.Option(help=f"Of {', '.join(SYSTEMS)}")] = DEFAULT_SYSTEMS,
+    variant: Annotated[
+        str, typer.Option(help="Name of a variant of the systems, which has --options")
+    ] = "",
+    options: Annotated[
+        str, typer.Option(help="Config overrides of the variant, e.g. '--distillation.dropout 0.3'")
+    ] = "",
+    runs: Annotated[Path, typer.Option(help="Folder of corpora, models and logs")] = (
+        ROOT / "benchmarks" / "runs"
+    ),
+    store: Annotated[Path, typer.Option(help="Folder of the results")] = (
+        ROOT / "benchmarks" / "results"
+    ),
     vectors: Annotated[
         Path, typer.Option(help="Word vectors, made by scripts/make_vectors.py")
     ] = Path("assets/vectors"),
-    options: Annotated[
-        str, typer.Option(help="More config overrides for every system, e.g. '--training.x 1'")
-    ] = "",
-    name: Annotated[str, typer.Option(help="Name of the runs, to keep variants apart")] = "",
+    transformer: Annotated[Path, typer.Option(help="A Hugging Face encoder")] = Path(
+        "assets/pretrained/minilm"
+    ),
 ) -> None:
-    """Train and score every cell that is not in the store, then print means and deviations."""
+    """Train and score every run that is not in the store, then print means and deviations."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    size = labeled or (5 if dataset is Dataset.newsroom else 150)
-    table: Dict[str, List[Dict[str, Any]]] = {}
-    for seed in map(int, seeds.split(",")):
-        folder = store.absolute() / f"{dataset.value}-{size}{name and '-'}{name}-seed{seed}"
-        prepare(dataset, data, size, seed, folder)
-        require_same_settings(folder, vectors, options.split())
-        for system in systems.split(","):
-            result = folder / f"{system}.json"
-            cost = folder / f"{system}.seconds"
-            if not cost.exists():
-                seconds = train(system, folder, vectors.absolute(), seed, options.split())
-                write_whole(cost, f"{seconds:.1f}\n")
-            if not result.exists():
-                scores = score(folder / system / "model-best", folder / "corpus")
-                scores["training_seconds"] = float(cost.read_text(encoding="utf8"))
-                write_whole(result, json.dumps(scores, indent=2) + "\n")
-            table.setdefault(system, []).append(json.loads(result.read_text(encoding="utf8")))
-            last = table[system][-1]
-            msg.info(f"seed {seed}, {system}: {last['test']['f1']:.2f} test F1")
-    rows = []
-    for system, cells in table.items():
-        f1 = [cell["test"]["f1"] for cell in cells]
-        rows.append(
-            (
-                system,
-                f"{mean(f1):.2f}",
-                f"{stdev(f1):.2f}" if len(f1) > 1 else "",
-                f"{mean(cell['test']['seqeval_f1'] for cell in cells):.2f}",
-                f"{mean(cell['dev']['f1'] for cell in cells):.2f}",
-                f"{mean(cell['training_seconds'] for cell in cells):.0f}",
-                str(len(f1)),
-            )
+    # What a frozen transformer says is the same in all cells.
+    os.environ.setdefault("SPACY_DISTILL_FEATURES", str(runs.absolute() / "features"))
+    data = data or default_data(dataset)
+    if data is None:
+        msg.fail(
+            f"The corpus {dataset.value} is not shipped", "Name its folder with --data", exits=1
         )
-    header = ("system", "test F1", "deviation", "seqeval F1", "dev F1", "seconds", "seeds")
-    msg.table(rows, header=header, aligns=("l", *"r" * 6), divider=True)
+    if bool(variant) != bool(options):
+        msg.fail("--variant and --options go together", exits=1)
+    names = [f"{name}@{variant}" if variant else name for name in systems.split(",")]
+    bench = Bench(
+        Store(store),
+        Pretrained(vectors.absolute(), transformer.absolute()),
+        {name: options.split() for name in names} if variant else {},
+    )
+    for size in map(int, labeled.split(",")):
+        found: Dict[str, List[Dict[str, Any]]] = {}
+        for seed in map(int, seeds.split(",")):
+            folder = runs.absolute() / f"{dataset.value}-{size}" / f"seed{seed}"
+            cell = Cell(dataset, size, seed, folder, data.absolute())
+            for name in names:
+                run = bench.run(cell, name)
+                found.setdefault(name, []).append(run)
+                f1 = {part: f"{run['scores'][part]['f']:.2f}" for part in PARTS}
+                msg.info(f"{dataset.value} {size}, seed {seed}, {name}: {json.dumps(f1)}")
+        print_means(found)
+
+
+def print_means(found: Dict[str, List[Dict[str, Any]]]) -> None:
+    """Print a line for each system."""
+    rows = []
+    for name, runs in found.items():
+        f1 = [run["scores"]["test"]["f"] for run in runs]
+        deviation = f"{stdev(f1):.2f}" if len(f1) > 1 else ""
+        dev = mean(run["scores"]["dev"]["f"] for run in runs)
+        seconds = mean(run["cost"]["processor_seconds"] for run in runs)
+        rows.append((name, f"{mean(f1):.2f}", deviation, f"{dev:.2f}", f"{seconds:.0f}", len(runs)))
+    header = ("system", "test F1", "deviation", "dev F1", "CPU seconds", "seeds")
+    msg.table(rows, header=header, aligns=("l", *"r" * 5), divider=True)
 
 
 if __name__ == "__main__":

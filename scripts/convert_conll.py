@@ -16,10 +16,14 @@ from wasabi import msg
 
 from spacy_distill.corpora.conll import read_conll
 
+USUAL_DEV = ("dev.txt", "valid.txt")
+# Development sentences out of the training file.
+DEV_SENTENCES = 500
+
 
 def convert(
     train: Path,
-    dev: Path,
+    dev: Optional[Path],
     test: Path,
     vocab: Vocab,
     *,
@@ -30,12 +34,14 @@ def convert(
     keep_entities: bool = False,
     dev_sentences: Optional[int] = None,
     extra_unlabeled: Optional[Path] = None,
+    plain_labels: bool = False,
 ) -> List[Split]:
     """Read the files and split the sentences of the training file, in random order, into labeled
     and unlabeled ones.
 
     train (Path): The training file.
-    dev (Path): The development file.
+    dev (Optional[Path]): The development file; without one, development sentences are drawn from
+        the training file.
     test (Path): The test file.
     vocab (Vocab): The documents' vocabulary.
     tag_column (int): The column of the tags.
@@ -47,34 +53,46 @@ def convert(
         drawn at random; all in the file's order if None.
     extra_unlabeled (Optional[Path]): A column file of more unlabeled sentences, which follow
         those of the training file. Its tags are read only to keep the entities.
+    plain_labels (bool): Whether the tags are labels without B-, I- and so on.
     RETURNS (List[Split]): The splits train, dev, unlabeled and test, one document a sentence.
     RAISES (FileNotFoundError): A file does not exist.
     RAISES (ValueError): A file is not understood, or the training file has too few sentences.
     """
-    sentences = list(read_conll(train, vocab, tag_column=tag_column))
-    if len(sentences) <= labeled:
-        raise ValueError(
-            f"{train}: found {len(sentences)} sentences, expected more than the {labeled} labeled "
-            "ones, ask for fewer"
-        )
+    columns = {"tag_column": tag_column, "plain_labels": plain_labels}
+    sentences = list(read_conll(train, vocab, **columns))
     Random(seed).shuffle(sentences)
+    if dev is None:
+        n_dev = min(dev_sentences or DEV_SENTENCES, len(sentences))
+        dev_docs, sentences = sentences[:n_dev], sentences[n_dev:]
+    else:
+        dev_docs = list(read_conll(dev, vocab, **columns))
+        if dev_sentences is not None:
+            Random(seed).shuffle(dev_docs)
+            dev_docs = dev_docs[:dev_sentences]
+    if len(sentences) < labeled:
+        raise ValueError(
+            f"{train}: found {len(sentences)} sentences, expected the {labeled} labeled ones or "
+            "more, ask for fewer"
+        )
     rest = sentences[labeled:]
     if not keep_entities:
         rest = [Doc(vocab, words=[token.text for token in doc]) for doc in rest]
     if extra_unlabeled is not None:
-        rest += read_conll(
-            extra_unlabeled, vocab, tag_column=tag_column, keep_entities=keep_entities
-        )
-    dev_docs = list(read_conll(dev, vocab, tag_column=tag_column))
-    if dev_sentences is not None:
-        Random(seed).shuffle(dev_docs)
-        dev_docs = dev_docs[:dev_sentences]
+        rest += read_conll(extra_unlabeled, vocab, keep_entities=keep_entities, **columns)
     return [
         Split("train", sentences[:labeled]),
         Split("dev", dev_docs),
         Split("unlabeled", rest[:unlabeled]),
-        Split("test", list(read_conll(test, vocab, tag_column=tag_column))),
+        Split("test", list(read_conll(test, vocab, **columns))),
     ]
+
+
+def find_dev(folder: Path, name: Optional[str]) -> Optional[Path]:
+    """RETURNS (Optional[Path]): The development file, if there is one."""
+    if name is not None:
+        return folder / name
+    found = [folder / usual for usual in USUAL_DEV if (folder / usual).exists()]
+    return found[0] if found else None
 
 
 def main(
@@ -83,7 +101,10 @@ def main(
     train_file: Annotated[str, typer.Option(help="Training file in the folder")] = "train.txt",
     dev_file: Annotated[
         Optional[str],
-        typer.Option(help="Development file in the folder  [default: dev.txt or valid.txt]"),
+        typer.Option(
+            help="Development file in the folder  [default: dev.txt, valid.txt, or else sentences "
+            "of the training file]"
+        ),
     ] = None,
     test_file: Annotated[str, typer.Option(help="Test file in the folder")] = "test.txt",
     lang: Annotated[str, typer.Option(help="Language of the text")] = "en",
@@ -103,12 +124,19 @@ def main(
     extra_unlabeled: Annotated[
         Optional[Path], typer.Option(help="Column file of more unlabeled sentences")
     ] = None,
+    plain_labels: Annotated[
+        bool,
+        typer.Option(
+            "--plain-labels",
+            help="Tags are labels (O or 0 is none); neighbours with the same one are one entity",
+        ),
+    ] = False,
 ) -> None:
     """Write train.spacy, dev.spacy, unlabeled.spacy and test.spacy."""
     try:
         splits = convert(
             folder / train_file,
-            folder / (dev_file or ("dev.txt" if (folder / "dev.txt").exists() else "valid.txt")),
+            find_dev(folder, dev_file),
             folder / test_file,
             spacy.blank(lang).vocab,
             tag_column=tag_column,
@@ -118,6 +146,7 @@ def main(
             keep_entities=keep_entities,
             dev_sentences=dev_sentences,
             extra_unlabeled=extra_unlabeled,
+            plain_labels=plain_labels,
         )
     except (FileNotFoundError, ValueError) as error:
         msg.fail(str(error), exits=1)

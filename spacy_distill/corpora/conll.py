@@ -11,12 +11,19 @@ from spacy.vocab import Vocab
 
 DOCUMENT_START = "-DOCSTART-"
 TAG = re.compile(r"O|[BILUSE]-\S.*")
+# What stands outside of entities where tags are labels.
+OUTSIDE = ("O", "0")
 # IOBES has other letters than BILUO for the last and the only token of an entity.
 BILUO_PREFIXES = {"S": "U", "E": "L"}
 
 
 def read_conll(
-    path: Union[str, Path], vocab: Vocab, *, tag_column: int = -1, keep_entities: bool = True
+    path: Union[str, Path],
+    vocab: Vocab,
+    *,
+    tag_column: int = -1,
+    keep_entities: bool = True,
+    plain_labels: bool = False,
 ) -> Iterator[Doc]:
     """Read a column file. Columns are separated by tabs, or in a line without tabs by blanks.
 
@@ -30,6 +37,8 @@ def read_conll(
         token's column, -1 the last one.
     keep_entities (bool): Set the entities. If false, they stay unset for all tokens, which is
         not the same as "outside an entity", and the tags are not looked at.
+    plain_labels (bool): Whether the tags are labels, with nothing before them: neighbours that
+        have the same one are one entity. O or 0 is outside of entities.
     YIELDS (Doc): One document a sentence.
     RAISES (FileNotFoundError): The file does not exist.
     RAISES (ValueError): The file is not UTF-8, has no sentence or has a line that is not
@@ -49,7 +58,7 @@ def read_conll(
                     place = f"{path}:{number}"
                     words.append(_read_word(columns, place))
                     if keep_entities:
-                        tags.append(_read_tag(columns, tag_column, place))
+                        tags.append(_read_tag(columns, tag_column, place, plain_labels))
                 elif words:
                     found = True
                     yield _make_doc(vocab, words, tags)
@@ -84,7 +93,7 @@ def _read_word(columns: List[str], place: str) -> str:
     return columns[0]
 
 
-def _read_tag(columns: List[str], tag_column: int, place: str) -> str:
+def _read_tag(columns: List[str], tag_column: int, place: str, plain_labels: bool) -> str:
     # The token's own column is never the tag's, so that a line without a tag is not overlooked.
     index = tag_column if tag_column >= 0 else len(columns) + tag_column
     if not 0 < index < len(columns):
@@ -93,6 +102,8 @@ def _read_tag(columns: List[str], tag_column: int, place: str) -> str:
             f"and a tag in column {tag_column}, correct the line or choose another tag column"
         )
     tag = columns[index]
+    if plain_labels:
+        return "O" if tag in OUTSIDE else f"I-{tag}"
     if not TAG.fullmatch(tag):
         raise ValueError(
             f"{place}: found the tag {tag!r} in column {tag_column}, expected O or a label with "

@@ -131,3 +131,11 @@ def test_missing_empty_and_undecodable_files(tmp_path, write):
     path.write_bytes("Ålesund B-LOC\n".encode("latin1"))
     with pytest.raises(ValueError, match="not UTF-8"):
         list(read_conll(path, VOCAB))
+
+
+def test_labels_without_prefixes(write):
+    path = write("Nya\tORG\nTider\tORG\nFörlag\tPER\ni\t0\nOslo\tLOC\n\nHan\tO\n")
+    first, second = read_conll(path, VOCAB, plain_labels=True)
+    spans = [(ent.start, ent.end, ent.label_) for ent in first.ents]
+    assert spans == [(0, 2, "ORG"), (2, 3, "PER"), (4, 5, "LOC")]
+    assert second.has_annotation("ENT_IOB") and not second.ents

@@ -1,11 +1,11 @@
 """The mix of layers is an average, and its gradients are those of finite differences."""
 
 import numpy
-from tests.models.gradients import check_parameters, check_slope
 from numpy.testing import assert_allclose
 from thinc.types import Ragged
 
 from spacy_distill.models.layer_mix import LayerMix
+from tests.models.gradients import check_parameters, check_slope
 
 
 def make_features(rng):

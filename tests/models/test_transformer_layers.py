@@ -1,4 +1,4 @@
-"""Hidden states of all layers, pooled by tokens: against the transformer's own, frozen and tuned."""
+"""Hidden states of all layers, pooled by tokens, against what the transformer itself says."""
 
 import copy
 import pickle
@@ -14,7 +14,7 @@ from spacy_distill.models.feature_cache import document_key
 from tests.models.gradients import check_slope
 from tests.tiny_bert import save_tiny_bert
 
-WORDS = "Anna Berg sails to Oslo with a company from Kiel .".split()
+WORDS = ["Anna", "Berg", "sails", "to", "Oslo", "with", "a", "company", "from", "Kiel", "."]
 FEATURES = "SPACY_DISTILL_FEATURES"
 
 

@@ -191,3 +191,29 @@ def test_conll_refuses_bad_input_in_one_line(columns, tmp_path):
     assert result.exit_code == 1
     assert "found 30 sentences" in " ".join(result.output.split())
     assert not (tmp_path / "corpus").exists()
+
+
+def test_conll_all_sentences_may_be_labeled(columns, tmp_path):
+    splits = convert_columns(columns, tmp_path, "--labeled", 30)
+    assert [len(splits[name]) for name in NAMES] == [30, 12, 0, 4]
+
+
+def test_conll_without_a_development_file_some_training_sentences_are_for_it(columns, tmp_path):
+    (columns / "dev.txt").unlink()
+    options = ("--labeled", 5, "--dev", 10)
+    splits = convert_columns(columns, tmp_path / "corpus", *options)
+    assert [len(splits[name]) for name in NAMES] == [5, 10, 15, 4]
+    parts = [text for name in NAMES[:3] for text in texts(splits[name])]
+    assert sorted(parts) == sorted(f"train{number} spoke" for number in range(30))
+    # More labels leave the development set as it is.
+    assert (
+        convert_columns(columns, tmp_path / "more", "--labeled", 9, "--dev", 10)["dev"]
+        == (splits["dev"])
+    )
+
+
+def test_conll_labels_without_prefixes(columns, tmp_path):
+    for name in ("train", "dev", "test"):
+        (columns / f"{name}.txt").write_text("Nya ORG\nTider ORG\nspoke 0\n", encoding="utf8")
+    splits = convert_columns(columns, tmp_path / "corpus", "--labeled", 1, "--plain-labels")
+    assert splits["test"] == [("Nya Tider spoke", ["Nya Tider"])]

@@ -1,0 +1,105 @@
+"""The store of `low_resource.py`: a JSON file for each run, a folder for each corpus and size."""
+
+import json
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional
+
+import spacy
+from low_resource_data import ROOT, Cell
+from thinc.api import Config
+from wasabi import msg
+
+import spacy_distill
+
+ENERGY = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
+
+
+class Store:
+    """Results by corpus, size, system and seed."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open a store.
+
+        folder (Path): Its folder, made when something is written.
+        """
+        self.folder = folder
+
+    def path(self, cell: Cell, system: str) -> Path:
+        """RETURNS (Path): The file of a run."""
+        name = f"{cell.dataset.value}-{cell.labeled}"
+        return self.folder / name / f"{system}-seed{cell.seed}.json"
+
+    def read(self, cell: Cell, system: str, settings: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+        """RETURNS (Optional[Dict[str, Any]]): A run, if there is one; the benchmark ends if it was
+        made with other settings, which cannot stand in one table with these."""
+        path = self.path(cell, system)
+        if not path.exists():
+            return None
+        run = read_json(path)
+        if run["settings"] != settings:
+            msg.fail(
+                f"{path} was made with other settings (configs, vectors, transformer or options)",
+                "Keep variants apart with --variant, or remove the file",
+                exits=1,
+            )
+        return run
+
+    def write(self, cell: Cell, system: str, run: Dict[str, Any]) -> None:
+        """Keep a run."""
+        path = self.path(cell, system)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, run)
+
+    def runs(self) -> Iterator[Dict[str, Any]]:
+        """YIELDS (Dict[str, Any]): All runs."""
+        for path in sorted(self.folder.glob("*/*.json")):
+            yield read_json(path)
+
+
+def config_text(path: Path) -> str:
+    """RETURNS (str): A config's settings, without its comments."""
+    return Config().from_disk(path, interpolate=False).to_str(interpolate=False)
+
+
+def provenance() -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): What a run was made with and on."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
+    )
+    return {
+        "commit": commit.stdout.strip() or spacy_distill.__version__,
+        "spacy": spacy.__version__,
+        "python": platform.python_version(),
+        "processor": processor(),
+    }
+
+
+def processor() -> str:
+    """RETURNS (str): The CPU's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def joules() -> Optional[float]:
+    """RETURNS (Optional[float]): The processor's energy counter, where the machine tells it."""
+    try:
+        return int(ENERGY.read_text()) / 1e6
+    except (OSError, ValueError):
+        return None
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf8"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a file, so that there is never half of one."""
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf8")
+    unfinished.replace(path)

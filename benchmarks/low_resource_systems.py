@@ -1,0 +1,132 @@
+"""What `low_resource.py` trains, each by the commands that a user types."""
+
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from low_resource_data import Cell, Dataset
+
+# The sentences that the configs' steps go with. More labels get more steps, by the square root.
+USUAL_LABELED = 150
+MEMBERS = ("joined-0", "joined-1", "joined-2", "gold-only")
+# spaCy's own components: those of its small pipelines, with the vectors of its large ones.
+SPACY_NER = [
+    *("--components.tok2vec.model.embed.include_static_vectors", "true"),
+    *("--training.max_steps", "6000"),
+]
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What all cells share.
+
+    vectors (Path): A pipeline with word vectors.
+    transformer (Path): A Hugging Face encoder.
+    """
+
+    vectors: Path
+    transformer: Path
+
+
+Command = Callable[[Cell, Pretrained], List[Any]]
+
+
+@dataclass(frozen=True)
+class System:
+    """How a system is made.
+
+    command (Optional[Command]): The command that trains it, after `python`, without its output
+        folder; None for an average of other systems.
+    needs (Tuple[str, ...]): The systems whose models it takes, or whose average it is.
+    configs (Tuple[str, ...]): The project's configs that decide on it.
+    """
+
+    command: Optional[Command]
+    needs: Tuple[str, ...] = ()
+    configs: Tuple[str, ...] = ()
+
+
+def steps(cell: Cell, usual: int) -> int:
+    """RETURNS (int): Steps for so many labels, where there are this many for a few."""
+    if cell.dataset is Dataset.newsroom:
+        return usual
+    return round(usual * sqrt(cell.labeled / USUAL_LABELED))
+
+
+def train(cell: Cell, pretrained: Pretrained, config: str, seed: int, *more: Any) -> List[Any]:
+    """RETURNS (List[Any]): A command of `spacy train` on the labels."""
+    return ["-m", "spacy", "train", config, *shared(cell, pretrained), "--system.seed", seed, *more]
+
+
+def shared(cell: Cell, pretrained: Pretrained, corpus: str = "train") -> List[Any]:
+    """RETURNS (List[Any]): The options that all commands have."""
+    paths = {"train": cell.corpus / f"{corpus}.spacy", "dev": cell.corpus / "dev.spacy"}
+    paths["vectors"] = pretrained.vectors
+    options = [item for name, path in paths.items() for item in (f"--paths.{name}", path)]
+    return [*options, "--nlp.lang", cell.lang, "--training.logger.progress_bar", "false"]
+
+
+def transformer(cell: Cell, pretrained: Pretrained) -> List[Any]:
+    """The transformer alone, fine-tuned."""
+    more = ["--paths.transformer", pretrained.transformer]
+    more += ["--training.max_steps", steps(cell, 150)]
+    return train(cell, pretrained, "configs/transformer.cfg", cell.seed, *more)
+
+
+def joined(number: int) -> Command:
+    """The transformer's layers, joined with what the student sees."""
+
+    def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
+        more = ["--paths.transformer", pretrained.transformer]
+        more += ["--training.max_steps", steps(cell, 400)]
+        return train(cell, pretrained, "configs/teacher.cfg", 10 * cell.seed + number, *more)
+
+    return command
+
+
+def gold_only(cell: Cell, pretrained: Pretrained) -> List[Any]:
+    """The student, trained on the labels alone."""
+    more = ["--training.max_steps", steps(cell, 400)]
+    return train(cell, pretrained, "configs/student.cfg", cell.seed, *more)
+
+
+def distilled(members: Tuple[str, ...]) -> Command:
+    """The student, trained on the labels and on what others think of the other sentences."""
+
+    def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
+        teachers = ",".join(str(cell.folder / name / "model-best") for name in members)
+        command = ["-m", "spacy", "distill", teachers, "configs/student.cfg", "--overwrite"]
+        command += [*shared(cell, pretrained), "--system.seed", cell.seed]
+        return [*command, *unlabeled(cell)]
+
+    return command
+
+
+def unlabeled(cell: Cell) -> List[Any]:
+    """RETURNS (List[Any]): The option that names the sentences without labels, if there are any."""
+    path = cell.corpus / "unlabeled.spacy"
+    return ["--paths.unlabeled", path] if cell.has_unlabeled else []
+
+
+def spacy_ner(corpus: str) -> Command:
+    """spaCy's tok2vec and ner, as `spacy init config` sets them up, with static vectors."""
+
+    def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
+        command = ["-m", "spacy", "train", cell.folder / "spacy-ner.cfg"]
+        command += [*shared(cell, pretrained, corpus), "--system.seed", cell.seed]
+        return [*command, *SPACY_NER]
+
+    return command
+
+
+SYSTEMS: Dict[str, System] = {
+    "transformer": System(transformer, configs=("transformer.cfg",)),
+    **{name: System(joined(int(name[-1])), configs=("teacher.cfg",)) for name in MEMBERS[:-1]},
+    "gold-only": System(gold_only, configs=("student.cfg",)),
+    "teacher": System(None, MEMBERS),
+    "student": System(distilled(MEMBERS), MEMBERS, ("student.cfg",)),
+    "student-2": System(distilled((*MEMBERS, "student")), (*MEMBERS, "student"), ("student.cfg",)),
+    "spacy-gold": System(spacy_ner("train")),
+    "spacy-silver": System(spacy_ner("silver"), ("teacher",)),
+}
