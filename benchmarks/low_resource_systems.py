@@ -87,7 +87,8 @@ def joined(number: int) -> Command:
 
 def gold_only(cell: Cell, pretrained: Pretrained) -> List[Any]:
     """The student, trained on the labels alone."""
-    more = ["--training.max_steps", steps(cell, 400)]
+    n_steps = steps(cell, 1000)
+    more = ["--training.max_steps", n_steps, "--training.patience", n_steps // 2]
     return train(cell, pretrained, "configs/student.cfg", cell.seed, *more)
 
 
@@ -98,7 +99,7 @@ def distilled(members: Tuple[str, ...]) -> Command:
         teachers = ",".join(str(cell.folder / name / "model-best") for name in members)
         command = ["-m", "spacy", "distill", teachers, "configs/student.cfg", "--overwrite"]
         command += [*shared(cell, pretrained), "--system.seed", cell.seed]
-        return [*command, *unlabeled(cell)]
+        return [*command, "--distillation.max_steps", 3000, *unlabeled(cell)]
 
     return command
 

@@ -1,0 +1,168 @@
+"""Tables and learning curves of the runs that `low_resource.py` has stored.
+
+python benchmarks/low_resource_report.py docs/results.md
+
+Writes the tables between the marks in the page, and a picture of each corpus beside it.
+"""
+
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Annotated, Any, Callable, Dict, List, Sequence
+
+import typer
+from low_resource_data import ROOT
+from low_resource_store import Store
+from low_resource_systems import SYSTEMS
+from wasabi import msg
+
+BEGIN, END = "<!-- tables: low_resource_report.py -->", "<!-- end of tables -->"
+# What is drawn: a system and its line.
+CURVES = {
+    "student": ("distilled student", "tab:blue", "o-"),
+    "teacher": ("teacher (ensemble)", "tab:orange", "s--"),
+    "gold-only": ("student on the labels alone", "tab:green", "^-"),
+    "transformer": ("transformer, fine-tuned", "tab:brown", "v:"),
+    "spacy-silver": ("spaCy ner, silver data", "tab:red", "d-."),
+    "spacy-gold": ("spaCy ner, labels alone", "tab:gray", "x-."),
+}
+Run = Dict[str, Any]
+# Runs by system, of one corpus and number of labels.
+Runs = Dict[str, List[Run]]
+
+
+def group(runs: Sequence[Run]) -> Dict[str, Dict[int, Runs]]:
+    """RETURNS (Dict[str, Dict[int, Runs]]): By corpus, labels and system, in the usual order."""
+    found: Dict[str, Dict[int, Runs]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for run in runs:
+        found[run["dataset"]][run["labeled"]][run["system"]].append(run)
+    order = {name: number for number, name in enumerate(SYSTEMS)}
+
+    def place(name: str) -> Any:
+        return order[name.partition("@")[0]], name
+
+    return {
+        dataset: {
+            size: {name: sizes[size][name] for name in sorted(sizes[size], key=place)}
+            for size in sorted(sizes)
+        }
+        for dataset, sizes in sorted(found.items())
+    }
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int) -> str:
+    """RETURNS (str): A table in Markdown, so many of its columns to the left."""
+    line = ["---"] * n_left + ["---:"] * (len(header) - n_left)
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, line, *rows))
+
+
+def spread(values: Sequence[float]) -> str:
+    """RETURNS (str): Mean and standard deviation."""
+    if len(values) == 1:
+        return f"{values[0]:.2f}"
+    return f"{mean(values):.2f} ± {stdev(values):.2f}"
+
+
+def f1(run: Run) -> float:
+    return run["scores"]["test"]["f"]
+
+
+def scores_table(sizes: Dict[int, Runs]) -> str:
+    """RETURNS (str): Overall scores of each system at each size."""
+    rows = []
+    for size, systems in sizes.items():
+        for name, runs in systems.items():
+            columns: List[Callable[[Run], Any]] = [
+                f1,
+                lambda run: run["scores"]["test"]["p"],
+                lambda run: run["scores"]["test"]["r"],
+                lambda run: run["scores"]["test"]["seqeval_f"],
+                lambda run: run["scores"]["dev"]["f"],
+            ]
+            values = [spread([column(run) for run in runs]) for column in columns]
+            agreed = [run["agreement"]["test"] for run in runs if run["agreement"]]
+            values.append(f"{mean(agreed):.1f}" if agreed else "")
+            values.append(f"{mean(run['cost']['processor_seconds'] for run in runs):,.0f}")
+            energy = [run["cost"]["joules"] for run in runs if run["cost"]["joules"] is not None]
+            values.append(f"{mean(energy) / 1000:.1f}" if energy else "not told")
+            rows.append([f"{size:,}", name, *values, str(len(runs))])
+    header = ["labeled", "system", "test F1", "precision", "recall", "seqeval F1", "dev F1"]
+    header += ["agreement", "CPU s", "kJ", "seeds"]
+    return table(header, rows, 2)
+
+
+def types_table(sizes: Dict[int, Runs]) -> str:
+    """RETURNS (str): F1, precision and recall of each type, of what is drawn."""
+    rows = []
+    for size, systems in sizes.items():
+        for name, runs in systems.items():
+            if name not in CURVES:
+                continue
+            types = sorted({label for run in runs for label in run["scores"]["test"]["per_type"]})
+            for label in types:
+                found = [run["scores"]["test"]["per_type"].get(label) for run in runs]
+                values = [
+                    f"{mean(item[key] if item else 0.0 for item in found):.1f}" for key in "fpr"
+                ]
+                rows.append([f"{size:,}", name, label, *values])
+    return table(["labeled", "system", "type", "F1", "precision", "recall"], rows, 3)
+
+
+def draw(dataset: str, sizes: Dict[int, Runs], path: Path) -> None:
+    """Draw test F1 against the number of labels."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    for name, (label, colour, style) in CURVES.items():
+        points = [
+            (size, [f1(run) for run in runs[name]]) for size, runs in sizes.items() if name in runs
+        ]
+        if not points:
+            continue
+        x = [size for size, _ in points]
+        y = [mean(values) for _, values in points]
+        error = [stdev(values) if len(values) > 1 else 0.0 for _, values in points]
+        axes.errorbar(x, y, error, fmt=style, color=colour, label=label, capsize=3, markersize=5)
+    axes.set_xscale("log")
+    axes.set_xticks(list(sizes), [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
+    axes.set_xlabel(
+        "labeled sentences" if dataset != "newsroom" else "labeled articles of each file"
+    )
+    axes.set_ylabel("test F1 (mean, standard deviation)")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def main(
+    page: Annotated[Path, typer.Argument(help="A page with the marks")],
+    store: Annotated[Path, typer.Option(help="Folder of the results")] = (
+        ROOT / "benchmarks" / "results"
+    ),
+) -> None:
+    """Write tables into a page, and pictures beside it."""
+    text = page.read_text(encoding="utf8")
+    if BEGIN not in text or END not in text:
+        msg.fail(f"{page} has no place for the tables", f"Write {BEGIN} and {END}", exits=1)
+    parts = []
+    for dataset, sizes in group(list(Store(store).runs())).items():
+        parts += [f"### {dataset}: all systems", scores_table(sizes)]
+        if len(sizes) > 1:
+            picture = f"results-{dataset}.png"
+            draw(dataset, sizes, page.parent / picture)
+            parts.append(f"![Learning curves of {dataset}]({picture})")
+        parts += [f"### {dataset}: by type", types_table(sizes)]
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text(
+        f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}", encoding="utf8"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,148 @@
+"""The parts of the low-resource benchmark that decide what a table says."""
+
+import json
+
+import pytest
+import spacy
+import typer
+from low_resource_data import Cell, Dataset
+from low_resource_report import BEGIN, END, group
+from low_resource_report import main as write_report
+from low_resource_scores import agreement, find_entities, score, with_entities, write_silver
+from low_resource_store import Store
+from low_resource_systems import SYSTEMS, Pretrained, steps
+from spacy.tokens import Doc, DocBin
+
+GOLD = [[(0, 2, "PER"), (3, 4, "LOC")], [(0, 1, "LOC")], []]
+
+
+@pytest.fixture
+def docs():
+    vocab = spacy.blank("en").vocab
+    texts = ["Anna Berg in Oslo .", "Oslo sleeps", "Nobody came"]
+    return [
+        with_entities(Doc(vocab, words=text.split(" ")), entities)
+        for text, entities in zip(texts, GOLD, strict=True)
+    ]
+
+
+@pytest.fixture
+def cell(tmp_path):
+    return Cell(Dataset.conll, 600, 3, tmp_path / "cell", tmp_path / "conll")
+
+
+def test_scores_are_strict_and_those_of_two_scorers(docs):
+    found = [[(0, 2, "PER"), (3, 4, "PER")], [], [(0, 1, "PER")]]
+    scores = score(docs, found)
+    # One of three found ones is right, and one of three true ones found.
+    expected = {"f": 100 / 3, "p": 100 / 3, "r": 100 / 3}
+    for name, value in expected.items():
+        assert scores[name] == pytest.approx(value)
+        assert scores[f"seqeval_{name}"] == pytest.approx(value)
+    assert scores["per_type"]["PER"] == pytest.approx({"f": 50, "p": 100 / 3, "r": 100})
+    assert scores["per_type"]["LOC"] == {"f": 0, "p": 0, "r": 0}
+    assert score(docs, GOLD)["f"] == 100
+
+
+def test_agreement_is_f1_against_what_another_found():
+    assert agreement(GOLD, GOLD) == 100
+    assert agreement([[], [], []], GOLD) == 0
+    assert agreement([GOLD[0], [], []], GOLD) == pytest.approx(100 * 2 * 1 * (2 / 3) / (1 + 2 / 3))
+    # The same entity of another document is another one.
+    assert agreement([[], [], [(0, 1, "LOC")]], [[], [(0, 1, "LOC")], []]) == 0
+
+
+@pytest.fixture
+def models(tmp_path):
+    """Two pipelines that know a name each, as teachers that write entities."""
+    paths = []
+    for pattern in ({"label": "LOC", "pattern": "Oslo"}, {"label": "LOC", "pattern": "Kiel"}):
+        nlp = spacy.blank("en")
+        nlp.add_pipe("entity_ruler").add_patterns([pattern])
+        paths.append(tmp_path / pattern["pattern"])
+        nlp.to_disk(paths[-1])
+    return paths
+
+
+def test_entities_of_one_pipeline_and_of_an_average_keep_the_documents_order(docs, models):
+    expected = [[(3, 4, "LOC")], [(0, 1, "LOC")], []]
+    assert find_entities(models[:1], docs) == expected
+    # 0.9 and 0.1: what one of two finds is as probable as not, what both find is sure.
+    both = find_entities([models[0], models[0]], docs)
+    assert both == expected
+    assert [type(number) for number in both[0][0][:2]] == [int, int]
+
+
+def test_silver_is_gold_and_what_teachers_find_elsewhere(docs, models, tmp_path):
+    plain = [Doc(doc.vocab, words=[token.text for token in doc]) for doc in docs]
+    DocBin(docs=docs[:1]).to_disk(tmp_path / "train.spacy")
+    DocBin(docs=plain[1:]).to_disk(tmp_path / "unlabeled.spacy")
+    write_silver(tmp_path, models[:1], tmp_path / "silver.spacy")
+    silver = list(DocBin().from_disk(tmp_path / "silver.spacy").get_docs(docs[0].vocab))
+    found = [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in silver]
+    assert found == [GOLD[0], [(0, 1, "LOC")], []]
+    assert all(doc.has_annotation("ENT_IOB") for doc in silver)
+
+
+def test_a_store_gives_back_runs_and_refuses_other_settings(cell, tmp_path):
+    store = Store(tmp_path / "store")
+    assert store.read(cell, "student", {"a": 1}) is None
+    store.write(cell, "student", {"settings": {"a": 1}, "value": 2})
+    assert store.read(cell, "student", {"a": 1}) == {"settings": {"a": 1}, "value": 2}
+    assert store.path(cell, "student").parts[-2:] == ("conll-600", "student-seed3.json")
+    with pytest.raises(SystemExit):
+        store.read(cell, "student", {"a": 2})
+
+
+def test_commands_name_only_what_there_is(cell, tmp_path):
+    pretrained = Pretrained(tmp_path / "vectors", tmp_path / "bert")
+    for name, system in SYSTEMS.items():
+        assert all(other in SYSTEMS for other in system.needs), name
+        command = [str(word) for word in system.command(cell, pretrained)] if system.command else []
+        for other in SYSTEMS:
+            if f"/{other}/model-best" in " ".join(command):
+                assert other in system.needs, (name, other)
+    assert steps(cell, 400) == 800
+    everything = Cell(Dataset.conll, 14_041, 0, tmp_path, tmp_path)
+    student = SYSTEMS["student"].command
+    assert "--paths.unlabeled" in student(cell, pretrained)
+    assert "--paths.unlabeled" not in student(everything, pretrained)
+
+
+def a_run(system, labeled, seed, f):
+    overall = {"f": f, "p": f, "r": f, "seqeval_f": f}
+    per_type = {"LOC": {"f": f, "p": f, "r": f}}
+    return {
+        "dataset": "conll",
+        "labeled": labeled,
+        "seed": seed,
+        "system": system,
+        "scores": {"test": {**overall, "per_type": per_type}, "dev": overall},
+        "agreement": {"test": 90.0} if system != "teacher" else {},
+        "cost": {"seconds": 2.0, "processor_seconds": 3.0, "joules": None},
+    }
+
+
+def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
+    pytest.importorskip("matplotlib", reason="the benchmarks extra is not installed")
+    runs = [a_run("student", 150, seed, f) for seed, f in enumerate((76.0, 78.0))]
+    runs += [a_run("teacher", 150, 0, 74.0), a_run("student@hard", 150, 0, 70.0)]
+    runs += [a_run("student", 1500, 0, 85.0)]
+    for number, run in enumerate(runs):
+        path = tmp_path / "store" / f"conll-{run['labeled']}" / f"{number}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(run), encoding="utf8")
+    assert list(group(runs)["conll"][150]) == ["teacher", "student", "student@hard"]
+    page = tmp_path / "results.md"
+    page.write_text(f"Before\n\n{BEGIN}\n{END}\n\nAfter\n", encoding="utf8")
+    write_report(page, tmp_path / "store")
+    text = page.read_text(encoding="utf8")
+    assert "| 150 | student | 77.00 ± 1.41 |" in text
+    assert "| 1,500 | student | 85.00 |" in text
+    assert text.startswith("Before\n") and text.endswith("\nAfter\n")
+    assert (tmp_path / "results-conll.png").stat().st_size > 10_000
+    write_report(page, tmp_path / "store")
+    assert page.read_text(encoding="utf8") == text
+    page.write_text("Nothing", encoding="utf8")
+    with pytest.raises((SystemExit, typer.Exit)):
+        write_report(page, tmp_path / "store")
