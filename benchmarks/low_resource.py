@@ -22,7 +22,7 @@ from typing import Annotated, Any, Dict, List, Optional, Sequence, Tuple
 import typer
 from low_resource_data import ROOT, Cell, Dataset, default_data
 from low_resource_scores import agreement, find_entities, read_docs, score, write_silver
-from low_resource_store import Store, config_text, joules, provenance, read_json, write_json
+from low_resource_store import Store, config_digest, joules, provenance, read_json, write_json
 from low_resource_systems import SYSTEMS, Pretrained, System
 from spacy.util import load_meta
 from wasabi import msg
@@ -98,7 +98,7 @@ class Bench:
         return {
             "command": words + self.options.get(name, []),
             "configs": {
-                config: config_text(ROOT / "configs" / config) for config in system.configs
+                config: config_digest(ROOT / "configs" / config) for config in system.configs
             },
             "vectors": {key: vectors[key] for key in ("width", "vectors", "keys")},
             "transformer": self.pretrained.transformer.name,

@@ -1,5 +1,6 @@
 """The store of `low_resource.py`: a JSON file for each run, a folder for each corpus and size."""
 
+import hashlib
 import json
 import platform
 import subprocess
@@ -58,9 +59,10 @@ class Store:
             yield read_json(path)
 
 
-def config_text(path: Path) -> str:
-    """RETURNS (str): A config's settings, without its comments."""
-    return Config().from_disk(path, interpolate=False).to_str(interpolate=False)
+def config_digest(path: Path) -> str:
+    """RETURNS (str): What tells a config's settings, but not its comments, from others."""
+    text = Config().from_disk(path, interpolate=False).to_str(interpolate=False)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def provenance() -> Dict[str, str]:

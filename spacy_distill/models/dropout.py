@@ -1,10 +1,10 @@
-"""Dropout over a batch's token vectors: of single numbers, of columns, of whole tokens."""
+"""Dropout over a batch's token vectors."""
 
 from typing import Callable, Tuple
 
 import numpy
 from thinc.api import Model
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats2d, Ints1d, Ragged
 
 # Chances that a random number of 16 bits can tell apart.
 CHANCES = 2**16
@@ -37,29 +37,11 @@ def forward(
         mask = of_docs[rows_of_docs(model, X)]
     else:
         mask = draw_mask(model, (n_tokens, width), rate)
-    return masked(X, mask)
 
+    def backprop(dY: Ragged) -> Ragged:
+        return Ragged(dY.dataXd * mask, dY.lengths)
 
-def word_dropout(rate: float = 0.0) -> Model[Ragged, Ragged]:
-    """Set all numbers of a token to zero by chance (Dai, Le 2015, "Semi-supervised Sequence
-    Learning"), in training: what it is has to be told from the words around it.
-
-    The others are not scaled up. The rate is the layer's own: `set_dropout_rate` leaves it as it
-    is.
-
-    rate (float): Chance of each token.
-    """
-    return Model("word_dropout", forward_words, attrs={"word_dropout_rate": rate})
-
-
-def forward_words(
-    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
-) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
-    rate = model.attrs["word_dropout_rate"]
-    if not (is_train and rate):
-        return X, lambda dY: dY
-    mask = draw_mask(model, (len(X.dataXd), 1), rate)
-    return masked(X, (mask > 0).astype("float32"))
+    return Ragged(X.dataXd * mask, X.lengths), backprop
 
 
 def draw_mask(model: Model, shape: Tuple[int, int], rate: float) -> Floats2d:
@@ -72,17 +54,8 @@ def draw_mask(model: Model, shape: Tuple[int, int], rate: float) -> Floats2d:
     return mask
 
 
-def rows_of_docs(model: Model, X: Ragged):
+def rows_of_docs(model: Model, X: Ragged) -> Ints1d:
     """RETURNS (Ints1d): (tokens,) the number of each token's document."""
     # numpy's repeat takes a count for each element; not every cupy's does.
     lengths = model.ops.to_numpy(X.lengths)
     return model.ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))
-
-
-def masked(X: Ragged, mask: Floats2d) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
-    """RETURNS (Tuple[Ragged, Callable]): The product, and its way back."""
-
-    def backprop(dY: Ragged) -> Ragged:
-        return Ragged(dY.dataXd * mask, dY.lengths)
-
-    return Ragged(X.dataXd * mask, X.lengths), backprop

@@ -10,7 +10,7 @@ from ..chain import LinearChain
 from .bilstm import BiLSTM
 from .chain_head import ChainHead, with_chain_head
 from .character_cnn import character_cnn
-from .dropout import dropout, word_dropout
+from .dropout import dropout
 from .form_features import form_features
 from .inference import EncoderShim
 from .static_vectors import static_vectors
@@ -27,8 +27,6 @@ def LSTMCNN(
     feature_width: int = 16,
     feature_rows: Optional[Dict[str, int]] = None,
     crf: bool = True,
-    variational: bool = False,
-    word_dropout_rate: float = 0.0,
     nL: Optional[int] = None,
 ) -> Model[List[Doc], LinearChain]:
     """Build an LSTM-CNN tagger: word vectors, form features and a character CNN, side by side,
@@ -42,15 +40,13 @@ def LSTMCNN(
     feature_rows (Optional[Dict[str, int]]): Hash table rows by attribute (LOWER, PREFIX, SUFFIX,
         SHAPE, ORTH); DEFAULT_ROWS if None.
     crf (bool): Trained transition scores; a softmax per token if False.
-    variational (bool): Whether dropout takes the same columns of all tokens of a document.
-    word_dropout_rate (float): Chance of a token to lose its whole embedding in training.
     nL (Optional[int]): Entity labels, set by the component.
     RETURNS (Model[List[Doc], LinearChain]): Documents in, their chains out.
     """
     embed = embed_words(char_width, char_filters, feature_width, feature_rows)
-    layers: List[Model] = [embed, word_dropout(word_dropout_rate), dropout(variational=variational)]
+    layers: List[Model] = [embed, dropout()]
     for _ in range(depth):
-        layers += [BiLSTM(width), dropout(variational=variational)]
+        layers += [BiLSTM(width), dropout()]
     encode = Model(
         "lstm_cnn",
         forward,

@@ -9,7 +9,7 @@ from thinc.types import Ragged
 from ..chain import LinearChain
 from .bilstm import BiLSTM
 from .chain_head import ChainHead, with_chain_head
-from .dropout import dropout, word_dropout
+from .dropout import dropout
 from .layer_mix import LayerMix
 from .lstm_cnn import embed_words
 
@@ -23,8 +23,7 @@ def TransformerLSTMCNN(
     feature_width: int = 16,
     feature_rows: Optional[Dict[str, int]] = None,
     crf: bool = True,
-    variational: bool = False,
-    word_dropout_rate: float = 0.0,
+    variational: bool = True,
     nL: Optional[int] = None,
 ) -> Model[List[Doc], LinearChain]:
     """Build a tagger that joins a mix of a transformer's layers with what the student sees: word
@@ -39,14 +38,14 @@ def TransformerLSTMCNN(
     depth (int): BiLSTM layers.
     char_width, char_filters, feature_width, feature_rows: As in `LSTMCNN`.
     crf (bool): Trained transition scores; a softmax per token if False.
-    variational, word_dropout_rate: As in `LSTMCNN`.
+    variational (bool): Whether dropout takes the same columns of all tokens of a document, which
+        is better here (docs/results.md), other than in the student.
     nL (Optional[int]): Entity labels, set by the component.
     RETURNS (Model[List[Doc], LinearChain]): Documents in, their chains out.
     """
     embed = embed_words(char_width, char_filters, feature_width, feature_rows)
     layers: List[Model] = [
         side_by_side(embed, chain(transformer, LayerMix())),
-        word_dropout(word_dropout_rate),
         dropout(variational=variational),
     ]
     for _ in range(depth):

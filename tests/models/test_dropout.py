@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import fix_random_seed, set_dropout_rate
 from thinc.types import Ragged
 
-from spacy_distill.models.dropout import dropout, word_dropout
+from spacy_distill.models.dropout import dropout
 
 ONES = Ragged(numpy.ones((400, 200), dtype="float32"), numpy.asarray([100, 300]))
 
@@ -63,16 +63,3 @@ def test_variational_dropout_takes_the_same_columns_of_a_documents_tokens():
     assert (first[0] != second[0]).any()
     assert_allclose(Y.dataXd[Y.dataXd > 0], 1 / 0.6, rtol=1e-5)
     assert_array_equal(backprop(ONES).dataXd, Y.dataXd)
-
-
-def test_word_dropout_takes_whole_tokens_and_leaves_the_others_as_they_are():
-    fix_random_seed(0)
-    model = word_dropout(0.2)
-    set_dropout_rate(model, 0.9)  # not this layer's
-    Y, backprop = model.begin_update(ONES)
-    taken = (Y.dataXd == 0).all(axis=1)
-    assert taken.mean() == pytest.approx(0.2, abs=0.05)
-    assert (Y.dataXd[~taken] == 1).all()
-    assert_array_equal(backprop(ONES).dataXd, Y.dataXd)
-    assert model.predict(ONES) is ONES
-    assert word_dropout().begin_update(ONES)[0] is ONES
