@@ -3,6 +3,7 @@
 python scripts/convert_conll.py conll2003 corpus --tag-column 1 --labeled 150
 """
 
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Annotated, List, Optional
@@ -58,14 +59,14 @@ def convert(
     RAISES (FileNotFoundError): A file does not exist.
     RAISES (ValueError): A file is not understood, or the training file has too few sentences.
     """
-    columns = {"tag_column": tag_column, "plain_labels": plain_labels}
-    sentences = list(read_conll(train, vocab, **columns))
+    read = partial(read_conll, vocab=vocab, tag_column=tag_column, plain_labels=plain_labels)
+    sentences = list(read(train))
     Random(seed).shuffle(sentences)
     if dev is None:
         n_dev = min(dev_sentences or DEV_SENTENCES, len(sentences))
         dev_docs, sentences = sentences[:n_dev], sentences[n_dev:]
     else:
-        dev_docs = list(read_conll(dev, vocab, **columns))
+        dev_docs = list(read(dev))
         if dev_sentences is not None:
             Random(seed).shuffle(dev_docs)
             dev_docs = dev_docs[:dev_sentences]
@@ -78,12 +79,12 @@ def convert(
     if not keep_entities:
         rest = [Doc(vocab, words=[token.text for token in doc]) for doc in rest]
     if extra_unlabeled is not None:
-        rest += read_conll(extra_unlabeled, vocab, keep_entities=keep_entities, **columns)
+        rest += read(extra_unlabeled, keep_entities=keep_entities)
     return [
         Split("train", sentences[:labeled]),
         Split("dev", dev_docs),
         Split("unlabeled", rest[:unlabeled]),
-        Split("test", list(read_conll(test, vocab, **columns))),
+        Split("test", list(read(test))),
     ]
 
 
