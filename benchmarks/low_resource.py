@@ -85,7 +85,9 @@ class Bench:
 
     def settings(self, cell: Cell, name: str, system: System) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): What decides on a run's result, and on no other machine's."""
-        vectors = load_meta(self.pretrained.vectors / "meta.json")["vectors"]
+        vectors = {}
+        if self.pretrained.vectors is not None:
+            vectors = load_meta(self.pretrained.vectors / "meta.json")["vectors"]
         command = [] if system.command is None else system.command(cell, self.pretrained)
         places = {
             str(cell.folder): "CELL",
@@ -100,7 +102,7 @@ class Bench:
             "configs": {
                 config: config_digest(ROOT / "configs" / config) for config in system.configs
             },
-            "vectors": {key: vectors[key] for key in ("width", "vectors", "keys")},
+            "vectors": {key: vectors.get(key, 0) for key in ("width", "vectors", "keys")},
             "transformer": self.pretrained.transformer.name,
         }
 
@@ -220,6 +222,7 @@ def main(
     vectors: Annotated[
         Path, typer.Option(help="Word vectors, made by scripts/make_vectors.py")
     ] = Path("assets/vectors"),
+    no_vectors: Annotated[bool, typer.Option("--no-vectors", help="Without word vectors")] = False,
     transformer: Annotated[Path, typer.Option(help="A Hugging Face encoder")] = Path(
         "assets/pretrained/minilm"
     ),
@@ -238,7 +241,7 @@ def main(
     names = [f"{name}@{variant}" if variant else name for name in systems.split(",")]
     bench = Bench(
         Store(store),
-        Pretrained(vectors.absolute(), transformer.absolute()),
+        Pretrained(None if no_vectors else vectors.absolute(), transformer.absolute()),
         {name: options.split() for name in names} if variant else {},
     )
     for size in map(int, labeled.split(",")):

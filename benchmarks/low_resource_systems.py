@@ -6,26 +6,24 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from low_resource_data import Cell, Dataset
+from student_kinds import KINDS, write_config
 
 # The sentences that the configs' steps go with. More labels get more steps, by the square root.
 USUAL_LABELED = 150
 MEMBERS = ("joined-0", "joined-1", "joined-2", "gold-only")
-# spaCy's own components: those of its small pipelines, with the vectors of its large ones.
-SPACY_NER = [
-    *("--components.tok2vec.model.embed.include_static_vectors", "true"),
-    *("--training.max_steps", "6000"),
-]
+# spaCy stops by itself if 1,600 steps bring nothing.
+SPACY_STEPS = 6000
 
 
 @dataclass(frozen=True)
 class Pretrained:
     """What all cells share.
 
-    vectors (Path): A pipeline with word vectors.
+    vectors (Optional[Path]): A pipeline with word vectors; None for none.
     transformer (Path): A Hugging Face encoder.
     """
 
-    vectors: Path
+    vectors: Optional[Path]
     transformer: Path
 
 
@@ -62,7 +60,8 @@ def train(cell: Cell, pretrained: Pretrained, config: str, seed: int, *more: Any
 def shared(cell: Cell, pretrained: Pretrained, corpus: str = "train") -> List[Any]:
     """RETURNS (List[Any]): The options that all commands have."""
     paths = {"train": cell.corpus / f"{corpus}.spacy", "dev": cell.corpus / "dev.spacy"}
-    paths["vectors"] = pretrained.vectors
+    if pretrained.vectors is not None:
+        paths["vectors"] = pretrained.vectors
     options = [item for name, path in paths.items() for item in (f"--paths.{name}", path)]
     return [*options, "--nlp.lang", cell.lang, "--training.logger.progress_bar", "false"]
 
@@ -85,19 +84,38 @@ def joined(number: int) -> Command:
     return command
 
 
-def gold_only(cell: Cell, pretrained: Pretrained) -> List[Any]:
-    """The student, trained on the labels alone."""
-    n_steps = steps(cell, 1000)
-    more = ["--training.max_steps", n_steps, "--training.patience", n_steps // 2]
-    return train(cell, pretrained, "configs/student.cfg", cell.seed, *more)
+def gold_only(kind: Optional[str] = None) -> Command:
+    """The student, or one of another kind, trained on the labels alone."""
+
+    def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
+        n_steps = steps(cell, 1000)
+        more = ["--training.max_steps", n_steps, "--training.patience", n_steps // 2]
+        config, code = student_config(cell, pretrained, kind)
+        return train(cell, pretrained, config, cell.seed, *more, *code)
+
+    return command
 
 
-def distilled(members: Tuple[str, ...]) -> Command:
+def student_config(
+    cell: Cell, pretrained: Pretrained, kind: Optional[str]
+) -> Tuple[Any, List[Any]]:
+    """RETURNS (Tuple[Any, List[Any]]): The config of a kind of student, written if need be, and the
+    option that names its code."""
+    if kind is None:
+        return "configs/student.cfg", []
+    path = cell.folder / f"{kind}.cfg"
+    cell.folder.mkdir(parents=True, exist_ok=True)
+    write_config(kind, path, has_vectors=pretrained.vectors is not None)
+    return path, ["--code", "benchmarks/student_kinds.py"]
+
+
+def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
     """The student, trained on the labels and on what others think of the other sentences."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         teachers = ",".join(str(cell.folder / name / "model-best") for name in members)
-        command = ["-m", "spacy", "distill", teachers, "configs/student.cfg", "--overwrite"]
+        config, code = student_config(cell, pretrained, kind)
+        command = ["-m", "spacy", "distill", teachers, config, "--overwrite", *code]
         command += [*shared(cell, pretrained), "--system.seed", cell.seed]
         return [*command, "--distillation.max_steps", 3000, *unlabeled(cell)]
 
@@ -116,7 +134,9 @@ def spacy_ner(corpus: str) -> Command:
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         command = ["-m", "spacy", "train", cell.folder / "spacy-ner.cfg"]
         command += [*shared(cell, pretrained, corpus), "--system.seed", cell.seed]
-        return [*command, *SPACY_NER]
+        with_vectors = "true" if pretrained.vectors else "false"
+        command += ["--components.tok2vec.model.embed.include_static_vectors", with_vectors]
+        return [*command, "--training.max_steps", SPACY_STEPS]
 
     return command
 
@@ -124,10 +144,15 @@ def spacy_ner(corpus: str) -> Command:
 SYSTEMS: Dict[str, System] = {
     "transformer": System(transformer, configs=("transformer.cfg",)),
     **{name: System(joined(int(name[-1])), configs=("teacher.cfg",)) for name in MEMBERS[:-1]},
-    "gold-only": System(gold_only, configs=("student.cfg",)),
+    "gold-only": System(gold_only(), configs=("student.cfg",)),
     "teacher": System(None, MEMBERS),
     "student": System(distilled(MEMBERS), MEMBERS, ("student.cfg",)),
     "student-2": System(distilled((*MEMBERS, "student")), (*MEMBERS, "student"), ("student.cfg",)),
+    **{f"gold-only-{kind}": System(gold_only(kind), configs=("student.cfg",)) for kind in KINDS},
+    **{
+        f"student-{kind}": System(distilled(MEMBERS, kind), MEMBERS, ("student.cfg",))
+        for kind in KINDS
+    },
     "spacy-gold": System(spacy_ner("train")),
     "spacy-silver": System(spacy_ner("silver"), ("teacher",)),
 }

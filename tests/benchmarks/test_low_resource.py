@@ -12,6 +12,9 @@ from low_resource_scores import agreement, find_entities, score, with_entities, 
 from low_resource_store import Store
 from low_resource_systems import SYSTEMS, Pretrained, steps
 from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from student_kinds import KINDS, write_config
+from thinc.api import Adam, Config, fix_random_seed
 
 GOLD = [[(0, 2, "PER"), (3, 4, "LOC")], [(0, 1, "LOC")], []]
 
@@ -107,6 +110,23 @@ def test_commands_name_only_what_there_is(cell, tmp_path):
     student = SYSTEMS["student"].command
     assert "--paths.unlabeled" in student(cell, pretrained)
     assert "--paths.unlabeled" not in student(everything, pretrained)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_students_of_other_kinds_learn_and_load(kind, tmp_path):
+    write_config(kind, tmp_path / "student.cfg", has_vectors=False)
+    config = Config().from_disk(tmp_path / "student.cfg", interpolate=False)
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_student", config={"model": config["components"]["ner_student"]["model"]})
+    doc = with_entities(nlp.make_doc("Anna Berg in Oslo ."), GOLD[0])
+    examples = [Example(nlp.make_doc(doc.text), doc)]
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.01)
+    for _ in range(20):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(tmp_path / "model")
+    assert find_entities([tmp_path / "model"], [doc]) == [GOLD[0]]
 
 
 def a_run(system, labeled, seed, f):
