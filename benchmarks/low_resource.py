@@ -8,6 +8,7 @@ one thread, and kept as JSON; a second call goes on where the first one stopped.
 `low_resource_report.py` makes the tables and pictures.
 """
 
+import hashlib
 import json
 import os
 import resource
@@ -21,10 +22,18 @@ from typing import Annotated, Any, Dict, List, Optional, Sequence, Tuple
 
 import typer
 from low_resource_data import ROOT, Cell, Dataset, default_data
-from low_resource_scores import agreement, find_entities, read_docs, score, write_silver
+from low_resource_scores import (
+    Entities,
+    agreement,
+    find_entities,
+    read_docs,
+    score,
+    write_silver,
+)
 from low_resource_store import Store, config_digest, joules, provenance, read_json, write_json
 from low_resource_systems import SYSTEMS, Pretrained, System
 from spacy.util import load_meta
+from student_kinds import kind_config
 from wasabi import msg
 
 PARTS = ("dev", "test")
@@ -52,30 +61,28 @@ class Bench:
         name (str): The system's name, or a variant's: "student@NAME".
         RETURNS (Dict[str, Any]): The run.
         """
-        system = SYSTEMS[name.partition("@")[0]]
-        settings = self.settings(cell, name, system)
+        system = system_of(name)
+        settings = self.settings(cell, name)
+        for other in system.needs:
+            self.run(cell, other)
         kept = self.store.read(cell, name, settings)
         if kept is not None:
             return kept
-        needed = [self.run(cell, other) for other in system.needs]
-        self.prepare(cell)
-        models = self.models(cell, name, system)
-        cost = self.train(cell, name, system)
-        scores = {}
+        cost = self.train(cell, name)
+        scores, found = {}, {}
         for part in PARTS:
             docs = read_docs(cell.corpus / f"{part}.spacy")
-            found = find_entities(models, docs)
-            write_json(cell.folder / f"{name}.{part}.entities.json", found)
-            scores[part] = score(docs, found)
+            found[part] = find_entities(self.models(cell, name), docs)
+            scores[part] = score(docs, found[part])
+        write_json(cell.folder / f"{name}.entities.json", found)
         run = {
             "dataset": cell.dataset.value,
             "labeled": cell.labeled,
             "seed": cell.seed,
             "system": name,
             "scores": scores,
-            "agreement": self.agreement(cell, name),
+            "agreement": self.agreement(cell, system, found),
             "cost": cost,
-            "cost_of_needed": [run["cost"]["seconds"] for run in needed],
             "sizes": sizes(cell),
             "settings": settings,
             "made_with": provenance(),
@@ -83,72 +90,111 @@ class Bench:
         self.store.write(cell, name, run)
         return run
 
-    def settings(self, cell: Cell, name: str, system: System) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): What decides on a run's result, and on no other machine's."""
-        vectors = {}
+    def settings(self, cell: Cell, name: str) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What decides on a run's result, in words that are the same on
+        every machine."""
+        system = system_of(name)
+        vectors, command = {}, []
         if self.pretrained.vectors is not None:
             vectors = load_meta(self.pretrained.vectors / "meta.json")["vectors"]
-        command = [] if system.command is None else system.command(cell, self.pretrained)
+        if system.command is not None:
+            command = system.command(cell, self.pretrained) + self.options.get(name, [])
         places = {
-            str(cell.folder): "CELL",
-            str(self.pretrained.vectors): "VECTORS",
-            str(self.pretrained.transformer): "TRANSFORMER",
+            cell.folder: "CELL",
+            self.pretrained.vectors: "VECTORS",
+            self.pretrained.transformer: "TRANSFORMER",
         }
-        words = [str(word) for word in command]
-        for place, short in places.items():
-            words = [word.replace(place, short) for word in words]
+        config = "" if not system.config else config_digest(ROOT / system.config)
+        if system.kind is not None:
+            config += " " + digest(kind_config(system.kind, bool(vectors)).to_str())
         return {
-            "command": words + self.options.get(name, []),
-            "configs": {
-                config: config_digest(ROOT / "configs" / config) for config in system.configs
-            },
+            "command": [shortened(str(word), places) for word in command],
+            "config": config,
             "vectors": {key: vectors.get(key, 0) for key in ("width", "vectors", "keys")},
             "transformer": self.pretrained.transformer.name,
+            "needs": {other: digest(self.settings(cell, other)) for other in system.needs},
         }
 
-    def models(self, cell: Cell, name: str, system: System) -> List[Path]:
+    def models(self, cell: Cell, name: str) -> List[Path]:
         """RETURNS (List[Path]): The pipelines whose average a system is."""
+        system = system_of(name)
         names = [name] if system.command else system.needs
         return [cell.folder / other / "model-best" for other in names]
 
     def prepare(self, cell: Cell) -> None:
         """Make a cell's corpus, unless it is there."""
-        if not (cell.corpus / "test.spacy").exists():
-            cell.folder.mkdir(parents=True, exist_ok=True)
-            execute(cell.conversion(), cell.folder / "convert.log")
+        record = cell.folder / "corpus.json"
+        command = [shortened(word, {cell.folder: "CELL"}) for word in cell.conversion()]
+        if record.exists() and read_json(record) == command:
+            return
+        cell.folder.mkdir(parents=True, exist_ok=True)
+        execute(cell.conversion(), cell.folder / "convert.log")
+        write_json(record, command)
 
-    def train(self, cell: Cell, name: str, system: System) -> Dict[str, Any]:
-        """Train a system, unless its model is there. RETURNS (Dict[str, Any]): What it cost."""
+    def train(self, cell: Cell, name: str) -> Dict[str, Any]:
+        """Train a system, unless its model is there, and first those that it needs: the store may
+        come from another machine. RETURNS (Dict[str, Any]): What it cost."""
+        self.prepare(cell)
+        system, settings = system_of(name), self.settings(cell, name)
         record = cell.folder / f"{name}.cost.json"
-        if record.exists():
-            return read_json(record)
+        silver = cell.corpus / "silver.spacy"
+        made = [record, *self.models(cell, name), *([] if system.command else [silver])]
+        if all(path.exists() for path in made):
+            known = read_json(record)
+            if known["settings"] == settings:
+                return known["cost"]
+        for other in system.needs:
+            self.train(cell, other)
         if system.command is None:
-            silver = cell.corpus / "silver.spacy"
-            cost = measured(
-                lambda: write_silver(cell.corpus, self.models(cell, name, system), silver)
-            )
+            models = self.models(cell, name)
+            cost = measured(lambda: write_silver(cell.corpus, models, silver))
         else:
-            if name.startswith("spacy"):
-                spacy_config(cell)
+            system.prepare(cell, self.pretrained)
             output = cell.folder / name
+            shutil.rmtree(output, ignore_errors=True)
             command = [*system.command(cell, self.pretrained), "--output", output]
             command += self.options.get(name, [])
             cost = measured(lambda: execute(command, cell.folder / f"{name}.log"))
             # Not the best one by the development set.
             shutil.rmtree(output / "model-last")
-        write_json(record, cost)
+        write_json(record, {"settings": settings, "cost": cost})
         return cost
 
-    def agreement(self, cell: Cell, name: str) -> Dict[str, float]:
-        """RETURNS (Dict[str, float]): How far a system finds what the teacher does, where there is
-        a teacher; by part, in percent F1."""
-        found = {}
-        for part in PARTS:
-            teacher = cell.folder / f"teacher.{part}.entities.json"
-            if name != "teacher" and teacher.exists():
-                mine = read_json(cell.folder / f"{name}.{part}.entities.json")
-                found[part] = agreement(mine, read_json(teacher))
-        return found
+    def agreement(
+        self, cell: Cell, system: System, found: Dict[str, List[Entities]]
+    ) -> Dict[str, float]:
+        """RETURNS (Dict[str, float]): How far a system that learns from the teacher finds what the
+        teacher does; by part, in percent F1."""
+        if "teacher" not in system.needs:
+            return {}
+        record = cell.folder / "teacher.entities.json"
+        if not record.exists():
+            docs = {part: read_docs(cell.corpus / f"{part}.spacy") for part in PARTS}
+            models = self.models(cell, "teacher")
+            write_json(record, {part: find_entities(models, docs[part]) for part in PARTS})
+        theirs = read_json(record)
+        return {part: agreement(found[part], theirs[part]) for part in PARTS}
+
+
+def system_of(name: str) -> System:
+    """RETURNS (System): A system, or that of a variant."""
+    return SYSTEMS[name.partition("@")[0]]
+
+
+def shortened(word: str, places: Dict[Optional[Path], str]) -> str:
+    """RETURNS (str): A word of a command, with names in place of this machine's folders."""
+    parts = word.split(",")
+    for place, name in places.items():
+        parts = [
+            name + part[len(str(place)) :] if place and part.startswith(str(place)) else part
+            for part in parts
+        ]
+    return ",".join(parts)
+
+
+def digest(content: Any) -> str:
+    """RETURNS (str): What tells a content of plain values from others."""
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=8).hexdigest()
 
 
 def execute(arguments: Sequence[Any], log: Path) -> None:
@@ -167,10 +213,12 @@ def measured(work) -> Dict[str, Any]:
     before = processor_seconds()
     work()
     after = joules()
+    # The counter starts again at 0 now and then.
+    known = energy is not None and after is not None and after >= energy
     return {
         "seconds": round(perf_counter() - start, 1),
         "processor_seconds": round(processor_seconds() - before, 1),
-        "joules": None if energy is None or after is None else round(after - energy, 1),
+        "joules": round(after - energy, 1) if known else None,
     }
 
 
@@ -181,13 +229,6 @@ def processor_seconds() -> float:
         usage = resource.getrusage(who)
         total += usage.ru_utime + usage.ru_stime
     return total
-
-
-def spacy_config(cell: Cell) -> None:
-    """Let spaCy write the config of its own ner."""
-    path = cell.folder / "spacy-ner.cfg"
-    command = ["-m", "spacy", "init", "config", path, "--lang", cell.lang, "--pipeline", "ner"]
-    execute([*command, "--optimize", "efficiency", "--force"], cell.folder / "init-config.log")
 
 
 def sizes(cell: Cell) -> Dict[str, Tuple[int, int]]:
@@ -238,6 +279,8 @@ def main(
         )
     if bool(variant) != bool(options):
         msg.fail("--variant and --options go together", exits=1)
+    if variant and any(SYSTEMS[name].command is None for name in systems.split(",")):
+        msg.fail("An average of systems has no options", exits=1)
     names = [f"{name}@{variant}" if variant else name for name in systems.split(",")]
     bench = Bench(
         Store(store),

@@ -42,7 +42,7 @@ class Store:
         if run["settings"] != settings:
             msg.fail(
                 f"{path} was made with other settings (configs, vectors, transformer or options)",
-                "Keep variants apart with --variant, or remove the file",
+                "Name another --store and --runs, or a --variant, or remove the file",
                 exits=1,
             )
         return run
@@ -89,7 +89,8 @@ def processor() -> str:
 
 
 def joules() -> Optional[float]:
-    """RETURNS (Optional[float]): The processor's energy counter, where the machine tells it."""
+    """RETURNS (Optional[float]): The energy counter of the first processor, where the machine
+    tells it."""
     try:
         return int(ENERGY.read_text()) / 1e6
     except (OSError, ValueError):

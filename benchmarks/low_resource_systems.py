@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from low_resource_data import Cell, Dataset
-from student_kinds import KINDS, write_config
+from spacy.cli.init_config import init_config
+from student_kinds import KINDS, kind_config
 
 # The sentences that the configs' steps go with. More labels get more steps, by the square root.
 USUAL_LABELED = 150
+# Of the student, however many labels there are: it reads all sentences.
+DISTILLATION_STEPS = 3000
+TRANSFORMER, TEACHER, STUDENT = (f"configs/{n}.cfg" for n in ("transformer", "teacher", "student"))
 MEMBERS = ("joined-0", "joined-1", "joined-2", "gold-only")
 # spaCy stops by itself if 1,600 steps bring nothing.
 SPACY_STEPS = 6000
@@ -36,13 +40,24 @@ class System:
 
     command (Optional[Command]): The command that trains it, after `python`, without its output
         folder; None for an average of other systems.
-    needs (Tuple[str, ...]): The systems whose models it takes, or whose average it is.
-    configs (Tuple[str, ...]): The project's configs that decide on it.
+    needs (Tuple[str, ...]): The systems that have to be there, such as its teachers.
+    config (str): The project's config that decides on it.
+    kind (Optional[str]): The kind of student, where it is not the package's.
     """
 
     command: Optional[Command]
     needs: Tuple[str, ...] = ()
-    configs: Tuple[str, ...] = ()
+    config: str = ""
+    kind: Optional[str] = None
+
+    def prepare(self, cell: Cell, pretrained: Pretrained) -> None:
+        """Write the config, where the project has none."""
+        if self.kind is not None:
+            path = cell.folder / f"{self.kind}.cfg"
+            kind_config(self.kind, pretrained.vectors is not None).to_disk(path, interpolate=False)
+        elif self.command is not None and not self.config:
+            config = init_config(lang=cell.lang, pipeline=["ner"], optimize="efficiency")
+            config.to_disk(cell.folder / "spacy-ner.cfg", interpolate=False)
 
 
 def steps(cell: Cell, usual: int) -> int:
@@ -70,7 +85,7 @@ def transformer(cell: Cell, pretrained: Pretrained) -> List[Any]:
     """The transformer alone, fine-tuned."""
     more = ["--paths.transformer", pretrained.transformer]
     more += ["--training.max_steps", steps(cell, 150)]
-    return train(cell, pretrained, "configs/transformer.cfg", cell.seed, *more)
+    return train(cell, pretrained, TRANSFORMER, cell.seed, *more)
 
 
 def joined(number: int) -> Command:
@@ -79,7 +94,7 @@ def joined(number: int) -> Command:
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         more = ["--paths.transformer", pretrained.transformer]
         more += ["--training.max_steps", steps(cell, 400)]
-        return train(cell, pretrained, "configs/teacher.cfg", 10 * cell.seed + number, *more)
+        return train(cell, pretrained, TEACHER, 10 * cell.seed + number, *more)
 
     return command
 
@@ -90,23 +105,18 @@ def gold_only(kind: Optional[str] = None) -> Command:
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         n_steps = steps(cell, 1000)
         more = ["--training.max_steps", n_steps, "--training.patience", n_steps // 2]
-        config, code = student_config(cell, pretrained, kind)
+        config, code = student_config(cell, kind)
         return train(cell, pretrained, config, cell.seed, *more, *code)
 
     return command
 
 
-def student_config(
-    cell: Cell, pretrained: Pretrained, kind: Optional[str]
-) -> Tuple[Any, List[Any]]:
-    """RETURNS (Tuple[Any, List[Any]]): The config of a kind of student, written if need be, and the
-    option that names its code."""
+def student_config(cell: Cell, kind: Optional[str]) -> Tuple[Any, List[Any]]:
+    """RETURNS (Tuple[Any, List[Any]]): The config of a kind of student, and the option that names
+    its code."""
     if kind is None:
-        return "configs/student.cfg", []
-    path = cell.folder / f"{kind}.cfg"
-    cell.folder.mkdir(parents=True, exist_ok=True)
-    write_config(kind, path, has_vectors=pretrained.vectors is not None)
-    return path, ["--code", "benchmarks/student_kinds.py"]
+        return STUDENT, []
+    return cell.folder / f"{kind}.cfg", ["--code", "benchmarks/student_kinds.py"]
 
 
 def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
@@ -114,10 +124,11 @@ def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         teachers = ",".join(str(cell.folder / name / "model-best") for name in members)
-        config, code = student_config(cell, pretrained, kind)
+        config, code = student_config(cell, kind)
         command = ["-m", "spacy", "distill", teachers, config, "--overwrite", *code]
         command += [*shared(cell, pretrained), "--system.seed", cell.seed]
-        return [*command, "--distillation.max_steps", 3000, *unlabeled(cell)]
+        command += ["--distillation.max_steps", DISTILLATION_STEPS, "--training.patience", 0]
+        return [*command, *unlabeled(cell)]
 
     return command
 
@@ -142,15 +153,17 @@ def spacy_ner(corpus: str) -> Command:
 
 
 SYSTEMS: Dict[str, System] = {
-    "transformer": System(transformer, configs=("transformer.cfg",)),
-    **{name: System(joined(int(name[-1])), configs=("teacher.cfg",)) for name in MEMBERS[:-1]},
-    "gold-only": System(gold_only(), configs=("student.cfg",)),
+    "transformer": System(transformer, config=TRANSFORMER),
+    **{name: System(joined(int(name[-1])), config=TEACHER) for name in MEMBERS[:-1]},
+    "gold-only": System(gold_only(), config=STUDENT),
     "teacher": System(None, MEMBERS),
-    "student": System(distilled(MEMBERS), MEMBERS, ("student.cfg",)),
-    "student-2": System(distilled((*MEMBERS, "student")), (*MEMBERS, "student"), ("student.cfg",)),
-    **{f"gold-only-{kind}": System(gold_only(kind), configs=("student.cfg",)) for kind in KINDS},
+    "student": System(distilled(MEMBERS), (*MEMBERS, "teacher"), STUDENT),
+    "student-2": System(
+        distilled((*MEMBERS, "student")), (*MEMBERS, "teacher", "student"), STUDENT
+    ),
+    **{f"gold-only-{kind}": System(gold_only(kind), (), STUDENT, kind) for kind in KINDS},
     **{
-        f"student-{kind}": System(distilled(MEMBERS, kind), MEMBERS, ("student.cfg",))
+        f"student-{kind}": System(distilled(MEMBERS, kind), (*MEMBERS, "teacher"), STUDENT, kind)
         for kind in KINDS
     },
     "spacy-gold": System(spacy_ner("train")),

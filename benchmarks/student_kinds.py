@@ -63,12 +63,12 @@ maxout_pieces = 3
 KINDS = ("softmax", "cnn", "unidirectional")
 
 
-def write_config(kind: str, path: Path, *, has_vectors: bool) -> None:
-    """Write `configs/student.cfg` with a student of another kind.
+def kind_config(kind: str, has_vectors: bool) -> Config:
+    """Put a student of another kind into `configs/student.cfg`.
 
     kind (str): Of KINDS.
-    path (Path): The new config.
     has_vectors (bool): Whether there are word vectors.
+    RETURNS (Config): The config.
     """
     config = Config().from_disk(CONFIG, interpolate=False)
     component: Dict[str, Any] = config["components"]["ner_student"]
@@ -77,8 +77,8 @@ def write_config(kind: str, path: Path, *, has_vectors: bool) -> None:
     elif kind == "unidirectional":
         name = "spacy-distill-benchmarks.UnidirectionalLSTM.v1"
         component["model"]["@architectures"] = name
-    else:
+    elif kind == "cnn":
         model = Config().from_str(CNN)["model"]
         model["tok2vec"]["embed"]["include_static_vectors"] = has_vectors
         component["model"] = model
-    config.to_disk(path, interpolate=False)
+    return config

@@ -61,6 +61,7 @@ def convert(
     """
     read = partial(read_conll, vocab=vocab, tag_column=tag_column, plain_labels=plain_labels)
     sentences = list(read(train))
+    n_sentences = len(sentences)
     Random(seed).shuffle(sentences)
     if dev is None:
         n_dev = min(dev_sentences or DEV_SENTENCES, len(sentences))
@@ -72,8 +73,8 @@ def convert(
             dev_docs = dev_docs[:dev_sentences]
     if len(sentences) < labeled:
         raise ValueError(
-            f"{train}: found {len(sentences)} sentences, expected the {labeled} labeled ones or "
-            "more, ask for fewer"
+            f"{train}: found {n_sentences} sentences, expected the {labeled} labeled ones "
+            f"{'' if dev else 'and those for development '}or more, ask for fewer"
         )
     rest = sentences[labeled:]
     if not keep_entities:
@@ -93,6 +94,10 @@ def find_dev(folder: Path, name: Optional[str]) -> Optional[Path]:
     if name is not None:
         return folder / name
     found = [folder / usual for usual in USUAL_DEV if (folder / usual).exists()]
+    if not found:
+        msg.warn(
+            f"{folder} has no {' or '.join(USUAL_DEV)}: sentences of the training file are taken"
+        )
     return found[0] if found else None
 
 

@@ -4,7 +4,7 @@ python scripts/join_vectors.py assets/vectors assets/teacher_vectors assets/join
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Sequence
 
 import numpy
 import spacy
@@ -24,7 +24,7 @@ def join(first: Language, second: Language) -> Language:
     second (Language): Another one; words that it does not have get zeros in its place.
     RETURNS (Language): A blank pipeline of the first one's language. Each table is scaled to the
         same root mean square.
-    RAISES (ValueError): A table is none of words.
+    RAISES (ValueError): A table is none of words, or they have no word in common.
     """
     for nlp in (first, second):
         if nlp.vocab.vectors.mode == Mode.floret or not len(nlp.vocab.vectors.data):
@@ -35,15 +35,17 @@ def join(first: Language, second: Language) -> Language:
     keys = list(first.vocab.vectors.key2row)
     parts = [vectors_of(nlp, keys) for nlp in (first, second)]
     words = [first.vocab.strings[key] for key in keys]
-    return vectors_pipeline(words, numpy.concatenate(parts, axis=1), first.lang)
+    return vectors_pipeline(words, numpy.concatenate(parts, axis=1), first.meta["lang"])
 
 
-def vectors_of(nlp: Language, keys) -> Floats2d:
+def vectors_of(nlp: Language, keys: Sequence[int]) -> Floats2d:
     """RETURNS (Floats2d): (keys, dimensions), zeros for words that there are not; of those that
     there are, the root mean square is 1/2, about GloVe's."""
     vectors = nlp.vocab.vectors
     rows = vectors.find(keys=keys)
     found = rows >= 0
+    if not vectors.data[rows[found]].any():
+        raise ValueError("Found no word that both tables know, expected tables of one language")
     joined = numpy.zeros((len(keys), vectors.shape[1]), dtype="float32")
     joined[found] = vectors.data[rows[found]]
     return joined * (0.5 / numpy.sqrt((joined[found] ** 2).mean()))

@@ -107,6 +107,14 @@ def test_the_package_imports_and_trains_without_the_train_extra(saved):
     assert done.stdout.splitlines() == ["True", "True", "loaded: []"]
 
 
+def test_spacy_can_list_all_architectures_without_the_train_extra():
+    """As it does to say which there are, where a config's is mistyped."""
+    code = "import spacy\nprint('spacy-distill.TransformerLayers.v1' in "
+    done = run_without_the_train_extra(code + "spacy.registry.architectures.get_all())")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["True"]
+
+
 def test_the_base_install_requires_three_packages():
     requires = distribution("spacy-distill").requires
     base = [line for line in requires if "extra ==" not in line]

@@ -103,6 +103,11 @@ def _read_tag(columns: List[str], tag_column: int, place: str, plain_labels: boo
         )
     tag = columns[index]
     if plain_labels:
+        if tag not in OUTSIDE and TAG.fullmatch(tag):
+            raise ValueError(
+                f"{place}: found the tag {tag!r}, expected labels without B-, I- and so on before "
+                "them, read the file without plain labels"
+            )
         return "O" if tag in OUTSIDE else f"I-{tag}"
     if not TAG.fullmatch(tag):
         raise ValueError(

@@ -1,27 +1,33 @@
-"""A frozen transformer's features of documents, kept in memory and, where wanted, on disk."""
+"""What frozen transformers say of documents, kept in memory and, where wanted, on disk."""
 
 import hashlib
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence
+from threading import Lock
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from weakref import WeakKeyDictionary
 
 import numpy
 from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats3d
 
-# A folder in which features stay from run to run: several teachers over one frozen transformer
+# Names a folder in which features stay from run to run: several teachers over one transformer
 # then read each document once. A matter of the machine, so no setting of a model's config.
 FOLDER = "SPACY_DISTILL_FEATURES"
 # What is kept in memory; the 14,041 sentences of CoNLL-2003 have 1.1 GB with seven layers of 384.
 MAX_BYTES = 2**31
 # Seconds to wait for another process that writes.
-PATIENCE = 120
+LOCK_TIMEOUT = 120
 
 
 class FeatureCache:
-    """Arrays by the documents' words. Oldest ones leave memory when it has too many."""
+    """Arrays by transformer and document.
+
+    When memory is full, what is there stays: epochs go over the same documents again and again, so
+    that dropping the oldest ones would drop each just before it is asked for.
+    """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         """Make an empty cache.
@@ -29,94 +35,119 @@ class FeatureCache:
         max_bytes (int): What is kept in memory.
         """
         self.max_bytes = max_bytes
-        # Which transformer the features are of.
-        self.model_key = ""
-        self._arrays: Dict[bytes, Floats3d] = {}
+        self._arrays: Dict[Tuple[str, bytes], Floats3d] = {}
         self._n_bytes = 0
-        self._database: Optional[sqlite3.Connection] = None
-
-    def __deepcopy__(self, memo: Any) -> "FeatureCache":
-        """Of a copy of the model the weights may be others soon."""
-        return FeatureCache(self.max_bytes)
-
-    def __reduce__(self):
-        return FeatureCache, (self.max_bytes,)
+        # Connections of this process; sqlite's may not be used after a fork.
+        self._databases: Dict[Tuple[int, Path], sqlite3.Connection] = {}
+        self._lock = Lock()
 
     def __len__(self) -> int:
         """Documents in memory."""
         return len(self._arrays)
 
-    def get_all(self, keys: Sequence[bytes]) -> Dict[bytes, Floats3d]:
-        """RETURNS (Dict[bytes, Floats3d]): Those of the documents that there are, float16."""
-        found = {key: self._arrays[key] for key in keys if key in self._arrays}
-        missing = [key for key in dict.fromkeys(keys) if key not in found]
-        database = self._open() if missing else None
-        if database is not None:
-            query = "SELECT shape, data FROM features WHERE key = ?"
-            for key in missing:
-                row = database.execute(query, (key,)).fetchone()
-                if row is not None:
-                    shape = numpy.frombuffer(row[0], dtype="int64")
-                    array = numpy.frombuffer(row[1], dtype="float16").reshape(shape)
-                    found[key] = array
-                    self._keep(key, array)
+    def clear(self) -> None:
+        """Forget what is in memory."""
+        with self._lock:
+            self._arrays.clear()
+            self._n_bytes = 0
+
+    def get_all(self, model: str, docs: Sequence[bytes]) -> Dict[bytes, Floats3d]:
+        """Look documents up.
+
+        model (str): The transformer's key.
+        docs (Sequence[bytes]): The documents' keys.
+        RETURNS (Dict[bytes, Floats3d]): Those that there are, float16.
+        """
+        with self._lock:
+            arrays = self._arrays
+            found = {key: arrays[model, key] for key in docs if (model, key) in arrays}
+            missing = [key for key in dict.fromkeys(docs) if key not in found]
+            database = self._open(model) if missing else None
+            if database is not None:
+                query = "SELECT shape, data FROM features WHERE key = ?"
+                for key in missing:
+                    row = database.execute(query, (key,)).fetchone()
+                    if row is not None:
+                        shape = numpy.frombuffer(row[0], dtype="int64")
+                        found[key] = numpy.frombuffer(row[1], dtype="float16").reshape(shape)
+                        self._keep(model, key, found[key])
         return found
 
-    def set_all(self, arrays: Mapping[bytes, Floats3d]) -> None:
-        """Keep features, float16, by the documents' keys."""
-        for key, array in arrays.items():
-            self._keep(key, array.copy())
-        database = self._open()
-        if database is not None:
-            rows = [
-                (key, numpy.asarray(array.shape, dtype="int64").tobytes(), array.tobytes())
-                for key, array in arrays.items()
-            ]
-            with database:
-                database.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?)", rows)
+    def set_all(self, model: str, arrays: Mapping[bytes, Floats3d]) -> None:
+        """Keep features.
 
-    def _keep(self, key: bytes, array: Floats3d) -> None:
-        self._arrays[key] = array
-        self._n_bytes += array.nbytes
-        while self._n_bytes > self.max_bytes:
-            oldest = next(iter(self._arrays))
-            self._n_bytes -= self._arrays.pop(oldest).nbytes
+        model (str): The transformer's key.
+        arrays (Mapping[bytes, Floats3d]): float16, by the documents' keys.
+        """
+        with self._lock:
+            for key, array in arrays.items():
+                self._keep(model, key, array)
+            database = self._open(model)
+            if database is not None:
+                rows = [
+                    (key, numpy.asarray(array.shape, dtype="int64").tobytes(), array.tobytes())
+                    for key, array in arrays.items()
+                ]
+                with database:
+                    database.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?)", rows)
 
-    def _open(self) -> Optional[sqlite3.Connection]:
+    def _keep(self, model: str, key: bytes, array: Floats3d) -> None:
+        if (model, key) not in self._arrays and self._n_bytes + array.nbytes <= self.max_bytes:
+            self._arrays[model, key] = array.copy()
+            self._n_bytes += array.nbytes
+
+    def _open(self, model: str) -> Optional[sqlite3.Connection]:
         folder = os.environ.get(FOLDER)
         if not folder:
             return None
-        if self._database is None:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            path = Path(folder) / f"{self.model_key}.sqlite"
-            self._database = sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
-            self._database.execute(
+        path = Path(folder) / f"{model}.sqlite"
+        place = os.getpid(), path
+        if place not in self._databases:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            database = sqlite3.connect(path, timeout=LOCK_TIMEOUT, check_same_thread=False)
+            database.execute(
                 "CREATE TABLE IF NOT EXISTS features (key BLOB PRIMARY KEY, shape BLOB, data BLOB)"
             )
-        return self._database
+            self._databases[place] = database
+        return self._databases[place]
 
 
-def document_key(doc: Doc) -> bytes:
-    """RETURNS (bytes): What a transformer sees of a document: its words and spaces."""
-    attributes = doc.to_array(["ORTH", "SPACY"])
-    return hashlib.blake2b(attributes.tobytes(), digest_size=16).digest()
+# One for all teachers of a process, so that those over one transformer share what it says.
+FEATURES = FeatureCache()
+# Hashing weights takes a while; a transformer that is loaded is another object.
+_WEIGHTS: "WeakKeyDictionary[Any, str]" = WeakKeyDictionary()
+
+
+def document_key(transformer: Model, doc: Doc) -> bytes:
+    """RETURNS (bytes): What a transformer sees of a document: its words and spaces, and the windows
+    that are cut out of it."""
+    digest = hashlib.blake2b(doc.to_array(["ORTH", "SPACY"]).tobytes(), digest_size=16)
+    (spans,) = transformer.attrs["get_spans"]([doc])
+    digest.update(repr([(span.start, span.end) for span in spans]).encode())
+    return digest.digest()
 
 
 def model_key(transformer: Model) -> str:
     """RETURNS (str): What tells a transformer of spacy-transformers from others: its weights, its
-    vocabulary and how documents are cut into windows for it."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in transformer.transformer.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    tokenizer, get_spans = transformer.tokenizer, transformer.attrs["get_spans"]
-    function = getattr(get_spans, "func", get_spans)
-    parts = [
-        type(tokenizer).__name__,
-        sorted(tokenizer.get_vocab().items()),
-        tokenizer.init_kwargs.get("do_lower_case"),
-        getattr(function, "__qualname__", type(function).__name__),
-        sorted(getattr(get_spans, "keywords", {}).items()),
-    ]
-    digest.update(repr(parts).encode())
-    return digest.hexdigest()
+    config and its tokenizer."""
+    import torch
+
+    module, tokenizer = transformer.transformer, transformer.tokenizer
+    if module not in _WEIGHTS:
+        digest = hashlib.blake2b(digest_size=16)
+        for name, tensor in module.state_dict().items():
+            digest.update(name.encode())
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            digest.update(flat.view(torch.uint8).numpy().tobytes())
+        # Not where it was loaded from: a folder of a name of its own each time.
+        config = {k: v for k, v in module.config.to_dict().items() if not k.startswith("_")}
+        settings = {k: str(v) for k, v in tokenizer.init_kwargs.items() if k not in PLACES}
+        vocabulary = sorted(tokenizer.get_vocab().items())
+        parts = [sorted(config.items(), key=str), sorted(settings.items()), vocabulary]
+        digest.update(repr([*parts, tokenizer.model_max_length]).encode())
+        _WEIGHTS[module] = digest.hexdigest()
+    return _WEIGHTS[module]
+
+
+# Settings of a tokenizer that say where it comes from, not what it does.
+PLACES = ("name_or_path", "vocab_file", "tokenizer_file", "special_tokens_map_file")

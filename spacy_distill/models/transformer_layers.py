@@ -1,22 +1,36 @@
 """A transformer's hidden states as features of tokens: every layer's, frozen or fine-tuned."""
 
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Hashable,
+    Iterator,
+    List,
+    Mapping,
+    Tuple,
+    TypeVar,
+)
 
 import numpy
 from spacy.tokens import Doc
-from spacy_transformers.data_classes import FullTransformerBatch
 from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
 from thinc.types import Floats3d, Ragged
-from transformers.file_utils import ModelOutput
 
-from .feature_cache import FeatureCache, document_key, model_key
+from .feature_cache import FEATURES, document_key, model_key
 
-# Tokens of a batch, padded, that a frozen transformer reads at once.
+if TYPE_CHECKING:
+    # The entry point is loaded in installs without torch too, when spaCy lists its architectures.
+    from spacy_transformers.data_classes import FullTransformerBatch
+
+Key = TypeVar("Key", bound=Hashable)
+# Tokens that a transformer reads at once, with the padding.
 BATCH_TOKENS = 4096
 
 
 def TransformerLayers(
-    transformer: Model[List[Doc], FullTransformerBatch], frozen: bool = True
+    transformer: Model[List[Doc], "FullTransformerBatch"], frozen: bool = True
 ) -> Model[List[Doc], Ragged]:
     """Give each token the hidden states of its wordpieces, on average, at each layer.
 
@@ -25,12 +39,14 @@ def TransformerLayers(
 
     transformer (Model[List[Doc], FullTransformerBatch]): Such as
         `spacy-transformers.TransformerModel.v3`, whose `transformer_config` has to have
-        `output_hidden_states` set to true.
-    frozen (bool): Whether the transformer stays as it is; it is fine-tuned if not.
-    RETURNS (Model[List[Doc], Ragged]): (tokens, layers, width) for documents; the first layer are
-        the transformer's embeddings. Zeros for tokens without a wordpiece.
+        `output_hidden_states` set to true. Its `convert_outputs` is replaced: spacy-transformers
+        lets gradients pass into the last layer only.
+    frozen (bool): Whether the transformer keeps its weights, or is fine-tuned.
+    RETURNS (Model[List[Doc], Ragged]): (tokens, layers, width) for documents; the first "layer" is
+        the transformer's embedding. Zeros for tokens without a wordpiece.
+    RAISES (ValueError): At the first call, if the transformer gives no hidden states, or too large
+        ones to be kept in half precision.
     """
-    # spacy-transformers lets gradients pass into the last layer only.
     transformer.layers[0].attrs["convert_outputs"] = hidden_states
     return Model(
         "transformer_layers",
@@ -38,7 +54,7 @@ def TransformerLayers(
         init=init,
         layers=[transformer],
         dims={"nO": None},
-        attrs={"frozen": frozen, "cache": FeatureCache()},
+        attrs={"frozen": frozen},
     )
 
 
@@ -52,15 +68,27 @@ def forward(
     if model.attrs["frozen"]:
         features = read_once(model, docs)
         return Ragged(model.ops.asarray3f(features), lengths), lambda d_output: docs
-    transformer = model.layers[0]
-    batch, backprop_transformer = transformer(docs, is_train)
+    if not is_train:
+        parts = dict(enumerate(docs))
+        read = {key: array for batch in read_all(model, parts) for key, array in batch.items()}
+        tokens = model.ops.xp.concatenate([read[n] for n in parts if len(parts[n])])
+        return Ragged(tokens, lengths), lambda d_output: docs
+    return fine_tuned(model, docs)
+
+
+def fine_tuned(
+    model: Model[List[Doc], Ragged], docs: List[Doc]
+) -> Tuple[Ragged, Callable[[Ragged], List[Doc]]]:
+    from transformers.file_utils import ModelOutput
+
+    batch, backprop_transformer = model.layers[0].begin_update(docs)
     tokens, backprop_pooling = pool(model, batch)
 
     def backprop(d_output: Ragged) -> List[Doc]:
         batch.model_output = ModelOutput(hidden_states=backprop_pooling(d_output.dataXd))
         return backprop_transformer(batch)
 
-    return Ragged(tokens, lengths), backprop
+    return Ragged(tokens, model.ops.asarray1i([len(doc) for doc in docs])), backprop
 
 
 def init(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:
@@ -71,27 +99,53 @@ def init(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:
 
 def read_once(model: Model[List[Doc], Ragged], docs: List[Doc]) -> Floats3d:
     """RETURNS (Floats3d): (tokens, layers, width) float32, of documents that are read only if the
-    cache does not have them."""
-    cache = model.attrs["cache"]
+    cache does not have them; a numpy array."""
     transformer = model.layers[0]
-    cache.model_key = cache.model_key or model_key(transformer)
+    name = model_key(transformer)
     docs = [doc for doc in docs if len(doc)]
-    keys = [document_key(doc) for doc in docs]
-    found = cache.get_all(keys)
+    keys = [document_key(transformer, doc) for doc in docs]
+    found = FEATURES.get_all(name, keys)
     unread = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in found}
-    for chosen in batches_by_length(unread, BATCH_TOKENS):
-        batch = transformer.predict(list(chosen.values()))
-        tokens = model.ops.to_numpy(pool(model, batch)[0]).astype("float16")
-        ends = numpy.cumsum([len(doc) for doc in chosen.values()])[:-1]
-        parts = numpy.split(tokens, ends)
-        new = dict(zip(chosen, parts, strict=True))
-        cache.set_all(new)
+    for batch in read_all(model, unread):
+        new = {key: model.ops.to_numpy(array).astype("float16") for key, array in batch.items()}
+        if not all(numpy.isfinite(array).all() for array in new.values()):
+            raise ValueError(
+                "The transformer's hidden states are no numbers in half precision, in which those "
+                "of a frozen one are kept. Set `frozen = false`."
+            )
+        FEATURES.set_all(name, new)
         found.update(new)
     return numpy.concatenate([found[key] for key in keys]).astype("float32")
 
 
+def read_all(
+    model: Model[List[Doc], Ragged], docs: Mapping[Key, Doc]
+) -> Iterator[Dict[Key, Floats3d]]:
+    """Let the transformer read documents, those of about the same length together.
+
+    docs (Mapping[Key, Doc]): Documents by any key; those without tokens are left out.
+    YIELDS (Dict[Key, Floats3d]): (tokens, layers, width) of some of them.
+    """
+    batch: Dict[Key, Doc] = {}
+    ordered = sorted((item for item in docs.items() if len(item[1])), key=lambda kv: len(kv[1]))
+    for key, doc in ordered:
+        if batch and (len(batch) + 1) * len(doc) > BATCH_TOKENS:
+            yield read_batch(model, batch)
+            batch = {}
+        batch[key] = doc
+    if batch:
+        yield read_batch(model, batch)
+
+
+def read_batch(model: Model[List[Doc], Ragged], docs: Mapping[Key, Doc]) -> Dict[Key, Floats3d]:
+    """RETURNS (Dict[Key, Floats3d]): (tokens, layers, width) of each document."""
+    tokens, _ = pool(model, model.layers[0].predict(list(docs.values())))
+    ends = numpy.cumsum([len(doc) for doc in docs.values()])[:-1]
+    return dict(zip(docs, model.ops.xp.split(tokens, ends.tolist()), strict=True))
+
+
 def pool(
-    model: Model[List[Doc], Ragged], batch: FullTransformerBatch
+    model: Model[List[Doc], Ragged], batch: "FullTransformerBatch"
 ) -> Tuple[Floats3d, Callable[[Floats3d], Tuple[Any, ...]]]:
     """Average the hidden states of each token's wordpieces, which may be those of several
     overlapping windows.
@@ -108,9 +162,10 @@ def pool(
         )
     width = states[0].shape[-1]
     stacked = xp.stack([torch2xp(state).reshape(-1, width) for state in states], axis=1)
-    pieces = xp.asarray(batch.align.dataXd.ravel().astype("int64"))
+    # Of 32 bits, as Thinc's fast `scatter_add` takes them.
+    pieces = xp.asarray(batch.align.dataXd.ravel().astype("int32"))
     counts = numpy.asarray(model.ops.to_numpy(batch.align.lengths), dtype="int64")
-    owners = xp.asarray(numpy.repeat(numpy.arange(len(counts)), counts))
+    owners = xp.asarray(numpy.repeat(numpy.arange(len(counts), dtype="int32"), counts))
     weights = xp.asarray((1 / numpy.maximum(counts, 1)).astype("float32"))[owners][:, None]
     n_layers, shape = stacked.shape[1], states[0].shape
     tokens = model.ops.alloc2f(len(counts), n_layers * width)
@@ -131,30 +186,14 @@ def pool(
 
 
 def hidden_states(
-    model: Model, inputs_outputs: Tuple[Any, ModelOutput], is_train: bool
-) -> Tuple[ModelOutput, Callable[[ModelOutput], ArgsKwargs]]:
-    """Convert a transformer's outputs; gradients go into the hidden states of all layers."""
+    model: Model, inputs_outputs: Tuple[Any, Any], is_train: bool
+) -> Tuple[Any, Callable[[Any], ArgsKwargs]]:
+    """Convert a transformer's outputs (ModelOutput); gradients go into the hidden states of all
+    layers."""
     _, outputs = inputs_outputs
 
-    def backprop(d_outputs: ModelOutput) -> ArgsKwargs:
+    def backprop(d_outputs: Any) -> ArgsKwargs:
         gradients = {"grad_tensors": d_outputs["hidden_states"]}
         return ArgsKwargs(args=(outputs["hidden_states"],), kwargs=gradients)
 
     return outputs, backprop
-
-
-def batches_by_length(docs: Mapping[bytes, Doc], n_tokens: int) -> Iterator[Dict[bytes, Doc]]:
-    """Put documents of about the same length together.
-
-    docs (Mapping[bytes, Doc]): Documents by key.
-    n_tokens (int): Tokens of a batch at most, with the padding.
-    YIELDS (Dict[bytes, Doc]): Batches.
-    """
-    batch: Dict[bytes, Doc] = {}
-    for key, doc in sorted(docs.items(), key=lambda item: len(item[1])):
-        if batch and (len(batch) + 1) * len(doc) > n_tokens:
-            yield batch
-            batch = {}
-        batch[key] = doc
-    if batch:
-        yield batch

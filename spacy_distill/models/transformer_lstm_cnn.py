@@ -38,8 +38,7 @@ def TransformerLSTMCNN(
     depth (int): BiLSTM layers.
     char_width, char_filters, feature_width, feature_rows: As in `LSTMCNN`.
     crf (bool): Trained transition scores; a softmax per token if False.
-    variational (bool): Whether dropout takes the same columns of all tokens of a document, which
-        is better here (docs/results.md), other than in the student.
+    variational (bool): Whether dropout takes the same columns of all tokens of a document.
     nL (Optional[int]): Entity labels, set by the component.
     RETURNS (Model[List[Doc], LinearChain]): Documents in, their chains out.
     """

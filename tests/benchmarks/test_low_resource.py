@@ -1,7 +1,11 @@
 """The parts of the low-resource benchmark that decide what a table says."""
 
 import json
+import shutil
+from pathlib import Path
 
+import low_resource
+import numpy
 import pytest
 import spacy
 import typer
@@ -13,8 +17,10 @@ from low_resource_store import Store
 from low_resource_systems import SYSTEMS, Pretrained, steps
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
-from student_kinds import KINDS, write_config
-from thinc.api import Adam, Config, fix_random_seed
+from student_kinds import KINDS, kind_config
+from thinc.api import Adam, fix_random_seed
+
+from spacy_distill.vectors.table import vectors_pipeline
 
 GOLD = [[(0, 2, "PER"), (3, 4, "LOC")], [(0, 1, "LOC")], []]
 
@@ -114,8 +120,7 @@ def test_commands_name_only_what_there_is(cell, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_students_of_other_kinds_learn_and_load(kind, tmp_path):
-    write_config(kind, tmp_path / "student.cfg", has_vectors=False)
-    config = Config().from_disk(tmp_path / "student.cfg", interpolate=False)
+    config = kind_config(kind, has_vectors=False)
     fix_random_seed(0)
     nlp = spacy.blank("en")
     nlp.add_pipe("ner_student", config={"model": config["components"]["ner_student"]["model"]})
@@ -166,3 +171,74 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     page.write_text("Nothing", encoding="utf8")
     with pytest.raises((SystemExit, typer.Exit)):
         write_report(page, tmp_path / "store")
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch, docs):
+    """A benchmark whose commands write rules in place of what they would train."""
+    commands = []
+
+    def execute(arguments, log):
+        arguments = [str(argument) for argument in arguments]
+        commands.append(arguments)
+        if "convert_conll.py" in arguments[0]:
+            corpus = Path(arguments[2])
+            corpus.mkdir(parents=True, exist_ok=True)
+            for part in ("train", "dev", "test", "unlabeled"):
+                DocBin(docs=docs).to_disk(corpus / f"{part}.spacy")
+            return
+        nlp = spacy.blank("en")
+        nlp.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Oslo"}])
+        output = Path(arguments[arguments.index("--output") + 1])
+        output.mkdir(parents=True)
+        for name in ("model-best", "model-last"):
+            nlp.to_disk(output / name)
+
+    monkeypatch.setattr(low_resource, "execute", execute)
+    vectors = vectors_pipeline(["oslo"], numpy.ones((1, 2), dtype="float32"), "en")
+    vectors.to_disk(tmp_path / "vectors")
+
+    def make(store="store", **options):
+        pretrained = Pretrained(tmp_path / "vectors", tmp_path / "bert")
+        return low_resource.Bench(Store(tmp_path / store), pretrained, options)
+
+    make.commands = commands
+    return make
+
+
+def test_a_run_is_made_once_after_what_it_needs(bench, cell):
+    run = bench().run(cell, "student")
+    assert run["scores"]["test"]["r"] == pytest.approx(200 / 3)
+    assert run["agreement"] == {"dev": 100, "test": 100}
+    assert run["sizes"]["dev"] == (3, 9)
+    # The corpus, four members and the student; the teacher is the members' average.
+    assert len(bench.commands) == 6
+    again = bench().run(cell, "student")
+    assert again == json.loads(json.dumps(run)) and len(bench.commands) == 6
+    assert not (cell.folder / "student" / "model-last").exists()
+
+
+def test_models_that_are_gone_are_trained_again_for_what_needs_them(bench, cell):
+    bench().run(cell, "teacher")
+    shutil.rmtree(cell.folder)
+    bench.commands.clear()
+    bench().run(cell, "spacy-silver")
+    assert len(bench.commands) == 6
+    assert (cell.folder / "spacy-ner.cfg").exists()
+
+
+def test_models_of_other_settings_are_not_taken(bench, cell):
+    bench().run(cell, "gold-only")
+    bench.commands.clear()
+    bench("other", **{"gold-only": ["--training.dropout", "0.3"]}).run(cell, "gold-only")
+    assert len(bench.commands) == 1 and "0.3" in bench.commands[0]
+    with pytest.raises(SystemExit):
+        bench(**{"gold-only": ["--training.dropout", "0.2"]}).run(cell, "student")
+
+
+def test_a_run_of_changed_teachers_is_refused(bench, cell):
+    one = bench(**{"joined-0": ["--training.dropout", "0.3"]})
+    one.run(cell, "student")
+    (one.store.path(cell, "joined-0")).unlink()
+    with pytest.raises(SystemExit):
+        bench().run(cell, "student")

@@ -139,3 +139,5 @@ def test_labels_without_prefixes(write):
     spans = [(ent.start, ent.end, ent.label_) for ent in first.ents]
     assert spans == [(0, 2, "ORG"), (2, 3, "PER"), (4, 5, "LOC")]
     assert second.has_annotation("ENT_IOB") and not second.ents
+    with pytest.raises(ValueError, match="found the tag 'B-PER', expected labels without"):
+        list(read_conll(write("Oslo\tB-PER\n"), VOCAB, plain_labels=True))

@@ -1,7 +1,6 @@
 """Hidden states of all layers, pooled by tokens, against what the transformer itself says."""
 
-import copy
-import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 import pytest
@@ -10,12 +9,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from thinc.types import Ragged
 
-from spacy_distill.models.feature_cache import document_key
+from spacy_distill.models.feature_cache import FEATURES, FOLDER, document_key, model_key
 from tests.models.gradients import check_slope
 from tests.tiny_bert import save_tiny_bert
 
 WORDS = ["Anna", "Berg", "sails", "to", "Oslo", "with", "a", "company", "from", "Kiel", "."]
-FEATURES = "SPACY_DISTILL_FEATURES"
 
 
 @pytest.fixture
@@ -27,7 +25,8 @@ def layers(tmp_path, monkeypatch):
 
     from spacy_distill.models.transformer_layers import TransformerLayers
 
-    monkeypatch.delenv(FEATURES, raising=False)
+    monkeypatch.delenv(FOLDER, raising=False)
+    FEATURES.clear()
 
     def make(frozen=True, window=16, **transformer_config):
         settings = transformer_config or {"output_hidden_states": True}
@@ -121,43 +120,87 @@ def test_a_frozen_transformer_reads_a_document_once_and_gets_no_gradient(layers,
 def test_features_stay_on_disk_for_other_models_of_the_same_weights(
     layers, vocab, tmp_path, monkeypatch
 ):
-    monkeypatch.setenv(FEATURES, str(tmp_path / "features"))
+    monkeypatch.setenv(FOLDER, str(tmp_path / "features"))
     docs = make_docs(vocab)
     expected = layers().predict(docs)
+    FEATURES.clear()
     (file,) = (tmp_path / "features").glob("*.sqlite")
     again = layers()
     again.layers[0]._func = None
     assert_array_equal(again.predict(docs).dataXd, expected.dataXd)
-    # Not for other windows, and not for other weights.
-    layers(window=4).predict(docs)
-    assert len(list(file.parent.glob("*.sqlite"))) == 2
+    # Not for other weights.
     other = layers()
     next(other.layers[0].transformer.parameters()).data[0] += 1
     other.predict(docs)
-    assert len(list(file.parent.glob("*.sqlite"))) == 3
+    assert len(list(file.parent.glob("*.sqlite"))) == 2
 
 
-def test_copies_and_loaded_models_do_not_take_over_what_was_kept(layers, vocab):
+def test_other_weights_loaded_into_a_model_give_other_features(layers, vocab):
+    docs = make_docs(vocab)
+    model, other = layers(), layers()
+    before = model.predict(docs).dataXd
+    next(other.layers[0].transformer.parameters()).data[:, 0] += 3
+    model.from_bytes(other.to_bytes())
+    assert numpy.abs(model.predict(docs).dataXd - before).max() > 0.1
+    assert_allclose(model.predict(docs).dataXd, other.predict(docs).dataXd, atol=1e-3)
+
+
+def test_teachers_over_one_transformer_share_what_it_says(layers, vocab):
+    docs = make_docs(vocab)
+    expected = layers().predict(docs)
+    other = layers()
+    other.layers[0]._func = None
+    assert_array_equal(other.predict(docs).dataXd, expected.dataXd)
+    assert len(FEATURES) == 3  # two of the documents have no tokens
+
+
+def test_when_memory_is_full_what_is_there_stays(layers, vocab, monkeypatch):
+    monkeypatch.setattr(FEATURES, "max_bytes", 5 * 3 * 16 * 2)
     model = layers()
-    model.predict(make_docs(vocab))
-    kept = model.attrs["cache"]
-    assert len(kept) == 3  # two have no tokens
-    for other in (copy.deepcopy(kept), pickle.loads(pickle.dumps(kept))):
-        assert len(other) == 0 and other.max_bytes == kept.max_bytes
-
-
-def test_oldest_features_leave_memory(layers, vocab):
-    model = layers()
-    cache = model.attrs["cache"]
-    cache.max_bytes = 5 * 3 * 16 * 2
     docs = [doc for doc in make_docs(vocab) if len(doc)]
+    name, keys = model_key(model.layers[0]), [document_key(model.layers[0], doc) for doc in docs]
     for doc in docs[::-1]:
         model.predict([doc])
-    assert list(cache.get_all([document_key(doc) for doc in docs])) == []
-    for doc in docs[1:]:
-        model.predict([doc])
-    model.predict([Doc(vocab, words=["Oslo"])])
-    assert list(cache.get_all([document_key(doc) for doc in docs])) == [document_key(docs[2])]
+    # Two and three tokens; eleven find no room.
+    assert list(FEATURES.get_all(name, keys)) == keys[1:]
+    FEATURES.set_all(name, {keys[1]: numpy.zeros((3, 3, 16), dtype="float16")})
+    assert FEATURES.get_all(name, keys)[keys[1]].any()
+
+
+def test_threads_share_a_cache_on_disk(layers, vocab, tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER, str(tmp_path / "features"))
+    model = layers()
+    docs = [Doc(vocab, words=["Oslo"] * n) for n in range(1, 20)]
+    name, keys = model_key(model.layers[0]), [document_key(model.layers[0], doc) for doc in docs]
+    arrays = {key: numpy.full((1, 3, 16), n, dtype="float16") for n, key in enumerate(keys)}
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda key: FEATURES.set_all(name, {key: arrays[key]}), keys))
+        FEATURES.clear()
+        found = list(pool.map(lambda key: FEATURES.get_all(name, [key])[key][0, 0, 0], keys))
+    assert found == list(range(19))
+
+
+def test_a_transformers_config_and_a_documents_windows_are_told_apart(layers, vocab):
+    model = layers()
+    transformer = model.layers[0]
+    key = model_key(transformer)
+    doc = Doc(vocab, words=WORDS)
+    windows = document_key(transformer, doc)
+    transformer.attrs["get_spans"] = lambda docs: [[doc[:5], doc[5:]] for doc in docs]
+    assert document_key(transformer, doc) != windows
+    other = layers().layers[0]
+    assert model_key(other) == key
+    changed = layers().layers[0]
+    changed.transformer.config.num_attention_heads = 4
+    assert model_key(changed) != key
+
+
+def test_hidden_states_too_large_for_half_precision_are_refused(layers, vocab):
+    model = layers()
+    norm = model.layers[0].transformer.encoder.layer[1].output.LayerNorm
+    norm.bias.data[:] = 1e5
+    with pytest.raises(ValueError, match="frozen = false"):
+        model.predict(make_docs(vocab))
 
 
 def test_a_transformer_without_hidden_states_is_refused(layers, vocab):

@@ -53,6 +53,9 @@ def test_a_pipeline_without_vectors_is_refused_in_one_line(tmp_path):
     spacy.blank("en").to_disk(tmp_path / "blank")
     result = run(first, tmp_path / "blank", tmp_path / "joined")
     assert result.exit_code == 1 and "without a table of words" in " ".join(result.output.split())
+    other = save(tmp_path / "other", ["vik", "fjell"], SECOND)
+    result = run(first, other, tmp_path / "joined")
+    assert result.exit_code == 1 and "no word that both" in " ".join(result.output.split())
     assert run(first, tmp_path / "nothing", tmp_path / "joined").exit_code == 1
     assert not (tmp_path / "joined").exists()
     with pytest.raises(ValueError, match="without a table"):
