@@ -107,7 +107,8 @@ def read_once(model: Model[List[Doc], Ragged], docs: List[Doc]) -> Floats3d:
     found = FEATURES.get_all(name, keys)
     unread = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in found}
     for batch in read_all(model, unread):
-        new = {key: model.ops.to_numpy(array).astype("float16") for key, array in batch.items()}
+        with numpy.errstate(over="ignore"):
+            new = {key: model.ops.to_numpy(array).astype("float16") for key, array in batch.items()}
         if not all(numpy.isfinite(array).all() for array in new.values()):
             raise ValueError(
                 "The transformer's hidden states are no numbers in half precision, in which those "
