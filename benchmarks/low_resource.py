@@ -8,7 +8,6 @@ one thread, and kept as JSON; a second call goes on where the first one stopped.
 `low_resource_report.py` makes the tables and pictures.
 """
 
-import hashlib
 import json
 import os
 import resource
@@ -30,10 +29,9 @@ from low_resource_scores import (
     score,
     write_silver,
 )
-from low_resource_store import Store, config_digest, joules, provenance, read_json, write_json
+from low_resource_store import Store, digest, joules, provenance, read_json, write_json
 from low_resource_systems import SYSTEMS, Pretrained, System
 from spacy.util import load_meta
-from student_kinds import kind_config
 from wasabi import msg
 
 PARTS = ("dev", "test")
@@ -101,15 +99,14 @@ class Bench:
             command = system.command(cell, self.pretrained) + self.options.get(name, [])
         places = {
             cell.folder: "CELL",
+            cell.data: "DATA",
             self.pretrained.vectors: "VECTORS",
             self.pretrained.transformer: "TRANSFORMER",
         }
-        config = "" if not system.config else config_digest(ROOT / system.config)
-        if system.kind is not None:
-            config += " " + digest(kind_config(system.kind, bool(vectors)).to_str())
         return {
+            "corpus": [shortened(word, places) for word in cell.conversion()],
             "command": [shortened(str(word), places) for word in command],
-            "config": config,
+            "config": digest(system.settings(self.pretrained)),
             "vectors": {key: vectors.get(key, 0) for key in ("width", "vectors", "keys")},
             "transformer": self.pretrained.transformer.name,
             "needs": {other: digest(self.settings(cell, other)) for other in system.needs},
@@ -124,11 +121,11 @@ class Bench:
     def prepare(self, cell: Cell) -> None:
         """Make a cell's corpus, unless it is there."""
         record = cell.folder / "corpus.json"
-        command = [shortened(word, {cell.folder: "CELL"}) for word in cell.conversion()]
+        command = cell.conversion()
         if record.exists() and read_json(record) == command:
             return
         cell.folder.mkdir(parents=True, exist_ok=True)
-        execute(cell.conversion(), cell.folder / "convert.log")
+        execute(command, cell.folder / "convert.log")
         write_json(record, command)
 
     def train(self, cell: Cell, name: str) -> Dict[str, Any]:
@@ -158,6 +155,8 @@ class Bench:
             # Not the best one by the development set.
             shutil.rmtree(output / "model-last")
         write_json(record, {"settings": settings, "cost": cost})
+        # What models before this one found.
+        (cell.folder / f"{name}.entities.json").unlink(missing_ok=True)
         return cost
 
     def agreement(
@@ -190,11 +189,6 @@ def shortened(word: str, places: Dict[Optional[Path], str]) -> str:
             for part in parts
         ]
     return ",".join(parts)
-
-
-def digest(content: Any) -> str:
-    """RETURNS (str): What tells a content of plain values from others."""
-    return hashlib.blake2b(json.dumps(content).encode(), digest_size=8).hexdigest()
 
 
 def execute(arguments: Sequence[Any], log: Path) -> None:

@@ -9,7 +9,6 @@ from typing import Any, Dict, Iterator, Optional
 
 import spacy
 from low_resource_data import ROOT, Cell
-from thinc.api import Config
 from wasabi import msg
 
 import spacy_distill
@@ -59,10 +58,9 @@ class Store:
             yield read_json(path)
 
 
-def config_digest(path: Path) -> str:
-    """RETURNS (str): What tells a config's settings, but not its comments, from others."""
-    text = Config().from_disk(path, interpolate=False).to_str(interpolate=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+def digest(content: Any) -> str:
+    """RETURNS (str): What tells a content of plain values, or a config's settings, from others."""
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=8).hexdigest()
 
 
 def provenance() -> Dict[str, str]:

@@ -1,13 +1,14 @@
 """What `low_resource.py` trains, each by the commands that a user types."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from low_resource_data import Cell, Dataset
+from low_resource_data import ROOT, Cell, Dataset
 from spacy.cli.init_config import init_config
 from student_kinds import KINDS, kind_config
+from thinc.api import Config
 
 # The sentences that the configs' steps go with. More labels get more steps, by the square root.
 USUAL_LABELED = 150
@@ -50,6 +51,16 @@ class System:
     config: str = ""
     kind: Optional[str] = None
 
+    def settings(self, pretrained: Pretrained) -> str:
+        """RETURNS (str): The settings of its config, without comments; spaCy's own are spaCy's."""
+        if self.kind is not None:
+            config = kind_config(self.kind, pretrained.vectors is not None)
+        elif self.config:
+            config = Config().from_disk(ROOT / self.config, interpolate=False)
+        else:
+            return ""
+        return config.to_str(interpolate=False)
+
     def prepare(self, cell: Cell, pretrained: Pretrained) -> None:
         """Write the config, where the project has none."""
         if self.kind is not None:
@@ -85,7 +96,8 @@ def transformer(cell: Cell, pretrained: Pretrained) -> List[Any]:
     """The transformer alone, fine-tuned."""
     more = ["--paths.transformer", pretrained.transformer]
     more += ["--training.max_steps", steps(cell, 150)]
-    return train(cell, pretrained, TRANSFORMER, cell.seed, *more)
+    without_vectors = replace(pretrained, vectors=None)
+    return train(cell, without_vectors, TRANSFORMER, cell.seed, *more)
 
 
 def joined(number: int) -> Command:

@@ -20,6 +20,8 @@ FOLDER = "SPACY_DISTILL_FEATURES"
 MAX_BYTES = 2**31
 # Seconds to wait for another process that writes.
 LOCK_TIMEOUT = 120
+# Settings of a tokenizer that say where it comes from, not what it does.
+PLACES = ("name_or_path", "vocab_file", "tokenizer_file", "special_tokens_map_file")
 
 
 class FeatureCache:
@@ -147,7 +149,3 @@ def model_key(transformer: Model) -> str:
         digest.update(repr([*parts, tokenizer.model_max_length]).encode())
         _WEIGHTS[module] = digest.hexdigest()
     return _WEIGHTS[module]
-
-
-# Settings of a tokenizer that say where it comes from, not what it does.
-PLACES = ("name_or_path", "vocab_file", "tokenizer_file", "special_tokens_map_file")
