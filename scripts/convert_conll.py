@@ -36,6 +36,7 @@ def convert(
     dev_sentences: Optional[int] = None,
     extra_unlabeled: Optional[Path] = None,
     plain_labels: bool = False,
+    missing_tag: Optional[str] = None,
 ) -> List[Split]:
     """Read the files and split the sentences of the training file, in random order, into labeled
     and unlabeled ones.
@@ -55,11 +56,18 @@ def convert(
     extra_unlabeled (Optional[Path]): A column file of more unlabeled sentences, which follow
         those of the training file. Its tags are read only to keep the entities.
     plain_labels (bool): Whether the tags are labels without B-, I- and so on.
+    missing_tag (Optional[str]): The tag of a line that has a token alone; None to refuse the file.
     RETURNS (List[Split]): The splits train, dev, unlabeled and test, one document a sentence.
     RAISES (FileNotFoundError): A file does not exist.
     RAISES (ValueError): A file is not understood, or the training file has too few sentences.
     """
-    read = partial(read_conll, vocab=vocab, tag_column=tag_column, plain_labels=plain_labels)
+    read = partial(
+        read_conll,
+        vocab=vocab,
+        tag_column=tag_column,
+        plain_labels=plain_labels,
+        missing_tag=missing_tag,
+    )
     sentences = list(read(train))
     n_sentences = len(sentences)
     Random(seed).shuffle(sentences)
@@ -137,6 +145,9 @@ def main(
             help="Tags are labels (O or 0 is none); neighbours with the same one are one entity",
         ),
     ] = False,
+    missing_tag: Annotated[
+        Optional[str], typer.Option(help="Tag of a line without one  [default: refuse the file]")
+    ] = None,
 ) -> None:
     """Write train.spacy, dev.spacy, unlabeled.spacy and test.spacy."""
     try:
@@ -153,6 +164,7 @@ def main(
             dev_sentences=dev_sentences,
             extra_unlabeled=extra_unlabeled,
             plain_labels=plain_labels,
+            missing_tag=missing_tag,
         )
     except (FileNotFoundError, ValueError) as error:
         msg.fail(str(error), exits=1)

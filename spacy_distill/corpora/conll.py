@@ -3,7 +3,7 @@ after each sentence."""
 
 import re
 from pathlib import Path
-from typing import Iterator, List, Union
+from typing import Iterator, List, Optional, Union
 
 from spacy.tokens import Doc
 from spacy.training.iob_utils import biluo_tags_to_spans, iob_to_biluo
@@ -24,6 +24,7 @@ def read_conll(
     tag_column: int = -1,
     keep_entities: bool = True,
     plain_labels: bool = False,
+    missing_tag: Optional[str] = None,
 ) -> Iterator[Doc]:
     """Read a column file. Columns are separated by tabs, or in a line without tabs by blanks.
 
@@ -39,6 +40,7 @@ def read_conll(
         not the same as "outside an entity", and the tags are not looked at.
     plain_labels (bool): Whether the tags are labels, with nothing before them: neighbours that
         have the same one are one entity. O or 0 is outside of entities.
+    missing_tag (Optional[str]): The tag of a line that has a token alone; None to refuse the file.
     YIELDS (Doc): One document a sentence.
     RAISES (FileNotFoundError): The file does not exist.
     RAISES (ValueError): The file is not UTF-8, has no sentence or has a line that is not
@@ -47,6 +49,7 @@ def read_conll(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected a column file, check the path")
+    usual = [] if missing_tag is None else [missing_tag]
     found = False
     words: List[str] = []
     tags: List[str] = []
@@ -58,6 +61,7 @@ def read_conll(
                     place = f"{path}:{number}"
                     words.append(_read_word(columns, place))
                     if keep_entities:
+                        columns = columns if len(columns) > 1 else columns + usual
                         tags.append(_read_tag(columns, tag_column, place, plain_labels))
                 elif words:
                     found = True

@@ -141,3 +141,11 @@ def test_labels_without_prefixes(write):
     assert second.has_annotation("ENT_IOB") and not second.ents
     with pytest.raises(ValueError, match="found the tag 'B-PER', expected labels without"):
         list(read_conll(write("Oslo\tB-PER\n"), VOCAB, plain_labels=True))
+
+
+def test_a_line_without_a_tag(write):
+    path = write("Oslo\tLOC\nbn\nBergen\tLOC\n")
+    with pytest.raises(ValueError, match="found 1 column"):
+        list(read_conll(path, VOCAB, plain_labels=True))
+    (doc,) = read_conll(path, VOCAB, plain_labels=True, missing_tag="O")
+    assert [(ent.start, ent.end) for ent in doc.ents] == [(0, 1), (2, 3)]
