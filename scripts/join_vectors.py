@@ -4,24 +4,25 @@ python scripts/join_vectors.py assets/vectors assets/teacher_vectors assets/join
 """
 
 from pathlib import Path
-from typing import Annotated, Sequence
+from typing import Annotated
 
 import numpy
 import spacy
 import typer
 from spacy.language import Language
-from spacy.vectors import Mode
-from thinc.types import Floats2d
+from spacy.vectors import Mode, Vectors
+from thinc.types import Floats2d, Ints1d
 from wasabi import msg
 
-from spacy_distill.vectors.table import replace_pipeline, vectors_pipeline
+from spacy_distill.vectors.table import replace_pipeline
 
 
 def join(first: Language, second: Language) -> Language:
     """Join the tables of two pipelines.
 
     first (Language): A pipeline with word vectors, whose words the new table has.
-    second (Language): Another one; words that it does not have get zeros in its place.
+    second (Language): Another one. A word that it does not have gets the vector there of the first
+        word whose vector it shares in the first table; zeros if there is none.
     RETURNS (Language): A blank pipeline of the first one's language. Each table is scaled to the
         same root mean square.
     RAISES (ValueError): A table is none of words, or they have no word in common.
@@ -32,23 +33,39 @@ def join(first: Language, second: Language) -> Language:
                 f"Found a pipeline ({nlp.meta['lang']}_{nlp.meta['name']}) without a table of "
                 "words, expected one such as scripts/make_vectors.py makes"
             )
-    keys = list(first.vocab.vectors.key2row)
-    parts = [vectors_of(nlp, keys) for nlp in (first, second)]
-    words = [first.vocab.strings[key] for key in keys]
-    return vectors_pipeline(words, numpy.concatenate(parts, axis=1), first.meta["lang"])
+    keys = numpy.asarray(list(first.vocab.vectors.key2row), dtype="uint64")
+    rows = first.vocab.vectors.find(keys=keys)
+    theirs = second.vocab.vectors.find(keys=keys)
+    _, first_of_rows, row_numbers = numpy.unique(rows, return_index=True, return_inverse=True)
+    theirs = numpy.where(theirs >= 0, theirs, theirs[first_of_rows[row_numbers]])
+    # A row for each pair of vectors, in the order of the words.
+    _, words_of_pairs, pairs = numpy.unique(
+        numpy.stack((rows, theirs)), axis=1, return_index=True, return_inverse=True
+    )
+    order = numpy.argsort(words_of_pairs)
+    new_rows = numpy.empty_like(order)
+    new_rows[order] = numpy.arange(len(order))
+    chosen = words_of_pairs[order]
+    parts = [vectors_of(first, rows[chosen]), vectors_of(second, theirs[chosen])]
+    nlp = spacy.blank(first.meta["lang"])
+    nlp.vocab.vectors = Vectors(
+        strings=nlp.vocab.strings,
+        data=numpy.concatenate(parts, axis=1),
+        name=f"{nlp.lang}_joined.vectors",
+    )
+    for key, row in zip(keys.tolist(), new_rows[pairs.ravel()].tolist(), strict=True):
+        nlp.vocab.vectors.add(nlp.vocab.strings.add(first.vocab.strings[key]), row=row)
+    return nlp
 
 
-def vectors_of(nlp: Language, keys: Sequence[int]) -> Floats2d:
-    """RETURNS (Floats2d): (keys, dimensions), zeros for words that there are not; of those that
-    there are, the root mean square is 1/2, about GloVe's."""
-    vectors = nlp.vocab.vectors
-    rows = vectors.find(keys=keys)
+def vectors_of(nlp: Language, rows: Ints1d) -> Floats2d:
+    """RETURNS (Floats2d): (rows, dimensions), zeros for rows below 0; of the others, the root mean
+    square is 1/2, about GloVe's."""
     found = rows >= 0
-    if not vectors.data[rows[found]].any():
+    data = numpy.where(found[:, None], nlp.vocab.vectors.data[rows], numpy.float32(0.0))
+    if not data.any():
         raise ValueError("Found no word that both tables know, expected tables of one language")
-    joined = numpy.zeros((len(keys), vectors.shape[1]), dtype="float32")
-    joined[found] = vectors.data[rows[found]]
-    return joined * (0.5 / numpy.sqrt((joined[found] ** 2).mean()))
+    return data * (0.5 / numpy.sqrt((data[found] ** 2).mean()))
 
 
 def main(
@@ -62,8 +79,9 @@ def main(
         replace_pipeline(nlp, output)
     except (OSError, ValueError) as error:
         msg.fail(str(error), exits=1)
-    n_words, width = nlp.vocab.vectors.shape
-    msg.good(f"Wrote {n_words:,} vectors of {width} dimensions to {output}")
+    count, width = nlp.vocab.vectors.shape
+    keys = nlp.vocab.vectors.n_keys
+    msg.good(f"Wrote {count:,} vectors of {width} dimensions for {keys:,} words to {output}")
 
 
 if __name__ == "__main__":

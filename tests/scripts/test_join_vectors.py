@@ -48,6 +48,18 @@ def test_words_that_share_a_row_may_get_vectors_of_their_own(tmp_path):
     assert (joined.get_vector("anna")[2:] != joined.get_vector("oslo")[2:]).any()
 
 
+def test_words_that_share_a_row_share_what_only_the_first_of_them_has(tmp_path):
+    nlp = vectors_pipeline(["oslo", "berg"], FIRST[:2], "en")
+    for word, row in (("anna", 0), ("vik", 1)):
+        nlp.vocab.strings.add(word)
+        nlp.vocab.vectors.add(word, row=row)
+    second = vectors_pipeline(["oslo", "vik"], SECOND, "en")
+    joined = join_vectors.join(nlp, second).vocab
+    assert joined.vectors.shape == (3, 5) and joined.vectors.n_keys == 4
+    assert_allclose(joined.get_vector("anna"), joined.get_vector("oslo"))
+    assert not joined.get_vector("berg")[2:].any() and joined.get_vector("vik")[2:].any()
+
+
 def test_a_pipeline_without_vectors_is_refused_in_one_line(tmp_path):
     first = save(tmp_path / "first", ["oslo", "berg", "anna"], FIRST)
     spacy.blank("en").to_disk(tmp_path / "blank")

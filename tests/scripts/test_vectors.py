@@ -38,6 +38,14 @@ def test_the_first_rows_are_taken(glove, tmp_path):
     assert [list(token.vector) for token in doc] == [[7, 8, 9], [0, 0, 0]]
 
 
+def test_words_with_vectors_of_their_own_are_listed(glove, tmp_path):
+    words = tmp_path / "words.txt"
+    result = run(glove, tmp_path / "vectors", "--rows", 2, "--prune", "--word-list", words)
+    assert result.exit_code == 0, result.output
+    assert words.read_text(encoding="utf8").split() == WORDS[:2]
+    assert load_model(tmp_path / "vectors").vocab.vectors.n_keys == len(WORDS)
+
+
 def test_initialize_uses_the_vectors(glove, tmp_path):
     run(glove, tmp_path / "vectors", "--rows", 3)
     nlp = spacy.blank("en")
