@@ -115,10 +115,9 @@ def gold_only(kind: Optional[str] = None) -> Command:
     """The student, or one of another kind, trained on the labels alone."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
-        n_steps = steps(cell, 1000)
-        more = ["--training.max_steps", n_steps, "--training.patience", n_steps // 2]
         config, code = student_config(cell, kind)
-        return train(cell, pretrained, config, cell.seed, *more, *code)
+        more = ["--training.max_steps", steps(cell, 1000), *code]
+        return train(cell, pretrained, config, cell.seed, *more)
 
     return command
 
@@ -139,7 +138,7 @@ def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
         config, code = student_config(cell, kind)
         command = ["-m", "spacy", "distill", teachers, config, "--overwrite", *code]
         command += [*shared(cell, pretrained), "--system.seed", cell.seed]
-        command += ["--distillation.max_steps", DISTILLATION_STEPS, "--training.patience", 0]
+        command += ["--distillation.max_steps", DISTILLATION_STEPS]
         return [*command, *unlabeled(cell)]
 
     return command
