@@ -72,7 +72,8 @@ class Bench:
             docs = read_docs(cell.corpus / f"{part}.spacy")
             found[part] = find_entities(self.models(cell, name), docs)
             scores[part] = score(docs, found[part])
-        write_json(cell.folder / f"{name}.entities.json", found)
+        if name == "teacher":  # whom others are compared with
+            write_json(cell.folder / f"{name}.entities.json", found)
         run = {
             "dataset": cell.dataset.value,
             "labeled": cell.labeled,

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Callable, Dict, List, Sequence
 
 import typer
 from low_resource_data import ROOT
-from low_resource_store import Store
+from low_resource_gains import cost_row, gains_rows
+from low_resource_store import RATES, Store, read_json
 from low_resource_systems import SYSTEMS
 from wasabi import msg
 
@@ -108,6 +109,21 @@ def types_table(sizes: Dict[int, Runs]) -> str:
     return table(["labeled", "system", "type", "F1", "precision", "recall"], rows, 3)
 
 
+def gains_table(sizes: Dict[int, Runs]) -> str:
+    """RETURNS (str): By how much students are better than others with the same labels."""
+    rows = [[f"{size:,}", *row] for size, systems in sizes.items() for row in gains_rows(systems)]
+    return table(["labeled", "student", "and", "gain, F1", "95 % interval", "seeds"], rows, 3)
+
+
+def costs_table(sizes: Dict[int, Runs], rates: Dict[str, float]) -> str:
+    """RETURNS (str): What a student costs at each size, and when that is paid back."""
+    found = {size: cost_row(systems, rates) for size, systems in sizes.items()}
+    rows = [[f"{size:,}", *row] for size, row in found.items() if row]
+    header = ["labeled", "teachers, CPU s", "their reading", "distilling"]
+    header += ["paid back by 1,000 words: for one teacher", "for all"]
+    return table(header, rows, 1)
+
+
 def draw(dataset: str, sizes: Dict[int, Runs], path: Path) -> None:
     """Draw test F1 against the number of labels."""
     import matplotlib
@@ -156,6 +172,10 @@ def main(
             picture = f"results-{dataset}.png"
             draw(dataset, sizes, page.parent / picture)
             parts.append(f"![Learning curves of {dataset}]({picture})")
+        parts += [f"### {dataset}: gains", gains_table(sizes)]
+        if (store / RATES).exists():
+            rates = read_json(store / RATES)["words_per_second"]
+            parts += [f"### {dataset}: costs", costs_table(sizes, rates)]
         parts += [f"### {dataset}: by type", types_table(sizes)]
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]

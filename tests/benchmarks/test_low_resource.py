@@ -10,11 +10,12 @@ import pytest
 import spacy
 import typer
 from low_resource_data import Cell, Dataset
+from low_resource_gains import cost_row, gains_rows, interval
 from low_resource_report import BEGIN, END, group
 from low_resource_report import main as write_report
 from low_resource_scores import agreement, find_entities, score, with_entities, write_silver
 from low_resource_store import Store
-from low_resource_systems import SYSTEMS, Pretrained, steps
+from low_resource_systems import MEMBERS, SYSTEMS, Pretrained, steps
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from student_kinds import KINDS, kind_config
@@ -145,7 +146,33 @@ def a_run(system, labeled, seed, f):
         "scores": {"test": {**overall, "per_type": per_type}, "dev": overall},
         "agreement": {"test": 90.0} if system != "teacher" else {},
         "cost": {"seconds": 2.0, "processor_seconds": 3.0, "joules": None},
+        "sizes": {"unlabeled": [20, 500]},
     }
+
+
+def test_gains_are_of_the_same_seeds():
+    systems = {
+        "student": [a_run("student", 150, seed, f) for seed, f in enumerate((80.0, 82.0, 81.0))],
+        "gold-only": [a_run("gold-only", 150, seed, f) for seed, f in ((0, 78.0), (1, 76.0))],
+        "spacy-gold": [a_run("spacy-gold", 150, 2, 71.0)],
+    }
+    # A mean of 4, and t = 12.706 for one degree of freedom and a standard error of 2.
+    assert gains_rows(systems) == [
+        ["student", "gold-only", "+4.00", "-21.41 to +29.41", "2"],
+        ["student", "spacy-gold", "+10.00", "", "1"],
+    ]
+    assert interval([1.0]) is None
+
+
+def test_costs_are_paid_back_by_the_time_that_is_saved_at_each_word():
+    systems = {name: [a_run(name, 150, 0, 70.0)] for name in (*MEMBERS, "student")}
+    rates = {"joined-0": 100.0, "teacher": 20.0, "student": 1000.0}
+    # Four teachers of 3 s; 500 words at 20 a second, and 3 s of distilling; 28 s are saved by
+    # 28 / (1 / 100 - 1 / 1000) words, or by 28 / (1 / 20 - 1 / 1000).
+    row = cost_row(systems, rates)
+    assert row == ["12", "25", "3", "3", "1"]
+    del systems["gold-only"]
+    assert cost_row(systems, rates) is None
 
 
 def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
@@ -162,6 +189,7 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     page.write_text(f"Before\n\n{BEGIN}\n{END}\n\nAfter\n", encoding="utf8")
     write_report(page, tmp_path / "store")
     text = page.read_text(encoding="utf8")
+    assert "| 150 | student | teacher | +2.00 |" in text
     assert "| 150 | student | 77.00 ± 1.41 |" in text
     assert "| 1,500 | student | 85.00 |" in text
     assert text.startswith("Before\n") and text.endswith("\nAfter\n")
