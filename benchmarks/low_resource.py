@@ -8,17 +8,21 @@ one thread, and kept as JSON; a second call goes on where the first one stopped.
 `low_resource_report.py` makes the tables and pictures.
 """
 
+import hashlib
 import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
 from typing import Annotated, Any, Dict, List, Optional, Sequence, Tuple
 
+import numpy
+import spacy
 import typer
 from low_resource_data import ROOT, Cell, Dataset, default_data
 from low_resource_scores import (
@@ -31,7 +35,6 @@ from low_resource_scores import (
 )
 from low_resource_store import Store, digest, joules, provenance, read_json, write_json
 from low_resource_systems import SYSTEMS, Pretrained, System
-from spacy.util import load_meta
 from wasabi import msg
 
 PARTS = ("dev", "test")
@@ -93,9 +96,7 @@ class Bench:
         """RETURNS (Dict[str, Any]): What decides on a run's result, in words that are the same on
         every machine."""
         system = system_of(name)
-        vectors, command = {}, []
-        if self.pretrained.vectors is not None:
-            vectors = load_meta(self.pretrained.vectors / "meta.json")["vectors"]
+        command = []
         if system.command is not None:
             command = system.command(cell, self.pretrained) + self.options.get(name, [])
         places = {
@@ -107,8 +108,8 @@ class Bench:
         return {
             "corpus": [shortened(word, places) for word in cell.conversion()],
             "command": [shortened(str(word), places) for word in command],
-            "config": digest(system.settings(self.pretrained)),
-            "vectors": {key: vectors.get(key, 0) for key in ("width", "vectors", "keys")},
+            "config": digest(system.settings()),
+            "vectors": vectors_digest(self.pretrained.vectors),
             "transformer": self.pretrained.transformer.name,
             "needs": {other: digest(self.settings(cell, other)) for other in system.needs},
         }
@@ -147,7 +148,7 @@ class Bench:
             models = self.models(cell, name)
             cost = measured(lambda: write_silver(cell.corpus, models, silver))
         else:
-            system.prepare(cell, self.pretrained)
+            system.prepare(cell)
             output = cell.folder / name
             shutil.rmtree(output, ignore_errors=True)
             command = [*system.command(cell, self.pretrained), "--output", output]
@@ -156,8 +157,8 @@ class Bench:
             # Not the best one by the development set.
             shutil.rmtree(output / "model-last")
         write_json(record, {"settings": settings, "cost": cost})
-        # What models before this one found.
-        (cell.folder / f"{name}.entities.json").unlink(missing_ok=True)
+        if name == "teacher":  # what models before this one found
+            (cell.folder / f"{name}.entities.json").unlink(missing_ok=True)
         return cost
 
     def agreement(
@@ -174,6 +175,18 @@ class Bench:
             write_json(record, {part: find_entities(models, docs[part]) for part in PARTS})
         theirs = read_json(record)
         return {part: agreement(found[part], theirs[part]) for part in PARTS}
+
+
+@cache
+def vectors_digest(pipeline: Optional[Path]) -> str:
+    """RETURNS (str): What tells a table of word vectors from others; empty for none."""
+    if pipeline is None:
+        return ""
+    vectors = spacy.load(pipeline).vocab.vectors
+    content = hashlib.blake2b(vectors.data.tobytes(), digest_size=8)
+    for items in zip(*sorted(vectors.key2row.items()), strict=True):
+        content.update(numpy.asarray(items, dtype="uint64").tobytes())
+    return content.hexdigest()
 
 
 def system_of(name: str) -> System:
@@ -256,7 +269,7 @@ def main(
         ROOT / "benchmarks" / "results"
     ),
     vectors: Annotated[
-        Path, typer.Option(help="Word vectors, made by scripts/make_vectors.py")
+        Path, typer.Option(help="A pipeline with word vectors, such as the project's")
     ] = Path("assets/vectors"),
     no_vectors: Annotated[bool, typer.Option("--no-vectors", help="Without word vectors")] = False,
     transformer: Annotated[Path, typer.Option(help="A Hugging Face encoder")] = Path(

@@ -13,71 +13,59 @@ os.environ.pop("SPACY_DISTILL_FEATURES", None)
 
 from pathlib import Path
 from statistics import median
-from time import perf_counter
-from typing import Annotated, Callable, Dict, List, Sequence
+from time import process_time
+from typing import Annotated, Dict, List
 
-import spacy
 import typer
 from low_resource_data import ROOT
-from low_resource_scores import BATCH_SIZE, read_docs
-from low_resource_store import RATES, provenance, write_json
+from low_resource_scores import load_reader, read_docs
+from low_resource_store import Store, provenance, write_json
 from low_resource_systems import SYSTEMS
-from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
-from spacy_distill.corpora.plain_docs import plain_copy
 from spacy_distill.models.feature_cache import FEATURES
-from spacy_distill.teachers.sources import load_teacher
 
-READ = ("joined-0", "teacher", "student", "spacy-gold")
-
-
-def reader(cell: Path, name: str) -> Callable[[Sequence[Doc]], None]:
-    """RETURNS (Callable[[Sequence[Doc]], None]): What lets a system read documents."""
-    system = SYSTEMS[name]
-    if system.command is None:
-        models = [str(cell / other / "model-best") for other in system.needs]
-        teacher = load_teacher(models)
-
-        def read_by_all(docs: Sequence[Doc]) -> None:
-            for start in range(0, len(docs), BATCH_SIZE):
-                teacher.predict_chain(docs[start : start + BATCH_SIZE]).argmax()
-
-        return read_by_all
-    nlp = spacy.load(cell / name / "model-best")
-
-    def read(docs: Sequence[Doc]) -> None:
-        list(nlp.pipe([plain_copy(doc, nlp.vocab) for doc in docs], batch_size=BATCH_SIZE))
-
-    return read
+DEFAULT_SYSTEMS = "joined-0,teacher,student,gold-only"
+WARM_UP = 100
 
 
 def main(
     cell: Annotated[Path, typer.Argument(help="Folder of a cell's corpus and models")],
-    systems: Annotated[str, typer.Option(help="Systems that are there")] = ",".join(READ),
-    sentences: Annotated[int, typer.Option(help="Of the test set, from its start")] = 1000,
+    systems: Annotated[str, typer.Option(help="Systems whose models are there")] = DEFAULT_SYSTEMS,
+    sentences: Annotated[int, typer.Option(help="New ones of the test set in each round")] = 1000,
     rounds: Annotated[int, typer.Option(help="How often each reads")] = 3,
     store: Annotated[Path, typer.Option(help="Folder of the results")] = (
         ROOT / "benchmarks" / "results"
     ),
 ) -> None:
-    """Write words per second, the median of the rounds, beside the results."""
-    docs = read_docs(cell / "corpus" / "test.spacy")[:sentences]
-    n_words = sum(map(len, docs))
-    readers = {name: reader(cell, name) for name in systems.split(",")}
-    seconds: Dict[str, List[float]] = {name: [] for name in readers}
+    """Write words of a second of the processor, the median of the rounds, beside the results."""
+    docs = read_docs(cell / "corpus" / "test.spacy")
+    parts = [docs[start : start + sentences] for start in range(0, len(docs), sentences)]
+    readers = {}
+    for name in systems.split(","):
+        members = [name] if SYSTEMS[name].command else SYSTEMS[name].needs
+        readers[name] = load_reader([cell / member / "model-best" for member in members])
     for read in readers.values():
-        read(docs[:BATCH_SIZE])
-    for _ in tqdm(range(rounds), unit="round"):
+        read(read_docs(cell / "corpus" / "dev.spacy")[:WARM_UP])
+    rates: Dict[str, List[float]] = {name: [] for name in readers}
+    for part in tqdm(parts[:rounds], unit="round"):
         for name, read in readers.items():
             FEATURES.clear()
-            start = perf_counter()
-            read(docs)
-            seconds[name].append(perf_counter() - start)
-    rates = {name: n_words / median(values) for name, values in seconds.items()}
-    write_json(store / RATES, {"words_per_second": rates, "made_with": provenance()})
-    for name, rate in rates.items():
+            start = process_time()
+            read(part)
+            rates[name].append(sum(map(len, part)) / (process_time() - start))
+    medians = {name: median(values) for name, values in rates.items()}
+    dataset = cell.parent.name.partition("-")[0]
+    content = {
+        "words_per_second": medians,
+        "cell": f"{cell.parent.name}/{cell.name}",
+        "sentences": sentences,
+        "rounds": min(rounds, len(parts)),
+        "made_with": provenance(),
+    }
+    write_json(Store(store).rates_path(dataset), content)
+    for name, rate in medians.items():
         msg.info(f"{name}: {rate:,.0f} words/s")
 
 

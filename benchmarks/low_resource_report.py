@@ -12,8 +12,8 @@ from typing import Annotated, Any, Callable, Dict, List, Sequence
 
 import typer
 from low_resource_data import ROOT
-from low_resource_gains import cost_row, gains_rows
-from low_resource_store import RATES, Store, read_json
+from low_resource_gains import cost, gains
+from low_resource_store import Store
 from low_resource_systems import SYSTEMS
 from wasabi import msg
 
@@ -111,17 +111,24 @@ def types_table(sizes: Dict[int, Runs]) -> str:
 
 def gains_table(sizes: Dict[int, Runs]) -> str:
     """RETURNS (str): By how much students are better than others with the same labels."""
-    rows = [[f"{size:,}", *row] for size, systems in sizes.items() for row in gains_rows(systems)]
-    return table(["labeled", "student", "and", "gain, F1", "95 % interval", "seeds"], rows, 3)
+    rows = []
+    for size, systems in sizes.items():
+        for gain in gains(systems):
+            between = "{:+.2f} to {:+.2f}".format(*gain.interval) if gain.interval else ""
+            row = [gain.student, gain.other, f"{mean(gain.values):+.2f}", between]
+            rows.append([f"{size:,}", *row, str(len(gain.values))])
+    header = ["labeled", "student", "compared with", "gain, F1", "95 % interval", "seeds"]
+    return table(header, rows, 3)
 
 
 def costs_table(sizes: Dict[int, Runs], rates: Dict[str, float]) -> str:
-    """RETURNS (str): What a student costs at each size, and when that is paid back."""
-    found = {size: cost_row(systems, rates) for size, systems in sizes.items()}
-    rows = [[f"{size:,}", *row] for size, row in found.items() if row]
-    header = ["labeled", "teachers, CPU s", "their reading", "distilling"]
-    header += ["paid back by 1,000 words: for one teacher", "for all"]
-    return table(header, rows, 1)
+    """RETURNS (str): What a student costs at each size, and when that is paid back; empty if there
+    is nothing to say."""
+    found = {size: cost(systems, rates) for size, systems in sizes.items()}
+    rows = [[f"{size:,}", *(f"{n:,.0f}" for n in row)] for size, row in found.items() if row]
+    header = ["labeled", "teachers, CPU s", "transformer's reading", "distilling"]
+    header += ["paid back after words", "with the teachers"]
+    return table(header, rows, 1) if rows else ""
 
 
 def draw(dataset: str, sizes: Dict[int, Runs], path: Path) -> None:
@@ -166,16 +173,17 @@ def main(
     if BEGIN not in text or END not in text:
         msg.fail(f"{page} has no place for the tables", f"Write {BEGIN} and {END}", exits=1)
     parts = []
-    for dataset, sizes in group(list(Store(store).runs())).items():
+    results = Store(store)
+    for dataset, sizes in group(list(results.runs())).items():
         parts += [f"### {dataset}: all systems", scores_table(sizes)]
         if len(sizes) > 1:
             picture = f"results-{dataset}.png"
             draw(dataset, sizes, page.parent / picture)
             parts.append(f"![Learning curves of {dataset}]({picture})")
         parts += [f"### {dataset}: gains", gains_table(sizes)]
-        if (store / RATES).exists():
-            rates = read_json(store / RATES)["words_per_second"]
-            parts += [f"### {dataset}: costs", costs_table(sizes, rates)]
+        costs = costs_table(sizes, results.rates(dataset))
+        if costs:
+            parts += [f"### {dataset}: costs", costs]
         parts += [f"### {dataset}: by type", types_table(sizes)]
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]

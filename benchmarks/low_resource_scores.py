@@ -1,7 +1,7 @@
 """What a system of `low_resource.py` finds, and how that is scored."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import numpy
 import spacy
@@ -25,28 +25,43 @@ def read_docs(path: Path) -> List[Doc]:
     return list(DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab))
 
 
-def find_entities(models: Sequence[Path], docs: Sequence[Doc]) -> List[Entities]:
-    """Let a pipeline, or the average of several, find the entities of documents.
+def load_reader(models: Sequence[Path]) -> Callable[[Sequence[Doc]], List[Entities]]:
+    """Load what finds entities.
 
-    models (Sequence[Path]): The pipelines' folders.
-    docs (Sequence[Doc]): The documents, left as they are; their words are taken, not their text.
-    RETURNS (List[Entities]): First token, the one after the last, and label, for each document.
+    models (Sequence[Path]): The folder of a pipeline, or those of several, whose average is meant.
+    RETURNS (Callable[[Sequence[Doc]], List[Entities]]): Gives first token, the one after the last,
+        and label of the entities of each document. The documents are left as they are; their words
+        are taken, not their text.
     """
     if len(models) == 1:
         nlp = spacy.load(models[0])
-        read = nlp.pipe([plain_copy(doc, nlp.vocab) for doc in docs], batch_size=BATCH_SIZE)
-        return [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in read]
+
+        def read(docs: Sequence[Doc]) -> List[Entities]:
+            plain = [plain_copy(doc, nlp.vocab) for doc in docs]
+            done = nlp.pipe(plain, batch_size=BATCH_SIZE)
+            return [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in done]
+
+        return read
     teacher = load_teacher([str(model) for model in models])
     tags = BiluoTags(teacher.labels)
-    found: Dict[int, Entities] = {}
-    # Neighbours in length make batches with little padding.
-    order = sorted(range(len(docs)), key=lambda number: len(docs[number]))
-    for batch in minibatch(order, BATCH_SIZE):
-        chain = teacher.predict_chain([docs[number] for number in batch])
-        ends = numpy.cumsum(chain.lengths)[:-1]
-        for number, best in zip(batch, numpy.split(chain.argmax(), ends), strict=True):
-            found[number] = tags.spans(best)
-    return [found[number] for number in range(len(docs))]
+
+    def read_with_all(docs: Sequence[Doc]) -> List[Entities]:
+        found: Dict[int, Entities] = {}
+        # Neighbours in length make batches with little padding.
+        order = sorted(range(len(docs)), key=lambda number: len(docs[number]))
+        for batch in minibatch(order, BATCH_SIZE):
+            chain = teacher.predict_chain([docs[number] for number in batch])
+            ends = numpy.cumsum(chain.lengths)[:-1]
+            for number, best in zip(batch, numpy.split(chain.argmax(), ends), strict=True):
+                found[number] = tags.spans(best)
+        return [found[number] for number in range(len(docs))]
+
+    return read_with_all
+
+
+def find_entities(models: Sequence[Path], docs: Sequence[Doc]) -> List[Entities]:
+    """RETURNS (List[Entities]): What a pipeline, or the average of several, finds in documents."""
+    return load_reader(models)(docs)
 
 
 def score(docs: Sequence[Doc], found: Sequence[Entities]) -> Dict[str, Any]:

@@ -13,8 +13,6 @@ from wasabi import msg
 
 import spacy_distill
 
-# Beside the corpora's folders: how fast systems read.
-RATES = "rates.json"
 ENERGY = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 
@@ -53,6 +51,15 @@ class Store:
         path = self.path(cell, system)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, run)
+
+    def rates_path(self, dataset: str) -> Path:
+        """RETURNS (Path): The file that says how fast systems read a corpus."""
+        return self.folder / f"rates-{dataset}.json"
+
+    def rates(self, dataset: str) -> Dict[str, float]:
+        """RETURNS (Dict[str, float]): Words a second by system; empty if nothing was measured."""
+        path = self.rates_path(dataset)
+        return read_json(path)["words_per_second"] if path.exists() else {}
 
     def runs(self) -> Iterator[Dict[str, Any]]:
         """YIELDS (Dict[str, Any]): All runs."""

@@ -51,21 +51,21 @@ class System:
     config: str = ""
     kind: Optional[str] = None
 
-    def settings(self, pretrained: Pretrained) -> str:
+    def settings(self) -> str:
         """RETURNS (str): The settings of its config, without comments; spaCy's own are spaCy's."""
         if self.kind is not None:
-            config = kind_config(self.kind, pretrained.vectors is not None)
+            config = kind_config(self.kind)
         elif self.config:
             config = Config().from_disk(ROOT / self.config, interpolate=False)
         else:
             return ""
         return config.to_str(interpolate=False)
 
-    def prepare(self, cell: Cell, pretrained: Pretrained) -> None:
+    def prepare(self, cell: Cell) -> None:
         """Write the config, where the project has none."""
         if self.kind is not None:
             path = cell.folder / f"{self.kind}.cfg"
-            kind_config(self.kind, pretrained.vectors is not None).to_disk(path, interpolate=False)
+            kind_config(self.kind).to_disk(path, interpolate=False)
         elif self.command is not None and not self.config:
             config = init_config(lang=cell.lang, pipeline=["ner"], optimize="efficiency")
             config.to_disk(cell.folder / "spacy-ner.cfg", interpolate=False)

@@ -1,6 +1,6 @@
 """Put the word vectors of two pipelines side by side:
 
-python scripts/join_vectors.py assets/vectors assets/teacher_vectors assets/joined_vectors
+python scripts/join_vectors.py assets/glove_vectors assets/transformer_vectors assets/vectors
 """
 
 from pathlib import Path
@@ -16,13 +16,18 @@ from wasabi import msg
 
 from spacy_distill.vectors.table import replace_pipeline
 
+# The root mean square of both tables: neither outweighs the other. GloVe's first 50,000 words have
+# 0.7.
+SCALE = 0.5
+
 
 def join(first: Language, second: Language) -> Language:
     """Join the tables of two pipelines.
 
     first (Language): A pipeline with word vectors, whose words the new table has.
-    second (Language): Another one. A word that it does not have gets the vector there of the first
-        word whose vector it shares in the first table; zeros if there is none.
+    second (Language): Another one, of which only the first one's words are taken. A word that it
+        does not have gets the vector there of the first word whose vector it shares in the first
+        table; zeros if there is none.
     RETURNS (Language): A blank pipeline of the first one's language. Each table is scaled to the
         same root mean square.
     RAISES (ValueError): A table is none of words, or they have no word in common.
@@ -59,13 +64,13 @@ def join(first: Language, second: Language) -> Language:
 
 
 def vectors_of(nlp: Language, rows: Ints1d) -> Floats2d:
-    """RETURNS (Floats2d): (rows, dimensions), zeros for rows below 0; of the others, the root mean
-    square is 1/2, about GloVe's."""
+    """RETURNS (Floats2d): (rows, dimensions), zeros for rows below 0; the root mean square of the
+    others is SCALE."""
     found = rows >= 0
     data = numpy.where(found[:, None], nlp.vocab.vectors.data[rows], numpy.float32(0.0))
     if not data.any():
         raise ValueError("Found no word that both tables know, expected tables of one language")
-    return data * (0.5 / numpy.sqrt((data[found] ** 2).mean()))
+    return data * (SCALE / numpy.sqrt((data[found] ** 2).mean()))
 
 
 def main(

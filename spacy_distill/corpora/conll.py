@@ -49,7 +49,6 @@ def read_conll(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected a column file, check the path")
-    usual = [] if missing_tag is None else [missing_tag]
     found = False
     words: List[str] = []
     tags: List[str] = []
@@ -61,8 +60,9 @@ def read_conll(
                     place = f"{path}:{number}"
                     words.append(_read_word(columns, place))
                     if keep_entities:
-                        columns = columns if len(columns) > 1 else columns + usual
-                        tags.append(_read_tag(columns, tag_column, place, plain_labels))
+                        tag = missing_tag if len(columns) == 1 else None
+                        tag = _find_tag(columns, tag_column, place) if tag is None else tag
+                        tags.append(_read_tag(tag, tag_column, place, plain_labels))
                 elif words:
                     found = True
                     yield _make_doc(vocab, words, tags)
@@ -97,15 +97,19 @@ def _read_word(columns: List[str], place: str) -> str:
     return columns[0]
 
 
-def _read_tag(columns: List[str], tag_column: int, place: str, plain_labels: bool) -> str:
+def _find_tag(columns: List[str], tag_column: int, place: str) -> str:
     # The token's own column is never the tag's, so that a line without a tag is not overlooked.
     index = tag_column if tag_column >= 0 else len(columns) + tag_column
     if not 0 < index < len(columns):
         raise ValueError(
             f"{place}: found {len(columns)} column(s) in {' '.join(columns)!r}, expected a token "
-            f"and a tag in column {tag_column}, correct the line or choose another tag column"
+            f"and a tag in column {tag_column}, correct the line, choose another tag column or a "
+            "missing tag"
         )
-    tag = columns[index]
+    return columns[index]
+
+
+def _read_tag(tag: str, tag_column: int, place: str, plain_labels: bool) -> str:
     if plain_labels:
         if tag not in OUTSIDE and TAG.fullmatch(tag):
             raise ValueError(

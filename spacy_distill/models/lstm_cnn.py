@@ -16,7 +16,7 @@ from .inference import EncoderShim
 from .static_vectors import static_vectors
 from .word_forms import with_word_forms
 
-# Those of words and affixes are learned by heart from few labels (docs/results.md).
+# With few labels, tables of words and affixes cost more than they gain (docs/results.md).
 DEFAULT_ROWS = {"SHAPE": 500}
 
 

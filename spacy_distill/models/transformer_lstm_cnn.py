@@ -27,7 +27,7 @@ def TransformerLSTMCNN(
     nL: Optional[int] = None,
 ) -> Model[List[Doc], LinearChain]:
     """Build a tagger that joins a mix of a transformer's layers with what the student sees: word
-    vectors, form features (casing, affixes) and a character CNN, under a bidirectional LSTM.
+    vectors, form features (casing) and a character CNN, under a bidirectional LSTM.
 
     With few labels such a teacher knows what an uncased or a frozen transformer alone does not
     (Peters, Ruder, Smith 2019, "To Tune or Not to Tune?", compare frozen features with

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 from spacy.language import Language
+from spacy.pipeline import TrainablePipe
 from spacy.util import is_package, load_model
 
 from .word_encoder import WordEncoder
@@ -14,8 +15,8 @@ def find_encoder(
 ) -> Tuple[WordEncoder, Optional[str]]:
     """Load a teacher's transformer.
 
-    teacher (str): A spaCy pipeline with a spacy-transformers component, as a package or a folder;
-        or a Hugging Face model, as a folder or a name on the hub.
+    teacher (str): A spaCy pipeline with a transformer of spacy-transformers, as a package or a
+        folder; or a Hugging Face model, as a folder or a name on the hub.
     layer (Optional[int]): As in WordEncoder.
     batch_size (int): As in WordEncoder.
     use_gpu (int): GPU id, -1 for the CPU.
@@ -45,16 +46,19 @@ def find_encoder(
 
 def pipeline_transformer(nlp: Language, name: str) -> Tuple[Any, Any]:
     """RETURNS (Tuple[Any, Any]): The transformer and the tokenizer of a pipeline's component."""
-    models = {component: getattr(pipe, "model", None) for component, pipe in nlp.pipeline}
     found: Dict[str, Any] = {
-        k: model for k, model in models.items() if hasattr(model, "transformer")
+        component: node
+        for component, pipe in nlp.pipeline
+        if isinstance(pipe, TrainablePipe)
+        for node in pipe.model.walk()
+        if hasattr(node, "transformer")
     }
     if len(found) != 1:
         what = f"several transformers ({', '.join(found)})" if found else "no transformer"
         raise ValueError(
             f"The pipeline {name} has {what} among its components "
-            f"({', '.join(nlp.pipe_names) or 'none'}). Expected one component `transformer` of "
-            "spacy-transformers. Of curated transformers, name the Hugging Face model instead."
+            f"({', '.join(nlp.pipe_names) or 'none'}). Expected one of spacy-transformers, as a "
+            "component or within one. Of curated transformers, name the Hugging Face model instead."
         )
     (model,) = found.values()
     return model.transformer, model.tokenizer

@@ -10,7 +10,7 @@ import pytest
 import spacy
 import typer
 from low_resource_data import Cell, Dataset
-from low_resource_gains import cost_row, gains_rows, interval
+from low_resource_gains import cost, gains
 from low_resource_report import BEGIN, END, group
 from low_resource_report import main as write_report
 from low_resource_scores import agreement, find_entities, score, with_entities, write_silver
@@ -121,7 +121,7 @@ def test_commands_name_only_what_there_is(cell, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_students_of_other_kinds_learn_and_load(kind, tmp_path):
-    config = kind_config(kind, has_vectors=False)
+    config = kind_config(kind)
     fix_random_seed(0)
     nlp = spacy.blank("en")
     nlp.add_pipe("ner_student", config={"model": config["components"]["ner_student"]["model"]})
@@ -146,7 +146,7 @@ def a_run(system, labeled, seed, f):
         "scores": {"test": {**overall, "per_type": per_type}, "dev": overall},
         "agreement": {"test": 90.0} if system != "teacher" else {},
         "cost": {"seconds": 2.0, "processor_seconds": 3.0, "joules": None},
-        "sizes": {"unlabeled": [20, 500]},
+        "sizes": {"train": [5, 100], "unlabeled": [20, 500]},
     }
 
 
@@ -155,24 +155,26 @@ def test_gains_are_of_the_same_seeds():
         "student": [a_run("student", 150, seed, f) for seed, f in enumerate((80.0, 82.0, 81.0))],
         "gold-only": [a_run("gold-only", 150, seed, f) for seed, f in ((0, 78.0), (1, 76.0))],
         "spacy-gold": [a_run("spacy-gold", 150, 2, 71.0)],
+        "student-cnn": [a_run("student-cnn", 150, 0, 79.0)],
+        "gold-only-cnn": [a_run("gold-only-cnn", 150, 0, 74.0)],
     }
-    # A mean of 4, and t = 12.706 for one degree of freedom and a standard error of 2.
-    assert gains_rows(systems) == [
-        ["student", "gold-only", "+4.00", "-21.41 to +29.41", "2"],
-        ["student", "spacy-gold", "+10.00", "", "1"],
-    ]
-    assert interval([1.0]) is None
+    first, second, third = gains(systems)
+    assert first == ("student", "gold-only", [2.0, 6.0])
+    # t = 12.706 for one degree of freedom, and a standard error of 2
+    assert first.interval == pytest.approx((4 - 25.412, 4 + 25.412), abs=0.001)
+    assert second == ("student", "spacy-gold", [10.0]) and second.interval is None
+    assert third == ("student-cnn", "gold-only-cnn", [5.0])
 
 
 def test_costs_are_paid_back_by_the_time_that_is_saved_at_each_word():
     systems = {name: [a_run(name, 150, 0, 70.0)] for name in (*MEMBERS, "student")}
-    rates = {"joined-0": 100.0, "teacher": 20.0, "student": 1000.0}
-    # Four teachers of 3 s; 500 words at 20 a second, and 3 s of distilling; 28 s are saved by
-    # 28 / (1 / 100 - 1 / 1000) words, or by 28 / (1 / 20 - 1 / 1000).
-    row = cost_row(systems, rates)
-    assert row == ["12", "25", "3", "3", "1"]
+    rates = {"joined-0": 100.0, "student": 1000.0}
+    # Four teachers of 3 s; 600 words at 100 a second; 3 s of distilling; 9 ms saved with each word.
+    found = cost(systems, rates)
+    assert found == pytest.approx((12.0, 6.0, 3.0, 1000.0, 21_000 / 9))
+    assert cost(systems, {"student": 1000.0}) is None
     del systems["gold-only"]
-    assert cost_row(systems, rates) is None
+    assert cost(systems, rates) is None
 
 
 def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):

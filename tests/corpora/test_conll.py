@@ -149,3 +149,6 @@ def test_a_line_without_a_tag(write):
         list(read_conll(path, VOCAB, plain_labels=True))
     (doc,) = read_conll(path, VOCAB, plain_labels=True, missing_tag="O")
     assert [(ent.start, ent.end) for ent in doc.ents] == [(0, 1), (2, 3)]
+    path = write("Oslo NNP I-NP B-LOC\nbn\n")
+    (doc,) = read_conll(path, VOCAB, tag_column=3, missing_tag="O")
+    assert [ent.text for ent in doc.ents] == ["Oslo"]

@@ -52,6 +52,34 @@ def test_the_transformer_of_a_pipeline_is_the_fine_tuned_one(pipeline, transform
     assert vectors != pytest.approx(untrained.encode(SENTENCE)[0], abs=1e-2)
 
 
+def test_a_transformer_within_a_component_is_found(transformer, tmp_path):
+    pytest.importorskip("spacy_transformers", reason="the teacher's transformer is theirs")
+    nlp = spacy.blank("nb")
+    model = {
+        "@architectures": "spacy-distill.TransformerLSTMCNN.v1",
+        "width": 8,
+        "transformer": {
+            "@architectures": "spacy-distill.TransformerLayers.v1",
+            "frozen": True,
+            "transformer": {
+                "@architectures": "spacy-transformers.TransformerModel.v3",
+                "name": str(transformer),
+                "get_spans": {"@span_getters": "spacy-transformers.doc_spans.v1"},
+                "tokenizer_config": {"use_fast": True},
+                "transformer_config": {"output_hidden_states": True},
+            },
+        },
+    }
+    nlp.add_pipe("ner_teacher", config={"model": model})
+    doc = nlp.make_doc("Anna sails to Oslo")
+    nlp.initialize(lambda: [Example.from_dict(doc, {"entities": [(0, 4, "PER")]})])
+    nlp.to_disk(tmp_path / "teacher")
+    encoder, lang = find_encoder(str(tmp_path / "teacher"), layer=-1)
+    untrained, _ = find_encoder(str(transformer), layer=-1)
+    assert lang == "nb"
+    assert encoder.encode(SENTENCE)[0] == pytest.approx(untrained.encode(SENTENCE)[0], abs=1e-5)
+
+
 def test_teachers_that_have_no_transformer(tmp_path):
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
