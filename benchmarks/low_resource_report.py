@@ -125,9 +125,14 @@ def costs_table(sizes: Dict[int, Runs], rates: Dict[str, float]) -> str:
     """RETURNS (str): What a student costs at each size, and when that is paid back; empty if there
     is nothing to say."""
     found = {size: cost(systems, rates) for size, systems in sizes.items()}
-    rows = [[f"{size:,}", *(f"{n:,.0f}" for n in row)] for size, row in found.items() if row]
+    rows = []
+    for size, row in found.items():
+        if row is not None:
+            seconds = (f"{n:,.0f}" for n in (row.training, row.reading, row.distilling))
+            words = (f"{n / 1000:,.0f}" for n in (row.paid_back, row.all_paid_back))
+            rows.append([f"{size:,}", *seconds, *words])
     header = ["labeled", "teachers, CPU s", "transformer's reading", "distilling"]
-    header += ["paid back after words", "with the teachers"]
+    header += ["paid back after 1,000 words", "with the teachers"]
     return table(header, rows, 1) if rows else ""
 
 
