@@ -17,61 +17,38 @@ from spacy_distill.models.lstm_cnn import embed_words
 CNN_WIDTH, CNN_DEPTH = 96, 4
 
 
-@registry.architectures("spacy-distill-benchmarks.UnidirectionalLSTM.v1")
-def UnidirectionalLSTM(
-    width: int = 200,
-    depth: int = 2,
-    char_width: int = 16,
-    char_filters: int = 64,
-    feature_width: int = 16,
-    feature_rows: Optional[Dict[str, int]] = None,
-    crf: bool = True,
+@registry.architectures("spacy-distill-benchmarks.OtherEncoder.v1")
+def OtherEncoder(
+    encoder: str,
+    width: int,
+    depth: int,
+    char_width: int,
+    char_filters: int,
+    feature_width: int,
+    feature_rows: Optional[Dict[str, int]],
+    crf: bool,
     nL: Optional[int] = None,
 ) -> Model[List[Doc], LinearChain]:
-    """The student with Thinc's LSTM, which reads from left to right only; settings as in
-    `LSTMCNN`."""
-    layers: List[Model] = [
-        embed_words(char_width, char_filters, feature_width, feature_rows),
-        dropout(),
-    ]
-    for _ in range(depth):
-        layers += [with_padded(LSTM(width)), dropout()]
-    return with_chain_head(chain(*layers), ChainHead(nL, crf=crf))
+    """The student with another encoder in place of the BiLSTM; settings as in `LSTMCNN`.
 
-
-@registry.architectures("spacy-distill-benchmarks.CNN.v1")
-def CNN(
-    width: int = CNN_WIDTH,
-    depth: int = CNN_DEPTH,
-    char_width: int = 16,
-    char_filters: int = 64,
-    feature_width: int = 16,
-    feature_rows: Optional[Dict[str, int]] = None,
-    crf: bool = True,
-    nL: Optional[int] = None,
-) -> Model[List[Doc], LinearChain]:
-    """The student with spaCy's convolutions in place of the BiLSTM; settings as in `LSTMCNN`."""
-    encode = MaxoutWindowEncoder(width=width, window_size=1, maxout_pieces=3, depth=depth)
-    layers: List[Model] = [
-        embed_words(char_width, char_filters, feature_width, feature_rows),
-        dropout(),
-        with_array(Maxout(width, nP=3, normalize=True)),
-        dropout(),
-        with_list(encode),
-        dropout(),
-    ]
+    encoder (str): "unidirectional" for Thinc's LSTM, which reads from left to right only, "cnn" for
+        spaCy's MaxoutWindowEncoder.
+    """
+    embed = embed_words(char_width, char_filters, feature_width, feature_rows)
+    layers: List[Model] = [embed, dropout()]
+    if encoder == "cnn":
+        encode = MaxoutWindowEncoder(width=width, window_size=1, maxout_pieces=3, depth=depth)
+        project = with_array(Maxout(width, nP=3, normalize=True))
+        layers += [project, dropout(), with_list(encode), dropout()]
+    else:
+        for _ in range(depth):
+            layers += [with_padded(LSTM(width)), dropout()]
     return with_chain_head(chain(*layers), ChainHead(nL, crf=crf))
 
 
 # Imported by `--code` too, where the other files of this folder are not found.
 CONFIG = Path(__file__).parent.parent / "configs" / "student.cfg"
 KINDS = ("softmax", "cnn", "unidirectional")
-
-
-ARCHITECTURES = {
-    "cnn": "spacy-distill-benchmarks.CNN.v1",
-    "unidirectional": "spacy-distill-benchmarks.UnidirectionalLSTM.v1",
-}
 
 
 def kind_config(kind: str) -> Config:
@@ -85,7 +62,8 @@ def kind_config(kind: str) -> Config:
     if kind == "softmax":
         model["crf"] = False
     else:
-        model["@architectures"] = ARCHITECTURES[kind]
+        model["@architectures"] = "spacy-distill-benchmarks.OtherEncoder.v1"
+        model["encoder"] = kind
     if kind == "cnn":
         model.update(width=CNN_WIDTH, depth=CNN_DEPTH)
     return config
