@@ -4,7 +4,7 @@ python scripts/join_vectors.py assets/glove_vectors assets/transformer_vectors a
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Dict, Tuple
 
 import numpy
 import spacy
@@ -38,27 +38,25 @@ def join(first: Language, second: Language) -> Language:
                 f"Found a pipeline ({nlp.meta['lang']}_{nlp.meta['name']}) without a table of "
                 "words, expected one such as scripts/make_vectors.py makes"
             )
-    keys = numpy.asarray(list(first.vocab.vectors.key2row), dtype="uint64")
-    rows = first.vocab.vectors.find(keys=keys)
-    theirs = second.vocab.vectors.find(keys=keys)
-    _, first_of_rows, row_numbers = numpy.unique(rows, return_index=True, return_inverse=True)
-    theirs = numpy.where(theirs >= 0, theirs, theirs[first_of_rows[row_numbers]])
-    # A row for each pair of vectors, in the order of the words.
-    _, words_of_pairs, pairs = numpy.unique(
-        numpy.stack((rows, theirs)), axis=1, return_index=True, return_inverse=True
-    )
-    order = numpy.argsort(words_of_pairs)
-    new_rows = numpy.empty_like(order)
-    new_rows[order] = numpy.arange(len(order))
-    chosen = words_of_pairs[order]
-    parts = [vectors_of(first, rows[chosen]), vectors_of(second, theirs[chosen])]
+    keys = list(first.vocab.vectors.key2row)
+    rows, their_rows = (nlp.vocab.vectors.find(keys=keys).tolist() for nlp in (first, second))
+    # What the first word of a row has in the second table, and a new row for each pair of vectors.
+    of_first_words: Dict[int, int] = {}
+    pairs: Dict[Tuple[int, int], int] = {}
+    new_rows = []
+    for row, their_row in zip(rows, their_rows, strict=True):
+        of_first_word = of_first_words.setdefault(row, their_row)
+        pair = row, their_row if their_row >= 0 else of_first_word
+        new_rows.append(pairs.setdefault(pair, len(pairs)))
+    chosen, theirs = numpy.asarray(list(pairs)).T
+    parts = [vectors_of(first, chosen), vectors_of(second, theirs)]
     nlp = spacy.blank(first.meta["lang"])
     nlp.vocab.vectors = Vectors(
         strings=nlp.vocab.strings,
         data=numpy.concatenate(parts, axis=1),
         name=f"{nlp.lang}_joined.vectors",
     )
-    for key, row in zip(keys.tolist(), new_rows[pairs.ravel()].tolist(), strict=True):
+    for key, row in zip(keys, new_rows, strict=True):
         nlp.vocab.vectors.add(nlp.vocab.strings.add(first.vocab.strings[key]), row=row)
     return nlp
 

@@ -4,7 +4,7 @@ python scripts/make_vectors.py assets/pretrained/glove assets/vectors --lang en 
 """
 
 from pathlib import Path
-from typing import Annotated, Dict, List, Optional, Set, Tuple
+from typing import Annotated, List, Optional, Set, Tuple
 
 import numpy
 import spacy
@@ -87,14 +87,6 @@ def make_vectors(
     return nlp
 
 
-def first_keys(vectors: Vectors) -> List[int]:
-    """RETURNS (List[int]): For each row, the first word that was given to it."""
-    firsts: Dict[int, int] = {}
-    for key, row in vectors.key2row.items():
-        firsts.setdefault(row, key)
-    return list(firsts.values())
-
-
 def write_pipeline(nlp: Language, output: Path) -> None:
     """Save a pipeline.
 
@@ -135,7 +127,9 @@ def main(
         nlp = make_vectors(*read_glove(glove), lang, rows=rows, keep=keep, prune=prune)
         write_pipeline(nlp, output)
         if word_list is not None:
-            own = [nlp.vocab.strings[key] for key in first_keys(nlp.vocab.vectors)]
+            # The words that share a row come after those that have one of their own.
+            keys = list(nlp.vocab.vectors.key2row)[: len(nlp.vocab.vectors.data)]
+            own = [nlp.vocab.strings[key] for key in keys]
             word_list.write_text("\n".join(own) + "\n", encoding="utf8")
     except (FileNotFoundError, ValueError) as error:
         msg.fail(str(error), exits=1)
