@@ -14,6 +14,7 @@ from thinc.api import Config
 USUAL_LABELED = 150
 # Of the student, however many labels there are: it reads all sentences.
 DISTILLATION_STEPS = 3000
+EVALUATIONS = 12
 TRANSFORMER, TEACHER, STUDENT = (f"configs/{n}.cfg" for n in ("transformer", "teacher", "student"))
 MEMBERS = ("joined-0", "joined-1", "joined-2", "gold-only")
 # spaCy stops by itself if 1,600 steps bring nothing.
@@ -78,6 +79,17 @@ def steps(cell: Cell, usual: int) -> int:
     return round(usual * sqrt(cell.labeled / USUAL_LABELED))
 
 
+def of_length(n_steps: int) -> List[Any]:
+    """RETURNS (List[Any]): The options of a run of so many steps."""
+    return ["--training.max_steps", n_steps, *evaluated(n_steps)]
+
+
+def evaluated(n_steps: int) -> List[Any]:
+    """RETURNS (List[Any]): The option that has a run evaluated so many times, whatever its length:
+    with more, the development set takes a third of the time."""
+    return ["--training.eval_frequency", max(n_steps // EVALUATIONS, 1)]
+
+
 def train(cell: Cell, pretrained: Pretrained, config: str, seed: int, *more: Any) -> List[Any]:
     """RETURNS (List[Any]): A command of `spacy train` on the labels."""
     return ["-m", "spacy", "train", config, *shared(cell, pretrained), "--system.seed", seed, *more]
@@ -94,8 +106,7 @@ def shared(cell: Cell, pretrained: Pretrained, corpus: str = "train") -> List[An
 
 def transformer(cell: Cell, pretrained: Pretrained) -> List[Any]:
     """The transformer alone, fine-tuned."""
-    more = ["--paths.transformer", pretrained.transformer]
-    more += ["--training.max_steps", steps(cell, 150)]
+    more = ["--paths.transformer", pretrained.transformer, *of_length(steps(cell, 150))]
     without_vectors = replace(pretrained, vectors=None)
     return train(cell, without_vectors, TRANSFORMER, cell.seed, *more)
 
@@ -104,8 +115,7 @@ def joined(number: int) -> Command:
     """The transformer's layers, joined with what the student sees."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
-        more = ["--paths.transformer", pretrained.transformer]
-        more += ["--training.max_steps", steps(cell, 400)]
+        more = ["--paths.transformer", pretrained.transformer, *of_length(steps(cell, 400))]
         return train(cell, pretrained, TEACHER, 10 * cell.seed + number, *more)
 
     return command
@@ -116,7 +126,7 @@ def gold_only(kind: Optional[str] = None) -> Command:
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         config, code = student_config(cell, kind)
-        more = ["--training.max_steps", steps(cell, 1000), *code]
+        more = [*of_length(steps(cell, 1000)), *code]
         return train(cell, pretrained, config, cell.seed, *more)
 
     return command
@@ -138,7 +148,7 @@ def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
         config, code = student_config(cell, kind)
         command = ["-m", "spacy", "distill", teachers, config, "--overwrite", *code]
         command += [*shared(cell, pretrained), "--system.seed", cell.seed]
-        command += ["--distillation.max_steps", DISTILLATION_STEPS]
+        command += ["--distillation.max_steps", DISTILLATION_STEPS, *evaluated(DISTILLATION_STEPS)]
         return [*command, *unlabeled(cell)]
 
     return command
