@@ -34,7 +34,7 @@ from low_resource_scores import (
     write_silver,
 )
 from low_resource_store import Store, digest, joules, provenance, read_json, write_json
-from low_resource_systems import SYSTEMS, Pretrained, System
+from low_resource_systems import SYSTEMS, Pretrained, System, evaluated
 from wasabi import msg
 
 PARTS = ("dev", "test")
@@ -107,7 +107,7 @@ class Bench:
         }
         return {
             "corpus": [shortened(word, places) for word in cell.conversion()],
-            "command": [shortened(str(word), places) for word in command],
+            "command": [shortened(str(word), places) for word in not_evaluated(command)],
             "config": digest(system.settings()),
             "vectors": vectors_digest(self.pretrained.vectors),
             "transformer": self.pretrained.transformer.name,
@@ -192,6 +192,16 @@ def vectors_digest(pipeline: Optional[Path]) -> str:
 def system_of(name: str) -> System:
     """RETURNS (System): A system, or that of a variant."""
     return SYSTEMS[name.partition("@")[0]]
+
+
+def not_evaluated(command: List[Any]) -> List[Any]:
+    """RETURNS (List[Any]): A command without the option of `evaluated`: how often a run is looked
+    at is nothing that it learns from."""
+    option, _ = evaluated(0)
+    if option not in command:
+        return command
+    place = command.index(option)
+    return command[:place] + command[place + 2 :]
 
 
 def shortened(word: str, places: Dict[Optional[Path], str]) -> str:
