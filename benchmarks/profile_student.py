@@ -26,6 +26,8 @@ from spacy.vocab import Vocab
 from thinc.types import Ragged
 from wasabi import msg
 
+from spacy_distill.pipeline.chain_ner import Prediction
+
 
 def operations_per_second() -> float:
     """RETURNS (float): Multiplications and additions of a large matrix product, in a second."""
@@ -114,7 +116,8 @@ def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
         clock.lap("emissions")
         tags = chain.argmax()
         clock.lap("Viterbi")
-        pipe.set_annotations(docs, numpy.split(tags, numpy.cumsum(lengths)[:-1]))
+        parts = numpy.split(tags, numpy.cumsum(lengths)[:-1])
+        pipe.set_annotations(docs, Prediction(parts))
         clock.lap("entities")
         n_words += len(tags)
     return n_words

@@ -20,6 +20,7 @@ from spacy.training import Corpus, Example
 from wasabi import msg
 
 from spacy_distill import kernels
+from spacy_distill.pipeline.chain_ner import Prediction
 from spacy_distill.training.compact import compact
 
 
@@ -40,7 +41,7 @@ def predict(nlp: Language, examples: List[Example], *, exact: bool = False) -> T
         emissions.append(chain.emissions)
         ends = numpy.cumsum([len(doc) for doc in batch])[:-1]
         tags += numpy.split(chain.argmax(), ends)
-    pipe.set_annotations(docs, tags)
+    pipe.set_annotations(docs, Prediction(tags))
     entities = {
         (number, ent.start, ent.end, ent.label_)
         for number, doc in enumerate(docs)

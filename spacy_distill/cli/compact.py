@@ -10,6 +10,7 @@ from wasabi import msg
 from ..models.vector_table import NUMBERS
 from ..training.compact import compact
 from ..vectors.table import replace_pipeline
+from .output import require_free
 
 
 @app.command("distill-compact")
@@ -36,12 +37,7 @@ def distill_compact_cli(
     in fewer bits and without the words' strings, in the component that uses them.
     """
     try:
-        found = output_path.exists() and any(output_path.iterdir())
-        if found and not (overwrite and (output_path / "meta.json").is_file()):
-            raise ValueError(
-                f"{output_path}: found files there. Choose a new folder, or use --overwrite to "
-                "replace a pipeline."
-            )
+        require_free(output_path, overwrite=overwrite)
         nlp = spacy.load(student)
         small = compact(nlp, rows=rows, numbers=numbers)
         replace_pipeline(small, output_path)

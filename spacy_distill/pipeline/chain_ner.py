@@ -1,28 +1,62 @@
 """What `ner_student` and `ner_teacher` have in common: a chain of BILUO tags becomes entities."""
 
 from itertools import islice
-from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc, Span
+from spacy.scorer import Scorer
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d, Ints1d
 
-from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
+from ..chain import BiluoTags, ChainCounts, LinearChain, constraints, likely_spans
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..teachers import Teacher, match_labels
+from .entities import Entity, add_confidence_extension, around_entities, set_entities, set_spans
 from .gold_tags import gold_tags, same_tokens
 
 # Documents that a model sees at initialization, to infer the widths of its layers.
 SAMPLE_SIZE = 10
+# Settings of both components beside their models.
+SETTINGS: Dict[str, Any] = {
+    "confidence": False,
+    "spans_key": None,
+    "threshold": 0.5,
+    "overwrite_ents": False,
+    "scorer": {"@scorers": "spacy.ner_scorer.v1"},
+}
+SCORE_WEIGHTS = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None}
 
 
 class NonFiniteLossError(ValueError):
     """A loss is no number, so what the model learnt is spoilt."""
+
+
+class Prediction(NamedTuple):
+    """What is found in a batch of documents.
+
+    tags (List[Ints1d]): (tokens,) the numbers of each document's most probable tags, numpy arrays.
+    chain (Optional[LinearChain]): The calibrated distribution over tag sequences, if probabilities
+        are to be written.
+    """
+
+    tags: List[Ints1d]
+    chain: Optional[LinearChain] = None
 
 
 class ChainNER(TrainablePipe):
@@ -34,6 +68,10 @@ class ChainNER(TrainablePipe):
         model: Model[List[Doc], LinearChain],
         name: str,
         *,
+        confidence: bool = False,
+        spans_key: Optional[str] = None,
+        threshold: float = 0.5,
+        overwrite_ents: bool = False,
         scorer: Optional[Callable] = None,
     ) -> None:
         """Create the component.
@@ -41,13 +79,33 @@ class ChainNER(TrainablePipe):
         vocab (Vocab): The shared vocabulary.
         model (Model[List[Doc], LinearChain]): A model with a chain head.
         name (str): The component's name, and its key in the losses.
+        confidence (bool): Whether to write the probability of each entity to `ent._.confidence`.
+        spans_key (Optional[str]): Key in `doc.spans` for all spans whose probability is at least
+            the threshold, with the probabilities in `doc.spans[key].attrs["scores"]`; None for no
+            such spans.
+        threshold (float): The least probability of these spans, above 0. Those of 0.5 and more
+            never overlap.
+        overwrite_ents (bool): Whether entities that are there already make way for new ones that
+            overlap them. By default they stay, and entities are looked for around them.
         scorer (Optional[Callable]): The scoring method.
+        RAISES (ValueError): The threshold is no probability, or the extension cannot be written.
         """
         self.vocab = vocab
         self.model = model
         self.name = name
+        self.confidence = confidence
+        self.spans_key = spans_key
+        self.threshold = threshold
+        self.overwrite_ents = overwrite_ents
         self.scorer = scorer
-        self.cfg: Dict = {"labels": []}
+        self.cfg: Dict = {"labels": [], "temperature": 1.0}
+        if not 0 <= threshold <= 1:
+            raise ValueError(
+                f"The component '{name}' has the threshold {threshold}, which is no probability: "
+                "it has to be from 0 to 1. Correct the config."
+            )
+        if confidence:
+            add_confidence_extension()
 
     # Labels
 
@@ -120,17 +178,22 @@ class ChainNER(TrainablePipe):
 
     # Prediction
 
-    def predict(self, docs: Iterable[Doc]) -> List[Ints1d]:
-        """Find each document's most probable tags.
+    def predict(self, docs: Iterable[Doc]) -> Prediction:
+        """Find each document's most probable tags, given the entities that are there.
 
         docs (Iterable[Doc]): The documents, left as they are.
-        RETURNS (List[Ints1d]): Tag numbers (tokens,) for each document, numpy arrays.
+        RETURNS (Prediction): The tags, and the distribution if the settings need it.
         """
         docs = list(docs)
         if not docs:
-            return []
-        tags = self.predict_chain(docs).argmax()
-        return _split(self.model.ops.to_numpy(tags), docs)
+            return Prediction([])
+        chain = self.predict_chain(docs)
+        if not self.overwrite_ents:
+            chain = around_entities(chain, docs)
+        tags = _split(self.model.ops.to_numpy(chain.argmax()), docs)
+        if self.confidence or self.spans_key is not None:
+            return Prediction(tags, chain.scaled(self.cfg["temperature"]))
+        return Prediction(tags)
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
         """Predict the distribution over tag sequences.
@@ -160,31 +223,50 @@ class ChainNER(TrainablePipe):
         """
         return _split(self.predict_chain(docs).marginals(), docs) if docs else []
 
-    def set_annotations(self, docs: Iterable[Doc], scores: List[Ints1d]) -> None:
-        """Write entities to documents. Entities that are there already stay, as with spaCy's `ner`;
-        predicted ones that overlap them are left out.
+    def set_annotations(self, docs: Iterable[Doc], scores: Prediction) -> None:
+        """Write entities to documents, and what the settings ask for beside them.
 
         docs (Iterable[Doc]): The documents, changed in place.
-        scores (List[Ints1d]): What `predict` returned.
+        scores (Prediction): What `predict` returned.
         """
-        if not scores:
+        if not scores.tags:
             return
         # Entities of all documents, one after another: few calls for many short documents.
-        found = self.tags.spans(numpy.concatenate(scores))[::-1]
-        first = 0
-        for doc, numbers in zip(docs, scores, strict=True):
-            end_of_doc = first + len(numbers)
-            spans = []
-            while found and found[-1][1] <= end_of_doc:
-                start, end, label = found.pop()
-                # An impossible tagging may close what it has not opened.
-                spans.append(Span(doc, max(start - first, 0), end - first, label=label))
-            before = doc.ents
-            if before:
-                taken = {token.i for span in before for token in span}
-                spans = [span for span in spans if taken.isdisjoint(range(span.start, span.end))]
-            doc.set_ents([*before, *spans])
-            first = end_of_doc
+        found = self.tags.spans(numpy.concatenate(scores.tags))
+        probabilities = None
+        if self.confidence and scores.chain is not None:
+            marginals = scores.chain.span_marginal(*self.tags.segments(found))
+            probabilities = self.model.ops.to_numpy(marginals).tolist()
+        docs = list(docs)
+        lengths = [len(numbers) for numbers in scores.tags]
+        for doc, (part, entities) in zip(docs, _by_document(found, lengths), strict=True):
+            confidences = None if probabilities is None else probabilities[part]
+            set_entities(doc, entities, confidences, overwrite=self.overwrite_ents)
+        if self.spans_key is not None and scores.chain is not None:
+            spans, likelihoods = likely_spans(scores.chain, self.tags, self.threshold)
+            likelihoods = self.model.ops.to_numpy(likelihoods)
+            for doc, (part, entities) in zip(docs, _by_document(spans, lengths), strict=True):
+                set_spans(doc, self.spans_key, entities, likelihoods[part])
+
+    def score(self, examples: Iterable[Example], **kwargs) -> Dict[str, Any]:
+        """Score a batch of examples. Spans of the `spans_key` are compared with the gold ones of
+        that key, or with the gold entities where there are none: `spans_KEY_f` and others.
+
+        examples (Iterable[Example]): The examples.
+        RETURNS (Dict[str, Any]): The scores.
+        """
+        examples = list(examples)
+        scores = super().score(examples, **kwargs)
+        key = self.spans_key
+        if key is not None:
+            scores |= Scorer.score_spans(
+                examples,
+                f"spans_{key}",
+                getter=lambda doc, _: doc.spans.get(key, doc.ents),
+                has_annotation=lambda doc: key in doc.spans or doc.has_annotation("ENT_IOB"),
+                allow_overlap=True,
+            )
+        return scores
 
     # Training; `update` is TrainablePipe's
 
@@ -298,3 +380,25 @@ class ChainNER(TrainablePipe):
 def _split(rows, docs: Sequence[Doc]) -> List:
     ends = numpy.cumsum([len(doc) for doc in docs])
     return [rows[end - len(doc) : end] for end, doc in zip(ends.tolist(), docs, strict=True)]
+
+
+def _by_document(
+    spans: Sequence[Entity], lengths: Sequence[int]
+) -> Iterator[Tuple[slice, List[Entity]]]:
+    """Part a batch's spans.
+
+    spans (Sequence[Entity]): Spans of the batch's tokens, sorted.
+    lengths (Sequence[int]): Tokens of each document.
+    YIELDS (Tuple[slice, List[Entity]]): For each document, which of the spans are its own, and
+        these in its own tokens.
+    """
+    number = first = 0
+    for length in lengths:
+        begin, own = number, []
+        while number < len(spans) and spans[number][1] <= first + length:
+            start, end, label = spans[number]
+            # An impossible tagging may close what it has not opened.
+            own.append((max(start - first, 0), end - first, label))
+            number += 1
+        yield slice(begin, number), own
+        first += length

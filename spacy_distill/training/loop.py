@@ -3,7 +3,7 @@
 import sys
 from itertools import islice
 from pathlib import Path
-from typing import IO, Dict, Iterable, List, Mapping, Optional
+from typing import IO, Callable, Dict, Iterable, List, Mapping, Optional
 
 import tqdm
 from spacy.language import Language
@@ -17,7 +17,7 @@ from spacy.training.loop import (
     train_while_improving,
     update_meta,
 )
-from spacy.util import registry
+from spacy.util import load_model, registry
 from thinc.api import fix_random_seed
 from wasabi import Printer
 
@@ -26,6 +26,7 @@ from ..corpora.soft_targets import USER_DATA_KEY
 from ..losses import DistillationLoss, advance
 from ..pipeline.chain_ner import NonFiniteLossError
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
+from .calibrate import calibrate
 from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir, copy_whole, save_whole
 from .corpus import find_corpus, read_corpus
 from .examples import with_student_tokens
@@ -176,9 +177,31 @@ def train_student(
         finalize_logger()
     if optimizer.averages:
         with_averages(nlp, optimizer.averages)
+    if settings["calibrate"]:
+        temperatures = [calibrate(nlp, dev_corpus(nlp), name) for name in teachers]
+        save_last()
+        if output is not None:
+            calibrate_saved(output / MODEL_BEST, dev_corpus, teachers)
+        found = ", ".join(f"{temperature:.2f}" for temperature in temperatures)
+        stdout.write(message.info(f"Calibrated on the development corpus: {found}") + "\n")
     if output is not None:
         stdout.write(message.good("Saved pipeline to output directory", output / MODEL_LAST) + "\n")
     return nlp
+
+
+def calibrate_saved(
+    path: Path, corpus: Callable[[Language], Iterable[Example]], names: Iterable[str]
+) -> None:
+    """Calibrate components of a pipeline on disk.
+
+    path (Path): Its folder.
+    corpus (Callable[[Language], Iterable[Example]]): The development corpus.
+    names (Iterable[str]): The components.
+    """
+    nlp = load_model(path)
+    for name in names:
+        calibrate(nlp, corpus(nlp), name)
+    save_whole(nlp, path)
 
 
 def require_annotation(

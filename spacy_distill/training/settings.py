@@ -21,6 +21,8 @@ max_steps = 0
 student_to_teacher = {}
 # Documents that the teacher reads at once.
 teacher_batch_size = 64
+# Fit the confidences to the development corpus at the end.
+calibrate = true
 
 [distillation.batcher]
 @batchers = "spacy.batch_by_words.v1"
@@ -54,6 +56,7 @@ _TYPES: Dict[str, Tuple[type, ...]] = {
     "max_steps": (int,),
     "student_to_teacher": (dict,),
     "teacher_batch_size": (int,),
+    "calibrate": (bool,),
 }
 
 _RANGES: Dict[str, Tuple[float, float]] = {
@@ -95,7 +98,7 @@ def require_types(block: Mapping[str, Any]) -> None:
     """
     for name, types in _TYPES.items():
         value = block[name]
-        if not isinstance(value, types) or isinstance(value, bool):
+        if not isinstance(value, types) or isinstance(value, bool) != (bool in types):
             raise ValueError(
                 f"[distillation] {name} has to be of type {types[0].__name__}: found {value!r}. "
                 "Correct the config or the override."

@@ -14,11 +14,11 @@ def test_prediction_leaves_documents_alone_until_annotations_are_set(newsroom, l
     pipe = learned.get_pipe("ner_student")
     docs = [learned.make_doc(words) for words, _ in newsroom.sentences]
     before = [doc.to_bytes() for doc in docs]
-    tags = pipe.predict(docs)
+    found = pipe.predict(docs)
     pipe.posteriors(docs)
     assert [doc.to_bytes() for doc in docs] == before
-    assert [numbers.shape for numbers in tags] == [(len(doc),) for doc in docs]
-    pipe.set_annotations(docs, tags)
+    assert [numbers.shape for numbers in found.tags] == [(len(doc),) for doc in docs]
+    pipe.set_annotations(docs, found)
     assert [newsroom.entities(doc) for doc in docs] == [spans for _, spans in newsroom.sentences]
     # Tokens outside are annotated too: "no entity", not "unknown".
     assert all(doc.has_annotation("ENT_IOB", require_complete=True) for doc in docs)
@@ -54,13 +54,13 @@ def test_posteriors_do_not_depend_on_the_batch(newsroom, learned):
 def test_no_documents_and_empty_documents(newsroom, learned):
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")
-    assert pipe.predict([]) == [] and pipe.posteriors([]) == []
+    assert pipe.predict([]).tags == [] and pipe.posteriors([]) == []
     assert list(nlp.pipe([])) == []
     n_tags = len(pipe.tags.names)
     empty = nlp.make_doc("")
     for docs in ([empty], [empty, nlp.make_doc("Oslo"), nlp.make_doc("")]):
         assert [rows.shape for rows in pipe.posteriors(docs)] == [(len(d), n_tags) for d in docs]
-        assert [len(numbers) for numbers in pipe.predict(docs)] == [len(doc) for doc in docs]
+        assert [len(numbers) for numbers in pipe.predict(docs).tags] == [len(doc) for doc in docs]
     before = nlp.to_bytes()
     nothing = [Example(nlp.make_doc(""), nlp.make_doc(""))]
     assert nlp.update(nothing, sgd=Adam(0.1)) == {"ner_student": 0.0}

@@ -1,0 +1,121 @@
+"""Confidences that are right: a temperature for the student's scores (Guo et al. 2017, "On
+Calibration of Modern Neural Networks")."""
+
+from math import exp, inf, log
+from typing import Callable, Iterable, List, Optional, Tuple
+
+import numpy
+from spacy.language import Language
+from spacy.training import Example
+from spacy.util import minibatch
+
+from ..chain import BiluoTags, LinearChain
+from ..pipeline.chain_ner import ChainNER
+from ..pipeline.gold_tags import gold_tags
+
+# Temperatures that are looked at, and how close the logarithm of the best one is looked for.
+LOWEST, HIGHEST, TOLERANCE = 0.2, 10.0, 0.02
+BATCH_SIZE = 128
+
+
+def calibrate(nlp: Language, examples: Iterable[Example], name: Optional[str] = None) -> float:
+    """Fit the temperature of a component's probabilities to annotated documents that it was not
+    trained on. The entities that it finds stay the same; their confidences, and the spans that its
+    threshold lets through, change.
+
+    nlp (Language): The pipeline; its component is changed in place.
+    examples (Iterable[Example]): The documents. Documents without annotation count nothing.
+    name (Optional[str]): The component; needed if there are several that have probabilities.
+    RETURNS (float): The temperature under which the annotation is most probable.
+    RAISES (ValueError): There is no such component, or no annotation.
+    """
+    name, pipe = find_component(nlp, name)
+    chains = list(read_chains(nlp, name, pipe, examples))
+    if not any((~allowed.all(axis=1)).any() for _, allowed in chains):
+        raise ValueError(
+            f"The component '{name}' cannot be calibrated: the documents have no annotated "
+            "entities. Take a labeled corpus that it was not trained on."
+        )
+    pipe.cfg["temperature"] = best_temperature(chains)
+    return pipe.cfg["temperature"]
+
+
+def find_component(nlp: Language, name: Optional[str] = None) -> Tuple[str, ChainNER]:
+    """Find the component with probabilities.
+
+    nlp (Language): The pipeline.
+    name (Optional[str]): Its name; None if it is the only one.
+    RETURNS (Tuple[str, ChainNER]): Its name and itself.
+    RAISES (ValueError): It is not there, or it could be several.
+    """
+    found = {
+        key: pipe
+        for key, pipe in nlp.pipeline
+        if isinstance(pipe, ChainNER) and name in (None, key)
+    }
+    if len(found) != 1:
+        wanted = "one ner_student or ner_teacher" if name is None else f"a ner_student '{name}'"
+        raise ValueError(
+            f"Expected {wanted}, found {', '.join(nlp.pipe_names) or 'no components'}. Name the "
+            "component to calibrate."
+        )
+    return next(iter(found.items()))
+
+
+def read_chains(
+    nlp: Language, name: str, pipe: ChainNER, examples: Iterable[Example]
+) -> Iterable[Tuple[LinearChain, numpy.ndarray]]:
+    """YIELDS (Tuple[LinearChain, numpy.ndarray]): What the component predicts of each batch, and
+    the tags (tokens, tags) that the annotation leaves open."""
+    tags: BiluoTags = pipe.tags
+    earlier = [component for _, component in nlp.pipeline[: nlp.pipe_names.index(name)]]
+    for batch in minibatch(examples, BATCH_SIZE):
+        docs = [example.predicted for example in batch]
+        for component in earlier:
+            docs = [component(doc) for doc in docs]
+        if any(len(doc) for doc in docs):
+            yield pipe.predict_chain(docs), tags.allowed(gold_tags(batch, tags))
+
+
+def best_temperature(chains: List[Tuple[LinearChain, numpy.ndarray]]) -> float:
+    """RETURNS (float): The temperature with the least negative log-likelihood of annotations."""
+
+    annotated = [(chain, chain.restricted(allowed)) for chain, allowed in chains]
+
+    def loss(logarithm: float) -> float:
+        total = 0.0
+        for chain, right in annotated:
+            of_all = chain.scaled(exp(logarithm)).log_partition
+            of_right = right.scaled(exp(logarithm)).log_partition
+            # An annotation that is no BILUO sequence has no probability at any temperature.
+            possible = of_right > -inf
+            total += float((of_all[possible] - of_right[possible]).sum())
+        return total
+
+    return exp(golden_section(loss, log(LOWEST), log(HIGHEST), TOLERANCE))
+
+
+def golden_section(
+    function: Callable[[float], float], low: float, high: float, tolerance: float
+) -> float:
+    """Find where a function that falls and then rises has its minimum (Kiefer 1953, "Sequential
+    Minimax Search for a Maximum").
+
+    function (Callable[[float], float]): The function.
+    low, high (float): Where to look.
+    tolerance (float): How long the stretch may be in which the minimum is left to be.
+    RETURNS (float): The middle of that stretch.
+    """
+    ratio = (5**0.5 - 1) / 2
+    inner = [high - ratio * (high - low), low + ratio * (high - low)]
+    values = [function(point) for point in inner]
+    while high - low > tolerance:
+        if values[0] < values[1]:
+            high = inner[1]
+            inner = [high - ratio * (high - low), inner[0]]
+            values = [function(inner[0]), values[0]]
+        else:
+            low = inner[0]
+            inner = [inner[1], low + ratio * (high - low)]
+            values = [values[1], function(inner[1])]
+    return (low + high) / 2

@@ -1,0 +1,60 @@
+"""`python -m spacy distill-calibrate`."""
+
+import pytest
+import spacy
+from spacy.cli import app
+from spacy.tokens import DocBin, Span
+from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
+from typer.testing import CliRunner
+
+import spacy_distill.cli.calibrate  # noqa: F401 - registers the command
+
+TEXTS = ["Anna sails", "Nobody sails", "Carl left", "It rains"] * 3
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """A student that has learnt a little, and a corpus that it gets wrong in parts."""
+    folder = tmp_path_factory.mktemp("calibration")
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_student", config={"model": {"width": 16, "depth": 1}})
+    docs = [nlp.make_doc(text) for text in TEXTS]
+    for doc in docs:
+        is_name = doc[0].text in ("Anna", "Carl")
+        doc.set_ents([Span(doc, 0, 1, label="PER")] if is_name else [])
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.02)
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(folder / "student")
+    for doc in docs[:3]:
+        doc.set_ents([])
+    DocBin(docs=docs).to_disk(folder / "dev.spacy")
+    return folder / "student", folder / "dev.spacy"
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["distill-calibrate", *map(str, arguments)])
+
+
+def test_it_writes_a_pipeline_with_better_confidences(places, tmp_path):
+    result = run(*places, tmp_path / "calibrated")
+    assert result.exit_code == 0, result.output
+    words = result.output.replace(",", "").split()
+    before, after = (float(words[words.index(w) - 1]) for w in ("before", "after"))
+    assert after < before
+    pipe = spacy.load(tmp_path / "calibrated").get_pipe("ner_student")
+    assert f"Temperature {pipe.cfg['temperature']:.2f}" in result.output
+    assert run(*places, tmp_path / "calibrated").exit_code == 1
+    assert run(*places, tmp_path / "calibrated", "--overwrite").exit_code == 0
+
+
+def test_slips_are_told_in_a_line(places, tmp_path):
+    student, corpus = places
+    result = run(student, corpus, tmp_path / "no", "--component", "other")
+    assert result.exit_code == 1 and "Expected a ner_student 'other'" in result.output
+    result = run(tmp_path / "nothing", corpus, tmp_path / "no")
+    assert result.exit_code == 1 and not (tmp_path / "no").exists()

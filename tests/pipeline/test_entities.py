@@ -1,0 +1,182 @@
+"""What stands in documents afterwards: entities beside others, their confidences, likely spans."""
+
+import numpy
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
+
+from spacy_distill.pipeline.entities import add_confidence_extension
+
+TEXT = "Anna Berg sails to Oslo ."
+
+
+@pytest.fixture
+def nlp(newsroom, learned):
+    """A pipeline that may be changed."""
+    return newsroom.copy(learned)
+
+
+@pytest.fixture
+def student(nlp):
+    return nlp.get_pipe("ner_student")
+
+
+def annotated(nlp, text, **options):
+    """A document with annotation of its own, gone through the component."""
+    doc = Doc(nlp.vocab, words=text.split(" "))
+    entities = [Span(doc, *span) for span in options.pop("entities", [])]
+    blocked = [doc[start:end] for start, end in options.pop("blocked", [])]
+    doc.set_ents(entities, blocked=blocked, default="missing")
+    return nlp.get_pipe("ner_student")(doc)
+
+
+# Entities that are there
+
+
+def test_entities_that_are_there_stay_and_others_are_found_around_them(nlp, newsroom):
+    # "Anna" alone is no name that the student knows as a whole, and "Berg" alone can be one.
+    doc = annotated(nlp, TEXT, entities=[(0, 1, "TITLE")])
+    assert newsroom.entities(doc)[0] == (0, 1, "TITLE")
+    assert (4, 5, "LOC") in newsroom.entities(doc)
+    assert all(token.ent_type_ != "PER" for token in doc[:1])
+    # Nothing can run across it.
+    doc = annotated(nlp, "The Nordic Tea Company hired Anna .", entities=[(2, 3, "DRINK")])
+    inside = [span for span in newsroom.entities(doc) if span[0] < 3 < span[1]]
+    assert (2, 3, "DRINK") in newsroom.entities(doc) and not inside
+
+
+def test_blocked_tokens_get_no_entity_and_stay_blocked(nlp, newsroom):
+    doc = annotated(nlp, TEXT, blocked=[(4, 5)])
+    assert newsroom.entities(doc) == [(0, 2, "PER")]
+    assert (doc[4].ent_iob_, doc[4].ent_type_) == ("B", "")
+
+
+def test_new_entities_win_if_that_is_wanted(nlp, student, newsroom):
+    student.overwrite_ents = True
+    there = [(1, 3, "TITLE"), (5, 6, "DOT")]
+    doc = annotated(nlp, TEXT, entities=there, blocked=[(4, 5)])
+    assert newsroom.entities(doc) == [(0, 2, "PER"), (4, 5, "LOC"), (5, 6, "DOT")]
+
+
+def test_entity_ruler_before_and_after(nlp, newsroom):
+    patterns = [{"label": "SHIP", "pattern": "Anna"}]
+    nlp.add_pipe("entity_ruler", first=True).add_patterns(patterns)
+    found = newsroom.entities(nlp(TEXT))
+    assert (0, 1, "SHIP") in found and (4, 5, "LOC") in found
+    nlp.add_pipe("entity_ruler", name="later", last=True).add_patterns(
+        [{"label": "CITY", "pattern": "Oslo"}, {"label": "TIME", "pattern": "sails"}]
+    )
+    assert (4, 5, "LOC") in newsroom.entities(nlp(TEXT))
+    assert (2, 3, "TIME") in newsroom.entities(nlp(TEXT))
+
+
+# Confidences
+
+
+def test_confidence_is_the_probability_of_the_whole_entity(nlp, student):
+    assert not nlp(TEXT).user_data
+    student.confidence = True
+    add_confidence_extension()
+    doc = nlp(TEXT)
+    chain = student.predict_chain([nlp.make_doc(TEXT)])
+    spans = [(span.start, span.end, span.label_) for span in doc.ents]
+    expected = chain.span_marginal(*student.tags.segments(spans)).tolist()
+    found = [span._.confidence for span in doc.ents]
+    assert found == pytest.approx(expected, abs=1e-6)
+    assert all(type(confidence) is float and 0.5 < confidence <= 1 for confidence in found)
+    assert doc[2:3]._.confidence is None
+
+
+def test_confidences_are_the_same_in_batches_and_travel_with_documents(nlp, student, newsroom):
+    student.confidence = True
+    add_confidence_extension()
+    texts = [words for words, _ in newsroom.sentences] + ["", " "]
+    alone = [[ent._.confidence for ent in nlp(text).ents] for text in texts]
+    docs = list(nlp.pipe(texts, batch_size=5))
+    bytes_data = DocBin(docs=docs, store_user_data=True).to_bytes()
+    docs = list(DocBin(store_user_data=True).from_bytes(bytes_data).get_docs(nlp.vocab))
+    together = [[ent._.confidence for ent in doc.ents] for doc in docs]
+    flat = [[c for confidences in found for c in confidences] for found in (alone, together)]
+    assert [len(c) for c in alone] == [len(c) for c in together]
+    numpy.testing.assert_allclose(*flat, atol=1e-5)
+
+
+def test_a_temperature_changes_confidences_alone_and_is_saved(nlp, student, newsroom, tmp_path):
+    student.confidence = True
+    add_confidence_extension()
+    before = nlp(TEXT)
+    student.cfg["temperature"] = 3.0
+    nlp.to_disk(tmp_path / "calibrated")
+    after = spacy.load(tmp_path / "calibrated", config={"components.ner_student.confidence": True})(
+        TEXT
+    )
+    assert newsroom.entities(after) == newsroom.entities(before)
+    assert all(
+        softer._.confidence < sure._.confidence
+        for softer, sure in zip(after.ents, before.ents, strict=True)
+    )
+
+
+def test_entities_of_others_have_no_confidence(nlp, student):
+    student.confidence = True
+    add_confidence_extension()
+    doc = annotated(nlp, TEXT, entities=[(0, 2, "TITLE")])
+    assert [ent._.confidence is None for ent in doc.ents] == [True, False]
+
+
+def test_an_extension_that_cannot_be_written_is_told(nlp):
+    kept = Span.remove_extension("confidence") if Span.has_extension("confidence") else None
+    Span.set_extension("confidence", getter=lambda span: 1.0)
+    try:
+        with pytest.raises(ValueError, match="getter alone"):
+            spacy.blank("en").add_pipe("ner_student", config={"confidence": True})
+        spacy.blank("en").add_pipe("ner_student")
+    finally:
+        Span.remove_extension("confidence")
+        if kept is not None:
+            Span.set_extension("confidence", default=None)
+
+
+# Likely spans
+
+
+def test_likely_spans_have_their_scores_beside_them(nlp, student):
+    student.spans_key, student.threshold = "sc", 0.02
+    student.cfg["temperature"] = 4.0  # so that there are alternatives
+    docs = list(nlp.pipe([TEXT, "", "Berg met Berg in Berg", "Nobody called ."]))
+    chain = student.predict_chain([nlp.make_doc(doc.text) for doc in docs]).scaled(4.0)
+    first = 0
+    for doc in docs:
+        group = doc.spans["sc"]
+        spans = [(first + span.start, first + span.end, span.label_) for span in group]
+        scores = group.attrs["scores"]
+        assert scores.shape == (len(group),) and (scores >= 0.02).all()
+        expected = chain.span_marginal(*student.tags.segments(spans))
+        numpy.testing.assert_allclose(scores, expected, atol=1e-6)
+        best = {(ent.start, ent.end, ent.label_) for ent in doc.ents}
+        assert best <= {(span.start, span.end, span.label_) for span in group}
+        first += len(doc)
+    assert sum(len(doc.spans["sc"]) for doc in docs) > sum(len(doc.ents) for doc in docs)
+
+
+def test_likely_spans_are_scored_against_the_entities(nlp, student, newsroom):
+    examples = newsroom.examples(nlp)
+    assert "spans_sc_f" not in nlp.evaluate(examples)
+    student.spans_key = "sc"
+    scores = nlp.evaluate(newsroom.examples(nlp))
+    assert scores["ents_f"] == scores["spans_sc_f"] == 1.0
+    student.threshold = 1.0
+    assert nlp.evaluate(newsroom.examples(nlp))["spans_sc_r"] < 1.0
+    # Gold spans of that key come first.
+    (example,) = newsroom.examples(nlp)[:1]
+    example.reference.spans["sc"] = [Span(example.reference, 4, 5, label="LOC")]
+    student.threshold = 0.5
+    reference = Example(nlp.make_doc(TEXT), example.reference)
+    assert nlp.evaluate([reference])["spans_sc_p"] == 0.5
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5])
+def test_a_threshold_that_is_no_probability_is_told(threshold):
+    with pytest.raises(ValueError, match="threshold"):
+        spacy.blank("en").add_pipe("ner_student", config={"threshold": threshold})

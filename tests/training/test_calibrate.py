@@ -1,0 +1,87 @@
+import pytest
+import spacy
+from spacy.tokens import Doc
+from spacy.training import Corpus, Example
+
+from spacy_distill.training.calibrate import HIGHEST, LOWEST, calibrate, golden_section
+
+
+def annotate(nlp, path):
+    return list(Corpus(path)(nlp))
+
+
+def log_likelihood(nlp, examples, temperature):
+    """Of the gold tags, by the component's own probabilities."""
+    ((_, pipe),) = nlp.pipeline
+    total = 0.0
+    for example in examples:
+        chain = pipe.predict_chain([nlp.make_doc(example.reference.text)]).scaled(temperature)
+        tags = pipe.tags.numbers(example.get_aligned_ner())
+        total += float((chain.score(tags) - chain.log_partition).sum())
+    return total
+
+
+@pytest.mark.parametrize("lowest", [-1.3, 0.0, 0.4, 2.9])
+def test_golden_section_finds_the_minimum(lowest):
+    calls = []
+
+    def function(x):
+        calls.append(x)
+        return (x - lowest) ** 2 + 0.3 * abs(x - lowest)
+
+    assert golden_section(function, -2.0, 3.0, 0.01) == pytest.approx(lowest, abs=0.01)
+    assert len(calls) == len(set(calls)) < 18
+
+
+@pytest.fixture
+def trained(teacher):
+    return spacy.util.load_model_from_config(teacher.config).from_bytes(teacher.to_bytes())
+
+
+@pytest.fixture
+def noisy(trained, corpora):
+    """Documents that the teacher gets wrong now and then: every third one has another's
+    entities."""
+    examples = annotate(trained, corpora["dev"])
+    for example in examples[::3]:
+        example.reference.set_ents([])
+    return examples
+
+
+def test_the_annotation_is_most_probable_at_the_temperature(trained, noisy):
+    temperature = calibrate(trained, noisy)
+    assert trained.get_pipe("ner_teacher").cfg["temperature"] == temperature
+    assert LOWEST < temperature < HIGHEST
+    best = log_likelihood(trained, noisy, temperature)
+    for factor in (0.9, 1.1):
+        assert log_likelihood(trained, noisy, temperature * factor) < best
+
+
+def test_scores_that_are_larger_get_a_higher_temperature(trained, noisy):
+    before = calibrate(trained, noisy)
+    head = trained.get_pipe("ner_teacher").model.get_ref("output_layer")
+    for name in head.param_names:
+        head.set_param(name, head.get_param(name) * 1.5)
+    assert calibrate(trained, noisy) == pytest.approx(1.5 * before, rel=0.03)
+
+
+def test_documents_without_annotation_do_not_calibrate(trained, noisy):
+    plain = [Example(Doc(trained.vocab, ["Oslo"]), Doc(trained.vocab, ["Oslo"]))]
+    with pytest.raises(ValueError, match="no annotated entities"):
+        calibrate(trained, plain)
+    assert calibrate(trained, noisy + plain) == pytest.approx(calibrate(trained, noisy), rel=0.001)
+    with pytest.raises(ValueError, match="Expected a ner_student 'other', found ner_teacher"):
+        calibrate(trained, noisy, "other")
+
+
+def test_distilled_students_are_calibrated(teacher, config, corpora, tmp_path, quietly):
+    nlp = quietly(teacher, config(distillation={"max_steps": 40}), tmp_path / "student")
+    assert "Calibrated" in quietly.output
+    for name in ("model-best", "model-last"):
+        saved = spacy.load(tmp_path / "student" / name)
+        found = saved.get_pipe("ner_student").cfg["temperature"]
+        expected = calibrate(saved, annotate(saved, corpora["dev"]))
+        assert found == pytest.approx(expected, rel=0.01) != 1.0
+    assert nlp.get_pipe("ner_student").cfg["temperature"] == pytest.approx(found, rel=0.01)
+    nlp = quietly(teacher, config(distillation={"calibrate": False}))
+    assert nlp.get_pipe("ner_student").cfg["temperature"] == 1.0
