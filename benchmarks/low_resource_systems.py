@@ -81,7 +81,8 @@ def steps(cell: Cell, usual: int) -> int:
 
 def of_length(n_steps: int) -> List[Any]:
     """RETURNS (List[Any]): The options of a run of so many steps."""
-    return ["--training.max_steps", n_steps, *evaluated(n_steps)]
+    option = "--training.optimizer.learn_rate.total_steps"  # `max_steps` follows
+    return [option, n_steps, *evaluated(n_steps)]
 
 
 def evaluated(n_steps: int) -> List[Any]:

@@ -30,10 +30,9 @@ def MixedCorpus(
     RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.MixedCorpus.v1")
-    require_path(labeled, "labeled")
-    require_path(unlabeled, "unlabeled")
 
     def read_labeled(nlp: Language) -> Iterator[Example]:
+        require_path(labeled, "labeled")
         return iter(()) if labeled is None else read_examples(labeled, nlp, max_length)
 
     def read(nlp: Language) -> Iterator[Example]:
@@ -43,6 +42,7 @@ def MixedCorpus(
                 "The corpus spacy-distill.MixedCorpus.v1 has neither `labeled` nor `unlabeled`. "
                 "Set the path of at least one."
             )
+        require_path(unlabeled, "unlabeled")
         examples = list(read_labeled(nlp))
         others: Iterator[Example] = iter(())
         if unlabeled is not None:

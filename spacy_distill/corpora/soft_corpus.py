@@ -49,7 +49,6 @@ def SoftCorpus(
     RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.SoftCorpus.v1")
-    require_path(labeled, "labeled")
     if not 0 <= shard < n_shards:
         raise ValueError(
             f"spacy-distill.SoftCorpus.v1 has no shard {shard} of {n_shards}: shards count from 0."
@@ -58,13 +57,14 @@ def SoftCorpus(
     checked: Set[str] = set()
 
     def read_labeled(nlp: Language) -> Iterator[Example]:
+        require_path(labeled, "labeled")
         return iter(()) if labeled is None else read_examples(labeled, nlp, max_length)
 
     def read(nlp: Language) -> Iterator[Example]:
+        gold = list(read_labeled(nlp))
         folder, manifest = _open(path)
         labels = tuple(manifest.labels)
         rng = random.Random(f"{seed} {next(passes)}")
-        gold = list(read_labeled(nlp))
         rng.shuffle(gold)
         # As they are before long ones are split.
         whole = gold if labeled is None or not max_length else read_examples(labeled, nlp)

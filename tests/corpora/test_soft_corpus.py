@@ -195,7 +195,7 @@ def test_a_path_is_needed_only_when_the_corpus_is_read(nlp, tmp_path):
     with pytest.raises(ValueError, match="is no soft corpus"):
         list(SoftCorpus(tmp_path)(nlp))
     with pytest.raises(ValueError, match=r"labeled corpus '.*none\.spacy' does not exist"):
-        SoftCorpus(tmp_path, tmp_path / "none.spacy")
+        list(SoftCorpus(tmp_path, tmp_path / "none.spacy")(nlp))
 
 
 @pytest.mark.parametrize("shard, n_shards", [(2, 2), (-1, 2), (0, 0)])

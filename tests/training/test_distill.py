@@ -4,7 +4,7 @@ import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
-from spacy.training import Corpus
+from spacy.training import Corpus, Example
 from spacy.util import registry
 from thinc.api import Config
 
@@ -256,3 +256,27 @@ def test_the_teacher_stays_as_it_was(quietly, teacher, config):
     assert teacher.get_pipe("ner_teacher").model.to_bytes() == before
     rows = teacher.get_pipe("ner_teacher").posteriors([teacher.make_doc("Anna Berg")])[0]
     assert numpy.isfinite(rows).all()
+
+
+def test_training_of_a_student_can_go_on(quietly, teacher, config, corpora, tmp_path):
+    """With the falling learning rate of configs/student.cfg."""
+    rate = {
+        "@schedules": "warmup_linear.v1",
+        "initial_rate": 0.005,
+        "warmup_steps": 5,
+        "total_steps": 50,
+    }
+    optimizer = {"@optimizers": "Adam.v1", "learn_rate": rate}
+    changes = {"training": {"optimizer": optimizer}}
+    quietly(teacher, config(**changes, distillation={"max_steps": 20}), tmp_path / "output")
+    nlp = spacy.load(tmp_path / "output" / "model-last")
+    nlp.get_pipe("ner_student").add_label("DATE")
+    doc = Doc(nlp.vocab, ["Anna", "left", "on", "Monday"])
+    doc.set_ents([Span(doc, 0, 1, label="PER"), Span(doc, 3, 4, label="DATE")])
+    examples = [Example(Doc(nlp.vocab, [token.text for token in doc]), doc)]
+    optimizer = nlp.resume_training()
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+        optimizer.step_schedules()
+    found = nlp(Doc(nlp.vocab, [token.text for token in doc])).ents
+    assert [(ent.start, ent.label_) for ent in found] == [(0, "PER"), (3, "DATE")]

@@ -1,0 +1,115 @@
+"""spaCy's own commands on a pipeline with a `ner_student`, and on the project's configs."""
+
+import json
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.cli import app
+from spacy.cli.find_threshold import find_threshold
+from spacy.tokens import Doc, DocBin, Span
+from spacy.util import load_config, registry
+from thinc.api import Config, fix_random_seed
+from typer.testing import CliRunner
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SENTENCES = [("Anna sails to Oslo .", 4), ("Carl left Kiel .", 3), ("Anna called Carl .", None)]
+
+
+def make_docs(vocab):
+    for words, place in SENTENCES * 40:
+        doc = Doc(vocab, words=words.split(" "))
+        spans = [Span(doc, 0, 1, label="PER")]
+        spans += [Span(doc, place - 1, place, label="LOC")] if place else []
+        doc.set_ents(spans)
+        yield doc
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A corpus, and a student that `spacy train` made of it with configs/student.cfg."""
+    folder = tmp_path_factory.mktemp("commands")
+    DocBin(docs=make_docs(spacy.blank("en").vocab)).to_disk(folder / "corpus.spacy")
+    fix_random_seed(0)
+    steps = ["--training.optimizer.learn_rate.total_steps", "100"]
+    small = ["--components.ner_student.model.width", "32"]
+    run("train", CONFIGS / "student.cfg", "--output", folder, *paths(folder), *steps, *small)
+    return folder
+
+
+def paths(folder):
+    corpus = folder / "corpus.spacy"
+    return ["--paths.train", corpus, "--paths.dev", corpus]
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.cfg")), ids=lambda path: path.name)
+def test_an_optimizer_can_be_made_of_its_block_alone(path):
+    """As `nlp.create_optimizer` does, on which `debug data`, `assemble` and `resume_training`
+    depend: no variables in it."""
+    block = load_config(path, interpolate=False)["training"]["optimizer"]
+    assert registry.resolve({"optimizer": block})["optimizer"].learn_rate >= 0
+
+
+def test_steps_are_set_once(folder):
+    config = Config().from_disk(folder / "model-last" / "config.cfg")
+    assert config["training"]["max_steps"] == 100
+
+
+def test_configs_are_checked_and_filled(folder):
+    run("init", "fill-config", CONFIGS / "student.cfg", folder / "filled.cfg")
+    filled = Config().from_disk(folder / "filled.cfg", interpolate=False)
+    assert filled["components"]["ner_student"]["threshold"] == 0.5
+    assert "Config is valid" in run("debug", "config", folder / "filled.cfg", *paths(folder))
+    output = run("debug", "data", folder / "filled.cfg", *paths(folder))
+    assert "120 training docs" in output
+
+
+def test_a_pipeline_is_assembled_from_a_trained_student(folder):
+    config = load_config(folder / "model-last" / "config.cfg")
+    source = {"source": str(folder / "model-last"), "component": "ner_student"}
+    config["components"] = {"sentencizer": {"factory": "sentencizer"}, "ner_student": source}
+    config["nlp"]["pipeline"] = ["sentencizer", "ner_student"]
+    config.to_disk(folder / "assemble.cfg")
+    run("assemble", folder / "assemble.cfg", folder / "assembled")
+    assembled, student = spacy.load(folder / "assembled"), spacy.load(folder / "model-last")
+    found, expected = (
+        [(ent.text, ent.label_) for ent in nlp("Anna sails to Oslo .").ents]
+        for nlp in (assembled, student)
+    )
+    assert found == expected and found
+
+
+def test_accuracy_and_speed(folder):
+    model, corpus = folder / "model-best", folder / "corpus.spacy"
+    for command in (["evaluate"], ["benchmark", "accuracy"]):
+        run(*command, model, corpus, "--output", folder / "scores.json")
+        assert json.loads((folder / "scores.json").read_text())["ents_f"] > 0.9
+    output = run("benchmark", "speed", model, corpus, "--batches", "30", "--warmup", "1")
+    assert "words/s" in output
+
+
+def test_the_threshold_of_likely_spans_is_found(folder, tmp_path):
+    config = {"components": {"ner_student": {"spans_key": "sc"}}}
+    spacy.load(folder / "model-best", config=config).to_disk(tmp_path / "with_spans")
+    arguments = tmp_path / "with_spans", folder / "corpus.spacy", "ner_student", "threshold"
+    best, score, scores = find_threshold(*map(str, arguments), "spans_sc_f", n_trials=5)
+    assert 0 < best < 1 and score > 0.9
+    # With 0 there are unlikely spans, with 1 hardly any.
+    assert scores[0.0] < score > scores[1.0]
+
+
+def test_a_package_is_made(folder, tmp_path):
+    run("package", folder / "model-best", tmp_path, "--build", "none", "--name", "ner_student")
+    meta = json.loads((tmp_path / "en_ner_student-0.0.0" / "meta.json").read_text())
+    assert meta["labels"]["ner_student"] == ["LOC", "PER"]
+    assert any(line.startswith("spacy-distill") for line in meta["requirements"])
+    package = tmp_path / "en_ner_student-0.0.0" / "en_ner_student" / "en_ner_student-0.0.0"
+    assert "ner_student" in run("info", package)

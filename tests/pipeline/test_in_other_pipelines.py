@@ -1,0 +1,65 @@
+"""A student beside other components, and in all the ways in which spaCy runs a pipeline."""
+
+import pickle
+
+import pytest
+import spacy
+from thinc.api import fix_random_seed
+
+TEXT = "Anna Berg sails to Oslo ."
+
+
+@pytest.fixture
+def tagging(newsroom):
+    """A pipeline with a tagger and an ner that listen to one tok2vec."""
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": {"width": 16, "depth": 1, "embed_size": 100}})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 16, "upstream": "*"}
+    nlp.add_pipe("tagger", config={"model": {"tok2vec": listener}}).add_label("NOUN")
+    nlp.add_pipe("ner", config={"model": {"tok2vec": listener}}).add_label("DATE")
+    nlp.initialize()
+    return nlp
+
+
+@pytest.mark.parametrize("place", [{"before": "ner"}, {"last": True}, {"first": True}])
+def test_listeners_are_not_disturbed(newsroom, learned, tagging, place):
+    alone = tagging.get_pipe("tagger").predict([tagging("Anna sails")])
+    tagging.add_pipe("ner_student", source=learned, **place)
+    if "before" in place or "first" in place:
+        # What the student finds stays, and spaCy's ner fills in the rest.
+        found = newsroom.entities(tagging(TEXT))
+        assert set(newsroom.entities(learned(TEXT))) <= set(found)
+    assert tagging.get_pipe("tok2vec").listening_components == ["tagger", "ner"]
+    again = tagging.get_pipe("tagger").predict([tagging("Anna sails")])
+    assert (again[0] == alone[0]).all()
+
+
+def test_instead_of_spacys_ner(newsroom, learned, tagging, tmp_path):
+    tagging.remove_pipe("ner")
+    tagging.add_pipe("ner_student", source=learned)
+    tagging.to_disk(tmp_path / "combined")
+    nlp = spacy.load(tmp_path / "combined")
+    assert nlp.pipe_names == ["tok2vec", "tagger", "ner_student"]
+    assert newsroom.entities(nlp(TEXT)) == newsroom.entities(learned(TEXT))
+
+
+def test_pickled(newsroom, learned):
+    nlp = pickle.loads(pickle.dumps(learned))
+    assert newsroom.entities(nlp(TEXT)) == newsroom.entities(learned(TEXT)) != []
+
+
+def test_switched_off_and_on(newsroom, learned):
+    with learned.select_pipes(disable="ner_student"):
+        assert not learned(TEXT).ents
+    assert learned(TEXT).ents
+
+
+def test_in_memory_zones(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    expected = newsroom.entities(learned(TEXT))
+    for number in range(3):
+        with nlp.memory_zone():
+            (doc, _) = nlp.pipe([TEXT, f"transient{number} words{number}"])
+            assert newsroom.entities(doc) == expected
+    assert newsroom.entities(nlp(TEXT)) == expected
