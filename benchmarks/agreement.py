@@ -106,7 +106,9 @@ def main(
     test: Annotated[List[str], typer.Option(help="Text to agree on; may repeat")],
     vectors: Annotated[Path, typer.Option(help="Word vectors of the student")],
     augment: Annotated[int, typer.Option(help="Variants of each document")] = 0,
-    config: Annotated[Path, typer.Option(help="The student's config")] = Path("configs/soft.cfg"),
+    config: Annotated[Path, typer.Option(help="The student's config")] = Path(
+        "spacy_distill/configs/soft.cfg"
+    ),
     tables: Annotated[
         bool, typer.Option(help="Start from the teacher's hash tables, if these fit the config's")
     ] = False,

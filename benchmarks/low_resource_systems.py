@@ -15,7 +15,9 @@ USUAL_LABELED = 150
 # Of the student, however many labels there are: it reads all sentences.
 DISTILLATION_STEPS = 3000
 EVALUATIONS = 12
-TRANSFORMER, TEACHER, STUDENT = (f"configs/{n}.cfg" for n in ("transformer", "teacher", "student"))
+TRANSFORMER, TEACHER, STUDENT = (
+    f"spacy_distill/configs/{n}.cfg" for n in ("transformer", "teacher", "student")
+)
 MEMBERS = ("joined-0", "joined-1", "joined-2", "gold-only")
 # spaCy stops by itself if 1,600 steps bring nothing.
 SPACY_STEPS = 6000

@@ -50,7 +50,7 @@ def train(
     soft: Path, steps: int, dev: Path, vectors: Path, folder: Path, options: List[str]
 ) -> List[List[float]]:
     """Distil and watch. RETURNS (List[List[float]]): Seconds and megabytes."""
-    command = [sys.executable, "-m", "spacy", "distill", soft, "configs/soft.cfg"]
+    command = [sys.executable, "-m", "spacy", "distill", soft, "spacy_distill/configs/soft.cfg"]
     command += ["--output", folder / "student", "--overwrite", "--paths.soft", soft]
     command += ["--paths.dev", dev, "--paths.vectors", vectors]
     command += ["--distillation.max_steps", str(steps), "--training.logger.progress_bar", "false"]

@@ -47,12 +47,12 @@ def OtherEncoder(
 
 
 # Imported by `--code` too, where the other files of this folder are not found.
-CONFIG = Path(__file__).parent.parent / "configs" / "student.cfg"
+CONFIG = Path(__file__).parent.parent / "spacy_distill" / "configs" / "student.cfg"
 KINDS = ("softmax", "cnn", "unidirectional")
 
 
 def kind_config(kind: str) -> Config:
-    """Put a student of another kind into `configs/student.cfg`.
+    """Put a student of another kind into `spacy_distill/configs/student.cfg`.
 
     kind (str): Of KINDS.
     RETURNS (Config): The config.

@@ -100,9 +100,13 @@ def student(folder: Path, system: str, table: str, vectors: Path, seed: int) -> 
         paths = ["--paths.train", corpus / "train.spacy", "--paths.dev", corpus / "dev.spacy"]
         options = [*paths, "--paths.vectors", vectors, "--output", cell, "--system.seed", seed]
         options += ["--training.logger.progress_bar", "false"]
-        command = ["train", "configs/student.cfg"]
+        command = ["train", "spacy_distill/configs/student.cfg"]
         if system == "distilled":
-            command = ["distill", str(folder / "teacher" / "model-best"), "configs/student.cfg"]
+            command = [
+                "distill",
+                str(folder / "teacher" / "model-best"),
+                "spacy_distill/configs/student.cfg",
+            ]
             options += ["--paths.unlabeled", corpus / "unlabeled.spacy", "--overwrite"]
         run("-m", "spacy", *command, *options, log=cell.with_suffix(".log"))
         write_whole(result, json.dumps(score(cell / "model-best", corpus), indent=2) + "\n")

@@ -89,7 +89,7 @@ def load_student_config(
         lacks = f"[{missing[0]}]" if missing else "[nlp] pipeline"
         raise ValueError(
             f"The student's config{source} has no {lacks}. "
-            "Start from configs/student.cfg, or run `python -m spacy init fill-config`."
+            "Start from what `python -m spacy distill-init` writes, or run `init fill-config`."
         )
     return fill_settings(config)
 

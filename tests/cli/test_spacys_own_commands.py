@@ -12,7 +12,9 @@ from spacy.util import load_config, registry
 from thinc.api import Config, fix_random_seed
 from typer.testing import CliRunner
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+import spacy_distill
+
+CONFIGS = Path(spacy_distill.__file__).parent / "configs"
 SENTENCES = [("Anna sails to Oslo .", 4), ("Carl left Kiel .", 3), ("Anna called Carl .", None)]
 
 
@@ -27,7 +29,7 @@ def make_docs(vocab):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A corpus, and a student that `spacy train` made of it with configs/student.cfg."""
+    """A corpus, and a student that `spacy train` made of it with the packaged config."""
     folder = tmp_path_factory.mktemp("commands")
     DocBin(docs=make_docs(spacy.blank("en").vocab)).to_disk(folder / "corpus.spacy")
     fix_random_seed(0)

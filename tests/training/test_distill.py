@@ -259,7 +259,7 @@ def test_the_teacher_stays_as_it_was(quietly, teacher, config):
 
 
 def test_training_of_a_student_can_go_on(quietly, teacher, config, corpora, tmp_path):
-    """With the falling learning rate of configs/student.cfg."""
+    """With the falling learning rate of spacy_distill/configs/student.cfg."""
     rate = {
         "@schedules": "warmup_linear.v1",
         "initial_rate": 0.005,

@@ -1,0 +1,166 @@
+"""`python -m spacy distill-init`."""
+
+from enum import Enum
+from importlib.resources import files
+from math import sqrt
+from pathlib import Path
+from typing import Dict, Optional
+
+from spacy.cli._util import Arg, Opt, app
+from spacy.util import get_lang_class
+from wasabi import msg
+
+# (section, setting) -> value
+Changes = Dict[tuple, str]
+# What the steps in the configs go with.
+USUAL_LABELED = 150
+TRAINING_STEPS = "training.optimizer.learn_rate", "total_steps"
+
+
+class Kind(str, Enum):
+    """What the config is of."""
+
+    student = "student"
+    soft = "soft"
+    teacher = "teacher"
+
+
+class Size(str, Enum):
+    """How large the student's BiLSTM is."""
+
+    small = "small"
+    base = "base"
+    large = "large"
+
+
+WIDTHS = {Size.small: (100, 1), Size.base: (200, 2), Size.large: (300, 2)}
+
+
+@app.command("distill-init")
+def distill_init_cli(
+    output_file: Path = Arg(
+        ..., metavar="CONFIG", help="File to write, or - for standard output", allow_dash=True
+    ),
+    kind: Kind = Opt(
+        Kind.student,
+        "--kind",
+        "-k",
+        help="student: learns from any teacher; soft: from a soft corpus (`distill-annotate`); "
+        "teacher: a BiLSTM over a transformer, to be trained on labels by `spacy train`",
+    ),
+    lang: str = Opt("en", "--lang", "-l", help="Code of the language"),
+    teacher: str = Opt(
+        "TEACHER", "--teacher", "-t", help="Teacher, for the command that the config begins with"
+    ),
+    size: Size = Opt(Size.base, "--size", "-s", help="Size of the student's BiLSTM"),
+    labeled: Optional[int] = Opt(
+        None, "--labeled", "-n", min=1, help="Labeled sentences: more want more steps of training"
+    ),
+    vectors: Optional[str] = Opt(
+        None, "--vectors", "-v", help="Pipeline with word vectors  [default: none]"
+    ),
+    transformer: Optional[str] = Opt(
+        None, "--transformer", "-m", help="The teacher's transformer: hub name or folder"
+    ),
+    overwrite: bool = Opt(False, "--overwrite", "-F", help="Replace the file if it is there"),
+) -> None:
+    """
+    Write a complete config with comments, to be trained as it is or to be changed.
+    """
+    try:
+        if str(output_file) != "-" and output_file.exists() and not overwrite:
+            raise ValueError(f"{output_file} is there already. Name another file, or --overwrite.")
+        if transformer is not None and kind is not Kind.teacher:
+            raise ValueError("Only a teacher (--kind teacher) has a --transformer.")
+        get_lang_class(lang)
+        text = config_text(
+            kind, lang=lang, size=size, labeled=labeled, vectors=vectors, transformer=transformer
+        )
+    except (ValueError, ImportError) as error:
+        msg.fail(" ".join(str(error).split()), exits=1)
+    command = next_command(kind, teacher, output_file)
+    if str(output_file) == "-":
+        print(text, end="")
+        return
+    output_file.parent.mkdir(parents=True, exist_ok=True)
+    output_file.write_text(text, encoding="utf8")
+    msg.good(f"Wrote {output_file}", "Train it with, for example:")
+    print(command)
+
+
+def config_text(
+    kind: Kind,
+    *,
+    lang: str = "en",
+    size: Size = Size.base,
+    labeled: Optional[int] = None,
+    vectors: Optional[str] = None,
+    transformer: Optional[str] = None,
+) -> str:
+    """Make a config.
+
+    kind (Kind): What it is of.
+    lang (str): Code of the language.
+    size (Size): How large the student is; a teacher's BiLSTM is of one size.
+    labeled (Optional[int]): How many labeled sentences there are.
+    vectors (Optional[str]): A pipeline with word vectors.
+    transformer (Optional[str]): The teacher's transformer.
+    RETURNS (str): The text, with comments.
+    """
+    text = (files("spacy_distill.configs") / f"{kind.value}.cfg").read_text(encoding="utf8")
+    changes: Changes = {("nlp", "lang"): f'"{lang}"'}
+    if vectors is not None:
+        changes["paths", "vectors"] = f'"{vectors}"'
+    if transformer is not None:
+        changes["paths", "transformer"] = f'"{transformer}"'
+    if kind is not Kind.teacher:
+        width, depth = WIDTHS[size]
+        changes["components.ner_student.model", "width"] = str(width)
+        changes["components.ner_student.model", "depth"] = str(depth)
+    if labeled is not None and kind is not Kind.soft:
+        usual = int(value_of(text, *TRAINING_STEPS))
+        changes[TRAINING_STEPS] = str(round(usual * max(sqrt(labeled / USUAL_LABELED), 1)))
+    return with_values(text, changes)
+
+
+def next_command(kind: Kind, teacher: str, config: Path) -> str:
+    """RETURNS (str): The command that makes something of the config."""
+    if kind is Kind.teacher:
+        lines = [f"python -m spacy train {config} --output training/teacher"]
+        lines += ["--paths.train corpus/train.spacy --paths.dev corpus/dev.spacy"]
+    elif kind is Kind.soft:
+        lines = [f"python -m spacy distill-annotate {teacher} texts/ soft/"]
+        lines[0] += f"\npython -m spacy distill soft/ {config} --output training/student"
+        lines += ["--paths.soft soft/ --paths.dev corpus/dev.spacy"]
+    else:
+        lines = [f"python -m spacy distill {teacher} {config} --output training/student"]
+        lines += ["--paths.unlabeled corpus/unlabeled.spacy --paths.dev corpus/dev.spacy"]
+    return " \\\n    ".join(lines)
+
+
+def value_of(text: str, section: str, setting: str) -> str:
+    """RETURNS (str): A setting's value, as it is written."""
+    lines = text.splitlines()
+    start = lines.index(f"[{section}]")
+    line = next(line for line in lines[start:] if line.startswith(f"{setting} ="))
+    return line.partition("=")[2].strip()
+
+
+def with_values(text: str, changes: Changes) -> str:
+    """Change settings of a config and leave all else as it is written, comments too.
+
+    text (str): The config.
+    changes (Changes): New values, as they are written.
+    RETURNS (str): The changed config.
+    RAISES (KeyError): It does not have a setting.
+    """
+    left, section, lines = dict(changes), "", []
+    for line in text.splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        name = line.partition("=")[0].strip()
+        value = left.pop((section, name), None)
+        lines.append(line if value is None else f"{name} = {value}")
+    if left:
+        raise KeyError(f"No such settings: {', '.join(map(str, left))}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""The package's configs, which `python -m spacy distill-init` copies."""

@@ -1,0 +1,90 @@
+"""`python -m spacy distill-init`."""
+
+from importlib.resources import files
+
+import pytest
+import spacy
+from spacy.cli import app
+from spacy.tokens import Doc, DocBin, Span
+from spacy.util import load_config, load_model_from_config
+from typer.testing import CliRunner
+
+from spacy_distill import distill
+from spacy_distill.cli.init import Kind, Size, config_text, with_values
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["distill-init", *map(str, arguments)])
+
+
+def packaged(kind):
+    return (files("spacy_distill.configs") / f"{kind.value}.cfg").read_text(encoding="utf8")
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_by_default_it_is_the_packages_config(kind, tmp_path):
+    result = run(tmp_path / "new" / "config.cfg", "--kind", kind.value)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "new" / "config.cfg").read_text() == packaged(kind)
+    assert run("-", "--kind", kind.value).output == packaged(kind)
+
+
+def test_settings_are_changed_and_comments_stay(tmp_path):
+    path = tmp_path / "student.cfg"
+    options = ["--lang", "sv", "--size", "small", "--labeled", "600", "--vectors", "my/vectors"]
+    result = run(path, *options, "--teacher", "sv_core_web_trf")
+    assert f"spacy distill sv_core_web_trf {path} " in result.output.replace("\n", "")
+    config = load_config(path, interpolate=True)
+    assert config["nlp"]["lang"] == "sv" and config["initialize"]["vectors"] == "my/vectors"
+    model = config["components"]["ner_student"]["model"]
+    assert (model["width"], model["depth"]) == (100, 1)
+    # Four times the usual labels: twice the steps.
+    assert config["training"]["max_steps"] == 2000
+    text = path.read_text()
+    assert text.count("#") == packaged(Kind.student).count("#")
+    assert len(text.splitlines()) == len(packaged(Kind.student).splitlines())
+
+
+def test_few_labels_get_the_usual_steps():
+    assert config_text(Kind.teacher, labeled=20) == packaged(Kind.teacher)
+    assert "total_steps = 800" in config_text(Kind.teacher, labeled=600)
+
+
+def test_a_teachers_transformer():
+    config = config_text(Kind.teacher, transformer="KB/bert-base-swedish-cased")
+    assert 'transformer = "KB/bert-base-swedish-cased"' in config
+
+
+@pytest.mark.parametrize("size", Size)
+def test_a_student_of_each_size_is_made(size, tmp_path):
+    (tmp_path / "student.cfg").write_text(config_text(Kind.student, lang="sv", size=size))
+    nlp = load_model_from_config(load_config(tmp_path / "student.cfg"), auto_fill=True)
+    assert nlp.lang == "sv" and nlp.pipe_names == ["ner_student"]
+
+
+def test_what_it_writes_can_be_distilled(tmp_path):
+    vocab = spacy.blank("sv").vocab
+    doc = Doc(vocab, ["Anna", "bor", "i", "Oslo"])
+    doc.set_ents([Span(doc, 3, 4, label="LOC")])
+    DocBin(docs=[doc]).to_disk(tmp_path / "dev.spacy")
+    teacher = spacy.blank("sv")
+    teacher.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Oslo"}])
+    assert run(tmp_path / "student.cfg", "--lang", "sv", "--size", "small").exit_code == 0
+    paths = {f"paths.{name}": str(tmp_path / "dev.spacy") for name in ("unlabeled", "dev")}
+    overrides = {**paths, "distillation.max_steps": 60, "training.logger.progress_bar": False}
+    nlp = distill(teacher, tmp_path / "student.cfg", overrides=overrides)
+    assert [ent.text for ent in nlp("Anna bor i Oslo").ents] == ["Oslo"]
+
+
+def test_slips_are_told_in_a_line(tmp_path):
+    path = tmp_path / "student.cfg"
+    path.write_text("Mine.")
+    result = run(path)
+    assert result.exit_code == 1 and "is there already" in " ".join(result.output.split())
+    assert path.read_text() == "Mine." and run(path, "--overwrite").exit_code == 0
+    assert run(tmp_path / "other.cfg", "--lang", "tlh").exit_code == 1
+    result = run(tmp_path / "other.cfg", "--transformer", "roberta-base")
+    assert result.exit_code == 1 and "--kind teacher" in " ".join(result.output.split())
+    assert not (tmp_path / "other.cfg").exists()
+    with pytest.raises(KeyError, match="nothing"):
+        with_values("[nlp]\nlang = 1\n", {("nlp", "nothing"): "1"})
