@@ -9,9 +9,10 @@ from typing import Any, Dict, Iterator, Optional
 
 import spacy
 from low_resource_data import ROOT, Cell
+from spacy.util import get_package_version
 from wasabi import msg
 
-import spacy_distill
+from spacy_distill.evaluation import processor
 
 ENERGY = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
@@ -78,21 +79,11 @@ def provenance() -> Dict[str, str]:
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
     )
     return {
-        "commit": commit.stdout.strip() or spacy_distill.__version__,
+        "commit": commit.stdout.strip() or get_package_version("spacy-distill") or "",
         "spacy": spacy.__version__,
         "python": platform.python_version(),
         "processor": processor(),
     }
-
-
-def processor() -> str:
-    """RETURNS (str): The CPU's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def joules() -> Optional[float]:

@@ -145,6 +145,21 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     return {"name": str(source), "version": version, "hash": _content_hash(path)}
 
 
+def source_name(source: TeacherSource) -> str:
+    """RETURNS (str): What to call a teacher in words: its name and, if it has one, its version."""
+    if isinstance(source, Language):
+        return f"{source.meta['lang']}_{source.meta['name']} {source.meta['version']}"
+    if not isinstance(source, (str, Path)):
+        return type(source).__name__
+    if is_soft_corpus(Path(source)):
+        teachers = Manifest.from_disk(Path(source)).teacher["teachers"]
+        return ", ".join(f"{one['name']} {one['version']}".strip() for one in teachers)
+    version = (
+        get_package_version(str(source)) if is_package(str(source)) else _version(Path(source))
+    )
+    return f"{source} {version}".strip()
+
+
 def _version(folder: Path) -> str:
     """RETURNS (str): The version that a pipeline's folder tells; "" if it does not."""
     try:

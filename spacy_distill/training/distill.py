@@ -2,17 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import IO, Any, Mapping, Optional, Sequence, Union
+from typing import IO, Any, Dict, Mapping, Optional, Sequence, Union
 
 from spacy.language import Language
 from spacy.training.initialize import init_nlp
-from spacy.util import load_config
+from spacy.util import get_package_version, load_config
 from thinc.api import Config
 from wasabi import Printer
 
 from ..teachers import CachedTeacher, match_labels
 from ..teachers.protocol import count_misfits
-from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
+from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, source_name
 from .checkpoints import require_output_dir
 from .devices import require_device
 from .find_teachers import find_teachers, with_teacher_labels
@@ -59,6 +59,7 @@ def distill(
     teachers = find_teachers(sources, config.interpolate(), teacher_options)
     with_teacher_labels(config, teachers)
     nlp = initialize(config, use_gpu)
+    nlp.meta["distillation"] = made_with(config, sources)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
     trained = train_student(nlp, teachers, output, stdout=stdout, stderr=stderr)
@@ -123,6 +124,17 @@ def with_training_corpus(config: Config) -> None:
     train = settings["corpora"].get("train", default) if "corpora" in settings else default
     if train.get("path", "") is None and section == "corpora" and key in corpora:
         corpora["train"] = dict(corpora[key])
+
+
+def made_with(config: Config, sources: Sequence[Any]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What the student's meta.json says of how it was made."""
+    settings = config.interpolate()["distillation"]
+    return {
+        "version": get_package_version("spacy-distill") or "",
+        "teachers": [source_name(source) for source in sources],
+        "loss": dict(settings["loss"]),
+        "steps": settings["max_steps"],
+    }
 
 
 def initialize(config: Config, use_gpu: int) -> Language:

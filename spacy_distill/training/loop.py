@@ -119,6 +119,9 @@ def train_student(
     if settings["max_epochs"] >= 0:
         examples = read_corpus(aligned_corpus, nlp, config, settings["corpus"])
         require_annotation(nlp, teachers, examples, f"the corpus '{settings['corpus']}'")
+        labeled = sum(example.reference.has_annotation("ENT_IOB") for example in examples)
+        counts = {"labeled": labeled, "unlabeled": len(examples) - labeled}
+        nlp.meta.setdefault("distillation", {})["documents"] = counts
         clear_output_dir(output)
         let_teachers_read(teachers, examples, stderr)
         batches = create_train_batches(

@@ -1,0 +1,67 @@
+"""`python -m spacy distill-card`."""
+
+from pathlib import Path
+from typing import Optional
+
+import spacy
+from spacy.cli._util import Arg, Opt, app
+from spacy.training import Corpus
+from wasabi import msg
+
+from ..evaluation.model_card import measure, model_card, processor, summary, words_per_second
+from ..training.calibrate import find_component
+from ..vectors.table import replace_pipeline
+from .output import require_free
+
+
+@app.command("distill-card")
+def distill_card_cli(
+    student: str = Arg(..., help="Trained pipeline with a ner_student: package or folder"),
+    test: Path = Arg(..., help="Labeled .spacy file to evaluate it on", exists=True),
+    output_path: Path = Arg(..., metavar="OUTPUT", help="Folder to write the pipeline to"),
+    data: str = Opt("", "--data", "-d", help="What the test set is  [default: the file's name]"),
+    name: Optional[str] = Opt(None, "--name", "-n", help="The package's name, without language"),
+    version: Optional[str] = Opt(None, "--version", "-v", help="The package's version"),
+    description: Optional[str] = Opt(
+        None, "--description", help="What it finds, in a sentence  [default: labels, F1 and speed]"
+    ),
+    license: Optional[str] = Opt(None, "--license", help="The package's license"),
+    author: Optional[str] = Opt(None, "--author", help="Who made it"),
+    sources: Optional[str] = Opt(
+        None, "--sources", help="What it was made of, with licenses; several with semicolons"
+    ),
+    notes: Optional[str] = Opt(None, "--notes", help="What else its users should know"),
+    overwrite: bool = Opt(
+        False, "--overwrite", "-F", help="Replace a pipeline that is in the output folder"
+    ),
+) -> None:
+    """
+    Evaluate a student, and write it with a card of what it is: meta.json and a README.md, which
+    `spacy package` puts into the package.
+    """
+    try:
+        require_free(output_path, overwrite=overwrite)
+        nlp = spacy.load(student)
+        component, _ = find_component(nlp)
+        sure = spacy.load(student, config={f"components.{component}.confidence": True})
+        scores = measure(sure, Corpus(test)(sure))
+        texts = [example.reference.text for example in Corpus(test)(nlp)]
+        scores["speed"] = words_per_second(nlp, texts)
+        given = {
+            "name": name,
+            "version": version,
+            "description": description,
+            "license": license,
+            "author": author,
+            "sources": sources and [part.strip() for part in sources.split(";")],
+            "notes": notes,
+        }
+        nlp.meta.update({key: value for key, value in given.items() if value is not None})
+        nlp.meta["performance"] = scores
+        nlp.meta["evaluation"] = {"data": data or test.name, "machine": processor()}
+        nlp.meta["description"] = nlp.meta["description"] or summary(nlp.meta)
+        replace_pipeline(nlp, output_path)
+        (output_path / "README.md").write_text(model_card(nlp.meta), encoding="utf8")
+    except (ValueError, OSError) as error:
+        msg.fail(" ".join(str(error).split()), exits=1)
+    msg.good(f"Wrote {output_path}, with README.md", summary(nlp.meta))

@@ -1,0 +1,154 @@
+"""What a packaged student says about itself: its meta.json, and a README out of that."""
+
+import platform
+from pathlib import Path
+from statistics import median
+from time import process_time
+from typing import Any, Dict, Iterable, List, Mapping, Sequence
+
+from spacy.language import Language
+from spacy.scorer import Scorer
+from spacy.training import Example
+
+from .reliability import entity_reliability, with_predictions
+
+# Texts are read again and again for so long, after once to warm up.
+LEAST_SECONDS = 2.0
+
+
+def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
+    """Evaluate a student on a test set.
+
+    nlp (Language): The pipeline; with `confidence` switched on, the calibration error is measured
+        as well.
+    examples (Iterable[Example]): The labeled documents.
+    RETURNS (Dict[str, Any]): spaCy's scores of entities, and `ents_calibration_error`.
+    """
+    examples = with_predictions(nlp, examples)
+    scores = dict(Scorer.score_spans(examples, "ents"))
+    reliability = entity_reliability(examples)
+    if reliability.counts.any():
+        scores["ents_calibration_error"] = reliability.expected_calibration_error
+    return scores
+
+
+def words_per_second(nlp: Language, texts: Sequence[str]) -> float:
+    """RETURNS (float): Words that the pipeline reads in a second of processor time: the median of
+    several passes over the texts."""
+    speeds: List[float] = []
+    total = 0.0
+    n_words = sum(len(doc) for doc in nlp.pipe(texts))
+    while total < LEAST_SECONDS or len(speeds) < 3:
+        start = process_time()
+        for _ in nlp.pipe(texts):
+            pass
+        seconds = process_time() - start
+        total += seconds
+        speeds.append(n_words / max(seconds, 1e-9))
+    return median(speeds)
+
+
+def processor() -> str:
+    """RETURNS (str): The processor's name, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def summary(meta: Mapping[str, Any]) -> str:
+    """RETURNS (str): A sentence of what an evaluated student finds, how well and how fast."""
+    labels = [label for found in meta["labels"].values() for label in found]
+    scores, data = meta["performance"], meta["evaluation"]["data"]
+    return (
+        f"Finds {', '.join(labels)}: F1 {100 * scores['ents_f']:.2f} on {data}, "
+        f"{scores['speed']:,.0f} words a second on one core."
+    )
+
+
+def model_card(meta: Mapping[str, Any]) -> str:
+    """Write the README of a student's package.
+
+    meta (Mapping[str, Any]): The pipeline's meta, as `spacy distill-card` fills it.
+    RETURNS (str): Markdown. Sections of which the meta knows nothing are left out.
+    """
+    name = f"{meta['lang']}_{meta['name']}"
+    parts = [f"# {name}", meta.get("description") or "", _usage(name)]
+    parts += [_overview(meta, name)]
+    parts += [_accuracy(meta.get("performance", {}), meta.get("evaluation", {}))]
+    parts += [_making(meta.get("distillation", {})), meta.get("notes") or ""]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _usage(name: str) -> str:
+    return (
+        "```python\nimport spacy\n\n"
+        f'nlp = spacy.load("{name}")  # needs spacy and spacy-distill, no torch\n'
+        'doc = nlp("...")\nprint([(ent.text, ent.label_) for ent in doc.ents])\n```'
+    )
+
+
+def _overview(meta: Mapping[str, Any], name: str) -> str:
+    labels = [label for found in meta.get("labels", {}).values() for label in found]
+    sources = [
+        source if isinstance(source, str) else source.get("name", "")
+        for source in meta.get("sources") or []
+    ]
+    rows = {
+        "Name": f"`{name}`",
+        "Version": f"`{meta.get('version', '')}`",
+        "spaCy": f"`{meta.get('spacy_version', '')}`",
+        "Pipeline": ", ".join(f"`{pipe}`" for pipe in meta.get("pipeline", [])),
+        "Labels": ", ".join(f"`{label}`" for label in labels),
+        "Data": ", ".join(sources),
+        "License": meta.get("license") or "",
+        "Author": meta.get("author") or "",
+    }
+    return _table(("", ""), [(key, value) for key, value in rows.items() if value])
+
+
+def _accuracy(performance: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
+    if performance.get("ents_f") is None:
+        return ""
+    rows = [("all", *(performance[f"ents_{letter}"] for letter in "prf"))]
+    rows += [
+        (label, scores["p"], scores["r"], scores["f"])
+        for label, scores in sorted((performance.get("ents_per_type") or {}).items())
+    ]
+    lines = [(label, *(f"{100 * score:.2f}" for score in scores)) for label, *scores in rows]
+    text = "## Accuracy and speed\n\n"
+    data = evaluation.get("data")
+    text += f"On {data}:\n\n" if data else "On the development set:\n\n"
+    text += _table(("entities", "precision", "recall", "F1"), lines)
+    error = performance.get("ents_calibration_error")
+    if error is not None:
+        text += f"\n\nExpected calibration error of `ent._.confidence`: {error:.3f}."
+    if "speed" in performance:
+        machine = evaluation.get("machine")
+        text += f"\n\n{performance['speed']:,.0f} words a second on one core"
+        text += f" ({machine})." if machine else "."
+    return text
+
+
+def _making(distillation: Mapping[str, Any]) -> str:
+    if not distillation:
+        return ""
+    documents = distillation.get("documents", {})
+    rows = {
+        "Teachers": "<br>".join(distillation.get("teachers", [])),
+        "Documents": ", ".join(f"{number:,} {kind}" for kind, number in documents.items()),
+        "Loss": ", ".join(
+            f"`{key.lstrip('@')} = {value}`" for key, value in distillation["loss"].items()
+        ),
+        "Steps": f"{distillation.get('steps', 0):,}",
+        "spacy-distill": f"`{distillation.get('version', '')}`",
+    }
+    made = _table(("", ""), [(key, value) for key, value in rows.items() if value])
+    return f"## How it was made\n\n{made}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)

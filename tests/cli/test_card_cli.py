@@ -1,0 +1,109 @@
+"""`python -m spacy distill-card`, and the package that is made with it."""
+
+import json
+
+import pytest
+import spacy
+from spacy.cli import app
+from spacy.tokens import Doc, DocBin, Span
+from typer.testing import CliRunner
+
+import spacy_distill.cli.card  # noqa: F401 - registers the command
+from spacy_distill import distill
+from spacy_distill.cli.init import Kind, Size, config_text
+from spacy_distill.evaluation import model_card
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A distilled student, and a test set."""
+    folder = tmp_path_factory.mktemp("card")
+    vocab = spacy.blank("en").vocab
+    docs = []
+    for words in ("Anna lives in Oslo", "It rains", "Kiel or Oslo"):
+        doc = Doc(vocab, words.split(" "))
+        doc.set_ents([Span(doc, i, i + 1, "LOC") for i, t in enumerate(doc) if t.text in CITIES])
+        docs.append(doc)
+    DocBin(docs=docs[:1]).to_disk(folder / "train.spacy")
+    DocBin(docs=docs).to_disk(folder / "test.spacy")
+    teacher = spacy.blank("en")
+    teacher.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": c} for c in CITIES])
+    teacher.meta.update(name="gazetteer", version="1.2.3")
+    (folder / "student.cfg").write_text(config_text(Kind.student, size=Size.small))
+    overrides = {
+        "paths.train": str(folder / "train.spacy"),
+        "paths.unlabeled": str(folder / "test.spacy"),
+        "paths.dev": str(folder / "test.spacy"),
+        "distillation.max_steps": 50,
+        "training.logger.progress_bar": False,
+    }
+    distill(teacher, folder / "student.cfg", folder / "training", overrides=overrides)
+    return folder
+
+
+CITIES = ("Oslo", "Kiel")
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_distilled_student_knows_how_it_was_made(folder):
+    made = spacy.load(folder / "training" / "model-best").meta["distillation"]
+    assert made["teachers"] == ["en_gazetteer 1.2.3"] and made["steps"] == 50
+    assert made["documents"] == {"labeled": 1, "unlabeled": 3}
+    assert made["loss"]["@losses"] == "spacy-distill.ChainDistillation.v1" and made["version"]
+
+
+def test_the_card_goes_into_the_package(folder, tmp_path):
+    model = folder / "training" / "model-best"
+    options = [
+        "--name",
+        "places",
+        "--version",
+        "0.3.0",
+        "--license",
+        "MIT",
+        "--data",
+        "Three lines",
+    ]
+    options += ["--sources", "Our own (CC0); A list | of cities", "--notes", "Knows two cities."]
+    run("distill-card", model, folder / "test.spacy", tmp_path / "model", *options)
+    made_of, model = model, tmp_path / "model"
+    meta = json.loads((model / "meta.json").read_text())
+    nlp = spacy.load(made_of)
+    scores = nlp.evaluate(list(spacy.training.Corpus(folder / "test.spacy")(nlp)))
+    assert meta["performance"]["ents_f"] == scores["ents_f"] > 0.5
+    assert meta["performance"]["ents_per_type"].keys() == {"LOC"}
+    assert meta["performance"]["speed"] > 100
+    assert 0 <= meta["performance"]["ents_calibration_error"] < 1
+    card = (model / "README.md").read_text()
+    for text in (
+        "# en_places",
+        'spacy.load("en_places")',
+        "| Version | `0.3.0` |",
+        "| Data | Our own (CC0), A list / of cities |",
+        f"| all | {100 * scores['ents_p']:.2f} |",
+        "On Three lines:",
+        "en_gazetteer 1.2.3",
+        "1 labeled, 3 unlabeled",
+        "Knows two cities.",
+    ):
+        assert text in card, text
+    run("package", model, tmp_path, "--build", "none")
+    package = tmp_path / "en_places-0.3.0"
+    assert (package / "README.md").read_text() == card
+    assert json.loads((package / "meta.json").read_text())["performance"] == meta["performance"]
+    info = run("info", package / "en_places" / "en_places-0.3.0")
+    assert all(text in info for text in ("Three lines", "en_gazetteer", "CC0", "Finds LOC: F1"))
+
+
+def test_a_card_leaves_out_what_is_not_known():
+    meta = {"lang": "en", "name": "pipeline", "labels": {"ner_student": ["LOC"]}}
+    card = model_card(meta)
+    assert "LOC" in card and "License" not in card and "##" not in card
+    performance = {"ents_p": 0.5, "ents_r": 0.5, "ents_f": 0.5, "ents_per_type": None}
+    card = model_card({**meta, "performance": performance})
+    assert "On the development set" in card and "| all | 50.00 | 50.00 | 50.00 |" in card
