@@ -1,7 +1,7 @@
 """Sentences of which the teacher is sure."""
 
 from dataclasses import replace
-from typing import Tuple
+from typing import Dict, Tuple
 
 from thinc.api import get_array_module
 from thinc.types import ArrayXd, Floats1d
@@ -35,6 +35,11 @@ class ConfidentSentences:
 
     def advance(self) -> None:
         advance(self.loss)
+
+    @property
+    def parts(self) -> Dict[str, float]:
+        """The loss's own."""
+        return getattr(self.loss, "parts", {})
 
     def __call__(
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd

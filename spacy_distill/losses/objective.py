@@ -3,7 +3,7 @@
 from itertools import repeat
 from math import inf
 from numbers import Real
-from typing import Callable, Iterable, Iterator, Protocol, Tuple, Union
+from typing import Callable, Dict, Iterable, Iterator, Protocol, Tuple, Union
 
 import numpy
 from thinc.api import get_array_module
@@ -62,6 +62,8 @@ class Objective:
             )
         self._compare = compare
         self._alphas, self._betas = _per_step(alpha), _per_step(beta)
+        # What the two summands were in the last step, weighed, as means per token.
+        self.parts: Dict[str, float] = {}
         self.alpha = self.beta = 0.0
         self.advance()
 
@@ -75,17 +77,18 @@ class Objective:
         n_tokens = max(len(student.emissions), 1)
         xp = get_array_module(student.emissions)
         scores = student.emissions, student.transitions, student.start, student.end
-        value, gradient = 0.0, ChainCounts(*(xp.zeros_like(array) for array in scores))
+        gradient = ChainCounts(*(xp.zeros_like(array) for array in scores))
+        self.parts = {}
         if self.alpha:
             target = gold_or_best(teacher, allowed)
             task, d_task = negative_log_likelihood(student, target)
-            value += self.alpha * task
+            self.parts["task"] = self.alpha * task / n_tokens
             gradient += d_task * (self.alpha / n_tokens)
         if self.beta:
             difference, d_difference = self._compare(teacher, student)
-            value += self.beta * difference
+            self.parts["distillation"] = self.beta * difference / n_tokens
             gradient += d_difference * (self.beta / n_tokens)
-        return value / n_tokens, gradient
+        return sum(self.parts.values()), gradient
 
 
 def advance(loss: DistillationLoss) -> None:

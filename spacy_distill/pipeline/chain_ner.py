@@ -302,10 +302,12 @@ class ChainNER(TrainablePipe):
         examples (Iterable[Example]): The examples. Both documents of one have the same tokens.
         drop (float): The dropout rate.
         sgd (Optional[Optimizer]): The optimizer; without it, gradients add up.
-        losses (Optional[Dict[str, float]]): Record of the losses, by component's name.
+        losses (Optional[Dict[str, float]]): Record of the losses, by component's name; its parts,
+            such as NAME_task and NAME_distillation, beside it.
         loss (Optional[DistillationLoss]): The loss, ChainDistillation with its defaults if None.
         RETURNS (Dict[str, float]): The losses.
         """
+        loss = loss or ChainDistillation()
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
@@ -330,6 +332,9 @@ class ChainNER(TrainablePipe):
         if sgd not in (None, False):
             self.finish_update(sgd)
         losses[self.name] += value
+        for part, share in getattr(loss, "parts", {}).items():
+            key = f"{self.name}_{part}"
+            losses[key] = losses.get(key, 0.0) + share
         return losses
 
     def get_teacher_student_loss(
