@@ -1,17 +1,18 @@
 """Whether a student's confidences are right, and what they cost:
 
 python benchmarks/confidence.py benchmarks/runs/conll-150/seed0 benchmarks/runs/conll-750/seed0 \\
-    --picture docs/confidence.png
+    --picture docs/confidence.png --output docs/confidence.json
 
 Each folder is a cell of `low_resource.py`. A temperature is fitted to its development set; errors
 are those of its test set. Costs are processor seconds of `nlp.pipe` on the test set's texts, all
 settings in turn, medians of the rounds' ratios to a student without confidences.
 """
 
+import json
 import time
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any, Dict, List, Tuple
+from typing import Annotated, Any, Dict, List, Optional, Tuple
 
 import matplotlib
 import spacy
@@ -32,6 +33,8 @@ SETTINGS: Dict[str, Dict[str, Any]] = {
     "confidence and spans of 0.1": {"confidence": True, "spans_key": "sc", "threshold": 0.1},
 }
 
+BATCHES = (1, 128)
+
 
 def load(model: Path, **settings: Any) -> Language:
     """RETURNS (Language): A student with settings of its component."""
@@ -44,7 +47,7 @@ def measure(nlp: Language, path: Path) -> Tuple[Reliability, float]:
     return entity_reliability(examples), get_ner_prf(examples)["ents_f"]
 
 
-def costs(model: Path, texts: List[str], rounds: int) -> Dict[str, List[float]]:
+def costs(model: Path, texts: List[str], rounds: int, batch_size: int) -> Dict[str, List[float]]:
     """RETURNS (Dict[str, List[float]]): Each setting's processor seconds in each round, after one
     to warm up."""
     students = {name: load(model, **settings) for name, settings in SETTINGS.items()}
@@ -52,7 +55,7 @@ def costs(model: Path, texts: List[str], rounds: int) -> Dict[str, List[float]]:
     for number in range(rounds + 1):
         for name, nlp in students.items():
             start = time.process_time()
-            for _ in nlp.pipe(texts, batch_size=128):
+            for _ in nlp.pipe(texts, batch_size=batch_size):
                 pass
             if number:
                 seconds[name].append(time.process_time() - start)
@@ -92,9 +95,12 @@ def main(
     picture: Annotated[Path, typer.Option(help="Where to draw the reliability")] = Path(
         "reliability.png"
     ),
+    output: Annotated[Optional[Path], typer.Option(help="A JSON file for all figures")] = None,
 ) -> None:
     """Measure and print tables."""
-    pairs, rows = {}, []
+    pairs: Dict[str, Tuple[Reliability, Reliability]] = {}
+    rows: List[Tuple[str, ...]] = []
+    results: Dict[str, Any] = {"cells": {}}
     for cell in cells:
         model = cell / system / "model-best"
         nlp = load(model, confidence=True)
@@ -107,19 +113,31 @@ def main(
         pairs[name] = before, after
         errors = [f"{found.expected_calibration_error:.3f}" for found in (before, after)]
         rows.append((name, f"{100 * f1:.2f}", f"{temperature:.2f}", *errors))
+        results["cells"][name] = {
+            "f1": f1,
+            "temperature": temperature,
+            "error": before.expected_calibration_error,
+            "calibrated": after.expected_calibration_error,
+        }
     header = ("cell", "test F1", "temperature", "error before", "after")
     msg.table(rows, header=header, divider=True, aligns=("l", *["r"] * 4))
     draw(pairs, picture)
     if rounds:
         model = cells[0] / system / "model-best"
         texts = [example.text for example in Corpus(cells[0] / "corpus" / "test.spacy")(nlp)]
-        seconds = costs(model, texts, rounds)
-        usual = seconds["neither"]
-        rows = [
-            (name, f"{median(mine / other for mine, other in zip(found, usual, strict=True)):.2f}")
-            for name, found in seconds.items()
-        ]
-        msg.table(rows, header=("setting", "time"), divider=True, aligns=("l", "r"))
+        ratios: Dict[str, Dict[str, float]] = {name: {} for name in SETTINGS}
+        for batch_size in BATCHES:
+            seconds = costs(model, texts, rounds, batch_size)
+            usual = seconds["neither"]
+            for name, found in seconds.items():
+                each = (mine / other for mine, other in zip(found, usual, strict=True))
+                ratios[name][str(batch_size)] = median(each)
+        times = [(name, *(f"{x:.2f}" for x in found.values())) for name, found in ratios.items()]
+        columns = ("setting", *(f"batches of {size}" for size in BATCHES))
+        msg.table(times, header=columns, divider=True, aligns=("l", *["r"] * len(BATCHES)))
+        results["time"] = ratios
+    if output:
+        output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf8")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Distil large spaCy NER pipelines into compact ones that run fast on a CPU."""
 
 from .pipeline import NERStudent, NERTeacher
+from .pipeline.entities import add_confidence_extension
 
-__all__ = ["NERStudent", "NERTeacher", "distill"]
+__all__ = ["NERStudent", "NERTeacher", "add_confidence_extension", "distill"]
 
 
 def __getattr__(name: str):

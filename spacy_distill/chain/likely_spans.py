@@ -18,39 +18,43 @@ def likely_spans(
 ) -> Tuple[List[Tuple[int, int, str]], Floats1d]:
     """Find what is an entity with at least a probability.
 
+    Entities are followed from their first token on: the probability that one goes on so far never
+    rises, so what falls below the threshold is dropped at once.
+
     chain (LinearChain): The distribution, over the tags.
     tags (BiluoTags): The tags of its labels.
     threshold (float): The least probability; LEAST_THRESHOLD, if it is lower than that.
     RETURNS (Tuple[List[Tuple[int, int, str]], Floats1d]): First row among the batch's tokens, row
-        after the last one and label, sorted; and the probabilities, exact, float32.
+        after the last one and label, sorted; and the probabilities, exact, float32, a numpy array.
     """
     threshold = max(threshold, LEAST_THRESHOLD)
-    found = _candidates(chain, threshold)
-    spans = [(start, end, tags.labels[label]) for start, end, label in found]
-    probabilities = chain.span_marginal(*tags.segments(spans))
-    likely = (probabilities >= threshold).nonzero()[0].tolist()
-    return [spans[number] for number in likely], probabilities[likely]
-
-
-def _candidates(chain: LinearChain, threshold: float) -> List[Tuple[int, int, int]]:
-    """RETURNS (List[Tuple[int, int, int]]): All spans whose tags have at least the probability one
-    by one, which is never less than the span's: first row, row after the last, label's number."""
     marginals = chain.marginals()
     marginals = marginals.get() if hasattr(marginals, "get") else marginals
-    n_labels = marginals.shape[1] // len(PREFIXES)
-    by_label = marginals[:, 1:].reshape(len(marginals), n_labels, len(PREFIXES))
-    begins, goes_on, ends, alone = (by_label >= threshold).transpose(2, 0, 1)
-    rows, labels = alone.nonzero()
-    found = [(rows, rows + 1, labels)]
-    starts, labels = begins.nonzero()
+    alone, begins = (marginals[:, prefix + 1 :: len(PREFIXES)] for prefix in (3, 0))
+    rows, labels = (alone >= threshold).nonzero()
+    found = [(rows, rows + 1, labels, alone[rows, labels])]
+    starts, labels = (begins >= threshold).nonzero()
+    going_on = begins[starts, labels]
+    heads, before = starts + 1, labels * len(PREFIXES) + 1
     end_of_sequence = numpy.repeat(numpy.cumsum(chain.lengths), chain.lengths)
-    heads = starts + 1
     while len(starts):
         inside = heads < end_of_sequence[starts]
-        starts, heads, labels = starts[inside], heads[inside], labels[inside]
-        closed = ends[heads, labels]
-        found.append((starts[closed], heads[closed] + 1, labels[closed]))
-        open_still = goes_on[heads, labels]
-        starts, heads, labels = starts[open_still], heads[open_still] + 1, labels[open_still]
-    columns = (numpy.concatenate(column).tolist() for column in zip(*found, strict=True))
-    return sorted(zip(*columns, strict=True))
+        starts, heads, labels, before, going_on = (
+            column[inside] for column in (starts, heads, labels, before, going_on)
+        )
+        inner, last = (labels * len(PREFIXES) + 1 + prefix for prefix in (1, 2))
+        closed = going_on * chain.transition_probability(heads, before, last)
+        likely = closed >= threshold
+        found.append((starts[likely], heads[likely] + 1, labels[likely], closed[likely]))
+        going_on = going_on * chain.transition_probability(heads, before, inner)
+        likely = going_on >= threshold
+        starts, heads, labels, before, going_on = (
+            column[likely] for column in (starts, heads + 1, labels, inner, going_on)
+        )
+    first, end, label, probability = (
+        numpy.concatenate(column) for column in zip(*found, strict=True)
+    )
+    order = numpy.lexsort((label, end, first))
+    spans = zip(first[order].tolist(), end[order].tolist(), label[order].tolist(), strict=True)
+    found_spans = [(start, stop, tags.labels[number]) for start, stop, number in spans]
+    return found_spans, probability[order].astype("float32")

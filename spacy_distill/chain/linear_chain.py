@@ -233,24 +233,29 @@ class LinearChain:
         """
         xp = self._xp
         rows, tags = xp.asarray(rows), xp.asarray(tags)
-        trellis = self._trellis
-        packed = xp.empty(len(self.emissions), dtype="int64")
-        packed[self._packing.rows] = xp.arange(len(self.emissions))
         if not tags.size:
             return xp.zeros(len(rows), dtype="float32")
         # p(tags) = p(first tag) * product of p(next tag | tag): a chain is Markov.
-        unary = trellis.unary()
-        probability = unary[packed[rows], tags[:, 0]]
+        probability = self._unary[self._packed_rows[rows], tags[:, 0]]
         for column in range(1, tags.shape[1]):
             (going_on,) = xp.nonzero(tags[:, column] >= 0)
-            here = packed[rows[going_on] + column]
-            before = packed[rows[going_on] + column - 1]
-            pair = trellis.pair_probability(
-                before, here, tags[going_on, column - 1], tags[going_on, column]
+            probability[going_on] *= self._transition_probability(
+                rows[going_on] + column, tags[going_on, column - 1], tags[going_on, column]
             )
-            alone = unary[before, tags[going_on, column - 1]]
-            probability[going_on] *= xp.where(alone > 0, pair / xp.where(alone > 0, alone, 1), 0)
         return probability.astype("float32")
+
+    def transition_probability(self, rows: Ints1d, before: Ints1d, tags: Ints1d) -> Floats1d:
+        """Find the probability of a tag, given that of the token before.
+
+        rows (Ints1d): (transitions,) rows among the batch's tokens, none of them a first token.
+        before (Ints1d): (transitions,) the tags of the tokens before, which are given.
+        tags (Ints1d): (transitions,) the tags.
+        RETURNS (Floats1d): (transitions,) probabilities, float64, a numpy array; 0 where what is
+            given is impossible.
+        """
+        xp = self._xp
+        found = self._transition_probability(*map(xp.asarray, (rows, before, tags)))
+        return found.get() if hasattr(found, "get") else found
 
     # Chains made out of this one
 
@@ -303,6 +308,25 @@ class LinearChain:
     @cached_property
     def _packing(self) -> Packing:
         return pack(self.lengths, self._xp)
+
+    def _transition_probability(self, rows: Ints1d, before: Ints1d, tags: Ints1d) -> Floats1d:
+        xp = self._xp
+        here, previous = self._packed_rows[rows], self._packed_rows[rows - 1]
+        pair = self._trellis.pair_probability(previous, here, before, tags)
+        alone = self._unary[previous, before]
+        return xp.where(alone > 0, pair / xp.where(alone > 0, alone, 1), 0)
+
+    @cached_property
+    def _unary(self) -> Floats2d:
+        """Packed probabilities of each tag."""
+        return self._trellis.unary()
+
+    @cached_property
+    def _packed_rows(self) -> Ints1d:
+        """The packed row of each row of the batch."""
+        packed = self._xp.empty(len(self.emissions), dtype="int64")
+        packed[self._packing.rows] = self._xp.arange(len(self.emissions))
+        return packed
 
     @cached_property
     def _last_rows(self) -> Ints1d:

@@ -1,10 +1,11 @@
 """`python -m spacy distill-init`."""
 
+import json
 from enum import Enum
 from importlib.resources import files
 from math import sqrt
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Any, Dict, Mapping, Optional
 
 from spacy.cli._util import Arg, Opt, app
 from spacy.util import get_lang_class
@@ -23,6 +24,7 @@ class Kind(str, Enum):
     student = "student"
     soft = "soft"
     teacher = "teacher"
+    transformer = "transformer"
 
 
 class Size(str, Enum):
@@ -46,15 +48,25 @@ def distill_init_cli(
         "--kind",
         "-k",
         help="student: learns from any teacher; soft: from a soft corpus (`distill-annotate`); "
-        "teacher: a BiLSTM over a transformer, to be trained on labels by `spacy train`",
+        "teacher: a BiLSTM over a transformer, to be trained on labels by `spacy train`; "
+        "transformer: one fine-tuned alone",
     ),
     lang: str = Opt("en", "--lang", "-l", help="Code of the language"),
-    teacher: str = Opt(
-        "TEACHER", "--teacher", "-t", help="Teacher, for the command that the config begins with"
+    teacher: Optional[str] = Opt(
+        None,
+        "--teacher",
+        "-t",
+        help="Who teaches the student, for the command that is shown at the end",
     ),
-    size: Size = Opt(Size.base, "--size", "-s", help="Size of the student's BiLSTM"),
+    size: Optional[Size] = Opt(
+        None, "--size", "-s", help="Size of the student's BiLSTM  [default: base]"
+    ),
     labeled: Optional[int] = Opt(
-        None, "--labeled", "-n", min=1, help="Labeled sentences: more want more steps of training"
+        None,
+        "--labeled",
+        "-n",
+        min=1,
+        help="Labeled sentences for `spacy train`: more want more steps",
     ),
     vectors: Optional[str] = Opt(
         None, "--vectors", "-v", help="Pipeline with word vectors  [default: none]"
@@ -68,24 +80,48 @@ def distill_init_cli(
     Write a complete config with comments, to be trained as it is or to be changed.
     """
     try:
-        if str(output_file) != "-" and output_file.exists() and not overwrite:
+        to_console = str(output_file) == "-"
+        if not to_console and output_file.exists() and not overwrite:
             raise ValueError(f"{output_file} is there already. Name another file, or --overwrite.")
-        if transformer is not None and kind is not Kind.teacher:
-            raise ValueError("Only a teacher (--kind teacher) has a --transformer.")
         get_lang_class(lang)
-        text = config_text(
-            kind, lang=lang, size=size, labeled=labeled, vectors=vectors, transformer=transformer
-        )
-    except (ValueError, ImportError) as error:
+        given = {"size": size, "labeled": labeled, "vectors": vectors, "transformer": transformer}
+        given = {name: value for name, value in given.items() if value is not None}
+        require_used(kind, {**given, "teacher": teacher}, lang)
+        text = config_text(kind, lang=lang, **given)  # type: ignore[arg-type]
+        if to_console:
+            print(text, end="")
+            return
+        output_file.parent.mkdir(parents=True, exist_ok=True)
+        output_file.write_text(text, encoding="utf8")
+    except (ValueError, ImportError, OSError) as error:
         msg.fail(" ".join(str(error).split()), exits=1)
-    command = next_command(kind, teacher, output_file)
-    if str(output_file) == "-":
-        print(text, end="")
-        return
-    output_file.parent.mkdir(parents=True, exist_ok=True)
-    output_file.write_text(text, encoding="utf8")
     msg.good(f"Wrote {output_file}", "Train it with, for example:")
-    print(command)
+    print(next_command(kind, teacher or "TEACHER", output_file))
+
+
+def require_used(kind: Kind, given: Mapping[str, Any], lang: str) -> None:
+    """Make sure that options are for something: a slip would go unnoticed.
+
+    kind (Kind): What the config is of.
+    given (Mapping[str, Any]): The options.
+    lang (str): Code of the language.
+    RAISES (ValueError): One is not for this kind, or one is missing.
+    """
+    of_students = kind in (Kind.student, Kind.soft)
+    of = {
+        "size": of_students,
+        "teacher": of_students,
+        "labeled": kind is not Kind.soft,
+        "vectors": kind is not Kind.transformer,
+        "transformer": not of_students,
+    }
+    for name, fits in of.items():
+        if given.get(name) is not None and not fits:
+            raise ValueError(f"A config of --kind {kind.value} has no --{name}. Leave it out.")
+    if not of_students and lang != "en" and given.get("transformer") is None:
+        raise ValueError(
+            f"Name a --transformer for the language '{lang}': the one in the config is English."
+        )
 
 
 def config_text(
@@ -108,12 +144,12 @@ def config_text(
     RETURNS (str): The text, with comments.
     """
     text = (files("spacy_distill.configs") / f"{kind.value}.cfg").read_text(encoding="utf8")
-    changes: Changes = {("nlp", "lang"): f'"{lang}"'}
+    changes: Changes = {("nlp", "lang"): json.dumps(lang)}
     if vectors is not None:
-        changes["paths", "vectors"] = f'"{vectors}"'
+        changes["paths", "vectors"] = json.dumps(vectors)
     if transformer is not None:
-        changes["paths", "transformer"] = f'"{transformer}"'
-    if kind is not Kind.teacher:
+        changes["paths", "transformer"] = json.dumps(transformer)
+    if kind in (Kind.student, Kind.soft):
         width, depth = WIDTHS[size]
         changes["components.ner_student.model", "width"] = str(width)
         changes["components.ner_student.model", "depth"] = str(depth)
@@ -125,7 +161,7 @@ def config_text(
 
 def next_command(kind: Kind, teacher: str, config: Path) -> str:
     """RETURNS (str): The command that makes something of the config."""
-    if kind is Kind.teacher:
+    if kind in (Kind.teacher, Kind.transformer):
         lines = [f"python -m spacy train {config} --output training/teacher"]
         lines += ["--paths.train corpus/train.spacy --paths.dev corpus/dev.spacy"]
     elif kind is Kind.soft:

@@ -17,7 +17,6 @@ from typing import (
 import numpy
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.scorer import Scorer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
@@ -27,7 +26,14 @@ from thinc.types import Floats2d, Ints1d
 from ..chain import BiluoTags, ChainCounts, LinearChain, constraints, likely_spans
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..teachers import Teacher, match_labels
-from .entities import Entity, add_confidence_extension, around_entities, set_entities, set_spans
+from .entities import (
+    Entity,
+    add_confidence_extension,
+    around_entities,
+    score_likely_spans,
+    set_entities,
+    set_spans,
+)
 from .gold_tags import gold_tags, same_tokens
 
 # Documents that a model sees at initialization, to infer the widths of its layers.
@@ -51,8 +57,8 @@ class Prediction(NamedTuple):
     """What is found in a batch of documents.
 
     tags (List[Ints1d]): (tokens,) the numbers of each document's most probable tags, numpy arrays.
-    chain (Optional[LinearChain]): The calibrated distribution over tag sequences, if probabilities
-        are to be written.
+    chain (Optional[LinearChain]): The calibrated distribution over tag sequences, whatever entities
+        are there, if probabilities are to be written.
     """
 
     tags: List[Ints1d]
@@ -83,8 +89,8 @@ class ChainNER(TrainablePipe):
         spans_key (Optional[str]): Key in `doc.spans` for all spans whose probability is at least
             the threshold, with the probabilities in `doc.spans[key].attrs["scores"]`; None for no
             such spans.
-        threshold (float): The least probability of these spans, above 0. Those of 0.5 and more
-            never overlap.
+        threshold (float): The least probability of these spans, from 0 to 1. Those of more than 0.5
+            never overlap; below 0.001 (`LEAST_THRESHOLD`) none are looked for.
         overwrite_ents (bool): Whether entities that are there already make way for new ones that
             overlap them. By default they stay, and entities are looked for around them.
         scorer (Optional[Callable]): The scoring method.
@@ -188,15 +194,15 @@ class ChainNER(TrainablePipe):
         if not docs:
             return Prediction([])
         chain = self.predict_chain(docs)
-        if not self.overwrite_ents:
-            chain = around_entities(chain, docs)
-        tags = _split(self.model.ops.to_numpy(chain.argmax()), docs)
+        possible = chain if self.overwrite_ents else around_entities(chain, docs)
+        tags = _split(self.model.ops.to_numpy(possible.argmax()), docs)
         if self.confidence or self.spans_key is not None:
             return Prediction(tags, chain.scaled(self.cfg["temperature"]))
         return Prediction(tags)
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Predict the distribution over tag sequences.
+        """Predict the distribution over tag sequences, as the model gives it: entities that are
+        there do not count, and confidences are calibrated later.
 
         docs (Sequence[Doc]): At least one document.
         RETURNS (LinearChain): One sequence a document, over `tags`. What is no BILUO sequence is
@@ -215,7 +221,7 @@ class ChainNER(TrainablePipe):
         return chain.restricted(self.tags.without_edges(spaces)) if spaces.any() else chain
 
     def posteriors(self, docs: Sequence[Doc]) -> List[Floats2d]:
-        """Predict the probability of each tag at each token.
+        """Predict the probability of each tag at each token, not calibrated.
 
         docs (Sequence[Doc]): The documents.
         RETURNS (List[Floats2d]): (tokens, tags) for each document, float32, in the order of
@@ -235,6 +241,7 @@ class ChainNER(TrainablePipe):
         found = self.tags.spans(numpy.concatenate(scores.tags))
         probabilities = None
         if self.confidence and scores.chain is not None:
+            add_confidence_extension()  # it does not come along when a pipeline is unpickled
             marginals = scores.chain.span_marginal(*self.tags.segments(found))
             probabilities = self.model.ops.to_numpy(marginals).tolist()
         docs = list(docs)
@@ -244,7 +251,6 @@ class ChainNER(TrainablePipe):
             set_entities(doc, entities, confidences, overwrite=self.overwrite_ents)
         if self.spans_key is not None and scores.chain is not None:
             spans, likelihoods = likely_spans(scores.chain, self.tags, self.threshold)
-            likelihoods = self.model.ops.to_numpy(likelihoods)
             for doc, (part, entities) in zip(docs, _by_document(spans, lengths), strict=True):
                 set_spans(doc, self.spans_key, entities, likelihoods[part])
 
@@ -257,15 +263,8 @@ class ChainNER(TrainablePipe):
         """
         examples = list(examples)
         scores = super().score(examples, **kwargs)
-        key = self.spans_key
-        if key is not None:
-            scores |= Scorer.score_spans(
-                examples,
-                f"spans_{key}",
-                getter=lambda doc, _: doc.spans.get(key, doc.ents),
-                has_annotation=lambda doc: key in doc.spans or doc.has_annotation("ENT_IOB"),
-                allow_overlap=True,
-            )
+        if self.spans_key is not None:
+            scores |= score_likely_spans(examples, self.spans_key)
         return scores
 
     # Training; `update` is TrainablePipe's

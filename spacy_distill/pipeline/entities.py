@@ -1,9 +1,11 @@
 """Entities into documents: beside those that are there already, and with their probabilities."""
 
-from typing import Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
+from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example
 from thinc.types import Floats1d
 
 from ..chain import LinearChain
@@ -16,18 +18,36 @@ INSIDE, BEGINS = 1, 3
 
 
 def add_confidence_extension() -> None:
-    """Register `Span._.confidence`: an entity's probability, None for those of other components.
+    """Register `Span._.confidence`: the probability of an entity, None for those of other
+    components. A pipeline that writes confidences does it by itself; a process that only reads
+    documents needs the call.
 
-    RAISES (ValueError): The name belongs to something that cannot be written to.
+    RAISES (ValueError): The name belongs to something else.
     """
     if not Span.has_extension("confidence"):
-        Span.set_extension("confidence", default=None)
-    _, _, getter, setter = Span.get_extension("confidence")
-    if getter is not None and setter is None:
+        Span.set_extension("confidence", getter=confidence_of)
+    if Span.get_extension("confidence")[2] is not confidence_of:
         raise ValueError(
-            "Confidences cannot be written: something else has registered `Span._.confidence` with "
-            "a getter alone. Rename that extension, or switch `confidence` off."
+            "Something else has registered `Span._.confidence` already. Rename that extension, or "
+            "switch `confidence` off."
         )
+
+
+def confidence_of(span: Span) -> Optional[float]:
+    """RETURNS (Optional[float]): The confidence that was written for a span of these characters and
+    this label: what another component puts in an entity's place has none."""
+    user_data: Dict[Any, Any] = span.doc.user_data
+    return user_data.get(_key(span))
+
+
+def set_confidence(span: Span, confidence: float) -> None:
+    """Write an entity's confidence to its document."""
+    user_data: Dict[Any, Any] = span.doc.user_data
+    user_data[_key(span)] = confidence
+
+
+def _key(span: Span) -> Tuple[str, int, int, str]:
+    return "ner_confidence", span.start_char, span.end_char, span.label_
 
 
 def around_entities(chain: LinearChain, docs: Sequence[Doc]) -> LinearChain:
@@ -60,22 +80,21 @@ def set_entities(
     doc (Doc): The document, changed in place.
     entities (Iterable[Entity]): What was found, without overlaps.
     confidences (Optional[Iterable[float]]): The probability of each; None to write none.
-    overwrite (bool): Which entities go where a new one and one that is there overlap: those that
-        are there, or else the new ones. All others stay.
+    overwrite (bool): Whether entities and blocked tokens that are there make way where a new one
+        overlaps them, or else the new one does. All others stay.
     """
     spans = [Span(doc, start, end, label=label) for start, end, label in entities]
     if confidences is not None:
         for span, confidence in zip(spans, confidences, strict=True):
-            span._.confidence = confidence
+            set_confidence(span, confidence)
     if not doc.has_annotation("ENT_IOB"):
         doc.set_ents(spans)
         return
-    before = list(doc.ents)
+    before, blocked = list(doc.ents), blocked_tokens(doc)
     if overwrite:
-        before = without_overlaps(before, spans)
+        before, blocked = without_overlaps(before, spans), without_overlaps(blocked, spans)
     else:
-        spans = without_overlaps(spans, before)
-    blocked = [] if overwrite else [doc[i : i + 1] for i in blocked_tokens(doc)]
+        spans = without_overlaps(spans, [*before, *blocked])
     doc.set_ents([*before, *spans], blocked=blocked)
 
 
@@ -85,10 +104,10 @@ def without_overlaps(spans: List[Span], others: Iterable[Span]) -> List[Span]:
     return [span for span in spans if taken.isdisjoint(range(span.start, span.end))]
 
 
-def blocked_tokens(doc: Doc) -> List[int]:
-    """RETURNS (List[int]): The tokens that `Doc.set_ents` was told to keep free of entities."""
+def blocked_tokens(doc: Doc) -> List[Span]:
+    """RETURNS (List[Span]): The tokens that `Doc.set_ents` was told to keep free of entities."""
     iob, types = doc.to_array(["ENT_IOB", "ENT_TYPE"]).T
-    return ((iob == BEGINS) & (types == 0)).nonzero()[0].tolist()
+    return [doc[i : i + 1] for i in ((iob == BEGINS) & (types == 0)).nonzero()[0].tolist()]
 
 
 def set_spans(doc: Doc, key: str, entities: Iterable[Entity], scores: Floats1d) -> None:
@@ -101,3 +120,28 @@ def set_spans(doc: Doc, key: str, entities: Iterable[Entity], scores: Floats1d) 
     """
     spans = [Span(doc, start, end, label=label) for start, end, label in entities]
     doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs={"scores": scores})
+
+
+def score_likely_spans(examples: Sequence[Example], key: str) -> Dict[str, Any]:
+    """Score the spans of a key.
+
+    examples (Sequence[Example]): Predicted documents with these spans, beside gold ones: with spans
+        of the same key, or with entities. Where a token's gold tag is not known, nothing is.
+    key (str): The key in `doc.spans`.
+    RETURNS (Dict[str, Any]): `spans_KEY_p`, `_r`, `_f` and `_per_type`.
+    """
+    spans: Dict[int, List[Span]] = {}
+    for example in examples:
+        gold, found = example.reference, list(example.predicted.spans.get(key, []))
+        if key not in gold.spans and gold.has_annotation("ENT_IOB"):
+            tags = example.get_aligned_ner()
+            found = [span for span in found if None not in tags[span.start : span.end]]
+        spans[id(example.predicted)] = found
+        spans[id(gold)] = list(gold.spans.get(key, gold.ents))
+    return Scorer.score_spans(
+        examples,
+        f"spans_{key}",
+        getter=lambda doc, _: spans[id(doc)],
+        has_annotation=lambda doc: key in doc.spans or doc.has_annotation("ENT_IOB"),
+        allow_overlap=True,
+    )

@@ -15,6 +15,9 @@ from ..pipeline.gold_tags import gold_tags
 
 # Temperatures that are looked at, and how close the logarithm of the best one is looked for.
 LOWEST, HIGHEST, TOLERANCE = 0.2, 10.0, 0.02
+# A few sentences say little: the temperature's logarithm is normal around 0, with this deviation,
+# before anything is seen.
+PRIOR_DEVIATION = 0.5
 BATCH_SIZE = 128
 
 
@@ -26,8 +29,10 @@ def calibrate(nlp: Language, examples: Iterable[Example], name: Optional[str] = 
     nlp (Language): The pipeline; its component is changed in place.
     examples (Iterable[Example]): The documents. Documents without annotation count nothing.
     name (Optional[str]): The component; needed if there are several that have probabilities.
-    RETURNS (float): The temperature under which the annotation is most probable.
-    RAISES (ValueError): There is no such component, or no annotation.
+    RETURNS (float): The temperature under which the annotation is most probable; of a few
+        sentences, one nearer to 1.
+    RAISES (ValueError): There is no such component, no annotation, or one with a label that the
+        component does not have.
     """
     name, pipe = find_component(nlp, name)
     chains = list(read_chains(nlp, name, pipe, examples))
@@ -68,22 +73,24 @@ def read_chains(
     """YIELDS (Tuple[LinearChain, numpy.ndarray]): What the component predicts of each batch, and
     the tags (tokens, tags) that the annotation leaves open."""
     tags: BiluoTags = pipe.tags
-    earlier = [component for _, component in nlp.pipeline[: nlp.pipe_names.index(name)]]
+    earlier = nlp.pipe_names[: nlp.pipe_names.index(name)]
     for batch in minibatch(examples, BATCH_SIZE):
         docs = [example.predicted for example in batch]
-        for component in earlier:
-            docs = [component(doc) for doc in docs]
+        if earlier:
+            with nlp.select_pipes(enable=earlier):
+                docs = list(nlp.pipe(docs))
+            batch = [Example(doc, item.reference) for doc, item in zip(docs, batch, strict=True)]
         if any(len(doc) for doc in docs):
             yield pipe.predict_chain(docs), tags.allowed(gold_tags(batch, tags))
 
 
 def best_temperature(chains: List[Tuple[LinearChain, numpy.ndarray]]) -> float:
-    """RETURNS (float): The temperature with the least negative log-likelihood of annotations."""
+    """RETURNS (float): The most probable temperature, given the annotations."""
 
     annotated = [(chain, chain.restricted(allowed)) for chain, allowed in chains]
 
     def loss(logarithm: float) -> float:
-        total = 0.0
+        total = 0.5 * (logarithm / PRIOR_DEVIATION) ** 2
         for chain, right in annotated:
             of_all = chain.scaled(exp(logarithm)).log_partition
             of_right = right.scaled(exp(logarithm)).log_partition

@@ -181,12 +181,16 @@ def train_student(
     if optimizer.averages:
         with_averages(nlp, optimizer.averages)
     if settings["calibrate"]:
-        temperatures = [calibrate(nlp, dev_corpus(nlp), name) for name in teachers]
-        save_last()
-        if output is not None:
-            calibrate_saved(output / MODEL_BEST, dev_corpus, teachers)
-        found = ", ".join(f"{temperature:.2f}" for temperature in temperatures)
-        stdout.write(message.info(f"Calibrated on the development corpus: {found}") + "\n")
+        try:
+            temperatures = [calibrate(nlp, dev_corpus(nlp), name) for name in teachers]
+            save_last()
+            if output is not None:
+                calibrate_saved(output / MODEL_BEST, dev_corpus, teachers)
+            found = ", ".join(f"{temperature:.2f}" for temperature in temperatures)
+            stdout.write(message.info(f"Calibrated on the development corpus: {found}") + "\n")
+        except ValueError as error:
+            # What was learnt is worth more than its confidences.
+            stdout.write(message.warn("Confidences are not calibrated", str(error)) + "\n")
     if output is not None:
         stdout.write(message.good("Saved pipeline to output directory", output / MODEL_LAST) + "\n")
     return nlp

@@ -6,7 +6,9 @@ import pytest
 import spacy
 from spacy.cli import app
 from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
+from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_distill import distill
@@ -55,11 +57,46 @@ def test_a_teachers_transformer():
     assert 'transformer = "KB/bert-base-swedish-cased"' in config
 
 
-@pytest.mark.parametrize("size", Size)
-def test_a_student_of_each_size_is_made(size, tmp_path):
-    (tmp_path / "student.cfg").write_text(config_text(Kind.student, lang="sv", size=size))
+@pytest.mark.parametrize("kind", [Kind.student, Kind.soft])
+def test_students_grow_with_their_size(kind, tmp_path):
+    sizes = []
+    for size in Size:
+        (tmp_path / "student.cfg").write_text(config_text(kind, lang="sv", size=size))
+        nlp = load_model_from_config(load_config(tmp_path / "student.cfg"), auto_fill=True)
+        nlp.get_pipe("ner_student").add_label("LOC")
+        doc = nlp.make_doc("Anna bor i Oslo")
+        nlp.get_pipe("ner_student").initialize(lambda doc=doc: [Example(doc, doc)])
+        sizes.append(len(nlp.get_pipe("ner_student").model.to_bytes()))
+    assert nlp.lang == "sv" and sizes == sorted(set(sizes))
+
+
+def test_a_language_has_its_own_tokenizer(tmp_path):
+    (tmp_path / "student.cfg").write_text(config_text(Kind.student, lang="zh"))
     nlp = load_model_from_config(load_config(tmp_path / "student.cfg"), auto_fill=True)
-    assert nlp.lang == "sv" and nlp.pipe_names == ["ner_student"]
+    assert [token.text for token in nlp.make_doc("我在北京")] == list("我在北京")
+
+
+@pytest.mark.parametrize("value", ["C:\\Users\\v", 'odd "name"', "a/b", "$HOME"])
+def test_values_are_read_as_they_were_given(value):
+    text = config_text(Kind.student, vectors=value)
+    assert Config().from_str(text, interpolate=False)["paths"]["vectors"] == value
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--kind", "soft", "--labeled", "300"],
+        ["--kind", "teacher", "--size", "small"],
+        ["--kind", "teacher", "--teacher", "en_core_web_trf"],
+        ["--kind", "transformer", "--vectors", "vectors"],
+        ["--kind", "teacher", "--lang", "sv"],
+        ["--transformer", "roberta-base"],
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, tmp_path):
+    result = run(tmp_path / "config.cfg", *options)
+    assert result.exit_code == 1 and "--" in result.output
+    assert not (tmp_path / "config.cfg").exists()
 
 
 def test_what_it_writes_can_be_distilled(tmp_path):
@@ -83,8 +120,7 @@ def test_slips_are_told_in_a_line(tmp_path):
     assert result.exit_code == 1 and "is there already" in " ".join(result.output.split())
     assert path.read_text() == "Mine." and run(path, "--overwrite").exit_code == 0
     assert run(tmp_path / "other.cfg", "--lang", "tlh").exit_code == 1
-    result = run(tmp_path / "other.cfg", "--transformer", "roberta-base")
-    assert result.exit_code == 1 and "--kind teacher" in " ".join(result.output.split())
+    assert run(tmp_path, "--overwrite").exit_code == 1  # a folder
     assert not (tmp_path / "other.cfg").exists()
     with pytest.raises(KeyError, match="nothing"):
         with_values("[nlp]\nlang = 1\n", {("nlp", "nothing"): "1"})

@@ -65,6 +65,14 @@ def test_steps_are_set_once(folder):
     assert config["training"]["max_steps"] == 100
 
 
+@pytest.mark.parametrize("steps, told", [(3000, "3000"), (0, "without limit")])
+def test_steps_after_the_learning_rate_has_fallen_are_refused(folder, tmp_path, steps, told):
+    arguments = [*paths(folder), "--training.max_steps", steps]
+    command = ["train", CONFIGS / "student.cfg", "--output", tmp_path, *arguments]
+    with pytest.raises(ValueError, match=rf"max_steps is {told}, but .* in 1000 steps"):
+        run(*command)
+
+
 def test_configs_are_checked_and_filled(folder):
     run("init", "fill-config", CONFIGS / "student.cfg", folder / "filled.cfg")
     filled = Config().from_disk(folder / "filled.cfg", interpolate=False)

@@ -5,7 +5,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_distill.evaluation import entity_reliability, reliability
-from spacy_distill.pipeline.entities import add_confidence_extension
+from spacy_distill.pipeline.entities import add_confidence_extension, set_confidence
 
 
 def test_bins_by_hand():
@@ -40,10 +40,10 @@ def test_entities_are_right_if_boundaries_and_label_are():
     spans = [Span(predicted, start, end, label=label) for start, end, label, _ in found]
     predicted.set_ents(spans)
     for span, (*_, confidence) in zip(spans[:3], found, strict=False):
-        span._.confidence = confidence
+        set_confidence(span, confidence)
     result = entity_reliability([Example(predicted, reference)])
     # The last one has no confidence, and nobody knows whether it is right.
     assert result.counts.nonzero()[0].tolist() == [3, 6, 9]
     assert result.accuracy[[3, 6, 9]].tolist() == [0, 0, 1]
-    spans[3]._.confidence = 0.8
+    set_confidence(spans[3], 0.8)
     assert entity_reliability([Example(predicted, reference)]).counts.sum() == 3

@@ -1,9 +1,17 @@
+from math import log
+
 import pytest
 import spacy
-from spacy.tokens import Doc
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 
-from spacy_distill.training.calibrate import HIGHEST, LOWEST, calibrate, golden_section
+from spacy_distill.training.calibrate import (
+    HIGHEST,
+    LOWEST,
+    PRIOR_DEVIATION,
+    calibrate,
+    golden_section,
+)
 
 
 def annotate(nlp, path):
@@ -52,9 +60,12 @@ def test_the_annotation_is_most_probable_at_the_temperature(trained, noisy):
     temperature = calibrate(trained, noisy)
     assert trained.get_pipe("ner_teacher").cfg["temperature"] == temperature
     assert LOWEST < temperature < HIGHEST
-    best = log_likelihood(trained, noisy, temperature)
-    for factor in (0.9, 1.1):
-        assert log_likelihood(trained, noisy, temperature * factor) < best
+
+    def posterior(temperature):
+        prior = -0.5 * (log(temperature) / PRIOR_DEVIATION) ** 2
+        return log_likelihood(trained, noisy, temperature) + prior
+
+    assert posterior(temperature) > max(posterior(temperature * factor) for factor in (0.9, 1.1))
 
 
 def test_scores_that_are_larger_get_a_higher_temperature(trained, noisy):
@@ -62,7 +73,7 @@ def test_scores_that_are_larger_get_a_higher_temperature(trained, noisy):
     head = trained.get_pipe("ner_teacher").model.get_ref("output_layer")
     for name in head.param_names:
         head.set_param(name, head.get_param(name) * 1.5)
-    assert calibrate(trained, noisy) == pytest.approx(1.5 * before, rel=0.03)
+    assert calibrate(trained, noisy) == pytest.approx(1.5 * before, rel=0.1)
 
 
 def test_documents_without_annotation_do_not_calibrate(trained, noisy):
@@ -84,4 +95,24 @@ def test_distilled_students_are_calibrated(teacher, config, corpora, tmp_path, q
         assert found == pytest.approx(expected, rel=0.01) != 1.0
     assert nlp.get_pipe("ner_student").cfg["temperature"] == pytest.approx(found, rel=0.01)
     nlp = quietly(teacher, config(distillation={"calibrate": False}))
+    assert nlp.get_pipe("ner_student").cfg["temperature"] == 1.0
+
+
+def test_a_few_sentences_change_little(trained, corpora):
+    (example, *_) = annotate(trained, corpora["dev"])
+    assert 0.3 < calibrate(trained, [example]) < 3
+
+
+def test_labels_that_the_student_lacks_do_not_spoil_a_run(
+    teacher, config, corpora, tmp_path, quietly
+):
+    """They are in the development corpus alone; all is trained and saved when they are seen."""
+    docs = list(DocBin().from_disk(corpora["dev"]).get_docs(teacher.vocab))
+    docs[0].set_ents([Span(docs[0], 0, 1, label="SHIP")])
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    nlp = quietly(teacher, config(paths={"dev": str(tmp_path / "dev.spacy")}), tmp_path / "output")
+    assert "not calibrated" in quietly.output and "'SHIP'" in quietly.output
+    for name in ("model-best", "model-last"):
+        saved = spacy.load(tmp_path / "output" / name)
+        assert saved.get_pipe("ner_student").cfg["temperature"] == 1.0
     assert nlp.get_pipe("ner_student").cfg["temperature"] == 1.0
