@@ -67,9 +67,13 @@ def draw(pairs: Dict[str, Tuple[Reliability, Reliability]], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    size = (3.2 * len(pairs), 3.6)
-    figure, axes = pyplot.subplots(1, len(pairs), figsize=size, sharey=True, squeeze=False)
-    for axis, (name, pair) in zip(axes[0], pairs.items(), strict=True):
+    columns = min(len(pairs), 3)
+    rows = -(-len(pairs) // columns)
+    size = (3.2 * columns, 3.6 * rows)
+    figure, axes = pyplot.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
+    for axis in axes.flat[len(pairs) :]:
+        axis.remove()
+    for axis, (name, pair) in zip(axes.flat, pairs.items(), strict=False):
         axis.plot([0, 1], [0, 1], color="0.7", linewidth=1)
         for found, label in zip(pair, ("as trained", "calibrated"), strict=True):
             filled = found.counts > 0
@@ -83,7 +87,8 @@ def draw(pairs: Dict[str, Tuple[Reliability, Reliability]], path: Path) -> None:
             )
         axis.set(title=name, xlabel="confidence", xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axis.legend(title="calibration error", loc="upper left", fontsize=8, title_fontsize=8)
-    axes[0][0].set_ylabel("right")
+    for row in axes:
+        row[0].set_ylabel("right")
     figure.tight_layout()
     figure.savefig(path, dpi=150)
 
