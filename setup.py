@@ -9,7 +9,10 @@ FOLDER = "spacy_distill/kernels"
     Extension(
         "spacy_distill.kernels.compiled",
         [f"{FOLDER}/compiled.pyx", f"{FOLDER}/baseline.cc", f"{FOLDER}/avx2.cc"],
-        depends=[f"{FOLDER}/{name}.hh" for name in ("kernels", "simd", "lstm", "stack", "viterbi")],
+        depends=[
+            f"{FOLDER}/{name}.hh"
+            for name in ("kernels", "simd", "lstm", "stack", "viterbi", "forward_backward")
+        ],
         language="c++",
         extra_compile_args=["-O3", "-g0", "-std=c++17", "-fno-math-errno"],
     )

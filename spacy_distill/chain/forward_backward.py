@@ -146,6 +146,29 @@ class Trellis:
         return xp.where(xp.isfinite(rows), rows, xp.inf)
 
 
+@dataclass(frozen=True)
+class RaggedTrellis:
+    """The same of a ragged batch, made by a kernel, for what needs single tokens and pairs alone.
+
+    forward, backward, arrivals (Floats2d): (tokens, tags) as in `Trellis`, in the order of the
+        batch.
+    links (Floats2d): (tags, tags) transition weights.
+    """
+
+    forward: Floats2d
+    backward: Floats2d
+    arrivals: Floats2d
+    links: Floats2d
+
+    def unary(self) -> Floats2d:
+        """RETURNS (Floats2d): (tokens, tags) probabilities of each tag."""
+        return self.forward * self.backward
+
+    def pair_probability(self, before: Ints1d, here: Ints1d, i: Ints1d, j: Ints1d) -> Floats1d:
+        """As `Trellis.pair_probability`, of the batch's rows."""
+        return self.forward[before, i] * self.links[i, j] * self.arrivals[here, j]
+
+
 def scaled_trellis(
     emissions: Floats2d, transitions: Floats2d, packing: Packing, n_sequences: int
 ) -> Optional[Trellis]:

@@ -10,7 +10,13 @@ from thinc.types import ArrayXd, Floats1d, Floats2d, Floats3d, Ints1d, Ints2d
 
 from ..kernels import kernels
 from .decoding import k_best, viterbi
-from .forward_backward import Trellis, log_trellis, scaled_trellis
+from .forward_backward import (
+    LARGEST_FACTOR,
+    RaggedTrellis,
+    Trellis,
+    log_trellis,
+    scaled_trellis,
+)
 from .packing import Packing, pack
 
 
@@ -111,6 +117,8 @@ class LinearChain:
     def marginals(self) -> Floats2d:
         """RETURNS (Floats2d): (tokens, tags) probability of each tag at each token, float32; zeros
         in a sentence for which no sequence is possible."""
+        if self._ragged_trellis is not None:
+            return self._unary.astype("float32")
         return self._ragged(self._trellis.unary())
 
     def pairwise_marginals(self) -> Floats3d:
@@ -236,7 +244,7 @@ class LinearChain:
         if not tags.size:
             return xp.zeros(len(rows), dtype="float32")
         # p(tags) = p(first tag) * product of p(next tag | tag): a chain is Markov.
-        probability = self._unary[self._packed_rows[rows], tags[:, 0]]
+        probability = self._unary[self._trellis_rows(rows), tags[:, 0]]
         for column in range(1, tags.shape[1]):
             (going_on,) = xp.nonzero(tags[:, column] >= 0)
             probability[going_on] *= self._transition_probability(
@@ -311,15 +319,32 @@ class LinearChain:
 
     def _transition_probability(self, rows: Ints1d, before: Ints1d, tags: Ints1d) -> Floats1d:
         xp = self._xp
-        here, previous = self._packed_rows[rows], self._packed_rows[rows - 1]
-        pair = self._trellis.pair_probability(previous, here, before, tags)
+        here, previous = self._trellis_rows(rows), self._trellis_rows(rows - 1)
+        trellis = self._ragged_trellis or self._trellis
+        pair = trellis.pair_probability(previous, here, before, tags)
         alone = self._unary[previous, before]
         return xp.where(alone > 0, pair / xp.where(alone > 0, alone, 1), 0)
 
     @cached_property
+    def _ragged_trellis(self) -> Optional[RaggedTrellis]:
+        """A trellis without packing, where there are kernels and the whole one is not there."""
+        scores = self.emissions, self.transitions, self.start, self.end
+        compiled = kernels(*scores) if "_trellis" not in self.__dict__ else None
+        if not compiled or not len(self.emissions):
+            return None
+        emissions, *others = map(numpy.ascontiguousarray, scores)
+        sequences = compiled.Sequences(self.lengths)
+        arrays = compiled.forward_backward(emissions, sequences, *others, LARGEST_FACTOR)
+        return None if arrays is None else RaggedTrellis(*arrays)
+
+    @cached_property
     def _unary(self) -> Floats2d:
-        """Packed probabilities of each tag."""
-        return self._trellis.unary()
+        """Probabilities of each tag, in the order of `_trellis_rows`."""
+        return (self._ragged_trellis or self._trellis).unary()
+
+    def _trellis_rows(self, rows: Ints1d) -> Ints1d:
+        """RETURNS (Ints1d): The trellis's rows of rows of the batch."""
+        return rows if self._ragged_trellis is not None else self._packed_rows[rows]
 
     @cached_property
     def _packed_rows(self) -> Ints1d:

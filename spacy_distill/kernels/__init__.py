@@ -1,4 +1,4 @@
-"""Loops over tokens, compiled: the steps of an LSTM, layers of them above one another, Viterbi's.
+"""Loops over tokens, compiled: the steps of an LSTM, layers of them, Viterbi, forward-backward.
 
 numpy has to be called for each step of a batch; these are called once a batch. Whoever calls one
 has the same in numpy too, for GPUs and for installs without a compiler. The environment variable

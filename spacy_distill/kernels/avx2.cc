@@ -16,10 +16,12 @@ constexpr int LANES = 8;
 #include "lstm.hh"
 #include "stack.hh"
 #include "viterbi.hh"
+#include "forward_backward.hh"
 }  // namespace
 
 const Kernels avx2_kernels = {
     lstm_forward, lstm_backward, stack_new, stack_delete, stack_read, viterbi,
+    forward_backward,
 };
 
 }  // namespace spacy_distill

@@ -8,10 +8,12 @@ constexpr int LANES = 4;
 #include "lstm.hh"
 #include "stack.hh"
 #include "viterbi.hh"
+#include "forward_backward.hh"
 }  // namespace
 
 const Kernels baseline_kernels = {
     lstm_forward, lstm_backward, stack_new, stack_delete, stack_read, viterbi,
+    forward_backward,
 };
 
 bool has_avx2() {

@@ -43,6 +43,15 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
         const float* end
         int n_tags
 
+    cdef struct ChainWeights:
+        double* forward
+        double* backward
+        double* arrivals
+        double* scales
+        double* links
+        double* back_links
+        double largest_factor
+
     ctypedef void (*lstm_forward_type)(const LstmInput&, const LstmOutput&) except +
     ctypedef void (*lstm_backward_type)(
         const LstmInput&, const LstmOutput&, const float*, float*
@@ -51,6 +60,7 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
     ctypedef void (*stack_delete_type)(void*)
     ctypedef void (*stack_read_type)(const void*, const StackInput&, float*) except +
     ctypedef void (*viterbi_type)(const ChainScores&, int64_t*) except +
+    ctypedef bint (*forward_backward_type)(const ChainScores&, const ChainWeights&)
 
     cdef struct Kernels:
         lstm_forward_type lstm_forward
@@ -59,6 +69,7 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
         stack_delete_type stack_delete
         stack_read_type stack_read
         viterbi_type viterbi
+        forward_backward_type forward_backward
 
     const Kernels baseline_kernels
     const Kernels avx2_kernels
@@ -262,9 +273,7 @@ def viterbi(
     RETURNS (Ints1d): (tokens,) tag numbers, int64.
     """
     cdef Py_ssize_t size = emissions.shape[1], n_tokens = sequences.n_tokens
-    _check(emissions.shape[0] == n_tokens, "emissions of each token")
-    for width in (transitions.shape[0], transitions.shape[1], start.shape[0], end.shape[0]):
-        _check(width == size, "a score of each tag")
+    _check_chain(emissions, n_tokens, transitions, start, end)
     tags = numpy.empty(n_tokens, dtype="int64")
     cdef int64_t[::1] tags_view = tags
     if not n_tokens:
@@ -277,6 +286,46 @@ def viterbi(
     return tags
 
 
+def forward_backward(
+    const float[:, ::1] emissions not None,
+    Sequences sequences not None,
+    const float[:, ::1] transitions not None,
+    const float[::1] start not None,
+    const float[::1] end not None,
+    double largest_factor,
+):
+    """Compute the weights of a chain's tags, rescaled at each token.
+
+    emissions, sequences, transitions, start, end: As `viterbi` takes them; at least one token.
+    largest_factor (float): What a weight may be multiplied by on its way to a probability.
+    RETURNS (Optional[Tuple[Floats2d, ...]]): forward, backward and arrivals (tokens, tags) and
+        links (tags, tags), float64; None where this arithmetic cannot be trusted.
+    """
+    cdef Py_ssize_t size = emissions.shape[1], n_tokens = sequences.n_tokens
+    _check_chain(emissions, n_tokens, transitions, start, end)
+    _check(n_tokens > 0, "at least one token")
+    weights = numpy.empty((3, n_tokens, size))
+    links, scales = numpy.empty((2, size, size)), numpy.empty(n_tokens)
+    cdef double[:, :, ::1] weights_view = weights, links_view = links
+    cdef double[::1] scales_view = scales
+    cdef ChainScores chain = ChainScores(
+        sequences.batch, &emissions[0, 0], &transitions[0, 0], &start[0], &end[0], size
+    )
+    cdef ChainWeights out = ChainWeights(
+        &weights_view[0, 0, 0],
+        &weights_view[1, 0, 0],
+        &weights_view[2, 0, 0],
+        &scales_view[0],
+        &links_view[0, 0, 0],
+        &links_view[1, 0, 0],
+        largest_factor,
+    )
+    cdef bint trusted
+    with nogil:
+        trusted = KERNELS.forward_backward(chain, out)
+    return (*weights, links[0]) if trusted else None
+
+
 cdef const int64_t* _integers(const int64_t[::1] array):
     return &array[0] if array.shape[0] else NULL
 
@@ -285,6 +334,18 @@ cdef _check_weights(const float[:, :, ::1] gates, const float[:, :, ::1] U):
     cdef Py_ssize_t hidden = U.shape[1]
     _check(U.shape[0] == 2 and U.shape[2] == 4 * hidden, "recurrent weights of four gates")
     _check(gates.shape[1] == 2 and gates.shape[2] == 4 * hidden, "gates of both directions")
+
+
+cdef _check_chain(
+    const float[:, ::1] emissions,
+    Py_ssize_t n_tokens,
+    const float[:, ::1] transitions,
+    const float[::1] start,
+    const float[::1] end,
+):
+    _check(emissions.shape[0] == n_tokens, "emissions of each token")
+    for width in (transitions.shape[0], transitions.shape[1], start.shape[0], end.shape[0]):
+        _check(width == emissions.shape[1], "a score of each tag")
 
 
 cdef _check(bint holds, str expected):

@@ -1,5 +1,5 @@
 // Loops over tokens that numpy cannot run at once: the steps of an LSTM, layers of them above one
-// another, and Viterbi's. All arrays are in C order; a ragged batch has its sequences' tokens one after another.
+// another, Viterbi's and forward-backward. All arrays are in C order; a ragged batch has its sequences' tokens one after another.
 #pragma once
 
 #include <cmath>
@@ -61,6 +61,19 @@ struct ChainScores {
     int n_tags;
 };
 
+// forward, backward, arrivals (tokens, n_tags), scales (tokens,), links from row to column and
+// back_links from column to row (n_tags, n_tags): see `Trellis` in `chain/forward_backward.py`, whose
+// LARGEST_FACTOR `largest_factor` is.
+struct ChainWeights {
+    double* forward;
+    double* backward;
+    double* arrivals;
+    double* scales;
+    double* links;
+    double* back_links;
+    double largest_factor;
+};
+
 // The kernels as one instruction set runs them.
 struct Kernels {
     // Writes the output.
@@ -77,6 +90,8 @@ struct Kernels {
     void (*stack_read)(const void* stack, const StackInput& in, float* states);
     // tags (tokens,), written.
     void (*viterbi)(const ChainScores& chain, int64_t* tags);
+    // Writes the weights; false where this arithmetic cannot be trusted.
+    bool (*forward_backward)(const ChainScores& chain, const ChainWeights& out);
 };
 
 extern const Kernels baseline_kernels;  // what every machine of this architecture has

@@ -1,12 +1,15 @@
 """The compiled kernels against numpy, and what they refuse. tests/models and tests/chain hold each
 choice against the definitions."""
 
+from functools import partial
+from itertools import combinations
+
 import numpy
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from spacy_distill import kernels
-from spacy_distill.chain import LinearChain, constraints
+from spacy_distill.chain import BiluoTags, LinearChain, constraints
 from spacy_distill.models import recurrence
 from spacy_distill.models.recurrence import BiLSTMStack, Layer
 
@@ -165,6 +168,54 @@ def test_viterbi_is_numpys(n_labels, instruction_set):
         assert_array_equal(chain.argmax(), with_numpy(chain.argmax))
 
 
+def spans_of_a_sentence(n_labels, number=6):
+    """All stretches of a sentence's tokens, as entities of each label."""
+    tags = BiluoTags(tuple(f"LABEL{number}" for number in range(n_labels)))
+    first, last = sum(LENGTHS[:number]), sum(LENGTHS[: number + 1])
+    pairs = combinations(range(first, last + 1), 2)
+    return tags.segments([(i, j, label) for i, j in pairs for label in tags.labels])
+
+
+def probabilities(chain, spans):
+    return chain.marginals(), chain.span_marginal(*spans)
+
+
+@pytest.mark.parametrize("n_labels", [1, 2, 4, 9, 18])
+def test_probabilities_are_numpys(n_labels, instruction_set):
+    rng = numpy.random.default_rng(n_labels)
+    start, transitions, end = constraints(n_labels)
+    for scale in (0.3, 3.0, 30.0):
+        emissions = (scale * rng.normal(size=(sum(LENGTHS), len(start)))).astype("float32")
+        emissions[:, 1:][rng.random(emissions[:, 1:].shape) < 0.1] = -numpy.inf
+        moved = transitions + rng.normal(size=transitions.shape).astype("float32")
+        parts = emissions, numpy.asarray(LENGTHS), moved, start + emissions[0], end
+        chain, other = LinearChain(*parts), LinearChain(*parts)
+        assert chain._ragged_trellis is not None
+        spans = spans_of_a_sentence(n_labels)
+        expected = with_numpy(partial(probabilities, other, spans))
+        assert other._ragged_trellis is None
+        for mine, theirs in zip(probabilities(chain, spans), expected, strict=True):
+            assert_allclose(mine, theirs, atol=1e-6)
+        assert expected[1].max() > 0.01
+
+
+def test_what_the_kernels_arithmetic_cannot_hold_is_left_to_logarithms(instruction_set):
+    start, transitions, end = constraints(1)
+    emissions = numpy.zeros((4, len(start)), dtype="float32")
+    impossible = emissions.copy()
+    impossible[1] = -numpy.inf
+    # The best tags by far at one token cannot be followed by those of the next.
+    apart = emissions.copy()
+    apart[::2, 0] = apart[1::2, 2] = 2000
+    for scores in (impossible, apart):
+        chain = LinearChain(scores, numpy.asarray([4]), transitions, start, end)
+        other = LinearChain(scores, numpy.asarray([4]), transitions, start, end)
+        assert chain._ragged_trellis is None
+        expected = with_numpy(other.marginals)
+        assert_allclose(chain.marginals(), expected, atol=1e-6)
+        assert numpy.isfinite(chain.marginals()).all()
+
+
 def test_scores_of_other_widths_are_numpys_to_read():
     start, transitions, end = (part.astype("float64") for part in constraints(2))
     emissions = numpy.random.default_rng(0).normal(size=(3, len(start)))
@@ -199,6 +250,10 @@ def test_arrays_that_do_not_fit_are_refused():
         lambda: compiled.lstm_backward(U[0], inputs, inputs, three, U),
         lambda: compiled.viterbi(U[0], four, U[0], U[0, 0], U[0, 0]),
         lambda: compiled.viterbi(U[0], compiled.Sequences([3]), U[0], U[0, 0], U[0, 0]),
+        lambda: compiled.forward_backward(U[0], four, U[0], U[0, 0], U[0, 0], 1e290),
+        lambda: compiled.forward_backward(
+            U[0][:0].copy(), compiled.Sequences([]), U[0], U[0, 0], U[0, 0], 1e290
+        ),
         lambda: compiled.Sequences([3, -1]),
     ]
     for call in wrong:
