@@ -1,7 +1,5 @@
 """Students that start with their teacher's hash tables."""
 
-from pathlib import Path
-
 import numpy
 import pytest
 import spacy
@@ -10,6 +8,7 @@ from spacy.tokens import Doc
 from spacy.training.initialize import init_nlp
 from thinc.api import Config
 
+from spacy_distill.cli.init import Kind, config_text
 from spacy_distill.training.settings import fill_settings
 from spacy_distill.training.teacher_tables import TeacherTables
 
@@ -161,7 +160,7 @@ def test_without_a_source_nothing_changes(initialized):
 
 
 def test_config_for_soft_corpora_takes_tables():
-    path = Path(__file__).parents[2] / "configs" / "soft.cfg"
-    config = Config().from_disk(path, overrides={"paths.tables": "en_core_web_sm"})
+    text = config_text(Kind.soft)
+    config = Config().from_str(text, overrides={"paths.tables": "en_core_web_sm"})
     callback = config["initialize"]["after_init"]
     assert callback == {"@callbacks": CALLBACK, "source": "en_core_web_sm", "pipe": None}
