@@ -26,7 +26,7 @@ from spacy.vocab import Vocab
 from thinc.types import Ragged
 from wasabi import msg
 
-from spacy_distill.pipeline.chain_ner import Prediction
+from spacy_distill.pipeline.prediction import Prediction
 
 
 def operations_per_second() -> float:

@@ -20,7 +20,7 @@ from spacy.training import Corpus, Example
 from wasabi import msg
 
 from spacy_distill import kernels
-from spacy_distill.pipeline.chain_ner import Prediction
+from spacy_distill.pipeline.prediction import Prediction
 from spacy_distill.training.compact import compact
 
 

@@ -272,15 +272,12 @@ def viterbi(
     start, end (Floats1d): (tags,) scores of the first and the last tag.
     RETURNS (Ints1d): (tokens,) tag numbers, int64.
     """
-    cdef Py_ssize_t size = emissions.shape[1], n_tokens = sequences.n_tokens
-    _check_chain(emissions, n_tokens, transitions, start, end)
+    cdef Py_ssize_t n_tokens = sequences.n_tokens
+    cdef ChainScores chain = _read_chain(emissions, sequences, transitions, start, end)
     tags = numpy.empty(n_tokens, dtype="int64")
     cdef int64_t[::1] tags_view = tags
     if not n_tokens:
         return tags
-    cdef ChainScores chain = ChainScores(
-        sequences.batch, &emissions[0, 0], &transitions[0, 0], &start[0], &end[0], size
-    )
     with nogil:
         KERNELS.viterbi(chain, &tags_view[0])
     return tags
@@ -302,15 +299,12 @@ def forward_backward(
         links (tags, tags), float64; None where this arithmetic cannot be trusted.
     """
     cdef Py_ssize_t size = emissions.shape[1], n_tokens = sequences.n_tokens
-    _check_chain(emissions, n_tokens, transitions, start, end)
+    cdef ChainScores chain = _read_chain(emissions, sequences, transitions, start, end)
     _check(n_tokens > 0, "at least one token")
     weights = numpy.empty((3, n_tokens, size))
     links, scales = numpy.empty((2, size, size)), numpy.empty(n_tokens)
     cdef double[:, :, ::1] weights_view = weights, links_view = links
     cdef double[::1] scales_view = scales
-    cdef ChainScores chain = ChainScores(
-        sequences.batch, &emissions[0, 0], &transitions[0, 0], &start[0], &end[0], size
-    )
     cdef ChainWeights out = ChainWeights(
         &weights_view[0, 0, 0],
         &weights_view[1, 0, 0],
@@ -336,16 +330,25 @@ cdef _check_weights(const float[:, :, ::1] gates, const float[:, :, ::1] U):
     _check(gates.shape[1] == 2 and gates.shape[2] == 4 * hidden, "gates of both directions")
 
 
-cdef _check_chain(
+cdef ChainScores _read_chain(
     const float[:, ::1] emissions,
-    Py_ssize_t n_tokens,
+    Sequences sequences,
     const float[:, ::1] transitions,
     const float[::1] start,
     const float[::1] end,
-):
-    _check(emissions.shape[0] == n_tokens, "emissions of each token")
+) except *:
+    """RETURNS (ChainScores): The arrays of a chain after their shapes were checked. Without tokens
+    there is nothing to point at."""
+    cdef Py_ssize_t size = emissions.shape[1]
+    _check(emissions.shape[0] == sequences.n_tokens, "emissions of each token")
     for width in (transitions.shape[0], transitions.shape[1], start.shape[0], end.shape[0]):
-        _check(width == emissions.shape[1], "a score of each tag")
+        _check(width == size, "a score of each tag")
+    _check(size > 0, "at least one tag")
+    if not sequences.n_tokens:
+        return ChainScores(sequences.batch, NULL, NULL, NULL, NULL, size)
+    return ChainScores(
+        sequences.batch, &emissions[0, 0], &transitions[0, 0], &start[0], &end[0], size
+    )
 
 
 cdef _check(bint holds, str expected):

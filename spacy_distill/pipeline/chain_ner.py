@@ -1,18 +1,7 @@
 """What `ner_student` and `ner_teacher` have in common: a chain of BILUO tags becomes entities."""
 
 from itertools import islice
-from typing import (
-    Any,
-    Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Tuple,
-)
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
@@ -21,48 +10,21 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Model, Optimizer, set_dropout_rate
-from thinc.types import Floats2d, Ints1d
+from thinc.types import Floats2d
 
-from ..chain import BiluoTags, ChainCounts, LinearChain, constraints, likely_spans
+from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..teachers import Teacher, match_labels
-from .entities import (
-    Entity,
-    add_confidence_extension,
-    around_entities,
-    score_likely_spans,
-    set_entities,
-    set_spans,
-)
+from .entities import add_confidence_extension, around_entities, score_likely_spans
 from .gold_tags import gold_tags, same_tokens
+from .prediction import Prediction, write_prediction
 
 # Documents that a model sees at initialization, to infer the widths of its layers.
 SAMPLE_SIZE = 10
-# Settings of both components beside their models.
-SETTINGS: Dict[str, Any] = {
-    "confidence": False,
-    "spans_key": None,
-    "threshold": 0.5,
-    "overwrite_ents": False,
-    "scorer": {"@scorers": "spacy.ner_scorer.v1"},
-}
-SCORE_WEIGHTS = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None}
 
 
 class NonFiniteLossError(ValueError):
     """A loss is no number, so what the model learnt is spoilt."""
-
-
-class Prediction(NamedTuple):
-    """What is found in a batch of documents.
-
-    tags (List[Ints1d]): (tokens,) the numbers of each document's most probable tags, numpy arrays.
-    chain (Optional[LinearChain]): The calibrated distribution over tag sequences, whatever entities
-        are there, if probabilities are to be written.
-    """
-
-    tags: List[Ints1d]
-    chain: Optional[LinearChain] = None
 
 
 class ChainNER(TrainablePipe):
@@ -235,24 +197,15 @@ class ChainNER(TrainablePipe):
         docs (Iterable[Doc]): The documents, changed in place.
         scores (Prediction): What `predict` returned.
         """
-        if not scores.tags:
-            return
-        # Entities of all documents, one after another: few calls for many short documents.
-        found = self.tags.spans(numpy.concatenate(scores.tags))
-        probabilities = None
-        if self.confidence and scores.chain is not None:
-            add_confidence_extension()  # it does not come along when a pipeline is unpickled
-            marginals = scores.chain.span_marginal(*self.tags.segments(found))
-            probabilities = self.model.ops.to_numpy(marginals).tolist()
-        docs = list(docs)
-        lengths = [len(numbers) for numbers in scores.tags]
-        for doc, (part, entities) in zip(docs, _by_document(found, lengths), strict=True):
-            confidences = None if probabilities is None else probabilities[part]
-            set_entities(doc, entities, confidences, overwrite=self.overwrite_ents)
-        if self.spans_key is not None and scores.chain is not None:
-            spans, likelihoods = likely_spans(scores.chain, self.tags, self.threshold)
-            for doc, (part, entities) in zip(docs, _by_document(spans, lengths), strict=True):
-                set_spans(doc, self.spans_key, entities, likelihoods[part])
+        write_prediction(
+            scores,
+            list(docs),
+            self.tags,
+            confidence=self.confidence,
+            spans_key=self.spans_key,
+            threshold=self.threshold,
+            overwrite=self.overwrite_ents,
+        )
 
     def score(self, examples: Iterable[Example], **kwargs) -> Dict[str, Any]:
         """Score a batch of examples. Spans of the `spans_key` are compared with the gold ones of
@@ -384,25 +337,3 @@ class ChainNER(TrainablePipe):
 def _split(rows, docs: Sequence[Doc]) -> List:
     ends = numpy.cumsum([len(doc) for doc in docs])
     return [rows[end - len(doc) : end] for end, doc in zip(ends.tolist(), docs, strict=True)]
-
-
-def _by_document(
-    spans: Sequence[Entity], lengths: Sequence[int]
-) -> Iterator[Tuple[slice, List[Entity]]]:
-    """Part a batch's spans.
-
-    spans (Sequence[Entity]): Spans of the batch's tokens, sorted.
-    lengths (Sequence[int]): Tokens of each document.
-    YIELDS (Tuple[slice, List[Entity]]): For each document, which of the spans are its own, and
-        these in its own tokens.
-    """
-    number = first = 0
-    for length in lengths:
-        begin, own = number, []
-        while number < len(spans) and spans[number][1] <= first + length:
-            start, end, label = spans[number]
-            # An impossible tagging may close what it has not opened.
-            own.append((max(start - first, 0), end - first, label))
-            number += 1
-        yield slice(begin, number), own
-        first += length

@@ -115,16 +115,16 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
         model on the hub, version and hash are the commit; nothing is loaded.
     RAISES (ValueError): There is no content to recognise it by, or it is a soft corpus.
     """
+    name, version = _name_and_version(source)
     if isinstance(source, Language):
-        name = f"{source.meta['lang']}_{source.meta['name']}"
         # Not the whole vocabulary: it grows when the pipeline is used.
         content = source.to_bytes(exclude=["vocab"]) + source.vocab.vectors.to_bytes()
         digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-        return {"name": name, "version": source.meta["version"], "hash": digest}
+        return {"name": name, "version": version, "hash": digest}
     if not isinstance(source, (str, Path)):
         raise ValueError(
-            f"A soft corpus needs a teacher with a name or a folder, and {type(source).__name__} "
-            "has none: found no content to recognise it by."
+            f"A soft corpus needs a teacher with a name or a folder, and {name} has none: "
+            " found no content to recognise it by."
         )
     path = Path(source)
     if is_soft_corpus(path):
@@ -133,31 +133,33 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
             "so it teaches in `distill` alone. Name the teacher that wrote it, which is in its "
             "manifest.json."
         )
-    if is_package(str(source)):
-        version = get_package_version(str(source)) or ""
-        path = get_package_path(str(source))
-    elif path.exists():
-        version = _version(path)
-    else:
+    if is_package(name):
+        path = get_package_path(name)
+    elif not path.exists():
         _require_hub_name(source)
-        commit = hub_commit(str(source))
-        return {"name": str(source), "version": commit, "hash": commit}
-    return {"name": str(source), "version": version, "hash": _content_hash(path)}
+        commit = hub_commit(name)
+        return {"name": name, "version": commit, "hash": commit}
+    return {"name": name, "version": version, "hash": _content_hash(path)}
 
 
 def source_name(source: TeacherSource) -> str:
     """RETURNS (str): What to call a teacher in words: its name and, if it has one, its version."""
-    if isinstance(source, Language):
-        return f"{source.meta['lang']}_{source.meta['name']} {source.meta['version']}"
-    if not isinstance(source, (str, Path)):
-        return type(source).__name__
-    if is_soft_corpus(Path(source)):
+    if isinstance(source, (str, Path)) and is_soft_corpus(Path(source)):
         teachers = Manifest.from_disk(Path(source)).teacher["teachers"]
         return ", ".join(f"{one['name']} {one['version']}".strip() for one in teachers)
-    version = (
-        get_package_version(str(source)) if is_package(str(source)) else _version(Path(source))
-    )
-    return f"{source} {version}".strip()
+    return " ".join(_name_and_version(source)).strip()
+
+
+def _name_and_version(source: TeacherSource) -> Tuple[str, str]:
+    """RETURNS (Tuple[str, str]): What a teacher calls itself, without loading it; the version is ""
+    if it tells none."""
+    if isinstance(source, Language):
+        return f"{source.meta['lang']}_{source.meta['name']}", source.meta["version"]
+    if not isinstance(source, (str, Path)):
+        return type(source).__name__, ""
+    if is_package(str(source)):
+        return str(source), get_package_version(str(source)) or ""
+    return str(source), _version(Path(source))
 
 
 def _version(folder: Path) -> str:

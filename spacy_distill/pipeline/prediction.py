@@ -1,0 +1,84 @@
+"""What is found in a batch of documents, and how it is written into them."""
+
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy
+from spacy.tokens import Doc
+from thinc.api import to_numpy
+from thinc.types import Ints1d
+
+from ..chain import BiluoTags, LinearChain, likely_spans
+from .entities import Entity, add_confidence_extension, set_entities, set_spans
+
+
+class Prediction(NamedTuple):
+    """What is found in a batch of documents.
+
+    tags (List[Ints1d]): (tokens,) the numbers of each document's most probable tags, numpy arrays.
+    chain (Optional[LinearChain]): The calibrated distribution over tag sequences, whatever entities
+        are there, if probabilities are to be written.
+    """
+
+    tags: List[Ints1d]
+    chain: Optional[LinearChain] = None
+
+
+def write_prediction(
+    prediction: Prediction,
+    docs: Sequence[Doc],
+    tags: BiluoTags,
+    *,
+    confidence: bool,
+    spans_key: Optional[str],
+    threshold: float,
+    overwrite: bool,
+) -> None:
+    """Write entities to documents, and what the settings of `ChainNER` ask for beside them.
+
+    prediction (Prediction): What was found; without a chain no probabilities are written.
+    docs (Sequence[Doc]): The documents, changed in place.
+    tags (BiluoTags): The tags of the prediction's numbers.
+    confidence (bool): Whether each entity gets its probability.
+    spans_key (Optional[str]): Key in `doc.spans` for all likely spans; None for none.
+    threshold (float): The least probability of these spans.
+    overwrite (bool): Whether entities that are there make way for new ones.
+    """
+    if not prediction.tags:
+        return
+    # Entities of all documents, one after another: few calls for many short documents.
+    found = tags.spans(numpy.concatenate(prediction.tags))
+    chain, probabilities = prediction.chain, None
+    if confidence and chain is not None:
+        add_confidence_extension()  # it does not come along when a pipeline is unpickled
+        marginals = chain.span_marginal(*tags.segments(found))
+        probabilities = to_numpy(marginals).tolist()
+    lengths = [len(numbers) for numbers in prediction.tags]
+    for doc, (part, entities) in zip(docs, _by_document(found, lengths), strict=True):
+        confidences = None if probabilities is None else probabilities[part]
+        set_entities(doc, entities, confidences, overwrite=overwrite)
+    if spans_key is not None and chain is not None:
+        spans, likelihoods = likely_spans(chain, tags, threshold)
+        for doc, (part, entities) in zip(docs, _by_document(spans, lengths), strict=True):
+            set_spans(doc, spans_key, entities, likelihoods[part])
+
+
+def _by_document(
+    spans: Sequence[Entity], lengths: Sequence[int]
+) -> Iterator[Tuple[slice, List[Entity]]]:
+    """Part a batch's spans.
+
+    spans (Sequence[Entity]): Spans of the batch's tokens, sorted.
+    lengths (Sequence[int]): Tokens of each document.
+    YIELDS (Tuple[slice, List[Entity]]): For each document, which of the spans are its own, and
+        these in its own tokens.
+    """
+    number = first = 0
+    for length in lengths:
+        begin, own = number, []
+        while number < len(spans) and spans[number][1] <= first + length:
+            start, end, label = spans[number]
+            # An impossible tagging may close what it has not opened.
+            own.append((max(start - first, 0), end - first, label))
+            number += 1
+        yield slice(begin, number), own
+        first += length
