@@ -11,25 +11,19 @@ import os
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-# Nor does a transformer's part of the work lie on disk.
-os.environ.pop("SPACY_DISTILL_FEATURES", None)
-
 import json
 from pathlib import Path
 from statistics import median
-from time import perf_counter
-from typing import Annotated, Any, Dict, List
+from typing import Annotated, Any, Dict
 
 import spacy
 import tqdm
 import typer
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.training import Corpus
-from thinc.api import PyTorchShim
 from wasabi import msg
 
-from spacy_distill.models.feature_cache import FEATURES
+from spacy_distill.evaluation import megabytes, parameters, speeds
 
 
 def accuracy(nlp: Language, test: Path) -> Dict[str, Any]:
@@ -44,48 +38,20 @@ def accuracy(nlp: Language, test: Path) -> Dict[str, Any]:
     }
 
 
-def parameters(nlp: Language) -> int:
-    """RETURNS (int): Numbers in the pipeline's models and word vectors."""
-    total = nlp.vocab.vectors.data.size
-    for _, pipe in nlp.pipeline:
-        for node in pipe.model.walk() if isinstance(pipe, TrainablePipe) else ():
-            total += sum(node.get_param(name).size for name in node.param_names)
-            if node.attrs.get("table"):  # a compact student's word vectors
-                total += node.attrs["table"]["data"].size
-            for shim in node.shims:
-                if isinstance(shim, PyTorchShim):
-                    total += sum(weights.numel() for weights in shim._model.parameters())
-    return total
-
-
-def megabytes(path: Path) -> float:
-    """RETURNS (float): Size of a folder's files in MB (10**6 bytes)."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 1e6
-
-
 def words_per_second(pipelines: Dict[str, Language], test: Path, rounds: int) -> Dict[str, float]:
     """Time the pipelines on the test set's raw text, in turn.
 
     pipelines (Dict[str, Language]): The pipelines.
     test (Path): A .spacy file.
     rounds (int): How often each one runs, after a warm-up.
-    RETURNS (Dict[str, float]): Words per second by pipeline, the median of the rounds.
+    RETURNS (Dict[str, float]): Words per second of processor time by pipeline, the median of
+        the rounds.
     """
     any_nlp = next(iter(pipelines.values()))
     texts = [example.reference.text for example in Corpus(test)(any_nlp)]
-    speeds: Dict[str, List[float]] = {name: [] for name in pipelines}
-    for nlp in pipelines.values():
-        list(nlp.pipe(texts[:20]))
     with tqdm.tqdm(total=rounds * len(pipelines), desc="Speed", unit="run") as bar:
-        for _ in range(rounds):
-            for name, nlp in pipelines.items():
-                # What a frozen transformer said in the round before is not to be looked up.
-                FEATURES.clear()
-                start = perf_counter()
-                words = sum(len(doc) for doc in nlp.pipe(texts))
-                speeds[name].append(words / (perf_counter() - start))
-                bar.update()
-    return {name: median(values) for name, values in speeds.items()}
+        found = speeds(pipelines, texts, rounds=rounds, advance=bar.update)
+    return {name: median(values) for name, values in found.items()}
 
 
 def print_table(results: Dict[str, Dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from spacy.cli._util import Arg, Opt, app
 from spacy.training import Corpus
 from wasabi import msg
 
-from ..evaluation.model_card import measure, model_card, processor, summary, words_per_second
+from ..evaluation import measure, model_card, processor, summary, words_per_second
 from ..training.calibrate import find_component
 from ..vectors.table import replace_pipeline
 from .output import require_free

@@ -1,15 +1,29 @@
 """How good a pipeline is, beyond spaCy's scores."""
 
-from .model_card import measure, model_card, processor, summary, words_per_second
+from .bootstrap import Bootstrap, paired_difference, score_intervals
+from .entity_counts import count_entities, scores
+from .hardware import hardware, processor
+from .model_card import measure, model_card, summary
 from .reliability import Reliability, entity_reliability, reliability, with_predictions
+from .size import megabytes, parameters
+from .speed import speeds, words_per_second
 
 __all__ = [
+    "Bootstrap",
     "Reliability",
+    "count_entities",
     "entity_reliability",
+    "hardware",
     "measure",
+    "megabytes",
     "model_card",
+    "paired_difference",
+    "parameters",
     "processor",
     "reliability",
+    "score_intervals",
+    "scores",
+    "speeds",
     "summary",
     "with_predictions",
     "words_per_second",

@@ -1,19 +1,12 @@
 """What a packaged student says about itself: its meta.json, and a README out of that."""
 
-import platform
-from pathlib import Path
-from statistics import median
-from time import process_time
-from typing import Any, Dict, Iterable, List, Mapping, Sequence
+from typing import Any, Dict, Iterable, Mapping, Sequence
 
 from spacy.language import Language
 from spacy.scorer import Scorer
 from spacy.training import Example
 
 from .reliability import entity_reliability, with_predictions
-
-# Texts are read again and again for so long, after once to warm up.
-LEAST_SECONDS = 2.0
 
 
 def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
@@ -30,32 +23,6 @@ def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
     if reliability.counts.any():
         scores["ents_calibration_error"] = reliability.expected_calibration_error
     return scores
-
-
-def words_per_second(nlp: Language, texts: Sequence[str]) -> float:
-    """RETURNS (float): Words that the pipeline reads in a second of processor time: the median of
-    several passes over the texts."""
-    speeds: List[float] = []
-    total = 0.0
-    n_words = sum(len(doc) for doc in nlp.pipe(texts))
-    while total < LEAST_SECONDS or len(speeds) < 3:
-        start = process_time()
-        for _ in nlp.pipe(texts):
-            pass
-        seconds = process_time() - start
-        total += seconds
-        speeds.append(n_words / max(seconds, 1e-9))
-    return median(speeds)
-
-
-def processor() -> str:
-    """RETURNS (str): The processor's name, as far as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def summary(meta: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Whether confidences are what they say: of entities with a confidence of 0.8, 80 % are right."""
 
 from dataclasses import dataclass
-from typing import Iterable, List
+from typing import Callable, Iterable, List
 
 import numpy
 from spacy.language import Language
@@ -72,16 +72,23 @@ def entity_reliability(examples: Iterable[Example], bins: int = BINS) -> Reliabi
     return reliability(numpy.asarray(confidences), numpy.asarray(correct, dtype=bool), bins)
 
 
-def with_predictions(nlp: Language, examples: Iterable[Example]) -> List[Example]:
+def with_predictions(
+    nlp: Language, examples: Iterable[Example], advance: Callable[[], object] = lambda: None
+) -> List[Example]:
     """Let a pipeline predict, and keep what it predicts, which `nlp.evaluate` does not.
 
     nlp (Language): The pipeline.
     examples (Iterable[Example]): The examples; their predicted documents are changed.
+    advance (Callable[[], object]): Called after each document.
     RETURNS (List[Example]): The examples.
     """
     examples = list(examples)
     docs = nlp.pipe(example.predicted for example in examples)
-    return [Example(doc, example.reference) for doc, example in zip(docs, examples, strict=True)]
+    predicted = []
+    for doc, example in zip(docs, examples, strict=True):
+        predicted.append(Example(doc, example.reference))
+        advance()
+    return predicted
 
 
 def _gold_spans(example: Example):

@@ -1,0 +1,45 @@
+"""Curves out of the logs of training."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+
+
+def read_runs(paths: Sequence[Path]) -> List[Dict[str, Any]]:
+    """Read logs of `spacy-distill.JSONLLogger.v1`.
+
+    paths (Sequence[Path]): The files.
+    RETURNS (List[Dict[str, Any]]): Of each its "name" (that of the file, with its folder's where
+        two have the same), and lists "steps", "seconds" and "f1" on the development set.
+    RAISES (ValueError): A file is no such log.
+    """
+    stems = [path.stem for path in paths]
+    names = [
+        path.stem if stems.count(path.stem) == 1 else f"{path.parent.name}/{path.stem}"
+        for path in paths
+    ]
+    return [{"name": name, **_curve(path)} for name, path in zip(names, paths, strict=True)]
+
+
+def _curve(path: Path) -> Dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf8")
+        lines = [json.loads(line) for line in text.splitlines() if line.strip()]
+        curve: Dict[str, Any] = {
+            "steps": [int(line["step"]) for line in lines],
+            "seconds": [float(line["seconds"]) for line in lines],
+            "f1": [_f1(line) for line in lines],
+        }
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{path} is no log of training: expected lines of JSON with step, seconds and score, "
+            f"as spacy-distill.JSONLLogger.v1 writes them, found: {error!r}. Name another file."
+        ) from error
+    if not lines:
+        raise ValueError(f"{path} has no evaluation in it yet. Name another log.")
+    return curve
+
+
+def _f1(line: Dict[str, Any]) -> float:
+    found = line["scores"].get("ents_f")
+    return float(line["score"] if found is None else found)

@@ -1,0 +1,90 @@
+"""How fast pipelines are."""
+
+import os
+import sys
+from contextlib import contextmanager
+from statistics import median
+from time import process_time
+from typing import Callable, Dict, Iterator, List, Mapping, Sequence
+
+from spacy.language import Language
+
+from ..models.feature_cache import FEATURES, FOLDER
+
+# Short texts are read again and again for so long: a clock has steps.
+LEAST_SECONDS = 2.0
+WARM_UP_TEXTS = 20
+
+
+def words_per_second(nlp: Language, texts: Sequence[str]) -> float:
+    """RETURNS (float): Words that the pipeline reads in a second of processor time: the median of
+    several passes over the texts."""
+    return median(speeds({"": nlp}, texts, rounds=3, least_seconds=LEAST_SECONDS)[""])
+
+
+def speeds(
+    pipelines: Mapping[str, Language],
+    texts: Sequence[str],
+    *,
+    rounds: int,
+    least_seconds: float = 0.0,
+    advance: Callable[[], object] = lambda: None,
+) -> Dict[str, List[float]]:
+    """Let pipelines read texts in turn, so that what else the machine does meets all of them.
+
+    Time is processor time, of all threads together: words a second of one core.
+
+    pipelines (Mapping[str, Language]): The pipelines, by any name.
+    texts (Sequence[str]): The texts.
+    rounds (int): How often each one reads all of them, at least, after a few to warm up.
+    least_seconds (float): How long each one reads, at least.
+    advance (Callable[[], object]): Called after each of a pipeline's first `rounds` passes.
+    RETURNS (Dict[str, List[float]]): Words per second of each pass, by pipeline.
+    """
+    found: Dict[str, List[float]] = {name: [] for name in pipelines}
+    spent = dict.fromkeys(pipelines, 0.0)
+    with _without_stored_features(), _one_thread():
+        for nlp in pipelines.values():
+            list(nlp.pipe(texts[:WARM_UP_TEXTS]))
+        while True:
+            behind = [
+                name
+                for name, passes in found.items()
+                if len(passes) < rounds or spent[name] < least_seconds
+            ]
+            if not behind:
+                return found
+            for name in behind:
+                # What a frozen transformer said in the round before is not to be looked up.
+                FEATURES.clear()
+                start = process_time()
+                words = sum(len(doc) for doc in pipelines[name].pipe(texts))
+                seconds = max(process_time() - start, 1e-9)
+                spent[name] += seconds
+                found[name].append(words / seconds)
+                if len(found[name]) <= rounds:
+                    advance()
+
+
+@contextmanager
+def _without_stored_features() -> Iterator[None]:
+    folder = os.environ.pop(FOLDER, None)
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.environ[FOLDER] = folder
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Threads that wait for each other take processor time too; torch's can be told to be one."""
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch is not None else 1
+    if torch is not None:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if torch is not None:
+            torch.set_num_threads(threads)
