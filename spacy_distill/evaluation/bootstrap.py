@@ -1,10 +1,11 @@
 """How sure a score is, by the bootstrap (Efron 1979): documents are drawn again and again, with
 replacement, as many as there are, and the score of each draw is looked at."""
 
+from dataclasses import dataclass
 from typing import Dict, Iterator, Optional
 
 import numpy
-from thinc.types import Floats1d, Ints3d
+from thinc.types import Floats1d
 
 from .entity_counts import scores
 
@@ -12,6 +13,26 @@ from .entity_counts import scores
 BLOCK = 4_000_000
 
 Interval = Dict[str, Optional[float]]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Counts summed over documents.
+
+    total (numpy.ndarray): (..., 3) over all documents, right, wrong and missed in the end.
+    draws (numpy.ndarray): (resamples, ..., 3) over the documents of each draw.
+    """
+
+    total: numpy.ndarray
+    draws: numpy.ndarray
+
+    def __getitem__(self, number: int) -> "Sums":
+        """RETURNS (Sums): A part, by its number on the first axis."""
+        return Sums(self.total[number], self.draws[:, number])
+
+    def together(self) -> "Sums":
+        """RETURNS (Sums): The first axis summed up."""
+        return Sums(self.total.sum(axis=0), self.draws.sum(axis=1))
 
 
 class Bootstrap:
@@ -33,11 +54,12 @@ class Bootstrap:
         self.seed = seed
         self.level = level
 
-    def sums(self, counts: Ints3d) -> numpy.ndarray:
-        """Add up counts over the documents of each draw.
+    def sums(self, counts: numpy.ndarray) -> Sums:
+        """Add up counts over documents.
 
-        counts (Ints3d): (documents, ...) any counts.
-        RETURNS (numpy.ndarray): (resamples, ...) float64.
+        counts (numpy.ndarray): (documents, ..., 3) counts, as `count_entities` makes them; those of
+            several systems may be stacked.
+        RETURNS (Sums): Over all documents and over those of each draw.
         """
         flat = numpy.ascontiguousarray(counts, dtype="float64").reshape(self.n_documents, -1)
         rng = numpy.random.default_rng(self.seed)
@@ -47,7 +69,8 @@ class Bootstrap:
             drawn += numpy.arange(n_draws)[:, None] * self.n_documents
             times = numpy.bincount(drawn.ravel(), minlength=n_draws * self.n_documents)
             sums.append(times.reshape(n_draws, -1).astype("float64") @ flat)
-        return numpy.concatenate(sums).reshape(self.resamples, *counts.shape[1:])
+        draws = numpy.concatenate(sums).reshape(self.resamples, *counts.shape[1:])
+        return Sums(counts.sum(axis=0), draws)
 
     def interval(self, value: float, draws: Floats1d) -> Interval:
         """Put a value and its percentile interval together.
@@ -70,10 +93,10 @@ class Bootstrap:
             yield min(size, self.resamples - start)
 
 
-def score_intervals(counts: Ints3d, bootstrap: Bootstrap) -> Dict[str, Interval]:
-    """RETURNS (Dict[str, Interval]): "precision", "recall" and "f1" out of (documents, 3) counts,
-    with their intervals."""
-    values, draws = scores(counts.sum(axis=0)), scores(bootstrap.sums(counts))
+def score_intervals(sums: Sums, bootstrap: Bootstrap) -> Dict[str, Interval]:
+    """RETURNS (Dict[str, Interval]): "precision", "recall" and "f1" out of (3,) counts, with their
+    intervals."""
+    values, draws = scores(sums.total), scores(sums.draws)
     names = ("precision", "recall", "f1")
     return {
         name: bootstrap.interval(values[column], draws[:, column])
@@ -81,11 +104,11 @@ def score_intervals(counts: Ints3d, bootstrap: Bootstrap) -> Dict[str, Interval]
     }
 
 
-def paired_difference(mine: Ints3d, other: Ints3d, bootstrap: Bootstrap) -> Interval:
-    """RETURNS (Interval): The F1 of one system less that of another, both as (documents, 3) counts;
-    each draw has the same documents for both."""
-    value = scores(mine.sum(axis=0)) - scores(other.sum(axis=0))
-    draws = scores(bootstrap.sums(mine)) - scores(bootstrap.sums(other))
+def paired_difference(mine: Sums, other: Sums, bootstrap: Bootstrap) -> Interval:
+    """RETURNS (Interval): The F1 of one system less that of another, of (3,) counts; each draw has
+    the same documents for both."""
+    value = scores(mine.total) - scores(other.total)
+    draws = scores(mine.draws) - scores(other.draws)
     return bootstrap.interval(value[-1], draws[:, -1])
 
 

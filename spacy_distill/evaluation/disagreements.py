@@ -1,5 +1,5 @@
-"""Where two readings of the same text differ: as to the type, the boundaries, or whether there is an
-entity at all."""
+"""Where two readings of the same text differ: as to the type, the boundaries, or whether there is
+an entity at all."""
 
 from collections import Counter
 from dataclasses import dataclass

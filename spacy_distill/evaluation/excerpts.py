@@ -1,9 +1,9 @@
 """The text around a place, cut so that it can be read at a glance."""
 
 import re
-from typing import Dict, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
-from .disagreements import Entity, Place
+from .disagreements import Entity, Place, Reading
 
 # Characters on either side, and the most of an excerpt: an entity may be as long as a document.
 AROUND = 110
@@ -26,11 +26,18 @@ def excerpt(text: str, place: Place) -> Tuple[str, int]:
     return text[start:end], start
 
 
-def in_excerpt(entities: Sequence[Entity], start: int, length: int) -> Sequence[Dict[str, object]]:
-    """RETURNS (Sequence[Dict[str, object]]): Entities as displaCy takes them, "start", "end" and
-    "label", in the characters of an excerpt; those that reach beyond it are cut."""
-    moved = [(max(e.start - start, 0), min(e.end - start, length), e.label) for e in entities]
-    return [{"start": s, "end": e, "label": label} for s, e, label in moved if s < e]
+def in_excerpt(
+    entities: Sequence[Entity], known: Reading, start: int, length: int
+) -> List[Dict[str, Any]]:
+    """RETURNS (List[Dict[str, Any]]): Entities as displaCy takes them, "start", "end" and "label",
+    in the characters of an excerpt, with their "confidence" in a reading; those that reach beyond
+    the excerpt are cut."""
+    moved = [(max(e.start - start, 0), min(e.end - start, length), e) for e in entities]
+    return [
+        {"start": first, "end": end, "label": entity.label, "confidence": known.get(entity)}
+        for first, end, entity in moved
+        if first < end
+    ]
 
 
 def _between_words(text: str, start: int, before: int) -> int:

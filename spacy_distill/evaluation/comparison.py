@@ -1,0 +1,201 @@
+"""All that a report says, in numbers: a student beside its teacher and a baseline on a test set."""
+
+import os
+import platform
+import sys
+from collections import Counter
+from datetime import datetime, timezone
+from importlib.metadata import version
+from statistics import median
+from typing import IO, Any, Dict, List, Mapping, Sequence
+
+import numpy
+import spacy
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from tqdm import tqdm
+
+from .bootstrap import Bootstrap, paired_difference, score_intervals
+from .disagreements import reading
+from .entity_counts import count_entities, labels_in
+from .hardware import hardware
+from .notes import notes_on
+from .readings import disagreements, errors
+from .reliability import entity_reliability, with_predictions
+from .speed import LEAST_SECONDS, speeds
+from .systems import System, with_confidences
+
+# Of the layout of report.json; a number more when keys change their meaning.
+FORMAT = 1
+SHOWN = 50
+
+
+def compare(
+    systems: Sequence[System],
+    corpora: Sequence[List[Example]],
+    *,
+    data: str,
+    runs: Sequence[Mapping[str, Any]] = (),
+    rounds: int = 3,
+    resamples: int = 1000,
+    seed: int = 0,
+    shown: int = SHOWN,
+    stderr: IO = sys.stderr,
+) -> Dict[str, Any]:
+    """Measure systems on a test set.
+
+    systems (Sequence[System]): The student, and its teacher and a baseline where there are any.
+    corpora (Sequence[List[Example]]): For each system the test set's examples, in its vocabulary.
+    data (str): What the test set is.
+    runs (Sequence[Mapping[str, Any]]): Learning curves, from `read_runs`.
+    rounds (int): How often each system reads the test set for its speed; 0 to leave that out.
+    resamples (int): Draws of the bootstrap.
+    seed (int): Of the bootstrap.
+    shown (int): How many disagreements are written out.
+    stderr (IO): Where the progress goes.
+    RETURNS (Dict[str, Any]): What report.json has; docs/report.md says what its keys mean.
+    RAISES (ValueError): The test set has no entities.
+    """
+    gold = [example.reference for example in corpora[0]]
+    if not any(doc.ents for doc in gold):
+        raise ValueError(
+            f"{data}: found no entity in {len(gold):,} documents, and without any there is no F1. "
+            "Name a labeled .spacy file."
+        )
+    bar_options = {"file": stderr, "mininterval": 1 if stderr.isatty() else 30}
+    predicted: Dict[str, List[Example]] = {}
+    for system, examples in zip(systems, corpora, strict=True):
+        _require_texts(system, examples, gold)
+        with (
+            tqdm(total=len(gold), desc=f"Read: {system.role}", unit="doc", **bar_options) as bar,
+            with_confidences(system.nlp),
+        ):
+            predicted[system.role] = with_predictions(system.nlp, examples, bar.update)
+    labels = labels_in(*predicted.values())
+    bootstrap = Bootstrap(len(gold), resamples=resamples, seed=seed)
+    found: Dict[str, Any] = {
+        "format": FORMAT,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "made_with": {
+            "spacy-distill": version("spacy-distill"),
+            "spacy": spacy.__version__,
+            "python": platform.python_version(),
+        },
+        "hardware": {**hardware(), "threads": os.environ.get("OMP_NUM_THREADS")},
+        "data": {"name": data, **_describe_data(gold)},
+        "labels": list(labels),
+        "bootstrap": {
+            "resamples": resamples,
+            "seed": seed,
+            "level": bootstrap.level,
+            "unit": "documents",
+        },
+        "systems": [system.describe() for system in systems],
+    }
+    roles = list(predicted)
+    counts = numpy.stack(
+        [count_entities(examples, labels) for examples in predicted.values()], axis=1
+    )
+    sums = bootstrap.sums(counts)
+    for number, entry in enumerate(found["systems"]):
+        predicted_labels = Counter(
+            span.label_ for example in predicted[entry["role"]] for span in example.predicted.ents
+        )
+        entry["scores"] = score_intervals(sums[number].together(), bootstrap)
+        entry["per_label"] = {
+            label: {
+                **score_intervals(sums[number][column], bootstrap),
+                "predicted": predicted_labels[label],
+            }
+            for column, label in enumerate(labels)
+        }
+        entry["calibration"] = _calibration(predicted[entry["role"]])
+    found["differences"] = [
+        {
+            "to": role,
+            "f1": paired_difference(sums[0].together(), sums[number].together(), bootstrap),
+            "per_label": {
+                label: paired_difference(sums[0][column], sums[number][column], bootstrap)
+                for column, label in enumerate(labels)
+            },
+        }
+        for number, role in enumerate(roles)
+        if number
+    ]
+    found["speed"] = _measure_speed(systems, gold, found["systems"], rounds, bar_options)
+    readings = {
+        role: [reading(example.predicted) for example in examples]
+        for role, examples in predicted.items()
+    }
+    found["errors"] = {
+        role: errors(of_system, gold, labels) for role, of_system in readings.items()
+    }
+    found["disagreements"] = None
+    if "teacher" in readings:
+        found["disagreements"] = disagreements(
+            readings["student"], readings["teacher"], gold, labels, shown
+        )
+    found["runs"] = [dict(run) for run in runs]
+    found["notes"] = notes_on(found)
+    return found
+
+
+def _require_texts(system: System, examples: Sequence[Example], gold: Sequence[Doc]) -> None:
+    for example, doc in zip(examples, gold, strict=True):
+        if example.predicted.text != doc.text:
+            raise ValueError(
+                f"The tokenizer of the {system.role} '{system.source}' changes the text "
+                f"{doc.text[:40]!r} to {example.predicted.text[:40]!r}, and then nothing can be "
+                "compared. Mend the tokenizer."
+            )
+
+
+def _describe_data(gold: Sequence[Doc]) -> Dict[str, Any]:
+    unknown = [int((doc.to_array("ENT_IOB") == 0).sum()) for doc in gold]
+    per_label = Counter(span.label_ for doc in gold for span in doc.ents)
+    return {
+        "documents": len(gold),
+        "words": sum(len(doc) for doc in gold),
+        "unannotated_documents": sum(n == len(doc) for n, doc in zip(unknown, gold, strict=True)),
+        "unannotated_words": sum(unknown),
+        "entities": sum(per_label.values()),
+        "entities_per_label": dict(sorted(per_label.items())),
+    }
+
+
+def _calibration(examples: Sequence[Example]) -> Any:
+    if not Span.has_extension("confidence"):
+        return None
+    found = entity_reliability(examples)
+    if not found.counts.any():
+        return None
+    return {
+        "error": found.expected_calibration_error,
+        "counts": found.counts.tolist(),
+        "confidence": found.confidence.tolist(),
+        "accuracy": found.accuracy.tolist(),
+    }
+
+
+def _measure_speed(
+    systems: Sequence[System],
+    gold: Sequence[Doc],
+    entries: Sequence[Dict[str, Any]],
+    rounds: int,
+    bar_options: Mapping[str, Any],
+) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): How speeds were measured; they themselves go to the entries."""
+    measured: Dict[str, List[float]] = {}
+    if rounds:
+        pipelines = {system.role: system.nlp for system in systems}
+        texts = [doc.text for doc in gold]
+        total = rounds * len(systems)
+        with tqdm(total=total, desc="Speed", unit="run", **bar_options) as bar:
+            measured = speeds(
+                pipelines, texts, rounds=rounds, least_seconds=LEAST_SECONDS, advance=bar.update
+            )
+    for entry in entries:
+        passes = measured.get(entry["role"])
+        entry["words_per_second"] = median(passes) if passes else None
+        entry["words_per_second_of_passes"] = passes
+    return {"rounds": rounds, "clock": "processor time"}

@@ -1,0 +1,84 @@
+"""Pipelines that are compared, and what they say of themselves."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional, Tuple, Union
+
+import spacy
+from spacy.language import Language
+from spacy.util import get_package_path, is_package
+
+from .size import megabytes, parameters
+
+
+@dataclass(frozen=True)
+class System:
+    """A pipeline and its part in a comparison.
+
+    role (str): "student", "teacher" or "baseline".
+    source (str): What it was called by.
+    nlp (Language): The pipeline.
+    path (Optional[Path]): Where its files are; None if it was made in memory.
+    """
+
+    role: str
+    source: str
+    nlp: Language
+    path: Optional[Path]
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """The labels of the components that write entities, as far as these tell them."""
+        writers = (
+            self.nlp.get_pipe(name)
+            for name in self.nlp.pipe_names
+            if "doc.ents" in self.nlp.get_pipe_meta(name).assigns
+        )
+        return tuple(sorted({label for pipe in writers for label in getattr(pipe, "labels", ())}))
+
+    def describe(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): "role", "source", "name", "version", "spacy_version", "lang",
+        "pipeline", "labels", "parameters" (None if they cannot be counted) and "megabytes" (None
+        without files)."""
+        meta, own = self.nlp.meta, self.path is not None
+        trained = (self.path / "meta.json").is_file() if self.path else False
+        return {
+            "role": self.role,
+            "source": self.source,
+            "name": f"{meta['lang']}_{meta['name']}" if trained else self.source,
+            "version": meta["version"] if trained else "",
+            "spacy_version": meta["spacy_version"] if trained else "",
+            "lang": meta["lang"],
+            "pipeline": list(self.nlp.pipe_names),
+            "labels": list(self.labels),
+            "parameters": parameters(self.nlp) if trained else None,
+            "megabytes": megabytes(self.path) if own and self.path else None,
+        }
+
+
+def load_system(role: str, source: Union[str, Path]) -> System:
+    """RETURNS (System): A pipeline by its package's name or folder; OSError if it is neither."""
+    return System(role, str(source), spacy.load(source), files_of(source))
+
+
+def files_of(source: Union[str, Path]) -> Optional[Path]:
+    """RETURNS (Optional[Path]): The folder of a pipeline or a model; None if it has none here."""
+    if is_package(str(source)):
+        return get_package_path(str(source))
+    return Path(source) if Path(source).is_dir() else None
+
+
+@contextmanager
+def with_confidences(nlp: Language) -> Iterator[None]:
+    """Let the components that can do so write `ent._.confidence`, as their setting `confidence`
+    does, which is a matter of prediction and of nothing that is learnt."""
+    able = [pipe for _, pipe in nlp.pipeline if isinstance(getattr(pipe, "confidence", None), bool)]
+    before = [pipe.confidence for pipe in able]  # type: ignore[attr-defined]
+    try:
+        for pipe in able:
+            pipe.confidence = True  # type: ignore[attr-defined]
+        yield
+    finally:
+        for pipe, setting in zip(able, before, strict=True):
+            pipe.confidence = setting  # type: ignore[attr-defined]

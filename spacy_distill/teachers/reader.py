@@ -1,0 +1,74 @@
+"""A teacher of any kind as a component that writes entities, to be looked at as other pipelines."""
+
+from typing import Iterable, Iterator, Optional
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import minibatch
+
+from ..chain import BiluoTags
+from ..pipeline.entities import add_confidence_extension, set_entities
+from .protocol import Teacher
+
+BATCH_SIZE = 32
+FACTORY = "distill_teacher_reader"
+
+
+class TeacherReader:
+    """Writes the entities of a teacher's best tag sequence to `doc.ents`."""
+
+    def __init__(self) -> None:
+        self.teacher: Optional[Teacher] = None
+        # Whether to write the probability of each entity, as ner_student's setting says.
+        self.confidence = False
+
+    @property
+    def labels(self) -> tuple:
+        """The teacher's labels."""
+        return () if self.teacher is None else self.teacher.labels
+
+    def __call__(self, doc: Doc) -> Doc:
+        return next(self.pipe([doc]))
+
+    def pipe(self, docs: Iterable[Doc], batch_size: int = BATCH_SIZE) -> Iterator[Doc]:
+        """YIELDS (Doc): The documents, with entities."""
+        assert self.teacher is not None, "The component has no teacher"
+        tags = BiluoTags(self.teacher.labels)
+        for batch in minibatch(docs, min(batch_size, BATCH_SIZE)):
+            chain = self.teacher.predict_chain(batch)
+            best = _to_numpy(chain.argmax())
+            start = 0
+            for doc in batch:
+                found = tags.spans(best[start : start + len(doc)])
+                confidences = None
+                if self.confidence and found:
+                    add_confidence_extension()
+                    rows = [(first + start, end + start, label) for first, end, label in found]
+                    marginals = chain.span_marginal(*tags.segments(rows))
+                    confidences = _to_numpy(marginals).tolist()
+                set_entities(doc, found, confidences, overwrite=True)
+                start += len(doc)
+            yield from batch
+
+
+@Language.factory(FACTORY, assigns=["doc.ents"])
+def make_teacher_reader(nlp: Language, name: str) -> TeacherReader:
+    """RETURNS (TeacherReader): A component that waits for its teacher."""
+    return TeacherReader()
+
+
+def reading_pipeline(teacher: Teacher, lang: str) -> Language:
+    """Put a teacher into a pipeline of its own.
+
+    teacher (Teacher): The teacher.
+    lang (str): The language of the tokenizer.
+    RETURNS (Language): A pipeline that writes what it finds to `doc.ents`.
+    """
+    nlp = spacy.blank(lang)
+    nlp.add_pipe(FACTORY).teacher = teacher  # type: ignore[attr-defined]
+    return nlp
+
+
+def _to_numpy(array):
+    return array.get() if hasattr(array, "get") else array
