@@ -1,0 +1,223 @@
+"""The page of a report: HTML out of its numbers and pictures, with all that it needs within it."""
+
+import base64
+import re
+import unicodedata
+from html import escape
+from importlib.resources import files
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from spacy import displacy
+
+from .colors import MARKERS, SYSTEMS, label_colors
+from .pictures import Picture
+
+SHAPES = {"o": "●", "s": "■", "^": "▲"}
+# Signs of typography, not of ASCII.
+MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+KINDS = {
+    "type": "same boundaries, other label",
+    "boundary": "same label, other boundaries",
+    "type and boundary": "other label and other boundaries",
+    "only first": "only the {first} finds an entity",
+    "only second": "only the {second} finds an entity",
+}
+# How many of the most frequent confusions are listed.
+CONFUSIONS = 12
+ENTITY = '<mark style="background:{bg}">{text}&nbsp;<span class="label">{label}</span></mark>'
+
+
+def render_page(report: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str:
+    """Write the page.
+
+    report (Mapping[str, Any]): What `compare` measured.
+    pictures (Mapping[str, Picture]): From `draw_all`.
+    RETURNS (str): HTML, without scripts, and without anything that is elsewhere.
+    """
+    import jinja2
+
+    room = files(__package__)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters.update(
+        percent=percent,
+        signed=signed,
+        interval=interval,
+        number=number,
+        megabytes=megabytes,
+        parameters=parameters,
+        confidence=confidence,
+        data_uri=data_uri,
+    )
+    template = environment.from_string((room / "page.html").read_text(encoding="utf8"))
+    found = report["disagreements"]
+    colors = label_colors(report["labels"])
+    return template.render(
+        **report,
+        style=(room / "page.css").read_text(encoding="utf8"),
+        pictures=pictures,
+        colors=colors,
+        shapes={role: SHAPES[MARKERS[role]] for role in MARKERS},
+        system_colors=SYSTEMS,
+        summary=summary(report),
+        kinds=lambda first, second: {
+            kind: text.format(first=first, second=second) for kind, text in KINDS.items()
+        },
+        confusions=[] if found is None else confusions(found["matrix"], report["labels"]),
+        excerpts=[] if found is None else [_excerpt(one, colors) for one in found["shown"]],
+    )
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """RETURNS (str): What was found, in a sentence or two."""
+    student = report["systems"][0]
+    others = {system["role"]: system for system in report["systems"][1:]}
+    differences = {entry["to"]: entry["f1"] for entry in report["differences"]}
+    score = student["scores"]["f1"]
+    text = f"The student finds the entities of {report['data']['name']} with an F1 of "
+    text += percent(score)
+    if score["low"] is not None:
+        level = round(100 * report["bootstrap"]["level"])
+        text += f" ({level} % interval {interval(score)})"
+    parts = [_compared(role, difference) for role, difference in differences.items()]
+    text += f": {' and '.join(parts)}." if parts else "."
+    teacher = others.get("teacher")
+    gains = _gains(student, teacher) if teacher else []
+    return f"{text} It {' and '.join(gains)}." if gains else text
+
+
+def _compared(role: str, difference: Mapping[str, Optional[float]]) -> str:
+    if difference["value"] is None:
+        return f"not comparable with the {role}"
+    low, high = difference["low"], difference["high"]
+    if low is not None and high is not None and low <= 0 <= high:
+        return f"no clear difference from the {role} ({signed(difference)})"
+    points = f"{abs(100 * difference['value']):.1f}"
+    return f"{points} {'more' if difference['value'] > 0 else 'less'} than the {role}"
+
+
+def _gains(student: Mapping[str, Any], teacher: Mapping[str, Any]) -> List[str]:
+    gains = []
+    if student["words_per_second"] and teacher["words_per_second"]:
+        ratio = student["words_per_second"] / teacher["words_per_second"]
+        words = f"{_times(ratio)} faster than" if ratio >= 1 else f"{_times(1 / ratio)} slower than"
+        gains.append(f"is {words} the teacher")
+    if student["megabytes"] and teacher["megabytes"]:
+        ratio = teacher["megabytes"] / student["megabytes"]
+        words = f"{_times(ratio)} less" if ratio >= 1 else f"{_times(1 / ratio)} more"
+        gains.append(f"takes {words} disk")
+    return gains
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.1f} times" if ratio < 10 else f"{ratio:,.0f} times"
+
+
+def percent(score: Mapping[str, Optional[float]]) -> str:
+    """RETURNS (str): A score in percent; a dash if there is none."""
+    return DASH if score["value"] is None else f"{100 * score['value']:.1f}"
+
+
+def interval(score: Mapping[str, Optional[float]]) -> str:
+    """RETURNS (str): The bounds of an interval in percent; "" if there is none."""
+    if score["low"] is None or score["high"] is None:
+        return ""
+    return f"{100 * score['low']:.1f} to {100 * score['high']:.1f}"
+
+
+def signed(difference: Mapping[str, Optional[float]]) -> str:
+    """RETURNS (str): A difference in percent with its interval, with signs."""
+    value, low, high = (difference[key] for key in ("value", "low", "high"))
+    if value is None:
+        return DASH
+    text = _with_sign(value)
+    return (
+        text if low is None or high is None else f"{text}; {_with_sign(low)} to {_with_sign(high)}"
+    )
+
+
+def _with_sign(value: float) -> str:
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", MINUS)
+
+
+def number(value: Optional[float]) -> str:
+    """RETURNS (str): A whole number with commas; a dash if there is none."""
+    return DASH if value is None else f"{value:,.0f}"
+
+
+def megabytes(value: Optional[float]) -> str:
+    """RETURNS (str): A size with one digit behind the point; a dash if there is none."""
+    return DASH if value is None else f"{value:,.1f}"
+
+
+def parameters(value: Optional[int]) -> str:
+    """RETURNS (str): A number of parameters in millions; a dash if it is not known."""
+    return DASH if value is None else f"{value / 1e6:,.2f} M"
+
+
+def confidence(value: Optional[float]) -> str:
+    """RETURNS (str): A probability with two digits; "" if there is none."""
+    return "" if value is None else f"{value:.2f}"
+
+
+def data_uri(png: bytes) -> str:
+    """RETURNS (str): A picture as an address that has it within itself."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+
+
+def confusions(matrix: List[List[int]], labels: List[str]) -> List[Tuple[str, str, int]]:
+    """RETURNS (List[Tuple[str, str, int]]): The student's label, the teacher's and how often, of
+    the most frequent that differ; "none" where one has no entity."""
+    names = [*labels, "none"]
+    found = [
+        (names[row], names[column], count)
+        for row, counts in enumerate(matrix)
+        for column, count in enumerate(counts)
+        if row != column and count
+    ]
+    return sorted(found, key=lambda one: -one[2])[:CONFUSIONS]
+
+
+def _excerpt(one: Mapping[str, Any], colors: Mapping[str, str]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): A disagreement with its readings as HTML."""
+    readings = {
+        side: _rendered(one, side, colors)
+        for side in ("student", "teacher", "gold")
+        if side != "gold" or one["right"] == "neither"
+    }
+    sure = {
+        side: [confidence(e["confidence"]) for e in one[side] if e["confidence"] is not None]
+        for side in ("student", "teacher")
+    }
+    return {**one, "readings": readings, "sure": sure}
+
+
+def _rendered(one: Mapping[str, Any], side: str, colors: Mapping[str, str]) -> str:
+    entities = [
+        {
+            **span,
+            # displaCy writes labels into the page as they are, and looks their colours up in
+            # capitals.
+            "params": {"label": escape(span["label"]), "bg": colors[span["label"]]},
+        }
+        for span in one[side]
+    ]
+    html = displacy.render(
+        {"text": one["text"], "ents": entities},
+        style="ent",
+        manual=True,
+        jupyter=False,
+        options={"template": ENTITY},
+    )
+    inner = re.sub(r'^\s*<div class="entities"[^>]*>|</div>\s*$', "", html)
+    before, after = ("… " if one["cut_before"] else ""), (" …" if one["cut_after"] else "")
+    direction = writing_direction(one["text"])
+    return f'<div class="entities" dir="{direction}">{before}{inner}{after}</div>'
+
+
+def writing_direction(text: str) -> str:
+    """RETURNS (str): "rtl" if most letters that have a direction are written from right to left."""
+    kinds = [unicodedata.bidirectional(letter) for letter in text]
+    return "rtl" if sum(k in ("R", "AL") for k in kinds) > kinds.count("L") else "ltr"
