@@ -86,7 +86,7 @@ def distill_report_cli(
         curves = read_runs(runs or [])
         systems = [load_system("student", student)]
         if teacher is not None:
-            systems.append(_load_teacher(teacher, options, systems[0].nlp.lang))
+            systems.append(_load_teacher(teacher, options, systems[0].nlp.lang or "xx"))
         if baseline is not None:
             systems.append(load_system("baseline", baseline))
         corpora = [list(read_examples(test, system.nlp)) for system in systems]

@@ -13,11 +13,12 @@ def new_figure(width: float, height: float, **grid: Any) -> Tuple[Any, Any]:
     """RETURNS (Tuple[Any, Any]): A figure of so many inches, and its axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    # With a margin: pictures are white cards where a page is dark.
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+    figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
-    # A margin: pictures are white cards where a page is dark.
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     return figure, figure.subplots(**grid)
 
 

@@ -63,7 +63,7 @@ def draw_all(report: Report) -> Dict[str, Picture]:
         "confusion": report["disagreements"] is not None,
         "calibration": any(system["calibration"] for system in report["systems"]),
     }
-    settings = {
+    settings: Any = {
         "font.size": 9,
         "font.family": "DejaVu Sans",
         "axes.edgecolor": "#8a9096",
@@ -138,7 +138,7 @@ def _f1(report: Report, width: float) -> Any:
     axis.set_ylim(len(rows) - 0.45, -0.55)
     for row in range(1, len(rows)):
         axis.axhline(row - 0.5, color=FAINT, linewidth=0.9 if row == 1 else 0.5)
-    axis.set_xlim(max(0.0, 10 * (lowest // 10)), 100)
+    axis.set_xlim(max(0.0, 10 * (min(lowest, 99.0) // 10)), 100)
     axis.grid(axis="x", color=FAINT, linewidth=0.6)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)

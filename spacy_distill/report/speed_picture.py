@@ -88,7 +88,7 @@ def _write_names(figure: Any, axis: Any, systems: Sequence[Mapping], largest: fl
         taken.append((point.x - 3, point.y - point.below, point.x + 3, point.y + point.above))
     frame = axis.get_window_extent().extents / per_point
     for point, system in zip(points, systems, strict=True):
-        options = []
+        options: List[Tuple[int, int, Any, Box]] = []
         for dx, dy, horizontal, vertical in _offsets(point):
             note = axis.annotate(
                 point.text,

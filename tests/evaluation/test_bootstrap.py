@@ -1,0 +1,87 @@
+"""Intervals, against a loop over draws and against what is known."""
+
+import numpy
+import pytest
+
+from spacy_distill.evaluation import Bootstrap, paired_difference, score_intervals
+from spacy_distill.evaluation import bootstrap as module
+
+
+def random_counts(rng, *shape):
+    return rng.integers(0, 5, size=(*shape, 3))
+
+
+def test_draws_are_those_of_a_loop_over_documents(monkeypatch):
+    rng = numpy.random.default_rng(1)
+    counts = random_counts(rng, 11, 2, 4)
+    # Several blocks, the last one smaller.
+    monkeypatch.setattr(module, "BLOCK", 11 * 8)
+    found = Bootstrap(11, resamples=20, seed=3).sums(counts)
+    expected = []
+    draws = numpy.random.default_rng(3)
+    for n_draws in (8, 8, 4):
+        for documents in draws.integers(11, size=(n_draws, 11)):
+            total = numpy.zeros_like(counts[0])
+            for document in documents:
+                total += counts[document]
+            expected.append(total)
+    assert (found.draws == numpy.stack(expected)).all()
+    assert (found.total == counts.sum(axis=0)).all()
+    assert (found[1][2].draws == found.draws[:, 1, 2]).all()
+    assert (found[1].together().draws == found.draws[:, 1].sum(axis=1)).all()
+
+
+def test_percentiles_of_a_loops_scores():
+    counts = random_counts(numpy.random.default_rng(2), 30)
+    bootstrap = Bootstrap(30, resamples=500, seed=5, level=0.9)
+    sums = bootstrap.sums(counts)
+    f1 = [2 * tp / (2 * tp + fp + fn) for tp, fp, fn in sums.draws.tolist()]
+    found = score_intervals(sums, bootstrap)["f1"]
+    assert [found["low"], found["high"]] == pytest.approx(numpy.quantile(f1, [0.05, 0.95]))
+    right, wrong, missed = counts.sum(axis=0)
+    assert found["value"] == pytest.approx(2 * right / (2 * right + wrong + missed))
+
+
+def test_intervals_cover_the_true_score():
+    """Recall of entities that are found with a probability of 0.7, one a document."""
+    rng = numpy.random.default_rng(0)
+    covered = 0
+    for seed in range(200):
+        right = rng.random(150) < 0.7
+        counts = numpy.stack([right, numpy.zeros(150), ~right], axis=1).astype("int64")
+        bootstrap = Bootstrap(150, resamples=300, seed=seed)
+        found = score_intervals(bootstrap.sums(counts), bootstrap)["recall"]
+        covered += found["low"] <= 0.7 <= found["high"]
+    assert 0.9 <= covered / 200 <= 0.985
+
+
+def test_differences_are_paired():
+    """What is hard for one system is hard for the other: the difference is sure all the same."""
+    rng = numpy.random.default_rng(0)
+    right = rng.integers(0, 20, size=60)
+    mine = numpy.stack([right + 1, numpy.zeros(60), 20 - right], axis=1).astype("int64")
+    other = numpy.stack([right, numpy.zeros(60), 21 - right], axis=1).astype("int64")
+    bootstrap = Bootstrap(60, resamples=500)
+    sums = bootstrap.sums(numpy.stack([mine, other], axis=1))
+    difference = paired_difference(sums[0], sums[1], bootstrap)
+    alone = score_intervals(sums[0], bootstrap)["f1"]
+    assert 0 < difference["low"] < difference["value"] < difference["high"]
+    assert difference["high"] - difference["low"] < 0.2 * (alone["high"] - alone["low"])
+    same = paired_difference(sums[0], sums[0], bootstrap)
+    assert same == {"value": 0, "low": 0, "high": 0}
+
+
+def test_one_document_has_no_interval():
+    bootstrap = Bootstrap(1)
+    found = score_intervals(bootstrap.sums(numpy.asarray([[3, 1, 1]])), bootstrap)
+    assert found["f1"] == {"value": 0.75, "low": None, "high": None}
+
+
+def test_a_label_that_is_rare_is_scored_in_the_draws_that_have_it():
+    counts = numpy.zeros((5, 3), dtype="int64")
+    counts[0] = (2, 1, 0)
+    bootstrap = Bootstrap(5, resamples=200)
+    found = score_intervals(bootstrap.sums(counts), bootstrap)["f1"]
+    assert found == {"value": 0.8, "low": 0.8, "high": 0.8}
+    nothing = score_intervals(bootstrap.sums(0 * counts), bootstrap)["f1"]
+    assert nothing == {"value": None, "low": None, "high": None}

@@ -1,0 +1,114 @@
+"""Pictures, without a look at them: the browser's test makes one that a person can look at."""
+
+import io
+import subprocess
+import sys
+import warnings
+
+import numpy
+import pytest
+
+pytest.importorskip("matplotlib", reason="the report extra is not installed")
+from matplotlib import image
+
+from spacy_distill.report.colors import label_colors
+from spacy_distill.report.drawing import NARROW, WIDE
+from spacy_distill.report.pictures import DPI, draw_all, grouped_matrix
+from spacy_distill.report.speed_picture import _offsets, _Point, _shared, speed_and_accuracy
+
+
+def test_all_are_drawn_for_both_widths(nasty_pictures):
+    assert set(nasty_pictures) == {"f1", "speed", "learning", "confusion", "calibration"}
+    for name, picture in nasty_pictures.items():
+        for png, inches in ((picture.wide, WIDE), (picture.narrow, NARROW)):
+            pixels = image.imread(io.BytesIO(png))
+            assert pixels.shape[1] == pytest.approx(inches * DPI, abs=1), name
+            # Nothing is cut: the edges are empty.
+            edges = [pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]]
+            assert all((edge[..., :3] == 1).all() for edge in edges), name
+        assert picture.alt
+
+
+def test_what_was_not_measured_is_not_drawn(plain):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert set(draw_all(plain)) == {"f1"}
+
+
+@pytest.mark.parametrize("speeds", [(1000, 1000, 1000), (10, 1000, 1010), (900, 1000, 90000)])
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_names_of_points_do_not_cover_each_other(speeds, width):
+    roles = ("student", "teacher", "baseline")
+    systems = [
+        {
+            "role": role,
+            "words_per_second": speed,
+            "megabytes": size,
+            "scores": {"f1": {"value": score, "low": score - 0.03, "high": score + 0.03}},
+        }
+        for role, speed, size, score in zip(
+            roles, speeds, (14, 400, 40), (0.9, 0.905, 0.9), strict=True
+        )
+    ]
+    figure = speed_and_accuracy({"systems": systems}, width)
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()
+    axis = figure.axes[0]
+    boxes = [note.get_window_extent(renderer).extents for note in axis.texts]
+    assert len(boxes) == 3
+    assert all(_shared(a, b) == 0 for i, a in enumerate(boxes) for b in boxes[:i])
+    frame = axis.get_window_extent().extents
+    for box in boxes:
+        area = (box[2] - box[0]) * (box[3] - box[1])
+        assert _shared(box, frame) == pytest.approx(area)
+
+
+def test_names_are_written_to_the_right_where_there_is_room():
+    assert _offsets(_Point("student", "student", 0, 0, 9, 9, 10))[0][2:] == ("left", "center")
+
+
+def test_labels_that_are_confused_least_are_put_together():
+    matrix = numpy.zeros((6, 6), dtype=int)
+    matrix[0, 1], matrix[2, 2], matrix[3, 5], matrix[4, 3] = 7, 100, 2, 1
+    grouped, labels = grouped_matrix(matrix.tolist(), list("abcde"), 3)
+    assert labels == ["a", "b", "others"]
+    assert grouped.sum() == matrix.sum()
+    # The others among themselves, and beside none.
+    assert grouped[0, 1] == 7 and grouped[2, 2] == 101 and grouped[2, 3] == 2
+    same, all_labels = grouped_matrix(matrix.tolist(), list("abcde"), 5)
+    assert (same == matrix).all() and all_labels == list("abcde")
+
+
+def test_labels_have_colors_of_their_own_that_letters_can_be_read_on():
+    colors = label_colors([str(number) for number in range(40)])
+    assert len(set(colors.values())) == 40
+    assert all(contrast("#16191c", color) > 7 for color in colors.values())
+
+
+def contrast(one, other):
+    """The Web Content Accessibility Guidelines' ratio."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(color):
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_matplotlib_is_imported_only_to_draw_and_missed_in_one_line():
+    code = """
+import sys
+sys.modules["matplotlib"] = None
+import spacy_distill.cli.report
+from spacy_distill.report import write_report
+from spacy_distill.report.pictures import draw_all
+try:
+    draw_all({})
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 'pip install "spacy-distill[report]"' in done.stdout.splitlines()[0]

@@ -1,0 +1,66 @@
+"""Systems that find what they are told to, and gold documents, for tests of comparisons."""
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import DocBin
+from spacy.training import Example
+
+from spacy_distill.evaluation.systems import System
+from spacy_distill.pipeline.entities import add_confidence_extension, set_confidence
+
+
+@Language.factory("told_entities", default_config={"found": []}, assigns=["doc.ents"])
+class ToldEntities:
+    """Writes entities by their text: [text, label, confidence or None]."""
+
+    def __init__(self, nlp, name, found):
+        self.found = found
+        self.confidence = False
+
+    def __call__(self, doc):
+        spans = []
+        for text, label, confidence in self.found:
+            start = doc.text.find(text)
+            if start < 0:
+                continue
+            span = doc.char_span(start, start + len(text), label=label, alignment_mode="expand")
+            spans.append(span)
+            if self.confidence and confidence is not None:
+                add_confidence_extension()
+                set_confidence(span, confidence)
+        doc.ents = spacy.util.filter_spans(spans)
+        return doc
+
+
+def told_system(role, found):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("told_entities", config={"found": found})
+    return System(role, role, nlp, None)
+
+
+def gold_doc(text, entities=(), missing=()):
+    """An annotated document; entities and what is not annotated by their text."""
+    doc = spacy.blank("en")(text)
+    find = {
+        part: doc.char_span(*_at(text, part), alignment_mode="expand")
+        for part in [*dict(entities), *missing]
+    }
+    spans = [spacy.tokens.Span(doc, find[t].start, find[t].end, label) for t, label in entities]
+    doc.set_ents(spans, missing=[find[part] for part in missing])
+    return doc
+
+
+def _at(text, part):
+    return text.index(part), text.index(part) + len(part)
+
+
+def corpora_for(systems, gold):
+    """As a file of the documents would be read, in each system's vocabulary."""
+    file = DocBin(docs=gold, store_user_data=True).to_bytes()
+    return [
+        [
+            Example(system.nlp.make_doc(doc.text), doc)
+            for doc in DocBin().from_bytes(file).get_docs(system.nlp.vocab)
+        ]
+        for system in systems
+    ]
