@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from spacy import displacy
 
 from .colors import MARKERS, SYSTEMS, label_colors
-from .pictures import Picture
+from .pictures import MOST_LABELS, Picture
 
 SHAPES = {"o": "●", "s": "■", "^": "▲"}
 # Signs of typography, not of ASCII.
@@ -61,6 +61,7 @@ def render_page(report: Mapping[str, Any], pictures: Mapping[str, Picture]) -> s
         shapes={role: SHAPES[MARKERS[role]] for role in MARKERS},
         system_colors=SYSTEMS,
         summary=summary(report),
+        most_labels=MOST_LABELS,
         kinds=lambda first, second: {
             kind: text.format(first=first, second=second) for kind, text in KINDS.items()
         },
@@ -101,17 +102,21 @@ def _gains(student: Mapping[str, Any], teacher: Mapping[str, Any]) -> List[str]:
     gains = []
     if student["words_per_second"] and teacher["words_per_second"]:
         ratio = student["words_per_second"] / teacher["words_per_second"]
-        words = f"{_times(ratio)} faster than" if ratio >= 1 else f"{_times(1 / ratio)} slower than"
+        words = _times(ratio, "faster than", "slower than") or "as fast as"
         gains.append(f"is {words} the teacher")
     if student["megabytes"] and teacher["megabytes"]:
         ratio = teacher["megabytes"] / student["megabytes"]
-        words = f"{_times(ratio)} less" if ratio >= 1 else f"{_times(1 / ratio)} more"
-        gains.append(f"takes {words} disk")
+        gains.append(f"takes {_times(ratio, 'less disk', 'more disk') or 'as much disk'}")
     return gains
 
 
-def _times(ratio: float) -> str:
-    return f"{ratio:,.1f} times" if ratio < 10 else f"{ratio:,.0f} times"
+def _times(ratio: float, more: str, less: str) -> str:
+    """RETURNS (str): A ratio in words; "" if it is about 1."""
+    if 0.95 < ratio < 1.05:
+        return ""
+    factor = max(ratio, 1 / ratio)
+    digits = 1 if factor < 10 else 0
+    return f"{factor:,.{digits}f} times {more if ratio > 1 else less}"
 
 
 def percent(score: Mapping[str, Optional[float]]) -> str:

@@ -22,7 +22,7 @@ from .drawing import (
 from .speed_picture import speed_and_accuracy, speed_in_words
 
 DPI = 200
-MOST_LABELS = 25
+MOST_LABELS = 15
 # Entities in a bin of confidences, of which fewer say little.
 FEW = 10
 
@@ -109,7 +109,7 @@ def _png(figure: Any) -> bytes:
 def _f1(report: Report, width: float) -> Any:
     systems, labels = report["systems"], report["labels"][:MOST_LABELS]
     rows = [("all", "all entities"), *((label, label) for label in labels)]
-    step = 0.22
+    step = 0.22 if len(rows) < 9 else 0.16
     height = 0.95 + len(rows) * (step * len(systems) + 0.16)
     figure, axis = new_figure(width, height)
     lowest = 100.0
@@ -132,6 +132,9 @@ def _f1(report: Report, width: float) -> Any:
             markersize=5,
             linewidth=1.4,
             label=system["role"],
+            # A score of 100 is on the edge, and its marker beyond it.
+            clip_on=False,
+            zorder=3,
         )
     names = [shortened(name, 22 if width > NARROW else 13) for _, name in rows]
     axis.set_yticks(range(len(rows)), names)

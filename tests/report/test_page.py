@@ -143,5 +143,7 @@ def test_the_summary_claims_no_difference_that_the_interval_does_not_show():
 def test_the_summary_says_what_is_faster_and_smaller():
     text = summary(made(0.02, 0.01, 0.03, words=(5000, 50), size=(10, 45)))
     assert text.endswith("It is 100 times faster than the teacher and takes 4.5 times less disk.")
+    text = summary(made(0.02, 0.01, 0.03, words=(1010, 1000), size=(20, 20.1)))
+    assert text.endswith("It is as fast as the teacher and takes as much disk.")
     text = summary(made(0.02, 0.01, 0.03, words=(50, 100), size=(40, 20)))
     assert text.endswith("It is 2.0 times slower than the teacher and takes 2.0 times more disk.")

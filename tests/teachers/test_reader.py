@@ -1,0 +1,46 @@
+"""Teachers of other kinds, looked at as pipelines."""
+
+import pytest
+import spacy
+from spacy.tokens import Doc
+
+from spacy_distill.evaluation.systems import with_confidences
+from spacy_distill.teachers.reader import BATCH_SIZE, reading_pipeline
+from spacy_distill.teachers.sources import TeacherOptions, load_teacher
+
+
+def ruler(*patterns):
+    nlp = spacy.blank("en")
+    found = [{"label": label, "pattern": pattern} for pattern, label in patterns]
+    nlp.add_pipe("entity_ruler").add_patterns(found)
+    return nlp
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    both = ruler(("Oslo", "LOC"), ("Anna", "PERSON")), ruler(("Oslo", "LOC"), ("Kiel", "PERSON"))
+    options = TeacherOptions(label_map={"PERSON": "PER", "LOC": "LOC"}, weights=(3.0, 1.0))
+    return reading_pipeline(load_teacher(both, options), "en")
+
+
+def test_an_ensemble_writes_the_entities_of_its_best_sequence(ensemble):
+    texts = ["Anna sails to Oslo", "", "It rains", "Kiel, Oslo and Anna"] * BATCH_SIZE
+    docs = list(ensemble.pipe(texts))
+    assert len(docs) == len(texts)
+    found = [[(ent.text, ent.label_) for ent in doc.ents] for doc in docs[-4:]]
+    assert found[0] == [("Anna", "PER"), ("Oslo", "LOC")]
+    assert found[1:3] == [[], []] and docs[-2].has_annotation("ENT_IOB")
+    # Two of three parts know nothing of Kiel.
+    assert found[3] == [("Oslo", "LOC"), ("Anna", "PER")]
+    assert set(ensemble.get_pipe("distill_teacher_reader").labels) == {"PER", "LOC"}
+
+
+def test_confidences_are_probabilities_of_the_chain(ensemble):
+    doc = Doc(ensemble.vocab, words=["Oslo", "or", "Anna"])
+    with with_confidences(ensemble):
+        (before, after) = list(ensemble.pipe([doc, ensemble.make_doc("In Oslo")]))
+    oslo, anna = before.ents
+    assert 0.5 < anna._.confidence < oslo._.confidence < 1
+    assert after.ents[0]._.confidence == pytest.approx(oslo._.confidence, abs=0.05)
+    # Not again, once it is over.
+    assert ensemble("Oslo sleeps").ents[0]._.confidence is None
