@@ -14,7 +14,15 @@ from thinc.api import Adam, fix_random_seed
 
 import spacy_distill
 
-HEAVY = ["torch", "transformers", "spacy_transformers", "datasets", "pyarrow", "seqeval"]
+HEAVY = [
+    "torch",
+    "transformers",
+    "spacy_transformers",
+    "datasets",
+    "pyarrow",
+    "seqeval",
+    "matplotlib",
+]
 
 # Hides packages of the train extra, and their entry points, as if they were not installed.
 HIDE = f"""
