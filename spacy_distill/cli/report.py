@@ -11,7 +11,7 @@ from ..corpora.labeled import read_examples
 from ..evaluation.comparison import compare
 from ..evaluation.learning_curves import read_runs
 from ..evaluation.systems import System, files_of, load_system
-from ..teachers.reader import reading_pipeline
+from ..evaluation.teacher_reader import reading_pipeline
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, load_teacher, split_sources
 from .output import require_free
 from .teacher_options import (

@@ -5,7 +5,7 @@ import spacy
 from spacy.tokens import Doc
 
 from spacy_distill.evaluation.systems import with_confidences
-from spacy_distill.teachers.reader import BATCH_SIZE, reading_pipeline
+from spacy_distill.evaluation.teacher_reader import BATCH_SIZE, reading_pipeline
 from spacy_distill.teachers.sources import TeacherOptions, load_teacher
 
 

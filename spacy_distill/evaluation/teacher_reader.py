@@ -9,7 +9,7 @@ from spacy.util import minibatch
 
 from ..chain import BiluoTags
 from ..pipeline.entities import add_confidence_extension, set_entities
-from .protocol import Teacher
+from ..teachers.protocol import Teacher
 
 BATCH_SIZE = 32
 FACTORY = "distill_teacher_reader"
