@@ -2,13 +2,15 @@
 
 from typing import Iterable, Iterator, Optional
 
+import numpy
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
+from thinc.api import to_numpy
 
 from ..chain import BiluoTags
-from ..pipeline.entities import add_confidence_extension, set_entities
+from ..pipeline.prediction import Prediction, write_prediction
 from ..teachers.protocol import Teacher
 
 BATCH_SIZE = 32
@@ -37,18 +39,15 @@ class TeacherReader:
         tags = BiluoTags(self.teacher.labels)
         for batch in minibatch(docs, min(batch_size, BATCH_SIZE)):
             chain = self.teacher.predict_chain(batch)
-            best = _to_numpy(chain.argmax())
-            start = 0
-            for doc in batch:
-                found = tags.spans(best[start : start + len(doc)])
-                confidences = None
-                if self.confidence and found:
-                    add_confidence_extension()
-                    rows = [(first + start, end + start, label) for first, end, label in found]
-                    marginals = chain.span_marginal(*tags.segments(rows))
-                    confidences = _to_numpy(marginals).tolist()
-                set_entities(doc, found, confidences, overwrite=True)
-                start += len(doc)
+            best = to_numpy(chain.argmax())
+            ends = numpy.cumsum([len(doc) for doc in batch])
+            write_prediction(
+                Prediction(numpy.split(best, ends[:-1]), chain),
+                batch,
+                tags,
+                confidence=self.confidence,
+                overwrite=True,
+            )
             yield from batch
 
 
@@ -68,7 +67,3 @@ def reading_pipeline(teacher: Teacher, lang: str) -> Language:
     nlp = spacy.blank(lang)
     nlp.add_pipe(FACTORY).teacher = teacher  # type: ignore[attr-defined]
     return nlp
-
-
-def _to_numpy(array):
-    return array.get() if hasattr(array, "get") else array

@@ -29,9 +29,9 @@ def write_prediction(
     tags: BiluoTags,
     *,
     confidence: bool,
-    spans_key: Optional[str],
-    threshold: float,
     overwrite: bool,
+    spans_key: Optional[str] = None,
+    threshold: float = 0.5,
 ) -> None:
     """Write entities to documents, and what the settings of `ChainNER` ask for beside them.
 
@@ -39,9 +39,9 @@ def write_prediction(
     docs (Sequence[Doc]): The documents, changed in place.
     tags (BiluoTags): The tags of the prediction's numbers.
     confidence (bool): Whether each entity gets its probability.
+    overwrite (bool): Whether entities that are there make way for new ones.
     spans_key (Optional[str]): Key in `doc.spans` for all likely spans; None for none.
     threshold (float): The least probability of these spans.
-    overwrite (bool): Whether entities that are there make way for new ones.
     """
     if not prediction.tags:
         return
