@@ -17,13 +17,13 @@ from statistics import median
 from typing import Annotated, Any, Dict
 
 import spacy
-import tqdm
 import typer
 from spacy.language import Language
 from spacy.training import Corpus
 from wasabi import msg
 
 from spacy_distill.evaluation import megabytes, parameters, speeds
+from spacy_distill.progress import ProgressBar
 
 
 def accuracy(nlp: Language, test: Path) -> Dict[str, Any]:
@@ -49,7 +49,7 @@ def words_per_second(pipelines: Dict[str, Language], test: Path, rounds: int) ->
     """
     any_nlp = next(iter(pipelines.values()))
     texts = [example.reference.text for example in Corpus(test)(any_nlp)]
-    with tqdm.tqdm(total=rounds * len(pipelines), desc="Speed", unit="run") as bar:
+    with ProgressBar(desc="Speed", total=rounds * len(pipelines), unit="run") as bar:
         found = speeds(pipelines, texts, rounds=rounds, advance=bar.update)
     return {name: median(values) for name, values in found.items()}
 
@@ -90,14 +90,15 @@ def main(
 ) -> None:
     """Evaluate three pipelines, print a table and write it as JSON."""
     paths = {"teacher": teacher, "baseline": baseline, "student": student}
-    pipelines = {name: spacy.load(path) for name, path in paths.items()}
+    loading = ProgressBar(paths.items(), desc="Load", unit="pipeline")
+    pipelines = {name: spacy.load(path) for name, path in loading}
     results = {
         name: {
             **accuracy(nlp, test),
             "parameters": parameters(nlp),
             "megabytes": megabytes(paths[name]),
         }
-        for name, nlp in tqdm.tqdm(pipelines.items(), desc="Accuracy", unit="pipeline")
+        for name, nlp in ProgressBar(pipelines.items(), desc="Accuracy", unit="pipeline")
     }
     for name, speed in words_per_second(pipelines, test, rounds).items():
         results[name]["words_per_second"] = speed

@@ -14,6 +14,7 @@ from spacy.vectors import Mode, Vectors
 from thinc.types import Floats2d, Ints1d
 from wasabi import msg
 
+from spacy_distill.progress import ProgressBar
 from spacy_distill.vectors.table import replace_pipeline
 
 # The root mean square of both tables: neither outweighs the other. GloVe's first 50,000 words have
@@ -78,7 +79,8 @@ def main(
 ) -> None:
     """Write a blank pipeline with both vectors for each word."""
     try:
-        nlp = join(spacy.load(first), spacy.load(second))
+        paths = ProgressBar((first, second), desc="Load", unit="table")
+        nlp = join(*[spacy.load(path) for path in paths])
         replace_pipeline(nlp, output)
     except (OSError, ValueError) as error:
         msg.fail(str(error), exits=1)

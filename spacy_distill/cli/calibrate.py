@@ -9,6 +9,7 @@ from spacy.training import Corpus
 from wasabi import msg
 
 from ..evaluation import entity_reliability, with_predictions
+from ..progress import ProgressBar
 from ..training.calibrate import calibrate, find_component
 from ..vectors.table import replace_pipeline
 from .output import require_free
@@ -51,5 +52,7 @@ def distill_calibrate_cli(
 def calibration_error(pipeline, name: str, corpus: Path) -> float:
     """RETURNS (float): The expected calibration error of a component's entities."""
     nlp = spacy.load(pipeline, config={f"components.{name}.confidence": True})
-    examples = with_predictions(nlp, Corpus(corpus)(nlp))
+    examples = list(Corpus(corpus)(nlp))
+    with ProgressBar(desc="Evaluate", total=len(examples)) as bar:
+        examples = with_predictions(nlp, examples, bar.update)
     return entity_reliability(examples).expected_calibration_error

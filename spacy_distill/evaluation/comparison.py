@@ -13,8 +13,8 @@ import numpy
 import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
-from tqdm import tqdm
 
+from ..progress import ProgressBar
 from .bootstrap import Bootstrap, paired_difference, score_intervals
 from .disagreements import reading
 from .entity_counts import count_entities, labels_in
@@ -62,12 +62,11 @@ def compare(
             f"{data}: found no entity in {len(gold):,} documents, and without any there is no F1. "
             "Name a labeled .spacy file."
         )
-    bar_options = {"file": stderr, "mininterval": 1 if stderr.isatty() else 30}
     predicted: Dict[str, List[Example]] = {}
     for system, examples in zip(systems, corpora, strict=True):
         _require_texts(system, examples, gold)
         with (
-            tqdm(total=len(gold), desc=f"Read: {system.role}", unit="doc", **bar_options) as bar,
+            ProgressBar(desc=f"Read: {system.role}", total=len(gold), stream=stderr) as bar,
             with_confidences(system.nlp),
         ):
             predicted[system.role] = with_predictions(system.nlp, examples, bar.update)
@@ -122,7 +121,7 @@ def compare(
         for number, role in enumerate(roles)
         if number
     ]
-    found["speed"] = _measure_speed(systems, gold, found["systems"], rounds, bar_options)
+    found["speed"] = _measure_speed(systems, gold, found["systems"], rounds, stderr)
     readings = {
         role: [reading(example.predicted) for example in examples]
         for role, examples in predicted.items()
@@ -182,7 +181,7 @@ def _measure_speed(
     gold: Sequence[Doc],
     entries: Sequence[Dict[str, Any]],
     rounds: int,
-    bar_options: Mapping[str, Any],
+    stderr: IO,
 ) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): How speeds were measured; they themselves go to the entries."""
     measured: Dict[str, List[float]] = {}
@@ -190,7 +189,7 @@ def _measure_speed(
         pipelines = {system.role: system.nlp for system in systems}
         texts = [doc.text for doc in gold]
         total = rounds * len(systems)
-        with tqdm(total=total, desc="Speed", unit="run", **bar_options) as bar:
+        with ProgressBar(desc="Speed", total=total, unit="run", stream=stderr) as bar:
             measured = speeds(
                 pipelines, texts, rounds=rounds, least_seconds=LEAST_SECONDS, advance=bar.update
             )

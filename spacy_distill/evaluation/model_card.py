@@ -6,6 +6,7 @@ from spacy.language import Language
 from spacy.scorer import Scorer
 from spacy.training import Example
 
+from ..progress import ProgressBar
 from .reliability import entity_reliability, with_predictions
 
 
@@ -17,7 +18,9 @@ def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
     examples (Iterable[Example]): The labeled documents.
     RETURNS (Dict[str, Any]): spaCy's scores of entities, and `ents_calibration_error`.
     """
-    examples = with_predictions(nlp, examples)
+    examples = list(examples)
+    with ProgressBar(desc="Evaluate", total=len(examples)) as bar:
+        examples = with_predictions(nlp, examples, bar.update)
     scores = dict(Scorer.score_spans(examples, "ents"))
     reliability = entity_reliability(examples)
     if reliability.counts.any():

@@ -10,6 +10,7 @@ from typing import Callable, Dict, Iterator, List, Mapping, Sequence
 from spacy.language import Language
 
 from ..models.feature_cache import FEATURES, FOLDER
+from ..progress import ProgressBar
 
 # Short texts are read again and again for so long: a clock has steps.
 LEAST_SECONDS = 2.0
@@ -19,7 +20,12 @@ WARM_UP_TEXTS = 20
 def words_per_second(nlp: Language, texts: Sequence[str]) -> float:
     """RETURNS (float): Words that the pipeline reads in a second of processor time: the median of
     several passes over the texts."""
-    return median(speeds({"": nlp}, texts, rounds=3, least_seconds=LEAST_SECONDS)[""])
+    rounds = 3
+    with ProgressBar(desc="Speed", total=rounds, unit="pass") as bar:
+        found = speeds(
+            {"": nlp}, texts, rounds=rounds, least_seconds=LEAST_SECONDS, advance=bar.update
+        )
+    return median(found[""])
 
 
 def speeds(

@@ -5,7 +5,8 @@ from typing import Dict, Optional
 import numpy
 from spacy.vectors import Mode, Vectors
 from thinc.types import ArrayXd, Floats2d, Ints1d
-from tqdm import tqdm
+
+from ..progress import ProgressBar
 
 # keys (words,) uint64, ascending: hashes of the words; rows (words,): each word's row in data;
 # data (rows, dimensions): float16 or float32, or int8 with `scales` (rows,) float32 as factors.
@@ -87,9 +88,13 @@ def most_similar_rows(queries: Floats2d, table: Floats2d, batch_size: int = 2000
     """
     norms = numpy.linalg.norm(table, axis=1, keepdims=True)
     directions = (table / numpy.where(norms > 0, norms, 1)).T
-    starts = tqdm(range(0, len(queries), batch_size), desc="Prune", unit="batch")
-    found = [(queries[start : start + batch_size] @ directions).argmax(axis=1) for start in starts]
-    return numpy.concatenate(found) if found else numpy.zeros(0, dtype="int64")
+    found = numpy.zeros(len(queries), dtype="int64")
+    with ProgressBar(desc="Prune", total=len(queries), unit="word") as bar:
+        for start in range(0, len(queries), batch_size):
+            batch = queries[start : start + batch_size]
+            found[start : start + batch_size] = (batch @ directions).argmax(axis=1)
+            bar.update(len(batch))
+    return found
 
 
 def _to_numpy(array) -> numpy.ndarray:

@@ -22,11 +22,10 @@ from typing import (
     Union,
 )
 
-from tqdm import tqdm
-
 from ..corpora.augmentation import with_variants
 from ..corpora.inputs import Input, InputDocument
 from ..corpora.soft_shards import Manifest, Shard
+from ..progress import ProgressBar
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, fingerprint
 from .annotation_folder import (
     changed,
@@ -227,9 +226,7 @@ class _Progress:
     def shown(self, n_documents: Optional[int], augment: int, stderr: IO) -> Iterator[None]:
         """Show the bar, of so many documents with their variants."""
         total = None if n_documents is None else n_documents * (1 + augment)
-        options = {"unit": "doc", "file": stderr, "mininterval": 1 if stderr.isatty() else 30}
-        # Without smoothing, as batches are of short documents or of long ones.
-        with tqdm(desc="Annotate", total=total, miniters=1, smoothing=0, **options) as self._bar:
+        with ProgressBar(desc="Annotate", total=total, stream=stderr) as self._bar:
             self._seen = time.time()
             yield
 

@@ -2,7 +2,7 @@
 Calibration of Modern Neural Networks")."""
 
 from math import exp, inf, log
-from typing import Callable, Iterable, List, Optional, Tuple
+from typing import IO, Callable, Iterable, List, Optional, Tuple
 
 import numpy
 from spacy.language import Language
@@ -12,6 +12,7 @@ from spacy.util import minibatch
 from ..chain import BiluoTags, LinearChain
 from ..pipeline.chain_ner import ChainNER
 from ..pipeline.gold_tags import gold_tags
+from ..progress import ProgressBar
 
 # Temperatures that are looked at, and how close the logarithm of the best one is looked for.
 LOWEST, HIGHEST, TOLERANCE = 0.2, 10.0, 0.02
@@ -21,7 +22,12 @@ PRIOR_DEVIATION = 0.5
 BATCH_SIZE = 128
 
 
-def calibrate(nlp: Language, examples: Iterable[Example], name: Optional[str] = None) -> float:
+def calibrate(
+    nlp: Language,
+    examples: Iterable[Example],
+    name: Optional[str] = None,
+    stderr: Optional[IO] = None,
+) -> float:
     """Fit the temperature of a component's probabilities to annotated documents that it was not
     trained on. The entities that it finds stay the same; their confidences, and the spans that its
     threshold lets through, change.
@@ -29,13 +35,16 @@ def calibrate(nlp: Language, examples: Iterable[Example], name: Optional[str] = 
     nlp (Language): The pipeline; its component is changed in place.
     examples (Iterable[Example]): The documents. Documents without annotation count nothing.
     name (Optional[str]): The component; needed if there are several that have probabilities.
+    stderr (IO): Where the progress goes; standard error if None.
     RETURNS (float): The temperature under which the annotation is most probable; of a few
         sentences, one nearer to 1.
     RAISES (ValueError): There is no such component, no annotation, or one with a label that the
         component does not have.
     """
     name, pipe = find_component(nlp, name)
-    chains = list(read_chains(nlp, name, pipe, examples))
+    examples = list(examples)
+    with ProgressBar(examples, desc="Calibrate", stream=stderr) as bar:
+        chains = list(read_chains(nlp, name, pipe, bar))
     if not any((~allowed.all(axis=1)).any() for _, allowed in chains):
         raise ValueError(
             f"The component '{name}' cannot be calibrated: the documents have no annotated "

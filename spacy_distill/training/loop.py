@@ -5,7 +5,6 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Callable, Dict, Iterable, List, Mapping, Optional
 
-import tqdm
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.schemas import ConfigSchemaTraining
@@ -25,6 +24,7 @@ from ..corpora.labeled import MixedReader
 from ..corpora.soft_targets import USER_DATA_KEY
 from ..losses import DistillationLoss, advance
 from ..pipeline.chain_ner import NonFiniteLossError
+from ..progress import ProgressBar
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
 from .calibrate import calibrate
 from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir, copy_whole, save_whole
@@ -100,7 +100,7 @@ def train_student(
     corpus = find_corpus(config, settings["corpus"])
     dev_corpus = find_corpus(config, training["dev_corpus"])
     read_corpus(dev_corpus, nlp, config, training["dev_corpus"])
-    dev_corpus = with_teacher_entities(dev_corpus, nlp, next(iter(teachers.values())))
+    dev_corpus = with_teacher_entities(dev_corpus, nlp, next(iter(teachers.values())), stderr)
     optimizer = settings["optimizer"]
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
     message = Printer(no_print=True)
@@ -158,10 +158,10 @@ def train_student(
             with nlp.use_params(optimizer.averages):
                 save_whole(before_to_disk(nlp), output / MODEL_LAST)
 
-    learnt = False
+    learnt, last_is_best = False, False
     try:
         for _, info, is_best in steps:
-            learnt = True
+            learnt, last_is_best = True, bool(is_best)
             if is_best is not None:
                 update_meta(training, nlp, info)
                 save_last()
@@ -182,10 +182,12 @@ def train_student(
         with_averages(nlp, optimizer.averages)
     if settings["calibrate"]:
         try:
-            temperatures = [calibrate(nlp, dev_corpus(nlp), name) for name in teachers]
+            temperatures = [calibrate(nlp, dev_corpus(nlp), name, stderr) for name in teachers]
             save_last()
-            if output is not None:
-                calibrate_saved(output / MODEL_BEST, dev_corpus, teachers)
+            if output is not None and last_is_best:
+                copy_whole(output / MODEL_LAST, output / MODEL_BEST)
+            elif output is not None:
+                calibrate_saved(output / MODEL_BEST, dev_corpus, teachers, stderr)
             found = ", ".join(f"{temperature:.2f}" for temperature in temperatures)
             stdout.write(message.info(f"Calibrated on the development corpus: {found}") + "\n")
         except ValueError as error:
@@ -197,17 +199,21 @@ def train_student(
 
 
 def calibrate_saved(
-    path: Path, corpus: Callable[[Language], Iterable[Example]], names: Iterable[str]
+    path: Path,
+    corpus: Callable[[Language], Iterable[Example]],
+    names: Iterable[str],
+    stderr: IO,
 ) -> None:
     """Calibrate components of a pipeline on disk.
 
     path (Path): Its folder.
     corpus (Callable[[Language], Iterable[Example]]): The development corpus.
     names (Iterable[str]): The components.
+    stderr (IO): Where the progress goes.
     """
     nlp = load_model(path)
     for name in names:
-        calibrate(nlp, corpus(nlp), name)
+        calibrate(nlp, corpus(nlp), name, stderr)
     save_whole(nlp, path)
 
 
@@ -246,12 +252,10 @@ def require_annotation(
 def let_teachers_read(teachers: Mapping[str, Teacher], examples: List[Example], stderr: IO) -> None:
     """Fill the teachers' caches before training starts, behind a progress bar."""
     docs = [example.reference for example in examples]
-    interval = 1 if stderr.isatty() else 30
     for teacher in teachers.values():
         if isinstance(teacher, CachedTeacher):
             n_unread = len(teacher.unread(docs))
-            options = {"unit": "doc", "file": stderr, "mininterval": interval}
-            with tqdm.tqdm(desc="Teacher reads", total=n_unread, **options) as bar:
+            with ProgressBar(desc="Teacher reads", total=n_unread, stream=stderr) as bar:
                 teacher.read(docs, bar.update)
 
 

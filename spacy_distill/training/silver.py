@@ -1,6 +1,6 @@
 """The teacher's entities in place of gold ones, where a development corpus has none."""
 
-from typing import Callable, Iterable, List
+from typing import IO, Callable, Iterable, List, Optional
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -11,6 +11,7 @@ from thinc.api import get_current_ops
 from ..chain import BiluoTags
 from ..corpora.plain_docs import plain_copy
 from ..corpora.soft_targets import USER_DATA_KEY
+from ..progress import ProgressBar
 from ..teachers import SoftTeacher, Teacher
 from .examples import with_student_tokens
 
@@ -18,7 +19,10 @@ BATCH_SIZE = 64
 
 
 def with_teacher_entities(
-    corpus: Callable[[Language], Iterable[Example]], nlp: Language, teacher: Teacher
+    corpus: Callable[[Language], Iterable[Example]],
+    nlp: Language,
+    teacher: Teacher,
+    stderr: Optional[IO] = None,
 ) -> Callable[[Language], Iterable[Example]]:
     """Let a student be scored by its agreement with the teacher, if nobody labeled what it is
     scored on.
@@ -26,6 +30,7 @@ def with_teacher_entities(
     corpus (Callable[[Language], Iterable[Example]]): The development corpus.
     nlp (Language): The student's pipeline.
     teacher (Teacher): The teacher, asked once.
+    stderr (IO): Where the progress goes; standard error if None.
     RETURNS (Callable[[Language], Iterable[Example]]): The same corpus, if any of its documents is
         annotated; if none is, one with the teacher's entities.
     """
@@ -40,15 +45,17 @@ def with_teacher_entities(
         )
     references: List[Doc] = []
     tags = BiluoTags(teacher.labels)
-    for batch in minibatch(with_student_tokens(examples), BATCH_SIZE):
-        docs = [example.reference for example in batch]
-        best = get_current_ops().to_numpy(teacher.predict_chain(docs).argmax())
-        end = 0
-        for doc in docs:
-            start, end = end, end + len(doc)
-            spans = tags.spans(best[start:end])
-            doc.set_ents([Span(doc, first, stop, label=label) for first, stop, label in spans])
-            references.append(doc)
+    with ProgressBar(desc="Teacher reads", total=len(examples), stream=stderr) as bar:
+        for batch in minibatch(with_student_tokens(examples), BATCH_SIZE):
+            docs = [example.reference for example in batch]
+            best = get_current_ops().to_numpy(teacher.predict_chain(docs).argmax())
+            end = 0
+            for doc in docs:
+                start, end = end, end + len(doc)
+                spans = tags.spans(best[start:end])
+                doc.set_ents([Span(doc, first, stop, label=label) for first, stop, label in spans])
+                references.append(doc)
+            bar.update(len(docs))
 
     def read(student: Language) -> Iterable[Example]:
         for reference in references:

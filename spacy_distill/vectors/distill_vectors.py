@@ -8,9 +8,9 @@ import spacy
 from spacy.language import Language
 from spacy.util import minibatch
 from thinc.types import Floats1d, Floats2d, Ints1d
-from tqdm import tqdm
 
 from ..corpora.input_documents import InputDocument
+from ..progress import ProgressBar
 from .blending import blend, contextual_from_isolated
 from .find_encoder import find_encoder
 from .reduction import reduce_dimensions
@@ -102,7 +102,7 @@ def contextual_means(encoder: WordEncoder, texts: Iterable[Words]) -> WordMeans:
         are added, for the student looks these up where it does not find a form as it is written.
     """
     means = WordMeans(encoder.width)
-    with tqdm(desc="Text", unit="word", unit_scale=True) as progress:
+    with ProgressBar(desc="Text", unit="word") as progress:
         for batch in minibatch(texts, DOCUMENTS):
             words = [encoder.key(word) for document in batch for word in document[0]]
             vectors, pieces = encoder.encode(batch)
@@ -155,7 +155,7 @@ def isolated_encodings(encoder: WordEncoder, words: Sequence[str]) -> Tuple[Floa
     """
     vectors = numpy.zeros((len(words), encoder.width), dtype="float32")
     known = numpy.zeros(len(words), dtype=bool)
-    with tqdm(total=len(words), desc="Words", unit="word", unit_scale=True) as progress:
+    with ProgressBar(desc="Words", total=len(words), unit="word") as progress:
         for start in range(0, len(words), ISOLATED):
             batch = words[start : start + ISOLATED]
             block = slice(start, start + len(batch))

@@ -46,6 +46,11 @@ def test_it_writes_a_pipeline_with_better_confidences(places, tmp_path):
     words = result.output.replace(",", "").split()
     before, after = (float(words[words.index(w) - 1]) for w in ("before", "after"))
     assert after < before
+    assert [line.split(":")[0] for line in result.stderr.splitlines() if "100%" in line] == [
+        "Evaluate",
+        "Calibrate",
+        "Evaluate",
+    ]
     pipe = spacy.load(tmp_path / "calibrated").get_pipe("ner_student")
     assert f"Temperature {pipe.cfg['temperature']:.2f}" in result.output
     assert run(*places, tmp_path / "calibrated").exit_code == 1

@@ -70,7 +70,9 @@ def test_the_card_goes_into_the_package(folder, tmp_path):
         "Three lines",
     ]
     options += ["--sources", "Our own (CC0); A list | of cities", "--notes", "Knows two cities."]
-    run("distill-card", model, folder / "test.spacy", tmp_path / "model", *options)
+    output = run("distill-card", model, folder / "test.spacy", tmp_path / "model", *options)
+    for step in ("Evaluate: 100% 3/3", "Speed: 100%"):
+        assert step in output
     made_of, model = model, tmp_path / "model"
     meta = json.loads((model / "meta.json").read_text())
     nlp = spacy.load(made_of)

@@ -272,14 +272,14 @@ def shown(monkeypatch):
     """What a bar shows after each call of it: documents, those of them that are in its rates, the
     time that these took, and words a second."""
 
-    class Bar(annotate_module.tqdm):
+    class Bar(annotate_module.ProgressBar):
         def update(self, n=1):
             super().update(n)
             rate = float((self.postfix or "0").removesuffix(" words/s").replace(",", ""))
             shown.append((self.n, self.n - self.initial, self.format_dict["elapsed"], rate))
 
     shown = []
-    monkeypatch.setattr(annotate_module, "tqdm", Bar)
+    monkeypatch.setattr(annotate_module, "ProgressBar", Bar)
     return shown
 
 

@@ -1,3 +1,4 @@
+import io
 from math import log
 
 import pytest
@@ -5,6 +6,7 @@ import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 
+from spacy_distill import distill
 from spacy_distill.training.calibrate import (
     HIGHEST,
     LOWEST,
@@ -96,6 +98,23 @@ def test_distilled_students_are_calibrated(teacher, config, corpora, tmp_path, q
     assert nlp.get_pipe("ner_student").cfg["temperature"] == pytest.approx(found, rel=0.01)
     nlp = quietly(teacher, config(distillation={"calibrate": False}))
     assert nlp.get_pipe("ner_student").cfg["temperature"] == 1.0
+
+
+@pytest.mark.parametrize("max_steps, n_times", [(40, 1), (45, 2)])
+def test_what_is_the_same_is_calibrated_once(
+    teacher, config, corpora, tmp_path, contents, max_steps, n_times
+):
+    """After 40 steps the student is evaluated, and best; five steps later it is another one."""
+    stderr = io.StringIO()
+    settings = config(training={"eval_frequency": 40}, distillation={"max_steps": max_steps})
+    distill(teacher, settings, tmp_path / "student", stdout=io.StringIO(), stderr=stderr)
+    assert stderr.getvalue().count("Calibrate: 100%") == n_times
+    best, last = (contents(tmp_path / "student" / name) for name in ("model-best", "model-last"))
+    assert (best == last) == (n_times == 1)
+    saved = spacy.load(tmp_path / "student" / "model-best")
+    found = saved.get_pipe("ner_student").cfg["temperature"]
+    expected = calibrate(saved, annotate(saved, corpora["dev"]))
+    assert found == pytest.approx(expected, rel=0.01) != 1.0
 
 
 def test_a_few_sentences_change_little(trained, corpora):

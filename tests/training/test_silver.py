@@ -1,5 +1,7 @@
 """A development corpus without labels is scored by the agreement with the teacher."""
 
+import io
+
 import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -35,7 +37,9 @@ def corpus_of(*docs):
 def test_without_labels_the_teacher_entities_are_the_reference():
     teacher = Capitals()
     corpus = corpus_of(nlp.make_doc("today Anna sails"), nlp.make_doc("it rains"))
-    silver = with_teacher_entities(corpus, nlp, teacher)
+    stderr = io.StringIO()
+    silver = with_teacher_entities(corpus, nlp, teacher, stderr)
+    assert "Teacher reads: 100% 2/2" in stderr.getvalue()
     for _ in range(2):
         first, second = silver(nlp)
         assert [(ent.text, ent.label_) for ent in first.reference.ents] == [("Anna", "NAME")]
