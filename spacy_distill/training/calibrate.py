@@ -43,8 +43,8 @@ def calibrate(
     """
     name, pipe = find_component(nlp, name)
     examples = list(examples)
-    with ProgressBar(examples, desc="Calibrate", stream=stderr) as bar:
-        chains = list(read_chains(nlp, name, pipe, bar))
+    with ProgressBar(desc="Calibrate", total=len(examples), stream=stderr) as bar:
+        chains = list(read_chains(nlp, name, pipe, examples, bar.update))
     if not any((~allowed.all(axis=1)).any() for _, allowed in chains):
         raise ValueError(
             f"The component '{name}' cannot be calibrated: the documents have no annotated "
@@ -77,10 +77,15 @@ def find_component(nlp: Language, name: Optional[str] = None) -> Tuple[str, Chai
 
 
 def read_chains(
-    nlp: Language, name: str, pipe: ChainNER, examples: Iterable[Example]
+    nlp: Language,
+    name: str,
+    pipe: ChainNER,
+    examples: Iterable[Example],
+    on_batch: Callable[[int], object] = lambda n: None,
 ) -> Iterable[Tuple[LinearChain, numpy.ndarray]]:
     """YIELDS (Tuple[LinearChain, numpy.ndarray]): What the component predicts of each batch, and
-    the tags (tokens, tags) that the annotation leaves open."""
+    the tags (tokens, tags) that the annotation leaves open. After each, `on_batch` is called with
+    the number of its documents."""
     tags: BiluoTags = pipe.tags
     earlier = nlp.pipe_names[: nlp.pipe_names.index(name)]
     for batch in minibatch(examples, BATCH_SIZE):
@@ -91,6 +96,7 @@ def read_chains(
             batch = [Example(doc, item.reference) for doc, item in zip(docs, batch, strict=True)]
         if any(len(doc) for doc in docs):
             yield pipe.predict_chain(docs), tags.allowed(gold_tags(batch, tags))
+        on_batch(len(docs))
 
 
 def best_temperature(chains: List[Tuple[LinearChain, numpy.ndarray]]) -> float:

@@ -1,9 +1,10 @@
 """Distillation in spaCy's training loop."""
 
 import sys
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Callable, Dict, Iterable, List, Mapping, Optional
+from typing import IO, Callable, Dict, Iterable, Iterator, List, Mapping, Optional
 
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -151,7 +152,8 @@ def train_student(
         before_update=before_step,
     )
     stdout.write(message.info(f"Pipeline: {nlp.pipe_names}") + "\n")
-    log_step, finalize_logger = training["logger"](nlp, stdout, stderr)
+    with steps_shown(nlp, settings["max_steps"]):
+        log_step, finalize_logger = training["logger"](nlp, stdout, stderr)
 
     def save_last() -> None:
         if output is not None:
@@ -160,42 +162,56 @@ def train_student(
 
     learnt, last_is_best = False, False
     try:
-        for _, info, is_best in steps:
-            learnt, last_is_best = True, bool(is_best)
-            if is_best is not None:
-                update_meta(training, nlp, info)
-                save_last()
-                if is_best and output is not None:
-                    copy_whole(output / MODEL_LAST, output / MODEL_BEST)
-                    info["output_path"] = str(output / MODEL_LAST)
-            log_step(info if is_best is not None else None)
-        save_last()
-    except BaseException as error:
-        # What was learnt so far is kept, after Ctrl-C too. Not so after a loss that is no number,
-        # which has spoilt the parameters.
-        if learnt and not isinstance(error, NonFiniteLossError):
-            save_last()
-        raise
-    finally:
-        finalize_logger()
-    if optimizer.averages:
-        with_averages(nlp, optimizer.averages)
-    if settings["calibrate"]:
         try:
-            temperatures = [calibrate(nlp, dev_corpus(nlp), name, stderr) for name in teachers]
+            for _, info, is_best in steps:
+                learnt, last_is_best = True, bool(is_best)
+                if is_best is not None:
+                    update_meta(training, nlp, info)
+                    save_last()
+                    if is_best and output is not None:
+                        copy_whole(output / MODEL_LAST, output / MODEL_BEST)
+                        info["output_path"] = str(output / MODEL_LAST)
+                log_step(info if is_best is not None else None)
             save_last()
-            if output is not None and last_is_best:
-                copy_whole(output / MODEL_LAST, output / MODEL_BEST)
-            elif output is not None:
-                calibrate_saved(output / MODEL_BEST, dev_corpus, teachers, stderr)
-            found = ", ".join(f"{temperature:.2f}" for temperature in temperatures)
-            stdout.write(message.info(f"Calibrated on the development corpus: {found}") + "\n")
-        except ValueError as error:
-            # What was learnt is worth more than its confidences.
-            stdout.write(message.warn("Confidences are not calibrated", str(error)) + "\n")
+        except BaseException as error:
+            # What was learnt so far is kept, after Ctrl-C too. Not so after a loss that is no
+            # number, which has spoilt the parameters.
+            if learnt and not isinstance(error, NonFiniteLossError):
+                save_last()
+            raise
+        if optimizer.averages:
+            with_averages(nlp, optimizer.averages)
+        if settings["calibrate"]:
+            try:
+                temperatures = [calibrate(nlp, dev_corpus(nlp), name, stderr) for name in teachers]
+                save_last()
+                if output is not None and last_is_best:
+                    copy_whole(output / MODEL_LAST, output / MODEL_BEST)
+                elif output is not None:
+                    calibrate_saved(output / MODEL_BEST, dev_corpus, teachers, stderr)
+                found = ", ".join(f"{temperature:.2f}" for temperature in temperatures)
+                stdout.write(message.info(f"Calibrated on the development corpus: {found}") + "\n")
+            except ValueError as error:
+                # What was learnt is worth more than its confidences.
+                stdout.write(message.warn("Confidences are not calibrated", str(error)) + "\n")
+    finally:
+        # At the very end: some loggers keep a copy of what was saved.
+        finalize_logger()
     if output is not None:
         stdout.write(message.good("Saved pipeline to output directory", output / MODEL_LAST) + "\n")
     return nlp
+
+
+@contextmanager
+def steps_shown(nlp: Language, max_steps: int) -> Iterator[None]:
+    """Let loggers find the steps of the distillation where they look for those of a training:
+    spaCy's draws its bar of so many."""
+    block = nlp.config["training"]
+    before, block["max_steps"] = block["max_steps"], max_steps
+    try:
+        yield
+    finally:
+        block["max_steps"] = before
 
 
 def calibrate_saved(

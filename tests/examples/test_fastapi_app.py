@@ -1,0 +1,191 @@
+"""The example app, in a server of its own, over HTTP."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.tokens import Span
+from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
+
+httpx = pytest.importorskip("httpx", reason="httpx is not installed (extra: test)")
+pytest.importorskip("fastapi", reason="fastapi is not installed (extra: test)")
+pytest.importorskip("uvicorn", reason="uvicorn is not installed (extra: test)")
+
+APP = Path(__file__).parents[2] / "examples" / "fastapi_app"
+# How long the server may take to be there, on a machine that has other things to do.
+DEADLINE = 120
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory):
+    """A student that has learnt two names."""
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_student", config={"model": {"width": 32, "depth": 1}})
+    doc = nlp.make_doc("Anna Berg sails to Oslo .")
+    doc.set_ents([Span(doc, 0, 2, label="PER"), Span(doc, 4, 5, label="LOC")])
+    example = Example(nlp.make_doc(doc.text), doc)
+    nlp.initialize(lambda: [example])
+    optimizer = Adam(0.01)
+    for _ in range(40):
+        nlp.update([example], sgd=optimizer)
+    nlp.meta.update(name="names", version="1.2.3")
+    folder = tmp_path_factory.mktemp("student")
+    nlp.to_disk(folder)
+    return folder
+
+
+def serve(student, log):
+    """RETURNS (Tuple[Popen, str]): The server's process, and its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(APP), "app:app"]
+    command += ["--port", str(port), "--log-level", "warning"]
+    environment = {**os.environ, "STUDENT": str(student), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    return process, f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def server(student, tmp_path_factory):
+    """The process, and a client that asks it."""
+    log_path = tmp_path_factory.mktemp("server") / "log.txt"
+    with log_path.open("w") as log:
+        process, address = serve(student, log)
+        try:
+            with httpx.Client(base_url=address, timeout=60) as client:
+                wait_for(client, process, log_path)
+                yield process, client
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def wait_for(client, process, log_path):
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        assert process.poll() is None, log_path.read_text()
+        try:
+            if client.get("/health").json() == {"status": "ok"}:
+                return
+        except httpx.ConnectError:
+            # Nobody listens yet. Until the next attempt, the process may end, which it should not.
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.1)
+    raise TimeoutError(log_path.read_text())
+
+
+@pytest.fixture
+def ask(server):
+    """RETURNS (List[List[Dict]]): The entities of texts, as the server finds them."""
+    _, client = server
+
+    def entities(*texts):
+        response = client.post("/entities", json={"texts": texts})
+        assert response.status_code == 200, response.text
+        return response.json()["entities"]
+
+    return entities
+
+
+def test_entities_of_each_text_with_offsets_and_confidence(ask):
+    text = "Anna Berg sails to Oslo ."
+    (found,) = ask(text)
+    assert [(ent["text"], ent["label"]) for ent in found] == [("Anna Berg", "PER"), ("Oslo", "LOC")]
+    for ent in found:
+        assert text[ent["start"] : ent["end"]] == ent["text"]
+        assert 0 < ent["confidence"] <= 1
+
+
+def test_what_comes_over_http_is_what_the_student_finds(ask, student):
+    nlp = spacy.load(student)
+    texts = [
+        "Anna Berg sails to Kiel .",
+        "",
+        "  \n",
+        "🧑‍🚀 é Anna Berg",
+        "安娜住在奥斯陆。",
+        "Oslo Oslo .",
+    ]
+    found = [[(ent["start"], ent["end"], ent["label"]) for ent in ents] for ents in ask(*texts)]
+    expected = [
+        [(ent.start_char, ent.end_char, ent.label_) for ent in nlp(text).ents] for text in texts
+    ]
+    assert found == expected and found[1] == [] and found[3]
+    assert ask() == []
+
+
+def test_requests_at_once_get_the_answers_that_they_get_one_by_one(ask):
+    """Each with words that no other has, which are freed when it is done."""
+    requests = [[f"Anna{i} Berg{i}x{j} sails to Oslo ." for j in range(20)] for i in range(24)]
+    one_by_one = [ask(*texts) for texts in requests]
+    with ThreadPoolExecutor(8) as threads:
+        at_once = list(threads.map(lambda texts: ask(*texts), requests * 2))
+    assert at_once == one_by_one * 2
+    assert any(ents for answer in one_by_one for ents in answer)
+
+
+@pytest.mark.parametrize(
+    "body, place, told",
+    [
+        ({"texts": ["x" * 100_001]}, ["body", "texts", 0], "at most 100000 characters"),
+        ({"texts": ["x"] * 257}, ["body", "texts"], "at most 256 items"),
+        ({"texts": "Anna"}, ["body", "texts"], "valid list"),
+        ({"texts": [None]}, ["body", "texts", 0], "valid string"),
+        ({"texts": ["half of a pair: \ud83e"]}, ["body", "texts", 0], "valid string"),
+        ({}, ["body", "texts"], "required"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_a_line(server, body, place, told):
+    _, client = server
+    response = client.post(
+        "/entities", content=json.dumps(body), headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422
+    (problem,) = response.json()["detail"]
+    assert problem["loc"] == place and told in problem["msg"]
+    assert len(response.content) < 300
+
+
+def test_it_says_which_student_it_is(server):
+    _, client = server
+    assert client.get("/model").json() == {
+        "name": "en_names",
+        "version": "1.2.3",
+        "labels": ["LOC", "PER"],
+    }
+    paths = client.get("/openapi.json").json()["paths"]
+    assert paths.keys() == {"/entities", "/model", "/health"}
+
+
+def test_it_does_not_grow(server, ask):
+    """200,000 words that it never saw; without the memory zone it grew by 60 MB."""
+    psutil = pytest.importorskip("psutil", reason="psutil is not installed (extra: benchmarks)")
+    process = psutil.Process(server[0].pid)
+
+    def read(start):
+        for i in range(start, start + 50):
+            ask(*(f"Anna{i}x{j} sails to Oslo{i}y{j} again{i}z{j} ." for j in range(200)))
+        return process.memory_info().rss / 1e6
+
+    # First what is made once, such as the tables of forms, up to their full size.
+    before = read(0)
+    after = [read(start) for start in (50, 100)]
+    assert max(after) - before < 15, (before, after)
+
+
+def test_a_student_that_is_not_there_stops_the_server(tmp_path):
+    with (tmp_path / "log.txt").open("w") as log:
+        process, _ = serve(tmp_path / "nothing", log)
+        assert process.wait(timeout=DEADLINE) != 0
+    assert "nothing" in (tmp_path / "log.txt").read_text()

@@ -1,0 +1,150 @@
+"""spaCy's loggers, and those of spacy-loggers, in a distillation."""
+
+import importlib
+import json
+
+import pytest
+import spacy
+
+from spacy_distill.training import loop
+
+LOSSES = {f"loss_ner_student{part}" for part in ("", "_task", "_distillation")}
+STATISTICS = ["^(step|words)$"]
+
+
+@pytest.fixture
+def logged(quietly, teacher, config, tmp_path):
+    """Distils four steps with a logger, evaluates every second one, and returns the folder."""
+
+    def run(logger, **changes):
+        settings = config(training={"eval_frequency": 2}, distillation={"max_steps": 4, **changes})
+        # Not merged: what is set for the logger of the fixture may not be a setting of this one.
+        settings["training"]["logger"] = logger
+        quietly(teacher, settings, tmp_path / "student")
+        return tmp_path / "student"
+
+    return run
+
+
+@pytest.fixture
+def spy():
+    """A logger that takes notes."""
+    notes = {"steps": []}
+
+    @spacy.registry.loggers("spacy_distill_tests.Spy.v1")
+    def make_spy():
+        def setup(nlp, stdout, stderr):
+            notes["max_steps"] = nlp.config["training"]["max_steps"]
+
+            def end():
+                assert "end" not in notes
+                notes["end"] = len(notes["steps"])
+                if "model" in notes:
+                    notes["saved"] = spacy.load(notes["model"])
+
+            return notes["steps"].append, end
+
+        return setup
+
+    return notes
+
+
+SPY = {"@loggers": "spacy_distill_tests.Spy.v1"}
+
+
+def test_loggers_find_the_steps_of_the_distillation(logged, spy):
+    """spaCy's console logger makes a bar of so many; [training] has a number of its own."""
+    folder = logged(SPY)
+    assert spy["max_steps"] == 4
+    saved = spacy.load(folder / "model-last")
+    assert saved.config["training"]["max_steps"] not in (None, 4)
+
+
+def test_loggers_end_when_confidences_are_calibrated(logged, spy, tmp_path):
+    """What they keep of the saved student is what the user gets."""
+    spy["model"] = tmp_path / "student" / "model-best"
+    logged(SPY)
+    assert spy["end"] == 5
+    assert spy["saved"].get_pipe("ner_student").cfg["temperature"] != 1
+
+
+def test_loggers_end_after_an_error_too(logged, spy, monkeypatch):
+    def fail(*_):
+        raise OSError("The disk is full.")
+
+    monkeypatch.setattr(loop, "calibrate", fail)
+    with pytest.raises(OSError, match="disk"):
+        logged(SPY)
+    assert spy["end"] == 5
+
+
+@pytest.mark.parametrize("version, bar", [("v1", False), ("v2", True), ("v3", "train")])
+def test_the_console(logged, quietly, version, bar):
+    logged({"@loggers": f"spacy.ConsoleLogger.{version}", "progress_bar": bar})
+    header, _, *rows = quietly.output.splitlines()[1:6]
+    assert header.split()[:2] == ["E", "#"]
+    assert [row.split()[1] for row in rows] == ["0", "2", "4"]
+
+
+def test_the_log_for_machines_around_a_chain(logged, quietly, tmp_path):
+    path = tmp_path / "run.jsonl"
+    console = {"@loggers": "spacy.ConsoleLogger.v3"}
+    chain = {"@loggers": "spacy.ChainLogger.v1", "logger1": console}
+    logged({"@loggers": "spacy-distill.JSONLLogger.v1", "path": str(path), "logger": chain})
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, 2, 4]
+    assert LOSSES == {f"loss_{name}" for name in lines[-1]["losses"]}
+    assert "ENTS_F" in quietly.output
+
+
+def test_weights_and_biases(logged, monkeypatch, tmp_path):
+    wandb = pytest.importorskip("wandb", reason="wandb is not installed (extra: loggers)")
+    for name, value in {"MODE": "offline", "DIR": str(tmp_path), "SILENT": "true"}.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    init, runs, summary = wandb.init, [], {}
+
+    def noted_init(**settings):
+        runs.append(init(**settings))
+        # Which `wandb.init` has put there: the log of this run.
+        log = wandb.log
+        monkeypatch.setattr(wandb, "log", lambda values: (summary.update(values), log(values)))
+        return runs[-1]
+
+    monkeypatch.setattr(wandb, "init", noted_init)
+    settings = {"project_name": "tests", "log_custom_stats": STATISTICS}
+    logged({"@loggers": "spacy.WandbLogger.v5", **settings})
+    (run,) = runs
+    assert summary.keys() >= LOSSES | {"score", "ents_f", "ents_per_type"}
+    assert summary["step"] == 4 and summary["words"] > 0
+    parts = [summary[name] for name in sorted(LOSSES - {"loss_ner_student"})]
+    assert summary["loss_ner_student"] == pytest.approx(sum(parts))
+    assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
+    assert run.config["distillation"]["max_steps"] == 4
+    assert run.config["components"]["ner_student"]["model"]["width"] == 32
+
+
+def test_mlflow(logged, monkeypatch, tmp_path):
+    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed (extra: loggers)")
+    pytest.importorskip("sqlalchemy", reason="sqlalchemy is not installed (extra: loggers)")
+    saved = []
+    # It asks pip what to install for the pipeline, for 20 seconds each time.
+    spacy_flavor = importlib.import_module("mlflow.spacy")
+    monkeypatch.setattr(spacy_flavor, "log_model", lambda nlp, name: saved.append(nlp.pipe_names))
+    before = mlflow.get_tracking_uri()
+    monkeypatch.chdir(tmp_path)
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    try:
+        settings = {"run_name": "test", "log_custom_stats": STATISTICS}
+        logged({"@loggers": "spacy.MLflowLogger.v2", **settings})
+        (run,) = mlflow.MlflowClient().search_runs(["0"])
+        history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "step")
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert run.info.status == "FINISHED" and run.info.run_name == "test"
+    metrics = run.data.metrics
+    assert metrics.keys() >= LOSSES | {"score", "ents_f", "ents_per_type.PER.f", "words"}
+    parts = [metrics[name] for name in sorted(LOSSES - {"loss_ner_student"})]
+    assert metrics["loss_ner_student"] == pytest.approx(sum(parts))
+    assert [metric.value for metric in history] == [0, 2, 4]
+    assert run.data.params["distillation.max_steps"] == "4"
+    assert saved and all(names == ["ner_student"] for names in saved)
