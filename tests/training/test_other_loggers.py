@@ -2,14 +2,18 @@
 
 import importlib
 import json
+import re
+import sys
+from pathlib import Path
 
 import pytest
 import spacy
+from thinc.api import Config
 
 from spacy_distill.training import loop
 
 LOSSES = {f"loss_ner_student{part}" for part in ("", "_task", "_distillation")}
-STATISTICS = ["^(step|words)$"]
+STATISTICS = ["^(step|words)"]
 
 
 @pytest.fixture
@@ -93,14 +97,55 @@ def test_the_log_for_machines_around_a_chain(logged, quietly, tmp_path):
     logged({"@loggers": "spacy-distill.JSONLLogger.v1", "path": str(path), "logger": chain})
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["step"] for line in lines] == [0, 2, 4]
-    assert LOSSES == {f"loss_{name}" for name in lines[-1]["losses"]}
+    assert {f"loss_{name}" for name in lines[-1]["losses"]} == LOSSES
     assert "ENTS_F" in quietly.output
 
 
-def test_weights_and_biases(logged, monkeypatch, tmp_path):
-    wandb = pytest.importorskip("wandb", reason="wandb is not installed (extra: loggers)")
+def loggers_of_the_page():
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "logging.md"
+    for block in re.findall("```ini\n(.*?)```", page.read_text(encoding="utf8"), re.DOTALL):
+        yield Config().from_str(f"[training]\n\n{block}")["training"]["logger"]
+
+
+@pytest.mark.parametrize("logger", loggers_of_the_page(), ids=str)
+def test_the_loggers_of_the_page(logged, logger, offline, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name, module in {"Wandb": "wandb", "MLflow": "mlflow"}.items():
+        if name in str(logger):
+            pytest.importorskip(module, reason=f"{module} is not installed (extra: loggers)")
+    if "MLflow" in str(logger):
+        use_database(monkeypatch, tmp_path)
+    logged(logger)
+    for place in re.findall(r"[\w/]+\.jsonl", str(logger)):
+        assert len(Path(place).read_text().splitlines()) == 3
+    assert ("Wandb" in str(logger)) == bool(list(tmp_path.glob("wandb/offline-run-*/*.wandb")))
+    assert ("MLflow" in str(logger)) == (tmp_path / "mlflow.db").exists()
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """Weights & Biases writes to the test's folder. Its settings outlive a run, but no teardown."""
     for name, value in {"MODE": "offline", "DIR": str(tmp_path), "SILENT": "true"}.items():
         monkeypatch.setenv(f"WANDB_{name}", value)
+    yield
+    if "wandb" in sys.modules:
+        sys.modules["wandb"].teardown()
+
+
+def use_database(monkeypatch, folder):
+    """Let MLflow write there. RETURNS (List): What it would keep of pipelines."""
+    pytest.importorskip("sqlalchemy", reason="sqlalchemy is not installed (extra: loggers)")
+    saved = []
+    # It asks pip what to install for the pipeline, for 20 seconds each time.
+    flavor = importlib.import_module("mlflow.spacy")
+    monkeypatch.setattr(flavor, "log_model", lambda nlp, name: saved.append(nlp.pipe_names))
+    # MLflow's own setting of it would outlive the test.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    return saved
+
+
+def test_weights_and_biases(logged, offline, monkeypatch, tmp_path):
+    wandb = pytest.importorskip("wandb", reason="wandb is not installed (extra: loggers)")
     init, runs, summary = wandb.init, [], {}
 
     def noted_init(**settings):
@@ -125,21 +170,12 @@ def test_weights_and_biases(logged, monkeypatch, tmp_path):
 
 def test_mlflow(logged, monkeypatch, tmp_path):
     mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed (extra: loggers)")
-    pytest.importorskip("sqlalchemy", reason="sqlalchemy is not installed (extra: loggers)")
-    saved = []
-    # It asks pip what to install for the pipeline, for 20 seconds each time.
-    spacy_flavor = importlib.import_module("mlflow.spacy")
-    monkeypatch.setattr(spacy_flavor, "log_model", lambda nlp, name: saved.append(nlp.pipe_names))
-    before = mlflow.get_tracking_uri()
+    saved = use_database(monkeypatch, tmp_path)
     monkeypatch.chdir(tmp_path)
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    try:
-        settings = {"run_name": "test", "log_custom_stats": STATISTICS}
-        logged({"@loggers": "spacy.MLflowLogger.v2", **settings})
-        (run,) = mlflow.MlflowClient().search_runs(["0"])
-        history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "step")
-    finally:
-        mlflow.set_tracking_uri(before)
+    settings = {"run_name": "test", "log_custom_stats": STATISTICS}
+    logged({"@loggers": "spacy.MLflowLogger.v2", **settings})
+    (run,) = mlflow.MlflowClient().search_runs(["0"])
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "step")
     assert run.info.status == "FINISHED" and run.info.run_name == "test"
     metrics = run.data.metrics
     assert metrics.keys() >= LOSSES | {"score", "ents_f", "ents_per_type.PER.f", "words"}
