@@ -42,7 +42,7 @@ def check(notebook):
     text, shown = outputs(notebook, "import matplotlib")
     assert base64.b64decode(shown["image/png"]).startswith(b"\x89PNG")
     n_entities, error = re.search(r"(\d+) entities, .* error ([\d.]+)", text).groups()
-    assert int(n_entities) > 100 and 0 < float(error) < 0.5
+    assert int(n_entities) > 0 and 0 <= float(error) < 1
     return {name: float(score) for name, score in scores.items()}
 
 
@@ -57,7 +57,7 @@ def test_it_runs(tmp_path, monkeypatch):
     client.execute()
     scores = check(notebook)
     assert set(scores) == {"teacher 0", "teacher 1", "student"}
-    assert min(scores.values()) > 10
+    assert all(0 < score < 100 for score in scores.values())
 
 
 def test_its_stored_outputs_are_those_of_its_cells():
