@@ -170,7 +170,7 @@ def test_it_says_which_student_it_is(server):
 
 def test_it_does_not_grow(server, ask):
     """With 60,000 words that it never saw; without the memory zone it grew by 40 MB."""
-    psutil = pytest.importorskip("psutil", reason="psutil is not installed (extra: benchmarks)")
+    psutil = pytest.importorskip("psutil", reason="psutil is not installed (extra: test)")
     process = psutil.Process(server[0].pid)
 
     def read(start):

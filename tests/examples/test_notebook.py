@@ -9,7 +9,7 @@ import pytest
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed (extra: test)")
 nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed (extra: test)")
 pytest.importorskip("ipykernel", reason="ipykernel is not installed (extra: test)")
-pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: benchmarks)")
+pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: train)")
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "examples" / "distil.ipynb"
