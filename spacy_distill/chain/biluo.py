@@ -78,8 +78,8 @@ class BiluoTags:
                 prefix, _, label = str(tag).partition("-")
                 if prefix not in PREFIXES:
                     raise ValueError(
-                        f"'{tag}' is no BILUO tag: expected O, or B-, I-, L- or U- and a label. "
-                        "Convert the annotation, e.g. with spacy.training.iob_to_biluo."
+                        f"[D001] '{tag}' is no BILUO tag: expected O, or B-, I-, L- or U- and a "
+                        "label. Convert the annotation, e.g. with spacy.training.iob_to_biluo."
                     )
                 numbers.append(self.first_tag(label) + PREFIXES.index(prefix))
         return numpy.asarray(numbers, dtype="int64")
@@ -88,7 +88,7 @@ class BiluoTags:
         """RETURNS (int): The number of a label's B tag; I, L and U come after it."""
         if label not in self.labels:
             raise ValueError(
-                f"The annotation has the label '{label}', but the labels are: "
+                f"[D002] The annotation has the label '{label}', but the labels are: "
                 f"{', '.join(self.labels) or 'none'}. Add the label to the component or take it "
                 "out of the annotation."
             )

@@ -88,8 +88,9 @@ class LinearChain:
         expected = ((tokens, tags), (tags, tags), (tags,), (tags,))
         if shapes != expected:
             raise ValueError(
-                "The scores of a chain do not fit together: emissions, transitions, start and end "
-                f"have the shapes {shapes}, but {tokens} tokens and {tags} tags need {expected}."
+                "[D801] The scores of a chain do not fit together: emissions, transitions, start "
+                f"and end have the shapes {shapes}, but {tokens} tokens and {tags} tags need "
+                f"{expected}."
             )
 
     # What the distribution says

@@ -103,7 +103,8 @@ def annotate_cli(
         )
     except KeyboardInterrupt:
         msg.warn(
-            "Interrupted", f"Run the same command again, without --overwrite, to go on: {output}"
+            "[D920] Interrupted",
+            f"Run the same command again, without --overwrite, to go on: {output}",
         )
         raise typer.Exit(130) from None
     except (ValueError, OSError, ImportError) as error:

@@ -46,4 +46,4 @@ def distill_compact_cli(
     size = sum(file.stat().st_size for file in output_path.rglob("*") if file.is_file()) / 1e6
     msg.good(f"Wrote {size:.1f} MB with {nlp.vocab.vectors.n_keys:,} words to {output_path}")
     if small.vocab.vectors.n_keys:
-        msg.warn("The vocabulary was kept", "Other trained components may need its vectors")
+        msg.warn("[D912] The vocabulary was kept", "Other trained components may need its vectors")

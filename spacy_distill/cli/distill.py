@@ -87,14 +87,14 @@ def distill_cli(
     except KeyboardInterrupt:
         last = output_path / MODEL_LAST
         if last.exists():
-            msg.warn("Interrupted", f"What was learnt so far is in {last}")
+            msg.warn("[D921] Interrupted", f"What was learnt so far is in {last}")
         else:
-            msg.warn("Interrupted", "Nothing was learnt yet")
+            msg.warn("[D922] Interrupted", "Nothing was learnt yet")
         raise typer.Exit(130) from None
     except ConfigValidationError as error:
         problems = [f"{' -> '.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors or []]
         details = "; ".join(problems) or error.desc or error.title
-        msg.fail(f"The config {student_config} is not valid: {details}", exits=1)
+        msg.fail(f"[D109] The config {student_config} is not valid: {details}", exits=1)
     except (ValueError, OSError, ImportError) as error:
         if verbose:
             raise

@@ -81,7 +81,7 @@ def distill_vectors_cli(
         )
         write_pipeline(nlp, output_path)
     except KeyboardInterrupt:
-        msg.warn("Interrupted", "Nothing was written")
+        msg.warn("[D923] Interrupted", "Nothing was written")
         raise typer.Exit(130) from None
     except (ValueError, OSError, ImportError) as error:
         msg.fail(" ".join(str(error).split()), exits=1)

@@ -82,7 +82,9 @@ def distill_init_cli(
     try:
         to_console = str(output_file) == "-"
         if not to_console and output_file.exists() and not overwrite:
-            raise ValueError(f"{output_file} is there already. Name another file, or --overwrite.")
+            raise ValueError(
+                f"[D701] {output_file} is there already. Name another file, or --overwrite."
+            )
         get_lang_class(lang)
         given = {"size": size, "labeled": labeled, "vectors": vectors, "transformer": transformer}
         given = {name: value for name, value in given.items() if value is not None}
@@ -117,10 +119,13 @@ def require_used(kind: Kind, given: Mapping[str, Any], lang: str) -> None:
     }
     for name, fits in of.items():
         if given.get(name) is not None and not fits:
-            raise ValueError(f"A config of --kind {kind.value} has no --{name}. Leave it out.")
+            raise ValueError(
+                f"[D702] A config of --kind {kind.value} has no --{name}. Leave it out."
+            )
     if not of_students and lang != "en" and given.get("transformer") is None:
         raise ValueError(
-            f"Name a --transformer for the language '{lang}': the one in the config is English."
+            f"[D703] Name a --transformer for the language '{lang}': the one in the config is "
+            "English."
         )
 
 

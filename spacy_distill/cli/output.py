@@ -17,6 +17,6 @@ def require_free(
     found = output.exists() and (not output.is_dir() or any(output.iterdir()))
     if found and not (overwrite and (output / mark).is_file()):
         raise ValueError(
-            f"{output}: found files there. Choose a new folder, or use --overwrite to replace a "
-            f"{kind}."
+            f"[D722] {output}: found files there. Choose a new folder, or use --overwrite to "
+            f"replace a {kind}."
         )

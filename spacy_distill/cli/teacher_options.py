@@ -112,5 +112,6 @@ def _numbers(option: str, text: str) -> List[float]:
         return [float(part) for part in _split(text)]
     except ValueError as error:
         raise ValueError(
-            f"{option} {text}: {error}. Give a number, or one for each teacher with commas: 2,1."
+            f"[D704] {option} {text}: {error}. Give a number, or one for each teacher with commas: "
+            "2,1."
         ) from error

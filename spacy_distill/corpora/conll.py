@@ -48,7 +48,9 @@ def read_conll(
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file, expected a column file, check the path")
+        raise FileNotFoundError(
+            f"[D340] {path}: no such file, expected a column file, check the path"
+        )
     found = False
     words: List[str] = []
     tags: List[str] = []
@@ -69,14 +71,15 @@ def read_conll(
                     words, tags = [], []
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path}: found bytes that are not UTF-8 ({error.reason}), expected UTF-8, "
+            f"[D341] {path}: found bytes that are not UTF-8 ({error.reason}), expected UTF-8, "
             "convert the file"
         ) from None
     if words:
         yield _make_doc(vocab, words, tags)
     elif not found:
         raise ValueError(
-            f"{path}: found no sentence, expected one token and its tag a line, fill the file"
+            f"[D342] {path}: found no sentence, expected one token and its tag a line, fill the "
+            "file"
         )
 
 
@@ -91,7 +94,7 @@ def _split_columns(line: str) -> List[str]:
 def _read_word(columns: List[str], place: str) -> str:
     if not columns[0]:
         raise ValueError(
-            f"{place}: found an empty first column, expected a token there, "
+            f"[D343] {place}: found an empty first column, expected a token there, "
             "remove the line or write its token"
         )
     return columns[0]
@@ -102,9 +105,9 @@ def _find_tag(columns: List[str], tag_column: int, place: str) -> str:
     index = tag_column if tag_column >= 0 else len(columns) + tag_column
     if not 0 < index < len(columns):
         raise ValueError(
-            f"{place}: found {len(columns)} column(s) in {' '.join(columns)!r}, expected a token "
-            f"and a tag in column {tag_column}, correct the line, choose another tag column or a "
-            "missing tag"
+            f"[D344] {place}: found {len(columns)} column(s) in {' '.join(columns)!r}, expected a "
+            f"token and a tag in column {tag_column}, correct the line, choose another tag column "
+            "or a missing tag"
         )
     return columns[index]
 
@@ -113,14 +116,14 @@ def _read_tag(tag: str, tag_column: int, place: str, plain_labels: bool) -> str:
     if plain_labels:
         if tag not in OUTSIDE and TAG.fullmatch(tag):
             raise ValueError(
-                f"{place}: found the tag {tag!r}, expected labels without B-, I- and so on before "
-                "them, read the file without plain labels"
+                f"[D345] {place}: found the tag {tag!r}, expected labels without B-, I- and so on "
+                "before them, read the file without plain labels"
             )
         return "O" if tag in OUTSIDE else f"I-{tag}"
     if not TAG.fullmatch(tag):
         raise ValueError(
-            f"{place}: found the tag {tag!r} in column {tag_column}, expected O or a label with "
-            "B-, I-, L-, U-, S- or E- before it, correct the tag or choose another tag column"
+            f"[D346] {place}: found the tag {tag!r} in column {tag_column}, expected O or a label "
+            "with B-, I-, L-, U-, S- or E- before it, correct the tag or choose another tag column"
         )
     return BILUO_PREFIXES.get(tag[0], tag[0]) + tag[1:]
 

@@ -100,9 +100,9 @@ class HubDataset:
         except Exception as error:
             # What is raised for a wrong name, a missing network or a missing right differs.
             raise InputError(
-                f"The input '{self.source}' is no file, folder or glob, and cannot be read as a "
-                f"data set on the hub: {one_line(error)} Correct the path, or the name, which may "
-                f"end with ':configuration', or the split '{self.split}' (--split)."
+                f"[D303] The input '{self.source}' is no file, folder or glob, and cannot be read "
+                f"as a data set on the hub: {one_line(error)} Correct the path, or the name, which "
+                f"may end with ':configuration', or the split '{self.split}' (--split)."
             ) from error
         columns = getattr(stream, "column_names", None)
         if columns is not None:
@@ -116,7 +116,7 @@ class HubDataset:
                 row = next(rows, None)
             except Exception as error:
                 raise InputError(
-                    f"The data set '{self.source}' cannot be read after row {number}: "
+                    f"[D304] The data set '{self.source}' cannot be read after row {number}: "
                     f"{one_line(error)} Try again, or download its files and name these."
                 ) from error
             if row is None:

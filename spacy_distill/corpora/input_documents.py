@@ -50,8 +50,8 @@ def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[
     text = row.get(text_field)
     if text is not None and not isinstance(text, str):
         raise InputError(
-            f"{place}: found {type(text).__name__} in the column '{text_field}', expected text. "
-            "Name the column that has the text with --text-field."
+            f"[D311] {place}: found {type(text).__name__} in the column '{text_field}', expected "
+            "text. Name the column that has the text with --text-field."
         )
     words = spaces = None
     tokens = _tokens(row) if _has_text(row, text_field) else None
@@ -65,8 +65,8 @@ def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[
         text.encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{place}: found half of a surrogate pair at character {error.start}, expected text "
-            "that can be written in UTF-8. Correct the row."
+            f"[D312] {place}: found half of a surrogate pair at character {error.start}, expected "
+            "text that can be written in UTF-8. Correct the row."
         ) from error
     own = next((row[field] for field in ID_FIELDS if _is_id(row.get(field))), name)
     return InputDocument(str(own), text, words, spaces)
@@ -84,7 +84,7 @@ def _no_text(columns: Iterable[str], text_field: str, place: str) -> InputError:
     """RETURNS (InputError): Says that columns give no text, and which they are."""
     names = ", ".join(f"'{name}'" for name in columns) or "none"
     return InputError(
-        f"{place}: found no column '{text_field}', expected the text there. The columns are "
+        f"[D310] {place}: found no column '{text_field}', expected the text there. The columns are "
         f"{names}. Name the one that has the text with --text-field."
     )
 
@@ -123,8 +123,8 @@ def _fit(
     """
     if spaces is not None and len(spaces) != len(words):
         raise InputError(
-            f"{place}: found {len(words)} words and {len(spaces)} spaces, expected as many of "
-            "these as of those. Correct the row."
+            f"[D313] {place}: found {len(words)} words and {len(spaces)} spaces, expected as many "
+            "of these as of those. Correct the row."
         )
     if spaces is None and text is None:
         known = [word for word in words if word]

@@ -26,7 +26,7 @@ class InputError(ValueError):
 def not_installed(library: str) -> ImportError:
     """RETURNS (ImportError): Says how to install a library of the train extra."""
     return ImportError(
-        f"This input needs the library {library}. Install it with "
+        f"[D305] This input needs the library {library}. Install it with "
         '`pip install "spacy-distill[train]"`.'
     )
 
@@ -71,8 +71,8 @@ def find_files(source: str) -> Dict[str, Path]:
     ]
     if not files:
         raise InputError(
-            f"The input '{source}' has no file that can be read: found {len(paths)} of other "
-            f"formats. {SUPPORTED}. Correct the path, or rename or convert the files."
+            f"[D302] The input '{source}' has no file that can be read: found {len(paths)} of "
+            f"other formats. {SUPPORTED}. Correct the path, or rename or convert the files."
         )
     return dict(sorted(files))
 

@@ -63,8 +63,8 @@ def read_rows(path: Path, text_field: str) -> Iterator[Row]:
             kind = format_of(path)
             encoding = "" if kind in (".spacy", ".parquet") else " in UTF-8"
             raise InputError(
-                f"'{path}' cannot be read after row {number}: {one_line(error)} Expected a whole "
-                f"{kind} file{encoding}. Convert or copy the file again."
+                f"[D306] '{path}' cannot be read after row {number}: {one_line(error)} Expected a "
+                f"whole {kind} file{encoding}. Convert or copy the file again."
             ) from error
         if row is None:
             return
@@ -88,7 +88,8 @@ def read_standard_input(text_field: str) -> Iterator[Row]:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise InputError(
-                f"{place}: found bytes that are not UTF-8 ({error.reason}). Convert the text first."
+                f"[D307] {place}: found bytes that are not UTF-8 ({error.reason}). Convert the "
+                "text first."
             ) from error
         row = _parse(line) if line.startswith("{") else None
         yield row if isinstance(row, dict) else {text_field: line}
@@ -118,8 +119,8 @@ def _read_json_lines(path: Path, text_field: str) -> Iterator[Row]:
         if not isinstance(row, dict):
             found = "no JSON" if row is None else f"JSON that is a {type(row).__name__}"
             raise InputError(
-                f"'{path}', row {number}: found {found}, expected a JSON object in each line. "
-                "Correct the line, or write every document on a line of its own."
+                f"[D308] '{path}', row {number}: found {found}, expected a JSON object in each "
+                "line. Correct the line, or write every document on a line of its own."
             )
         yield row
 
@@ -181,6 +182,6 @@ def _parse(line: str) -> Any:
 def _require_line_break(line: bytes, place: str) -> None:
     if len(line) > LONGEST_LINE:
         raise InputError(
-            f"{place}: found no line break in {LONGEST_LINE >> 20} MB, expected a document in each "
-            "line. Split the text into documents."
+            f"[D309] {place}: found no line break in {LONGEST_LINE >> 20} MB, expected a document "
+            "in each line. Split the text into documents."
         )

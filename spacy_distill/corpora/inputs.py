@@ -55,8 +55,8 @@ class Input:
             return
         if not HUB_NAME.fullmatch(source) or format_of(Path(source)) is not None:
             raise InputError(
-                f"The input '{source}' does not exist: expected a file, a folder, a glob, '-' or "
-                "the name of a data set on the hub. Correct the path."
+                f"[D301] The input '{source}' does not exist: expected a file, a folder, a glob, "
+                "'-' or the name of a data set on the hub. Correct the path."
             )
         self._hub = HubDataset(source, split, revision)
 

@@ -43,7 +43,7 @@ def read_examples(
         # What a broken file raises depends on where it is broken: zlib, msgpack and spaCy each
         # have errors of their own, and none of them names the file.
         raise ValueError(
-            f"'{path}' cannot be read as a .spacy file: {error} Convert the corpus again."
+            f"[D330] '{path}' cannot be read as a .spacy file: {error} Convert the corpus again."
         ) from error
 
 
@@ -73,8 +73,8 @@ def require_share(labeled_share: float, reader: str) -> None:
     """Make sure that a share is one; raise ValueError if not."""
     if not 0 <= labeled_share < 1:
         raise ValueError(
-            f"labeled_share={labeled_share} of {reader} is no share of the documents: give a "
-            "number from 0 to below 1."
+            f"[D133] labeled_share={labeled_share} of {reader} is no share of the documents: give "
+            "a number from 0 to below 1."
         )
 
 
@@ -82,5 +82,5 @@ def require_path(path: Optional[Path], name: str) -> None:
     """Make sure that a corpus is there, if one is asked for; raise ValueError if not."""
     if path is not None and not Path(path).exists():
         raise ValueError(
-            f"The {name} corpus '{path}' does not exist. Make it, or correct the path."
+            f"[D331] The {name} corpus '{path}' does not exist. Make it, or correct the path."
         )

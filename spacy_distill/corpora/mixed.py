@@ -39,8 +39,8 @@ def MixedCorpus(
         # Not before: a config may have corpora that it does not read.
         if labeled is None and unlabeled is None:
             raise ValueError(
-                "The corpus spacy-distill.MixedCorpus.v1 has neither `labeled` nor `unlabeled`. "
-                "Set the path of at least one."
+                "[D130] The corpus spacy-distill.MixedCorpus.v1 has neither `labeled` nor "
+                "`unlabeled`. Set the path of at least one."
             )
         require_path(unlabeled, "unlabeled")
         examples = list(read_labeled(nlp))

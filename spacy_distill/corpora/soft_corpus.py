@@ -51,7 +51,8 @@ def SoftCorpus(
     require_share(labeled_share, "spacy-distill.SoftCorpus.v1")
     if not 0 <= shard < n_shards:
         raise ValueError(
-            f"spacy-distill.SoftCorpus.v1 has no shard {shard} of {n_shards}: shards count from 0."
+            f"[D132] spacy-distill.SoftCorpus.v1 has no shard {shard} of {n_shards}: shards count "
+            "from 0."
         )
     passes = count()
     checked: Set[str] = set()
@@ -93,14 +94,14 @@ def SoftCorpus(
 def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
     if path is None:
         raise ValueError(
-            "The corpus spacy-distill.SoftCorpus.v1 has no `path`. Set that of a soft corpus, e.g. "
-            "with --paths.soft."
+            "[D131] The corpus spacy-distill.SoftCorpus.v1 has no `path`. Set that of a soft "
+            "corpus, e.g. with --paths.soft."
         )
     manifest = Manifest.from_disk(Path(path))
     if not manifest.complete:
         raise ValueError(
-            f"The soft corpus '{path}' is not complete. Run the same `distill-annotate` again: it "
-            "goes on where it stopped."
+            f"[D408] The soft corpus '{path}' is not complete. Run the same `distill-annotate` "
+            "again: it goes on where it stopped."
         )
     return Path(path), manifest
 

@@ -87,23 +87,23 @@ class Manifest:
         path = folder / MANIFEST
         if not path.is_file():
             raise ValueError(
-                f"'{folder}' is no soft corpus: it has no {MANIFEST}. Make one with `python -m "
-                "spacy distill-annotate`, or correct the path."
+                f"[D401] '{folder}' is no soft corpus: it has no {MANIFEST}. Make one with `python "
+                "-m spacy distill-annotate`, or correct the path."
             )
         try:
             data = json.loads(path.read_text(encoding="utf8"))
             if data["format"] != FORMAT:
                 raise ValueError(
-                    f"'{path}' has format {data['format']}, expected {FORMAT}. Annotate again, or "
-                    "install the version of spacy-distill that made it."
+                    f"[D402] '{path}' has format {data['format']}, expected {FORMAT}. Annotate "
+                    "again, or install the version of spacy-distill that made it."
                 )
             data.pop("totals", None)
             data["shards"] = [Shard(**shard) for shard in data["shards"]]
             return cls(**data)
         except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(
-                f"'{path}' is no manifest of a soft corpus: {error!r}. Annotate again, or correct "
-                "the path."
+                f"[D403] '{path}' is no manifest of a soft corpus: {error!r}. Annotate again, or "
+                "correct the path."
             ) from error
 
 
@@ -158,7 +158,8 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
     pyarrow = _import_pyarrow()
     if not path.is_file():
         raise ValueError(
-            f"The shard '{path}' is missing. Run the same `distill-annotate` again to make it."
+            f"[D404] The shard '{path}' is missing. Run the same `distill-annotate` again to make "
+            "it."
         )
     if sha256 is not None:
         require_intact(path, sha256)
@@ -168,7 +169,7 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
                 yield from _documents(batch)
     except (pyarrow.ArrowException, KeyError) as error:
         raise ValueError(
-            f"The shard '{path}' cannot be read: {error} Delete it and run the same "
+            f"[D405] The shard '{path}' cannot be read: {error} Delete it and run the same "
             "`distill-annotate` again."
         ) from error
 
@@ -177,8 +178,8 @@ def require_intact(path: Path, sha256: str) -> None:
     """Make sure that a shard is what it was; raise ValueError if not."""
     if file_hash(path) != sha256:
         raise ValueError(
-            f"The shard '{path}' is not what the manifest says: its checksum differs. Delete it "
-            "and run the same `distill-annotate` again."
+            f"[D406] The shard '{path}' is not what the manifest says: its checksum differs. "
+            "Delete it and run the same `distill-annotate` again."
         )
 
 
@@ -196,7 +197,7 @@ def _import_pyarrow() -> Any:
         import pyarrow.parquet
     except ImportError as error:
         raise ImportError(
-            "A soft corpus needs the library pyarrow. Install it with "
+            "[D407] A soft corpus needs the library pyarrow. Install it with "
             '`pip install "spacy-distill[train]"`.'
         ) from error
     return pyarrow

@@ -19,13 +19,13 @@ def read_words(path: Path) -> Iterator[str]:
         keys = [key for key in vocab.vectors.keys() if key in vocab.strings]  # noqa: SIM118
         if not keys:
             raise ValueError(
-                f"{path}: the pipeline has no word vectors, expected some to take their words. "
-                "Name a pipeline with vectors, or a text file with one word a line."
+                f"[D320] {path}: the pipeline has no word vectors, expected some to take their "
+                "words. Name a pipeline with vectors, or a text file with one word a line."
             )
         yield from (vocab.strings[key] for key in keys)
         return
     if not path.is_file():
-        raise ValueError(f"{path}: no such word list. Make it, or correct the path.")
+        raise ValueError(f"[D321] {path}: no such word list. Make it, or correct the path.")
     with path.open(encoding="utf8") as file:
         try:
             for line in file:
@@ -33,6 +33,6 @@ def read_words(path: Path) -> Iterator[str]:
                     yield line.strip()
         except UnicodeDecodeError as error:
             raise ValueError(
-                f"{path}: the word list is not UTF-8 text ({error.reason}). Convert it, one word a "
-                "line."
+                f"[D322] {path}: the word list is not UTF-8 text ({error.reason}). Convert it, one "
+                "word a line."
             ) from error

@@ -20,8 +20,8 @@ except ModuleNotFoundError:  # installed without a compiler
     compiled = None
 except ImportError as error:
     warnings.warn(
-        f"spacy-distill's compiled kernels cannot be loaded ({error}), so numpy does the work. "
-        "Install spacy-distill again on this machine.",
+        f"[D901] spacy-distill's compiled kernels cannot be loaded ({error}), so numpy does the "
+        "work. Install spacy-distill again on this machine.",
         stacklevel=2,
     )
     compiled = None
@@ -38,7 +38,7 @@ def use(choice: str) -> None:
     global in_use
     if choice not in CHOICES:
         raise ValueError(
-            f"There are no kernels '{choice}' here: choose of {', '.join(CHOICES)}, by "
+            f"[D803] There are no kernels '{choice}' here: choose of {', '.join(CHOICES)}, by "
             "SPACY_DISTILL_KERNELS or `spacy_distill.kernels.use`. Compiled ones need a C++ "
             "compiler when the package is installed."
         )

@@ -353,5 +353,5 @@ cdef ChainScores _read_chain(
 
 cdef _check(bint holds, str expected):
     if not holds:
-        raise ValueError(f"The arrays of a kernel do not fit together: expected {expected}.")
+        raise ValueError(f"[D804] The arrays of a kernel do not fit together: expected {expected}.")
 

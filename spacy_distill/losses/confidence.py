@@ -27,8 +27,8 @@ class ConfidentSentences:
         """
         if not 0 <= least_confidence <= 1:
             raise ValueError(
-                f"least_confidence={least_confidence} is no probability: it has to be from 0 to 1. "
-                "Correct the loss in the config."
+                f"[D125] least_confidence={least_confidence} is no probability: it has to be from "
+                "0 to 1. Correct the loss in the config."
             )
         self.loss = loss
         self.least_confidence = least_confidence

@@ -27,8 +27,8 @@ def KBestDistillation(
     """
     if not isinstance(k, int) or k < 1:
         raise ValueError(
-            f"k={k} makes no loss: it has to be a whole number, 1 or more. Correct the loss in the "
-            "config."
+            f"[D124] k={k} makes no loss: it has to be a whole number, 1 or more. Correct the loss "
+            "in the config."
         )
 
     def compare(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:

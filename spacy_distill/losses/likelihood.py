@@ -26,9 +26,9 @@ def negative_log_likelihood(chain: LinearChain, allowed) -> Tuple[float, ChainCo
     possible = xp.isfinite(annotated.log_partition)
     if not possible.all():
         warnings.warn(
-            f"{int((~possible).sum())} of {len(possible)} documents in a batch have entities that "
-            "cannot be written as BILUO tags; they are left out. Check the corpus with "
-            "`python -m spacy debug data`.",
+            f"[D902] {int((~possible).sum())} of {len(possible)} documents in a batch have "
+            "entities that cannot be written as BILUO tags; they are left out. Check the corpus "
+            "with `python -m spacy debug data`.",
             stacklevel=2,
         )
     losses = xp.where(possible, chain.log_partition - annotated.log_partition, 0)

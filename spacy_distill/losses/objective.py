@@ -57,8 +57,8 @@ class Objective:
         """
         if isinstance(alpha, Real) and isinstance(beta, Real) and not alpha and not beta:
             raise ValueError(
-                "alpha=0, beta=0 make no loss: at least one of them has to be above 0. Correct the "
-                "loss in the config."
+                "[D120] alpha=0, beta=0 make no loss: at least one of them has to be above 0. "
+                "Correct the loss in the config."
             )
         self._compare = compare
         self._alphas, self._betas = _per_step(alpha), _per_step(beta)
@@ -108,8 +108,8 @@ def softened(divergence: Comparison, temperature: float) -> Comparison:
     """
     if not 0 < temperature < inf:
         raise ValueError(
-            f"temperature={temperature} makes no loss: it has to be above 0. Correct the loss in "
-            "the config."
+            f"[D123] temperature={temperature} makes no loss: it has to be above 0. Correct the "
+            "loss in the config."
         )
 
     def compare(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:
@@ -158,8 +158,8 @@ def _per_step(weight: Weight) -> Iterator[float]:
         return repeat(float(weight))
     if isinstance(weight, str):
         raise ValueError(
-            f"A weight of the loss has to be a number or a schedule: found '{weight}'. Correct the "
-            "loss in the config."
+            f"[D121] A weight of the loss has to be a number or a schedule: found '{weight}'. "
+            "Correct the loss in the config."
         )
     return iter(weight)
 
@@ -167,7 +167,7 @@ def _per_step(weight: Weight) -> Iterator[float]:
 def _checked(name: str, weight: float) -> float:
     if not 0 <= weight < inf:
         raise ValueError(
-            f"{name}={weight} makes no loss: it has to be 0 or more, at each step. Correct the "
-            "loss in the config."
+            f"[D122] {name}={weight} makes no loss: it has to be 0 or more, at each step. Correct "
+            "the loss in the config."
         )
     return float(weight)

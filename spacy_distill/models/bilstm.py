@@ -52,7 +52,10 @@ def init(model: Model[Ragged, Ragged], X=None, Y=None) -> None:
         model.set_dim("nI", X.dataXd.shape[1])
     width, n_inputs = model.get_dim("nO"), model.get_dim("nI")
     if width % 2:
-        raise ValueError(f"A BiLSTM's width is shared by two directions: {width} is not even.")
+        raise ValueError(
+            f"[D601] A BiLSTM's width is shared by two directions: {width} is not even. "
+            "Give an even `width`."
+        )
     hidden = width // 2
     gates = [glorot_uniform_init(model.ops, (hidden, n_inputs)) for _ in range(8)]
     model.set_param("W", model.ops.xp.concatenate(gates))

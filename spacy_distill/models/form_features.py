@@ -20,7 +20,7 @@ def form_features(width: int, rows: Dict[str, int]) -> Model[WordForms, Floats2d
     if unknown:
         known = ", ".join(name for name, number in IDS.items() if number in ATTRIBUTES)
         raise ValueError(
-            f"No such feature of a word form: {', '.join(unknown)}. Choose of: {known}."
+            f"[D602] No such feature of a word form: {', '.join(unknown)}. Choose of: {known}."
         )
     # Seeds as in spaCy's MultiHashEmbed: with the rows of a teacher's tok2vec, the
     # words that share a row there share one here, and so the student can learn what comes of it.

@@ -89,7 +89,9 @@ def forward(
 
 
 def no_backprop(d_output: Ragged) -> List[Doc]:
-    raise ValueError("There is no way back from a prediction. Call the model's `begin_update`.")
+    raise ValueError(
+        "[D805] There is no way back from a prediction. Call the model's `begin_update`."
+    )
 
 
 def init(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:

@@ -42,10 +42,10 @@ def _from_vocab(model: Model[WordForms, Floats2d], forms: WordForms) -> Floats2d
     found = vectors.shape[1]
     if width and found != width:
         raise ValueError(
-            f"The model was trained with word vectors of {width} dimensions, but the pipeline's "
-            f"vocabulary has {f'vectors of {found}' if found else 'none'}. Load the pipeline it "
-            "was trained in, set `nlp.vocab.vectors` to that pipeline's table first, or let "
-            "`python -m spacy distill-compact` put the vectors into the component."
+            f"[D603] The model was trained with word vectors of {width} dimensions, but the "
+            f"pipeline's vocabulary has {f'vectors of {found}' if found else 'none'}. Load the "
+            "pipeline it was trained in, set `nlp.vocab.vectors` to that pipeline's table first, "
+            "or let `python -m spacy distill-compact` put the vectors into the component."
         )
     if not width or not vectors.data.size or not len(forms):
         return model.ops.alloc2f(len(forms), width)

@@ -111,8 +111,8 @@ def read_once(model: Model[List[Doc], Ragged], docs: List[Doc]) -> Floats3d:
             new = {key: model.ops.to_numpy(array).astype("float16") for key, array in batch.items()}
         if not all(numpy.isfinite(array).all() for array in new.values()):
             raise ValueError(
-                "The transformer's hidden states are no numbers in half precision, in which those "
-                "of a frozen one are kept. Set `frozen = false`."
+                "[D604] The transformer's hidden states are no numbers in half precision, in which "
+                "those of a frozen one are kept. Set `frozen = false`."
             )
         FEATURES.set_all(name, new)
         found.update(new)
@@ -158,7 +158,7 @@ def pool(
     states = batch.model_output.get("hidden_states")
     if states is None:
         raise ValueError(
-            "The transformer gives its last layer only. Set `transformer_config = "
+            "[D605] The transformer gives its last layer only. Set `transformer_config = "
             '{"output_hidden_states": true}` in its block of the config.'
         )
     width = states[0].shape[-1]

@@ -32,11 +32,14 @@ def vector_table(
     if vectors.mode == Mode.floret or not vectors.n_keys:
         kind = "floret vectors, which have no keys" if vectors.mode == Mode.floret else "no vectors"
         raise ValueError(
-            f"The pipeline's vocabulary has {kind}, expected a table with a key for each word. "
-            "There is nothing to be made smaller."
+            f"[D610] The pipeline's vocabulary has {kind}, expected a table with a key for each "
+            "word. There is nothing to be made smaller."
         )
     if numbers not in NUMBERS:
-        raise ValueError(f"Vectors are stored in {', '.join(NUMBERS)}: found '{numbers}'.")
+        raise ValueError(
+            f"[D611] Vectors are stored in {', '.join(NUMBERS)}: found '{numbers}'. Choose one of "
+            "these."
+        )
     data = numpy.asarray(_to_numpy(vectors.data), dtype="float32")
     items = numpy.asarray(sorted(vectors.key2row.items()), dtype="uint64")
     keys, places = items[:, 0], items[:, 1].astype("int64")

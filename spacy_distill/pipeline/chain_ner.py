@@ -69,8 +69,8 @@ class ChainNER(TrainablePipe):
         self.cfg: Dict = {"labels": [], "temperature": 1.0}
         if not 0 <= threshold <= 1:
             raise ValueError(
-                f"The component '{name}' has the threshold {threshold}, which is no probability: "
-                "it has to be from 0 to 1. Correct the config."
+                f"[D010] The component '{name}' has the threshold {threshold}, which is no "
+                "probability: it has to be from 0 to 1. Correct the config."
             )
         if confidence:
             add_confidence_extension()
@@ -100,7 +100,9 @@ class ChainNER(TrainablePipe):
         RETURNS (int): 1 if it was added, 0 if it was there.
         """
         if not isinstance(label, str) or not label:
-            raise ValueError(f"A label has to be a string that is not empty: found {label!r}.")
+            raise ValueError(
+                f"[D011] A label has to be a string that is not empty: found {label!r}."
+            )
         if label in self.labels:
             return 0
         self.cfg["labels"].append(label)
@@ -131,7 +133,7 @@ class ChainNER(TrainablePipe):
             self.add_label(label)
         if not self.labels:
             raise ValueError(
-                f"The component '{self.name}' has no labels: the training examples have no "
+                f"[D012] The component '{self.name}' has no labels: the training examples have no "
                 "entities. Train on annotated documents, or name the labels under "
                 f"[initialize.components.{self.name}] labels, or with `add_label`."
             )
@@ -139,8 +141,8 @@ class ChainNER(TrainablePipe):
         sample = [example.predicted for example in islice(get_examples(), SAMPLE_SIZE)]
         if not any(len(doc) for doc in sample):
             raise ValueError(
-                f"The component '{self.name}' cannot be initialized: the training corpus has no "
-                "documents with tokens. Check the path of the corpus."
+                f"[D013] The component '{self.name}' cannot be initialized: the training corpus "
+                "has no documents with tokens. Check the path of the corpus."
             )
         self.model.initialize(X=sample)
 
@@ -173,8 +175,8 @@ class ChainNER(TrainablePipe):
         head = self.model.get_ref("output_layer")
         if not head.has_param("W"):
             raise ValueError(
-                f"The component '{self.name}' has no trained model yet. Call `nlp.initialize` and "
-                "train it, or load a trained pipeline."
+                f"[D014] The component '{self.name}' has no trained model yet. Call "
+                "`nlp.initialize` and train it, or load a trained pipeline."
             )
         if not any(len(doc) for doc in docs):
             return self._empty_chain(len(docs))
@@ -269,8 +271,9 @@ class ChainNER(TrainablePipe):
         for example in examples:
             if not same_tokens(example):
                 raise ValueError(
-                    f"Teacher and student have to see the same tokens: in '{example.text[:50]}' "
-                    "they differ. Make the reference document with the student's tokenizer."
+                    "[D501] Teacher and student have to see the same tokens: in "
+                    f"'{example.text[:50]}' they differ. Make the reference document with the "
+                    "student's tokenizer."
                 )
         teacher_scores = teacher_pipe.predict_chain([example.reference for example in examples])
         order = match_labels(teacher_pipe.labels, self.labels)
@@ -328,8 +331,9 @@ class ChainNER(TrainablePipe):
     def _checked(self, loss: float) -> float:
         if not numpy.isfinite(loss):
             raise NonFiniteLossError(
-                f"The loss of '{self.name}' is {loss}. The learning rate may be too high, or the "
-                "teacher may give probability to tags that the student excludes."
+                f"[D502] The loss of '{self.name}' is {loss}. The learning rate may be too high, "
+                "or the teacher may give probability to tags that the student excludes. Try "
+                "a lower rate first."
             )
         return loss
 

@@ -28,8 +28,8 @@ def add_confidence_extension() -> None:
         Span.set_extension("confidence", getter=confidence_of)
     if Span.get_extension("confidence")[2] is not confidence_of:
         raise ValueError(
-            "Something else has registered `Span._.confidence` already. Rename that extension, or "
-            "switch `confidence` off."
+            "[D015] Something else has registered `Span._.confidence` already. Rename that "
+            "extension, or switch `confidence` off."
         )
 
 

@@ -44,7 +44,8 @@ class AnnotationTeacher:
         """
         if not 0 < confidence <= 1:
             raise ValueError(
-                f"The confidence {confidence} is no probability: give one above 0 and at most 1."
+                f"[D215] The confidence {confidence} is no probability: give one above 0 and at "
+                "most 1."
             )
         self.labels: Tuple[str, ...] = tuple(dict.fromkeys(labels))
         self.spans_key = spans_key
@@ -93,7 +94,7 @@ class AnnotationTeacher:
         keys = sorted({key for doc in docs for key in doc.spans})
         if self.spans_key is not None and keys and self.spans_key not in keys:
             raise ValueError(
-                f"The teacher writes no spans under the key '{self.spans_key}': found "
+                f"[D216] The teacher writes no spans under the key '{self.spans_key}': found "
                 f"{', '.join(keys)}. Correct --spans-key."
             )
 

@@ -39,8 +39,8 @@ class EnsembleTeacher:
         weights = [1.0] * len(teachers) if weights is None else list(weights)
         if not teachers or len(weights) != len(teachers) or not all(w > 0 for w in weights):
             raise ValueError(
-                "An ensemble needs at least one teacher and a weight above 0 for each: found "
-                f"{len(teachers)} teachers and the weights {weights}."
+                "[D213] An ensemble needs at least one teacher and a weight above 0 for each: "
+                f"found {len(teachers)} teachers and the weights {weights}."
             )
         self.teachers = list(teachers)
         self.weights: List[float] = [weight / sum(weights) for weight in weights]
@@ -49,9 +49,9 @@ class EnsembleTeacher:
         if not complete and not partial:
             listed = "; ".join(", ".join(teacher.labels) for teacher in teachers)
             raise ValueError(
-                f"One teacher of an ensemble has to have all labels: found {listed}. Map names of "
-                "the same thing with --label-map OLD=NEW,..., or say with --partial that they are "
-                "of different things."
+                f"[D214] One teacher of an ensemble has to have all labels: found {listed}. Map "
+                "names of the same thing with --label-map OLD=NEW,..., or say with --partial that "
+                "they are of different things."
             )
         self.labels: Tuple[str, ...] = complete[0].labels if complete else tuple(found)
         self._columns = [_columns(teacher.labels, self.labels) for teacher in teachers]

@@ -91,8 +91,8 @@ def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelSche
     found = f"The model's labels are: {', '.join(names)}."
     if scheme is not None and scheme not in LETTERS:
         raise ValueError(
-            f"'{scheme}' is no label scheme: expected one of {', '.join(LETTERS)}, or None to find "
-            "it by the model's labels."
+            f"[D240] '{scheme}' is no label scheme: expected one of {', '.join(LETTERS)}, or None "
+            "to find it by the model's labels."
         )
     outside = [column for column, name in enumerate(names) if name.upper() in OUTSIDE]
     inside = {
@@ -102,8 +102,8 @@ def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelSche
     }
     if not outside or not inside:
         raise ValueError(
-            "A token classification model needs a label for tokens outside of entities (O) and at "
-            f"least one other. {found} Write what they mean to id2label in its config.json."
+            "[D241] A token classification model needs a label for tokens outside of entities (O) "
+            f"and at least one other. {found} Write what they mean to id2label in its config.json."
         )
     parts = _split(inside, whole=scheme == "io", found=found)
     if scheme is None:
@@ -114,8 +114,8 @@ def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelSche
         prefixes = "".join(PREFIXES) if scheme == "io" else LETTERS[scheme].get(letter)
         if prefixes is None:
             raise ValueError(
-                f"The label '{names[column]}' does not fit the scheme '{scheme}', which has the "
-                f"letters {', '.join(LETTERS[scheme])}. {found} Choose another scheme."
+                f"[D242] The label '{names[column]}' does not fit the scheme '{scheme}', which has "
+                f"the letters {', '.join(LETTERS[scheme])}. {found} Choose another scheme."
             )
         for prefix in prefixes:
             tag = 1 + len(PREFIXES) * labels.index(label) + PREFIXES.index(prefix)
@@ -124,8 +124,8 @@ def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelSche
         begin, _, last, unit = columns[1 + len(PREFIXES) * number :][: len(PREFIXES)]
         if not unit and not (begin and last):
             raise ValueError(
-                f"By the scheme '{scheme}', the model cannot find an entity '{label}': it has no "
-                f"labels for both of its ends. {found} Choose another scheme."
+                f"[D243] By the scheme '{scheme}', the model cannot find an entity '{label}': it "
+                f"has no labels for both of its ends. {found} Choose another scheme."
             )
     return LabelScheme(scheme, labels, tuple(tuple(numbers) for numbers in columns))
 
@@ -146,9 +146,9 @@ def _split(inside: Dict[int, str], *, whole: bool, found: str) -> Dict[int, Tupl
             return parts
         if not whole:
             raise ValueError(
-                f"Some of the model's labels have a letter of a scheme and some have none. {found} "
-                "Choose the scheme 'io' if all of them are types, or correct id2label in its "
-                "config.json."
+                "[D244] Some of the model's labels have a letter of a scheme and some have none. "
+                f"{found} Choose the scheme 'io' if all of them are types, or correct id2label in "
+                "its config.json."
             )
     return {column: ("", name) for column, name in inside.items()}
 

@@ -29,7 +29,7 @@ class MappedTeacher:
         targets.update({old: new for old, new in label_map.items() if old in teacher.labels})
         if not targets:
             raise ValueError(
-                f"The label map takes {', '.join(sorted(label_map)) or 'nothing'}, but the "
+                f"[D211] The label map takes {', '.join(sorted(label_map)) or 'nothing'}, but the "
                 f"teacher's labels are: {', '.join(teacher.labels) or 'none'}. Map one of these."
             )
         self.labels: Tuple[str, ...] = tuple(sorted(set(targets.values())))
@@ -63,8 +63,8 @@ def parse_label_map(text: str) -> Dict[str, str]:
         old, equals, new = (piece.strip() for piece in part.partition("="))
         if not (old and equals and new):
             raise ValueError(
-                f"'{part}' is no pair of labels: write OLD=NEW, several with commas, such as "
-                "PERSON=PER,GPE=LOC."
+                f"[D212] '{part}' is no pair of labels: write OLD=NEW, several with commas, such "
+                "as PERSON=PER,GPE=LOC."
             )
         pairs[old] = new
     return pairs

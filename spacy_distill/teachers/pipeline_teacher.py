@@ -70,8 +70,8 @@ class PipelineTeacher:
                 known = getattr(pipe, "labels", ())
             if not known:
                 raise ValueError(
-                    f"The component '{self.pipe_name}' does not say which labels it writes to "
-                    f"{attribute}. {_listed(nlp)} Name another one, or its labels with --labels "
+                    f"[D220] The component '{self.pipe_name}' does not say which labels it writes "
+                    f"to {attribute}. {_listed(nlp)} Name another one, or its labels with --labels "
                     "PER,LOC or the argument `labels`."
                 )
             # Sorted, as a component may keep its labels in a set.
@@ -143,7 +143,8 @@ def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -
     if pipe_name is not None:
         if pipe_name not in nlp.pipe_names:
             raise ValueError(
-                f"The teacher's pipeline has no component '{pipe_name}'. {_listed(nlp)}"
+                f"[D221] The teacher's pipeline has no component '{pipe_name}'. {_listed(nlp)} "
+                "Correct the name."
             )
         return pipe_name
     if spans_key is None:
@@ -154,7 +155,7 @@ def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -
     if len(able) != 1:
         wrong = f"several that {what}: {', '.join(able)}" if able else f"none known to {what}"
         raise ValueError(
-            f"The teacher's pipeline needs one component that can teach, and has {wrong}. "
+            f"[D222] The teacher's pipeline needs one component that can teach, and has {wrong}. "
             f"{_listed(nlp)} Name one with --teacher-pipe."
         )
     return able[0]

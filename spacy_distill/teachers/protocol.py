@@ -56,7 +56,7 @@ def match_labels(teacher: Sequence[str], student: Sequence[str]) -> List[int]:
         only_teacher = ", ".join(sorted(set(teacher) - set(student))) or "none"
         only_student = ", ".join(sorted(set(student) - set(teacher))) or "none"
         raise ValueError(
-            "Teacher and student need the same labels. Only the teacher has: "
+            "[D210] Teacher and student need the same labels. Only the teacher has: "
             f"{only_teacher}. Only the student has: {only_student}. Leave the student's labels out "
             "of the config to take over the teacher's, or train a teacher on the student's labels."
         )

@@ -42,8 +42,9 @@ class SoftTeacher:
         for item in targets:
             if item.labels not in (self.labels, ()):
                 raise ValueError(
-                    f"The documents come from a soft corpus of {', '.join(item.labels)}, but the "
-                    f"teacher is one of {', '.join(self.labels)}. Name the same soft corpus twice."
+                    f"[D250] The documents come from a soft corpus of {', '.join(item.labels)}, "
+                    f"but the teacher is one of {', '.join(self.labels)}. Name the same soft "
+                    "corpus twice."
                 )
         sources = [
             doc if item.source is None else item.source
@@ -66,9 +67,9 @@ class SoftTeacher:
     def _from_gold(self, doc: Doc) -> SoftTargets:
         if len(doc) and not doc.has_annotation("ENT_IOB"):
             raise ValueError(
-                f"The document '{doc.text[:40]}' has neither soft targets nor gold entities. A "
-                "soft corpus teaches only what spacy-distill.SoftCorpus.v1 reads: name such a "
-                "corpus under [distillation] corpus."
+                f"[D251] The document '{doc.text[:40]}' has neither soft targets nor gold "
+                "entities. A soft corpus teaches only what spacy-distill.SoftCorpus.v1 reads: name "
+                "such a corpus under [distillation] corpus."
             )
         marginals, known = self._gold.marginals(doc)
         return pack_marginals(marginals, marginals.argmax(axis=1), 1, known)

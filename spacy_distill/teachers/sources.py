@@ -60,8 +60,8 @@ class TeacherOptions:
             if isinstance(value, (tuple, list)):
                 if len(value) != n_teachers:
                     raise ValueError(
-                        f"The option {name} has {len(value)} values for {n_teachers} teachers. "
-                        "Give one for all, or one for each."
+                        f"[D203] The option {name} has {len(value)} values for {n_teachers} "
+                        "teachers. Give one for all, or one for each."
                     )
                 values[name] = value[number]
         return replace(self, **values)
@@ -86,8 +86,8 @@ def load_teacher(
     alone = len(opened) == 1 and not options.label_map and not options.weights
     if not alone and any(isinstance(item, SoftTeacher) for item in opened):
         raise ValueError(
-            "A soft corpus teaches alone, under the labels that it was written with. Write it with "
-            "several teachers, weights or a label map instead (`distill-annotate`)."
+            "[D204] A soft corpus teaches alone, under the labels that it was written with. Write "
+            "it with several teachers, weights or a label map instead (`distill-annotate`)."
         )
     teachers = [
         _pipeline(item, options.of(number, len(opened))) if isinstance(item, Language) else item
@@ -123,15 +123,15 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
         return {"name": name, "version": version, "hash": digest}
     if not isinstance(source, (str, Path)):
         raise ValueError(
-            f"A soft corpus needs a teacher with a name or a folder, and {name} has none: "
-            " found no content to recognise it by."
+            f"[D205] A soft corpus needs a teacher with a name or a folder, and {name} has none: "
+            "found no content to recognise it by. Give a pipeline, or the name or folder of one."
         )
     path = Path(source)
     if is_soft_corpus(path):
         raise ValueError(
-            f"'{source}' is a soft corpus: it knows the texts that it was made of and no others, "
-            "so it teaches in `distill` alone. Name the teacher that wrote it, which is in its "
-            "manifest.json."
+            f"[D206] '{source}' is a soft corpus: it knows the texts that it was made of and no "
+            "others, so it teaches in `distill` alone. Name the teacher that wrote it, which is in "
+            "its manifest.json."
         )
     if is_package(name):
         path = get_package_path(name)
@@ -202,8 +202,9 @@ def open_source(
         return TokenClassificationTeacher(source, scheme=options.scheme)
     if path.exists():
         raise ValueError(
-            f"'{source}' is no teacher: it has no meta.json of a spaCy pipeline, no config.json of "
-            "a Hugging Face model and no manifest.json of a soft corpus. Correct the path."
+            f"[D201] '{source}' is no teacher: it has no meta.json of a spaCy pipeline, no "
+            "config.json of a Hugging Face model and no manifest.json of a soft corpus. Correct "
+            "the path."
         )
     _require_hub_name(source)
     return TokenClassificationTeacher(str(source), scheme=options.scheme)
@@ -214,19 +215,19 @@ def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
     read = any(isinstance(t, PipelineTeacher) and t.reads_annotations for t in teachers)
     if options.labels and not read:
         raise ValueError(
-            "--labels is for teachers that write entities or spans, and these give probabilities. "
-            "Leave it out, or choose a component with --teacher-pipe."
+            "[D207] --labels is for teachers that write entities or spans, and these give "
+            "probabilities. Leave it out, or choose a component with --teacher-pipe."
         )
     if options.scheme and not any(isinstance(t, TokenClassificationTeacher) for t in teachers):
         raise ValueError(
-            "--scheme is for Hugging Face models, of which there is none among the teachers. "
-            "Leave it out."
+            "[D208] --scheme is for Hugging Face models, of which there is none among the "
+            "teachers. Leave it out."
         )
     known = {label for teacher in teachers for label in teacher.labels}
     unknown = sorted(set(options.label_map) - known)
     if unknown:
         raise ValueError(
-            f"The label map names {', '.join(unknown)}, but the teachers' labels are: "
+            f"[D209] The label map names {', '.join(unknown)}, but the teachers' labels are: "
             f"{', '.join(sorted(known))}. Correct it."
         )
 
@@ -234,7 +235,7 @@ def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
 def _require_hub_name(source: Union[str, Path]) -> None:
     if str(source).count("/") != 1 or str(source).startswith((".", "/")):
         raise ValueError(
-            f"There is no teacher '{source}': no such folder, and no such spaCy package is "
+            f"[D202] There is no teacher '{source}': no such folder, and no such spaCy package is "
             "installed. Correct the path, or install the pipeline."
         )
 

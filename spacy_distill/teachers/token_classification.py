@@ -61,7 +61,7 @@ class TokenClassificationTeacher:
         try:
             self.scheme: LabelScheme = read_scheme(classes, scheme)
         except ValueError as error:
-            raise ValueError(f"The model '{name}' cannot teach. {error}") from error
+            raise ValueError(f"[D230] The model '{name}' cannot teach. {error}") from error
         self.batch_size = batch_size
         # Entities whose borders were inside the tokens of the documents that were asked for.
         self.n_misfits = 0
@@ -224,8 +224,8 @@ def hub_commit(name: str) -> str:
         return Path(str(cached_file(name, "config.json"))).parent.name
     except OSError as error:
         raise ValueError(
-            f"There is no model '{name}' on the Hugging Face hub, or it cannot be reached. Correct "
-            f"the name, or name the model's folder. transformers says: {error}"
+            f"[D231] There is no model '{name}' on the Hugging Face hub, or it cannot be reached. "
+            f"Correct the name, or name the model's folder. transformers says: {error}"
         ) from error
 
 
@@ -235,8 +235,8 @@ def _require_train_extra(name: str) -> None:
         import transformers  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"The token classification model '{name}' needs transformers and torch. Install them "
-            'with `pip install "spacy-distill[train]"`.'
+            f"[D232] The token classification model '{name}' needs transformers and torch. Install "
+            'them with `pip install "spacy-distill[train]"`.'
         ) from error
 
 
@@ -254,18 +254,18 @@ def _load(name: str) -> Tuple[Any, Any]:
         )
     except Exception as error:  # A file that lacks or is broken raises nearly anything here.
         raise ValueError(
-            f"'{name}' cannot be loaded as a token classification model. Give a folder with a "
-            "model and its tokenizer, or a name on the Hugging Face hub. transformers says: "
+            f"[D233] '{name}' cannot be loaded as a token classification model. Give a folder with "
+            "a model and its tokenizer, or a name on the Hugging Face hub. transformers says: "
             f"{error}"
         ) from error
     if not tokenizer.is_fast:
         raise ValueError(
-            f"The tokenizer of '{name}', {type(tokenizer).__name__}, does not tell where in the "
-            "text a wordpiece stands. Take a model that has a fast tokenizer (tokenizer.json)."
+            f"[D234] The tokenizer of '{name}', {type(tokenizer).__name__}, does not tell where in "
+            "the text a wordpiece stands. Take a model that has a fast tokenizer (tokenizer.json)."
         )
     if loading["missing_keys"]:
         raise ValueError(
-            f"The model '{name}' is not trained to classify tokens: it lacks the parameters "
+            f"[D235] The model '{name}' is not trained to classify tokens: it lacks the parameters "
             f"{', '.join(sorted(loading['missing_keys']))}. Take one that is fine-tuned for it."
         )
     # Windows are counted from the text's beginning.

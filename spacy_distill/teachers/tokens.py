@@ -47,7 +47,7 @@ def align(sources: Sequence[Doc], targets: Sequence[Doc]) -> Blocks:
     for source, target in zip(sources, targets, strict=True):
         if source.text != target.text:
             raise ValueError(
-                f"The teacher's document '{source.text[:40]}' and the student's "
+                f"[D802] The teacher's document '{source.text[:40]}' and the student's "
                 f"'{target.text[:40]}' are not the same text. Make both of one text."
             )
         starts, target_starts = source.to_array("IDX"), target.to_array("IDX")

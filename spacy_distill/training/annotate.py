@@ -141,7 +141,8 @@ def annotate(
         raise changed(folder, "the input, which is shorter now")
     if not n_shards:
         raise ValueError(
-            f"The input '{source}' has no text: found blank documents or none. Correct the path."
+            f"[D420] The input '{source}' has no text: found blank documents or none. Correct the "
+            "path."
         )
     if not manifest.complete:
         manifest.complete = True
@@ -210,7 +211,7 @@ def _input_hash(documents: Sequence[InputDocument]) -> str:
 def _require_range(name: str, value: int, least: int, most: Optional[int] = None) -> None:
     if value < least or (most is not None and value > most):
         limits = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name} has to be {limits}: found {value}.")
+        raise ValueError(f"[D705] {name} has to be {limits}: found {value}.")
 
 
 class _Progress:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from ..corpora.soft_shards import MANIFEST, Manifest, Shard, is_soft_corpus, require_intact
+from .checkpoints import require_no_file
 
 
 def earlier_manifest(folder: Path, manifest: Manifest, overwrite: bool) -> Optional[Manifest]:
@@ -18,13 +19,12 @@ def earlier_manifest(folder: Path, manifest: Manifest, overwrite: bool) -> Optio
     RETURNS (Optional[Manifest]): That of the corpus in the folder; None to begin anew.
     RAISES (ValueError): There are other files in the folder, or a corpus made of something else.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"The output path '{folder}' is a file. Name a folder.")
+    require_no_file(folder)
     if not is_soft_corpus(folder):
         # A run that was killed as it began leaves nothing but an unfinished file.
         if folder.is_dir() and {*folder.iterdir()} - {*_unfinished(folder)}:
             raise ValueError(
-                f"The output folder '{folder}' is not empty and has no soft corpus. Name "
+                f"[D724] The output folder '{folder}' is not empty and has no soft corpus. Name "
                 "another one."
             )
         return None
@@ -67,8 +67,8 @@ def missing_shards(folder: Path, shards: Sequence[Shard]) -> List[str]:
 def changed(folder: Path, what: str) -> ValueError:
     """RETURNS (ValueError): To raise where a corpus cannot go on, as something changed."""
     return ValueError(
-        f"The soft corpus in '{folder}' was made of something else. Since then changed: {what}. "
-        "Name another output folder, or replace the corpus with --overwrite."
+        f"[D421] The soft corpus in '{folder}' was made of something else. Since then changed: "
+        f"{what}. Name another output folder, or replace the corpus with --overwrite."
     )
 
 
@@ -86,7 +86,7 @@ def lock(folder: Path) -> Iterator[None]:
     except OSError as error:
         os.close(handle)
         raise ValueError(
-            f"Another run is writing to '{folder}'. Wait for it, or name another folder."
+            f"[D423] Another run is writing to '{folder}'. Wait for it, or name another folder."
         ) from error
     try:
         yield
@@ -100,8 +100,8 @@ def require_outside(folder: Path, source: str) -> None:
     output = folder.resolve()
     if any(root.is_dir() and output.is_relative_to(root.resolve()) for root in roots):
         raise ValueError(
-            f"The output folder '{folder}' is in the input '{source}', so that the next run would "
-            "read what this one wrote. Name a folder outside."
+            f"[D424] The output folder '{folder}' is in the input '{source}', so that the next run "
+            "would read what this one wrote. Name a folder outside."
         )
 
 

@@ -216,8 +216,8 @@ def workers(
             yield labels, work
         except BrokenProcessPool as error:
             raise ValueError(
-                "A process ended, perhaps for lack of memory; what was finished is kept. Run the "
-                "same command again, with fewer processes (--n-process) or smaller batches."
+                "[D425] A process ended, perhaps for lack of memory; what was finished is kept. "
+                "Run the same command again, with fewer processes (--n-process) or smaller batches."
             ) from error
         except BaseException:
             executor.shutdown(wait=True, cancel_futures=True)

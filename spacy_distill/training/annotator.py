@@ -59,8 +59,8 @@ class Annotator:
         pipelines = list(pipelines_of(teacher))
         if lang is None and not pipelines:
             raise ValueError(
-                "The teacher is no spaCy pipeline, so it has no tokenizer of words. Name the "
-                "language of the text: --lang en."
+                "[D426] The teacher is no spaCy pipeline, so it has no tokenizer of words. Name "
+                "the language of the text: --lang en."
             )
         self._nlp: Language = pipelines[0].nlp if lang is None else spacy.blank(lang)
         self._tags = BiluoTags(teacher.labels)
@@ -104,7 +104,7 @@ class Annotator:
             except Exception as error:
                 names = [documents[i].id for i in batch]
                 raise ValueError(
-                    f"The teacher failed on one of the documents {names[0]} to {names[-1]}, "
+                    f"[D427] The teacher failed on one of the documents {names[0]} to {names[-1]}, "
                     f"{len(names)} of similar length: {error}"
                 ) from error
             entities += n_entities

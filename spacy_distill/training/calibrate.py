@@ -47,7 +47,7 @@ def calibrate(
         chains = list(read_chains(nlp, name, pipe, examples, bar.update))
     if not any((~allowed.all(axis=1)).any() for _, allowed in chains):
         raise ValueError(
-            f"The component '{name}' cannot be calibrated: the documents have no annotated "
+            f"[D510] The component '{name}' cannot be calibrated: the documents have no annotated "
             "entities. Take a labeled corpus that it was not trained on."
         )
     pipe.cfg["temperature"] = best_temperature(chains)
@@ -70,8 +70,8 @@ def find_component(nlp: Language, name: Optional[str] = None) -> Tuple[str, Chai
     if len(found) != 1:
         wanted = "one ner_student or ner_teacher" if name is None else f"a ner_student '{name}'"
         raise ValueError(
-            f"Expected {wanted}, found {', '.join(nlp.pipe_names) or 'no components'}. Name the "
-            "component to calibrate."
+            f"[D020] Expected {wanted}, found {', '.join(nlp.pipe_names) or 'no components'}. "
+            "Choose a pipeline that has it, or name another component."
         )
     return next(iter(found.items()))
 

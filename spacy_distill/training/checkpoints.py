@@ -18,13 +18,18 @@ def require_output_dir(path: Path, *, overwrite: bool) -> None:
     overwrite (bool): Whether earlier models in it may be replaced.
     RAISES (ValueError): It is a file, or has something in it and nothing may be replaced.
     """
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"The output path '{path}' is a file. Name a folder.")
+    require_no_file(path)
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise ValueError(
-            f"The output folder '{path}' is not empty. Name another one, or allow with --overwrite "
-            f"that {MODEL_BEST} and {MODEL_LAST} in it are replaced."
+            f"[D721] The output folder '{path}' is not empty. Name another one, or allow with "
+            f"--overwrite that {MODEL_BEST} and {MODEL_LAST} in it are replaced."
         )
+
+
+def require_no_file(path: Path) -> None:
+    """Make sure that a path can be a folder; raise ValueError if it is a file."""
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"[D720] The output path '{path}' is a file. Name a folder.")
 
 
 def clear_output_dir(path: Optional[Path]) -> None:

@@ -27,7 +27,7 @@ def compact(nlp: Language, *, rows: Optional[int] = None, numbers: str = "int8")
     """
     if not any(_vector_layers(pipe) for _, pipe in nlp.components):
         raise ValueError(
-            "No component looks words up in the vocabulary's vectors: found "
+            "[D612] No component looks words up in the vocabulary's vectors: found "
             f"{', '.join(nlp.component_names) or 'no components'}, expected a `ner_student` with "
             "word vectors that has not been made compact yet."
         )

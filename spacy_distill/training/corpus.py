@@ -15,8 +15,8 @@ def find_corpus(config: Config, name: str) -> Callable[[Language], Iterable[Exam
     if key not in config.get(section, {}):
         known = ", ".join(f"corpora.{key}" for key in config.get("corpora", {})) or "none"
         raise ValueError(
-            f"The config has no corpus '{name}'. Its corpora are: {known}. Correct the name under "
-            "[distillation] corpus or [training] dev_corpus."
+            f"[D108] The config has no corpus '{name}'. Its corpora are: {known}. Correct the name "
+            "under [distillation] corpus or [training] dev_corpus."
         )
     return registry.resolve({"corpora": {key: config[section][key]}})["corpora"][key]
 
@@ -40,8 +40,7 @@ def read_corpus(
     try:
         examples = list(reader(nlp))
     except Exception as error:
-        message = f"The corpus '{name}' cannot be read: {error} {where}"
-        raise ValueError(message) from error
+        raise ValueError(f"[D332] The corpus '{name}' cannot be read: {error} {where}") from error
     if not examples:
-        raise ValueError(f"The corpus '{name}' has no documents {where}")
+        raise ValueError(f"[D333] The corpus '{name}' has no documents {where}")
     return examples

@@ -10,7 +10,7 @@ def require_device(use_gpu: int) -> None:
         return
     if not gpu_is_available():
         raise ValueError(
-            f"GPU {use_gpu} was asked for, but none can be used here. Install cupy for your CUDA "
-            "version, or leave out --gpu-id to run on the CPU."
+            f"[D730] GPU {use_gpu} was asked for, but none can be used here. Install cupy for your "
+            "CUDA version, or leave out --gpu-id to run on the CPU."
         )
     require_gpu(use_gpu)

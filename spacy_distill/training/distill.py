@@ -67,7 +67,7 @@ def distill(
     if n_misfits:
         once = all(isinstance(item, CachedTeacher) for item in teachers.values())
         text = (
-            f"{n_misfits:,} of the teacher's entities did not fit the student's tokens"
+            f"[D910] {n_misfits:,} of the teacher's entities did not fit the student's tokens"
             f"{'' if once else ' in all passes'}"
         )
         stdout.write(Printer(no_print=True).warn(text, "They were unknown in training") + "\n")
@@ -89,7 +89,7 @@ def load_student_config(
     if missing or "pipeline" not in config["nlp"]:
         lacks = f"[{missing[0]}]" if missing else "[nlp] pipeline"
         raise ValueError(
-            f"The student's config{source} has no {lacks}. "
+            f"[D101] The student's config{source} has no {lacks}. "
             "Start from what `python -m spacy distill-init` writes, or run `init fill-config`."
         )
     return fill_settings(config)
@@ -109,8 +109,8 @@ def require_known_paths(
         if section in ("paths", "system") and key not in config.get(section, {}):
             known = ", ".join(config.get(section, {})) or "none"
             raise ValueError(
-                f"[{section}] has no setting '{key}'. Its settings are: {known}. Correct the "
-                "override, or add the setting to the config."
+                f"[D102] [{section}] has no setting '{key}'. Its settings are: {known}. Correct "
+                "the override, or add the setting to the config."
             )
 
 
@@ -147,5 +147,6 @@ def initialize(config: Config, use_gpu: int) -> Language:
             raise
         path = config.interpolate().get("paths", {}).get("train")
         raise ValueError(
-            f"The training corpus ([paths] train, '{path}') cannot be read: {error}"
+            f"[D334] The training corpus ([paths] train, '{path}') cannot be read. Correct the "
+            f"path, or convert the corpus again. spaCy says: {error}"
         ) from error

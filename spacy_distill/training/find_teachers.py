@@ -48,16 +48,16 @@ def component_pairs(config: Config) -> Dict[str, Optional[str]]:
         ]
         if len(learners) != 1:
             raise ValueError(
-                "The student's pipeline needs one component that can learn, 'ner_student', and has "
-                f"{len(learners)}. Its components are: {listed}. Add one, or choose with "
+                "[D110] The student's pipeline needs one component that can learn, 'ner_student', "
+                f"and has {len(learners)}. Its components are: {listed}. Add one, or choose with "
                 "[distillation.student_to_teacher]."
             )
         return {learners[0]: None}
     for name in pairs:
         if name not in pipeline:
             raise ValueError(
-                f"[distillation.student_to_teacher] names '{name}', but the student's components "
-                f"are: {listed}. Correct the name."
+                f"[D111] [distillation.student_to_teacher] names '{name}', but the student's "
+                f"components are: {listed}. Correct the name."
             )
     return pairs
 

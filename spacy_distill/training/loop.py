@@ -193,7 +193,9 @@ def train_student(
                 stdout.write(message.info(f"Calibrated on the development corpus: {found}") + "\n")
             except ValueError as error:
                 # What was learnt is worth more than its confidences.
-                stdout.write(message.warn("Confidences are not calibrated", str(error)) + "\n")
+                stdout.write(
+                    message.warn("[D911] Confidences are not calibrated", str(error)) + "\n"
+                )
     finally:
         # At the very end: some loggers keep a copy of what was saved.
         finalize_logger()
@@ -253,15 +255,16 @@ def require_annotation(
             known = nlp.get_pipe(name).labels  # type: ignore[attr-defined]
             for label in sorted({span.label_ for span in doc.ents}.difference(known)):
                 raise ValueError(
-                    f"{said} has the label '{label}', but the labels are: {', '.join(known)}. Take "
-                    "the label out of the annotation, or let a teacher teach that knows it."
+                    f"[D503] {said} has the label '{label}', but the labels are: "
+                    f"{', '.join(known)}. Take the label out of the annotation, or let a teacher "
+                    "teach that knows it."
                 )
         has_targets = USER_DATA_KEY in doc.user_data or doc.has_annotation("ENT_IOB")
         if is_soft and len(doc) and not has_targets:
             raise ValueError(
-                f"{said} has no annotation that fits the student's tokens, and a soft corpus "
-                "teaches only what spacy-distill.SoftCorpus.v1 reads of it. Annotate the document, "
-                "or leave it out."
+                f"[D504] {said} has no annotation that fits the student's tokens, and a soft "
+                "corpus teaches only what spacy-distill.SoftCorpus.v1 reads of it. Annotate the "
+                "document, or leave it out."
             )
 
 

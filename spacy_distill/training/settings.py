@@ -80,8 +80,8 @@ def fill_settings(config: Config) -> Config:
     unknown = sorted(set(block) - set(known))
     if unknown:
         raise ValueError(
-            f"[distillation] has no setting '{unknown[0]}'. Its settings are: {', '.join(known)}. "
-            "Correct the config or the override."
+            f"[D103] [distillation] has no setting '{unknown[0]}'. Its settings are: "
+            f"{', '.join(known)}. Correct the config or the override."
         )
     filled = filled.merge({"distillation": block})
     block = Config({**config, **filled}, is_interpolated=False).interpolate()["distillation"]
@@ -100,13 +100,13 @@ def require_types(block: Mapping[str, Any]) -> None:
         value = block[name]
         if not isinstance(value, types) or isinstance(value, bool) != (bool in types):
             raise ValueError(
-                f"[distillation] {name} has to be of type {types[0].__name__}: found {value!r}. "
-                "Correct the config or the override."
+                f"[D104] [distillation] {name} has to be of type {types[0].__name__}: found "
+                f"{value!r}. Correct the config or the override."
             )
         least, most = _RANGES.get(name, (-inf, inf))
         if isinstance(value, (int, float)) and not least <= value <= most:
             raise ValueError(
-                f"[distillation] {name} has to be from {least} to {most}: found {value!r}. "
+                f"[D105] [distillation] {name} has to be from {least} to {most}: found {value!r}. "
                 "Correct the config or the override."
             )
 
@@ -120,8 +120,8 @@ def require_schedules(block: Mapping[str, Any], name: str = "distillation") -> N
     """
     if "@schedules" in block and block.get("total_steps") == 0:
         raise ValueError(
-            f"[{name}] total_steps is 0: the schedule would have ended before it begins. Set "
-            "[distillation] max_steps, which it follows, or total_steps itself."
+            f"[D106] [{name}] total_steps is 0: the schedule would have ended before it begins. "
+            "Set [distillation] max_steps, which it follows, or total_steps itself."
         )
     for key, value in block.items():
         if isinstance(value, dict):

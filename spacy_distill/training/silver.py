@@ -40,8 +40,8 @@ def with_teacher_entities(
     docs = [example.reference for example in examples]
     if isinstance(teacher, SoftTeacher) and any(USER_DATA_KEY not in doc.user_data for doc in docs):
         raise ValueError(
-            "The development corpus has no entities, and a soft corpus cannot say which it should "
-            "have. Name a labeled one, or a soft corpus of it (spacy-distill.SoftCorpus.v1)."
+            "[D505] The development corpus has no entities, and a soft corpus cannot say which it "
+            "should have. Name a labeled one, or a soft corpus of it (spacy-distill.SoftCorpus.v1)."
         )
     references: List[Doc] = []
     tags = BiluoTags(teacher.labels)

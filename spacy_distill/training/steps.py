@@ -19,9 +19,9 @@ def RequireSteps() -> Callable[[Language], None]:
         most = training["max_steps"]
         if total is not None and not 0 < most <= total:
             raise ValueError(
-                f"[training] max_steps is {most or 'without limit'}, but the learning rate falls "
-                f"to 0 in {total} steps. Set [training.optimizer.learn_rate] total_steps alone: in "
-                "the config that `distill-init` writes, max_steps follows it."
+                f"[D107] [training] max_steps is {most or 'without limit'}, but the learning rate "
+                f"falls to 0 in {total} steps. Set [training.optimizer.learn_rate] total_steps "
+                "alone: in the config that `distill-init` writes, max_steps follows it."
             )
 
     return check

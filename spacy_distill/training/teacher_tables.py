@@ -45,7 +45,7 @@ def _teacher_nodes(source: str, pipe: Optional[str]) -> List[Model]:
         return _nodes(teacher, PipelineTeacher(teacher, pipe).pipe_name)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"spacy-distill.TeacherTables.v1 finds no tables in '{source}'. {error} (Here a "
+            f"[D260] spacy-distill.TeacherTables.v1 finds no tables in '{source}'. {error} (Here a "
             "component is named with [initialize.after_init] pipe.)"
         ) from error
 
@@ -78,10 +78,10 @@ def _copy(theirs: Dict[str, Model], mine: Dict[str, Model], source: str) -> None
     for name, table in mine.items():
         if name not in theirs or _shape(theirs[name]) != _shape(table):
             raise ValueError(
-                f"The tables of the teacher '{source}' do not fit the student's. The teacher has "
-                f"{_listed(theirs)}; the student has {_listed(mine)}. Set the student's "
-                "feature_width and feature_rows to the teacher's, in the same order (LOWER for "
-                "NORM); spacy-distill.TeacherTables.v1 takes them over then."
+                f"[D261] The tables of the teacher '{source}' do not fit the student's. The "
+                f"teacher has {_listed(theirs)}; the student has {_listed(mine)}. Set the "
+                "student's feature_width and feature_rows to the teacher's, in the same order "
+                "(LOWER for NORM); spacy-distill.TeacherTables.v1 takes them over then."
             )
     for name, table in mine.items():
         parameters = theirs[name].get_param("E")

@@ -70,15 +70,17 @@ def distill_vectors(
     )
     if dim > encoder.width:
         raise ValueError(
-            f"{dim} dimensions cannot be had from a transformer of width {encoder.width}. Ask for "
-            "fewer (--dim)."
+            f"[D620] {dim} dimensions cannot be had from a transformer of width {encoder.width}. "
+            "Ask for fewer (--dim)."
         )
     lang = lang or teacher_lang or "xx"
     texts = with_words(islice(documents, limit or None), spacy.blank(lang))
     means = contextual_means(encoder, texts)
     words, vectors, weights = word_vectors(encoder, means, more_words, min_count=min_count)
     if not words:
-        raise ValueError("The text has no words. Give some text, or a list of words (--words).")
+        raise ValueError(
+            "[D621] The text has no words. Give some text, or a list of words (--words)."
+        )
     return vectors_pipeline(words, reduce_dimensions(vectors, weights, dim), lang)
 
 

@@ -35,8 +35,8 @@ def find_encoder(
         model, tokenizer = pipeline_transformer(nlp, teacher)
     elif folder.exists() and not (folder / "config.json").is_file():
         raise ValueError(
-            f"{teacher}: found neither a spaCy pipeline (meta.json) nor a Hugging Face model "
-            "(config.json). Name the folder of one."
+            f"[D623] {teacher}: found neither a spaCy pipeline (meta.json) nor a Hugging Face "
+            "model (config.json). Name the folder of one."
         )
     else:
         model, tokenizer = hugging_face_transformer(teacher)
@@ -56,7 +56,7 @@ def pipeline_transformer(nlp: Language, name: str) -> Tuple[Any, Any]:
     if len(found) != 1:
         what = f"several transformers ({', '.join(found)})" if found else "no transformer"
         raise ValueError(
-            f"The pipeline {name} has {what} among its components "
+            f"[D624] The pipeline {name} has {what} among its components "
             f"({', '.join(nlp.pipe_names) or 'none'}). Expected one of spacy-transformers, as a "
             "component or within one. Of curated transformers, name the Hugging Face model instead."
         )
@@ -74,8 +74,9 @@ def hugging_face_transformer(name: str) -> Tuple[Any, Any]:
         return model, AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"'{name}' is no installed spaCy pipeline, and as a Hugging Face model it cannot be "
-            f"loaded: {error}"
+            f"[D625] '{name}' is no installed spaCy pipeline, and as a Hugging Face model it "
+            "cannot be loaded. Correct the name, or install the pipeline. transformers says: "
+            f"{error}"
         ) from error
 
 
@@ -86,14 +87,14 @@ def require_torch_device(use_gpu: int) -> str:
         import transformers  # noqa: F401 - whatever the teacher is, its transformer is of these
     except ImportError as error:
         raise ImportError(
-            f"A teacher's transformer cannot run here: {error}. Install what it needs with "
+            f"[D626] A teacher's transformer cannot run here: {error}. Install what it needs with "
             '`pip install "spacy-distill[train]"`.'
         ) from error
     if use_gpu < 0:
         return "cpu"
     if use_gpu >= torch.cuda.device_count():
         raise ValueError(
-            f"GPU {use_gpu} was asked for, but torch finds {torch.cuda.device_count()} here. "
-            "Leave out --gpu-id to run on the CPU."
+            f"[D731] GPU {use_gpu} was asked for, but torch finds {torch.cuda.device_count()} "
+            "here. Leave out --gpu-id to run on the CPU."
         )
     return f"cuda:{use_gpu}"

@@ -34,7 +34,7 @@ def reduce_dimensions(
     """
     if not 1 <= dim <= min(vectors.shape):
         raise ValueError(
-            f"{dim} dimensions cannot be had from {len(vectors)} words with vectors of "
+            f"[D622] {dim} dimensions cannot be had from {len(vectors)} words with vectors of "
             f"{vectors.shape[1]}. Ask for fewer (--dim), or give more text or words."
         )
     weights = weights / weights.sum()

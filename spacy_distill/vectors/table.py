@@ -40,8 +40,8 @@ def require_replaceable(output: Path) -> None:
     meta = output / "meta.json"
     if not (meta.is_file() and load_meta(meta).get("pipeline") == []):
         raise ValueError(
-            f"{output}: found something other than a pipeline of word vectors alone, which would "
-            "be replaced. Remove it or choose another folder."
+            f"[D723] {output}: found something other than a pipeline of word vectors alone, which "
+            "would be replaced. Remove it or choose another folder."
         )
 
 

@@ -43,20 +43,20 @@ class WordEncoder:
         depth = getattr(model.config, "num_hidden_layers", None)
         if depth is None or getattr(model.config, "is_encoder_decoder", False):
             raise ValueError(
-                f"A {type(model).__name__} has no stack of hidden layers to read word vectors "
-                "from. Name an encoder such as BERT, RoBERTa or XLM-R."
+                f"[D627] A {type(model).__name__} has no stack of hidden layers to read word "
+                "vectors from. Name an encoder such as BERT, RoBERTa or XLM-R."
             )
         if layer is None:
             layer = round(DEFAULT_LAYER * depth)
         if not -depth - 1 <= layer <= depth:
             raise ValueError(
-                f"The transformer has no layer {layer}: it has {depth} layers. Choose 0 (its "
-                f"embeddings) to {depth}."
+                f"[D628] The transformer has no layer {layer}: it has {depth} layers. Choose 0 "
+                f"(its embeddings) to {depth}."
             )
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
-                f"A {type(tokenizer).__name__} does not tell which characters its pieces come "
-                "from. Load the transformer with a fast tokenizer (`use_fast = true`)."
+                f"[D629] A {type(tokenizer).__name__} does not tell which characters its pieces "
+                "come from. Load the transformer with a fast tokenizer (`use_fast = true`)."
             )
         self.model = model.to(device).eval()
         self.tokenizer = tokenizer
@@ -226,6 +226,6 @@ def _special_pieces(tokenizer: Any) -> Tuple[List[int], List[int]]:
         if full[start : start + len(bare)] == bare:
             return full[:start], full[start + len(bare) :]
     raise ValueError(
-        f"A {type(tokenizer).__name__} changes a text's pieces where it adds special ones. Use a "
-        "transformer with another tokenizer."
+        f"[D630] A {type(tokenizer).__name__} changes a text's pieces where it adds special ones. "
+        "Use a transformer with another tokenizer."
     )
