@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Optional
 
-import spacy
 from spacy.cli._util import Arg, Opt, app
-from spacy.training import Corpus
 from wasabi import msg
 
+from ..corpora.labeled import read_examples
 from ..evaluation import entity_reliability, with_predictions
+from ..loading import load_pipeline
 from ..progress import ProgressBar
 from ..training.calibrate import calibrate, find_component
 from ..vectors.table import replace_pipeline
@@ -34,10 +34,10 @@ def distill_calibrate_cli(
     """
     try:
         require_free(output_path, overwrite=overwrite)
-        nlp = spacy.load(student)
+        nlp = load_pipeline(student)
         name, _ = find_component(nlp, component)
         before = calibration_error(student, name, corpus)
-        temperature = calibrate(nlp, Corpus(corpus)(nlp), name)
+        temperature = calibrate(nlp, read_examples(corpus, nlp), name)
         replace_pipeline(nlp, output_path)
         after = calibration_error(output_path, name, corpus)
     except (ValueError, OSError) as error:
@@ -51,8 +51,8 @@ def distill_calibrate_cli(
 
 def calibration_error(pipeline, name: str, corpus: Path) -> float:
     """RETURNS (float): The expected calibration error of a component's entities."""
-    nlp = spacy.load(pipeline, config={f"components.{name}.confidence": True})
-    examples = list(Corpus(corpus)(nlp))
+    nlp = load_pipeline(pipeline, config={f"components.{name}.confidence": True})
+    examples = list(read_examples(corpus, nlp))
     with ProgressBar(desc="Evaluate", total=len(examples)) as bar:
         examples = with_predictions(nlp, examples, bar.update)
     return entity_reliability(examples).expected_calibration_error

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Optional
 
-import spacy
 from spacy.cli._util import Arg, Opt, app
-from spacy.training import Corpus
 from wasabi import msg
 
+from ..corpora.labeled import read_examples
 from ..evaluation import measure, model_card, processor, summary, words_per_second
+from ..loading import load_pipeline
 from ..training.calibrate import find_component
 from ..vectors.table import replace_pipeline
 from .output import require_free
@@ -41,11 +41,11 @@ def distill_card_cli(
     """
     try:
         require_free(output_path, overwrite=overwrite)
-        nlp = spacy.load(student)
+        nlp = load_pipeline(student)
         component, _ = find_component(nlp)
-        sure = spacy.load(student, config={f"components.{component}.confidence": True})
-        scores = measure(sure, Corpus(test)(sure))
-        texts = [example.reference.text for example in Corpus(test)(nlp)]
+        sure = load_pipeline(student, config={f"components.{component}.confidence": True})
+        scores = measure(sure, read_examples(test, sure))
+        texts = [example.reference.text for example in read_examples(test, nlp)]
         scores["speed"] = words_per_second(nlp, texts)
         given = {
             "name": name,

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Optional
 
-import spacy
 from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
+from ..loading import load_pipeline
 from ..models.vector_table import NUMBERS
 from ..training.compact import compact
 from ..vectors.table import replace_pipeline
@@ -38,7 +38,7 @@ def distill_compact_cli(
     """
     try:
         require_free(output_path, overwrite=overwrite)
-        nlp = spacy.load(student)
+        nlp = load_pipeline(student)
         small = compact(nlp, rows=rows, numbers=numbers)
         replace_pipeline(small, output_path)
     except (ValueError, OSError) as error:

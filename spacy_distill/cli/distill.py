@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Optional
 
 import typer
+from click import NoSuchOption
 from spacy import util
 from spacy.cli._util import Arg, Opt, app, import_code, parse_config_overrides
 from thinc.config import ConfigValidationError
@@ -70,7 +71,14 @@ def distill_cli(
     """
     if verbose:
         util.logger.setLevel(logging.DEBUG)
-    overrides = parse_config_overrides(ctx.args)
+    try:
+        overrides = parse_config_overrides(ctx.args)
+    except NoSuchOption as error:
+        msg.fail(
+            f"[D709] There is no option '{error.option_name}'. Settings of the config have a dot "
+            "in their names, such as --distillation.max_epochs 10.",
+            exits=1,
+        )
     import_code(code_path)
     try:
         distill(

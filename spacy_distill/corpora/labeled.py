@@ -43,7 +43,8 @@ def read_examples(
         # What a broken file raises depends on where it is broken: zlib, msgpack and spaCy each
         # have errors of their own, and none of them names the file.
         raise ValueError(
-            f"[D330] '{path}' cannot be read as a .spacy file: {error} Convert the corpus again."
+            f"[D330] '{path}' cannot be read as a .spacy file. Convert the corpus "
+            f"again. spaCy says: {error}"
         ) from error
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Iterator
 
-from spacy.util import load_model
+from ..loading import load_pipeline
 
 
 def read_words(path: Path) -> Iterator[str]:
@@ -15,7 +15,7 @@ def read_words(path: Path) -> Iterator[str]:
     RAISES (ValueError): There is no such file, it is not UTF-8, or the pipeline has no words.
     """
     if path.is_dir():
-        vocab = load_model(path).vocab
+        vocab = load_pipeline(path).vocab
         keys = [key for key in vocab.vectors.keys() if key in vocab.strings]  # noqa: SIM118
         if not keys:
             raise ValueError(

@@ -17,10 +17,16 @@ def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
         as well.
     examples (Iterable[Example]): The labeled documents.
     RETURNS (Dict[str, Any]): spaCy's scores of entities, and `ents_calibration_error`.
+    RAISES (ValueError): There are no entities to compare with.
     """
     examples = list(examples)
     with ProgressBar(desc="Evaluate", total=len(examples)) as bar:
         examples = with_predictions(nlp, examples, bar.update)
+    if not any(example.reference.ents for example in examples):
+        raise ValueError(
+            "[D511] The test set has no annotated entities, so there is nothing to evaluate "
+            "against. Take a labeled one."
+        )
     scores = dict(Scorer.score_spans(examples, "ents"))
     reliability = entity_reliability(examples)
     if reliability.counts.any():

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Dict, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 from spacy.language import Language
-from spacy.util import get_package_path, get_package_version, is_package, load_model
+from spacy.util import get_package_path, get_package_version, is_package
 
 from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
+from ..loading import load_pipeline
 from .ensemble import EnsembleTeacher
 from .labels import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
@@ -197,7 +198,7 @@ def open_source(
     if is_soft_corpus(path):
         return SoftTeacher(Manifest.from_disk(path).labels)
     if (path / "meta.json").is_file() or is_package(str(source)):
-        return load_model(source)
+        return load_pipeline(source)
     if (path / "config.json").is_file():
         return TokenClassificationTeacher(source, scheme=options.scheme)
     if path.exists():

@@ -94,6 +94,8 @@ def annotate(
     _require_range("shard_size", shard_size, 1)
     _require_range("limit", limit, 0)
     _require_range("augment", augment, 0)
+    if code is not None and not Path(code).is_file():
+        raise ValueError(f"[D707] There is no Python file '{code}'. Correct the path (--code).")
     sources = tuple(teacher) if isinstance(teacher, (list, tuple)) else (teacher,)
     plan = Annotation(
         sources,

@@ -72,10 +72,21 @@ class Annotation:
     def annotator(self) -> Annotator:
         """RETURNS (Annotator): The teachers, loaded."""
         if self.code is not None:
-            import_file("python_code", self.code)
+            _import_code(self.code)
         require_device(self.use_gpu)
         teacher = load_teacher(self.sources, self.options)
         return Annotator(teacher, lang=self.lang, top_k=self.top_k, batch_size=self.batch_size)
+
+
+def _import_code(path: Path) -> None:
+    try:
+        import_file("python_code", path)
+    except Exception as error:
+        # Whatever the file does when it is run.
+        raise ValueError(
+            f"[D708] The Python file '{path}' cannot be imported: {type(error).__name__}: {error}. "
+            "Correct the file, or the path (--code)."
+        ) from error
 
 
 def installed_versions() -> Dict[str, str]:

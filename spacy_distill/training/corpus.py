@@ -18,7 +18,14 @@ def find_corpus(config: Config, name: str) -> Callable[[Language], Iterable[Exam
             f"[D108] The config has no corpus '{name}'. Its corpora are: {known}. Correct the name "
             "under [distillation] corpus or [training] dev_corpus."
         )
-    return registry.resolve({"corpora": {key: config[section][key]}})["corpora"][key]
+    try:
+        return registry.resolve({"corpora": {key: config[section][key]}})["corpora"][key]
+    except ValueError as error:
+        if "[E913]" not in str(error):
+            raise
+        raise ValueError(
+            f"[D335] The corpus '{name}' has no path. Set it in [paths], or with --{name}.path."
+        ) from error
 
 
 def read_corpus(

@@ -101,7 +101,13 @@ def require_known_paths(
     """Make sure that overrides of [paths] and [system] are of settings that there are: spaCy takes
     others without a word, and a mistyped path would leave its corpus out."""
     if isinstance(student, (str, Path)):
-        config: Mapping[str, Any] = load_config(student, interpolate=False)
+        try:
+            config: Mapping[str, Any] = load_config(student, interpolate=False)
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"[D112] '{student}' is no config: found bytes that are not UTF-8 "
+                f"({error.reason}). Name a .cfg file, such as `distill-init` writes."
+            ) from error
     else:
         config = student
     for name in overrides:
@@ -142,10 +148,11 @@ def initialize(config: Config, use_gpu: int) -> Language:
     told, which spaCy leaves out."""
     try:
         return init_nlp(config, use_gpu=use_gpu)
-    except ValueError as error:
-        if "[E1014]" not in str(error):
-            raise
+    except (ValueError, OSError) as error:
         path = config.interpolate().get("paths", {}).get("train")
+        missing = path is not None and getattr(error, "filename", None) == str(path)
+        if "[E1014]" not in str(error) and not missing:
+            raise
         raise ValueError(
             f"[D334] The training corpus ([paths] train, '{path}') cannot be read. Correct the "
             f"path, or convert the corpus again. spaCy says: {error}"

@@ -4,9 +4,9 @@ from typing import Callable, Dict, List, Optional, Sequence
 
 from spacy.language import Language
 from spacy.pipeline import Tok2Vec
-from spacy.util import load_model
 from thinc.api import Model
 
+from ..loading import load_pipeline
 from ..pipeline.chain_ner import ChainNER
 from ..teachers.pipeline_teacher import PipelineTeacher
 
@@ -41,7 +41,7 @@ def TeacherTables(
 
 def _teacher_nodes(source: str, pipe: Optional[str]) -> List[Model]:
     try:
-        teacher = load_model(source)
+        teacher = load_pipeline(source)
         return _nodes(teacher, PipelineTeacher(teacher, pipe).pipe_name)
     except (OSError, ValueError) as error:
         raise ValueError(

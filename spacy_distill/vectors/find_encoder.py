@@ -5,8 +5,9 @@ from typing import Any, Dict, Optional, Tuple
 
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.util import is_package, load_model
+from spacy.util import is_package
 
+from ..loading import load_pipeline
 from .word_encoder import WordEncoder
 
 
@@ -30,7 +31,7 @@ def find_encoder(
     folder = Path(teacher)
     lang = None
     if is_package(teacher) or (folder / "meta.json").is_file():
-        nlp = load_model(teacher)
+        nlp = load_pipeline(teacher)
         lang = nlp.lang
         model, tokenizer = pipeline_transformer(nlp, teacher)
     elif folder.exists() and not (folder / "config.json").is_file():
