@@ -23,7 +23,9 @@ def negative_log_likelihood(chain: LinearChain, allowed) -> Tuple[float, ChainCo
     """
     xp = get_array_module(chain.emissions)
     annotated = chain.restricted(allowed)
-    possible = xp.isfinite(annotated.log_partition)
+    # Scores that are no numbers are not the annotation's fault: the loss is no number then.
+    broken = ~xp.isfinite(chain.log_partition)
+    possible = xp.isfinite(annotated.log_partition) | broken
     if not possible.all():
         warnings.warn(
             f"[D902] {int((~possible).sum())} of {len(possible)} documents in a batch have "

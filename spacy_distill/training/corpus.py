@@ -18,14 +18,7 @@ def find_corpus(config: Config, name: str) -> Callable[[Language], Iterable[Exam
             f"[D108] The config has no corpus '{name}'. Its corpora are: {known}. Correct the name "
             "under [distillation] corpus or [training] dev_corpus."
         )
-    try:
-        return registry.resolve({"corpora": {key: config[section][key]}})["corpora"][key]
-    except ValueError as error:
-        if "[E913]" not in str(error):
-            raise
-        raise ValueError(
-            f"[D335] The corpus '{name}' has no path. Set it in [paths], or with --{name}.path."
-        ) from error
+    return registry.resolve({"corpora": {key: config[section][key]}})["corpora"][key]
 
 
 def read_corpus(

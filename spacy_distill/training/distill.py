@@ -145,11 +145,19 @@ def made_with(config: Config, sources: Sequence[Any]) -> Dict[str, Any]:
 
 def initialize(config: Config, use_gpu: int) -> Language:
     """RETURNS (Language): The initialized student; of a corpus that cannot be read, the path is
-    told, which spaCy leaves out."""
+    told, which spaCy leaves out, and of one without a path the name."""
     try:
         return init_nlp(config, use_gpu=use_gpu)
     except (ValueError, OSError) as error:
-        path = config.interpolate().get("paths", {}).get("train")
+        settings = config.interpolate()
+        if "[E913]" in str(error):
+            corpora = settings.get("corpora", {})
+            empty = [key for key, reader in corpora.items() if reader.get("path", "") is None]
+            raise ValueError(
+                f"[D335] A corpus has no path ({', '.join(empty)}). Set it in [paths], or on the "
+                "command line, such as --paths.dev corpus/dev.spacy."
+            ) from error
+        path = settings.get("paths", {}).get("train")
         missing = path is not None and getattr(error, "filename", None) == str(path)
         if "[E1014]" not in str(error) and not missing:
             raise
