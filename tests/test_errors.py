@@ -45,7 +45,7 @@ def parts_of(node: ast.AST, assigned: Mapping[str, ast.AST]) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        return "".join(v.value if isinstance(v, ast.Constant) else GAP for v in node.values)
+        return "".join(parts_of(value, {}) for value in node.values)
     if isinstance(node, ast.Name) and node.id in assigned:
         return parts_of(assigned[node.id], {})
     return GAP

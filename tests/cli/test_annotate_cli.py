@@ -189,6 +189,14 @@ def test_what_is_not_there_is_named(run, tmp_path):
     assert "is a file" in message(run(output=tmp_path / "file"))
 
 
+@pytest.mark.parametrize("n_process", [1, 2])
+def test_code_that_cannot_be_imported(run, tmp_path, n_process):
+    assert "[D707]" in message(run("--code", tmp_path / "none.py"))
+    (tmp_path / "code.py").write_text("import no_such_module\n")
+    said = message(run("--code", tmp_path / "code.py", "--n-process", n_process))
+    assert "[D708]" in said and "No module named 'no_such_module'" in said
+
+
 def test_a_teacher_that_cannot_teach(run, tmp_path):
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")

@@ -109,3 +109,13 @@ def test_a_card_leaves_out_what_is_not_known():
     performance = {"ents_p": 0.5, "ents_r": 0.5, "ents_f": 0.5, "ents_per_type": None}
     card = model_card({**meta, "performance": performance})
     assert "On the development set" in card and "| all | 50.00 | 50.00 | 50.00 |" in card
+
+
+def test_a_test_set_without_labels_is_refused(folder, tmp_path):
+    doc = Doc(spacy.blank("en").vocab, ["Oslo"])
+    DocBin(docs=[doc]).to_disk(tmp_path / "unlabeled.spacy")
+    student = folder / "training" / "model-best"
+    arguments = ["distill-card", student, tmp_path / "unlabeled.spacy", tmp_path / "output"]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 1 and "[D511]" in result.output
+    assert not (tmp_path / "output").exists()

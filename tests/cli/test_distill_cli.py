@@ -67,7 +67,9 @@ def test_help_tells_of_the_settings():
         (["--distillation.max_steps", "many"], "max_steps has to be of type int: found 'many'"),
         (["--distillation.corpus", "corpora.none"], "corpora.none"),
         (["--distillation.corpus", "none"], "none"),
-        (["--paths.train", "nowhere.spacy"], "nowhere.spacy"),
+        (["--paths.train", "nowhere.spacy"], "[D334] The training corpus"),
+        (["--corpora.dev.path", "null"], "[D335] A corpus has no path (dev)"),
+        (["--max_steps", "3"], "[D709] There is no option '--max_steps'"),
         (["--components.ner_student.model.widht", "8"], "widht"),
         (["--components.ner_student.model.feature_rows", '{"FORM": 10}'], "FORM"),
         (["--training.eval_frequency", "often"], "eval_frequency"),
@@ -77,6 +79,12 @@ def test_help_tells_of_the_settings():
 def test_a_wrong_override_is_answered_in_one_line(run, tmp_path, more, text):
     assert text in message(run(*more))
     assert not (tmp_path / "output" / "model-last").exists()
+
+
+def test_a_config_that_is_another_file(run, tmp_path):
+    (tmp_path / "corpus.spacy").write_bytes(b"\x78\x9c\xff")
+    text = message(run(config=tmp_path / "corpus.spacy"))
+    assert text.startswith("✘ [D112]") and "corpus.spacy" in text
 
 
 def test_a_teacher_that_is_not_there(run, tmp_path):

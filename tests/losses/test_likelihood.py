@@ -56,3 +56,11 @@ def test_a_possible_annotation_is_not_warned_of(tiny):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         negative_log_likelihood(tiny.chain(2), mask(ANNOTATIONS["complete"]))
+
+
+@pytest.mark.filterwarnings("error::UserWarning", "ignore::RuntimeWarning")
+def test_scores_that_are_no_numbers_are_not_blamed_on_the_annotation(tiny):
+    chain = tiny.chain(0)
+    chain.emissions[0] = numpy.nan
+    loss, _ = negative_log_likelihood(chain, mask(ANNOTATIONS["complete"]))
+    assert numpy.isnan(loss)

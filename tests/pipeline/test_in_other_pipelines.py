@@ -5,6 +5,8 @@ import pickle
 import numpy
 import pytest
 import spacy
+from spacy.training import Example
+from spacy.vectors import Vectors
 from thinc.api import fix_random_seed
 
 TEXT = "Anna Berg sails to Oslo ."
@@ -66,3 +68,21 @@ def test_in_memory_zones(newsroom, learned):
             (doc, _) = nlp.pipe([TEXT, f"transient{number} words{number}"])
             assert newsroom.entities(doc) == expected
     assert newsroom.entities(nlp(TEXT)) == expected
+
+
+def test_a_move_without_its_word_vectors_is_told_twice():
+    # By spaCy where it happens, as docs/errors.md says, and by the student where it matters.
+    student = spacy.blank("en")
+    keys = [student.vocab.strings.add(word) for word in TEXT.split()]
+    student.vocab.vectors = Vectors(data=numpy.eye(len(keys), dtype="float32"), keys=keys)
+    model = {"width": 8, "depth": 1, "char_filters": 4}
+    student.add_pipe("ner_student", config={"model": model}).add_label("PER")
+    doc = student.make_doc(TEXT)
+    student.initialize(lambda: [Example(doc, doc)])
+    nlp = spacy.blank("en")
+    with pytest.warns(UserWarning, match="W113"):
+        nlp.add_pipe("ner_student", source=student)
+    with pytest.raises(ValueError, match=r"D603.* vectors of 6 dimensions.* has none"):
+        nlp(TEXT)
+    nlp.vocab.vectors = student.vocab.vectors
+    assert nlp(TEXT).text == TEXT
