@@ -79,7 +79,8 @@ def messages_in(source: str) -> Iterator[str]:
             arguments = node.args if name in ("warn", "fail") else node.args[:1]
             if name in SILENT or [ast.unparse(item) for item in arguments] == [CAUGHT]:
                 continue
-            yield " ".join(parts_of(item, assigned) for item in arguments)
+            # Commands print a title, and the text on the next line.
+            yield ": ".join(parts_of(item, assigned) for item in arguments)
 
 
 def messages_in_cython(source: str) -> Iterator[str]:
@@ -164,7 +165,7 @@ def test_the_page_names_no_code_that_is_not_there():
         ("class Own(KeyError): pass\nraise Own(f'{x} is [D101] late')", ["{} is [D101] late"]),
         ("def wrong():\n  return imported.OwnError(f'[D1] {x}')", ["[D1] {}"]),
         ("warnings.warn('no code', stacklevel=2)", ["no code"]),
-        ("text = 'no code'\nmsg.fail(text, error, exits=1)", ["no code {}"]),
+        ("text = 'no code'\nmsg.fail(text, error, exits=1)", ["no code: {}"]),
         ("msg.fail(' '.join(str(error).split()), exits=1)", []),
         ("raise typer.Exit(130) from None", []),
         ("try: pass\nexcept OSError as error: raise", []),
