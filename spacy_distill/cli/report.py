@@ -78,7 +78,9 @@ def distill_report_cli(
             teacher_pipe, spans_key, labels, confidence, partial, label_map, weights, scheme
         )
         if teacher is None and options != DEFAULT_OPTIONS:
-            raise ValueError("Options of a teacher are given, and no teacher. Name it: --teacher.")
+            raise ValueError(
+                "[D710] Options of a teacher are given, and no teacher. Name it: --teacher."
+            )
         # Drawing comes last, and should not fail only then.
         from ..report.pictures import require_matplotlib
 
@@ -104,12 +106,12 @@ def distill_report_cli(
 
         page = write_report(found, output)
     except KeyboardInterrupt:
-        msg.warn("Interrupted", "Nothing was written.")
+        msg.warn("[D924] Interrupted", "Nothing was written.")
         raise typer.Exit(130) from None
     except (ValueError, OSError, ImportError) as error:
         msg.fail(" ".join(str(error).split()), exits=1)
     for note in found["notes"]:
-        msg.warn(note)
+        msg.warn(f"[D930] {note}")
     msg.good(f"Wrote {page}", summary(found))
 
 

@@ -17,7 +17,7 @@ from spacy.training import Example
 from ..progress import ProgressBar
 from .bootstrap import Bootstrap, paired_difference, score_intervals
 from .disagreements import reading
-from .entity_counts import count_entities, labels_in
+from .entity_counts import count_entities, labels_in, require_entities
 from .hardware import hardware
 from .notes import notes_on
 from .readings import disagreements, errors
@@ -57,11 +57,7 @@ def compare(
     RAISES (ValueError): The test set has no entities.
     """
     gold = [example.reference for example in corpora[0]]
-    if not any(doc.ents for doc in gold):
-        raise ValueError(
-            f"{data}: found no entity in {len(gold):,} documents, and without any there is no F1. "
-            "Name a labeled .spacy file."
-        )
+    require_entities(gold, data)
     predicted: Dict[str, List[Example]] = {}
     for system, examples in zip(systems, corpora, strict=True):
         _require_texts(system, examples, gold)
@@ -143,7 +139,7 @@ def _require_texts(system: System, examples: Sequence[Example], gold: Sequence[D
     for example, doc in zip(examples, gold, strict=True):
         if example.predicted.text != doc.text:
             raise ValueError(
-                f"The tokenizer of the {system.role} '{system.source}' changes the text "
+                f"[D512] The tokenizer of the {system.role} '{system.source}' changes the text "
                 f"{doc.text[:40]!r} to {example.predicted.text[:40]!r}, and then nothing can be "
                 "compared. Mend the tokenizer."
             )

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Iterable, Sequence, Tuple
 
 import numpy
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.types import Ints3d
 
@@ -73,3 +74,17 @@ def _outcomes(example: Example) -> Counter:
         missed.discard(key)
     found.update((label, MISSED) for _, _, label in missed)
     return found
+
+
+def require_entities(gold: Sequence[Doc], data: str) -> None:
+    """Make sure that there is something to compare with.
+
+    gold (Sequence[Doc]): The annotated documents.
+    data (str): What they are, for the error.
+    RAISES (ValueError): None of them has an entity.
+    """
+    if not any(doc.ents for doc in gold):
+        raise ValueError(
+            f"[D511] {data}: found no entity in {len(gold):,} documents, and without any there is "
+            "no F1. Name a labeled .spacy file."
+        )

@@ -32,11 +32,12 @@ def _curve(path: Path) -> Dict[str, Any]:
         }
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
-            f"{path} is no log of training: expected lines of JSON with step, seconds and score, "
-            f"as spacy-distill.JSONLLogger.v1 writes them, found: {error!r}. Name another file."
+            f"[D513] {path} is no log of training: expected lines of JSON with step, seconds and "
+            f"score, as spacy-distill.JSONLLogger.v1 writes them, found: {error!r}. Name another "
+            "file."
         ) from error
     if not lines:
-        raise ValueError(f"{path} has no evaluation in it yet. Name another log.")
+        raise ValueError(f"[D514] {path} has no evaluation in it yet. Name another log.")
     return curve
 
 

@@ -7,6 +7,7 @@ from spacy.scorer import Scorer
 from spacy.training import Example
 
 from ..progress import ProgressBar
+from .entity_counts import require_entities
 from .reliability import entity_reliability, with_predictions
 
 
@@ -20,13 +21,9 @@ def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
     RAISES (ValueError): There are no entities to compare with.
     """
     examples = list(examples)
+    require_entities([example.reference for example in examples], "The test set")
     with ProgressBar(desc="Evaluate", total=len(examples)) as bar:
         examples = with_predictions(nlp, examples, bar.update)
-    if not any(example.reference.ents for example in examples):
-        raise ValueError(
-            "[D511] The test set has no annotated entities, so there is nothing to evaluate "
-            "against. Take a labeled one."
-        )
     scores = dict(Scorer.score_spans(examples, "ents"))
     reliability = entity_reliability(examples)
     if reliability.counts.any():

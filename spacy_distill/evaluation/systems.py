@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Tuple, Union
 
-import spacy
 from spacy.language import Language
 from spacy.util import get_package_path, is_package
 
+from ..loading import load_pipeline
 from .size import megabytes, parameters
 
 
@@ -59,7 +59,7 @@ class System:
 
 def load_system(role: str, source: Union[str, Path]) -> System:
     """RETURNS (System): A pipeline by its package's name or folder; OSError if it is neither."""
-    return System(role, str(source), spacy.load(source), files_of(source))
+    return System(role, str(source), load_pipeline(source), files_of(source))
 
 
 def files_of(source: Union[str, Path]) -> Optional[Path]:

@@ -96,7 +96,8 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            'A report needs matplotlib for its pictures: pip install "spacy-distill[report]"'
+            "[D732] A report needs matplotlib for its pictures. Install it with "
+            '`pip install "spacy-distill[report]"`.'
         ) from error
 
 
