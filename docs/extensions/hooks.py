@@ -1,0 +1,58 @@
+"""What mkdocs runs: pages that live elsewhere in the repository, links to there, and the reference."""
+
+import posixpath
+import re
+import sys
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from reference import ROOT, fill  # noqa: E402
+
+# Page -> the file that it is.
+BORROWED = {"benchmarks.md": "benchmarks/README.md", "changelog.md": "CHANGELOG.md"}
+LINK = re.compile(r"(?P<bang>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)]*)?\)")
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    for page, source in BORROWED.items():
+        text = (ROOT / source).read_text(encoding="utf8")
+        files.append(File.generated(config, page, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    uri = page.file.src_uri
+    source = BORROWED.get(uri, f"docs/{uri}")
+    return fill(relinked(markdown, uri, source, files))
+
+
+def relinked(markdown: str, uri: str, source: str, files: Files) -> str:
+    """Let links lead to the site's pages, as on the site there is nothing else.
+
+    markdown (str): A page.
+    uri (str): The page, in the site.
+    source (str): The page's file, in the repository.
+    files (Files): The site's files.
+    RETURNS (str): The page; what a link to other files of the repository says stays as words.
+    """
+    pages = {file: page for page, file in BORROWED.items()}
+
+    def replace(match: re.Match) -> str:
+        target = match["target"]
+        if "://" in target or target.startswith("mailto:"):
+            return match[0]
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
+        inside = pages.get(path) or (path.removeprefix("docs/") if path.startswith("docs/") else "")
+        if not inside and (ROOT / path).exists():
+            return match["text"]
+        if not inside:
+            return match[0]
+        new = posixpath.relpath(inside, posixpath.dirname(uri) or ".")
+        return f"{match['bang']}[{match['text']}]({new}{match['anchor'] or ''})"
+
+    return LINK.sub(replace, markdown)
