@@ -4,7 +4,7 @@ import pytest
 from thinc.api import fix_random_seed
 
 
-def save_tiny_bert(folder, words, *, depth=1):
+def save_tiny_bert(folder, words, *, depth=1, positions=32):
     """Save one that reads these words, and "company" in two pieces.
 
     RETURNS (Path): The folder.
@@ -28,7 +28,7 @@ def save_tiny_bert(folder, words, *, depth=1):
         num_hidden_layers=depth,
         num_attention_heads=2,
         intermediate_size=32,
-        max_position_embeddings=32,
+        max_position_embeddings=positions,
     )
     BertModel(config).save_pretrained(folder)
     return folder

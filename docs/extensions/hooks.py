@@ -14,7 +14,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from reference import ROOT, fill  # noqa: E402
 
 # Page -> the file that it is.
-BORROWED = {"benchmarks.md": "benchmarks/README.md", "changelog.md": "CHANGELOG.md"}
+BORROWED = {
+    "benchmarks.md": "benchmarks/README.md",
+    "changelog.md": "CHANGELOG.md",
+    "project.md": "PROJECT.md",
+}
 LINK = re.compile(r"(?P<bang>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)]*)?\)")
 
 
