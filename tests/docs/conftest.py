@@ -30,6 +30,7 @@ SHORT = {
     "--components.ner_student.model.width 16",
     "-m spacy train teacher.cfg": "--training.optimizer.learn_rate.total_steps 30 "
     "--training.eval_frequency 30 --components.ner_teacher.model.width 16",
+    "-m spacy distill-vectors": "--dim 8",
     "-m spacy find-threshold": "--n_trials 2",
     "-m spacy train student.cfg": "--training.optimizer.learn_rate.total_steps 30 "
     "--training.eval_frequency 30 --components.ner_student.model.width 16",
@@ -58,6 +59,9 @@ def prepared(python, tmp_path_factory):
         (folder / name).mkdir()
         text = "\n".join(" ".join(doc.text.split()) for doc in part)
         (folder / name / "news.txt").write_text(text, encoding="utf8")
+    (folder / "data").mkdir()
+    for name, part in (("train", docs["train"]), ("dev", docs["train"]), ("test", docs["train"])):
+        (folder / "data" / f"{name}.txt").write_text(as_columns(part), encoding="utf8")
     pretrained = folder / "assets" / "pretrained"
     pretrained.mkdir()
     save_tiny_bert(pretrained / "minilm", words, depth=2, positions=512)
@@ -69,6 +73,16 @@ def prepared(python, tmp_path_factory):
 
 def read(path):
     return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+
+
+def as_columns(docs):
+    """RETURNS (str): Column files as CoNLL's: a token and its tag a line."""
+    sentences = []
+    for doc in docs:
+        tags = [f"{token.ent_iob_}-{token.ent_type_}".rstrip("-") for token in doc]
+        lines = [f"{token.text} {tag}" for token, tag in zip(doc, tags) if token.text.strip()]
+        sentences += ["\n".join(lines[start : start + 20]) for start in range(0, len(lines), 20)]
+    return "\n\n".join(sentences) + "\n"
 
 
 def save_vectors(folder, glove, words):
@@ -171,10 +185,11 @@ def samples(prepared, python):
         r"\b(roberta-base|xlm-roberta-base)\b": str(bert),
         r"\ben_ner_student\b": str(prepared / "packaged"),
         r"--build wheel": "--build none",
+        r"--n-process \d+": "--n-process 1",
     }
     environment = {
         "PATH": f"{python}:{os.environ['PATH']}",
-        "NO_COLOR": "1",
+        "ANSI_COLORS_DISABLED": "1",
         "COLUMNS": "100",
         "HF_HUB_OFFLINE": "1",
     }

@@ -45,15 +45,22 @@ def serve(address: str, more: dict) -> None:
     more (dict): Arguments to add to commands, by the arguments that these begin with.
     """
     # What the commands import.
+    import datasets  # noqa: F401
     import pyarrow.parquet  # noqa: F401
     import spacy.cli
     import spacy_transformers  # noqa: F401
     import torch
+    from transformers import AutoModel, BertConfig
 
     import spacy_distill.training.annotate
     import spacy_distill.training.distill  # noqa: F401
 
     torch.set_num_threads(1)
+    # transformers imports its parts at the first use of them.
+    AutoModel.from_config(
+        BertConfig(hidden_size=2, num_hidden_layers=1, num_attention_heads=1, vocab_size=9)
+    )
+    spacy.blank("en")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
