@@ -10,7 +10,9 @@ from typing import Dict, List, NamedTuple
 from griffe import Extension, Object
 
 # Line breaks within a meaning are indented by four spaces.
-ENTRY = re.compile(r"^(?P<names>[A-Za-z_*]\w*(?:, [a-z_*]\w*)*)(?: \((?P<type>.+?)\))?: (?P<text>.*)$")
+ENTRY = re.compile(
+    r"^(?P<names>[A-Za-z_*]\w*(?:, [a-z_*]\w*)*)(?: \((?P<type>.+?)\))?: (?P<text>.*)$"
+)
 OUTCOMES = {"RETURNS": "Returns", "YIELDS": "Yields", "RAISES": "Raises"}
 
 

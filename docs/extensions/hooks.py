@@ -11,7 +11,7 @@ from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from reference import ROOT, fill  # noqa: E402
+from reference import ROOT, fill
 
 # Page -> the file that it is.
 BORROWED = {
@@ -32,16 +32,15 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
     uri = page.file.src_uri
     source = BORROWED.get(uri, f"docs/{uri}")
-    return fill(relinked(markdown, uri, source, files))
+    return fill(relinked(markdown, uri, source))
 
 
-def relinked(markdown: str, uri: str, source: str, files: Files) -> str:
+def relinked(markdown: str, uri: str, source: str) -> str:
     """Let links lead to the site's pages, as on the site there is nothing else.
 
     markdown (str): A page.
     uri (str): The page, in the site.
     source (str): The page's file, in the repository.
-    files (Files): The site's files.
     RETURNS (str): The page; what a link to other files of the repository says stays as words.
     """
     pages = {file: page for page, file in BORROWED.items()}

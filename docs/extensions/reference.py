@@ -21,11 +21,11 @@ from typing import (
     get_origin,
 )
 
+from docstrings import Docstring, parse
 from spacy.language import Language
-from spacy_distill.training.settings import DEFAULT_CONFIG
 from typer.models import ArgumentInfo, ParameterInfo
 
-from docstrings import Docstring, parse
+from spacy_distill.training.settings import DEFAULT_CONFIG
 
 ROOT = Path(__file__).parents[2]
 # Where a function takes over another one's settings, and says so: "As in `LSTMCNN`."
@@ -204,7 +204,9 @@ def function_settings(function: Callable, leave_out: Iterable[str] = ("nL",)) ->
         if same:
             other = getattr(import_module("spacy_distill.models.lstm_cnn"), same[1])
             meaning = doc_of(other).meanings()[key].text
-        rows.append(Setting(code(key), code(short_type(kind)), shown(value.default), escape(meaning)))
+        rows.append(
+            Setting(code(key), code(short_type(kind)), shown(value.default), escape(meaning))
+        )
     return rows
 
 
@@ -240,7 +242,9 @@ def component_section(name: str) -> str:
         default = defaults[key]
         if isinstance(default, dict):
             (default,) = (value for part, value in default.items() if part.startswith("@"))
-        rows.append(Setting(code(key), code(short_type(entry.type)), shown(default), escape(entry.text)))
+        rows.append(
+            Setting(code(key), code(short_type(entry.type)), shown(default), escape(entry.text))
+        )
     return table("Setting", rows)
 
 
@@ -254,7 +258,9 @@ def distillation_settings() -> List[Setting]:
         elif line.startswith("#"):
             comments.append(line.lstrip("# "))
         elif not block and value:
-            rows.append(Setting(code(key), plain_type(value), code(value), escape(" ".join(comments))))
+            rows.append(
+                Setting(code(key), plain_type(value), code(value), escape(" ".join(comments)))
+            )
             comments = []
     return rows
 
@@ -264,7 +270,13 @@ def plain_type(value: str) -> str:
     kinds = {'"': "text", "{": "table"}
     if value[0] in kinds:
         return kinds[value[0]]
-    return "true or false" if value in ("true", "false") else "number" if "." in value else "whole number"
+    return (
+        "true or false"
+        if value in ("true", "false")
+        else "number"
+        if "." in value
+        else "whole number"
+    )
 
 
 # Markdown

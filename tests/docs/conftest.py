@@ -50,7 +50,12 @@ def prepared(python, tmp_path_factory):
     for path in sorted((ROOT / "assets" / "newsroom" / "raw").glob("*.txt")):
         articles = path.read_text(encoding="utf8").strip().split("\n\n")
         (raw / path.name).write_text("\n\n".join(articles[:ARTICLES]) + "\n", encoding="utf8")
-    command = [python / "python", folder / "scripts" / "convert_newsroom.py", raw, folder / "corpus"]
+    command = [
+        python / "python",
+        folder / "scripts" / "convert_newsroom.py",
+        raw,
+        folder / "corpus",
+    ]
     options = "--labeled 2 --dev 2 --unlabeled 3"
     subprocess.run([*command, *options.split()], check=True, capture_output=True)
     docs = {name: read(folder / "corpus" / f"{name}.spacy") for name in ("train", "unlabeled")}
@@ -130,7 +135,9 @@ def save_ner(path, docs):
 def save_trained(folder):
     """Train a teacher, a student on the labels alone, and a student of both."""
     configs = ROOT / "spacy_distill" / "configs"
-    corpora = {f"paths.{name}": str(folder / "corpus" / f"{name}.spacy") for name in ("train", "dev")}
+    corpora = {
+        f"paths.{name}": str(folder / "corpus" / f"{name}.spacy") for name in ("train", "dev")
+    }
     common = {**corpora, "paths.vectors": str(folder / "assets" / "vectors")}
     common |= {"training.eval_frequency": 30, "training.logger.progress_bar": False}
     common |= {"training.batcher.size": 200}

@@ -134,7 +134,11 @@ class Samples:
         settings = fill_settings(config).interpolate()
         resolve_settings(settings)
         for section in ("corpora", "initialize", "training"):
-            blocks = {key: value for key, value in settings[section].items() if key in part.get(section, {})}
+            blocks = {
+                key: value
+                for key, value in settings[section].items()
+                if key in part.get(section, {})
+            }
             registry.resolve({section: {k: v for k, v in blocks.items() if isinstance(v, dict)}})
 
     def compare(self, example: Example) -> None:
