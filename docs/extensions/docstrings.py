@@ -1,7 +1,7 @@
 """Docstrings as spaCy writes them, read for the site's pages.
 
-A setting is a line `name (Type): what it is`, further lines of it are indented; `RETURNS`, `YIELDS` and
-`RAISES` take a setting's place.
+A setting is a line `name (Type): what it is`, further lines of it are indented; `RETURNS`, `YIELDS`
+and `RAISES` take a setting's place.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What mkdocs runs: pages that live elsewhere in the repository, links to there, and the reference."""
+"""What mkdocs runs: pages from elsewhere in the repository, links to there, and the reference."""
 
 import posixpath
 import re

@@ -235,7 +235,7 @@ def value_text(value: Any) -> str:
 def component_section(name: str) -> str:
     """RETURNS (str): The settings of a component, with its default model."""
     meta = Language.get_factory_meta(name)
-    defaults = meta.default_config
+    defaults = meta.default_config or {}
     meanings = parse(inspect.getdoc(entry_points("spacy_factories")[name]) or "").meanings()
     rows = []
     for key, entry in meanings.items():

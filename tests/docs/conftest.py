@@ -84,8 +84,11 @@ def as_columns(docs):
     """RETURNS (str): Column files as CoNLL's: a token and its tag a line."""
     sentences = []
     for doc in docs:
-        tags = [f"{token.ent_iob_}-{token.ent_type_}".rstrip("-") for token in doc]
-        lines = [f"{token.text} {tag}" for token, tag in zip(doc, tags) if token.text.strip()]
+        lines = [
+            f"{token.text} {token.ent_iob_}-{token.ent_type_}".rstrip("-")
+            for token in doc
+            if token.text.strip()
+        ]
         sentences += ["\n".join(lines[start : start + 20]) for start in range(0, len(lines), 20)]
     return "\n\n".join(sentences) + "\n"
 
@@ -191,6 +194,8 @@ def samples(prepared, python):
         r"\ben_core_web_(sm|lg|trf)\b": str(ner),
         r"\b(roberta-base|xlm-roberta-base)\b": str(bert),
         r"\ben_ner_student\b": str(prepared / "packaged"),
+        # Trainings within Python.
+        r"overrides=\{": 'overrides={"distillation.max_steps": 4, "training.eval_frequency": 4,',
         r"--build wheel": "--build none",
         r"--n-process \d+": "--n-process 1",
     }
