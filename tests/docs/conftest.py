@@ -30,6 +30,7 @@ SHORT = {
     "--components.ner_student.model.width 16",
     "-m spacy train teacher.cfg": "--training.optimizer.learn_rate.total_steps 30 "
     "--training.eval_frequency 30 --components.ner_teacher.model.width 16",
+    "-m spacy distill-report": "--rounds 1 --resamples 100",
     "-m spacy distill-vectors": "--dim 8",
     "-m spacy find-threshold": "--n_trials 2",
     "-m spacy train student.cfg": "--training.optimizer.learn_rate.total_steps 30 "
@@ -165,6 +166,7 @@ def save_trained(folder):
         stderr=io.StringIO(),
     )
     nlp.to_disk(folder / "packaged")
+    nlp.to_disk(training / "compact")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ PAGES = ["README.md", "PROJECT.md", "benchmarks/README.md", "CONTRIBUTING.md"]
 PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
 # Pages that begin with less than all, and those that take a trained student for granted.
 TAKEN = {"docs/tutorial.md": ["assets/newsroom", "assets/pretrained", "scripts"]}
-TAKE_STUDENT = ["docs/confidence.md", "docs/how-to/prodigy.md"]
+TAKE_STUDENT = ["docs/confidence.md", "docs/how-to/prodigy.md", "docs/report.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -26,7 +26,8 @@ def test_page(page, samples, prepared, tmp_path, monkeypatch):
         else:
             shutil.copy(prepared / part, tmp_path / part)
     if page not in TAKE_STUDENT:
-        shutil.rmtree(tmp_path / "training" / "student", ignore_errors=True)
+        for name in ("student", "compact"):
+            shutil.rmtree(tmp_path / "training" / name, ignore_errors=True)
     monkeypatch.chdir(tmp_path)
     samples.run(ROOT / page, page)
 
@@ -35,11 +36,13 @@ def test_page(page, samples, prepared, tmp_path, monkeypatch):
 REASONS = {
     "a benchmark": 13,
     "the whole project, which CI runs": 2,
-    "installs": 2,
+    "installs": 4,
     "installs and downloads": 1,
     "builds and installs": 1,
     "installs, and runs all tests": 1,
     "downloads": 1,
+    "a server, which tests/examples runs": 3,
+    "after a training with this logger": 1,
     "Prodigy": 2,
     "installs for a GPU": 1,
     "needs a GPU": 1,
