@@ -37,7 +37,7 @@ SHORT = {
     "--training.eval_frequency 30 --components.ner_student.model.width 16",
 }
 # How many articles of each file of the newsroom corpus the pages have.
-ARTICLES = 14
+ARTICLES = 10
 WIDTH = 50
 
 
