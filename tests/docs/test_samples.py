@@ -43,6 +43,7 @@ REASONS = {
     "downloads": 1,
     "a server, which tests/examples runs": 3,
     "after a training with this logger": 1,
+    "needs the extra loggers": 3,
     "Prodigy": 2,
     "installs for a GPU": 1,
     "needs a GPU": 1,
