@@ -44,3 +44,25 @@ def read_corpus(
     if not examples:
         raise ValueError(f"[D333] The corpus '{name}' has no documents {where}")
     return examples
+
+
+def unknown_labels(nlp: Language, examples: Iterable[Example], name: str) -> List[str]:
+    """Compare the labels of a development corpus with those of the pipeline.
+
+    nlp (Language): The student's pipeline.
+    examples (Iterable[Example]): The corpus.
+    name (str): The corpus' name, such as "corpora.dev".
+    RETURNS (List[str]): Labels of gold entities that no component has, sorted.
+    RAISES (ValueError): That are all of them: every score would be 0.
+    """
+    known = {
+        label for pipe in nlp.pipe_names for label in getattr(nlp.get_pipe(pipe), "labels", ())
+    }
+    gold = {span.label_ for example in examples for span in example.reference.ents}
+    if gold and gold.isdisjoint(known):
+        raise ValueError(
+            f"[D506] The corpus '{name}' has the labels {', '.join(sorted(gold))}, of which the "
+            f"student knows none: its labels are {', '.join(sorted(known))}. Name another corpus, "
+            "or rename the teacher's labels (--label-map)."
+        )
+    return sorted(gold - known)

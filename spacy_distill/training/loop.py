@@ -29,7 +29,7 @@ from ..progress import ProgressBar
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
 from .calibrate import calibrate
 from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir, copy_whole, save_whole
-from .corpus import find_corpus, read_corpus
+from .corpus import find_corpus, read_corpus, unknown_labels
 from .examples import with_student_tokens
 from .settings import resolve_settings
 from .silver import with_teacher_entities
@@ -100,11 +100,16 @@ def train_student(
         fix_random_seed(training["seed"])
     corpus = find_corpus(config, settings["corpus"])
     dev_corpus = find_corpus(config, training["dev_corpus"])
-    read_corpus(dev_corpus, nlp, config, training["dev_corpus"])
+    message = Printer(no_print=True)
+    dev_examples = read_corpus(dev_corpus, nlp, config, training["dev_corpus"])
+    unknown = unknown_labels(nlp, dev_examples, training["dev_corpus"])
+    if unknown:
+        title = f"[D913] The student does not know labels of '{training['dev_corpus']}'"
+        text = f"{', '.join(unknown)}: these count as missed, and confidences stay uncalibrated"
+        stdout.write(message.warn(title, text) + "\n")
     dev_corpus = with_teacher_entities(dev_corpus, nlp, next(iter(teachers.values())), stderr)
     optimizer = settings["optimizer"]
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
-    message = Printer(no_print=True)
 
     loss, before_update = settings["loss"], training["before_update"]
 

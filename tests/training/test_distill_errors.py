@@ -84,6 +84,37 @@ def test_a_label_of_the_corpus_that_the_teacher_lacks_is_named(
     assert_nothing_left(output)
 
 
+@pytest.fixture
+def other_dev(teacher, tmp_path):
+    """A development corpus with a label that nobody knows, and with "PER" beside it if asked."""
+
+    def write(*more):
+        doc = teacher.make_doc("A red panda sleeps near Anna .")
+        doc.set_ents([Span(doc, 1, 3, label="ANIMAL"), *(Span(doc, 5, 6, label=one) for one in more)])
+        DocBin(docs=[doc]).to_disk(tmp_path / "pandas.spacy")
+        return {"dev": str(tmp_path / "pandas.spacy")}
+
+    return write
+
+
+def test_a_development_corpus_of_other_labels_is_refused(
+    quietly, teacher, config, output, other_dev
+):
+    """Its scores would all be 0, and the best version would be one of chance."""
+    said = r"\[D506\].*'corpora\.dev'.*ANIMAL.*its labels are LOC, PER"
+    with pytest.raises(ValueError, match=said):
+        quietly(teacher, config(paths=other_dev()), output)
+    assert_nothing_left(output)
+
+
+def test_a_label_that_only_the_development_corpus_has_is_told(
+    quietly, teacher, config, output, other_dev
+):
+    quietly(teacher, config(paths=other_dev("PER")), output)
+    assert "[D913]" in quietly.output and "ANIMAL: these count as missed" in quietly.output
+    assert (output / "model-best").exists()
+
+
 @pytest.mark.parametrize("name", ["labeled", "unlabeled", "dev"])
 @pytest.mark.parametrize("fault", ["missing", "unreadable"])
 def test_a_corpus_that_cannot_be_read_is_named(
