@@ -1,11 +1,13 @@
 """A teacher of any kind as a component that writes entities, to be looked at as other pipelines."""
 
-from typing import Iterable, Iterator, Optional
+from typing import Any, Dict, Iterable, Iterator, Optional
 
 import numpy
 import spacy
 from spacy.language import Language
+from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc
+from spacy.training import Example
 from spacy.util import minibatch
 from thinc.api import to_numpy
 
@@ -49,6 +51,10 @@ class TeacherReader:
                 overwrite=True,
             )
             yield from batch
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): spaCy's scores of entities, for `nlp.evaluate`."""
+        return get_ner_prf(examples, **kwargs)
 
 
 @Language.factory(FACTORY, assigns=["doc.ents"])

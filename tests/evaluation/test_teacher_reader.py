@@ -2,7 +2,8 @@
 
 import pytest
 import spacy
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
+from spacy.training import Example
 
 from spacy_distill.evaluation.systems import with_confidences
 from spacy_distill.evaluation.teacher_reader import BATCH_SIZE, reading_pipeline
@@ -44,3 +45,10 @@ def test_confidences_are_probabilities_of_the_chain(ensemble):
     assert after.ents[0]._.confidence == pytest.approx(oslo._.confidence, abs=0.05)
     # Not again, once it is over.
     assert ensemble("Oslo sleeps").ents[0]._.confidence is None
+
+
+def test_it_is_scored_as_other_pipelines(ensemble):
+    gold = ensemble.make_doc("Anna sails to Oslo")
+    gold.set_ents([Span(gold, 0, 1, label="PER"), Span(gold, 2, 4, label="LOC")])
+    scores = ensemble.evaluate([Example(ensemble.make_doc(gold.text), gold)])
+    assert scores["ents_f"] == 0.5 and scores["ents_per_type"]["PER"]["f"] == 1

@@ -90,7 +90,8 @@ def other_dev(teacher, tmp_path):
 
     def write(*more):
         doc = teacher.make_doc("A red panda sleeps near Anna .")
-        doc.set_ents([Span(doc, 1, 3, label="ANIMAL"), *(Span(doc, 5, 6, label=one) for one in more)])
+        anna = [Span(doc, 5, 6, label=label) for label in more]
+        doc.set_ents([Span(doc, 1, 3, label="ANIMAL"), *anna])
         DocBin(docs=[doc]).to_disk(tmp_path / "pandas.spacy")
         return {"dev": str(tmp_path / "pandas.spacy")}
 
