@@ -1,6 +1,7 @@
 """Curves out of the logs of training."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
@@ -30,15 +31,22 @@ def _curve(path: Path) -> Dict[str, Any]:
             "seconds": [float(line["seconds"]) for line in lines],
             "f1": [_f1(line) for line in lines],
         }
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"[D513] {path} is no log of training: expected lines of JSON with step, seconds and "
-            f"score, as spacy-distill.JSONLLogger.v1 writes them, found: {error!r}. Name another "
-            "file."
-        ) from error
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise _no_log(path, repr(error)) from error
+    # Python's JSON has NaN and Infinity, which neither a report's nor a picture has.
+    for number in (*curve["seconds"], *curve["f1"]):
+        if not math.isfinite(number):
+            raise _no_log(path, str(number))
     if not lines:
         raise ValueError(f"[D514] {path} has no evaluation in it yet. Name another log.")
     return curve
+
+
+def _no_log(path: Path, reason: str) -> ValueError:
+    return ValueError(
+        f"[D513] {path} is no log of training: expected lines of JSON with step, seconds and "
+        f"score, as spacy-distill.JSONLLogger.v1 writes them, found: {reason}. Name another file."
+    )
 
 
 def _f1(line: Dict[str, Any]) -> float:

@@ -22,6 +22,8 @@ from .drawing import (
 from .speed_picture import speed_and_accuracy, speed_in_words
 
 DPI = 200
+# All that there may be.
+NAMES = ("f1", "speed", "learning", "confusion", "calibration")
 MOST_LABELS = 15
 # Entities in a bin of confidences, of which fewer say little.
 FEW = 10
@@ -43,7 +45,7 @@ def draw_all(report: Report) -> Dict[str, Picture]:
     """Draw what a report has figures for.
 
     report (Report): What `compare` measured.
-    RETURNS (Dict[str, Picture]): By name: "f1", "speed", "learning", "confusion", "calibration".
+    RETURNS (Dict[str, Picture]): By name, of NAMES.
     RAISES (ImportError): matplotlib is not installed.
     """
     require_matplotlib()

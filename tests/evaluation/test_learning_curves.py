@@ -22,7 +22,21 @@ def test_runs_are_read_and_named(tmp_path):
     assert second["name"] == "b/log" and third["name"] == "other"
 
 
-@pytest.mark.parametrize("text", ["no json", '{"step": 1}', "[1]", '{"step": "x", "seconds": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        '{"step": 1}',
+        "[1]",
+        '{"step": "x", "seconds": 1}',
+        '{"step": 1, "seconds": 1, "score": 0.5, "scores": null}',
+        '{"step": 1, "seconds": 1, "score": 0.5, "scores": [0.5]}',
+        '{"step": 1, "seconds": 1, "score": NaN, "scores": {}}',
+        '{"step": 1, "seconds": 1, "score": 0.5, "scores": {"ents_f": Infinity}}',
+        '{"step": 1, "seconds": 1e999, "score": 0.5, "scores": {}}',
+        '{"step": 1e999, "seconds": 1, "score": 0.5, "scores": {}}',
+    ],
+)
 def test_what_is_no_log_is_named(tmp_path, text):
     (tmp_path / "x.jsonl").write_text(text)
     with pytest.raises(ValueError, match=r"x\.jsonl is no log of training: expected"):

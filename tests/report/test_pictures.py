@@ -13,12 +13,12 @@ from matplotlib import image
 
 from spacy_distill.report.colors import label_colors
 from spacy_distill.report.drawing import NARROW, WIDE
-from spacy_distill.report.pictures import DPI, draw_all, grouped_matrix
+from spacy_distill.report.pictures import DPI, NAMES, draw_all, grouped_matrix
 from spacy_distill.report.speed_picture import _offsets, _Point, _shared, speed_and_accuracy
 
 
 def test_all_are_drawn_for_both_widths(nasty_pictures):
-    assert set(nasty_pictures) == {"f1", "speed", "learning", "confusion", "calibration"}
+    assert set(nasty_pictures) == set(NAMES)
     for name, picture in nasty_pictures.items():
         for png, inches in ((picture.wide, WIDE), (picture.narrow, NARROW)):
             pixels = image.imread(io.BytesIO(png))
