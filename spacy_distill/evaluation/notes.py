@@ -2,6 +2,8 @@
 
 from typing import Any, List, Mapping
 
+from .bootstrap import FEWEST_DOCUMENTS
+
 # Intervals out of fewer documents say little.
 FEW_DOCUMENTS = 20
 
@@ -12,6 +14,10 @@ def notes_on(found: Mapping[str, Any]) -> List[str]:
     data, systems = found["data"], found["systems"]
     if data["documents"] == 1:
         notes.append("The test set is one document: no interval can be made of it.")
+    elif data["documents"] < FEWEST_DOCUMENTS:
+        notes.append(
+            f"The test set has {data['documents']} documents: no interval can be made of so few."
+        )
     elif data["documents"] < FEW_DOCUMENTS:
         notes.append(
             f"The test set has {data['documents']} documents: intervals of so few are too narrow."

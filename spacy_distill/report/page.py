@@ -10,7 +10,8 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from spacy import displacy
 
 from .colors import MARKERS, SYSTEMS, label_colors
-from .pictures import MOST_LABELS, Picture
+from ..evaluation.bootstrap import FEWEST_DOCUMENTS
+from .pictures import MOST_CONFUSED, MOST_LABELS, Picture
 
 SHAPES = {"o": "●", "s": "■", "^": "▲"}
 # Signs of typography, not of ASCII.
@@ -62,6 +63,8 @@ def render_page(report: Mapping[str, Any], pictures: Mapping[str, Picture]) -> s
         system_colors=SYSTEMS,
         summary=summary(report),
         most_labels=MOST_LABELS,
+        most_confused=MOST_CONFUSED,
+        fewest_documents=FEWEST_DOCUMENTS,
         kinds=lambda first, second: {
             kind: text.format(first=first, second=second) for kind, text in KINDS.items()
         },
@@ -81,20 +84,26 @@ def summary(report: Mapping[str, Any]) -> str:
     if score["low"] is not None:
         level = round(100 * report["bootstrap"]["level"])
         text += f" ({level} % interval {interval(score)})"
-    parts = [_compared(role, difference) for role, difference in differences.items()]
+    n_documents = report["data"]["documents"]
+    parts = [_compared(role, difference, n_documents) for role, difference in differences.items()]
     text += f": {' and '.join(parts)}." if parts else "."
     teacher = others.get("teacher")
     gains = _gains(student, teacher) if teacher else []
     return f"{text} It {' and '.join(gains)}." if gains else text
 
 
-def _compared(role: str, difference: Mapping[str, Optional[float]]) -> str:
+def _compared(role: str, difference: Mapping[str, Optional[float]], n_documents: int) -> str:
     if difference["value"] is None:
         return f"not comparable with the {role}"
     low, high = difference["low"], difference["high"]
-    if low is not None and high is not None and low <= 0 <= high:
+    if low is None or high is None:
+        unknown = "one document tells no" if n_documents == 1 else "no interval for the"
+        return f"{unknown} difference from the {role} ({signed(difference)})"
+    if low <= 0 <= high:
         return f"no clear difference from the {role} ({signed(difference)})"
     points = f"{abs(100 * difference['value']):.1f}"
+    if points == "0.0":
+        return f"less than 0.1 away from the {role} ({signed(difference)})"
     return f"{points} {'more' if difference['value'] > 0 else 'less'} than the {role}"
 
 
@@ -172,10 +181,12 @@ def data_uri(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
-def confusions(matrix: List[List[int]], labels: List[str]) -> List[Tuple[str, str, int]]:
-    """RETURNS (List[Tuple[str, str, int]]): The student's label, the teacher's and how often, of
-    the most frequent that differ; "none" where one has no entity."""
-    names = [*labels, "none"]
+def confusions(
+    matrix: List[List[int]], labels: List[str]
+) -> List[Tuple[Optional[str], Optional[str], int]]:
+    """RETURNS (List[Tuple[Optional[str], Optional[str], int]]): The student's label, the teacher's
+    and how often, of the most frequent that differ; None where one has no entity."""
+    names = [*labels, None]
     found = [
         (names[row], names[column], count)
         for row, counts in enumerate(matrix)

@@ -25,6 +25,8 @@ DPI = 200
 # All that there may be.
 NAMES = ("f1", "speed", "learning", "confusion", "calibration")
 MOST_LABELS = 15
+# Labels with rows of their own in the table of confusions.
+MOST_CONFUSED = {"wide": 12, "narrow": 6}
 # Entities in a bin of confidences, of which fewer say little.
 FEW = 10
 
@@ -181,17 +183,18 @@ def _learning(report: Report, width: float) -> Any:
 
 def grouped_matrix(
     matrix: Sequence[Sequence[int]], labels: Sequence[str], most: int
-) -> Tuple[numpy.ndarray, List[str]]:
+) -> Tuple[numpy.ndarray, List[str], int]:
     """Put the labels that are confused least together as "others".
 
     matrix (Sequence[Sequence[int]]): (labels + 1, labels + 1), none is last.
     labels (Sequence[str]): The labels.
     most (int): How many labels may have rows of their own.
-    RETURNS (Tuple[numpy.ndarray, List[str]]): The matrix, none last, and the labels without none.
+    RETURNS (Tuple[numpy.ndarray, List[str], int]): The matrix, none last; the labels without none;
+        how many entities on the diagonal are confused all the same, with another of the others.
     """
     counts = numpy.asarray(matrix)
     if len(labels) <= most:
-        return counts, list(labels)
+        return counts, list(labels), 0
     wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
     kept = sorted(numpy.argsort(-wrong[:-1], kind="stable")[: most - 1].tolist())
     target = numpy.full(len(counts), len(kept))
@@ -199,13 +202,18 @@ def grouped_matrix(
     target[-1] = len(kept) + 1
     grouped = numpy.zeros((len(kept) + 2, len(kept) + 2), dtype=counts.dtype)
     numpy.add.at(grouped, (target[:, None], target[None, :]), counts)
-    return grouped, [*(labels[number] for number in kept), "others"]
+    agreed = counts.diagonal()[:-1].sum() - counts.diagonal()[kept].sum()
+    mixed = int(grouped[len(kept), len(kept)] - agreed)
+    return grouped, [*(labels[number] for number in kept), "others"], mixed
 
 
 def _confusion(report: Report, width: float) -> Any:
+    from matplotlib.patches import Rectangle
+
     found = report["disagreements"]
     wide = width > NARROW
-    counts, labels = grouped_matrix(found["matrix"], report["labels"], 12 if wide else 6)
+    most = MOST_CONFUSED["wide" if wide else "narrow"]
+    counts, labels, mixed = grouped_matrix(found["matrix"], report["labels"], most)
     n = len(counts)
     cell = min(0.62, (width - (1.6 if wide else 1.15)) / n)
     height = cell * n * (1.0 if cell < 0.45 else 0.72) + (1.5 if wide else 1.35)
@@ -217,6 +225,9 @@ def _confusion(report: Report, width: float) -> Any:
     # Agreement is not what one looks for: it stays in the background.
     colors[numpy.arange(n), numpy.arange(n)] = (0.93, 0.94, 0.95)
     axis.imshow(colors, aspect="auto")
+    if mixed:
+        corner, hatching = (n - 2.5, n - 2.5), {"hatch": "////", "edgecolor": "#c6cbd0"}
+        axis.add_patch(Rectangle(corner, 1, 1, fill=False, linewidth=0, **hatching))
     for row in range(n):
         for column in range(n):
             value = counts[row, column]
@@ -239,6 +250,10 @@ def _confusion(report: Report, width: float) -> Any:
     axis.set_yticks(range(n), names)
     axis.xaxis.tick_top()
     axis.xaxis.set_label_position("top")
+    # A label may be called "none" or "others" too.
+    own = len(labels) if len(labels) == len(report["labels"]) else len(labels) - 1
+    for text in (*axis.get_xticklabels()[own:], *axis.get_yticklabels()[own:]):
+        text.set_style("italic")
     axis.set_xlabel("teacher", fontweight="bold", labelpad=8)
     axis.set_ylabel("student", fontweight="bold", labelpad=8)
     axis.tick_params(length=0)

@@ -68,7 +68,7 @@ def test_differences_are_paired():
     assert 0 < difference["low"] < difference["value"] < difference["high"]
     assert difference["high"] - difference["low"] < 0.2 * (alone["high"] - alone["low"])
     same = paired_difference(sums[0], sums[0], bootstrap)
-    assert same == {"value": 0, "low": 0, "high": 0}
+    assert same == {"value": 0, "low": None, "high": None}
 
 
 def test_one_document_has_no_interval():
@@ -77,11 +77,27 @@ def test_one_document_has_no_interval():
     assert found["f1"] == {"value": 0.75, "low": None, "high": None}
 
 
-def test_a_label_that_is_rare_is_scored_in_the_draws_that_have_it():
-    counts = numpy.zeros((5, 3), dtype="int64")
-    counts[0] = (2, 1, 0)
-    bootstrap = Bootstrap(5, resamples=200)
+def test_a_label_of_few_documents_has_no_interval():
+    """Each score has the documents that it counts: those with predicted entities, with gold ones,
+    or with either."""
+    counts = numpy.zeros((50, 3), dtype="int64")
+    counts[:4] = (2, 1, 0)
+    counts[4] = (0, 0, 3)
+    bootstrap = Bootstrap(50, resamples=200)
+    found = score_intervals(bootstrap.sums(counts), bootstrap)
+    assert found["precision"] == {"value": pytest.approx(2 / 3), "low": None, "high": None}
+    assert 0 < found["recall"]["low"] < found["recall"]["value"] < found["recall"]["high"] <= 1
+    assert found["f1"]["low"] is not None
+    sums = bootstrap.sums(numpy.stack([counts[:, [0, 2, 1]] * (counts[:, 1:2] > 0)] * 2, axis=1))
+    assert paired_difference(sums[0], sums[1], bootstrap)["low"] is None
+    nothing = score_intervals(bootstrap.sums(0 * counts), bootstrap)
+    assert nothing["f1"] == {"value": None, "low": None, "high": None}
+
+
+@pytest.mark.parametrize("outcome, score", [(0, 1), (1, 0), (2, 0)])
+def test_draws_that_are_all_the_same_are_no_certainty(outcome, score):
+    counts = numpy.zeros((30, 3), dtype="int64")
+    counts[:10, outcome] = 1
+    bootstrap = Bootstrap(30, resamples=200)
     found = score_intervals(bootstrap.sums(counts), bootstrap)["f1"]
-    assert found == {"value": 0.8, "low": 0.8, "high": 0.8}
-    nothing = score_intervals(bootstrap.sums(0 * counts), bootstrap)["f1"]
-    assert nothing == {"value": None, "low": None, "high": None}
+    assert found == {"value": score, "low": None, "high": None}

@@ -1,5 +1,6 @@
 """The page as text."""
 
+import copy
 import json
 import re
 from html.parser import HTMLParser
@@ -7,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from spacy_distill.report.page import (
+    confusions,
     interval,
     number,
     percent,
@@ -114,7 +116,7 @@ def test_numbers_are_written_the_same_everywhere():
     assert number(1234567.8) == "1,234,568"
 
 
-def made(value, low, high, words=(None, None), size=(None, None)):
+def made(value, low, high, words=(None, None), size=(None, None), documents=9):
     systems = [
         {"role": role, "scores": {"f1": {"value": 0.8, "low": 0.7, "high": 0.9}}} for role in ROLES
     ]
@@ -124,7 +126,7 @@ def made(value, low, high, words=(None, None), size=(None, None)):
     return {
         "systems": systems,
         "differences": [difference],
-        "data": {"name": "a"},
+        "data": {"name": "a", "documents": documents},
         "bootstrap": {"level": 0.95},
     }
 
@@ -138,6 +140,41 @@ def test_the_summary_claims_no_difference_that_the_interval_does_not_show():
     assert summary(made(-0.02, -0.03, -0.01)) == f"{start}2.0 less than the teacher."
     unclear = summary(made(0.02, -0.01, 0.05))
     assert "no clear difference from the teacher (+2.0; \N{MINUS SIGN}1.0 to +5.0)" in unclear
+
+
+def test_the_summary_tells_no_difference_without_an_interval():
+    one = summary(made(0.0, None, None, documents=1))
+    assert one.endswith("): one document tells no difference from the teacher (0.0).")
+    few = summary(made(-0.02, None, None))
+    assert few.endswith("no interval for the difference from the teacher (\N{MINUS SIGN}2.0).")
+    assert "0.0 less" not in summary(made(-0.0003, -0.0004, -0.0002))
+
+
+def test_a_label_called_none_is_not_no_entity():
+    matrix = [[5, 1, 2], [0, 3, 0], [0, 4, 0]]
+    assert confusions(matrix, ["A", "none"]) == [(None, "none", 4), ("A", None, 2), ("A", "none", 1)]
+
+
+def test_captions_say_which_picture_has_labels_put_together(nasty, nasty_pictures):
+    def caption(n_labels):
+        labels = nasty["labels"][:n_labels]
+        few = copy.deepcopy({**nasty, "labels": labels})
+        few["disagreements"]["matrix"] = [[0] * (n_labels + 1)] * (n_labels + 1)
+        few["disagreements"]["shown"] = []
+        few["data"]["entities_per_label"] = {}
+        found = render_page(few, nasty_pictures)
+        return found.partition("Boundaries may differ.")[2].partition("</figcaption>")[0]
+
+    together = "are put together as <i>others</i>"
+    assert together in caption(13) and "on-narrow" not in caption(13)
+    assert together in caption(12) and 'class="on-narrow"' in caption(12)
+    assert caption(6) == ""
+
+
+def test_what_has_no_interval_has_a_dash(plain):
+    page = render_page(plain, {"f1": PICTURE})
+    assert '100.0 <span class="interval">–</span>' in page
+    assert "fewer than 5 documents count" in page
 
 
 def test_the_summary_says_what_is_faster_and_smaller():

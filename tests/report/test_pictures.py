@@ -70,13 +70,16 @@ def test_names_are_written_to_the_right_where_there_is_room():
 def test_labels_that_are_confused_least_are_put_together():
     matrix = numpy.zeros((6, 6), dtype=int)
     matrix[0, 1], matrix[2, 2], matrix[3, 5], matrix[4, 3] = 7, 100, 2, 1
-    grouped, labels = grouped_matrix(matrix.tolist(), list("abcde"), 3)
+    grouped, labels, mixed = grouped_matrix(matrix.tolist(), list("abcde"), 3)
     assert labels == ["a", "b", "others"]
     assert grouped.sum() == matrix.sum()
     # The others among themselves, and beside none.
     assert grouped[0, 1] == 7 and grouped[2, 2] == 101 and grouped[2, 3] == 2
-    same, all_labels = grouped_matrix(matrix.tolist(), list("abcde"), 5)
-    assert (same == matrix).all() and all_labels == list("abcde")
+    assert mixed == 1
+    same, all_labels, mixed = grouped_matrix(matrix.tolist(), list("abcde"), 5)
+    assert (same == matrix).all() and all_labels == list("abcde") and mixed == 0
+    matrix[4, 3] = 0
+    assert grouped_matrix(matrix.tolist(), list("abcde"), 3)[2] == 0
 
 
 def test_labels_have_colors_of_their_own_that_letters_can_be_read_on():
