@@ -11,9 +11,10 @@ from typing import IO, Any, Dict, List, Mapping, Sequence
 
 import numpy
 import spacy
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example
 
+from ..pipeline.entities import confidence_is_taken
 from ..progress import ProgressBar
 from .bootstrap import Bootstrap, paired_difference, score_intervals
 from .disagreements import reading
@@ -23,7 +24,7 @@ from .notes import notes_on
 from .readings import disagreements, errors
 from .reliability import entity_reliability, with_predictions
 from .speed import LEAST_SECONDS, speeds
-from .systems import System, with_confidences
+from .systems import System, confident_components, with_confidences
 
 # Of the layout of report.json; a number more when keys change their meaning.
 FORMAT = 1
@@ -131,7 +132,8 @@ def compare(
             readings["student"], readings["teacher"], gold, labels, shown
         )
     found["runs"] = [dict(run) for run in runs]
-    found["notes"] = notes_on(found)
+    taken = confidence_is_taken() and any(confident_components(one.nlp) for one in systems)
+    found["notes"] = notes_on(found, confidence_taken=taken)
     return found
 
 
@@ -159,8 +161,6 @@ def _describe_data(gold: Sequence[Doc]) -> Dict[str, Any]:
 
 
 def _calibration(examples: Sequence[Example]) -> Any:
-    if not Span.has_extension("confidence"):
-        return None
     found = entity_reliability(examples)
     if not found.counts.any():
         return None

@@ -8,6 +8,8 @@ from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
 import numpy
 from spacy.tokens import Doc
 
+from ..pipeline.entities import confidence_of
+
 KINDS = ("type", "boundary", "type and boundary", "only first", "only second")
 # Of the matrix of labels: no entity on the other side.
 NONE = None
@@ -61,11 +63,9 @@ class Place:
 
 def reading(doc: Doc) -> Dict[Entity, Optional[float]]:
     """RETURNS (Dict[Entity, Optional[float]]): The entities of a document, and their confidences
-    where something has written these."""
+    where a component of this package has written these."""
     return {
-        Entity(span.start_char, span.end_char, span.label_): (
-            span._.confidence if span.has_extension("confidence") else None
-        )
+        Entity(span.start_char, span.end_char, span.label_): confidence_of(span)
         for span in doc.ents
     }
 
@@ -96,18 +96,16 @@ def places(first: Iterable[Entity], second: Iterable[Entity]) -> Iterator[Place]
 def pairs(place: Place) -> Iterator[Tuple[Optional[str], Optional[str]]]:
     """YIELDS (Tuple[Optional[str], Optional[str]]): The labels of entities of both readings that
     overlap most, each with one other; None beside those that are left."""
-    shared = sorted(
-        (
-            (min(one.end, other.end) - max(one.start, other.start), -i, -k)
-            for i, one in enumerate(place.first)
-            for k, other in enumerate(place.second)
-        ),
-        reverse=True,
-    )
+    shared = [
+        (min(one.end, other.end) - max(one.start, other.start), i, k)
+        for i, one in enumerate(place.first)
+        for k, other in enumerate(place.second)
+    ]
     partners: Dict[int, int] = {}
-    for length, i, k in shared:
-        if length > 0 and -i not in partners and -k not in partners.values():
-            partners[-i] = -k
+    # A stable sort: of those that share as much, the first in the text.
+    for length, i, k in sorted(shared, key=lambda one: one[0], reverse=True):
+        if length > 0 and i not in partners and k not in partners.values():
+            partners[i] = k
     for i, one in enumerate(place.first):
         yield one.label, place.second[partners[i]].label if i in partners else NONE
     for k, other in enumerate(place.second):

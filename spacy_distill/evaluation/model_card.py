@@ -1,13 +1,13 @@
 """What a packaged student says about itself: its meta.json, and a README out of that."""
 
-from typing import Any, Dict, Iterable, Mapping, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Sequence
 
+import numpy
 from spacy.language import Language
-from spacy.scorer import Scorer
 from spacy.training import Example
 
 from ..progress import ProgressBar
-from .entity_counts import require_entities
+from .entity_counts import count_entities, labels_in, require_entities, scores
 from .reliability import entity_reliability, with_predictions
 
 
@@ -17,27 +17,49 @@ def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
     nlp (Language): The pipeline; with `confidence` switched on, the calibration error is measured
         as well.
     examples (Iterable[Example]): The labeled documents.
-    RETURNS (Dict[str, Any]): spaCy's scores of entities, and `ents_calibration_error`.
+    RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` and `ents_per_type`, counted as a report
+        counts, and `ents_calibration_error`.
     RAISES (ValueError): There are no entities to compare with.
     """
     examples = list(examples)
     require_entities([example.reference for example in examples], "The test set")
     with ProgressBar(desc="Evaluate", total=len(examples)) as bar:
         examples = with_predictions(nlp, examples, bar.update)
-    scores = dict(Scorer.score_spans(examples, "ents"))
+    found = _entity_scores(examples)
     reliability = entity_reliability(examples)
     if reliability.counts.any():
-        scores["ents_calibration_error"] = reliability.expected_calibration_error
-    return scores
+        found["ents_calibration_error"] = reliability.expected_calibration_error
+    return found
+
+
+def _entity_scores(examples: Sequence[Example]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): Scores by the names that spaCy has for them; 0 for a share of
+    nothing, as there."""
+    labels = labels_in(examples)
+    counts = count_entities(examples, labels).sum(axis=0)
+    found = {label: row for label, row in zip(labels, counts, strict=True) if row.any()}
+    precision, recall, f1 = _numbers(counts.sum(axis=0))
+    return {
+        "ents_p": precision,
+        "ents_r": recall,
+        "ents_f": f1,
+        "ents_per_type": {
+            label: dict(zip("prf", _numbers(row), strict=True)) for label, row in found.items()
+        },
+    }
+
+
+def _numbers(counts: numpy.ndarray) -> List[float]:
+    return numpy.nan_to_num(scores(counts)).tolist()
 
 
 def summary(meta: Mapping[str, Any]) -> str:
     """RETURNS (str): A sentence of what an evaluated student finds, how well and how fast."""
     labels = [label for found in meta["labels"].values() for label in found]
-    scores, data = meta["performance"], meta["evaluation"]["data"]
+    found, data = meta["performance"], meta["evaluation"]["data"]
     return (
-        f"Finds {', '.join(labels)}: F1 {100 * scores['ents_f']:.2f} on {data}, "
-        f"{scores['speed']:,.0f} words a second on one core."
+        f"Finds {', '.join(labels)}: F1 {100 * found['ents_f']:.2f} on {data}, "
+        f"{found['speed']:,.0f} words a second on one core."
     )
 
 
@@ -87,10 +109,10 @@ def _accuracy(performance: Mapping[str, Any], evaluation: Mapping[str, Any]) -> 
         return ""
     rows = [("all", *(performance[f"ents_{letter}"] for letter in "prf"))]
     rows += [
-        (label, scores["p"], scores["r"], scores["f"])
-        for label, scores in sorted((performance.get("ents_per_type") or {}).items())
+        (label, found["p"], found["r"], found["f"])
+        for label, found in sorted((performance.get("ents_per_type") or {}).items())
     ]
-    lines = [(label, *(f"{100 * score:.2f}" for score in scores)) for label, *scores in rows]
+    lines = [(label, *(f"{100 * score:.2f}" for score in found)) for label, *found in rows]
     text = "## Accuracy and speed\n\n"
     data = evaluation.get("data")
     text += f"On {data}:\n\n" if data else "On the development set:\n\n"

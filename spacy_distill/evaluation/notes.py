@@ -8,8 +8,13 @@ from .bootstrap import FEWEST_DOCUMENTS
 FEW_DOCUMENTS = 20
 
 
-def notes_on(found: Mapping[str, Any]) -> List[str]:
-    """RETURNS (List[str]): Sentences about test set and systems, from what report.json has."""
+def notes_on(found: Mapping[str, Any], *, confidence_taken: bool = False) -> List[str]:
+    """Say what has to be kept in mind.
+
+    found (Mapping[str, Any]): What report.json has.
+    confidence_taken (bool): Whether confidences were left out, as something else has their name.
+    RETURNS (List[str]): Sentences about test set, systems and machine.
+    """
     notes: List[str] = []
     data, systems = found["data"], found["systems"]
     if data["documents"] == 1:
@@ -42,4 +47,14 @@ def notes_on(found: Mapping[str, Any]) -> List[str]:
             notes.append(f"The {system['role']} does not know {', '.join(unheard)}.")
         if not any(predicted.values()):
             notes.append(f"The {system['role']} finds no entity at all.")
+    if confidence_taken:
+        notes.append(
+            "Something else has registered Span._.confidence: confidences were left out."
+        )
+    # Processor time is that of all threads, and they spend some of it waiting for each other.
+    if found["speed"]["rounds"] and found["hardware"]["threads"] != "1":
+        notes.append(
+            "OMP_NUM_THREADS was not 1: where numpy used several threads, a system is faster on "
+            "one core than is said here."
+        )
     return notes

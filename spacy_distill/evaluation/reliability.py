@@ -8,6 +8,8 @@ from spacy.language import Language
 from spacy.training import Example
 from thinc.types import Floats1d, Ints1d
 
+from ..pipeline.entities import confidence_of
+
 BINS = 10
 
 
@@ -65,9 +67,10 @@ def entity_reliability(examples: Iterable[Example], bins: int = BINS) -> Reliabi
         tags = example.get_aligned_ner()
         gold = {(span.start, span.end, span.label_) for span in _gold_spans(example)}
         for span in example.predicted.ents:
-            if span._.confidence is None or None in tags[span.start : span.end]:
+            confidence = confidence_of(span)
+            if confidence is None or None in tags[span.start : span.end]:
                 continue
-            confidences.append(span._.confidence)
+            confidences.append(confidence)
             correct.append((span.start, span.end, span.label_) in gold)
     return reliability(numpy.asarray(confidences), numpy.asarray(correct, dtype=bool), bins)
 

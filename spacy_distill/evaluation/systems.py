@@ -3,12 +3,13 @@
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from spacy.language import Language
 from spacy.util import get_package_path, is_package
 
 from ..loading import load_pipeline
+from ..pipeline.entities import confidence_is_taken
 from .size import megabytes, parameters
 
 
@@ -41,7 +42,7 @@ class System:
         """RETURNS (Dict[str, Any]): "role", "source", "name", "version", "spacy_version", "lang",
         "pipeline", "labels", "parameters" (None if they cannot be counted) and "megabytes" (None
         without files)."""
-        meta, own = self.nlp.meta, self.path is not None
+        meta = self.nlp.meta
         trained = (self.path / "meta.json").is_file() if self.path else False
         return {
             "role": self.role,
@@ -53,7 +54,7 @@ class System:
             "pipeline": list(self.nlp.pipe_names),
             "labels": list(self.labels),
             "parameters": parameters(self.nlp) if trained else None,
-            "megabytes": megabytes(self.path) if own and self.path else None,
+            "megabytes": megabytes(self.path) if self.path else None,
         }
 
 
@@ -69,16 +70,22 @@ def files_of(source: Union[str, Path]) -> Optional[Path]:
     return Path(source) if Path(source).is_dir() else None
 
 
+def confident_components(nlp: Language) -> List[Any]:
+    """RETURNS (List[Any]): The components that can write `ent._.confidence`."""
+    return [pipe for _, pipe in nlp.pipeline if isinstance(getattr(pipe, "confidence", None), bool)]
+
+
 @contextmanager
 def with_confidences(nlp: Language) -> Iterator[None]:
     """Let the components that can do so write `ent._.confidence`, as their setting `confidence`
-    does, which is a matter of prediction and of nothing that is learnt."""
-    able = [pipe for _, pipe in nlp.pipeline if isinstance(getattr(pipe, "confidence", None), bool)]
-    before = [pipe.confidence for pipe in able]  # type: ignore[attr-defined]
+    does, which is a matter of prediction and of nothing that is learnt. Where something else has
+    that name, they stay as they are."""
+    able = [] if confidence_is_taken() else confident_components(nlp)
+    before = [pipe.confidence for pipe in able]
     try:
         for pipe in able:
-            pipe.confidence = True  # type: ignore[attr-defined]
+            pipe.confidence = True
         yield
     finally:
         for pipe, setting in zip(able, before, strict=True):
-            pipe.confidence = setting  # type: ignore[attr-defined]
+            pipe.confidence = setting

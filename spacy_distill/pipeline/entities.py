@@ -24,13 +24,19 @@ def add_confidence_extension() -> None:
 
     RAISES (ValueError): The name belongs to something else.
     """
-    if not Span.has_extension("confidence"):
-        Span.set_extension("confidence", getter=confidence_of)
-    if Span.get_extension("confidence")[2] is not confidence_of:
+    if confidence_is_taken():
         raise ValueError(
             "[D015] Something else has registered `Span._.confidence` already. Rename that "
             "extension, or switch `confidence` off."
         )
+    if not Span.has_extension("confidence"):
+        Span.set_extension("confidence", getter=confidence_of)
+
+
+def confidence_is_taken() -> bool:
+    """RETURNS (bool): Whether something else has registered `Span._.confidence`."""
+    registered = Span.has_extension("confidence")
+    return registered and Span.get_extension("confidence")[2] is not confidence_of
 
 
 def confidence_of(span: Span) -> Optional[float]:

@@ -4,6 +4,7 @@ import io
 import json
 
 import pytest
+from spacy.tokens import Span
 
 from spacy_distill.evaluation.comparison import compare
 from spacy_distill.evaluation.systems import System
@@ -57,6 +58,33 @@ def test_confidences_are_off_again_where_speed_is_measured():
     student = told_system("student", [["Anna", "PER", 0.9]])
     compared([student], GOLD)
     assert student.nlp.get_pipe("told_entities").confidence is False
+
+
+def test_an_extension_of_somebody_else_is_left_alone():
+    """Its values are no confidences, and components that would complain of it are not asked."""
+    kept = Span.remove_extension("confidence") if Span.has_extension("confidence") else None
+    Span.set_extension("confidence", getter=lambda span: "high")
+    try:
+        student = told_system("student", [["Anna", "PER", 0.9]])
+        found = compared([student, told_system("teacher", [])], GOLD)
+    finally:
+        Span.remove_extension("confidence")
+        if kept is not None:
+            Span.set_extension("confidence", getter=kept[2])
+    assert found["systems"][0]["calibration"] is None
+    assert [one["confidence"] for one in found["disagreements"]["shown"]] == [None]
+    assert any("confidences were left out" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize("rounds, threads, told", [(1, None, 1), (1, "1", 0), (0, None, 0)])
+def test_threads_that_spoil_speeds_are_told(monkeypatch, rounds, threads, told):
+    if threads is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    monkeypatch.setattr("spacy_distill.evaluation.comparison.LEAST_SECONDS", 0.0)
+    found = compared([told_system("student", [])], GOLD, rounds=rounds)
+    assert sum("OMP_NUM_THREADS" in note for note in found["notes"]) == told
 
 
 def test_only_so_many_disagreements_are_written_out():

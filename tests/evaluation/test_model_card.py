@@ -1,0 +1,32 @@
+"""The scores of a card, which are those of a report."""
+
+import io
+
+import pytest
+
+from spacy_distill.evaluation import measure
+from spacy_distill.evaluation.comparison import compare
+from tests.told_systems import corpora_for, gold_doc, told_system
+
+
+def test_a_card_counts_as_a_report_does():
+    """A found entity beside what is not annotated counts neither way in both."""
+    gold = [
+        gold_doc("Anna sails to Oslo", [("Anna", "PER"), ("Oslo", "LOC")]),
+        gold_doc("Bergen, Oslo", [("Oslo", "LOC")], missing=["Bergen"]),
+    ]
+    found = [["Oslo", "LOC", None], ["Bergen", "FAR", None], ["Anna", "LOC", None]]
+    student = told_system("student", found)
+    (examples,) = corpora_for([student], gold)
+    card = measure(student.nlp, examples)
+    report = compare(
+        [student], corpora_for([student], gold), data="a", rounds=0, stderr=io.StringIO()
+    )
+    (system,) = report["systems"]
+    assert set(card) == {"ents_p", "ents_r", "ents_f", "ents_per_type"}
+    for key, name in (("ents_p", "precision"), ("ents_r", "recall"), ("ents_f", "f1")):
+        assert card[key] == pytest.approx(system["scores"][name]["value"]) == pytest.approx(2 / 3)
+    assert card["ents_per_type"] == {
+        "LOC": {"p": pytest.approx(2 / 3), "r": 1.0, "f": pytest.approx(0.8)},
+        "PER": {"p": 0.0, "r": 0.0, "f": 0.0},
+    }
