@@ -8,6 +8,7 @@ from wasabi import msg
 
 from ..corpora.labeled import read_examples
 from ..evaluation import measure, model_card, processor, summary, words_per_second
+from ..evaluation.systems import with_confidences
 from ..loading import load_pipeline
 from ..training.calibrate import find_component
 from ..vectors.table import replace_pipeline
@@ -42,9 +43,9 @@ def distill_card_cli(
     try:
         require_free(output_path, overwrite=overwrite)
         nlp = load_pipeline(student)
-        component, _ = find_component(nlp)
-        sure = load_pipeline(student, config={f"components.{component}.confidence": True})
-        scores = measure(sure, read_examples(test, sure))
+        find_component(nlp)
+        with with_confidences(nlp):
+            scores = measure(nlp, read_examples(test, nlp))
         texts = [example.reference.text for example in read_examples(test, nlp)]
         scores["speed"] = words_per_second(nlp, texts)
         given = {

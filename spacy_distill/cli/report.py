@@ -8,9 +8,8 @@ from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
 from ..corpora.labeled import read_examples
-from ..evaluation.comparison import compare
-from ..evaluation.learning_curves import read_runs
-from ..evaluation.systems import System, files_of, load_system
+from ..evaluation import System, compare, load_system, read_runs
+from ..evaluation.systems import files_of
 from ..evaluation.teacher_reader import reading_pipeline
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, load_teacher, split_sources
 from .output import require_free

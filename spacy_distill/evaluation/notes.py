@@ -48,9 +48,7 @@ def notes_on(found: Mapping[str, Any], *, confidence_taken: bool = False) -> Lis
         if not any(predicted.values()):
             notes.append(f"The {system['role']} finds no entity at all.")
     if confidence_taken:
-        notes.append(
-            "Something else has registered Span._.confidence: confidences were left out."
-        )
+        notes.append("Something else has registered Span._.confidence: confidences were left out.")
     # Processor time is that of all threads, and they spend some of it waiting for each other.
     if found["speed"]["rounds"] and found["hardware"]["threads"] != "1":
         notes.append(

@@ -1,16 +1,23 @@
-"""Colours of systems and labels: the same everywhere in a report."""
+"""Colours of systems and labels: the same in a report's pictures and text."""
 
 import colorsys
-from typing import Dict, Sequence
+from typing import Dict, Mapping, Sequence
 
 # On white and, for lines, beside each other, also for eyes that do not tell red from green; each
 # system has a marker of its own too.
 SYSTEMS = {"student": "#0b5fa5", "teacher": "#b8500b", "baseline": "#5f6368"}
+# The same hues, light enough for the text of a dark page; pictures are white there too.
+ON_DARK = {"student": "#7fb8ec", "teacher": "#f0a06a", "baseline": "#b4bac0"}
 MARKERS = {"student": "o", "teacher": "s", "baseline": "^"}
 RUNS = ("#0b5fa5", "#b8500b", "#5f6368", "#6a3d9a", "#1b7837", "#a6155a")
 # Hues that are far apart, for the labels that come first.
 HUES = (0.58, 0.08, 0.36, 0.83, 0.14, 0.48, 0.95, 0.70, 0.24)
 GOLDEN_RATIO = 0.618034
+
+
+def system_variables(colors: Mapping[str, str]) -> str:
+    """RETURNS (str): Colours as variables of a style sheet, by the systems' names."""
+    return " ".join(f"--{role}: {color};" for role, color in colors.items())
 
 
 def label_colors(labels: Sequence[str]) -> Dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from spacy import displacy
 
-from .colors import MARKERS, SYSTEMS, label_colors
+from .colors import MARKERS, ON_DARK, SYSTEMS, label_colors, system_variables
 from ..evaluation.bootstrap import FEWEST_DOCUMENTS
 from .pictures import MOST_CONFUSED, MOST_LABELS, Picture
 
@@ -60,7 +60,8 @@ def render_page(report: Mapping[str, Any], pictures: Mapping[str, Picture]) -> s
         pictures=pictures,
         colors=colors,
         shapes={role: SHAPES[MARKERS[role]] for role in MARKERS},
-        system_colors=SYSTEMS,
+        on_light=system_variables(SYSTEMS),
+        on_dark=system_variables(ON_DARK),
         summary=summary(report),
         most_labels=MOST_LABELS,
         most_confused=MOST_CONFUSED,

@@ -53,6 +53,7 @@ SPILLED = """() => {
     }
     return spilled;
 }"""
+STUDENT = "() => getComputedStyle(document.querySelector('.shape.student')).color"
 PICTURES = "() => [...document.images].map(image => image.naturalWidth)"
 WIDTHS = "() => [document.scrollingElement.scrollWidth, innerWidth]"
 
@@ -126,13 +127,16 @@ def test_a_dark_page_is_dark_and_can_be_read(opened):
         page.evaluate(f"({style})().{name}") for name in ("backgroundColor", "color")
     )
     assert background == "rgb(22, 25, 28)" and ink == "rgb(230, 232, 234)"
+    assert page.evaluate(STUDENT) == "rgb(127, 184, 236)"
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(STUDENT) == "rgb(11, 95, 165)"
 
 
 def test_it_can_be_printed(opened, tmp_path):
-    page = opened(700)
+    # An A4 page less its margins, in a browser's pixels.
+    page = opened(680)
     page.emulate_media(media="print")
-    width, window = page.evaluate(WIDTHS)
-    assert width <= window
+    require_fit(page)
     page.pdf(path=tmp_path / "report.pdf", format="A4")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 

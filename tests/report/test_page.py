@@ -152,7 +152,11 @@ def test_the_summary_tells_no_difference_without_an_interval():
 
 def test_a_label_called_none_is_not_no_entity():
     matrix = [[5, 1, 2], [0, 3, 0], [0, 4, 0]]
-    assert confusions(matrix, ["A", "none"]) == [(None, "none", 4), ("A", None, 2), ("A", "none", 1)]
+    assert confusions(matrix, ["A", "none"]) == [
+        (None, "none", 4),
+        ("A", None, 2),
+        ("A", "none", 1),
+    ]
 
 
 def test_captions_say_which_picture_has_labels_put_together(nasty, nasty_pictures):

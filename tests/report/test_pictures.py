@@ -1,9 +1,11 @@
 """Pictures, without a look at them: the browser's test makes one that a person can look at."""
 
 import io
+import re
 import subprocess
 import sys
 import warnings
+from importlib.resources import files
 
 import numpy
 import pytest
@@ -11,7 +13,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="the report extra is not installed")
 from matplotlib import image
 
-from spacy_distill.report.colors import label_colors
+from spacy_distill.report.colors import ON_DARK, SYSTEMS, label_colors
 from spacy_distill.report.drawing import NARROW, WIDE
 from spacy_distill.report.pictures import DPI, NAMES, draw_all, grouped_matrix
 from spacy_distill.report.speed_picture import _offsets, _Point, _shared, speed_and_accuracy
@@ -86,6 +88,14 @@ def test_labels_have_colors_of_their_own_that_letters_can_be_read_on():
     colors = label_colors([str(number) for number in range(40)])
     assert len(set(colors.values())) == 40
     assert all(contrast("#16191c", color) > 7 for color in colors.values())
+
+
+@pytest.mark.parametrize("number, colors", [(0, SYSTEMS), (1, ON_DARK)])
+def test_systems_can_be_read_on_light_and_dark_pages(number, colors):
+    """As the Web Content Accessibility Guidelines ask of text (AA)."""
+    style = (files("spacy_distill.report") / "page.css").read_text(encoding="utf8")
+    paper = re.findall(r"--paper: (#\w{6});", style)[number]
+    assert all(contrast(paper, color) >= 4.5 for color in colors.values())
 
 
 def contrast(one, other):
