@@ -9,8 +9,8 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from spacy import displacy
 
-from .colors import MARKERS, ON_DARK, SYSTEMS, label_colors, system_variables
 from ..evaluation.bootstrap import FEWEST_DOCUMENTS
+from .colors import MARKERS, ON_DARK, SYSTEMS, label_colors, system_variables
 from .pictures import MOST_CONFUSED, MOST_LABELS, Picture
 
 SHAPES = {"o": "●", "s": "■", "^": "▲"}

@@ -226,8 +226,10 @@ def _confusion(report: Report, width: float) -> Any:
     colors[numpy.arange(n), numpy.arange(n)] = (0.93, 0.94, 0.95)
     axis.imshow(colors, aspect="auto")
     if mixed:
-        corner, hatching = (n - 2.5, n - 2.5), {"hatch": "////", "edgecolor": "#c6cbd0"}
-        axis.add_patch(Rectangle(corner, 1, 1, fill=False, linewidth=0, **hatching))
+        corner, gray = (n - 2.5, n - 2.5), "#c6cbd0"
+        axis.add_patch(
+            Rectangle(corner, 1, 1, fill=False, linewidth=0, hatch="////", edgecolor=gray)
+        )
     for row in range(n):
         for column in range(n):
             value = counts[row, column]

@@ -177,7 +177,7 @@ def test_captions_say_which_picture_has_labels_put_together(nasty, nasty_picture
 
 def test_what_has_no_interval_has_a_dash(plain):
     page = render_page(plain, {"f1": PICTURE})
-    assert '100.0 <span class="interval">–</span>' in page
+    assert '100.0 <span class="interval">\N{EN DASH}</span>' in page
     assert "fewer than 5 documents count" in page
 
 
