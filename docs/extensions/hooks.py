@@ -19,6 +19,10 @@ BORROWED = {
     "changelog.md": "CHANGELOG.md",
     "project.md": "PROJECT.md",
 }
+# Code within a line; in blocks, the highlighter puts an empty span before it.
+CODE = re.compile(r"(?<!<pre>)(?<!<span></span>)<code>(?P<text>[^<]*)</code>")
+# Longer words may break: they would stick out of a phone.
+LONGEST = 30
 LINK = re.compile(r"(?P<bang>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)]*)?\)")
 
 
@@ -33,6 +37,23 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     uri = page.file.src_uri
     source = BORROWED.get(uri, f"docs/{uri}")
     return fill(relinked(markdown, uri, source))
+
+
+def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    return CODE.sub(lambda match: f"<code>{whole_words(match['text'])}</code>", html)
+
+
+def whole_words(code: str) -> str:
+    """Mark the words of code that would break at a hyphen.
+
+    code (str): Code within a line, HTML.
+    RETURNS (str): The same, each such word in a span of the class `word`.
+    """
+    parts = re.split(r"(\s+)", code)
+    return "".join(
+        f'<span class="word">{part}</span>' if "-" in part and len(part) <= LONGEST else part
+        for part in parts
+    )
 
 
 def relinked(markdown: str, uri: str, source: str) -> str:

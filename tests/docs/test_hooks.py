@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("mkdocs", reason="the docs extra is not installed")
 
-from hooks import BORROWED, relinked
+from hooks import BORROWED, relinked, whole_words
 from reference import ROOT
 
 
@@ -28,3 +28,15 @@ def test_links(uri, source, link, wanted):
 
 def test_borrowed_pages_are_there():
     assert all((ROOT / source).is_file() for source in BORROWED.values())
+
+
+@pytest.mark.parametrize(
+    "code, wanted",
+    [
+        ("ner_student", "ner_student"),
+        ("--lang en", '<span class="word">--lang</span> en'),
+        ("a-name-of-more-than-thirty-characters", "a-name-of-more-than-thirty-characters"),
+    ],
+)
+def test_options_stay_whole(code, wanted):
+    assert whole_words(code) == wanted

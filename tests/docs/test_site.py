@@ -1,0 +1,74 @@
+"""The site in a real browser, opened from disk."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("mkdocs", reason="the docs extra is not installed")
+
+from ..report.test_browser import CHROMIUM, FLAGS, WIDTHS
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
+
+ROOT = Path(__file__).parents[2]
+# Options of one word that take more than one line.
+BROKEN = """() => [...document.querySelectorAll(".md-content code .word")]
+    .filter(word => word.getClientRects().length > 1).map(word => word.textContent)"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens a page in a window, and watches what it asks for."""
+    contexts = []
+
+    def open_page(address, width=1280):
+        context = browser.new_context(viewport={"width": width, "height": 800})
+        contexts.append(context)
+        page = context.new_page()
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(address.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("address", ["index.html", "how-to/gpu.html"])
+def test_search_finds_pages_that_are_opened_from_disk(site, opened, address):
+    page = opened(site / address)
+    page.locator(".md-search__input").click()
+    page.keyboard.type("Prodigy")
+    found = page.locator(".md-search-result__link").first
+    found.wait_for(timeout=10_000)
+    assert "how-to/prodigy.html" in found.get_attribute("href")
+    assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("address", ["teachers.html", "reference/commands.html", "which.html"])
+def test_options_stay_whole_and_pages_fit(site, opened, address, width):
+    page = opened(site / address, width)
+    assert page.evaluate(BROKEN) == []
+    scrolled, inner = page.evaluate(WIDTHS)
+    assert scrolled <= inner
