@@ -36,6 +36,8 @@ SHORT = {
     "-m spacy train student.cfg": "--training.optimizer.learn_rate.total_steps 30 "
     "--training.eval_frequency 30 --components.ner_student.model.width 16",
 }
+for kind in ("teacher", "student"):
+    SHORT[f"-m spacy train training/tutorial/{kind}.cfg"] = SHORT[f"-m spacy train {kind}.cfg"]
 # How many articles of each file of the newsroom corpus the pages have, and of the test set.
 ARTICLES, TEST_ARTICLES = 14, 5
 WIDTH = 50
@@ -124,7 +126,8 @@ def save_ner(path, docs):
     tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
     model = {"@architectures": "spacy.TransitionBasedParser.v2", "state_type": "ner"}
     model |= {"extra_state_tokens": False, "hidden_width": 16, "maxout_pieces": 2}
-    nlp.add_pipe("ner", config={"model": {**model, "use_upper": True, "tok2vec": tok2vec}})
+    ner = nlp.add_pipe("ner", config={"model": {**model, "use_upper": True, "tok2vec": tok2vec}})
+    ner.add_label("LOC")
     examples = []
     for doc in docs:
         spans = [(ent.start_char, ent.end_char, labels[ent.label_]) for ent in doc.ents]
@@ -166,8 +169,15 @@ def save_trained(folder):
         stdout=io.StringIO(),
         stderr=io.StringIO(),
     )
-    nlp.to_disk(folder / "packaged")
     nlp.to_disk(training / "compact")
+    nlp.to_disk(training / "packaged")
+    # What else the project leaves.
+    for name in ("glove_vectors", "transformer_vectors"):
+        shutil.copytree(folder / "assets" / "vectors", folder / "assets" / name)
+    shutil.copy(folder / "words.txt", folder / "assets" / "words.txt")
+    for name in ("packages/en_ner_student-0.1.0/setup.py", "report/index.html"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
 
 
 @pytest.fixture(scope="session")
@@ -196,7 +206,7 @@ def samples(prepared, python):
         # What would have to be downloaded.
         r"\ben_core_web_(sm|lg|trf)\b": str(ner),
         r"\b(roberta-base|xlm-roberta-base)\b": str(bert),
-        r"\ben_ner_student\b": str(prepared / "packaged"),
+        r"\ben_ner_student\b": str(prepared / "training" / "packaged"),
         # Trainings within Python.
         r"overrides=\{": 'overrides={"distillation.max_steps": 4, "training.eval_frequency": 4,',
         r"--build wheel": "--build none",

@@ -1,6 +1,5 @@
 """Every code block of every page runs, from top to bottom, as a reader would run it."""
 
-import os
 import re
 import shutil
 from collections import Counter
@@ -13,23 +12,59 @@ from .samples import NOT_RUN
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "PROJECT.md", "benchmarks/README.md", "CONTRIBUTING.md"]
 PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
-# Pages that begin with less than all, and those that take a trained student for granted.
-TAKEN = {"docs/tutorial.md": ["assets/newsroom", "assets/pretrained", "scripts"]}
-TAKE_STUDENT = ["docs/confidence.md", "docs/how-to/prodigy.md", "docs/report.md"]
+CLONE = ["assets/newsroom", "scripts"]
+# What is in a clone in which the project has run.
+PROJECT = [*CLONE, "assets/pretrained", "assets/glove_vectors", "assets/transformer_vectors"]
+PROJECT += ["assets/vectors", "assets/words.txt", "corpus", "packages", "report", "training"]
+LABELED = ["corpus/train.spacy", "corpus/dev.spacy"]
+CORPORA = [*LABELED, "corpus/unlabeled.spacy"]
+TEACHER, STUDENT = "training/teacher/model-best", "training/student/model-best"
+BASELINE, VECTORS = "training/baseline/model-best", "assets/vectors"
+# What a page takes for granted, and says so; the others take nothing.
+TAKEN = {
+    "README.md": PROJECT,
+    "docs/confidence.md": ["corpus/dev.spacy", STUDENT, BASELINE],
+    "docs/how-to/few-labels.md": [*CORPORA, "corpus/test.spacy", VECTORS],
+    "docs/how-to/much-text.md": [*LABELED, "texts", TEACHER, VECTORS],
+    "docs/how-to/new-language.md": ["data", "scripts"],
+    "docs/how-to/prodigy.md": [*CORPORA, STUDENT, TEACHER, VECTORS],
+    "docs/how-to/without-labels.md": ["texts/news.txt"],
+    "docs/report.md": ["corpus/test.spacy", "training/compact", TEACHER, BASELINE],
+    "docs/soft_corpus.md": ["texts", "dev_texts", "corpus/dev.spacy", VECTORS],
+    "docs/teachers.md": [*CORPORA, "texts", VECTORS],
+    "docs/tutorial.md": [*CLONE, "assets/pretrained"],
+    "docs/vectors.md": [*CORPORA, "words.txt", TEACHER, "scripts", "assets/pretrained"],
+}
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page(page, samples, prepared, tmp_path, monkeypatch):
-    for part in TAKEN.get(page, os.listdir(prepared)):
+    run_page(page, TAKEN.get(page, []), samples, prepared, tmp_path, monkeypatch)
+
+
+def test_tutorial_where_the_project_has_run(samples, prepared, tmp_path, monkeypatch):
+    run_page("docs/tutorial.md", PROJECT, samples, prepared, tmp_path, monkeypatch)
+
+
+def run_page(page, taken, samples, prepared, folder, monkeypatch):
+    for part in taken:
         if (prepared / part).is_dir():
-            shutil.copytree(prepared / part, tmp_path / part)
+            shutil.copytree(prepared / part, folder / part)
         else:
-            shutil.copy(prepared / part, tmp_path / part)
-    if page not in TAKE_STUDENT:
-        for name in ("student", "compact"):
-            shutil.rmtree(tmp_path / "training" / name, ignore_errors=True)
-    monkeypatch.chdir(tmp_path)
+            (folder / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(prepared / part, folder / part)
+    monkeypatch.chdir(folder)
     samples.run(ROOT / page, page)
+
+
+@pytest.mark.parametrize("page", TAKEN)
+def test_pages_say_what_they_take_for_granted(page):
+    text = (ROOT / page).read_text(encoding="utf8")
+    prose = re.sub(r"(?ms)^```.*?^```$", "", text)
+    for part in TAKEN[page]:
+        is_cloned = part in CLONE and re.search(r"\b(clone|repository)\b", prose)
+        is_made = page == "README.md" and "project run all" in text
+        assert f"`{part}`" in prose or is_cloned or is_made, part
 
 
 # Why a block is not run -> how many there are. A new one has to have a reason that is here.

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from ..report.test_browser import CHROMIUM, FLAGS, WIDTHS, playwright
+
 pytest.importorskip("mkdocs", reason="the docs extra is not installed")
-
-from ..report.test_browser import CHROMIUM, FLAGS, WIDTHS
-
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
 
 ROOT = Path(__file__).parents[2]
