@@ -1,13 +1,15 @@
 """Confidences that are right: a temperature for the student's scores (Guo et al. 2017, "On
 Calibration of Modern Neural Networks")."""
 
-from math import exp, inf, log
+from math import exp, log
 from typing import IO, Callable, Iterable, List, Optional, Tuple
 
 import numpy
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import minibatch
+from thinc.api import to_numpy
+from thinc.types import Ints1d, Ints2d
 
 from ..chain import BiluoTags, LinearChain
 from ..pipeline.chain_ner import ChainNER
@@ -20,6 +22,8 @@ LOWEST, HIGHEST, TOLERANCE = 0.2, 10.0, 0.02
 # before anything is seen.
 PRIOR_DEVIATION = 0.5
 BATCH_SIZE = 128
+# Probabilities of 0 and 1 in single precision are not quite that.
+LEAST = 1e-6
 
 
 def calibrate(
@@ -36,8 +40,8 @@ def calibrate(
     examples (Iterable[Example]): The documents. Documents without annotation count nothing.
     name (Optional[str]): The component; needed if there are several that have probabilities.
     stderr (IO): Where the progress goes; standard error if None.
-    RETURNS (float): The temperature under which the annotation is most probable; of a few
-        sentences, one nearer to 1.
+    RETURNS (float): The temperature under which it is most probable that just those of the found
+        entities are right that are; of a few, one nearer to 1.
     RAISES (ValueError): There is no such component, no annotation, or one with a label that the
         component does not have.
     """
@@ -50,7 +54,7 @@ def calibrate(
             f"[D510] The component '{name}' cannot be calibrated: the documents have no annotated "
             "entities. Take a labeled corpus that it was not trained on."
         )
-    pipe.cfg["temperature"] = best_temperature(chains)
+    pipe.cfg["temperature"] = best_temperature(pipe.tags, chains)
     return pipe.cfg["temperature"]
 
 
@@ -99,22 +103,42 @@ def read_chains(
         on_batch(len(docs))
 
 
-def best_temperature(chains: List[Tuple[LinearChain, numpy.ndarray]]) -> float:
-    """RETURNS (float): The most probable temperature, given the annotations."""
-
-    annotated = [(chain, chain.restricted(allowed)) for chain, allowed in chains]
+def best_temperature(tags: BiluoTags, chains: List[Tuple[LinearChain, numpy.ndarray]]) -> float:
+    """RETURNS (float): The most probable temperature, given which of the entities of the best
+    sequences are right. The likelihood of whole sequences has another one, under which students
+    that have learnt many labels stay too sure of their entities (docs/confidence.md)."""
+    judged = [(chain, *judge(tags, chain, allowed)) for chain, allowed in chains]
 
     def loss(logarithm: float) -> float:
         total = 0.5 * (logarithm / PRIOR_DEVIATION) ** 2
-        for chain, right in annotated:
-            of_all = chain.scaled(exp(logarithm)).log_partition
-            of_right = right.scaled(exp(logarithm)).log_partition
-            # An annotation that is no BILUO sequence has no probability at any temperature.
-            possible = of_right > -inf
-            total += float((of_all[possible] - of_right[possible]).sum())
+        for chain, segments, right in judged:
+            marginals = to_numpy(chain.scaled(exp(logarithm)).span_marginal(*segments))
+            sure = numpy.clip(marginals.astype("float64"), LEAST, 1 - LEAST)
+            total -= float(numpy.log(numpy.where(right, sure, 1 - sure)).sum())
         return total
 
     return exp(golden_section(loss, log(LOWEST), log(HIGHEST), TOLERANCE))
+
+
+def judge(
+    tags: BiluoTags, chain: LinearChain, allowed: numpy.ndarray
+) -> Tuple[Tuple[Ints1d, Ints2d], numpy.ndarray]:
+    """Compare the entities of the best sequences with the annotation.
+
+    tags (BiluoTags): The tags of the chain.
+    chain (LinearChain): What is predicted.
+    allowed (numpy.ndarray): (tokens, tags), bool: the tags that the annotation leaves open.
+    RETURNS (Tuple[Tuple[Ints1d, Ints2d], numpy.ndarray]): The entities whose tokens are all
+        annotated, as `LinearChain.span_marginal` takes them, and (entities,) bool, which are right.
+    """
+    annotated = allowed.sum(axis=1) == 1
+    found = tags.spans(to_numpy(chain.argmax()))
+    found = [span for span in found if annotated[span[0] : span[1]].all()]
+    right = [
+        allowed[range(start, end), tags.span_tags(end - start, label)].all()
+        for start, end, label in found
+    ]
+    return tags.segments(found), numpy.asarray(right, dtype=bool)
 
 
 def golden_section(

@@ -1,18 +1,21 @@
 import io
 from math import log
 
+import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 
 from spacy_distill import distill
+from spacy_distill.chain import BiluoTags, LinearChain, constraints
 from spacy_distill.training.calibrate import (
     HIGHEST,
     LOWEST,
     PRIOR_DEVIATION,
     calibrate,
     golden_section,
+    judge,
 )
 
 
@@ -21,14 +24,32 @@ def annotate(nlp, path):
 
 
 def log_likelihood(nlp, examples, temperature):
-    """Of the gold tags, by the component's own probabilities."""
+    """Of which entities are right, by the component's own probabilities."""
     ((_, pipe),) = nlp.pipeline
     total = 0.0
     for example in examples:
-        chain = pipe.predict_chain([nlp.make_doc(example.reference.text)]).scaled(temperature)
-        tags = pipe.tags.numbers(example.get_aligned_ner())
-        total += float((chain.score(tags) - chain.log_partition).sum())
+        doc = nlp(example.reference.text)
+        gold = {(ent.start, ent.end, ent.label_) for ent in example.reference.ents}
+        chain = pipe.predict_chain([doc]).scaled(temperature)
+        for ent in doc.ents:
+            span = ent.start, ent.end, ent.label_
+            (probability,) = chain.span_marginal(*pipe.tags.segments([span]))
+            total += log(probability if span in gold else 1 - probability)
     return total
+
+
+def test_entities_are_judged_where_they_are_annotated():
+    """Found: a right one, one of another length, one on a token that is not annotated."""
+    tags = BiluoTags(["PER"])
+    numbers = tags.numbers(["B-PER", "L-PER", "O", "B-PER", "L-PER", "O", "U-PER"])
+    emissions = numpy.zeros((7, len(tags.names)), dtype="float32")
+    emissions[range(7), numbers] = 9
+    start, transitions, end = constraints(1)
+    chain = LinearChain(emissions, numpy.asarray([7]), transitions, start, end)
+    allowed = tags.allowed(tags.numbers(["B-PER", "L-PER", "O", "U-PER", "O", "O", "O"]))
+    allowed[6] = True
+    (rows, _), right = judge(tags, chain, allowed)
+    assert rows.tolist() == [0, 3] and right.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("lowest", [-1.3, 0.0, 0.4, 2.9])
@@ -58,7 +79,7 @@ def noisy(trained, corpora):
     return examples
 
 
-def test_the_annotation_is_most_probable_at_the_temperature(trained, noisy):
+def test_what_is_right_is_most_probable_at_the_temperature(trained, noisy):
     temperature = calibrate(trained, noisy)
     assert trained.get_pipe("ner_teacher").cfg["temperature"] == temperature
     assert LOWEST < temperature < HIGHEST
