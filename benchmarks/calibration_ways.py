@@ -15,7 +15,7 @@ from typing import Annotated, Callable, Dict, List, NamedTuple, Tuple
 import numpy
 import spacy
 import typer
-from scipy.optimize import isotonic_regression, minimize  # type: ignore[import-untyped]
+from scipy.optimize import isotonic_regression, minimize
 from spacy.language import Language
 from spacy.training import Corpus
 from thinc.types import Floats1d
@@ -100,9 +100,12 @@ def main(
     def best(of: Callable[[float], float]) -> float:
         return min(sure_fit, key=of)
 
+    def entity_surprise(own: numpy.ndarray) -> Callable[[float], float]:
+        return lambda temperature: surprise(sure_fit[temperature][own], fit.right[own])
+
     plain_fit, plain_test = confidences(nlp, fit, 1), confidences(nlp, judged, 1)
     sequences = best(lambda t: sequence_surprise(fit, t))
-    entities = best(lambda t: surprise(sure_fit[t], fit.right))
+    entities = best(entity_surprise(numpy.ones(len(fit.right), dtype=bool)))
     found: Dict[str, Tuple[Floats1d, Floats1d]] = {
         "as trained": (plain_fit, plain_test),
         f"sequences, temperature {sequences:.2f}": (sure_fit[sequences], sure_test[sequences]),
@@ -121,7 +124,7 @@ def main(
     by_label = plain_fit.copy(), plain_test.copy()
     for label in sorted(set(fit.labels)):
         own = fit.labels == label
-        own_best = best(lambda t, own=own: surprise(sure_fit[t][own], fit.right[own]))
+        own_best = best(entity_surprise(own))
         by_label[0][own] = sure_fit[own_best][own]
         by_label[1][judged.labels == label] = sure_test[own_best][judged.labels == label]
     found["a temperature for each label"] = by_label
