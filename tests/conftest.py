@@ -1,8 +1,26 @@
 """What tests of several folders share."""
 
+import shutil
+
 import pytest
+import spacy
+from spacy.tokens import Span
+from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
 
 from spacy_distill import kernels
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+# Without them it asks for updates and the like, and every request counts here.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="module", params=kernels.CHOICES)
@@ -12,3 +30,34 @@ def each_kernel(request):
     kernels.use(request.param)
     yield request.param
     kernels.use(before)
+
+
+# For a module and not for all: as long as it is open, no other event loop can run.
+@pytest.fixture(scope="module")
+def browser():
+    """A browser without a screen."""
+    reason = "playwright is not installed (extra: test)"
+    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
+    chromium = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if chromium is None:
+        pytest.skip("no chromium on the PATH")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def two_names():
+    """A student that has learnt that Anna Berg is a person and Oslo a place."""
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_student", config={"model": {"width": 32, "depth": 1}})
+    doc = nlp.make_doc("Anna Berg sails to Oslo .")
+    doc.set_ents([Span(doc, 0, 2, label="PER"), Span(doc, 4, 5, label="LOC")])
+    example = Example(nlp.make_doc(doc.text), doc)
+    nlp.initialize(lambda: [example])
+    optimizer = Adam(0.01)
+    for _ in range(40):
+        nlp.update([example], sgd=optimizer)
+    return nlp

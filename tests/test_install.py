@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 import spacy
-from spacy.tokens import Span
-from spacy.training import Example
-from thinc.api import Adam, fix_random_seed
 
 import spacy_distill
 
@@ -77,19 +74,9 @@ print("loaded:", sorted({name.partition(".")[0] for name in sys.modules} & set(H
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    fix_random_seed(0)
-    nlp = spacy.blank("en")
-    nlp.add_pipe("ner_student", config={"model": {"width": 32, "depth": 1}})
-    doc = nlp.make_doc("Anna Berg sails to Oslo .")
-    doc.set_ents([Span(doc, 0, 2, label="PER"), Span(doc, 4, 5, label="LOC")])
-    example = Example(nlp.make_doc(doc.text), doc)
-    nlp.initialize(lambda: [example])
-    optimizer = Adam(0.01)
-    for _ in range(40):
-        nlp.update([example], sgd=optimizer)
+def saved(two_names, tmp_path_factory):
     folder = tmp_path_factory.mktemp("student")
-    nlp.to_disk(folder)
+    two_names.to_disk(folder)
     return folder
 
 

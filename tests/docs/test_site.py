@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ..report.test_browser import CHROMIUM, FLAGS, WIDTHS, playwright
-
 pytest.importorskip("mkdocs", reason="the docs extra is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
 
 ROOT = Path(__file__).parents[2]
+WIDTHS = "() => [document.scrollingElement.scrollWidth, innerWidth]"
 # Options of one word that take more than one line.
 BROKEN = """() => [...document.querySelectorAll(".md-content code .word")]
     .filter(word => word.getClientRects().length > 1).map(word => word.textContent)"""
@@ -23,14 +21,6 @@ def site(tmp_path_factory):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

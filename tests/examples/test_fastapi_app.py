@@ -12,9 +12,6 @@ from pathlib import Path
 
 import pytest
 import spacy
-from spacy.tokens import Span
-from spacy.training import Example
-from thinc.api import Adam, fix_random_seed
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed (extra: test)")
 pytest.importorskip("fastapi", reason="fastapi is not installed (extra: test)")
@@ -26,21 +23,11 @@ DEADLINE = 120
 
 
 @pytest.fixture(scope="module")
-def student(tmp_path_factory):
-    """A student that has learnt two names."""
-    fix_random_seed(0)
-    nlp = spacy.blank("en")
-    nlp.add_pipe("ner_student", config={"model": {"width": 32, "depth": 1}})
-    doc = nlp.make_doc("Anna Berg sails to Oslo .")
-    doc.set_ents([Span(doc, 0, 2, label="PER"), Span(doc, 4, 5, label="LOC")])
-    example = Example(nlp.make_doc(doc.text), doc)
-    nlp.initialize(lambda: [example])
-    optimizer = Adam(0.01)
-    for _ in range(40):
-        nlp.update([example], sgd=optimizer)
-    nlp.meta.update(name="names", version="1.2.3")
+def student(two_names, tmp_path_factory):
+    """The folder of a student with a name and a version."""
+    two_names.meta.update(name="names", version="1.2.3")
     folder = tmp_path_factory.mktemp("student")
-    nlp.to_disk(folder)
+    two_names.to_disk(folder)
     return folder
 
 

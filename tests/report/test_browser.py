@@ -1,27 +1,10 @@
 """The page in a real browser: on a wide screen, on a phone, dark and printed."""
 
-import shutil
-
 import pytest
 
 from spacy_distill.report import write_report
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("matplotlib", reason="the report extra is not installed")
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
 
 # Elements that stick out of the window, but for those within a box that scrolls, and boxes that
 # hide a part of their text.
@@ -56,14 +39,6 @@ SPILLED = """() => {
 STUDENT = "() => getComputedStyle(document.querySelector('.shape.student')).color"
 PICTURES = "() => [...document.images].map(image => image.naturalWidth)"
 WIDTHS = "() => [document.scrollingElement.scrollWidth, innerWidth]"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module", params=["nasty", "plain"])
