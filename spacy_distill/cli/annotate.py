@@ -11,20 +11,11 @@ from ..corpora.word_list import read_words
 from ..teachers.sources import split_sources
 from ..training.annotate import annotate
 from ..training.annotation_workers import SHARD_SIZE
-from .teacher_options import (
-    Confidence,
-    LabelMap,
-    Labels,
-    Partial,
-    Scheme,
-    SpansKey,
-    TeacherPipe,
-    Weights,
-    read_options,
-)
+from .teacher_options import TypedOptions, takes_teacher_options
 
 
 @app.command("distill-annotate")
+@takes_teacher_options
 def annotate_cli(
     teacher: str = Arg(
         ...,
@@ -66,14 +57,8 @@ def annotate_cli(
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a soft corpus that is in the output folder"
     ),
-    teacher_pipe: TeacherPipe = None,
-    spans_key: SpansKey = None,
-    labels: Labels = "",
-    confidence: Confidence = "",
-    partial: Partial = False,
-    label_map: LabelMap = "",
-    weights: Weights = "",
-    scheme: Scheme = None,
+    *,
+    teacher_options: TypedOptions,
 ) -> None:
     """
     Let a teacher read text and write its probabilities to a soft corpus, which students then learn
@@ -84,9 +69,7 @@ def annotate_cli(
             split_sources(teacher),
             source,
             output,
-            teacher_options=read_options(
-                teacher_pipe, spans_key, labels, confidence, partial, label_map, weights, scheme
-            ),
+            teacher_options=teacher_options(),
             text_field=text_field,
             split=split,
             lang=lang,

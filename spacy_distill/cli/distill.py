@@ -14,20 +14,11 @@ from wasabi import msg
 from ..teachers.sources import split_sources
 from ..training.checkpoints import MODEL_LAST
 from ..training.distill import distill
-from .teacher_options import (
-    Confidence,
-    LabelMap,
-    Labels,
-    Partial,
-    Scheme,
-    SpansKey,
-    TeacherPipe,
-    Weights,
-    read_options,
-)
+from .teacher_options import TypedOptions, takes_teacher_options
 
 
 @app.command("distill", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@takes_teacher_options
 def distill_cli(
     ctx: typer.Context,
     teacher: str = Arg(
@@ -54,14 +45,8 @@ def distill_cli(
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace models that are in the output folder"
     ),
-    teacher_pipe: TeacherPipe = None,
-    spans_key: SpansKey = None,
-    labels: Labels = "",
-    confidence: Confidence = "",
-    partial: Partial = False,
-    label_map: LabelMap = "",
-    weights: Weights = "",
-    scheme: Scheme = None,
+    *,
+    teacher_options: TypedOptions,
 ) -> None:
     """
     Distil a teacher pipeline into the student of a config. The student learns from the teacher's
@@ -86,9 +71,7 @@ def distill_cli(
             student_config,
             output_path,
             overrides=overrides,
-            teacher_options=read_options(
-                teacher_pipe, spans_key, labels, confidence, partial, label_map, weights, scheme
-            ),
+            teacher_options=teacher_options(),
             use_gpu=use_gpu,
             overwrite=overwrite,
         )

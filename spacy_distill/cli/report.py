@@ -13,20 +13,11 @@ from ..evaluation.systems import files_of
 from ..evaluation.teacher_reader import reading_pipeline
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, load_teacher, split_sources
 from .output import require_free
-from .teacher_options import (
-    Confidence,
-    LabelMap,
-    Labels,
-    Partial,
-    Scheme,
-    SpansKey,
-    TeacherPipe,
-    Weights,
-    read_options,
-)
+from .teacher_options import TypedOptions, takes_teacher_options
 
 
 @app.command("distill-report")
+@takes_teacher_options
 def distill_report_cli(
     student: str = Arg(..., help="Trained pipeline that finds entities: package or folder"),
     test: Path = Arg(..., help="Labeled .spacy file to compare on", exists=True),
@@ -58,14 +49,8 @@ def distill_report_cli(
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a report that is in the output folder"
     ),
-    teacher_pipe: TeacherPipe = None,
-    spans_key: SpansKey = None,
-    labels: Labels = "",
-    confidence: Confidence = "",
-    partial: Partial = False,
-    label_map: LabelMap = "",
-    weights: Weights = "",
-    scheme: Scheme = None,
+    *,
+    teacher_options: TypedOptions,
 ) -> None:
     """
     Compare a student with its teacher and a baseline on a test set: a page that opens from disk
@@ -73,9 +58,7 @@ def distill_report_cli(
     """
     try:
         require_free(output, overwrite=overwrite, kind="report", mark="report.json")
-        options = read_options(
-            teacher_pipe, spans_key, labels, confidence, partial, label_map, weights, scheme
-        )
+        options = teacher_options()
         if teacher is None and options != DEFAULT_OPTIONS:
             raise ValueError(
                 "[D710] Options of a teacher are given, and no teacher. Name it: --teacher."

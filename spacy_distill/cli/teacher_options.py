@@ -1,6 +1,8 @@
 """Command line options that say how teachers are read."""
 
-from typing import Annotated, List, Optional, Sequence
+import functools
+from inspect import signature
+from typing import Annotated, Any, Callable, List, Optional, Sequence
 
 import typer
 
@@ -75,20 +77,45 @@ Scheme = Annotated[
 ]
 
 
+# What a command calls to have the options as they were typed.
+TypedOptions = Callable[[], TeacherOptions]
+
+
+def takes_teacher_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of this file, at its end.
+
+    command (Callable[..., Any]): A command with a keyword `teacher_options`, a `TypedOptions`, in
+        the place of all of them.
+    RETURNS (Callable[..., Any]): The command as typer takes it.
+    """
+    options = signature(read_options).parameters
+    own = signature(command).parameters.values()
+
+    @functools.wraps(command)
+    def run(**given: Any) -> Any:
+        typed = {name: given.pop(name) for name in options}
+        return command(**given, teacher_options=functools.partial(read_options, **typed))
+
+    parameters = [item for item in own if item.name != "teacher_options"] + [*options.values()]
+    run.__signature__ = signature(command).replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {item.name: item.annotation for item in parameters}
+    return run
+
+
 def read_options(
-    pipe: Optional[str],
-    spans_key: Optional[str],
-    labels: str,
-    confidence: str,
-    partial: bool,
-    label_map: str,
-    weights: str,
-    scheme: Optional[str],
+    teacher_pipe: TeacherPipe = None,
+    spans_key: SpansKey = None,
+    labels: Labels = "",
+    confidence: Confidence = "",
+    partial: Partial = False,
+    label_map: LabelMap = "",
+    weights: Weights = "",
+    scheme: Scheme = None,
 ) -> TeacherOptions:
     """RETURNS (TeacherOptions): The options as they were typed; ValueError if they cannot be."""
     confidences = _one_or_each(_numbers("--confidence", confidence))
     return TeacherOptions(
-        pipe=_one_or_each(_split(pipe or "")),
+        pipe=_one_or_each(_split(teacher_pipe or "")),
         spans_key=_one_or_each(_split(spans_key or "")),
         confidence=DEFAULT_OPTIONS.confidence if confidences is None else confidences,
         labels=tuple(_split(labels)),
