@@ -34,6 +34,8 @@ SETTINGS: Dict[str, Dict[str, Any]] = {
 }
 
 BATCHES = (1, 128)
+# A bin with fewer entities says nothing, and is not drawn.
+LEAST_DRAWN = 10
 
 
 def load(model: Path, **settings: Any) -> Language:
@@ -76,7 +78,7 @@ def draw(pairs: Dict[str, Tuple[Reliability, Reliability]], path: Path) -> None:
     for axis, (name, pair) in zip(axes.flat, pairs.items(), strict=False):
         axis.plot([0, 1], [0, 1], color="0.7", linewidth=1)
         for found, label in zip(pair, ("as trained", "calibrated"), strict=True):
-            filled = found.counts > 0
+            filled = found.counts >= LEAST_DRAWN
             error = found.expected_calibration_error
             axis.plot(
                 found.confidence[filled],
