@@ -5,6 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from low_resource_systems import SYSTEMS
 from scipy.stats import t as student_t
+from student_kinds import LOSSES
 
 Run = Dict[str, Any]
 # Whom the student is compared with.
@@ -60,7 +61,9 @@ def gains(systems: Dict[str, List[Run]]) -> List[Gain]:
         if not name.startswith("student"):
             continue
         kind = SYSTEMS[name.partition("@")[0]].kind
-        others = [f"gold-only-{kind}"] if kind else OTHERS
+        others: Sequence[str] = OTHERS
+        if kind is not None:
+            others = ["student" if kind in LOSSES else f"gold-only-{kind}"]
         found += [
             Gain(name, other, paired(systems[name], systems[other]))
             for other in others

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from low_resource_data import ROOT, Cell, Dataset
 from spacy.cli.init_config import init_config
-from student_kinds import KINDS, kind_config
+from student_kinds import KINDS, LOSSES, kind_config
 from thinc.api import Config
 
 # The sentences that the configs' steps go with. More labels get more steps, by the square root.
@@ -46,7 +46,7 @@ class System:
         folder; None for an average of other systems.
     needs (Tuple[str, ...]): The systems that have to be there, such as its teachers.
     config (str): The project's config that decides on it.
-    kind (Optional[str]): The kind of student, where it is not the package's.
+    kind (Optional[str]): The kind of student, or its loss, where it is not the package's.
     """
 
     command: Optional[Command]
@@ -188,7 +188,7 @@ SYSTEMS: Dict[str, System] = {
     **{f"gold-only-{kind}": System(gold_only(kind), (), STUDENT, kind) for kind in KINDS},
     **{
         f"student-{kind}": System(distilled(MEMBERS, kind), (*MEMBERS, "teacher"), STUDENT, kind)
-        for kind in KINDS
+        for kind in (*KINDS, *LOSSES)
     },
     "spacy-gold": System(spacy_ner("train")),
     "spacy-silver": System(spacy_ner("silver"), ("teacher",)),

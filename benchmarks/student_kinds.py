@@ -1,4 +1,5 @@
-"""Students of other kinds than the package's, to compare with: for `low_resource.py`."""
+"""Students of other kinds than the package's, and with other losses than its default, to compare with:
+for `low_resource.py`."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -49,17 +50,52 @@ def OtherEncoder(
 # Imported by `--code` too, where the other files of this folder are not found.
 CONFIG = Path(__file__).parent.parent / "spacy_distill" / "configs" / "student.cfg"
 KINDS = ("softmax", "cnn", "unidirectional")
+HALF = {"alpha": 0.5, "beta": 0.5}
+# One falls to 0 in as many steps as the other one takes to rise to 1, from where it does not fall.
+FALLING = {
+    "@schedules": "warmup_linear.v1",
+    "initial_rate": 1.0,
+    "warmup_steps": 0,
+    "total_steps": "${distillation.max_steps}",
+}
+RISING = {**FALLING, "warmup_steps": "${distillation.max_steps}", "total_steps": 1_000_000}
+CHAINS, TOKENS, K_BEST, CONFIDENT = (
+    {"@losses": f"spacy-distill.{name}.v1"}
+    for name in (
+        "ChainDistillation",
+        "TokenDistillation",
+        "KBestDistillation",
+        "ConfidentSentences",
+    )
+)
+LOSSES: Dict[str, Dict[str, Any]] = {
+    "loss-hard": {**CHAINS, "alpha": 1.0, "beta": 0.0, "temperature": 1.0},
+    "loss-soft": {**CHAINS, "alpha": 0.1, "beta": 0.9, "temperature": 1.0},
+    "loss-chains-2": {**CHAINS, **HALF, "temperature": 2.0},
+    "loss-tokens": {**TOKENS, **HALF, "temperature": 1.0},
+    "loss-tokens-2": {**TOKENS, **HALF, "temperature": 2.0},
+    "loss-5-best": {**K_BEST, **HALF, "k": 5, "fuzzy": False},
+    "loss-fuzzy": {**K_BEST, **HALF, "k": 5, "fuzzy": True},
+    "loss-annealed": {**CHAINS, "alpha": RISING, "beta": FALLING, "temperature": 1.0},
+    "loss-confident": {
+        **CONFIDENT,
+        "least_confidence": 0.9,
+        "loss": {**CHAINS, **HALF, "temperature": 1.0},
+    },
+}
 
 
 def kind_config(kind: str) -> Config:
-    """Put a student of another kind into `spacy_distill/configs/student.cfg`.
+    """Put a student of another kind, or another loss, into `spacy_distill/configs/student.cfg`.
 
-    kind (str): Of KINDS.
+    kind (str): Of KINDS or LOSSES.
     RETURNS (Config): The config.
     """
     config = Config().from_disk(CONFIG, interpolate=False)
     model: Dict[str, Any] = config["components"]["ner_student"]["model"]
-    if kind == "softmax":
+    if kind in LOSSES:
+        config["distillation"]["loss"] = LOSSES[kind]
+    elif kind == "softmax":
         model["crf"] = False
     else:
         model["@architectures"] = "spacy-distill-benchmarks.OtherEncoder.v1"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import low_resource
@@ -18,9 +19,11 @@ from low_resource_store import Store
 from low_resource_systems import MEMBERS, SYSTEMS, Pretrained, steps
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
-from student_kinds import KINDS, kind_config
+from student_kinds import KINDS, LOSSES, kind_config
 from thinc.api import Adam, fix_random_seed
 
+from spacy_distill.chain import LinearChain
+from spacy_distill.training.settings import fill_settings, resolve_settings
 from spacy_distill.vectors.table import vectors_pipeline
 
 GOLD = [[(0, 2, "PER"), (3, 4, "LOC")], [(0, 1, "LOC")], []]
@@ -135,6 +138,32 @@ def test_students_of_other_kinds_learn_and_load(kind, tmp_path):
     assert find_entities([tmp_path / "model"], [doc]) == [GOLD[0]]
 
 
+def test_each_loss_is_another_one():
+    rng = numpy.random.default_rng(0)
+    n_tags = 5
+
+    def scores(*shape):
+        return rng.normal(size=shape).astype("float32")
+
+    student, teacher = (
+        LinearChain(
+            scores(4, n_tags),
+            numpy.array([4]),
+            scores(n_tags, n_tags),
+            scores(n_tags),
+            scores(n_tags),
+        )
+        for _ in range(2)
+    )
+    open_tags = numpy.ones((4, n_tags), dtype=bool)
+    gradients = {}
+    for kind in ("softmax", *LOSSES):  # the first one has the default
+        settings = resolve_settings(fill_settings(kind_config(kind)).interpolate())
+        _, gradients[kind] = settings["loss"](student, teacher, open_tags)
+    for (one, first), (other, second) in combinations(gradients.items(), 2):
+        assert not numpy.allclose(first.emissions, second.emissions, atol=1e-4), (one, other)
+
+
 def a_run(system, labeled, seed, f):
     overall = {"f": f, "p": f, "r": f, "seqeval_f": f}
     per_type = {"LOC": {"f": f, "p": f, "r": f}}
@@ -157,13 +186,15 @@ def test_gains_are_of_the_same_seeds():
         "spacy-gold": [a_run("spacy-gold", 150, 2, 71.0)],
         "student-cnn": [a_run("student-cnn", 150, 0, 79.0)],
         "gold-only-cnn": [a_run("gold-only-cnn", 150, 0, 74.0)],
+        "student-loss-hard": [a_run("student-loss-hard", 150, 1, 81.0)],
     }
-    first, second, third = gains(systems)
+    first, second, third, fourth = gains(systems)
     assert first == ("student", "gold-only", [2.0, 6.0])
     # t = 12.706 for one degree of freedom, and a standard error of 2
     assert first.interval == pytest.approx((4 - 25.412, 4 + 25.412), abs=0.001)
     assert second == ("student", "spacy-gold", [10.0]) and second.interval is None
     assert third == ("student-cnn", "gold-only-cnn", [5.0])
+    assert fourth == ("student-loss-hard", "student", [-1.0])
 
 
 def test_costs_are_paid_back_by_the_time_that_is_saved_at_each_word():
