@@ -1,5 +1,5 @@
-"""Students of other kinds than the package's, and with other losses than its default, to compare with:
-for `low_resource.py`."""
+"""Students of other kinds than the package's, or of other losses than its default: for
+`low_resource.py`."""
 
 from pathlib import Path
 from typing import Any, Dict, List, Optional
