@@ -1,10 +1,11 @@
 """Tables and learning curves of the runs that `low_resource.py` has stored.
 
-python benchmarks/low_resource_report.py docs/results.md
+python benchmarks/low_resource_report.py docs/results.md docs/which.md
 
-Writes the tables between the marks in the page, and a picture of each corpus beside it.
+Writes them into the places of the pages that are marked for them, and pictures beside the pages.
 """
 
+import re
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
@@ -17,7 +18,20 @@ from low_resource_store import Store
 from low_resource_systems import SYSTEMS
 from wasabi import msg
 
-BEGIN, END = "<!-- tables: low_resource_report.py -->", "<!-- end of tables -->"
+# A place in a page, and what stands there so far.
+PLACE = re.compile(
+    r"(?P<begin><!-- (?P<name>[\w ]+): low_resource_report\.py -->).*?<!-- end of (?P=name) -->",
+    re.S,
+)
+# What test F1 of CoNLL-2003's students is meant to be at least, and what is aimed at, by labels.
+TARGETS = {
+    150: (77.5, 81.0),
+    300: (80.0, 84.0),
+    750: (84.5, 87.0),
+    1500: (86.5, 88.5),
+    3000: (88.5, 90.0),
+    14041: (90.3, 91.3),
+}
 # What is drawn: a system and its line.
 CURVES = {
     "student": ("distilled student", "tab:blue", "o-"),
@@ -30,11 +44,13 @@ CURVES = {
 Run = Dict[str, Any]
 # Runs by system, of one corpus and number of labels.
 Runs = Dict[str, List[Run]]
+# By corpus and labels.
+Groups = Dict[str, Dict[int, Runs]]
 
 
-def group(runs: Sequence[Run]) -> Dict[str, Dict[int, Runs]]:
-    """RETURNS (Dict[str, Dict[int, Runs]]): By corpus, labels and system, in the usual order."""
-    found: Dict[str, Dict[int, Runs]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+def group(runs: Sequence[Run]) -> Groups:
+    """RETURNS (Groups): By corpus, labels and system, in the usual order."""
+    found: Groups = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for run in runs:
         found[run["dataset"]][run["labeled"]][run["system"]].append(run)
     order = {name: number for number, name in enumerate(SYSTEMS)}
@@ -167,34 +183,86 @@ def draw(dataset: str, sizes: Dict[int, Runs], path: Path) -> None:
     pyplot.close(figure)
 
 
-def main(
-    page: Annotated[Path, typer.Argument(help="A page with the marks")],
-    store: Annotated[Path, typer.Option(help="Folder of the results")] = (
-        ROOT / "benchmarks" / "results"
-    ),
-) -> None:
-    """Write tables into a page, and pictures beside it."""
-    text = page.read_text(encoding="utf8")
-    if BEGIN not in text or END not in text:
-        msg.fail(f"{page} has no place for the tables", f"Write {BEGIN} and {END}", exits=1)
+def all_tables(groups: Groups, results: Store, folder: Path) -> str:
+    """RETURNS (str): Every table of every corpus; pictures are drawn into the page's folder."""
     parts = []
-    results = Store(store)
-    for dataset, sizes in group(list(results.runs())).items():
+    for dataset, sizes in groups.items():
         parts += [f"### {dataset}: all systems", scores_table(sizes)]
         if len(sizes) > 1:
             picture = f"results-{dataset}.png"
-            draw(dataset, sizes, page.parent / picture)
+            draw(dataset, sizes, folder / picture)
             parts.append(f"![Learning curves of {dataset}]({picture})")
         parts += [f"### {dataset}: gains", gains_table(sizes)]
         costs = costs_table(sizes, results.rates(dataset))
         if costs:
             parts += [f"### {dataset}: costs", costs]
         parts += [f"### {dataset}: by type", types_table(sizes)]
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(
-        f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}", encoding="utf8"
-    )
+    return "\n\n".join(parts)
+
+
+def reached_table(groups: Groups, results: Store, folder: Path) -> str:
+    """RETURNS (str): What was meant to be reached with CoNLL-2003, and what was."""
+    others = ("teacher", "gold-only", "spacy-silver")
+    rows = []
+    for size, systems in groups.get("conll", {}).items():
+        if "student" not in systems or size not in TARGETS:
+            continue
+        runs = systems["student"]
+        reached = mean(map(f1, runs))
+        least, aim = TARGETS[size]
+        row = [f"{size:,}", f"{least:.1f}", f"{aim:.1f}", f"**{reached:.1f}**"]
+        row += [
+            f"{mean(map(f1, systems[name])):.1f} ({len(systems[name])})" if name in systems else ""
+            for name in others
+        ]
+        rows.append([*row, str(len(runs))])
+    header = ["labeled", "at least", "aim", "distilled student", "its teacher", "gold-only student"]
+    return table([*header, "spaCy on silver data", "seeds"], rows, 0)
+
+
+def worth_table(groups: Groups, results: Store, folder: Path) -> str:
+    """RETURNS (str): What the student gains by distillation, on each corpus."""
+    rows = []
+    for dataset, sizes in groups.items():
+        for size, systems in sizes.items():
+            for gain in gains(systems):
+                if (gain.student, gain.other) == ("student", "gold-only"):
+                    between = "{:.2f} to {:.2f}".format(*gain.interval) if gain.interval else ""
+                    value = f"{mean(gain.values):.2f}"
+                    rows.append([dataset, f"{size:,}", value, between, str(len(gain.values))])
+    return table(["corpus", "labeled", "gain", "95 % interval", "seeds"], rows, 1)
+
+
+SECTIONS: Dict[str, Callable[[Groups, Store, Path], str]] = {
+    "tables": all_tables,
+    "reached": reached_table,
+    "worth": worth_table,
+}
+
+
+def main(
+    pages: Annotated[List[Path], typer.Argument(help="Pages with marked places")],
+    store: Annotated[Path, typer.Option(help="Folder of the results")] = (
+        ROOT / "benchmarks" / "results"
+    ),
+) -> None:
+    """Write tables into pages, and pictures beside them."""
+    results = Store(store)
+    groups = group(list(results.runs()))
+    for page in pages:
+        text = page.read_text(encoding="utf8")
+        names = [place["name"] for place in PLACE.finditer(text)]
+        if not names or not set(names) <= set(SECTIONS):
+            places = ", ".join(SECTIONS)
+            example = "<!-- NAME: low_resource_report.py --> <!-- end of NAME -->"
+            msg.fail(f"{page} has no place for tables", f"Write {example}: {places}", exits=1)
+
+        def filled(place: re.Match, folder: Path = page.parent) -> str:
+            name = place["name"]
+            content = SECTIONS[name](groups, results, folder)
+            return f"{place['begin']}\n\n{content}\n\n<!-- end of {name} -->"
+
+        page.write_text(PLACE.sub(filled, text), encoding="utf8")
 
 
 if __name__ == "__main__":

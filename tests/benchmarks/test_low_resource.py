@@ -12,7 +12,7 @@ import spacy
 import typer
 from low_resource_data import Cell, Dataset
 from low_resource_gains import cost, gains
-from low_resource_report import BEGIN, END, group
+from low_resource_report import group
 from low_resource_report import main as write_report
 from low_resource_scores import agreement, find_entities, score, with_entities, write_silver
 from low_resource_store import Store
@@ -213,25 +213,32 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     runs = [a_run("student", 150, seed, f) for seed, f in enumerate((76.0, 78.0))]
     runs += [a_run("teacher", 150, 0, 74.0), a_run("student@hard", 150, 0, 70.0)]
     runs += [a_run("student", 1500, 0, 85.0)]
+    runs += [a_run("gold-only", 1500, 0, 82.0)]
     for number, run in enumerate(runs):
         path = tmp_path / "store" / f"conll-{run['labeled']}" / f"{number}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(run), encoding="utf8")
     assert list(group(runs)["conll"][150]) == ["teacher", "student", "student@hard"]
     page = tmp_path / "results.md"
-    page.write_text(f"Before\n\n{BEGIN}\n{END}\n\nAfter\n", encoding="utf8")
-    write_report(page, tmp_path / "store")
+    places = "\n\n".join(
+        f"<!-- {name}: low_resource_report.py -->\n<!-- end of {name} -->"
+        for name in ("reached", "tables", "worth")
+    )
+    page.write_text(f"Before\n\n{places}\n\nAfter\n", encoding="utf8")
+    write_report([page], tmp_path / "store")
     text = page.read_text(encoding="utf8")
     assert "| 150 | student | teacher | +2.00 |" in text
     assert "| 150 | student | 77.00 ± 1.41 |" in text
     assert "| 1,500 | student | 85.00 |" in text
+    assert "| 150 | 77.5 | 81.0 | **77.0** | 74.0 (1) |  |  | 2 |" in text
+    assert "| conll | 1,500 | 3.00 |  | 1 |" in text
     assert text.startswith("Before\n") and text.endswith("\nAfter\n")
     assert (tmp_path / "results-conll.png").stat().st_size > 10_000
-    write_report(page, tmp_path / "store")
+    write_report([page], tmp_path / "store")
     assert page.read_text(encoding="utf8") == text
     page.write_text("Nothing", encoding="utf8")
     with pytest.raises((SystemExit, typer.Exit)):
-        write_report(page, tmp_path / "store")
+        write_report([page], tmp_path / "store")
 
 
 @pytest.fixture
