@@ -16,7 +16,7 @@ from spacy.training import Example
 
 from ..pipeline.entities import confidence_is_taken
 from ..progress import ProgressBar
-from .bootstrap import Bootstrap, paired_difference, score_intervals
+from .bootstrap import Bootstrap, Sums, paired_difference, score_intervals
 from .disagreements import reading
 from .entity_counts import count_entities, labels_in, require_entities
 from .hardware import hardware
@@ -59,25 +59,27 @@ def compare(
     """
     gold = [example.reference for example in corpora[0]]
     require_entities(gold, data)
-    predicted: Dict[str, List[Example]] = {}
-    for system, examples in zip(systems, corpora, strict=True):
-        _require_texts(system, examples, gold)
-        with (
-            ProgressBar(desc=f"Read: {system.role}", total=len(gold), stream=stderr) as bar,
-            with_confidences(system.nlp),
-        ):
-            predicted[system.role] = with_predictions(system.nlp, examples, bar.update)
+    predicted = _let_read(systems, corpora, gold, stderr)
     labels = labels_in(*predicted.values())
     bootstrap = Bootstrap(len(gold), resamples=resamples, seed=seed)
+    counts = [count_entities(examples, labels) for examples in predicted.values()]
+    sums = bootstrap.sums(numpy.stack(counts, axis=1))
+    entries = [
+        {
+            **system.describe(),
+            **_describe_reading(predicted[system.role], sums[number], labels, bootstrap),
+        }
+        for number, system in enumerate(systems)
+    ]
+    readings = {
+        role: [reading(example.predicted) for example in examples]
+        for role, examples in predicted.items()
+    }
+    disagreed = None
+    if "teacher" in readings:
+        disagreed = disagreements(readings["student"], readings["teacher"], gold, labels, shown)
     found: Dict[str, Any] = {
-        "format": FORMAT,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "made_with": {
-            "spacy-distill": version("spacy-distill"),
-            "spacy": spacy.__version__,
-            "python": platform.python_version(),
-        },
-        "hardware": {**hardware(), "threads": os.environ.get("OMP_NUM_THREADS")},
+        **_describe_run(),
         "data": {"name": data, **_describe_data(gold)},
         "labels": list(labels),
         "bootstrap": {
@@ -86,55 +88,37 @@ def compare(
             "level": bootstrap.level,
             "unit": "documents",
         },
-        "systems": [system.describe() for system in systems],
+        "systems": entries,
+        "differences": [
+            {"to": role, **_differences(sums[0], sums[number], labels, bootstrap)}
+            for number, role in enumerate(predicted)
+            if number
+        ],
+        "speed": _measure_speed(systems, gold, entries, rounds, stderr),
+        "errors": {role: errors(of_system, gold, labels) for role, of_system in readings.items()},
+        "disagreements": disagreed,
+        "runs": [dict(run) for run in runs],
     }
-    roles = list(predicted)
-    counts = numpy.stack(
-        [count_entities(examples, labels) for examples in predicted.values()], axis=1
-    )
-    sums = bootstrap.sums(counts)
-    for number, entry in enumerate(found["systems"]):
-        predicted_labels = Counter(
-            span.label_ for example in predicted[entry["role"]] for span in example.predicted.ents
-        )
-        entry["scores"] = score_intervals(sums[number].together(), bootstrap)
-        entry["per_label"] = {
-            label: {
-                **score_intervals(sums[number][column], bootstrap),
-                "predicted": predicted_labels[label],
-            }
-            for column, label in enumerate(labels)
-        }
-        entry["calibration"] = _calibration(predicted[entry["role"]])
-    found["differences"] = [
-        {
-            "to": role,
-            "f1": paired_difference(sums[0].together(), sums[number].together(), bootstrap),
-            "per_label": {
-                label: paired_difference(sums[0][column], sums[number][column], bootstrap)
-                for column, label in enumerate(labels)
-            },
-        }
-        for number, role in enumerate(roles)
-        if number
-    ]
-    found["speed"] = _measure_speed(systems, gold, found["systems"], rounds, stderr)
-    readings = {
-        role: [reading(example.predicted) for example in examples]
-        for role, examples in predicted.items()
-    }
-    found["errors"] = {
-        role: errors(of_system, gold, labels) for role, of_system in readings.items()
-    }
-    found["disagreements"] = None
-    if "teacher" in readings:
-        found["disagreements"] = disagreements(
-            readings["student"], readings["teacher"], gold, labels, shown
-        )
-    found["runs"] = [dict(run) for run in runs]
     taken = confidence_is_taken() and any(confident_components(one.nlp) for one in systems)
-    found["notes"] = notes_on(found, confidence_taken=taken)
-    return found
+    return {**found, "notes": notes_on(found, confidence_taken=taken)}
+
+
+def _let_read(
+    systems: Sequence[System],
+    corpora: Sequence[List[Example]],
+    gold: Sequence[Doc],
+    stderr: IO,
+) -> Dict[str, List[Example]]:
+    """RETURNS (Dict[str, List[Example]]): What each system finds, with confidences, by role."""
+    predicted: Dict[str, List[Example]] = {}
+    for system, examples in zip(systems, corpora, strict=True):
+        _require_texts(system, examples, gold)
+        with (
+            ProgressBar(desc=f"Read: {system.role}", total=len(gold), stream=stderr) as bar,
+            with_confidences(system.nlp),
+        ):
+            predicted[system.role] = with_predictions(system.nlp, examples, bar.update)
+    return predicted
 
 
 def _require_texts(system: System, examples: Sequence[Example], gold: Sequence[Doc]) -> None:
@@ -147,6 +131,19 @@ def _require_texts(system: System, examples: Sequence[Example], gold: Sequence[D
             )
 
 
+def _describe_run() -> Dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "made_with": {
+            "spacy-distill": version("spacy-distill"),
+            "spacy": spacy.__version__,
+            "python": platform.python_version(),
+        },
+        "hardware": {**hardware(), "threads": os.environ.get("OMP_NUM_THREADS")},
+    }
+
+
 def _describe_data(gold: Sequence[Doc]) -> Dict[str, Any]:
     unknown = [int((doc.to_array("ENT_IOB") == 0).sum()) for doc in gold]
     per_label = Counter(span.label_ for doc in gold for span in doc.ents)
@@ -157,6 +154,34 @@ def _describe_data(gold: Sequence[Doc]) -> Dict[str, Any]:
         "unannotated_words": sum(unknown),
         "entities": sum(per_label.values()),
         "entities_per_label": dict(sorted(per_label.items())),
+    }
+
+
+def _describe_reading(
+    examples: Sequence[Example], sums: Sums, labels: Sequence[str], bootstrap: Bootstrap
+) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): Scores of what a system finds, and its calibration."""
+    n_found = Counter(span.label_ for example in examples for span in example.predicted.ents)
+    return {
+        "scores": score_intervals(sums.together(), bootstrap),
+        "per_label": {
+            label: {**score_intervals(sums[column], bootstrap), "predicted": n_found[label]}
+            for column, label in enumerate(labels)
+        },
+        "calibration": _calibration(examples),
+    }
+
+
+def _differences(
+    sums: Sums, others: Sums, labels: Sequence[str], bootstrap: Bootstrap
+) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): By how much the first of two systems is better."""
+    return {
+        "f1": paired_difference(sums.together(), others.together(), bootstrap),
+        "per_label": {
+            label: paired_difference(sums[column], others[column], bootstrap)
+            for column, label in enumerate(labels)
+        },
     }
 
 
