@@ -41,6 +41,8 @@ CURVES = {
     "spacy-silver": ("spaCy ner, silver data", "tab:red", "d-."),
     "spacy-gold": ("spaCy ner, labels alone", "tab:gray", "x-."),
 }
+# What is counted, where it is not sentences.
+UNITS = {"newsroom": "articles of each file"}
 Run = Dict[str, Any]
 # Runs by system, of one corpus and number of labels.
 Runs = Dict[str, List[Run]]
@@ -78,6 +80,11 @@ def spread(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.2f}"
     return f"{mean(values):.2f} ± {stdev(values):.2f}"
+
+
+def count(dataset: str, size: int) -> str:
+    """RETURNS (str): How much of a corpus is labeled."""
+    return f"{size:,} {UNITS.get(dataset, '')}".strip()
 
 
 def f1(run: Run) -> float:
@@ -173,9 +180,7 @@ def draw(dataset: str, sizes: Dict[int, Runs], path: Path) -> None:
     axes.set_xscale("log")
     axes.set_xticks(list(sizes), [f"{size:,}" for size in sizes])
     axes.minorticks_off()
-    axes.set_xlabel(
-        "labeled sentences" if dataset != "newsroom" else "labeled articles of each file"
-    )
+    axes.set_xlabel("labeled " + UNITS.get(dataset, "sentences"))
     axes.set_ylabel("test F1 (mean, standard deviation)")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
@@ -229,7 +234,9 @@ def worth_table(groups: Groups, results: Store, folder: Path) -> str:
                 if (gain.student, gain.other) == ("student", "gold-only"):
                     between = "{:.2f} to {:.2f}".format(*gain.interval) if gain.interval else ""
                     value = f"{mean(gain.values):.2f}"
-                    rows.append([dataset, f"{size:,}", value, between, str(len(gain.values))])
+                    rows.append(
+                        [dataset, count(dataset, size), value, between, str(len(gain.values))]
+                    )
     return table(["corpus", "labeled", "gain", "95 % interval", "seeds"], rows, 1)
 
 
