@@ -84,7 +84,7 @@ def distill_report_cli(
             seed=seed,
             shown=shown,
         )
-        from ..report import summary, write_report
+        from ..report import overview, summary, write_report
 
         page = write_report(found, output)
     except KeyboardInterrupt:
@@ -94,6 +94,8 @@ def distill_report_cli(
         msg.fail(" ".join(str(error).split()), exits=1)
     for note in found["notes"]:
         msg.warn(f"[D930] {note}")
+    header, *rows = overview(found)
+    msg.table(rows, header=header, divider=True, aligns=("l", *"r" * (len(header) - 1)))
     msg.good(f"Wrote {page}", summary(found))
 
 

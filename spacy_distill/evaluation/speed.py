@@ -2,10 +2,11 @@
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 from statistics import median
 from time import process_time
-from typing import Callable, Dict, Iterator, List, Mapping, Sequence
+from typing import Callable, ContextManager, Dict, Iterator, List, Mapping, Sequence
 
 from spacy.language import Language
 
@@ -82,15 +83,30 @@ def _without_stored_features() -> Iterator[None]:
             os.environ[FOLDER] = folder
 
 
+def holds_one_thread() -> bool:
+    """RETURNS (bool): Whether `speeds` can hold numpy to one thread: by threadpoolctl, or because
+    it was told so when it was imported."""
+    return find_spec("threadpoolctl") is not None or os.environ.get("OMP_NUM_THREADS") == "1"
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Threads that wait for each other take processor time too; torch's can be told to be one."""
+    """Threads that wait for each other take processor time too."""
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch is not None else 1
     if torch is not None:
         torch.set_num_threads(1)
     try:
-        yield
+        with _one_blas_thread():
+            yield
     finally:
         if torch is not None:
             torch.set_num_threads(threads)
+
+
+def _one_blas_thread() -> ContextManager[object]:
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return nullcontext()
+    return threadpool_limits(limits=1)

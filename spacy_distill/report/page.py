@@ -25,6 +25,8 @@ KINDS = {
 }
 # How many of the most frequent confusions are listed.
 CONFUSIONS = 12
+# Of labels, in a terminal.
+MOST_COLUMNS = 8
 ENTITY = '<mark style="background:{bg}">{text}&nbsp;<span class="label">{label}</span></mark>'
 
 
@@ -91,6 +93,19 @@ def summary(report: Mapping[str, Any]) -> str:
     teacher = others.get("teacher")
     gains = _gains(student, teacher) if teacher else []
     return f"{text} It {' and '.join(gains)}." if gains else text
+
+
+def overview(report: Mapping[str, Any]) -> List[Tuple[str, ...]]:
+    """RETURNS (List[Tuple[str, ...]]): The systems as rows of text under a row of headings; F1 by
+    label where there are few labels."""
+    labels = report["labels"] if len(report["labels"]) <= MOST_COLUMNS else []
+    rows: List[Tuple[str, ...]] = [("", "F1", *labels, "parameters", "MB", "words/s")]
+    for system in report["systems"]:
+        of_label = [percent(system["per_label"][label]["f1"]) for label in labels]
+        size = parameters(system["parameters"]), megabytes(system["megabytes"])
+        score, speed = percent(system["scores"]["f1"]), number(system["words_per_second"])
+        rows.append((system["role"], score, *of_label, *size, speed))
+    return rows
 
 
 def _compared(role: str, difference: Mapping[str, Optional[float]], n_documents: int) -> str:

@@ -51,6 +51,7 @@ def test_a_report_is_written(folder, tmp_path, files):
     arguments += ["--output", output, "--rounds", 1, "--data", "Two lines", "--resamples", 100]
     code, said = run(*arguments)
     assert code == 0, said
+    assert "words/s" in said and "baseline" in said
     assert "Wrote" in said and "PERSON, which the test set does not have" in said
     numbers = json.loads((output / "report.json").read_text())
     assert [system["role"] for system in numbers["systems"]] == ["student", "teacher", "baseline"]

@@ -8,9 +8,11 @@ from html.parser import HTMLParser
 import pytest
 
 from spacy_distill.report.page import (
+    DASH,
     confusions,
     interval,
     number,
+    overview,
     percent,
     render_page,
     signed,
@@ -179,6 +181,19 @@ def test_what_has_no_interval_has_a_dash(plain):
     page = render_page(plain, {"f1": PICTURE})
     assert '100.0 <span class="interval">\N{EN DASH}</span>' in page
     assert "fewer than 5 documents count" in page
+
+
+def test_the_overview_has_a_row_for_each_system():
+    report = made(0.02, 0.01, 0.03, words=(5000, None), size=(10, None))
+    for system, size in zip(report["systems"], (3_000_000, None), strict=True):
+        system.update(parameters=size, per_label={"LOC": {"f1": {"value": None}}})
+    assert overview({**report, "labels": ["LOC"]}) == [
+        ("", "F1", "LOC", "parameters", "MB", "words/s"),
+        ("student", "80.0", DASH, "3.00 M", "10.0", "5,000"),
+        ("teacher", "80.0", DASH, DASH, DASH, DASH),
+    ]
+    many = overview({**report, "labels": [str(number) for number in range(9)]})
+    assert many[0] == ("", "F1", "parameters", "MB", "words/s")
 
 
 def test_the_summary_says_what_is_faster_and_smaller():

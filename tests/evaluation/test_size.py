@@ -1,13 +1,10 @@
-"""The table that compares pipelines."""
+"""What counts as a pipeline's parameters."""
 
 import numpy
 import pytest
 import spacy
-from compare import parameters, words_per_second
-from spacy.language import Language
-from spacy.tokens import DocBin
 
-from spacy_distill.models.feature_cache import FEATURES
+from spacy_distill.evaluation import parameters
 from spacy_distill.training.compact import compact
 
 
@@ -29,30 +26,6 @@ def test_a_compact_students_word_vectors_count():
     nlp.add_pipe("ner_student", config={"model": {"width": 8, "depth": 1}}).add_label("LOC")
     nlp.initialize()
     assert parameters(compact(nlp)) == parameters(nlp)
-
-
-@Language.component("reader_that_remembers")
-def reader_that_remembers(doc):
-    key = doc.text.encode()
-    found = FEATURES.get_all("reader", [key])
-    READ.append(not found)
-    FEATURES.set_all("reader", {key: numpy.zeros((1, 1, 1), dtype="float16")})
-    return doc
-
-
-READ = []
-
-
-def test_no_round_of_the_timing_finds_what_a_transformer_said_in_another(tmp_path):
-    nlp = spacy.blank("en")
-    nlp.add_pipe("reader_that_remembers")
-    docs = [nlp.make_doc(text) for text in ("Anna sails", "Oslo sleeps")]
-    DocBin(docs=docs).to_disk(tmp_path / "test.spacy")
-    READ.clear()
-    FEATURES.clear()
-    words_per_second({"teacher": nlp, "student": nlp}, tmp_path / "test.spacy", 2)
-    # Two texts to warm up with, known to the second pipeline, then two rounds of two pipelines.
-    assert READ == [True, True, False, False] + [True, True] * 4
 
 
 def named_parameters(model):
