@@ -1,68 +1,177 @@
-"""Ways to make confidences right: fitted to the development set, judged on the test set.
+"""Ways to make confidences right, to choose one of them on the development set.
 
 python benchmarks/calibration_ways.py training/student/model-best corpus/dev.spacy corpus/test.spacy
 
 Prints the expected calibration error of the entities that a student finds: as trained; with one
 temperature for whole tag sequences (Guo et al. 2017), for entities (what `distill-calibrate` fits)
 and for the entities of each label; with two parameters (Platt 1999); and with isotonic regression
-(Zadrozny, Elkan 2002).
+(Zadrozny, Elkan 2002). On the development set it is cross-validated: each part of the documents is
+judged by what was fitted to the others. Fitted to all of it, each way is judged on the test set.
 """
 
-from math import log
+from functools import partial
+from math import exp, log
 from pathlib import Path
-from typing import Annotated, Callable, Dict, List, NamedTuple, Tuple
+from typing import Annotated, Callable, Dict, List, NamedTuple, Sequence
 
 import numpy
 import spacy
 import typer
 from scipy.optimize import isotonic_regression, minimize
-from spacy.language import Language
 from spacy.training import Corpus
 from thinc.types import Floats1d
 from wasabi import msg
 
 from spacy_distill.chain import LinearChain
 from spacy_distill.evaluation import reliability
-from spacy_distill.training.calibrate import find_component, judge, read_chains
+from spacy_distill.training.calibrate import (
+    HIGHEST,
+    LEAST,
+    LOWEST,
+    TOLERANCE,
+    best_temperature,
+    find_component,
+    golden_section,
+    judge,
+    read_chains,
+)
 
-LEAST = 1e-6
-TEMPERATURES = numpy.exp(numpy.linspace(log(0.7), log(3.5), 61))
+FOLDS = 4
 
 
-class Part(NamedTuple):
-    """A labeled set as a student reads it.
+class Batch(NamedTuple):
+    """Some documents as a student reads them.
 
-    chains (List[Tuple[LinearChain, numpy.ndarray]]): What it predicts, and the tags that the
-        annotation leaves open.
-    right (numpy.ndarray): (entities,) bool, whether what it finds is right.
-    labels (numpy.ndarray): (entities,) the labels of what it finds.
+    chain (LinearChain): What it predicts.
+    allowed (numpy.ndarray): (tokens, tags), bool, the tags that the annotation leaves open.
+    segments (tuple): The entities of the best sequences, as `LinearChain.span_marginal` takes them.
+    right (numpy.ndarray): (entities,) bool.
+    labels (numpy.ndarray): (entities,)
     """
 
-    chains: List[Tuple[LinearChain, numpy.ndarray]]
+    chain: LinearChain
+    allowed: numpy.ndarray
+    segments: tuple
     right: numpy.ndarray
     labels: numpy.ndarray
 
 
-def read(nlp: Language, path: Path) -> Part:
-    """RETURNS (Part): A labeled corpus, read by the student."""
-    name, pipe = find_component(nlp)
-    chains = list(read_chains(nlp, name, pipe, Corpus(path)(nlp)))
-    right, labels = [], []
-    for chain, allowed in chains:
-        (_, tags), judged = judge(pipe.tags, chain, allowed)
-        right.append(judged)
-        labels += [pipe.tags.names[row[0]].partition("-")[2] for row in tags]
-    return Part(chains, numpy.concatenate(right), numpy.asarray(labels))
+# The confidences (entities,) of what is found in documents.
+Reading = Callable[[Sequence[Batch]], Floats1d]
+# How to read, learnt from annotated documents.
+Way = Callable[[Sequence[Batch]], Reading]
 
 
-def confidences(nlp: Language, part: Part, temperature: float) -> Floats1d:
-    """RETURNS (Floats1d): (entities,) probabilities of what is found."""
-    _, pipe = find_component(nlp)
-    found = []
-    for chain, allowed in part.chains:
-        segments, _ = judge(pipe.tags, chain, allowed)
-        found.append(chain.scaled(float(temperature)).span_marginal(*segments))
-    return numpy.clip(numpy.concatenate(found).astype("float64"), LEAST, 1 - LEAST)
+class Ways:
+    """The ways to calibrate a student."""
+
+    def __init__(self, student: Path) -> None:
+        self.nlp = spacy.load(student)
+        self.name, self.pipe = find_component(self.nlp)
+        self.all: Dict[str, Way] = {
+            "as trained": lambda batches: self.at(1.0),
+            "whole sequences": lambda batches: self.at(lowest(sequence_surprise(batches))),
+            "entities": lambda batches: self.at(self.temperature(batches)),
+            "entities, two parameters (Platt)": self.platt,
+            "a temperature for each label": self.by_label,
+            "isotonic": self.isotonic,
+        }
+
+    def read(self, path: Path) -> List[Batch]:
+        """RETURNS (List[Batch]): A labeled corpus, read by the student."""
+        batches = []
+        examples = list(Corpus(path)(self.nlp))
+        # At least one for each fold.
+        for start in range(2 * FOLDS):
+            part = examples[start :: 2 * FOLDS]
+            for chain, allowed in read_chains(self.nlp, self.name, self.pipe, part):
+                (lengths, tags), right = judge(self.pipe.tags, chain, allowed)
+                labels = [self.pipe.tags.names[row[0]].partition("-")[2] for row in tags]
+                batch = Batch(chain, allowed, (lengths, tags), right, numpy.asarray(labels))
+                batches.append(batch)
+        return batches
+
+    def at(self, temperature: float) -> Reading:
+        """RETURNS (Reading): The probabilities of the scores, divided by a temperature."""
+        return lambda batches: numpy.concatenate(
+            [one.chain.scaled(temperature).span_marginal(*one.segments) for one in batches]
+        ).astype("float64")
+
+    def temperature(self, batches: Sequence[Batch]) -> float:
+        """RETURNS (float): The one that the package fits."""
+        return best_temperature(self.pipe.tags, [(one.chain, one.allowed) for one in batches])
+
+    def platt(self, batches: Sequence[Batch]) -> Reading:
+        right, plain = joined(batches, "right"), self.at(1.0)
+
+        def squeezed(parameters, sure: Floats1d) -> Floats1d:
+            sure = numpy.clip(sure, LEAST, 1 - LEAST)
+            scores = parameters[0] * numpy.log(sure / (1 - sure)) + parameters[1]
+            return 1 / (1 + numpy.exp(-scores))
+
+        sure = plain(batches)
+        best = minimize(
+            lambda p: surprise(squeezed(p, sure), right), [1.0, 0.0], method="Nelder-Mead"
+        ).x
+        return lambda others: squeezed(best, plain(others))
+
+    def by_label(self, batches: Sequence[Batch]) -> Reading:
+        right, labels = joined(batches, "right"), joined(batches, "labels")
+
+        def loss(label: str, temperature: float) -> float:
+            own = labels == label
+            return surprise(self.at(temperature)(batches)[own], right[own])
+
+        found = {label: lowest(partial(loss, label)) for label in sorted(set(labels))}
+
+        def reading(others: Sequence[Batch]) -> Floats1d:
+            theirs = joined(others, "labels")
+            sure = self.at(1.0)(others)
+            for label, temperature in found.items():
+                sure[theirs == label] = self.at(temperature)(others)[theirs == label]
+            return sure
+
+        return reading
+
+    def isotonic(self, batches: Sequence[Batch]) -> Reading:
+        plain = self.at(1.0)
+        sure = plain(batches)
+        order = numpy.argsort(sure)
+        steps = isotonic_regression(joined(batches, "right")[order].astype("float64")).x
+        return lambda others: numpy.interp(plain(others), sure[order], steps)
+
+
+def joined(batches: Sequence[Batch], name: str) -> numpy.ndarray:
+    """RETURNS (numpy.ndarray): A field of all batches."""
+    return numpy.concatenate([getattr(one, name) for one in batches])
+
+
+def lowest(loss: Callable[[float], float]) -> float:
+    """RETURNS (float): The temperature with the lowest loss."""
+    low, high = log(LOWEST), log(HIGHEST)
+    return exp(golden_section(lambda logarithm: loss(exp(logarithm)), low, high, TOLERANCE))
+
+
+def surprise(sure: Floats1d, right: numpy.ndarray) -> float:
+    """RETURNS (float): The negative log-likelihood of what is right."""
+    sure = numpy.clip(sure, LEAST, 1 - LEAST)
+    return -float(numpy.log(numpy.where(right, sure, 1 - sure)).sum())
+
+
+def sequence_surprise(batches: Sequence[Batch]) -> Callable[[float], float]:
+    """RETURNS (Callable): The negative log-likelihood of the annotation as a whole, by the
+    temperature."""
+
+    def loss(temperature: float) -> float:
+        total = 0.0
+        for one in batches:
+            scaled = one.chain.scaled(temperature)
+            of_all, of_right = scaled.log_partition, scaled.restricted(one.allowed).log_partition
+            possible = numpy.isfinite(of_right)
+            total += float((of_all[possible] - of_right[possible]).sum())
+        return total
+
+    return loss
 
 
 def error(sure: Floats1d, right: numpy.ndarray) -> float:
@@ -70,20 +179,15 @@ def error(sure: Floats1d, right: numpy.ndarray) -> float:
     return reliability(sure, right).expected_calibration_error
 
 
-def surprise(sure: Floats1d, right: numpy.ndarray) -> float:
-    """RETURNS (float): The negative log-likelihood of what is right."""
-    return -float(numpy.log(numpy.where(right, sure, 1 - sure)).sum())
-
-
-def sequence_surprise(part: Part, temperature: float) -> float:
-    """RETURNS (float): The negative log-likelihood of the annotation as a whole."""
-    total = 0.0
-    for chain, allowed in part.chains:
-        scaled = chain.scaled(float(temperature))
-        of_all, of_right = scaled.log_partition, scaled.restricted(allowed).log_partition
-        possible = numpy.isfinite(of_right)
-        total += float((of_all[possible] - of_right[possible]).sum())
-    return total
+def cross_validated(way: Way, batches: Sequence[Batch]) -> float:
+    """RETURNS (float): The error on all parts, each judged by what was fitted to the others."""
+    sure, right = [], []
+    for fold in range(FOLDS):
+        judged = batches[fold::FOLDS]
+        others = [one for number, one in enumerate(batches) if number % FOLDS != fold]
+        sure.append(way(others)(judged))
+        right.append(joined(judged, "right"))
+    return error(numpy.concatenate(sure), numpy.concatenate(right))
 
 
 def main(
@@ -92,53 +196,12 @@ def main(
     test: Annotated[Path, typer.Argument(help="Labeled .spacy file to judge on")],
 ) -> None:
     """Compare ways to calibrate."""
-    nlp = spacy.load(student)
-    fit, judged = read(nlp, dev), read(nlp, test)
-    sure_fit = {float(t): confidences(nlp, fit, t) for t in TEMPERATURES}
-    sure_test = {float(t): confidences(nlp, judged, t) for t in TEMPERATURES}
-
-    def best(of: Callable[[float], float]) -> float:
-        return min(sure_fit, key=of)
-
-    def entity_surprise(own: numpy.ndarray) -> Callable[[float], float]:
-        return lambda temperature: surprise(sure_fit[temperature][own], fit.right[own])
-
-    plain_fit, plain_test = confidences(nlp, fit, 1), confidences(nlp, judged, 1)
-    sequences = best(lambda t: sequence_surprise(fit, t))
-    entities = best(entity_surprise(numpy.ones(len(fit.right), dtype=bool)))
-    found: Dict[str, Tuple[Floats1d, Floats1d]] = {
-        "as trained": (plain_fit, plain_test),
-        f"sequences, temperature {sequences:.2f}": (sure_fit[sequences], sure_test[sequences]),
-        f"entities, temperature {entities:.2f}": (sure_fit[entities], sure_test[entities]),
-    }
-
-    def squeezed(parameters, sure: Floats1d) -> Floats1d:
-        scores = parameters[0] * numpy.log(sure / (1 - sure)) + parameters[1]
-        return numpy.clip(1 / (1 + numpy.exp(-scores)), LEAST, 1 - LEAST)
-
-    platt = minimize(
-        lambda p: surprise(squeezed(p, plain_fit), fit.right), [1.0, 0.0], method="Nelder-Mead"
-    ).x
-    name = f"two parameters (Platt), {platt[0]:.2f} and {platt[1]:.2f}"
-    found[name] = squeezed(platt, plain_fit), squeezed(platt, plain_test)
-    by_label = plain_fit.copy(), plain_test.copy()
-    for label in sorted(set(fit.labels)):
-        own = fit.labels == label
-        own_best = best(entity_surprise(own))
-        by_label[0][own] = sure_fit[own_best][own]
-        by_label[1][judged.labels == label] = sure_test[own_best][judged.labels == label]
-    found["a temperature for each label"] = by_label
-    order = numpy.argsort(plain_fit)
-    steps = isotonic_regression(fit.right[order].astype("float64")).x
-
-    def stepped(sure: Floats1d) -> Floats1d:
-        return numpy.interp(sure, plain_fit[order], steps)
-
-    found["isotonic"] = stepped(plain_fit), stepped(plain_test)
-    rows = [
-        (name, f"{error(on_fit, fit.right):.3f}", f"{error(on_test, judged.right):.3f}")
-        for name, (on_fit, on_test) in found.items()
-    ]
+    ways = Ways(student)
+    fitted, judged = ways.read(dev), ways.read(test)
+    rows = []
+    for name, way in ways.all.items():
+        of_test = error(way(fitted)(judged), joined(judged, "right"))
+        rows.append((name, f"{cross_validated(way, fitted):.3f}", f"{of_test:.3f}"))
     msg.table(rows, header=("way", "dev", "test"), aligns=("l", "r", "r"), divider=True)
 
 
