@@ -10,7 +10,7 @@ import numpy
 import pytest
 import spacy
 import typer
-from low_resource_data import Cell, Dataset
+from low_resource_data import ROOT, Cell, Dataset
 from low_resource_gains import cost, gains
 from low_resource_report import group
 from low_resource_report import main as write_report
@@ -222,7 +222,7 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     page = tmp_path / "results.md"
     places = "\n\n".join(
         f"<!-- {name}: low_resource_report.py -->\n<!-- end of {name} -->"
-        for name in ("reached", "tables", "worth")
+        for name in ("reached", "tables", "worth", "expected")
     )
     page.write_text(f"Before\n\n{places}\n\nAfter\n", encoding="utf8")
     write_report([page], tmp_path / "store")
@@ -230,15 +230,28 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     assert "| 150 | student | teacher | +2.00 |" in text
     assert "| 150 | student | 77.00 ± 1.41 |" in text
     assert "| 1,500 | student | 85.00 |" in text
-    assert "| 150 | 77.5 | 81.0 | **77.0** | 74.0 (1) |  |  | 2 |" in text
-    assert "| conll | 1,500 | 3.00 |  | 1 |" in text
+    assert "| 150 | 77.5 | 81.0 | 77.0 | 74.0 |  |  | 2 | 0 |" in text
+    assert "| CoNLL-2003 | 1,500 | 3.00 |  | 1 |" in text
     assert text.startswith("Before\n") and text.endswith("\nAfter\n")
     assert (tmp_path / "results-conll.png").stat().st_size > 10_000
     write_report([page], tmp_path / "store")
     assert page.read_text(encoding="utf8") == text
-    page.write_text("Nothing", encoding="utf8")
-    with pytest.raises((SystemExit, typer.Exit)):
-        write_report([page], tmp_path / "store")
+    assert "| 1,500 | 85.0 |  | 82.0 |" in text
+    for other in ("Nothing", text.replace("<!-- end of worth -->", "")):
+        page.write_text(other, encoding="utf8")
+        with pytest.raises((SystemExit, typer.Exit)):
+            write_report([page], tmp_path / "store")
+
+
+def test_the_pages_tell_what_is_in_the_store(tmp_path):
+    pytest.importorskip("matplotlib", reason="the benchmarks extra is not installed")
+    pages = [ROOT / "docs" / name for name in ("results.md", "which.md", "how-to/few-labels.md")]
+    copies = [tmp_path / page.name for page in pages]
+    for page, copy in zip(pages, copies, strict=True):
+        shutil.copy(page, copy)
+    write_report(copies, ROOT / "benchmarks" / "results")
+    for page, copy in zip(pages, copies, strict=True):
+        assert copy.read_text(encoding="utf8") == page.read_text(encoding="utf8"), page.name
 
 
 @pytest.fixture
