@@ -18,6 +18,7 @@ from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
 from spacy_distill import distill
+from spacy_distill.training.compact import compact
 
 from ..tiny_bert import save_tiny_bert
 from .python_server import write_client
@@ -169,8 +170,9 @@ def save_trained(folder):
         stdout=io.StringIO(),
         stderr=io.StringIO(),
     )
-    nlp.to_disk(training / "compact")
-    nlp.to_disk(training / "packaged")
+    small = compact(nlp)
+    small.to_disk(training / "compact")
+    small.to_disk(training / "packaged")
     # What else the project leaves.
     for name in ("glove_vectors", "transformer_vectors"):
         shutil.copytree(folder / "assets" / "vectors", folder / "assets" / name)

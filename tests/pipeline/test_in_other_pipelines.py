@@ -5,9 +5,11 @@ import pickle
 import numpy
 import pytest
 import spacy
+from spacy.cli import app
 from spacy.training import Example
 from spacy.vectors import Vectors
-from thinc.api import fix_random_seed
+from thinc.api import Config, fix_random_seed
+from typer.testing import CliRunner
 
 TEXT = "Anna Berg sails to Oslo ."
 
@@ -49,6 +51,16 @@ def test_instead_of_spacys_ner(newsroom, learned, tagging, tmp_path):
     assert newsroom.entities(nlp(TEXT)) == newsroom.entities(learned(TEXT))
 
 
+def test_settings_come_from_the_source_and_are_saved(learned, tmp_path):
+    learned.to_disk(tmp_path / "student")
+    config = {"components.ner_student.overwrite_ents": True}
+    student = spacy.load(tmp_path / "student", config=config)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_student", source=student, config={"overwrite_ents": False})
+    nlp.to_disk(tmp_path / "combined")
+    assert spacy.load(tmp_path / "combined").get_pipe("ner_student").overwrite_ents is True
+
+
 def test_pickled(newsroom, learned):
     nlp = pickle.loads(pickle.dumps(learned))
     assert newsroom.entities(nlp(TEXT)) == newsroom.entities(learned(TEXT)) != []
@@ -70,8 +82,9 @@ def test_in_memory_zones(newsroom, learned):
     assert newsroom.entities(nlp(TEXT)) == expected
 
 
-def test_a_move_without_its_word_vectors_is_told_twice():
-    # By spaCy where it happens, as docs/errors.md says, and by the student where it matters.
+@pytest.fixture
+def with_vectors():
+    """A student that reads the vocabulary's word vectors."""
     student = spacy.blank("en")
     keys = [student.vocab.strings.add(word) for word in TEXT.split()]
     student.vocab.vectors = Vectors(data=numpy.eye(len(keys), dtype="float32"), keys=keys)
@@ -79,10 +92,32 @@ def test_a_move_without_its_word_vectors_is_told_twice():
     student.add_pipe("ner_student", config={"model": model}).add_label("PER")
     doc = student.make_doc(TEXT)
     student.initialize(lambda: [Example(doc, doc)])
-    nlp = spacy.blank("en")
+    return student
+
+
+def test_a_move_without_its_word_vectors_is_told_twice(with_vectors):
+    # By spaCy where it happens, as docs/errors.md says, and by the student where it matters.
+    student, nlp = with_vectors, spacy.blank("en")
     with pytest.warns(UserWarning, match="W113"):
         nlp.add_pipe("ner_student", source=student)
     with pytest.raises(ValueError, match=r"D603.* vectors of 6 dimensions.* has none"):
         nlp(TEXT)
     nlp.vocab.vectors = student.vocab.vectors
     assert nlp(TEXT).text == TEXT
+
+
+def test_word_vectors_of_an_assembled_pipeline(with_vectors, tmp_path):
+    folder = tmp_path / "student"
+    with_vectors.to_disk(folder)
+    config = {
+        "nlp": {"lang": "en", "pipeline": ["ner_student"]},
+        "components": {"ner_student": {"source": str(folder)}},
+        "initialize": {"vectors": str(folder)},
+    }
+    Config(config).to_disk(tmp_path / "config.cfg")
+    arguments = ["assemble", str(tmp_path / "config.cfg"), str(tmp_path / "combined")]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    expected = with_vectors.get_pipe("ner_student").posteriors([with_vectors.make_doc(TEXT)])
+    nlp = spacy.load(tmp_path / "combined")
+    found = nlp.get_pipe("ner_student").posteriors([nlp.make_doc(TEXT)])
+    numpy.testing.assert_allclose(found[0], expected[0], atol=1e-6)
