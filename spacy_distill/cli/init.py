@@ -56,7 +56,7 @@ def distill_init_cli(
         None,
         "--teacher",
         "-t",
-        help="Who teaches the student, for the command that is shown at the end",
+        help="Who teaches the student, for the command at the head of the config and at the end",
     ),
     size: Optional[Size] = Opt(
         None, "--size", "-s", help="Size of the student's BiLSTM  [default: base]"
@@ -90,6 +90,10 @@ def distill_init_cli(
         given = {name: value for name, value in given.items() if value is not None}
         require_used(kind, {**given, "teacher": teacher}, lang)
         text = config_text(kind, lang=lang, **given)  # type: ignore[arg-type]
+        config = Path(f"{kind.value}.cfg") if to_console else output_file
+        command = next_command(kind, teacher or "TEACHER", config)
+        if teacher is not None:
+            text = with_command(text, command)
         if to_console:
             print(text, end="")
             return
@@ -98,7 +102,13 @@ def distill_init_cli(
     except (ValueError, ImportError, OSError) as error:
         msg.fail(" ".join(str(error).split()), exits=1)
     msg.good(f"Wrote {output_file}", "Train it with, for example:")
-    print(next_command(kind, teacher or "TEACHER", output_file))
+    print(command)
+    if kind in (Kind.student, Kind.soft) and vectors is None:
+        msg.info(
+            "Without word vectors a student knows little of unseen words",
+            "Make some for --paths.vectors (docs/vectors.md):",
+        )
+        print(vectors_command(kind, lang))
 
 
 def require_used(kind: Kind, given: Mapping[str, Any], lang: str) -> None:
@@ -177,6 +187,24 @@ def next_command(kind: Kind, teacher: str, config: Path) -> str:
         lines = [f"python -m spacy distill {teacher} {config} --output training/student"]
         lines += ["--paths.unlabeled corpus/unlabeled.spacy --paths.dev corpus/dev.spacy"]
     return " \\\n    ".join(lines)
+
+
+def vectors_command(kind: Kind, lang: str) -> str:
+    """RETURNS (str): The command that makes word vectors for a student."""
+    text = "texts/" if kind is Kind.soft else "corpus/unlabeled.spacy"
+    return f"python -m spacy distill-vectors TRANSFORMER {text} assets/vectors --lang {lang}"
+
+
+def with_command(text: str, command: str) -> str:
+    """Add the command to the comment at the head, so that the config says who teaches.
+
+    text (str): The config.
+    command (str): The command that trains it, of one line or more.
+    RETURNS (str): The config with a longer comment.
+    """
+    head, section, rest = text.partition("\n[")
+    lines = ["# With its teacher:", *(f"#     {line}" for line in command.splitlines())]
+    return "\n".join([head, *lines]) + section + rest
 
 
 def value_of(text: str, section: str, setting: str) -> str:

@@ -1,5 +1,6 @@
 """`python -m spacy distill-init`."""
 
+import re
 from importlib.resources import files
 
 import pytest
@@ -42,9 +43,48 @@ def test_settings_are_changed_and_comments_stay(tmp_path):
     assert (model["width"], model["depth"]) == (100, 1)
     # Four times the usual labels: twice the steps.
     assert config["training"]["max_steps"] == 2000
+    # The same comments, and the teacher's command.
     text = path.read_text()
-    assert text.count("#") == packaged(Kind.student).count("#")
-    assert len(text.splitlines()) == len(packaged(Kind.student).splitlines())
+    assert text.count("#") == packaged(Kind.student).count("#") + 3
+    assert len(text.splitlines()) == len(packaged(Kind.student).splitlines()) + 3
+
+
+@pytest.mark.parametrize("kind", [Kind.student, Kind.soft])
+@pytest.mark.parametrize("to_console", [True, False])
+def test_the_config_says_who_teaches(kind, to_console, tmp_path):
+    path = tmp_path / "own.cfg"
+    options = ["--kind", kind.value, "--teacher", "en_core_web_trf"]
+    result = run("-" if to_console else path, *options)
+    text = result.output if to_console else path.read_text()
+    head, _, rest = text.partition("\n[")
+    before, _, after = packaged(kind).partition("\n[")
+    assert rest == after and head.startswith(before)
+    added = [line.removeprefix("#").strip() for line in head[len(before) :].strip().splitlines()]
+    name = f"{kind.value}.cfg" if to_console else path
+    command = "distill en_core_web_trf" if kind is Kind.student else "distill-annotate en_core"
+    assert any(line.startswith(f"python -m spacy {command}") for line in added)
+    assert any(f" {name} --output training/student" in line for line in added)
+    if not to_console:
+        # It is the one that is shown.
+        assert all(line in result.output for line in added[1:])
+
+
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        ([], True),
+        (["--kind", "soft", "--lang", "sv"], True),
+        (["--vectors", "assets/vectors"], False),
+        # A transformer knows words that it has not been trained on.
+        (["--kind", "teacher"], False),
+        (["--kind", "transformer"], False),
+    ],
+)
+def test_a_student_without_word_vectors_is_told_how_to_make_them(options, told, tmp_path):
+    output = run(tmp_path / "config.cfg", *options).output
+    assert ("Without word vectors" in output) is told
+    commands = re.findall(r"^python -m spacy distill-vectors .* --lang (\w+)$", output, re.M)
+    assert commands == ([("sv" if "sv" in options else "en")] if told else [])
 
 
 def test_few_labels_get_the_usual_steps():
