@@ -135,13 +135,23 @@ def _making(distillation: Mapping[str, Any]) -> str:
         "Teachers": "<br>".join(distillation.get("teachers", [])),
         "Documents": ", ".join(f"{number:,} {kind}" for kind, number in documents.items()),
         "Loss": ", ".join(
-            f"`{key.lstrip('@')} = {value}`" for key, value in distillation["loss"].items()
+            f"`{key.lstrip('@')} = {value}`" for key, value in distillation.get("loss", {}).items()
         ),
-        "Steps": f"{distillation.get('steps', 0):,}",
+        "Steps": _steps(distillation),
         "spacy-distill": f"`{distillation.get('version', '')}`",
     }
     made = _table(("", ""), [(key, value) for key, value in rows.items() if value])
     return f"## How it was made\n\n{made}"
+
+
+def _steps(distillation: Mapping[str, Any]) -> str:
+    """RETURNS (str): How many steps this version learnt, and which one was the best until then."""
+    if "steps" not in distillation:
+        return ""
+    steps = distillation["steps"]
+    best = distillation.get("best_step", steps)
+    told = f"{steps:,}"
+    return told if best == steps else f"{told}; best on the development set at {best:,}"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -133,13 +133,13 @@ def with_training_corpus(config: Config) -> None:
 
 
 def made_with(config: Config, sources: Sequence[Any]) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): What the student's meta.json says of how it was made."""
+    """RETURNS (Dict[str, Any]): What the student's meta.json says of how it was made; documents and
+    steps are added in training."""
     settings = config.interpolate()["distillation"]
     return {
         "version": get_package_version("spacy-distill") or "",
         "teachers": [source_name(source) for source in sources],
         "loss": dict(settings["loss"]),
-        "steps": settings["max_steps"],
     }
 
 

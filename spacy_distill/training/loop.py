@@ -112,6 +112,7 @@ def train_student(
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
 
     loss, before_update = settings["loss"], training["before_update"]
+    made = nlp.meta.setdefault("distillation", {})
 
     def before_step(_: object, step: Dict[str, int]) -> None:
         if step["step"]:
@@ -126,8 +127,7 @@ def train_student(
         examples = read_corpus(aligned_corpus, nlp, config, settings["corpus"])
         require_annotation(nlp, teachers, examples, f"the corpus '{settings['corpus']}'")
         labeled = sum(example.reference.has_annotation("ENT_IOB") for example in examples)
-        counts = {"labeled": labeled, "unlabeled": len(examples) - labeled}
-        nlp.meta.setdefault("distillation", {})["documents"] = counts
+        made["documents"] = {"labeled": labeled, "unlabeled": len(examples) - labeled}
         clear_output_dir(output)
         let_teachers_read(teachers, examples, stderr)
         batches = create_train_batches(
@@ -170,6 +170,10 @@ def train_student(
         try:
             for _, info, is_best in steps:
                 learnt, last_is_best = True, bool(is_best)
+                # As loggers count, from 0. What is saved now has learnt so many, not the limit.
+                made["steps"] = info["step"]
+                if is_best:
+                    made["best_step"] = info["step"]
                 if is_best is not None:
                     update_meta(training, nlp, info)
                     save_last()

@@ -52,7 +52,9 @@ def run(*arguments):
 
 def test_a_distilled_student_knows_how_it_was_made(folder):
     made = spacy.load(folder / "training" / "model-best").meta["distillation"]
-    assert made["teachers"] == ["en_gazetteer 1.2.3"] and made["steps"] == 50
+    assert made["teachers"] == ["en_gazetteer 1.2.3"]
+    last = spacy.load(folder / "training" / "model-last").meta["distillation"]
+    assert made["steps"] == made["best_step"] == last["best_step"] <= last["steps"] == 50
     assert made["documents"] == {"labeled": 1, "unlabeled": 3}
     assert made["loss"]["@losses"] == "spacy-distill.ChainDistillation.v1" and made["version"]
 
@@ -110,6 +112,13 @@ def test_a_card_leaves_out_what_is_not_known():
     performance = {"ents_p": 0.5, "ents_r": 0.5, "ents_f": 0.5, "ents_per_type": None}
     card = model_card({**meta, "performance": performance})
     assert "On the development set" in card and "| all | 50.00 | 50.00 | 50.00 |" in card
+
+
+def test_a_card_tells_the_steps_that_were_made():
+    meta = {"lang": "en", "name": "pipeline", "distillation": {"steps": 4000, "best_step": 4000}}
+    assert "| Steps | 4,000 |" in model_card(meta)
+    meta["distillation"]["best_step"] = 1200
+    assert "| Steps | 4,000; best on the development set at 1,200 |" in model_card(meta)
 
 
 def test_a_test_set_without_labels_is_refused(folder, tmp_path):

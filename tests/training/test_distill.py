@@ -148,6 +148,35 @@ def test_patience_ends_training(quietly, teacher, config, time_limit):
     assert [row.split()[1] for row in rows] == ["0", "5", "10"]
 
 
+def made(folder):
+    return spacy.load(folder).meta["distillation"]
+
+
+def test_the_meta_has_the_steps_that_were_made(quietly, teacher, config, tmp_path):
+    """And not the limit, which is none here."""
+    batcher = {"@batchers": "spacy.batch_by_sequence.v1", "size": 4}
+    block = {"max_epochs": 5, "max_steps": 0, "batcher": batcher}
+    # The worse, the better: the best version is an early one.
+    weights = {"score_weights": {"ents_f": -1.0}, "eval_frequency": 1}
+    quietly(teacher, config(distillation=block, training=weights), tmp_path / "output")
+    rows = [line.split() for line in quietly.output.splitlines() if line.strip()[:1].isdigit()]
+    best, last = (made(tmp_path / "output" / name) for name in ("model-best", "model-last"))
+    assert last["steps"] == int(rows[-1][1]) == 19
+    assert best["steps"] == best["best_step"] == last["best_step"] < last["steps"]
+    scores = {int(row[1]): float(row[-1]) for row in rows}
+    assert scores[best["steps"]] == max(scores.values()) > scores[last["steps"]]
+
+
+def test_patience_ends_the_steps_that_are_counted(quietly, teacher, config, tmp_path):
+    frozen = {"@optimizers": "Adam.v1", "learn_rate": 0.0, "use_averages": False}
+    settings = config(
+        distillation={"max_steps": 100, "optimizer": frozen},
+        training={"patience": 10, "eval_frequency": 5},
+    )
+    quietly(teacher, settings, tmp_path / "output")
+    assert made(tmp_path / "output" / "model-last")["steps"] == 10
+
+
 def test_documents_with_other_tokens_are_carried_over(quietly, teacher, config, tmp_path):
     # The corpus keeps "Berg's" and "left." whole; the student's tokenizer does not.
     words, spaces = ["Anna", "Berg's", "friend", "left."], [True, True, True, False]
