@@ -143,14 +143,6 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     return {"name": name, "version": version, "hash": _content_hash(path)}
 
 
-def source_name(source: TeacherSource) -> str:
-    """RETURNS (str): What to call a teacher in words: its name and, if it has one, its version."""
-    if isinstance(source, (str, Path)) and is_soft_corpus(Path(source)):
-        teachers = Manifest.from_disk(Path(source)).teacher["teachers"]
-        return ", ".join(f"{one['name']} {one['version']}".strip() for one in teachers)
-    return " ".join(_name_and_version(source)).strip()
-
-
 def _name_and_version(source: TeacherSource) -> Tuple[str, str]:
     """RETURNS (Tuple[str, str]): What a teacher calls itself, without loading it; the version is ""
     if it tells none."""

@@ -26,6 +26,7 @@ from ..corpora.augmentation import with_variants
 from ..corpora.inputs import Input, InputDocument
 from ..corpora.soft_shards import Manifest, Shard
 from ..progress import ProgressBar
+from ..teachers.source_names import source_names
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, fingerprint
 from .annotation_folder import (
     changed,
@@ -134,6 +135,9 @@ def annotate(
         if earlier is None:
             # Not before the teacher is there: what is replaced cannot be had back.
             remove_shards(folder)
+            names = source_names(sources, teacher_options)
+            for told, name in zip(manifest.teacher["teachers"], names, strict=True):
+                told["description"] = name
             manifest.to_disk(folder)
         with progress.shown(documents.count(limit), augment, stderr):
             chosen = with_variants(islice(documents, limit or None), augment, plan.words)

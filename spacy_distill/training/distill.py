@@ -12,7 +12,8 @@ from wasabi import Printer
 
 from ..teachers import CachedTeacher, match_labels
 from ..teachers.protocol import count_misfits
-from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, source_name
+from ..teachers.source_names import source_names
+from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .checkpoints import require_output_dir
 from .devices import require_device
 from .find_teachers import find_teachers, with_teacher_labels
@@ -59,7 +60,7 @@ def distill(
     teachers = find_teachers(sources, config.interpolate(), teacher_options)
     with_teacher_labels(config, teachers)
     nlp = initialize(config, use_gpu)
-    nlp.meta["distillation"] = made_with(config, sources)
+    nlp.meta["distillation"] = made_with(config, sources, teacher_options)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
     trained = train_student(nlp, teachers, output, stdout=stdout, stderr=stderr)
@@ -132,13 +133,15 @@ def with_training_corpus(config: Config) -> None:
         corpora["train"] = dict(corpora[key])
 
 
-def made_with(config: Config, sources: Sequence[Any]) -> Dict[str, Any]:
+def made_with(
+    config: Config, sources: Sequence[TeacherSource], options: TeacherOptions
+) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): What the student's meta.json says of how it was made; documents and
     steps are added in training."""
     settings = config.interpolate()["distillation"]
     return {
         "version": get_package_version("spacy-distill") or "",
-        "teachers": [source_name(source) for source in sources],
+        "teachers": source_names(sources, options),
         "loss": dict(settings["loss"]),
     }
 

@@ -52,7 +52,7 @@ def run(*arguments):
 
 def test_a_distilled_student_knows_how_it_was_made(folder):
     made = spacy.load(folder / "training" / "model-best").meta["distillation"]
-    assert made["teachers"] == ["en_gazetteer 1.2.3"]
+    assert made["teachers"] == ["en_gazetteer 1.2.3 (entity_ruler, 1 label)"]
     last = spacy.load(folder / "training" / "model-last").meta["distillation"]
     assert made["steps"] == made["best_step"] == last["best_step"] <= last["steps"] == 50
     assert made["documents"] == {"labeled": 1, "unlabeled": 3}
@@ -92,7 +92,7 @@ def test_the_card_goes_into_the_package(folder, tmp_path):
         "| Data | Our own (CC0), A list / of cities |",
         f"| all | {100 * scores['ents_p']:.2f} |",
         "On Three lines:",
-        "en_gazetteer 1.2.3",
+        "| Teachers | en_gazetteer 1.2.3 (entity_ruler, 1 label) |",
         "1 labeled, 3 unlabeled",
         "Knows two cities.",
     ):

@@ -48,6 +48,9 @@ def test_a_student_learns_from_a_teacher(quietly, teacher, config, corpora, tmp_
     assert last.meta["performance"]["ents_f"] > 0.95
     assert "ner_student_loss" in last.meta["performance"]
     assert "ENTS_F" in quietly.output and "model-last" in quietly.output
+    # Whoever gets the student is not told where the teacher lay.
+    assert last.meta["distillation"]["teachers"] == ["en_pipeline 0.0.0 (ner_teacher, 2 labels)"]
+    assert str(tmp_path) not in (output / "model-last" / "meta.json").read_text()
 
 
 def test_the_student_takes_over_the_labels_of_its_teacher(quietly, teacher, config, tmp_path):
