@@ -1,6 +1,6 @@
 """What a packaged student says about itself: its meta.json, and a README out of that."""
 
-from typing import Any, Dict, Iterable, List, Mapping, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 import numpy
 from spacy.language import Language
@@ -130,18 +130,31 @@ def _accuracy(performance: Mapping[str, Any], evaluation: Mapping[str, Any]) -> 
 def _making(distillation: Mapping[str, Any]) -> str:
     if not distillation:
         return ""
-    documents = distillation.get("documents", {})
     rows = {
         "Teachers": "<br>".join(distillation.get("teachers", [])),
-        "Documents": ", ".join(f"{number:,} {kind}" for kind, number in documents.items()),
-        "Loss": ", ".join(
-            f"`{key.lstrip('@')} = {value}`" for key, value in distillation.get("loss", {}).items()
-        ),
+        "Documents": _documents(distillation.get("documents", {})),
+        "Loss": _settings(distillation.get("loss", {})),
+        "Batches": _settings(distillation.get("batcher", {})),
+        "Settings": _settings(distillation.get("settings", {})),
         "Steps": _steps(distillation),
         "spacy-distill": f"`{distillation.get('version', '')}`",
     }
     made = _table(("", ""), [(key, value) for key, value in rows.items() if value])
     return f"## How it was made\n\n{made}"
+
+
+def _documents(documents: Mapping[str, Optional[int]]) -> str:
+    """RETURNS (str): Numbers of documents of each kind; streams have none."""
+    return ", ".join(
+        f"{kind} ones streamed" if number is None else f"{number:,} {kind}"
+        for kind, number in documents.items()
+    )
+
+
+def _settings(block: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"`{key.lstrip('@')} = {value}`" for key, value in block.items() if value is not None
+    )
 
 
 def _steps(distillation: Mapping[str, Any]) -> str:

@@ -60,7 +60,7 @@ def distill(
     teachers = find_teachers(sources, config.interpolate(), teacher_options)
     with_teacher_labels(config, teachers)
     nlp = initialize(config, use_gpu)
-    nlp.meta["distillation"] = made_with(config, sources, teacher_options)
+    nlp.meta["distillation"] = made_with(nlp.config, sources, teacher_options)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
     trained = train_student(nlp, teachers, output, stdout=stdout, stderr=stderr)
@@ -138,11 +138,27 @@ def made_with(
 ) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): What the student's meta.json says of how it was made; documents and
     steps are added in training."""
-    settings = config.interpolate()["distillation"]
+    config = config.interpolate()
+    block, training = config["distillation"], config["training"]
+    section, _, key = block["corpus"].partition(".")
+    limits = {
+        "max_steps": block["max_steps"],
+        "max_epochs": block["max_epochs"],
+        "patience": training["patience"],
+    }
+    settings = {
+        "dropout": block["dropout"],
+        "labeled_share": config.get(section, {}).get(key, {}).get("labeled_share"),
+        "seed": training["seed"],
+        # 0 is no limit.
+        **{name: limit for name, limit in limits.items() if limit},
+    }
     return {
         "version": get_package_version("spacy-distill") or "",
         "teachers": source_names(sources, options),
-        "loss": dict(settings["loss"]),
+        "loss": dict(block["loss"]),
+        "batcher": dict(block["batcher"]),
+        "settings": {name: value for name, value in settings.items() if value is not None},
     }
 
 

@@ -4,7 +4,7 @@ import sys
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Callable, Dict, Iterable, Iterator, List, Mapping, Optional
+from typing import IO, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
 
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -126,8 +126,7 @@ def train_student(
     if settings["max_epochs"] >= 0:
         examples = read_corpus(aligned_corpus, nlp, config, settings["corpus"])
         require_annotation(nlp, teachers, examples, f"the corpus '{settings['corpus']}'")
-        labeled = sum(example.reference.has_annotation("ENT_IOB") for example in examples)
-        made["documents"] = {"labeled": labeled, "unlabeled": len(examples) - labeled}
+        made["documents"] = count_documents(nlp, corpus, examples)
         clear_output_dir(output)
         let_teachers_read(teachers, examples, stderr)
         batches = create_train_batches(
@@ -139,7 +138,9 @@ def train_student(
         if isinstance(corpus, MixedReader):
             # Not in the middle of the run, when the stream comes to it.
             where = f"the labeled documents of the corpus '{settings['corpus']}'"
-            require_annotation(nlp, teachers, with_student_tokens(corpus.labeled(nlp)), where)
+            labeled = list(with_student_tokens(corpus.labeled(nlp)))
+            require_annotation(nlp, teachers, labeled, where)
+            made["documents"] = {"labeled": count_annotated(labeled), "unlabeled": None}
         clear_output_dir(output)
         batches = create_train_batches(nlp, aligned_corpus, settings["batcher"], -1)
     steps = train_while_improving(
@@ -275,6 +276,29 @@ def require_annotation(
                 "corpus teaches only what spacy-distill.SoftCorpus.v1 reads of it. Annotate the "
                 "document, or leave it out."
             )
+
+
+def count_documents(
+    nlp: Language, corpus: Callable[[Language], Iterable[Example]], examples: Sequence[Example]
+) -> Dict[str, int]:
+    """Count a corpus's documents. The labeled ones of a mixed corpus come several times a pass, and
+    count once.
+
+    nlp (Language): The student.
+    corpus (Callable[[Language], Iterable[Example]]): The corpus.
+    examples (Sequence[Example]): A pass over it.
+    RETURNS (Dict[str, int]): "labeled" and "unlabeled".
+    """
+    annotated = count_annotated(examples)
+    unlabeled = len(examples) - annotated
+    if isinstance(corpus, MixedReader):
+        annotated = count_annotated(with_student_tokens(corpus.labeled(nlp)))
+    return {"labeled": annotated, "unlabeled": unlabeled}
+
+
+def count_annotated(examples: Iterable[Example]) -> int:
+    """RETURNS (int): How many documents have entities or say that they have none."""
+    return sum(example.reference.has_annotation("ENT_IOB") for example in examples)
 
 
 def let_teachers_read(teachers: Mapping[str, Teacher], examples: List[Example], stderr: IO) -> None:

@@ -56,6 +56,7 @@ def test_a_distilled_student_knows_how_it_was_made(folder):
     last = spacy.load(folder / "training" / "model-last").meta["distillation"]
     assert made["steps"] == made["best_step"] == last["best_step"] <= last["steps"] == 50
     assert made["documents"] == {"labeled": 1, "unlabeled": 3}
+    assert made["batcher"]["size"] == 1000 and made["settings"]["max_steps"] == 50
     assert made["loss"]["@losses"] == "spacy-distill.ChainDistillation.v1" and made["version"]
 
 
@@ -93,7 +94,9 @@ def test_the_card_goes_into_the_package(folder, tmp_path):
         f"| all | {100 * scores['ents_p']:.2f} |",
         "On Three lines:",
         "| Teachers | en_gazetteer 1.2.3 (entity_ruler, 1 label) |",
-        "1 labeled, 3 unlabeled",
+        "| Documents | 1 labeled, 3 unlabeled |",
+        "| Batches | `batchers = spacy.batch_by_words.v1`, `size = 1000`, ",
+        "| Settings | `dropout = 0.4`, `labeled_share = 0.1`, `seed = 0`, `max_steps = 50` |",
         "Knows two cities.",
     ):
         assert text in card, text
@@ -112,6 +115,12 @@ def test_a_card_leaves_out_what_is_not_known():
     performance = {"ents_p": 0.5, "ents_r": 0.5, "ents_f": 0.5, "ents_per_type": None}
     card = model_card({**meta, "performance": performance})
     assert "On the development set" in card and "| all | 50.00 | 50.00 | 50.00 |" in card
+
+
+def test_a_card_tells_what_was_streamed():
+    made = {"documents": {"labeled": 1500, "unlabeled": None}}
+    card = model_card({"lang": "en", "name": "pipeline", "distillation": made})
+    assert "| Documents | 1,500 labeled, unlabeled ones streamed |" in card
 
 
 def test_a_card_tells_the_steps_that_were_made():

@@ -170,6 +170,24 @@ def test_the_meta_has_the_steps_that_were_made(quietly, teacher, config, tmp_pat
     assert scores[best["steps"]] == max(scores.values()) > scores[last["steps"]]
 
 
+@pytest.mark.parametrize("max_epochs, unlabeled", [(0, 12), (-1, None)])
+def test_the_meta_has_the_settings_and_the_documents(
+    quietly, teacher, config, tmp_path, max_epochs, unlabeled
+):
+    """Labeled documents that come several times a pass are no more than they are."""
+    changed = config(
+        corpora={"train": {"labeled_share": 0.5}},
+        training={"patience": 70, "seed": 3},
+        distillation={"max_epochs": max_epochs},
+    )
+    quietly(teacher, changed, tmp_path / "output")
+    found = made(tmp_path / "output" / "model-last")
+    assert found["documents"] == {"labeled": 4, "unlabeled": unlabeled}
+    settings = {"dropout": 0.1, "labeled_share": 0.5, "seed": 3, "max_steps": 6, "patience": 70}
+    assert found["settings"] == {**settings, **({"max_epochs": -1} if max_epochs else {})}
+    assert found["batcher"]["@batchers"] == "spacy.batch_by_words.v1"
+
+
 def test_patience_ends_the_steps_that_are_counted(quietly, teacher, config, tmp_path):
     frozen = {"@optimizers": "Adam.v1", "learn_rate": 0.0, "use_averages": False}
     settings = config(
