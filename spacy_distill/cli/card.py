@@ -26,10 +26,13 @@ def distill_card_cli(
     description: Optional[str] = Opt(
         None, "--description", help="What it finds, in a sentence  [default: labels, F1 and speed]"
     ),
-    license: Optional[str] = Opt(None, "--license", help="The package's license"),
+    license: Optional[str] = Opt(None, "--license", help="The package's own license"),
     author: Optional[str] = Opt(None, "--author", help="Who made it"),
     sources: Optional[str] = Opt(
-        None, "--sources", help="What it was made of, with licenses; several with semicolons"
+        None,
+        "--sources",
+        help="What it was made of, data and teachers, each with its license, with semicolons "
+        "between them, such as 'Our news (CC0); roberta-base (MIT)'",
     ),
     notes: Optional[str] = Opt(None, "--notes", help="What else its users should know"),
     overwrite: bool = Opt(

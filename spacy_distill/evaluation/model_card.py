@@ -1,6 +1,6 @@
 """What a packaged student says about itself: its meta.json, and a README out of that."""
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 
 import numpy
 from spacy.language import Language
@@ -87,21 +87,26 @@ def _usage(name: str) -> str:
 
 def _overview(meta: Mapping[str, Any], name: str) -> str:
     labels = [label for found in meta.get("labels", {}).values() for label in found]
-    sources = [
-        source if isinstance(source, str) else source.get("name", "")
-        for source in meta.get("sources") or []
-    ]
     rows = {
         "Name": f"`{name}`",
         "Version": f"`{meta.get('version', '')}`",
         "spaCy": f"`{meta.get('spacy_version', '')}`",
         "Pipeline": ", ".join(f"`{pipe}`" for pipe in meta.get("pipeline", [])),
         "Labels": ", ".join(f"`{label}`" for label in labels),
-        "Data": ", ".join(sources),
+        "Sources": ", ".join(_source(source) for source in meta.get("sources") or []),
         "License": meta.get("license") or "",
         "Author": meta.get("author") or "",
     }
     return _table(("", ""), [(key, value) for key, value in rows.items() if value])
+
+
+def _source(source: Union[str, Mapping[str, Any]]) -> str:
+    """RETURNS (str): What a student was made of, with its license: in words, or with the keys that
+    spaCy's own pipelines have in their metas."""
+    if isinstance(source, str):
+        return source
+    name, license = source.get("name", ""), source.get("license")
+    return f"{name} ({license})" if license else name
 
 
 def _accuracy(performance: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:

@@ -26,8 +26,8 @@ def source_name(source: TeacherSource, options: TeacherOptions = DEFAULT_OPTIONS
     source (TeacherSource): As `load_teacher` takes it.
     options (TeacherOptions): How it is read: those of this teacher alone.
     RETURNS (str): Of a pipeline its name and version and, as far as it tells them, the components
-        that teach, the transformer and the number of labels; of a soft corpus, the same of the
-        teachers that wrote it.
+        that teach, the transformer, the number of labels and the license; of a soft corpus, the
+        same of the teachers that wrote it.
     """
     if isinstance(source, Language):
         return _pipeline_name(source.meta, source.config.interpolate(), options)
@@ -55,7 +55,8 @@ def _pipeline_name(
     trained = {key: config.get(key, {}) for key in ("components", "initialize")}
     transformers = dict.fromkeys(_without_place(name) for name in _transformers(trained))
     name = f"{meta['lang']}_{meta['name']} {meta.get('version', '')}".strip()
-    return _with_details(name, [*teaching, *transformers, _counted(n_labels, "label")])
+    license = f"license {meta['license']}" if meta.get("license") else ""
+    return _with_details(name, [*teaching, *transformers, _counted(n_labels, "label"), license])
 
 
 def _soft_corpus_name(manifest: Manifest) -> str:

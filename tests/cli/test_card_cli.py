@@ -90,7 +90,7 @@ def test_the_card_goes_into_the_package(folder, tmp_path):
         "# en_places",
         'spacy.load("en_places")',
         "| Version | `0.3.0` |",
-        "| Data | Our own (CC0), A list / of cities |",
+        "| Sources | Our own (CC0), A list / of cities |",
         f"| all | {100 * scores['ents_p']:.2f} |",
         "On Three lines:",
         "| Teachers | en_gazetteer 1.2.3 (entity_ruler, 1 label) |",
@@ -115,6 +115,12 @@ def test_a_card_leaves_out_what_is_not_known():
     performance = {"ents_p": 0.5, "ents_r": 0.5, "ents_f": 0.5, "ents_per_type": None}
     card = model_card({**meta, "performance": performance})
     assert "On the development set" in card and "| all | 50.00 | 50.00 | 50.00 |" in card
+
+
+def test_a_card_tells_licenses_of_sources_in_spacys_form():
+    sources = [{"name": "News", "url": "", "license": "CC0"}, {"name": "Old"}, "roberta-base (MIT)"]
+    card = model_card({"lang": "en", "name": "pipeline", "sources": sources})
+    assert "| Sources | News (CC0), Old, roberta-base (MIT) |" in card
 
 
 def test_a_card_tells_what_was_streamed():

@@ -64,6 +64,11 @@ def test_the_component_that_teaches_is_named(folder, options, details):
     assert source_name(folder, options) == f"en_places 0.3.1 ({details})"
 
 
+def test_the_license_is_told(nlp):
+    nlp.meta["license"] = "MIT"
+    assert source_name(nlp) == "en_places 0.3.1 (people, places, 2 labels, license MIT)"
+
+
 def test_each_of_several_has_its_options(folder, nlp):
     options = TeacherOptions(pipe=("people", None))
     assert source_names([folder, nlp], options) == [
