@@ -52,7 +52,7 @@ def calibrate(
     if not any((~allowed.all(axis=1)).any() for _, allowed in chains):
         raise ValueError(
             f"[D510] The component '{name}' cannot be calibrated: the documents have no annotated "
-            "entities. Take a labeled corpus that it was not trained on."
+            "tokens. Take a labeled corpus that it was not trained on."
         )
     pipe.cfg["temperature"] = best_temperature(pipe.tags, chains)
     return pipe.cfg["temperature"]

@@ -101,7 +101,7 @@ def test_scores_that_are_larger_get_a_higher_temperature(trained, noisy):
 
 def test_documents_without_annotation_do_not_calibrate(trained, noisy):
     plain = [Example(Doc(trained.vocab, ["Oslo"]), Doc(trained.vocab, ["Oslo"]))]
-    with pytest.raises(ValueError, match="no annotated entities"):
+    with pytest.raises(ValueError, match="no annotated tokens"):
         calibrate(trained, plain)
     assert calibrate(trained, noisy + plain) == pytest.approx(calibrate(trained, noisy), rel=0.001)
     with pytest.raises(ValueError, match="Expected a ner_student 'other', found ner_teacher"):
