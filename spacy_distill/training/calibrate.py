@@ -2,7 +2,7 @@
 Calibration of Modern Neural Networks")."""
 
 from math import exp, log
-from typing import IO, Callable, Iterable, List, Optional, Tuple
+from typing import IO, Callable, Iterable, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
@@ -42,8 +42,8 @@ def calibrate(
     stderr (IO): Where the progress goes; standard error if None.
     RETURNS (float): The temperature under which it is most probable that just those of the found
         entities are right that are; of a few, one nearer to 1.
-    RAISES (ValueError): There is no such component, no annotation, or one with a label that the
-        component does not have.
+    RAISES (ValueError): There is no such component, no annotation, one with a label that the
+        component does not have, or nothing is found; the temperature stays as it was.
     """
     name, pipe = find_component(nlp, name)
     examples = list(examples)
@@ -54,7 +54,14 @@ def calibrate(
             f"[D510] The component '{name}' cannot be calibrated: the documents have no annotated "
             "tokens. Take a labeled corpus that it was not trained on."
         )
-    pipe.cfg["temperature"] = best_temperature(pipe.tags, chains)
+    judged = [(chain, *judge(pipe.tags, chain, allowed)) for chain, allowed in chains]
+    if not any(right.size for _, _, right in judged):
+        raise ValueError(
+            f"[D515] The component '{name}' cannot be calibrated: it finds no entity in the "
+            f"annotated parts of {len(examples)} documents, so there is nothing to be right or "
+            "wrong about. Train it longer, or take other documents."
+        )
+    pipe.cfg["temperature"] = best_temperature(judged)
     return pipe.cfg["temperature"]
 
 
@@ -103,11 +110,17 @@ def read_chains(
         on_batch(len(docs))
 
 
-def best_temperature(tags: BiluoTags, chains: List[Tuple[LinearChain, numpy.ndarray]]) -> float:
-    """RETURNS (float): The most probable temperature, given which of the entities of the best
-    sequences are right. The likelihood of whole sequences has another one, under which students
-    that have learnt many labels stay too sure of their entities (docs/confidence.md)."""
-    judged = [(chain, *judge(tags, chain, allowed)) for chain, allowed in chains]
+def best_temperature(
+    judged: Sequence[Tuple[LinearChain, Tuple[Ints1d, Ints2d], numpy.ndarray]],
+) -> float:
+    """Find the most probable temperature, given which of the entities of the best sequences are
+    right. The likelihood of whole sequences has another one, under which students that have learnt
+    many labels stay too sure of their entities (docs/confidence.md).
+
+    judged (Sequence[Tuple[LinearChain, Tuple[Ints1d, Ints2d], numpy.ndarray]]): What is predicted,
+        and what `judge` says of it.
+    RETURNS (float): The temperature.
+    """
 
     def loss(logarithm: float) -> float:
         total = 0.5 * (logarithm / PRIOR_DEVIATION) ** 2

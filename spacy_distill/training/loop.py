@@ -192,20 +192,17 @@ def train_student(
         if optimizer.averages:
             with_averages(nlp, optimizer.averages)
         if settings["calibrate"]:
-            try:
-                temperatures = [calibrate(nlp, dev_corpus(nlp), name, stderr) for name in teachers]
-                save_last()
-                if output is not None and last_is_best:
-                    copy_whole(output / MODEL_LAST, output / MODEL_BEST)
-                elif output is not None:
-                    calibrate_saved(output / MODEL_BEST, dev_corpus, teachers, stderr)
-                found = ", ".join(f"{temperature:.2f}" for temperature in temperatures)
-                stdout.write(message.info(f"Calibrated on the development corpus: {found}") + "\n")
-            except ValueError as error:
-                # What was learnt is worth more than its confidences.
-                stdout.write(
-                    message.warn("[D911] Confidences are not calibrated", str(error)) + "\n"
-                )
+            found = calibrate_all(nlp, dev_corpus, teachers, MODEL_LAST, stdout, stderr)
+            if found:
+                told = ", ".join(f"{temperature:.2f}" for temperature in found)
+                stdout.write(message.info(f"Calibrated on the development corpus: {told}") + "\n")
+            save_last()
+            if output is not None and last_is_best:
+                copy_whole(output / MODEL_LAST, output / MODEL_BEST)
+            elif output is not None:
+                best = load_model(output / MODEL_BEST)
+                calibrate_all(best, dev_corpus, teachers, MODEL_BEST, stdout, stderr)
+                save_whole(best, output / MODEL_BEST)
     finally:
         # At the very end: some loggers keep a copy of what was saved.
         finalize_logger()
@@ -226,23 +223,34 @@ def steps_shown(nlp: Language, max_steps: int) -> Iterator[None]:
         block["max_steps"] = before
 
 
-def calibrate_saved(
-    path: Path,
+def calibrate_all(
+    nlp: Language,
     corpus: Callable[[Language], Iterable[Example]],
     names: Iterable[str],
+    version: str,
+    stdout: IO,
     stderr: IO,
-) -> None:
-    """Calibrate components of a pipeline on disk.
+) -> List[float]:
+    """Calibrate components of a pipeline, or say why they stay as they are.
 
-    path (Path): Its folder.
+    nlp (Language): The pipeline.
     corpus (Callable[[Language], Iterable[Example]]): The development corpus.
     names (Iterable[str]): The components.
+    version (str): What to call the pipeline.
+    stdout (IO): Where it is said.
     stderr (IO): Where the progress goes.
+    RETURNS (List[float]): The temperatures of those that were calibrated.
     """
-    nlp = load_model(path)
+    message = Printer(no_print=True)
+    temperatures = []
     for name in names:
-        calibrate(nlp, corpus(nlp), name, stderr)
-    save_whole(nlp, path)
+        try:
+            temperatures.append(calibrate(nlp, corpus(nlp), name, stderr))
+        except ValueError as error:
+            # What was learnt is worth more than its confidences.
+            told = message.warn(f"[D911] Confidences of {version} are not calibrated", str(error))
+            stdout.write(told + "\n")
+    return temperatures
 
 
 def require_annotation(

@@ -108,6 +108,18 @@ def test_documents_without_annotation_do_not_calibrate(trained, noisy):
         calibrate(trained, noisy, "other")
 
 
+def test_who_finds_nothing_is_not_calibrated(trained, noisy):
+    pipe = trained.get_pipe("ner_teacher")
+    pipe.cfg["temperature"] = 1.25
+    head = pipe.model.get_ref("output_layer")
+    bias = head.get_param("b")
+    bias[0] += 1000
+    head.set_param("b", bias)
+    with pytest.raises(ValueError, match=r"D515.*finds no entity in .* 16 documents"):
+        calibrate(trained, noisy)
+    assert pipe.cfg["temperature"] == 1.25
+
+
 def test_distilled_students_are_calibrated(teacher, config, corpora, tmp_path, quietly):
     nlp = quietly(teacher, config(distillation={"max_steps": 40}), tmp_path / "student")
     assert "Calibrated" in quietly.output
@@ -117,6 +129,7 @@ def test_distilled_students_are_calibrated(teacher, config, corpora, tmp_path, q
         expected = calibrate(saved, annotate(saved, corpora["dev"]))
         assert found == pytest.approx(expected, rel=0.01) != 1.0
     assert nlp.get_pipe("ner_student").cfg["temperature"] == pytest.approx(found, rel=0.01)
+    assert quietly.output.count("Calibrated on the development corpus") == 1
     nlp = quietly(teacher, config(distillation={"calibrate": False}))
     assert nlp.get_pipe("ner_student").cfg["temperature"] == 1.0
 
@@ -136,6 +149,19 @@ def test_what_is_the_same_is_calibrated_once(
     found = saved.get_pipe("ner_student").cfg["temperature"]
     expected = calibrate(saved, annotate(saved, corpora["dev"]))
     assert found == pytest.approx(expected, rel=0.01) != 1.0
+
+
+def test_a_student_that_finds_nothing_is_saved_uncalibrated(config, tmp_path, quietly):
+    """Its teacher finds nothing either."""
+    blind = spacy.blank("en")
+    patterns = [{"label": label, "pattern": "nowhere"} for label in ("PER", "LOC")]
+    blind.add_pipe("entity_ruler").add_patterns(patterns)
+    settings = config(paths={"labeled": None}, distillation={"max_steps": 20})
+    nlp = quietly(blind, settings, tmp_path / "student")
+    assert "[D911] Confidences of model-last are not calibrated" in quietly.output
+    assert "[D515]" in quietly.output and "Calibrated" not in quietly.output
+    for student in (nlp, spacy.load(tmp_path / "student" / "model-best")):
+        assert student.get_pipe("ner_student").cfg["temperature"] == 1.0
 
 
 def test_a_few_sentences_change_little(trained, corpora):
