@@ -1,5 +1,6 @@
 """`python -m spacy distill-calibrate`."""
 
+import sys
 from pathlib import Path
 from typing import Optional
 
@@ -11,6 +12,7 @@ from ..evaluation import entity_reliability, with_predictions
 from ..loading import load_pipeline
 from ..progress import ProgressBar
 from ..training.calibrate import calibrate, find_component
+from ..training.corpus import warn_of_unknown_labels
 from ..vectors.table import replace_pipeline
 from .output import require_free
 
@@ -36,6 +38,7 @@ def distill_calibrate_cli(
         require_free(output_path, overwrite=overwrite)
         nlp = load_pipeline(student)
         name, _ = find_component(nlp, component)
+        warn_of_unknown_labels(nlp, read_examples(corpus, nlp), str(corpus), sys.stdout)
         before = calibration_error(student, name, corpus)
         temperature = calibrate(nlp, read_examples(corpus, nlp), name)
         replace_pipeline(nlp, output_path)

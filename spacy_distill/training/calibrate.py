@@ -42,8 +42,8 @@ def calibrate(
     stderr (IO): Where the progress goes; standard error if None.
     RETURNS (float): The temperature under which it is most probable that just those of the found
         entities are right that are; of a few, one nearer to 1.
-    RAISES (ValueError): There is no such component, no annotation, one with a label that the
-        component does not have, or nothing is found; the temperature stays as it was.
+    RAISES (ValueError): There is no such component, no annotation, or nothing is found; the
+        temperature stays as it was.
     """
     name, pipe = find_component(nlp, name)
     examples = list(examples)
@@ -95,8 +95,7 @@ def read_chains(
     on_batch: Callable[[int], object] = lambda n: None,
 ) -> Iterable[Tuple[LinearChain, numpy.ndarray]]:
     """YIELDS (Tuple[LinearChain, numpy.ndarray]): What the component predicts of each batch, and
-    the tags (tokens, tags) that the annotation leaves open. After each, `on_batch` is called with
-    the number of its documents."""
+    its `allowed_tags`. After each, `on_batch` is called with the number of its documents."""
     tags: BiluoTags = pipe.tags
     earlier = nlp.pipe_names[: nlp.pipe_names.index(name)]
     for batch in minibatch(examples, BATCH_SIZE):
@@ -106,8 +105,22 @@ def read_chains(
                 docs = list(nlp.pipe(docs))
             batch = [Example(doc, item.reference) for doc, item in zip(docs, batch, strict=True)]
         if any(len(doc) for doc in docs):
-            yield pipe.predict_chain(docs), tags.allowed(gold_tags(batch, tags))
+            yield pipe.predict_chain(docs), allowed_tags(batch, tags)
         on_batch(len(docs))
+
+
+def allowed_tags(examples: Sequence[Example], tags: BiluoTags) -> numpy.ndarray:
+    """Mark the tags that the annotation leaves open.
+
+    examples (Sequence[Example]): The examples.
+    tags (BiluoTags): The component's tags.
+    RETURNS (numpy.ndarray): (tokens, tags), bool: one True per token that is annotated, none where
+        the entity's label is not the component's, all True elsewhere.
+    """
+    labels = {span.label_ for example in examples for span in example.reference.ents}
+    # New labels come last, so that the others keep their numbers.
+    wider = BiluoTags((*tags.labels, *sorted(labels.difference(tags.labels))))
+    return wider.allowed(gold_tags(examples, wider))[:, : len(tags)]
 
 
 def best_temperature(
@@ -140,11 +153,12 @@ def judge(
 
     tags (BiluoTags): The tags of the chain.
     chain (LinearChain): What is predicted.
-    allowed (numpy.ndarray): (tokens, tags), bool: the tags that the annotation leaves open.
+    allowed (numpy.ndarray): (tokens, tags), bool: the tags that the annotation leaves open, as
+        `allowed_tags` gives them.
     RETURNS (Tuple[Tuple[Ints1d, Ints2d], numpy.ndarray]): The entities whose tokens are all
         annotated, as `LinearChain.span_marginal` takes them, and (entities,) bool, which are right.
     """
-    annotated = allowed.sum(axis=1) == 1
+    annotated = allowed.sum(axis=1) < allowed.shape[1]
     found = tags.spans(to_numpy(chain.argmax()))
     found = [span for span in found if annotated[span[0] : span[1]].all()]
     right = [

@@ -1,11 +1,12 @@
 """Corpora of a config: found by name, read to the end, and named when they cannot be."""
 
-from typing import Callable, Iterable, List
+from typing import IO, Callable, Iterable, List
 
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import registry
 from thinc.api import Config
+from wasabi import Printer
 
 
 def find_corpus(config: Config, name: str) -> Callable[[Language], Iterable[Example]]:
@@ -44,6 +45,24 @@ def read_corpus(
     if not examples:
         raise ValueError(f"[D333] The corpus '{name}' has no documents {where}")
     return examples
+
+
+def warn_of_unknown_labels(
+    nlp: Language, examples: Iterable[Example], name: str, stdout: IO
+) -> None:
+    """Say which labels of a labeled corpus the pipeline does not have, if there are any.
+
+    nlp (Language): The student's pipeline.
+    examples (Iterable[Example]): The corpus.
+    name (str): What it is called.
+    stdout (IO): Where it is said.
+    RAISES (ValueError): That are all of them.
+    """
+    unknown = unknown_labels(nlp, examples, name)
+    if unknown:
+        title = f"[D913] The student does not know labels of '{name}'"
+        text = f"{', '.join(unknown)}: these count as missed, and what is found there as wrong"
+        stdout.write(Printer(no_print=True).warn(title, text) + "\n")
 
 
 def unknown_labels(nlp: Language, examples: Iterable[Example], name: str) -> List[str]:

@@ -29,7 +29,7 @@ from ..progress import ProgressBar
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
 from .calibrate import calibrate
 from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir, copy_whole, save_whole
-from .corpus import find_corpus, read_corpus, unknown_labels
+from .corpus import find_corpus, read_corpus, warn_of_unknown_labels
 from .examples import with_student_tokens
 from .settings import resolve_settings
 from .silver import with_teacher_entities
@@ -102,11 +102,7 @@ def train_student(
     dev_corpus = find_corpus(config, training["dev_corpus"])
     message = Printer(no_print=True)
     dev_examples = read_corpus(dev_corpus, nlp, config, training["dev_corpus"])
-    unknown = unknown_labels(nlp, dev_examples, training["dev_corpus"])
-    if unknown:
-        title = f"[D913] The student does not know labels of '{training['dev_corpus']}'"
-        text = f"{', '.join(unknown)}: these count as missed, and confidences stay uncalibrated"
-        stdout.write(message.warn(title, text) + "\n")
+    warn_of_unknown_labels(nlp, dev_examples, training["dev_corpus"], stdout)
     dev_corpus = with_teacher_entities(dev_corpus, nlp, next(iter(teachers.values())), stderr)
     optimizer = settings["optimizer"]
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])

@@ -57,6 +57,20 @@ def test_it_writes_a_pipeline_with_better_confidences(places, tmp_path):
     assert run(*places, tmp_path / "calibrated", "--overwrite").exit_code == 0
 
 
+def test_labels_that_the_student_lacks_are_told(places, tmp_path):
+    student, corpus = places
+    vocab = spacy.blank("en").vocab
+    docs = list(DocBin().from_disk(corpus).get_docs(vocab))
+    docs[1].set_ents([Span(docs[1], 0, 1, label="SHIP")])
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    result = run(student, tmp_path / "dev.spacy", tmp_path / "calibrated")
+    assert result.exit_code == 0 and "Temperature" in result.output
+    assert "[D913]" in result.output and "SHIP: these count as missed" in result.output
+    DocBin(docs=docs[1:2]).to_disk(tmp_path / "other.spacy")
+    result = run(student, tmp_path / "other.spacy", tmp_path / "no")
+    assert result.exit_code == 1 and "[D506]" in result.output
+
+
 def test_slips_are_told_in_a_line(places, tmp_path):
     student, corpus = places
     result = run(student, corpus, tmp_path / "no", "--component", "other")
