@@ -48,7 +48,7 @@ def distill_calibrate_cli(
     msg.good(
         f"Wrote {output_path}",
         f"Temperature {temperature:.2f}; expected calibration error {before:.3f} before, "
-        f"{after:.3f} after",
+        f"{after:.3f} after, on the documents that it was fitted to",
     )
 
 
