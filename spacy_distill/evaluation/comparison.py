@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import datetime, timezone
 from importlib.metadata import version
 from statistics import median
-from typing import IO, Any, Dict, List, Mapping, Sequence
+from typing import IO, Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy
 import spacy
@@ -64,13 +64,7 @@ def compare(
     bootstrap = Bootstrap(len(gold), resamples=resamples, seed=seed)
     counts = [count_entities(examples, labels) for examples in predicted.values()]
     sums = bootstrap.sums(numpy.stack(counts, axis=1))
-    entries = [
-        {
-            **system.describe(),
-            **_describe_reading(predicted[system.role], sums[number], labels, bootstrap),
-        }
-        for number, system in enumerate(systems)
-    ]
+    passes = _measure_speed(systems, gold, rounds, stderr)
     readings = {
         role: [reading(example.predicted) for example in examples]
         for role, examples in predicted.items()
@@ -88,13 +82,20 @@ def compare(
             "level": bootstrap.level,
             "unit": "documents",
         },
-        "systems": entries,
+        "systems": [
+            {
+                **system.describe(),
+                **_describe_reading(predicted[system.role], sums[number], labels, bootstrap),
+                **_describe_speed(passes.get(system.role)),
+            }
+            for number, system in enumerate(systems)
+        ],
         "differences": [
             {"to": role, **_differences(sums[0], sums[number], labels, bootstrap)}
             for number, role in enumerate(predicted)
             if number
         ],
-        "speed": _measure_speed(systems, gold, entries, rounds, stderr),
+        "speed": {"rounds": rounds, "clock": "processor time"},
         "errors": {role: errors(of_system, gold, labels) for role, of_system in readings.items()},
         "disagreements": disagreed,
         "runs": [dict(run) for run in runs],
@@ -198,24 +199,23 @@ def _calibration(examples: Sequence[Example]) -> Any:
 
 
 def _measure_speed(
-    systems: Sequence[System],
-    gold: Sequence[Doc],
-    entries: Sequence[Dict[str, Any]],
-    rounds: int,
-    stderr: IO,
-) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): How speeds were measured; they themselves go to the entries."""
-    measured: Dict[str, List[float]] = {}
-    if rounds:
-        pipelines = {system.role: system.nlp for system in systems}
-        texts = [doc.text for doc in gold]
-        total = rounds * len(systems)
-        with ProgressBar(desc="Speed", total=total, unit="run", stream=stderr) as bar:
-            measured = speeds(
-                pipelines, texts, rounds=rounds, least_seconds=LEAST_SECONDS, advance=bar.update
-            )
-    for entry in entries:
-        passes = measured.get(entry["role"])
-        entry["words_per_second"] = median(passes) if passes else None
-        entry["words_per_second_of_passes"] = passes
-    return {"rounds": rounds, "clock": "processor time"}
+    systems: Sequence[System], gold: Sequence[Doc], rounds: int, stderr: IO
+) -> Dict[str, List[float]]:
+    """RETURNS (Dict[str, List[float]]): Words a second of each pass over the test set, by role;
+    empty if there are to be no rounds."""
+    if not rounds:
+        return {}
+    pipelines = {system.role: system.nlp for system in systems}
+    texts = [doc.text for doc in gold]
+    total = rounds * len(systems)
+    with ProgressBar(desc="Speed", total=total, unit="run", stream=stderr) as bar:
+        return speeds(
+            pipelines, texts, rounds=rounds, least_seconds=LEAST_SECONDS, advance=bar.update
+        )
+
+
+def _describe_speed(passes: Optional[List[float]]) -> Dict[str, Any]:
+    return {
+        "words_per_second": median(passes) if passes else None,
+        "words_per_second_of_passes": passes,
+    }
