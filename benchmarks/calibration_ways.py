@@ -99,7 +99,7 @@ class Ways:
 
     def temperature(self, batches: Sequence[Batch]) -> float:
         """RETURNS (float): The one that the package fits."""
-        return best_temperature(self.pipe.tags, [(one.chain, one.allowed) for one in batches])
+        return best_temperature([(one.chain, one.segments, one.right) for one in batches])
 
     def platt(self, batches: Sequence[Batch]) -> Reading:
         right, plain = joined(batches, "right"), self.at(1.0)

@@ -1,6 +1,5 @@
 """All that a report says, in numbers: a student beside its teacher and a baseline on a test set."""
 
-import os
 import platform
 import sys
 from collections import Counter
@@ -23,7 +22,7 @@ from .hardware import hardware
 from .notes import notes_on
 from .readings import disagreements, errors
 from .reliability import entity_reliability, with_predictions
-from .speed import LEAST_SECONDS, speeds
+from .speed import LEAST_SECONDS, holds_one_thread, speeds
 from .systems import System, confident_components, with_confidences
 
 # Of the layout of report.json; a number more when keys change their meaning.
@@ -95,7 +94,7 @@ def compare(
             for number, role in enumerate(predicted)
             if number
         ],
-        "speed": {"rounds": rounds, "clock": "processor time"},
+        "speed": {"rounds": rounds, "clock": "processor time", "one_thread": holds_one_thread()},
         "errors": {role: errors(of_system, gold, labels) for role, of_system in readings.items()},
         "disagreements": disagreed,
         "runs": [dict(run) for run in runs],
@@ -141,7 +140,7 @@ def _describe_run() -> Dict[str, Any]:
             "spacy": spacy.__version__,
             "python": platform.python_version(),
         },
-        "hardware": {**hardware(), "threads": os.environ.get("OMP_NUM_THREADS")},
+        "hardware": hardware(),
     }
 
 

@@ -50,9 +50,9 @@ def notes_on(found: Mapping[str, Any], *, confidence_taken: bool = False) -> Lis
     if confidence_taken:
         notes.append("Something else has registered Span._.confidence: confidences were left out.")
     # Processor time is that of all threads, and they spend some of it waiting for each other.
-    if found["speed"]["rounds"] and found["hardware"]["threads"] != "1":
+    if found["speed"]["rounds"] and not found["speed"]["one_thread"]:
         notes.append(
-            "OMP_NUM_THREADS was not 1: where numpy used several threads, a system is faster on "
-            "one core than is said here."
+            "threadpoolctl is not installed, and OMP_NUM_THREADS was not 1: where numpy used "
+            "several threads, a system is faster on one core than is said here."
         )
     return notes
