@@ -93,7 +93,7 @@ def _overview(meta: Mapping[str, Any], name: str) -> str:
         "spaCy": f"`{meta.get('spacy_version', '')}`",
         "Pipeline": ", ".join(f"`{pipe}`" for pipe in meta.get("pipeline", [])),
         "Labels": ", ".join(f"`{label}`" for label in labels),
-        "Sources": ", ".join(_source(source) for source in meta.get("sources") or []),
+        "Sources": "; ".join(_source(source) for source in meta.get("sources") or []),
         "License": meta.get("license") or "",
         "Author": meta.get("author") or "",
     }
@@ -157,8 +157,10 @@ def _documents(documents: Mapping[str, Optional[int]]) -> str:
 
 
 def _settings(block: Mapping[str, Any]) -> str:
+    # Configs have numbers such as 0.30000000000000004.
+    told = {key: f"{v:g}" if isinstance(v, float) else v for key, v in block.items()}
     return ", ".join(
-        f"`{key.lstrip('@')} = {value}`" for key, value in block.items() if value is not None
+        f"`{key.lstrip('@')} = {value}`" for key, value in told.items() if value is not None
     )
 
 

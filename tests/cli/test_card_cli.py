@@ -90,7 +90,7 @@ def test_the_card_goes_into_the_package(folder, tmp_path):
         "# en_places",
         'spacy.load("en_places")',
         "| Version | `0.3.0` |",
-        "| Sources | Our own (CC0), A list / of cities |",
+        "| Sources | Our own (CC0); A list / of cities |",
         f"| all | {100 * scores['ents_p']:.2f} |",
         "On Three lines:",
         "| Teachers | en_gazetteer 1.2.3 (entity_ruler, 1 label) |",
@@ -120,13 +120,15 @@ def test_a_card_leaves_out_what_is_not_known():
 def test_a_card_tells_licenses_of_sources_in_spacys_form():
     sources = [{"name": "News", "url": "", "license": "CC0"}, {"name": "Old"}, "roberta-base (MIT)"]
     card = model_card({"lang": "en", "name": "pipeline", "sources": sources})
-    assert "| Sources | News (CC0), Old, roberta-base (MIT) |" in card
+    assert "| Sources | News (CC0); Old; roberta-base (MIT) |" in card
 
 
 def test_a_card_tells_what_was_streamed():
     made = {"documents": {"labeled": 1500, "unlabeled": None}}
+    made["settings"] = {"labeled_share": 0.1 + 0.2}
     card = model_card({"lang": "en", "name": "pipeline", "distillation": made})
     assert "| Documents | 1,500 labeled, unlabeled ones streamed |" in card
+    assert "| Settings | `labeled_share = 0.3` |" in card
 
 
 def test_a_card_tells_the_steps_that_were_made():
