@@ -37,8 +37,8 @@ def distill_calibrate_cli(
     try:
         require_free(output_path, overwrite=overwrite)
         nlp = load_pipeline(student)
-        name, _ = find_component(nlp, component)
-        warn_of_unknown_labels(nlp, read_examples(corpus, nlp), str(corpus), sys.stdout)
+        name, pipe = find_component(nlp, component)
+        warn_of_unknown_labels(pipe.labels, read_examples(corpus, nlp), str(corpus), sys.stdout)
         before = calibration_error(student, name, corpus)
         temperature = calibrate(nlp, read_examples(corpus, nlp), name)
         replace_pipeline(nlp, output_path)

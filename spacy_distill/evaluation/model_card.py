@@ -1,6 +1,6 @@
 """What a packaged student says about itself: its meta.json, and a README out of that."""
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.language import Language
@@ -157,15 +157,23 @@ def _documents(documents: Mapping[str, Optional[int]]) -> str:
 
 
 def _settings(block: Mapping[str, Any]) -> str:
-    # Configs have numbers such as 0.30000000000000004.
-    told = {key: f"{v:g}" if isinstance(v, float) else v for key, v in block.items()}
-    return ", ".join(
-        f"`{key.lstrip('@')} = {value}`" for key, value in told.items() if value is not None
-    )
+    return ", ".join(f"`{key} = {value}`" for key, value in _flat(block))
+
+
+def _flat(block: Mapping[str, Any], place: str = "") -> Iterator[Tuple[str, str]]:
+    """YIELDS (Tuple[str, str]): Settings and values as text, those of schedules too."""
+    for key, value in block.items():
+        name = place + key.lstrip("@")
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}.")
+        elif value is not None:
+            # Configs have numbers such as 0.30000000000000004.
+            yield name, f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _steps(distillation: Mapping[str, Any]) -> str:
-    """RETURNS (str): How many steps this version learnt, and which one was the best until then."""
+    """RETURNS (str): The last step of this version, by the numbers of spaCy's loggers, and which
+    one was the best until then."""
     if "steps" not in distillation:
         return ""
     steps = distillation["steps"]

@@ -3,10 +3,10 @@
 import os
 import sys
 from contextlib import contextmanager, nullcontext
-from importlib.util import find_spec
 from statistics import median
 from time import process_time
-from typing import Callable, ContextManager, Dict, Iterator, List, Mapping, Sequence
+from types import ModuleType
+from typing import Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from spacy.language import Language
 
@@ -86,7 +86,16 @@ def _without_stored_features() -> Iterator[None]:
 def holds_one_thread() -> bool:
     """RETURNS (bool): Whether `speeds` can hold numpy to one thread: by threadpoolctl, or because
     it was told so when it was imported."""
-    return find_spec("threadpoolctl") is not None or os.environ.get("OMP_NUM_THREADS") == "1"
+    return find_threadpoolctl() is not None or os.environ.get("OMP_NUM_THREADS") == "1"
+
+
+def find_threadpoolctl() -> Optional[ModuleType]:
+    """RETURNS (Optional[ModuleType]): The library, an extra; None without it."""
+    try:
+        import threadpoolctl
+    except ImportError:
+        return None
+    return threadpoolctl
 
 
 @contextmanager
@@ -105,8 +114,5 @@ def _one_thread() -> Iterator[None]:
 
 
 def _one_blas_thread() -> ContextManager[object]:
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        return nullcontext()
-    return threadpool_limits(limits=1)
+    library = find_threadpoolctl()
+    return nullcontext() if library is None else library.threadpool_limits(limits=1)

@@ -42,8 +42,8 @@ def calibrate(
     stderr (IO): Where the progress goes; standard error if None.
     RETURNS (float): The temperature under which it is most probable that just those of the found
         entities are right that are; of a few, one nearer to 1.
-    RAISES (ValueError): There is no such component, no annotation, or nothing is found; the
-        temperature stays as it was.
+    RAISES (ValueError): There is no such component, no annotation, none with its labels, or
+        nothing is found; the temperature stays as it was.
     """
     name, pipe = find_component(nlp, name)
     examples = list(examples)
@@ -53,6 +53,13 @@ def calibrate(
         raise ValueError(
             f"[D510] The component '{name}' cannot be calibrated: the documents have no annotated "
             "tokens. Take a labeled corpus that it was not trained on."
+        )
+    gold = {span.label_ for example in examples for span in example.reference.ents}
+    if gold and gold.isdisjoint(pipe.labels):
+        raise ValueError(
+            f"[D516] The component '{name}' cannot be calibrated: it has none of the documents' "
+            f"labels, {', '.join(sorted(gold))}, so that all that it finds would be wrong. Take "
+            "documents with its labels."
         )
     judged = [(chain, *judge(pipe.tags, chain, allowed)) for chain, allowed in chains]
     if not any(right.size for _, _, right in judged):

@@ -1,6 +1,6 @@
 """Corpora of a config: found by name, read to the end, and named when they cannot be."""
 
-from typing import IO, Callable, Iterable, List
+from typing import IO, Callable, Iterable, List, Set
 
 from spacy.language import Language
 from spacy.training import Example
@@ -47,41 +47,37 @@ def read_corpus(
     return examples
 
 
-def warn_of_unknown_labels(
-    nlp: Language, examples: Iterable[Example], name: str, stdout: IO
-) -> None:
-    """Say which labels of a labeled corpus the pipeline does not have, if there are any.
+def pipeline_labels(nlp: Language) -> Set[str]:
+    """RETURNS (Set[str]): The labels of all components."""
+    return {label for pipe in nlp.pipe_names for label in getattr(nlp.get_pipe(pipe), "labels", ())}
 
-    nlp (Language): The student's pipeline.
+
+def warn_of_unknown_labels(
+    known: Iterable[str], examples: Iterable[Example], name: str, stdout: IO
+) -> None:
+    """Say which labels of a labeled corpus a student does not have, if there are any.
+
+    known (Iterable[str]): The student's labels.
     examples (Iterable[Example]): The corpus.
-    name (str): What it is called.
+    name (str): What it is called, such as "corpora.dev".
     stdout (IO): Where it is said.
-    RAISES (ValueError): That are all of them.
+    RAISES (ValueError): The student has none of the corpus' labels.
     """
-    unknown = unknown_labels(nlp, examples, name)
+    unknown = unknown_labels(set(known), examples, name)
     if unknown:
         title = f"[D913] The student does not know labels of '{name}'"
         text = f"{', '.join(unknown)}: these count as missed, and what is found there as wrong"
         stdout.write(Printer(no_print=True).warn(title, text) + "\n")
 
 
-def unknown_labels(nlp: Language, examples: Iterable[Example], name: str) -> List[str]:
-    """Compare the labels of a development corpus with those of the pipeline.
-
-    nlp (Language): The student's pipeline.
-    examples (Iterable[Example]): The corpus.
-    name (str): The corpus' name, such as "corpora.dev".
-    RETURNS (List[str]): Labels of gold entities that no component has, sorted.
-    RAISES (ValueError): That are all of them: every score would be 0.
-    """
-    known = {
-        label for pipe in nlp.pipe_names for label in getattr(nlp.get_pipe(pipe), "labels", ())
-    }
+def unknown_labels(known: Set[str], examples: Iterable[Example], name: str) -> List[str]:
+    """RETURNS (List[str]): Labels of gold entities that a student does not have, sorted; ValueError
+    if it has none of them, as every score would be 0."""
     gold = {span.label_ for example in examples for span in example.reference.ents}
     if gold and gold.isdisjoint(known):
         raise ValueError(
             f"[D506] The corpus '{name}' has the labels {', '.join(sorted(gold))}, of which the "
             f"student knows none: its labels are {', '.join(sorted(known))}. Name another corpus, "
-            "or rename the teacher's labels (--label-map)."
+            "or bring its labels and the student's together."
         )
     return sorted(gold - known)

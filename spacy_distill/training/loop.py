@@ -29,7 +29,7 @@ from ..progress import ProgressBar
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
 from .calibrate import calibrate
 from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir, copy_whole, save_whole
-from .corpus import find_corpus, read_corpus, warn_of_unknown_labels
+from .corpus import find_corpus, pipeline_labels, read_corpus, warn_of_unknown_labels
 from .examples import with_student_tokens
 from .settings import resolve_settings
 from .silver import with_teacher_entities
@@ -102,7 +102,7 @@ def train_student(
     dev_corpus = find_corpus(config, training["dev_corpus"])
     message = Printer(no_print=True)
     dev_examples = read_corpus(dev_corpus, nlp, config, training["dev_corpus"])
-    warn_of_unknown_labels(nlp, dev_examples, training["dev_corpus"], stdout)
+    warn_of_unknown_labels(pipeline_labels(nlp), dev_examples, training["dev_corpus"], stdout)
     dev_corpus = with_teacher_entities(dev_corpus, nlp, next(iter(teachers.values())), stderr)
     optimizer = settings["optimizer"]
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
@@ -167,7 +167,7 @@ def train_student(
         try:
             for _, info, is_best in steps:
                 learnt, last_is_best = True, bool(is_best)
-                # As loggers count, from 0. What is saved now has learnt so many, not the limit.
+                # The last step by the numbers of loggers, the first of which is 0; not the limit.
                 made["steps"] = info["step"]
                 if is_best:
                     made["best_step"] = info["step"]

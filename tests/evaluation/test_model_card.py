@@ -6,6 +6,7 @@ import pytest
 
 from spacy_distill.evaluation import measure
 from spacy_distill.evaluation.comparison import compare
+from spacy_distill.evaluation.model_card import model_card
 from tests.told_systems import corpora_for, gold_doc, told_system
 
 
@@ -30,3 +31,11 @@ def test_a_card_counts_as_a_report_does():
         "LOC": {"p": pytest.approx(2 / 3), "r": 1.0, "f": pytest.approx(0.8)},
         "PER": {"p": 0.0, "r": 0.0, "f": 0.0},
     }
+
+
+def test_settings_of_schedules_are_told_as_numbers():
+    alpha = {"@schedules": "warmup_linear.v1", "initial_rate": 0.1 + 0.2, "total_steps": 1234567.0}
+    meta = {"lang": "en", "name": "x", "distillation": {"loss": {"alpha": alpha, "beta": None}}}
+    card = model_card(meta)
+    assert "`alpha.schedules = warmup_linear.v1`, `alpha.initial_rate = 0.3`" in card
+    assert "`alpha.total_steps = 1234567`" in card and "beta" not in card

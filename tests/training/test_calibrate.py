@@ -194,3 +194,17 @@ def test_what_is_found_under_a_label_that_the_student_lacks_is_wrong(trained, co
             doc.set_ents(ents)
         temperatures.append(calibrate(trained, examples))
     assert temperatures[0] < temperatures[1] == temperatures[2]
+
+
+def test_labels_that_are_all_anothers_are_refused(trained, corpora):
+    """An entity ruler knows the label, so that the pipeline as a whole lacks none."""
+    examples = annotate(trained, corpora["dev"])
+    trained.add_pipe("entity_ruler").add_patterns([{"label": "SHIP", "pattern": "Aurora"}])
+    for example in examples:
+        doc = example.reference
+        doc.set_ents([Span(doc, ent.start, ent.end, label="SHIP") for ent in doc.ents])
+    _, pipe = trained.pipeline[0]
+    before = pipe.cfg["temperature"]
+    with pytest.raises(ValueError, match=r"D516.*SHIP"):
+        calibrate(trained, examples)
+    assert pipe.cfg["temperature"] == before
