@@ -150,7 +150,7 @@ def made_with(
         "dropout": block["dropout"],
         "labeled_share": config.get(section, {}).get(key, {}).get("labeled_share"),
         "seed": training["seed"],
-        # 0 is no limit.
+        # 0 is no limit; -1 epochs are a stream, which is told.
         **{name: limit for name, limit in limits.items() if limit},
     }
     return {

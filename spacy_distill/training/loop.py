@@ -197,8 +197,8 @@ def train_student(
                 copy_whole(output / MODEL_LAST, output / MODEL_BEST)
             elif output is not None:
                 best = load_model(output / MODEL_BEST)
-                calibrate_all(best, dev_corpus, teachers, MODEL_BEST, stdout, stderr)
-                save_whole(best, output / MODEL_BEST)
+                if calibrate_all(best, dev_corpus, teachers, MODEL_BEST, stdout, stderr):
+                    save_whole(best, output / MODEL_BEST)
     finally:
         # At the very end: some loggers keep a copy of what was saved.
         finalize_logger()
