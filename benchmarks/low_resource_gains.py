@@ -25,16 +25,6 @@ class Gain(NamedTuple):
     other: str
     values: List[float]
 
-    @property
-    def interval(self) -> Optional[Tuple[float, float]]:
-        """The confidence interval of the mean, by Student's t; None for fewer than two seeds."""
-        n = len(self.values)
-        if n < 2:
-            return None
-        quantile = student_t.ppf((1 + CONFIDENCE) / 2, n - 1)
-        half = quantile * stdev(self.values) / n**0.5
-        return mean(self.values) - half, mean(self.values) + half
-
 
 class Cost(NamedTuple):
     """What a student costs, in seconds of the processor, and what that is worth.
@@ -80,24 +70,37 @@ def paired(runs: Sequence[Run], others: Sequence[Run]) -> List[float]:
     ]
 
 
-def cost(systems: Dict[str, List[Run]], rates: Dict[str, float]) -> Optional[Cost]:
+def interval(values: Sequence[float]) -> Optional[Tuple[float, float]]:
+    """RETURNS (Optional[Tuple[float, float]]): The confidence interval of the mean, by Student's t;
+    None for fewer than two values."""
+    if len(values) < 2:
+        return None
+    quantile = student_t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)
+    half = quantile * stdev(values) / len(values) ** 0.5
+    return mean(values) - half, mean(values) + half
+
+
+def cost(
+    systems: Dict[str, List[Run]], rates: Dict[str, float], student: str = "student"
+) -> Optional[Cost]:
     """Add up what a student costs.
 
     systems (Dict[str, List[Run]]): Runs by system, of one corpus and number of labels.
     rates (Dict[str, float]): Words a second by system, without what was said of a text before.
+    student (str): The student, by its system's name.
     RETURNS (Optional[Cost]): The cost; None if a system has no run or no rate.
     """
     members = SYSTEMS["teacher"].needs
-    if not {*members, "student"} <= systems.keys() or not {"joined-0", "student"} <= rates.keys():
+    if not {*members, student} <= systems.keys() or not {"joined-0", student} <= rates.keys():
         return None
 
     def seconds(name: str) -> float:
         return mean(run["cost"]["processor_seconds"] for run in systems[name])
 
-    sizes = systems["student"][0]["sizes"]
+    sizes = systems[student][0]["sizes"]
     reading = (sizes["train"][1] + sizes["unlabeled"][1]) / rates["joined-0"]
-    training, distilling = sum(map(seconds, members)), seconds("student")
-    saved = 1 / rates["joined-0"] - 1 / rates["student"]
+    training, distilling = sum(map(seconds, members)), seconds(student)
+    saved = 1 / rates["joined-0"] - 1 / rates[student]
     return Cost(
         training,
         reading,

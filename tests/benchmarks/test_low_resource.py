@@ -11,12 +11,12 @@ import pytest
 import spacy
 import typer
 from low_resource_data import ROOT, Cell, Dataset
-from low_resource_gains import cost, gains
-from low_resource_report import group
+from low_resource_gains import cost, gains, interval
 from low_resource_report import main as write_report
 from low_resource_scores import agreement, find_entities, score, with_entities, write_silver
 from low_resource_store import Store
 from low_resource_systems import MEMBERS, SYSTEMS, Pretrained, steps
+from low_resource_tables import KIND_NAMES, LOSS_NAMES, SECTIONS, group
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from student_kinds import KINDS, LOSSES, kind_config
@@ -191,8 +191,8 @@ def test_gains_are_of_the_same_seeds():
     first, second, third, fourth = gains(systems)
     assert first == ("student", "gold-only", [2.0, 6.0])
     # t = 12.706 for one degree of freedom, and a standard error of 2
-    assert first.interval == pytest.approx((4 - 25.412, 4 + 25.412), abs=0.001)
-    assert second == ("student", "spacy-gold", [10.0]) and second.interval is None
+    assert interval(first.values) == pytest.approx((4 - 25.412, 4 + 25.412), abs=0.001)
+    assert second == ("student", "spacy-gold", [10.0]) and interval(second.values) is None
     assert third == ("student-cnn", "gold-only-cnn", [5.0])
     assert fourth == ("student-loss-hard", "student", [-1.0])
 
@@ -204,6 +204,10 @@ def test_costs_are_paid_back_by_the_time_that_is_saved_at_each_word():
     found = cost(systems, rates)
     assert found == pytest.approx((12.0, 6.0, 3.0, 1000.0, 21_000 / 9))
     assert cost(systems, {"student": 1000.0}) is None
+    assert cost(systems, rates, "student-cnn") is None
+    systems["student-cnn"] = [a_run("student-cnn", 150, 0, 70.0)]
+    faster = {**rates, "student-cnn": 10_000.0}
+    assert cost(systems, faster, "student-cnn").paid_back == pytest.approx(9 / 0.0099)
     del systems["gold-only"]
     assert cost(systems, rates) is None
 
@@ -213,16 +217,19 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     runs = [a_run("student", 150, seed, f) for seed, f in enumerate((76.0, 78.0))]
     runs += [a_run("teacher", 150, 0, 74.0), a_run("student@hard", 150, 0, 70.0)]
     runs += [a_run("student", 1500, 0, 85.0)]
-    runs += [a_run("gold-only", 1500, 0, 82.0)]
+    runs += [a_run("gold-only", 1500, 0, 82.0), a_run("spacy-silver", 150, 1, 73.0)]
+    runs += [a_run("student-cnn", 150, seed, f) for seed, f in enumerate((73.0, 76.0))]
+    runs += [a_run("gold-only-cnn", 150, seed, f) for seed, f in enumerate((71.0, 72.0))]
+    runs += [a_run("student-loss-hard", size, 0, 75.0 + 8 * (size > 150)) for size in (150, 1500)]
     for number, run in enumerate(runs):
         path = tmp_path / "store" / f"conll-{run['labeled']}" / f"{number}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(run), encoding="utf8")
-    assert list(group(runs)["conll"][150]) == ["teacher", "student", "student@hard"]
+    names = ["gold-only-cnn", "student-cnn", "student-loss-hard", "spacy-silver"]
+    assert list(group(runs)["conll"][150]) == ["teacher", "student", "student@hard", *names]
     page = tmp_path / "results.md"
     places = "\n\n".join(
-        f"<!-- {name}: low_resource_report.py -->\n<!-- end of {name} -->"
-        for name in ("reached", "tables", "worth", "expected")
+        f"<!-- {name}: low_resource_report.py -->\n<!-- end of {name} -->" for name in SECTIONS
     )
     page.write_text(f"Before\n\n{places}\n\nAfter\n", encoding="utf8")
     write_report([page], tmp_path / "store")
@@ -230,8 +237,15 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     assert "| 150 | student | teacher | +2.00 |" in text
     assert "| 150 | student | 77.00 ± 1.41 |" in text
     assert "| 1,500 | student | 85.00 |" in text
-    assert "| 150 | 77.5 | 81.0 | 77.0 | 74.0 |  |  | 2 | 0 |" in text
-    assert "| CoNLL-2003 | 1,500 | 3.00 |  | 1 |" in text
+    # Of the one seed that spaCy has, too.
+    assert "| 150 | 77.5 | 81.0 | 77.0 | 74.0 |  | 73.0 | +5.00 | 2 | 1 |" in text
+    assert "| CoNLL-2003 | 1,500 | +3.00 |  | 1 |" in text
+    kind = "| 71.5 | 74.5 | +3.00 | -9.71 to +15.71 | 2 |  |  |"
+    assert f"| CoNLL-2003, 150 | {KIND_NAMES['cnn']} {kind}" in text
+    # By 1 and by 2 less than the default.
+    loss = "| -1.00 | -2.00 | -1.50 | -7.85 to +4.85 | 2 |"
+    assert f"| {LOSS_NAMES['loss-hard']} {loss}" in text
+    assert set(KIND_NAMES) == {None, *KINDS} and set(LOSS_NAMES) == set(LOSSES)
     assert text.startswith("Before\n") and text.endswith("\nAfter\n")
     assert (tmp_path / "results-conll.png").stat().st_size > 10_000
     write_report([page], tmp_path / "store")
