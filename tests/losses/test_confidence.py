@@ -47,6 +47,39 @@ def test_unsure_sentences_count_nothing(tiny):
         assert value == pytest.approx(everything) if rows.all() else value < everything
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
+def test_loss_and_gradient_by_listing_the_sequences_of_sure_sentences(tiny, alpha):
+    """Of the others neither part counts, but they are among the tokens of the mean."""
+    student, teacher = tiny.chain(1), tiny.chain(2)
+    values = confidence(teacher)
+    least = float(numpy.median(values[:2]))
+    sure = (values >= least).tolist()
+    assert True in sure[:2] and False in sure[:2]
+    best = [max(logs, key=logs.get) for logs in tiny.enumerate(teacher).sentences]
+
+    def expected(chain):
+        total = 0.0
+        sentences = zip(
+            tiny.enumerate(chain).sentences,
+            tiny.enumerate(teacher).sentences,
+            best,
+            sure,
+            strict=True,
+        )
+        for ours, theirs, tags, counts in sentences:
+            if counts:
+                total -= alpha * ours[tags]
+                total += (1 - alpha) * sum(
+                    numpy.exp(log) * (log - ours[sequence]) for sequence, log in theirs.items()
+                )
+        return total / sum(tiny.lengths)
+
+    loss = ConfidentSentences(ChainDistillation(alpha=alpha, beta=1 - alpha), least)
+    value, gradient = loss(student, teacher, tiny.unlabeled)
+    assert value == pytest.approx(expected(student), rel=1e-4)
+    tiny.check_gradient(expected, student, gradient)
+
+
 def test_gold_annotation_counts_everywhere(tiny):
     student, teacher = tiny.chain(3), tiny.chain(4)
     gold = teacher.argmax()[:, None] == numpy.arange(tiny.unlabeled.shape[1])

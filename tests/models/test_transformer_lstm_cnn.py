@@ -1,0 +1,63 @@
+"""The teacher's gradients, through what the words' form says and through the transformer."""
+
+import pytest
+from spacy.tokens import Doc
+
+from spacy_distill.models.transformer_lstm_cnn import TransformerLSTMCNN
+from tests.models.batches import add_vectors, random_chain
+from tests.models.conftest import WORDS
+from tests.models.gradients import check_parameters, check_slope
+
+
+@pytest.fixture
+def teacher(layers, vocab):
+    """Makes a small teacher, and documents; without dropout in the transformer."""
+    add_vectors(vocab)
+    docs = [Doc(vocab, words=words) for words in (WORDS, [], WORDS[4:7])]
+
+    def make(frozen, **settings):
+        transformer = layers(frozen)
+        for module in transformer.layers[0].transformer.modules():
+            for name in {"p", "dropout_prob"} & vars(module).keys():
+                setattr(module, name, 0.0)
+        model = TransformerLSTMCNN(
+            transformer,
+            width=4,
+            char_width=2,
+            char_filters=3,
+            feature_width=2,
+            feature_rows={"SHAPE": 10},
+            nL=1,
+            **settings,
+        )
+        model.initialize(X=docs)
+        return model, docs
+
+    return make
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_gradients_of_both_sides(teacher, rng, frozen):
+    model, docs = teacher(frozen)
+    target = random_chain(rng, [len(doc) for doc in docs], 1, constrained=True)
+
+    def loss():
+        return float(target.cross_entropy(model(docs, is_train=True)[0]).sum())
+
+    chain, backprop = model.begin_update(docs)
+    backprop(chain.expected_counts() - target.expected_counts())
+    # The feature, 3 of the character CNN, 2 of the mix, 3 of the BiLSTM and the head's
+    assert check_parameters(model, loss, rng) == 1 + 3 + 2 + 3 + 5
+    (layer,) = (node for node in model.walk() if node.name == "transformer_layers")
+    for name, parameter in layer.layers[0].transformer.named_parameters():
+        if frozen:
+            assert parameter.grad is None, name
+        elif name == "encoder.layer.0.output.dense.weight":
+            check_slope(loss, parameter.data.numpy(), parameter.grad.numpy(), name, rng)
+
+
+@pytest.mark.parametrize("variational", [True, False])
+def test_each_dropout_is_of_the_kind_that_is_asked_for(teacher, variational):
+    model, _ = teacher(frozen=True, variational=variational)
+    kinds = [node.attrs["variational"] for node in model.walk() if node.name == "dropout"]
+    assert kinds == [variational] * 2
