@@ -9,7 +9,6 @@ one thread, and kept as JSON; a second call goes on where the first one stopped.
 """
 
 import hashlib
-import json
 import os
 import resource
 import shutil
@@ -19,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
-from typing import Annotated, Any, Dict, List, Optional, Sequence, Tuple
+from typing import Annotated, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 import spacy
@@ -34,7 +33,7 @@ from low_resource_scores import (
     write_silver,
 )
 from low_resource_store import Store, digest, joules, provenance, read_json, write_json
-from low_resource_systems import SYSTEMS, Pretrained, System, evaluated
+from low_resource_systems import SYSTEMS, Pretrained, System, evaluated, system_of
 from wasabi import msg
 
 PARTS = ("dev", "test")
@@ -66,7 +65,8 @@ class Bench:
         settings = self.settings(cell, name)
         for other in system.needs:
             self.run(cell, other)
-        kept = self.store.read(cell, name, settings)
+        vectors = vectors_signs(self.pretrained.vectors)
+        kept = self.store.read(cell, name, settings, vectors)
         if kept is not None:
             return kept
         cost = self.train(cell, name)
@@ -87,6 +87,7 @@ class Bench:
             "cost": cost,
             "sizes": sizes(cell),
             "settings": settings,
+            "vectors": vectors,
             "made_with": provenance(),
         }
         self.store.write(cell, name, run)
@@ -135,12 +136,13 @@ class Bench:
         come from another machine. RETURNS (Dict[str, Any]): What it cost."""
         self.prepare(cell)
         system, settings = system_of(name), self.settings(cell, name)
+        vectors = vectors_signs(self.pretrained.vectors)
         record = cell.folder / f"{name}.cost.json"
         silver = cell.corpus / "silver.spacy"
         made = [record, *self.models(cell, name), *([] if system.command else [silver])]
         if all(path.exists() for path in made):
             known = read_json(record)
-            if known["settings"] == settings:
+            if known["settings"] == settings and known.get("vectors", vectors) == vectors:
                 return known["cost"]
         for other in system.needs:
             self.train(cell, other)
@@ -156,7 +158,7 @@ class Bench:
             cost = measured(lambda: execute(command, cell.folder / f"{name}.log"))
             # Not the best one by the development set.
             shutil.rmtree(output / "model-last")
-        write_json(record, {"settings": settings, "cost": cost})
+        write_json(record, {"settings": settings, "vectors": vectors, "cost": cost})
         if name == "teacher":  # what models before this one found
             (cell.folder / f"{name}.entities.json").unlink(missing_ok=True)
         return cost
@@ -179,9 +181,8 @@ class Bench:
 
 @cache
 def vectors_digest(pipeline: Optional[Path]) -> str:
-    """RETURNS (str): What tells a table of word vectors from others; empty for none. It is the same
-    for tables that differ in the last bits alone, as those of a transformer do from processor to
-    processor: of the numbers it has their norm, to four digits."""
+    """RETURNS (str): What tells a table of word vectors from others by its words, its shape and, to
+    four digits, its norm; empty for none."""
     if pipeline is None:
         return ""
     vectors = spacy.load(pipeline).vocab.vectors
@@ -192,9 +193,18 @@ def vectors_digest(pipeline: Optional[Path]) -> str:
     return content.hexdigest()
 
 
-def system_of(name: str) -> System:
-    """RETURNS (System): A system, or that of a variant."""
-    return SYSTEMS[name.partition("@")[0]]
+@cache
+def vectors_signs(pipeline: Optional[Path]) -> str:
+    """RETURNS (str): What tells the numbers of a table of word vectors from others'; empty for no
+    table. These are the signs of 64 random sums, which stay the same where only last bits differ,
+    as they do from processor to processor in what a transformer says (Charikar 2002, "Similarity
+    Estimation Techniques from Rounding Algorithms")."""
+    if pipeline is None:
+        return ""
+    data = spacy.load(pipeline).vocab.vectors.data.astype("float64")
+    rng = numpy.random.default_rng(0)
+    rows, columns = (rng.normal(size=(64, size)) for size in data.shape)
+    return numpy.packbits(((rows @ data) * columns).sum(axis=1) > 0).tobytes().hex()
 
 
 def not_evaluated(command: List[Any]) -> List[Any]:
@@ -227,7 +237,7 @@ def execute(arguments: Sequence[Any], log: Path) -> None:
         msg.fail(f"Failed: {' '.join(map(str, arguments))}", f"See {log}", exits=1)
 
 
-def measured(work) -> Dict[str, Any]:
+def measured(work: Callable[[], None]) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): What some work costs: seconds, seconds of the processor, and its
     energy in joules where the machine tells it (of all that runs on it)."""
     start, energy = perf_counter(), joules()
@@ -268,7 +278,12 @@ def main(
         str, typer.Option(help="Labeled sentences, or articles a file for newsroom; several sizes")
     ] = "150",
     seeds: Annotated[str, typer.Option(help="Seeds")] = "0",
-    systems: Annotated[str, typer.Option(help=f"Of {', '.join(SYSTEMS)}")] = DEFAULT_SYSTEMS,
+    systems: Annotated[
+        str,
+        typer.Option(
+            help=f"Of {', '.join(SYSTEMS)}; student-of-A+B is the student of the systems A and B"
+        ),
+    ] = DEFAULT_SYSTEMS,
     variant: Annotated[
         str, typer.Option(help="Name of a variant of the systems, which has --options")
     ] = "",
@@ -289,7 +304,8 @@ def main(
         "assets/pretrained/minilm"
     ),
 ) -> None:
-    """Train and score every run that is not in the store, then print means and deviations."""
+    """Train and score every run that is not in the store, then print means and deviations of the
+    development set: `low_resource_report.py` tells those of the test set."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # What a frozen transformer says is the same in all cells.
     os.environ.setdefault("SPACY_DISTILL_FEATURES", str(runs.absolute() / "features"))
@@ -300,7 +316,7 @@ def main(
         )
     if bool(variant) != bool(options):
         msg.fail("--variant and --options go together", exits=1)
-    if variant and any(SYSTEMS[name].command is None for name in systems.split(",")):
+    if variant and any(system_of(name).command is None for name in systems.split(",")):
         msg.fail("An average of systems has no options", exits=1)
     names = [f"{name}@{variant}" if variant else name for name in systems.split(",")]
     bench = Bench(
@@ -316,8 +332,8 @@ def main(
             for name in names:
                 run = bench.run(cell, name)
                 found.setdefault(name, []).append(run)
-                f1 = {part: f"{run['scores'][part]['f']:.2f}" for part in PARTS}
-                msg.info(f"{dataset.value} {size}, seed {seed}, {name}: {json.dumps(f1)}")
+                f1 = run["scores"]["dev"]["f"]
+                msg.info(f"{dataset.value} {size}, seed {seed}, {name}: dev F1 {f1:.2f}")
         print_means(found)
 
 
@@ -325,13 +341,12 @@ def print_means(found: Dict[str, List[Dict[str, Any]]]) -> None:
     """Print a line for each system."""
     rows = []
     for name, runs in found.items():
-        f1 = [run["scores"]["test"]["f"] for run in runs]
+        f1 = [run["scores"]["dev"]["f"] for run in runs]
         deviation = f"{stdev(f1):.2f}" if len(f1) > 1 else ""
-        dev = mean(run["scores"]["dev"]["f"] for run in runs)
         seconds = mean(run["cost"]["processor_seconds"] for run in runs)
-        rows.append((name, f"{mean(f1):.2f}", deviation, f"{dev:.2f}", f"{seconds:.0f}", len(runs)))
-    header = ("system", "test F1", "deviation", "dev F1", "CPU seconds", "seeds")
-    msg.table(rows, header=header, aligns=("l", *"r" * 5), divider=True)
+        rows.append((name, f"{mean(f1):.2f}", deviation, f"{seconds:.0f}", len(runs)))
+    header = ("system", "dev F1", "deviation", "CPU seconds", "seeds")
+    msg.table(rows, header=header, aligns=("l", *"r" * 4), divider=True)
 
 
 if __name__ == "__main__":

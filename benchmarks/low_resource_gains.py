@@ -3,25 +3,27 @@
 from statistics import mean, stdev
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from low_resource_systems import SYSTEMS
+from low_resource_systems import SYSTEMS, system_of
 from scipy.stats import t as student_t
 from student_kinds import LOSSES
 
 Run = Dict[str, Any]
-# Whom the student is compared with.
+# Whom the student, other students and their teachers are compared with.
 OTHERS = ("gold-only", "teacher", "spacy-silver", "spacy-gold")
+OF_OTHERS = ("student", "gold-only")
+OF_TEACHERS = {"teacher": ("gold-only", "joined-0"), "joined-0": ("gold-only",)}
 CONFIDENCE = 0.95
 
 
 class Gain(NamedTuple):
-    """A student against another system.
+    """A system against another one.
 
-    student, other (str): Their names.
-    values (List[float]): By how much test F1 of the student is above the other's, for each seed
-        that both have.
+    system, other (str): Their names.
+    values (List[float]): By how much test F1 of the first is above the other's, for each seed that
+        both have.
     """
 
-    student: str
+    system: str
     other: str
     values: List[float]
 
@@ -30,7 +32,7 @@ class Cost(NamedTuple):
     """What a student costs, in seconds of the processor, and what that is worth.
 
     training (float): Training all its teachers.
-    reading (float): The transformer's reading of all sentences, once.
+    reading (float): The transformer's reading of the sentences without labels, once.
     distilling (float): Training the student.
     paid_back (float): Words after which reading with the student in place of one teacher has saved
         the seconds of reading and distilling.
@@ -45,21 +47,25 @@ class Cost(NamedTuple):
 
 
 def gains(systems: Dict[str, List[Run]]) -> List[Gain]:
-    """RETURNS (List[Gain]): Each student against others of the same corpus and number of labels."""
-    found = []
-    for name in systems:
-        if not name.startswith("student"):
-            continue
-        kind = SYSTEMS[name.partition("@")[0]].kind
-        others: Sequence[str] = OTHERS
-        if kind is not None:
-            others = ["student" if kind in LOSSES else f"gold-only-{kind}"]
-        found += [
-            Gain(name, other, paired(systems[name], systems[other]))
-            for other in others
-            if other in systems
-        ]
+    """RETURNS (List[Gain]): Each student, and its teachers, against others of the same corpus and
+    number of labels."""
+    found = [
+        Gain(name, other, paired(systems[name], systems[other]))
+        for name in systems
+        for other in compared_with(name)
+        if other in systems
+    ]
     return [gain for gain in found if gain.values]
+
+
+def compared_with(name: str) -> Sequence[str]:
+    """RETURNS (Sequence[str]): The systems that one is compared with."""
+    if not name.startswith("student"):
+        return OF_TEACHERS.get(name, ())
+    kind = system_of(name).kind
+    if kind is not None:
+        return ("student",) if kind in LOSSES else (f"gold-only-{kind}",)
+    return OTHERS if name == "student" else OF_OTHERS
 
 
 def paired(runs: Sequence[Run], others: Sequence[Run]) -> List[float]:
@@ -98,7 +104,7 @@ def cost(
         return mean(run["cost"]["processor_seconds"] for run in systems[name])
 
     sizes = systems[student][0]["sizes"]
-    reading = (sizes["train"][1] + sizes["unlabeled"][1]) / rates["joined-0"]
+    reading = sizes["unlabeled"][1] / rates["joined-0"]
     training, distilling = sum(map(seconds, members)), seconds(student)
     saved = 1 / rates["joined-0"] - 1 / rates[student]
     return Cost(

@@ -1,4 +1,4 @@
-"""How fast the systems of `low_resource.py` read, on one thread, in turn:
+"""How fast the systems of `low_resource.py` read, on one thread, in turn, each round another first:
 
 python benchmarks/low_resource_rates.py benchmarks/runs/conll-750/seed0
 """
@@ -20,7 +20,7 @@ import typer
 from low_resource_data import ROOT
 from low_resource_scores import load_reader, read_docs
 from low_resource_store import Store, provenance, write_json
-from low_resource_systems import SYSTEMS
+from low_resource_systems import system_of
 from tqdm import tqdm
 from wasabi import msg
 
@@ -44,21 +44,24 @@ def main(
     parts = [docs[start : start + sentences] for start in range(0, len(docs), sentences)]
     readers = {}
     for name in systems.split(","):
-        members = [name] if SYSTEMS[name].command else SYSTEMS[name].needs
+        system = system_of(name)
+        members = [name] if system.command else system.needs
         readers[name] = load_reader([cell / member / "model-best" for member in members])
     for read in readers.values():
         read(read_docs(cell / "corpus" / "dev.spacy")[:WARM_UP])
     rates: Dict[str, List[float]] = {name: [] for name in readers}
-    for part in tqdm(parts[:rounds], unit="round"):
-        for name, read in readers.items():
+    names = list(readers)
+    for number, part in enumerate(tqdm(parts[:rounds], unit="round")):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
             FEATURES.clear()
             start = process_time()
-            read(part)
+            readers[name](part)
             rates[name].append(sum(map(len, part)) / (process_time() - start))
     medians = {name: median(values) for name, values in rates.items()}
     dataset = cell.parent.name.partition("-")[0]
     content = {
         "words_per_second": medians,
+        "each_round": rates,
         "cell": f"{cell.parent.name}/{cell.name}",
         "sentences": sentences,
         "rounds": min(rounds, len(parts)),

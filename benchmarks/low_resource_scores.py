@@ -33,30 +33,38 @@ def load_reader(models: Sequence[Path]) -> Callable[[Sequence[Doc]], List[Entiti
         and label of the entities of each document. The documents are left as they are; their words
         are taken, not their text.
     """
-    if len(models) == 1:
-        nlp = spacy.load(models[0])
+    find = _find_with_one(models[0]) if len(models) == 1 else _find_with_all(models)
 
-        def read(docs: Sequence[Doc]) -> List[Entities]:
-            plain = [plain_copy(doc, nlp.vocab) for doc in docs]
-            done = nlp.pipe(plain, batch_size=BATCH_SIZE)
-            return [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in done]
+    def read(docs: Sequence[Doc]) -> List[Entities]:
+        # Neighbours in length make batches with little padding.
+        order = sorted(range(len(docs)), key=lambda number: len(docs[number]))
+        batches = minibatch([docs[number] for number in order], BATCH_SIZE)
+        found = [entities for batch in batches for entities in find(batch)]
+        return [entities for _, entities in sorted(zip(order, found, strict=True))]
 
-        return read
+    return read
+
+
+def _find_with_one(model: Path) -> Callable[[Sequence[Doc]], List[Entities]]:
+    nlp = spacy.load(model)
+
+    def find(docs: Sequence[Doc]) -> List[Entities]:
+        done = nlp.pipe([plain_copy(doc, nlp.vocab) for doc in docs], batch_size=BATCH_SIZE)
+        return [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in done]
+
+    return find
+
+
+def _find_with_all(models: Sequence[Path]) -> Callable[[Sequence[Doc]], List[Entities]]:
     teacher = load_teacher([str(model) for model in models])
     tags = BiluoTags(teacher.labels)
 
-    def read_with_all(docs: Sequence[Doc]) -> List[Entities]:
-        found: Dict[int, Entities] = {}
-        # Neighbours in length make batches with little padding.
-        order = sorted(range(len(docs)), key=lambda number: len(docs[number]))
-        for batch in minibatch(order, BATCH_SIZE):
-            chain = teacher.predict_chain([docs[number] for number in batch])
-            ends = numpy.cumsum(chain.lengths)[:-1]
-            for number, best in zip(batch, numpy.split(chain.argmax(), ends), strict=True):
-                found[number] = tags.spans(best)
-        return [found[number] for number in range(len(docs))]
+    def find(docs: Sequence[Doc]) -> List[Entities]:
+        chain = teacher.predict_chain(docs)
+        ends = numpy.cumsum(chain.lengths)[:-1]
+        return [tags.spans(best) for best in numpy.split(chain.argmax(), ends)]
 
-    return read_with_all
+    return find
 
 
 def find_entities(models: Sequence[Path], docs: Sequence[Doc]) -> List[Entities]:

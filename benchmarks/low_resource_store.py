@@ -32,14 +32,17 @@ class Store:
         name = f"{cell.dataset.value}-{cell.labeled}"
         return self.folder / name / f"{system}-seed{cell.seed}.json"
 
-    def read(self, cell: Cell, system: str, settings: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    def read(
+        self, cell: Cell, system: str, settings: Dict[str, Any], vectors: str
+    ) -> Optional[Dict[str, Any]]:
         """RETURNS (Optional[Dict[str, Any]]): A run, if there is one; the benchmark ends if it was
-        made with other settings, which cannot stand in one table with these."""
+        made with other settings or word vectors, which cannot stand in one table with these. (The
+        oldest runs do not tell the numbers of theirs.)"""
         path = self.path(cell, system)
         if not path.exists():
             return None
         run = read_json(path)
-        if run["settings"] != settings:
+        if run["settings"] != settings or run.get("vectors", vectors) != vectors:
             msg.fail(
                 f"{path} was made with other settings (configs, vectors, transformer or options)",
                 "Name another --store and --runs, or a --variant, or remove the file",

@@ -193,3 +193,14 @@ SYSTEMS: Dict[str, System] = {
     "spacy-gold": System(spacy_ner("train")),
     "spacy-silver": System(spacy_ner("silver"), ("teacher",)),
 }
+OF = "student-of-"
+
+
+def system_of(name: str) -> System:
+    """RETURNS (System): A system, that of a variant ("student@NAME"), or the student of other
+    teachers ("student-of-joined-0+gold-only")."""
+    base = name.partition("@")[0]
+    if not base.startswith(OF):
+        return SYSTEMS[base]
+    members = tuple(base[len(OF) :].split("+"))
+    return System(distilled(members), (*members, "teacher"), STUDENT)

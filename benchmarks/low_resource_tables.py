@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from low_resource_gains import cost, gains, interval, paired
 from low_resource_store import Store
-from low_resource_systems import SYSTEMS
+from low_resource_systems import OF, SYSTEMS
 from student_kinds import KINDS, LOSSES
 
 # What test F1 of CoNLL-2003's students is meant to be at least, and what is aimed at, by labels.
@@ -61,7 +61,8 @@ def group(runs: Sequence[Run]) -> Groups:
     order = {name: number for number, name in enumerate(SYSTEMS)}
 
     def place(name: str) -> Any:
-        return order[name.partition("@")[0]], name
+        base = name.partition("@")[0]
+        return order["student" if base.startswith(OF) else base], name
 
     return {
         dataset: {
@@ -143,26 +144,31 @@ def types_table(sizes: Dict[int, Runs]) -> str:
 
 
 def gains_table(sizes: Dict[int, Runs]) -> str:
-    """RETURNS (str): By how much students are better than others with the same labels."""
+    """RETURNS (str): By how much students, and their teachers, are better than others with the same
+    labels."""
     rows = []
     for size, systems in sizes.items():
         for gain in gains(systems):
-            row = [gain.student, gain.other, *gained(gain.values)]
+            row = [gain.system, gain.other, *gained(gain.values)]
             rows.append([f"{size:,}", *row, str(len(gain.values))])
-    header = ["labeled", "student", "compared with", "gain, F1", "95 % interval", "seeds"]
+    header = ["labeled", "system", "compared with", "gain, F1", "95 % interval", "seeds"]
     return table(header, rows, 3)
 
 
 def costs_table(sizes: Dict[int, Runs], rates: Dict[str, float]) -> str:
-    """RETURNS (str): What a student costs at each size, and when that is paid back; empty if there
-    is nothing to say."""
-    found = {size: cost(systems, rates) for size, systems in sizes.items()}
+    """RETURNS (str): What a student costs at each size, and when that is paid back, if it is better
+    than without teachers; empty if there is nothing to say."""
     rows = []
-    for size, row in found.items():
-        if row is not None:
-            seconds = (f"{n:,.0f}" for n in (row.training, row.reading, row.distilling))
-            words = (f"{n / 1000:,.0f}" for n in (row.paid_back, row.all_paid_back))
-            rows.append([f"{size:,}", *seconds, *words])
+    for size, systems in sizes.items():
+        found = cost(systems, rates)
+        if found is not None:
+            seconds = (found.training, found.reading, found.distilling)
+            row = [f"{size:,}", *(f"{n:,.0f}" for n in seconds)]
+            if mean(paired(systems["student"], systems["gold-only"])) > 0:
+                words = (found.paid_back, found.all_paid_back)
+                rows.append([*row, *(f"{n / 1000:,.0f}" for n in words)])
+            else:
+                rows.append([*row, "no gain", "no gain"])
     header = ["labeled", "teachers, CPU s", "transformer's reading", "distilling"]
     header += ["paid back after 1,000 words", "with the teachers"]
     return table(header, rows, 1) if rows else ""
@@ -205,7 +211,7 @@ def worth_table(groups: Groups, results: Store) -> str:
     for dataset, sizes in groups.items():
         for size, systems in sizes.items():
             for gain in gains(systems):
-                if (gain.student, gain.other) == ("student", "gold-only"):
+                if (gain.system, gain.other) == ("student", "gold-only"):
                     seeds = str(len(gain.values))
                     corpus = [NAMES[dataset], count(dataset, size)]
                     rows.append([*corpus, *gained(gain.values), seeds])
