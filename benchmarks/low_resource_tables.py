@@ -99,6 +99,7 @@ def count(dataset: str, size: int) -> str:
 
 
 def f1(run: Run) -> float:
+    """RETURNS (float): Test F1, in percent."""
     return run["scores"]["test"]["f"]
 
 

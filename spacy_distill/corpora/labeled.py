@@ -1,4 +1,4 @@
-"""Labeled documents, and how they are strewn among others."""
+"""Labeled documents, and how they are mixed among others."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +48,10 @@ def read_examples(
         ) from error
 
 
-def strew(
+def interleave(
     labeled: List[Example], others: Iterable[Example], labeled_share: float
 ) -> Iterator[Example]:
-    """Strew labeled documents among others, again and again, so that few labels are not lost among
+    """Mix labeled documents among others, again and again, so that few labels are not lost among
     much text.
 
     labeled (List[Example]): The labeled documents.

@@ -6,7 +6,7 @@ from typing import Iterator, Optional
 from spacy.language import Language
 from spacy.training import Example
 
-from .labeled import MixedReader, read_examples, require_path, require_share, strew
+from .labeled import MixedReader, interleave, read_examples, require_path, require_share
 from .plain_docs import plain_copy
 
 
@@ -22,7 +22,7 @@ def MixedCorpus(
     labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities.
     unlabeled (Optional[Path]): The same without; entities that it has are dropped.
     labeled_share (float): The share of a pass's documents that are labeled, from 0 to below 1: the
-        labeled ones are strewn among the others, again and again, so that few labels are not lost
+        labeled ones are mixed among the others, again and again, so that few labels are not lost
         among much text. Each comes at least once.
     max_length (int): Longer documents are split into sentences or left out, as in spaCy's Corpus;
         0 is no limit.
@@ -48,6 +48,6 @@ def MixedCorpus(
         if unlabeled is not None:
             others = read_examples(unlabeled, nlp, max_length, limit)
         without = (Example(item.predicted, plain_copy(item.reference)) for item in others)
-        yield from strew(examples, without, labeled_share)
+        yield from interleave(examples, without, labeled_share)
 
     return MixedReader(read, read_labeled)

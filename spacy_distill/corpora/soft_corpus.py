@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .labeled import MixedReader, read_examples, require_path, require_share, strew
+from .labeled import MixedReader, interleave, read_examples, require_path, require_share
 from .plain_docs import plain_copy
 from .soft_shards import Manifest, Shard, SoftDocument, read_shard
 from .soft_targets import USER_DATA_KEY
@@ -27,7 +27,7 @@ def SoftCorpus(
     shard: int = 0,
     n_shards: int = 1,
 ) -> MixedReader:
-    """Read a soft corpus and, strewn among its documents, labeled ones.
+    """Read a soft corpus and, mixed among its documents, labeled ones.
 
     Documents are read as they are needed, each pass in another order: set `[distillation]
     max_epochs = -1`, and memory holds the shuffled ones alone.
@@ -86,7 +86,7 @@ def SoftCorpus(
             if _without_spaces(example.reference) not in gold_texts
             and not 0 < max_length < len(example.predicted)
         )
-        yield from strew(gold, examples, labeled_share)
+        yield from interleave(gold, examples, labeled_share)
 
     return MixedReader(read, read_labeled)
 

@@ -3,6 +3,7 @@
 from typing import Tuple
 
 from thinc.api import get_array_module
+from thinc.types import ArrayXd
 
 from ..chain import ChainCounts, LinearChain
 from .likelihood import negative_log_likelihood
@@ -82,7 +83,7 @@ def fuzzy_likelihood(
     return negative_log_likelihood(student, _or_open(allowed, teacher))
 
 
-def _or_open(allowed, teacher: LinearChain):
+def _or_open(allowed: ArrayXd, teacher: LinearChain) -> ArrayXd:
     """RETURNS (ArrayXd): (tokens, tags), bool: all tags where the teacher has no opinion."""
     if teacher.known is None:
         return allowed

@@ -4,11 +4,12 @@ import warnings
 from typing import Tuple
 
 from thinc.api import get_array_module
+from thinc.types import ArrayXd
 
 from ..chain import ChainCounts, LinearChain
 
 
-def negative_log_likelihood(chain: LinearChain, allowed) -> Tuple[float, ChainCounts]:
+def negative_log_likelihood(chain: LinearChain, allowed: ArrayXd) -> Tuple[float, ChainCounts]:
     """Sum the negative log-probabilities of annotations.
 
     Unknown tokens leave all their tags open and are summed over, so that a sentence without any

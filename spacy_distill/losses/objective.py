@@ -80,7 +80,7 @@ class Objective:
         gradient = ChainCounts(*(xp.zeros_like(array) for array in scores))
         self.parts = {}
         if self.alpha:
-            target = gold_or_best(teacher, allowed)
+            target = gold_or_pseudo_labels(teacher, allowed)
             task, d_task = negative_log_likelihood(student, target)
             self.parts["task"] = self.alpha * task / n_tokens
             gradient += d_task * (self.alpha / n_tokens)
@@ -120,7 +120,7 @@ def softened(divergence: Comparison, temperature: float) -> Comparison:
     return compare
 
 
-def gold_or_best(teacher: LinearChain, allowed: ArrayXd) -> ArrayXd:
+def gold_or_pseudo_labels(teacher: LinearChain, allowed: ArrayXd) -> ArrayXd:
     """Fill in the teacher's best tags where a document has no annotation at all, and the teacher
     has an opinion.
 

@@ -20,9 +20,10 @@ from low_resource_tables import KIND_NAMES, LOSS_NAMES, SECTIONS, group
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from student_kinds import KINDS, LOSSES, kind_config
-from thinc.api import Adam, fix_random_seed
+from thinc.api import Adam, Config, fix_random_seed
 
 from spacy_distill.chain import LinearChain
+from spacy_distill.losses import ChainDistillation
 from spacy_distill.training.settings import fill_settings, resolve_settings
 from spacy_distill.vectors.table import vectors_pipeline
 
@@ -170,7 +171,9 @@ def test_an_lstm_from_left_to_right_does_not_see_what_follows(encoder, before):
     assert not numpy.allclose(one[3], other[3], atol=1e-6)
 
 
-def test_each_loss_is_another_one():
+def make_chains():
+    """RETURNS (Tuple[LinearChain, LinearChain, Bools2d]): Student and teacher, and no annotation,
+    of four tokens and one label."""
     rng = numpy.random.default_rng(0)
     n_tags = 5
 
@@ -187,13 +190,35 @@ def test_each_loss_is_another_one():
         )
         for _ in range(2)
     )
-    open_tags = numpy.ones((4, n_tags), dtype=bool)
+    return student, teacher, numpy.ones((4, n_tags), dtype=bool)
+
+
+def make_loss(kind, **settings):
+    config = kind_config(kind)
+    config["distillation"].update(settings)
+    return resolve_settings(fill_settings(config).interpolate())["loss"]
+
+
+def test_each_loss_is_another_one():
     gradients = {}
     for kind in ("softmax", *LOSSES):  # the first one has the default
-        settings = resolve_settings(fill_settings(kind_config(kind)).interpolate())
-        _, gradients[kind] = settings["loss"](student, teacher, open_tags)
+        _, gradients[kind] = make_loss(kind)(*make_chains())
     for (one, first), (other, second) in combinations(gradients.items(), 2):
         assert not numpy.allclose(first.emissions, second.emissions, atol=1e-4), (one, other)
+
+
+def test_an_annealed_teacher_counts_less_with_each_step():
+    annealed = make_loss("loss-annealed", max_steps=4)
+    for step in range(6):  # the last two are after the end
+        alpha = min(step / 4, 1.0)
+        expected, _ = ChainDistillation(alpha=alpha, beta=1.0 - alpha)(*make_chains())
+        assert annealed(*make_chains())[0] == pytest.approx(expected, rel=1e-3)
+        annealed.advance()
+    page = (ROOT / "docs" / "losses.md").read_text(encoding="utf8")
+    blocks = [block.partition("```")[0] for block in page.split("```ini\n")[1:]]
+    (shown,) = (block for block in blocks if "schedules" in block)
+    config = Config().from_str(shown, interpolate=False)
+    assert config["distillation"]["loss"] == LOSSES["loss-annealed"]
 
 
 def a_run(system, labeled, seed, f):

@@ -64,7 +64,7 @@ def test_labeled_documents_are_repeated_up_to_their_share(nlp, paths, share, cou
     assert sorted(texts) == sorted(expected)
 
 
-def test_labeled_documents_are_strewn_among_the_others(nlp, paths):
+def test_labeled_documents_are_mixed_among_the_others(nlp, paths):
     """A streamed corpus is not shuffled."""
     texts = [text for text, _, _ in summary(MixedCorpus(**paths, labeled_share=0.5)(nlp))]
     labeled = {text for text, _ in LABELED}
