@@ -16,7 +16,7 @@ from .inference import EncoderShim
 from .static_vectors import static_vectors
 from .word_forms import with_word_forms
 
-# With few labels, tables of words and affixes cost more than they gain (docs/results.md).
+# With few labels, tables of words and affixes cost more than they gain (docs/settings.md).
 DEFAULT_ROWS = {"SHAPE": 500}
 
 

@@ -15,8 +15,8 @@ from typing import (
 
 import numpy
 from spacy.tokens import Doc
-from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
-from thinc.types import Floats3d, Ragged
+from thinc.api import ArgsKwargs, Model, Optimizer, torch2xp, xp2torch
+from thinc.types import Floats3d, FloatsXd, Ragged
 
 from .feature_cache import FEATURES, document_key, model_key
 
@@ -30,7 +30,9 @@ BATCH_TOKENS = 4096
 
 
 def TransformerLayers(
-    transformer: Model[List[Doc], "FullTransformerBatch"], frozen: bool = True
+    transformer: Model[List[Doc], "FullTransformerBatch"],
+    frozen: bool = True,
+    learn_rate_factor: float = 1.0,
 ) -> Model[List[Doc], Ragged]:
     """Give each token the hidden states of its wordpieces, on average, at each layer.
 
@@ -42,6 +44,8 @@ def TransformerLayers(
         `output_hidden_states` set to true. Its `convert_outputs` is replaced: spacy-transformers
         lets gradients pass into the last layer only.
     frozen (bool): Whether the transformer keeps its weights, or is fine-tuned.
+    learn_rate_factor (float): What the learning rate is multiplied by for a fine-tuned transformer,
+        which wants a lower one than the layers above (`slowed`).
     RETURNS (Model[List[Doc], Ragged]): (tokens, layers, width) for documents; the first "layer" is
         the transformer's embedding. Zeros for tokens without a wordpiece.
     RAISES (ValueError): At the first call, if the transformer gives no hidden states, or too large
@@ -54,8 +58,29 @@ def TransformerLayers(
         init=init,
         layers=[transformer],
         dims={"nO": None},
-        attrs={"frozen": frozen},
+        attrs={"frozen": frozen, "learn_rate_factor": learn_rate_factor},
     )
+
+
+def slowed(model: Model, optimizer: Optimizer) -> Callable[..., Tuple[FloatsXd, FloatsXd]]:
+    """Give the transformers within a model their own learning rates.
+
+    model (Model): A model, in which there may be some `TransformerLayers`.
+    optimizer (Optimizer): Updates parameters.
+    RETURNS (Callable): Does what the optimizer does, as `Model.finish_update` calls it.
+    """
+    factors = {
+        part.id: layer.attrs["learn_rate_factor"]
+        for layer in model.walk()
+        if layer.name == "transformer_layers"
+        for node in layer.walk()
+        for part in (node, *node.shims)
+    }
+
+    def update(key: Tuple[int, str], weights: FloatsXd, gradient: FloatsXd):
+        return optimizer(key, weights, gradient, lr_scale=factors.get(key[0], 1.0))
+
+    return update
 
 
 def forward(

@@ -217,7 +217,7 @@ def test_an_annealed_teacher_counts_less_with_each_step():
     page = (ROOT / "docs" / "losses.md").read_text(encoding="utf8")
     blocks = [block.partition("```")[0] for block in page.split("```ini\n")[1:]]
     (shown,) = (block for block in blocks if "schedules" in block)
-    config = Config().from_str(shown, interpolate=False)
+    config = Config().from_str(f"[distillation]\n{shown}", interpolate=False)
     assert config["distillation"]["loss"] == LOSSES["loss-annealed"]
 
 

@@ -41,13 +41,13 @@ def layers(tmp_path, monkeypatch):
     monkeypatch.delenv(FOLDER, raising=False)
     FEATURES.clear()
 
-    def make(frozen=True, window=16, **transformer_config):
+    def make(frozen=True, window=16, learn_rate_factor=1.0, **transformer_config):
         settings = transformer_config or {"output_hidden_states": True}
         spans = configure_strided_spans(window, window * 3 // 4)
         transformer = create_TransformerModel_v3(
             str(folder), spans, {"use_fast": True}, settings, False, {}
         )
-        model = TransformerLayers(transformer, frozen)
+        model = TransformerLayers(transformer, frozen, learn_rate_factor)
         model.initialize(X=[Doc(spacy.blank("en").vocab, words=WORDS)])
         return model
 

@@ -6,9 +6,12 @@ import numpy
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
+from thinc.api import SGD, chain, xp2torch
 from thinc.types import Ragged
 
 from spacy_distill.models.feature_cache import FEATURES, FOLDER, document_key, model_key
+from spacy_distill.models.layer_mix import LayerMix
+from spacy_distill.models.transformer_layers import slowed
 from tests.models.conftest import WORDS
 from tests.models.gradients import check_slope
 
@@ -190,3 +193,27 @@ def test_nothing_to_read(layers, vocab):
 def test_a_token_without_wordpieces_gets_zeros(layers, vocab):
     Y = layers(frozen=False).predict([Doc(vocab, words=["Oslo", "\n", "Kiel"])])
     assert not Y.dataXd[1].any() and numpy.abs(Y.dataXd[2]).sum() > 0
+
+
+def test_a_fine_tuned_transformer_learns_at_its_own_rate(layers, vocab):
+    """With plain gradient descent a step is as long as the rate."""
+    steps = {}
+    for factor in (1.0, 0.25):
+        model = chain(layers(frozen=False, learn_rate_factor=factor), LayerMix())
+        model.initialize(X=make_docs(vocab))
+        layer = model.layers[0]
+        layer.layers[0].transformer.eval()
+        weight = dict(layer.layers[0].transformer.named_parameters())["pooler.dense.weight"]
+        mix = model.layers[1]
+        weight.grad = xp2torch(numpy.ones(weight.shape, dtype="float32"))
+        mix.set_grad("scores", numpy.ones(3, dtype="float32"))
+        before = weight.detach().numpy().copy(), mix.get_param("scores").copy()
+        sgd = SGD(0.1, grad_clip=0.0, use_averages=False)
+        model.finish_update(slowed(model, sgd))
+        after = dict(layer.layers[0].transformer.named_parameters())["pooler.dense.weight"]
+        steps[factor] = (
+            numpy.abs(before[0] - after.detach().numpy()).mean(),
+            numpy.abs(before[1] - mix.get_param("scores")).mean(),
+        )
+    assert_allclose(steps[1.0], (0.1, 0.1), rtol=1e-3)
+    assert_allclose(steps[0.25], (0.025, 0.1), rtol=1e-3)
