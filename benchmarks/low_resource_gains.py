@@ -60,6 +60,9 @@ def gains(systems: Dict[str, List[Run]]) -> List[Gain]:
 
 def compared_with(name: str) -> Sequence[str]:
     """RETURNS (Sequence[str]): The systems that one is compared with."""
+    base, _, variant = name.partition("@")
+    if variant:
+        return (base,)
     if not name.startswith("student"):
         return OF_TEACHERS.get(name, ())
     kind = system_of(name).kind

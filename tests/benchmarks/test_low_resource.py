@@ -1,8 +1,9 @@
 """The parts of the low-resource benchmark that decide what a table says."""
 
+import argparse
 import json
 import shutil
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import low_resource
@@ -15,7 +16,7 @@ from low_resource_gains import cost, gains, interval
 from low_resource_report import main as write_report
 from low_resource_scores import agreement, find_entities, score, with_entities, write_silver
 from low_resource_store import Store
-from low_resource_systems import MEMBERS, SYSTEMS, Pretrained, steps
+from low_resource_systems import MEMBERS, SYSTEMS, Pretrained, steps, system_of
 from low_resource_tables import KIND_NAMES, LOSS_NAMES, SECTIONS, group
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
@@ -245,6 +246,7 @@ def test_gains_are_of_the_same_seeds():
         "student-cnn": [a_run("student-cnn", 150, 0, 79.0)],
         "gold-only-cnn": [a_run("gold-only-cnn", 150, 0, 74.0)],
         "student-loss-hard": [a_run("student-loss-hard", 150, 1, 81.0)],
+        "student@longer": [a_run("student@longer", 150, 2, 80.0)],
         "student-of-joined-0+gold-only": [a_run("student-of-joined-0+gold-only", 150, 2, 81.5)],
     }
     found = {(gain.system, gain.other): gain.values for gain in gains(systems)}
@@ -255,6 +257,7 @@ def test_gains_are_of_the_same_seeds():
         ("teacher", "gold-only"): [1.0],
         ("student-cnn", "gold-only-cnn"): [5.0],
         ("student-loss-hard", "student"): [-1.0],
+        ("student@longer", "student"): [-1.0],
         ("student-of-joined-0+gold-only", "student"): [0.5],
     }
     # t = 12.706 for one degree of freedom, and a standard error of 2
@@ -331,6 +334,36 @@ def test_the_pages_tell_what_is_in_the_store(tmp_path):
     write_report(copies, ROOT / "benchmarks" / "results")
     for page, copy in zip(pages, copies, strict=True):
         assert copy.read_text(encoding="utf8") == page.read_text(encoding="utf8"), page.name
+
+
+def test_the_commands_of_the_page_make_the_runs_of_the_store():
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf8")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("dataset")
+    for option, default in (
+        ("labeled", None),
+        ("seeds", "0"),
+        ("systems", None),
+        ("variant", ""),
+    ):
+        parser.add_argument(f"--{option}", default=default)
+    made = set()
+
+    def add(dataset, size, seed, name):
+        made.add((dataset, size, seed, name))
+        for needed in system_of(name).needs:
+            add(dataset, size, seed, needed)
+
+    for command in page.replace("\\\n", " ").splitlines():
+        if command.startswith("python benchmarks/low_resource.py"):
+            words = command.partition("#")[0].split()[2:]
+            options, _ = parser.parse_known_args(words)
+            values = (getattr(options, name).split(",") for name in ("labeled", "seeds", "systems"))
+            variant = f"@{options.variant}" if options.variant else ""
+            for size, seed, name in product(*values):
+                add(options.dataset, int(size), int(seed), name + variant)
+    stored = Store(ROOT / "benchmarks" / "results").runs()
+    assert made == {(r["dataset"], r["labeled"], r["seed"], r["system"]) for r in stored}
 
 
 @pytest.fixture
