@@ -65,6 +65,15 @@ class Store:
         path = self.rates_path(dataset)
         return read_json(path)["words_per_second"] if path.exists() else {}
 
+    def bootstrap_path(self, cell: str) -> Path:
+        """RETURNS (Path): What `low_resource_bootstrap.py` has found of a cell."""
+        return self.folder / f"bootstrap-{cell}.json"
+
+    def bootstrap(self, cell: str) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What that file says; empty if nothing was measured."""
+        path = self.bootstrap_path(cell)
+        return read_json(path) if path.exists() else {}
+
     def runs(self) -> Iterator[Dict[str, Any]]:
         """YIELDS (Dict[str, Any]): All runs."""
         for path in sorted(self.folder.glob("*/*.json")):

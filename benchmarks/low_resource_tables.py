@@ -44,6 +44,14 @@ LOSS_NAMES = {
     "loss-annealed": "chains, annealed",
     "loss-confident": "chains, sentences above 0.9",
 }
+# Students of other teachers than the four, and what teaches them.
+TAUGHT_BY = {
+    "gold-only": "nobody",
+    "student-of-gold-only": "itself",
+    "student-of-joined-0": "one over the transformer",
+    "student": "all four",
+    "student-2": "these and their student",
+}
 # What is counted, where it is not sentences.
 UNITS = {"newsroom": "articles of each file"}
 Run = Dict[str, Any]
@@ -215,8 +223,14 @@ def worth_table(groups: Groups, results: Store) -> str:
                 if (gain.system, gain.other) == ("student", "gold-only"):
                     seeds = str(len(gain.values))
                     corpus = [NAMES[dataset], count(dataset, size)]
-                    rows.append([*corpus, *gained(gain.values), seeds])
-    return table(["corpus", "labeled", "gain", "95 % interval", "seeds"], rows, 1)
+                    row = [*corpus, *gained(gain.values), seeds]
+                    drawn = results.bootstrap(f"{dataset}-{size}")
+                    if drawn:
+                        between = "{low:+.2f} to {high:+.2f}".format(**drawn)
+                        row += [f"{drawn['value']:+.2f}: {between}", str(len(drawn["seeds"]))]
+                    rows.append([*row, *[""] * (7 - len(row))])
+    header = ["corpus", "labeled", "gain", "95 %, seeds", "seeds", "95 %, test sentences", "models"]
+    return table(header, rows, 1)
 
 
 def kinds_table(groups: Groups, results: Store) -> str:
@@ -247,6 +261,25 @@ def kind_row(systems: Runs, kind: Optional[str], rates: Dict[str, float]) -> Lis
     whole = cost(systems, rates, student)
     row.append(f"{rates[student]:,.0f}" if student in rates else "")
     return [*row, f"{whole.all_paid_back / 1000:,.0f}" if whole else ""]
+
+
+def teachers_table(groups: Groups, results: Store) -> str:
+    """RETURNS (str): Test F1 of students by what teaches them, wherever one of other teachers was
+    trained: means of the seeds that all of a row have."""
+    rows = []
+    for dataset, sizes in groups.items():
+        for size, systems in sizes.items():
+            there = [name for name in TAUGHT_BY if name in systems]
+            if len(there) < 3:  # no others than the usual ones
+                continue
+            f1_of = {name: {run["seed"]: f1(run) for run in systems[name]} for name in there}
+            seeds = set.intersection(*(set(values) for values in f1_of.values()))
+            row = [f"{NAMES[dataset]}, {count(dataset, size)}"]
+            for name in TAUGHT_BY:
+                values = [f1_of[name][seed] for seed in seeds] if name in there else []
+                row.append(f"{mean(values):.2f}" if values else "")
+            rows.append([*row, ", ".join(map(str, sorted(seeds)))])
+    return table(["corpus, labeled", *TAUGHT_BY.values(), "seeds"], rows, 1)
 
 
 def losses_table(groups: Groups, results: Store) -> str:
@@ -298,4 +331,5 @@ SECTIONS: Dict[str, Callable[[Groups, Store], str]] = {
     "worth": worth_table,
     "kinds": kinds_table,
     "losses": losses_table,
+    "teachers": teachers_table,
 }

@@ -11,6 +11,7 @@ import numpy
 import pytest
 import spacy
 import typer
+from low_resource_bootstrap import mean_gain
 from low_resource_data import ROOT, Cell, Dataset
 from low_resource_gains import cost, gains, interval
 from low_resource_report import main as write_report
@@ -265,6 +266,29 @@ def test_gains_are_of_the_same_seeds():
     assert interval([5.0]) is None
 
 
+def test_a_gain_is_drawn_over_documents_and_averaged_over_seeds():
+    rng = numpy.random.default_rng(0)
+    n_found = rng.integers(1, 4, size=200)
+    all_right = numpy.stack((n_found, 0 * n_found, 0 * n_found), axis=1)
+    right = rng.random(200) < 0.5
+    half = numpy.where(right[:, None], all_right, all_right[:, ::-1])
+    share = n_found[right].sum() / n_found.sum()
+    f1 = 100 * 2 * share / (1 + share)
+    # One seed gains what is missing, the other nothing.
+    found = mean_gain([(all_right, half), (half, half)])
+    assert found["value"] == pytest.approx((100 - f1) / 2)
+    # 1.96 standard errors of half the loss, by the delta method
+    error = (
+        100
+        / (1 + share) ** 2
+        * numpy.sqrt(share * (1 - share) / 200 * (n_found**2).mean())
+        / n_found.mean()
+    )
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * error, rel=0.15)
+    nothing = mean_gain([(half, half)])
+    assert nothing["value"] == 0 and nothing["low"] is None
+
+
 def test_costs_are_paid_back_by_the_time_that_is_saved_at_each_word():
     systems = {name: [a_run(name, 150, 0, 70.0)] for name in (*MEMBERS, "student")}
     rates = {"joined-0": 100.0, "student": 1000.0}
@@ -286,6 +310,7 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     runs += [a_run("teacher", 150, 0, 74.0), a_run("student@hard", 150, 0, 70.0)]
     runs += [a_run("student", 1500, 0, 85.0)]
     runs += [a_run("gold-only", 1500, 0, 82.0), a_run("spacy-silver", 150, 1, 73.0)]
+    runs += [a_run("student-of-gold-only", 1500, 0, 81.0)]
     runs += [a_run("student-cnn", 150, seed, f) for seed, f in enumerate((73.0, 76.0))]
     runs += [a_run("gold-only-cnn", 150, seed, f) for seed, f in enumerate((71.0, 72.0))]
     runs += [a_run("student-loss-hard", size, 0, 75.0 + 8 * (size > 150)) for size in (150, 1500)]
@@ -293,6 +318,8 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
         path = tmp_path / "store" / f"conll-{run['labeled']}" / f"{number}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(run), encoding="utf8")
+    drawn = {"value": 3.0, "low": 1.5, "high": 4.5, "seeds": [0, 1]}
+    (tmp_path / "store" / "bootstrap-conll-1500.json").write_text(json.dumps(drawn))
     names = ["gold-only-cnn", "student-cnn", "student-loss-hard", "spacy-silver"]
     assert list(group(runs)["conll"][150]) == ["teacher", "student", "student@hard", *names]
     page = tmp_path / "results.md"
@@ -310,6 +337,8 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     assert "| CoNLL-2003 | 1,500 | +3.00 |  | 1 |" in text
     kind = "| 71.5 | 74.5 | +3.00 | -9.71 to +15.71 | 2 |  |  |"
     assert f"| CoNLL-2003, 150 | {KIND_NAMES['cnn']} {kind}" in text
+    assert "| +3.00: +1.50 to +4.50 | 2 |" in text
+    assert "| CoNLL-2003, 1,500 | 82.00 | 81.00 |  | 85.00 |  | 0 |" in text
     # By 1 and by 2 less than the default.
     loss = "| -1.00 | -2.00 | -1.50 | -7.85 to +4.85 | 2 |"
     assert f"| {LOSS_NAMES['loss-hard']} {loss}" in text

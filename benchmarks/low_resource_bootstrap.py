@@ -1,0 +1,83 @@
+"""How far gains depend on the test sentences, by the bootstrap, of the models of `low_resource.py`.
+
+python benchmarks/low_resource_bootstrap.py benchmarks/runs/swedish-500 benchmarks/runs/wnut-500
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Dict, List, Sequence
+
+import numpy
+import typer
+from low_resource_data import ROOT
+from low_resource_scores import find_entities, read_docs, with_entities
+from low_resource_store import Store, provenance, write_json
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.types import Ints2d
+from wasabi import msg
+
+from spacy_distill.corpora.plain_docs import plain_copy
+from spacy_distill.evaluation.bootstrap import Bootstrap
+from spacy_distill.evaluation.entity_counts import count_entities, labels_in, scores
+
+PAIR = ("student", "gold-only")
+RESAMPLES = 2000
+
+
+def counts_of(model: Path, docs: Sequence[Doc]) -> Ints2d:
+    """RETURNS (Ints2d): (documents, 3) right, wrong and missed entities of a pipeline."""
+    examples = [
+        Example(with_entities(plain_copy(doc), entities), doc)
+        for doc, entities in zip(docs, find_entities([model], docs), strict=True)
+    ]
+    return count_entities(examples, labels_in(examples)).sum(axis=1)
+
+
+def mean_gain(counts: Sequence[Sequence[Ints2d]], resamples: int = RESAMPLES) -> Dict[str, Any]:
+    """Draw test documents again and again, the same for all systems and seeds.
+
+    counts (Sequence[Sequence[Ints2d]]): For each seed, (documents, 3) of a system and of another.
+    RETURNS (Dict[str, Any]): "value", "low" and "high": the mean over seeds of the difference of
+        F1, in percent, and its 95 % percentile interval.
+    """
+    stacked = numpy.stack([numpy.stack(pair, axis=1) for pair in counts], axis=1)
+    bootstrap = Bootstrap(len(stacked), resamples=resamples)
+    sums = bootstrap.sums(stacked)  # (documents, seeds, systems, 3)
+
+    def gain(totals: numpy.ndarray) -> numpy.ndarray:
+        f1 = 100 * scores(totals)[..., -1]
+        return (f1[..., 0] - f1[..., 1]).mean(axis=-1)
+
+    counted = int(stacked.any(axis=(1, 2, 3)).sum())
+    return dict(bootstrap.interval(float(gain(sums.total)), gain(sums.draws), counted))
+
+
+def main(
+    cells: Annotated[List[Path], typer.Argument(help="Folders of runs, with a folder a seed")],
+    store: Annotated[Path, typer.Option(help="Folder of the results")] = (
+        ROOT / "benchmarks" / "results"
+    ),
+) -> None:
+    """Write, beside the results, the interval of the gain of the distilled student over the
+    gold-only one, of all seeds whose models are there."""
+    for cell in cells:
+        seeds, counts = [], []
+        for folder in sorted(cell.glob("seed*")):
+            models = [folder / name / "model-best" for name in PAIR]
+            if all(model.exists() for model in models):
+                docs = read_docs(folder / "corpus" / "test.spacy")
+                seeds.append(int(folder.name[len("seed") :]))
+                counts.append([counts_of(model, docs) for model in models])
+        if not seeds:
+            msg.fail(f"{cell} has no seed with models of {' and '.join(PAIR)}", exits=1)
+        found = mean_gain(counts)
+        content = {**found, "seeds": seeds, "documents": len(counts[0][0]), "resamples": RESAMPLES}
+        write_json(Store(store).bootstrap_path(cell.name), {**content, "made_with": provenance()})
+        msg.info(
+            f"{cell.name}, seeds {', '.join(map(str, seeds))}: {found['value']:+.2f}, "
+            f"{found['low']:+.2f} to {found['high']:+.2f}"
+        )
+
+
+if __name__ == "__main__":
+    typer.run(main)
