@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from statistics import mean, stdev
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from low_resource_gains import cost, gains, interval, paired
 from low_resource_store import Store
@@ -235,30 +235,48 @@ def worth_table(groups: Groups, results: Store) -> str:
 
 def kinds_table(groups: Groups, results: Store) -> str:
     """RETURNS (str): What distillation gains and costs for students of several kinds, where others
-    than the package's were trained."""
+    than the package's were trained: of the seeds that all of them have."""
     rows = []
     for dataset, sizes in groups.items():
         for size, systems in sizes.items():
-            if any(f"student-{kind}" in systems for kind in KINDS):
-                corpus = f"{NAMES[dataset]}, {count(dataset, size)}"
-                for kind in (None, *KINDS):
-                    row = kind_row(systems, kind, results.rates(dataset))
-                    rows += [[corpus, KIND_NAMES[kind], *row]] if row else []
+            pairs = {kind: pair_of(kind) for kind in (None, *KINDS)}
+            there = {kind: pair for kind, pair in pairs.items() if set(pair) <= systems.keys()}
+            if len(there) < 2:
+                continue
+            common = with_common_seeds(systems, [name for pair in there.values() for name in pair])
+            if not common["student"]:
+                continue
+            corpus = f"{NAMES[dataset]}, {count(dataset, size)}"
+            for kind, pair in there.items():
+                row = [corpus, KIND_NAMES[kind], *mean_of(common, *pair)]
+                row += gain_and_cost(systems, common, pair, results.rates(dataset))
+                rows.append(row)
     header = ["corpus, labeled", "student", "labels alone", "distilled", "gain, F1"]
     header += ["95 % interval", "seeds", "words/s", "paid back after 1,000 words"]
     return table(header, rows, 2)
 
 
-def kind_row(systems: Runs, kind: Optional[str], rates: Dict[str, float]) -> List[str]:
-    """RETURNS (List[str]): A kind of student on the labels alone and distilled, what it gains, how
-    fast it reads and when its training, with the teachers', is paid back; empty without runs."""
-    suffix = "" if kind is None else f"-{kind}"
-    alone, student = f"gold-only{suffix}", f"student{suffix}"
-    if not {alone, student} <= systems.keys():
-        return []
-    values = paired(systems[student], systems[alone])
-    row = [*mean_of(systems, alone, student), *gained(values), str(len(values))]
-    whole = cost(systems, rates, student)
+def pair_of(kind: Optional[str]) -> Tuple[str, str]:
+    """RETURNS (Tuple[str, str]): The systems of a kind of student, on the labels alone and
+    distilled."""
+    return ("gold-only", "student") if kind is None else (f"gold-only-{kind}", f"student-{kind}")
+
+
+def with_common_seeds(systems: Runs, names: Sequence[str]) -> Runs:
+    """RETURNS (Runs): Of some systems, the runs of those seeds that all of them have."""
+    seeds = set.intersection(*({run["seed"] for run in systems[name]} for name in names))
+    return {name: [run for run in systems[name] if run["seed"] in seeds] for name in names}
+
+
+def gain_and_cost(
+    systems: Runs, common: Runs, pair: Tuple[str, str], rates: Dict[str, float]
+) -> List[str]:
+    """RETURNS (List[str]): What a student gains on the labels alone, with its interval and the
+    number of seeds, how fast it reads, and when its training and the teachers' are paid back."""
+    alone, student = pair
+    values = paired(common[student], common[alone])
+    whole = cost({**systems, student: common[student]}, rates, student)
+    row = [*gained(values), str(len(values))]
     row.append(f"{rates[student]:,.0f}" if student in rates else "")
     return [*row, f"{whole.all_paid_back / 1000:,.0f}" if whole else ""]
 
@@ -272,13 +290,12 @@ def teachers_table(groups: Groups, results: Store) -> str:
             there = [name for name in TAUGHT_BY if name in systems]
             if len(there) < 3:  # no others than the usual ones
                 continue
-            f1_of = {name: {run["seed"]: f1(run) for run in systems[name]} for name in there}
-            seeds = set.intersection(*(set(values) for values in f1_of.values()))
-            row = [f"{NAMES[dataset]}, {count(dataset, size)}"]
-            for name in TAUGHT_BY:
-                values = [f1_of[name][seed] for seed in seeds] if name in there else []
-                row.append(f"{mean(values):.2f}" if values else "")
-            rows.append([*row, ", ".join(map(str, sorted(seeds)))])
+            common = with_common_seeds(systems, there)
+            seeds = [str(run["seed"]) for run in common["student"]]
+            if seeds:
+                row = [f"{NAMES[dataset]}, {count(dataset, size)}"]
+                row += [f"{mean(map(f1, common[n])):.2f}" if n in there else "" for n in TAUGHT_BY]
+                rows.append([*row, ", ".join(seeds)])
     return table(["corpus, labeled", *TAUGHT_BY.values(), "seeds"], rows, 1)
 
 

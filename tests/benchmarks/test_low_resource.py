@@ -310,6 +310,7 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     runs += [a_run("teacher", 150, 0, 74.0), a_run("student@hard", 150, 0, 70.0)]
     runs += [a_run("student", 1500, 0, 85.0)]
     runs += [a_run("gold-only", 1500, 0, 82.0), a_run("spacy-silver", 150, 1, 73.0)]
+    runs += [a_run("gold-only", 150, seed, f) for seed, f in enumerate((70.0, 71.0, 99.0))]
     runs += [a_run("student-of-gold-only", 1500, 0, 81.0)]
     runs += [a_run("student-cnn", 150, seed, f) for seed, f in enumerate((73.0, 76.0))]
     runs += [a_run("gold-only-cnn", 150, seed, f) for seed, f in enumerate((71.0, 72.0))]
@@ -321,7 +322,13 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     drawn = {"value": 3.0, "low": 1.5, "high": 4.5, "seeds": [0, 1]}
     (tmp_path / "store" / "bootstrap-conll-1500.json").write_text(json.dumps(drawn))
     names = ["gold-only-cnn", "student-cnn", "student-loss-hard", "spacy-silver"]
-    assert list(group(runs)["conll"][150]) == ["teacher", "student", "student@hard", *names]
+    assert list(group(runs)["conll"][150]) == [
+        "gold-only",
+        "teacher",
+        "student",
+        "student@hard",
+        *names,
+    ]
     page = tmp_path / "results.md"
     places = "\n\n".join(
         f"<!-- {name}: low_resource_report.py -->\n<!-- end of {name} -->" for name in SECTIONS
@@ -333,8 +340,10 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     assert "| 150 | student | 77.00 ± 1.41 |" in text
     assert "| 1,500 | student | 85.00 |" in text
     # Of the one seed that spaCy has, too.
-    assert "| 150 | 77.5 | 81.0 | 77.0 | 74.0 |  | 73.0 | +5.00 | 2 | 1 |" in text
+    assert "| 150 | 77.5 | 81.0 | 77.0 | 74.0 | 80.0 | 73.0 | +5.00 | 2 | 1 |" in text
     assert "| CoNLL-2003 | 1,500 | +3.00 |  | 1 |" in text
+    # Of the two seeds that all kinds have.
+    assert f"| CoNLL-2003, 150 | {KIND_NAMES[None]} | 70.5 | 77.0 | +6.50 |" in text
     kind = "| 71.5 | 74.5 | +3.00 | -9.71 to +15.71 | 2 |  |  |"
     assert f"| CoNLL-2003, 150 | {KIND_NAMES['cnn']} {kind}" in text
     assert "| +3.00: +1.50 to +4.50 | 2 |" in text
