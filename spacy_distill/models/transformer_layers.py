@@ -1,5 +1,6 @@
 """A transformer's hidden states as features of tokens: every layer's, frozen or fine-tuned."""
 
+import warnings
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from spacy_transformers.data_classes import FullTransformerBatch
 
 Key = TypeVar("Key", bound=Hashable)
+# Key, parameters and gradient; returns both.
+Update = Callable[[Tuple[int, str], FloatsXd, FloatsXd], Tuple[FloatsXd, FloatsXd]]
 # Tokens that a transformer reads at once, with the padding.
 BATCH_TOKENS = 4096
 
@@ -45,7 +48,7 @@ def TransformerLayers(
         lets gradients pass into the last layer only.
     frozen (bool): Whether the transformer keeps its weights, or is fine-tuned.
     learn_rate_factor (float): What the learning rate is multiplied by for a fine-tuned transformer,
-        which wants a lower one than the layers above (`slowed`).
+        which wants a lower one than the layers above.
     RETURNS (Model[List[Doc], Ragged]): (tokens, layers, width) for documents; the first "layer" is
         the transformer's embedding. Zeros for tokens without a wordpiece.
     RAISES (ValueError): At the first call, if the transformer gives no hidden states, or too large
@@ -62,20 +65,35 @@ def TransformerLayers(
     )
 
 
-def slowed(model: Model, optimizer: Optimizer) -> Callable[..., Tuple[FloatsXd, FloatsXd]]:
-    """Give the transformers within a model their own learning rates.
+def with_learn_rate_factors(model: Model, optimizer: Optimizer) -> Update:
+    """Give the fine-tuned transformers within a model their own learning rates.
 
     model (Model): A model, in which there may be some `TransformerLayers`.
     optimizer (Optimizer): Updates parameters.
-    RETURNS (Callable): Does what the optimizer does, as `Model.finish_update` calls it.
+    RETURNS (Update): Does what the optimizer does, as `Model.finish_update` calls it.
+    RAISES (ValueError): There is a factor, and the optimizer has no use for it.
     """
+    layers = [node for node in model.walk() if node.name == "transformer_layers"]
+    tuned = [layer for layer in layers if not layer.attrs["frozen"]]
+    if tuned and optimizer.averages is not None:
+        warnings.warn(
+            "[D931] Averages of a fine-tuned transformer's parameters are never used, those of the "
+            "layers above are. Set `use_averages = false` in the optimizer's block of the config.",
+            stacklevel=2,
+        )
     factors = {
         part.id: layer.attrs["learn_rate_factor"]
-        for layer in model.walk()
-        if layer.name == "transformer_layers"
+        for layer in tuned
         for node in layer.walk()
         for part in (node, *node.shims)
     }
+    if not set(factors.values()) - {1.0}:
+        return optimizer
+    if optimizer.use_radam:
+        raise ValueError(
+            "[D606] RAdam takes no `learn_rate_factor`, as a transformer has one here. Use Adam in "
+            "the optimizer's block of the config."
+        )
 
     def update(key: Tuple[int, str], weights: FloatsXd, gradient: FloatsXd):
         return optimizer(key, weights, gradient, lr_scale=factors.get(key[0], 1.0))

@@ -14,6 +14,7 @@ from thinc.types import Floats2d
 
 from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
+from ..models.transformer_layers import with_learn_rate_factors
 from ..teachers import Teacher, match_labels
 from .entities import add_confidence_extension, around_entities, score_likely_spans
 from .gold_tags import gold_tags, same_tokens
@@ -291,6 +292,14 @@ class ChainNER(TrainablePipe):
             key = f"{self.name}_{part}"
             losses[key] = losses.get(key, 0.0) + share
         return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the parameters with the gradients so far, those of a transformer within the model
+        at its own learning rate.
+
+        sgd (Optimizer): The optimizer.
+        """
+        self.model.finish_update(with_learn_rate_factors(self.model, sgd))  # type: ignore[arg-type]
 
     def get_teacher_student_loss(
         self,

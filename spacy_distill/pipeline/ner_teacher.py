@@ -1,8 +1,5 @@
 """`ner_teacher`: a token classifier over a transformer (or any tok2vec), to be learnt from."""
 
-from thinc.api import Optimizer
-
-from ..models.transformer_layers import slowed
 from .chain_ner import ChainNER
 from .factory import register
 
@@ -25,14 +22,6 @@ subword_features = true
 
 class NERTeacher(ChainNER):
     """A named entity recogniser over a transformer; `posteriors` hands out its probabilities."""
-
-    def finish_update(self, sgd: Optimizer) -> None:
-        """Update the parameters with the gradients so far, those of a transformer of its own at its
-        own learning rate.
-
-        sgd (Optimizer): The optimizer.
-        """
-        self.model.finish_update(slowed(self.model, sgd))  # type: ignore[arg-type]
 
 
 make_ner_teacher = register("ner_teacher", NERTeacher, DEFAULT_CONFIG)

@@ -121,18 +121,21 @@ class Samples:
     def run_ini(self, example: Example) -> None:
         text = self.substituted(example.parsed)
         sections = re.findall(r"(?m)^\[(.+)\]$", text)
-        outer = sorted({name.split(".")[0] for name in sections} - {*sections})
+        outer = {
+            name.rsplit(".", depth)[0]
+            for name in sections
+            for depth in range(1, name.count(".") + 1)
+        }
+        outer = sorted(outer - {*sections})
         part = Config().from_str("".join(f"[{name}]\n" for name in outer) + text, interpolate=False)
-        student = (files("spacy_distill.configs") / "student.cfg").read_text(encoding="utf8")
-        config = Config().from_str(student, interpolate=False)
-        # A function replaces another one with all of its settings.
-        for section, block in part.items():
-            for name, value in block.items():
-                if isinstance(value, dict):
-                    config.get(section, {}).pop(name, None)
+        # What the block changes: the config of a teacher, or that of a student.
+        name = "teacher.cfg" if "components.ner_teacher" in text else "student.cfg"
+        config = Config().from_disk(files("spacy_distill.configs") / name, interpolate=False)
         config = Config(config.merge(part), is_interpolated=False)
         settings = fill_settings(config).interpolate()
         resolve_settings(settings)
+        for component in settings["components"].values():
+            registry.fill({"model": component["model"]}, validate=True)
         for section in ("corpora", "initialize", "training"):
             blocks = {
                 key: value

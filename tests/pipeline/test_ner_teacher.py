@@ -4,7 +4,7 @@ import spacy
 from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as train_pipeline
-from thinc.api import Config, fix_random_seed
+from thinc.api import Adam, Config, fix_random_seed
 
 from tests.tiny_bert import save_tiny_bert
 
@@ -199,3 +199,36 @@ def test_over_a_transformers_layers_and_the_words_form(
     alone = [newsroom.entities(nlp(text)) for text in texts]
     assert [newsroom.entities(doc) for doc in nlp.pipe(texts)] == alone
     check_teacher(newsroom.copy(nlp), newsroom)
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_a_transformer_within_is_updated_at_its_own_rate(newsroom, tiny_bert, factor):
+    layers = {
+        "@architectures": "spacy-distill.TransformerLayers.v1",
+        "transformer": transformer_model(tiny_bert, output_hidden_states=True),
+        "frozen": False,
+        "learn_rate_factor": factor,
+    }
+    model = {
+        "@architectures": "spacy-distill.TransformerLSTMCNN.v1",
+        **{key: value for key, value in newsroom.narrow.items() if key[0] != "@"},
+        "transformer": layers,
+    }
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_teacher", config={"model": model})
+    examples = newsroom.examples(nlp)
+    nlp.initialize(lambda: examples)
+    again = spacy.blank("en")
+    again.add_pipe("ner_teacher", config={"model": model})
+    again.initialize(lambda: examples)
+    again.from_bytes(nlp.to_bytes())
+    for pipeline in (nlp, again):
+        walked = list(pipeline.get_pipe("ner_teacher").model.walk())
+        (layer,) = (node for node in walked if node.name == "transformer_layers")
+        (head,) = (node for node in walked if node.name == "chain_head")
+        weight = layer.layers[0].transformer.encoder.layer[0].output.dense.weight
+        before, head_before = weight.detach().clone(), head.get_param("W").copy()
+        pipeline.update(examples, sgd=Adam(0.01, use_averages=False))
+        weight = layer.layers[0].transformer.encoder.layer[0].output.dense.weight
+        assert bool((weight == before).all()) == (factor == 0)
+        assert (head.get_param("W") != head_before).any()
