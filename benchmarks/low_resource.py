@@ -316,6 +316,11 @@ def main(
         )
     if bool(variant) != bool(options):
         msg.fail("--variant and --options go together", exits=1)
+    try:
+        for name in systems.split(","):
+            system_of(name)
+    except ValueError as error:
+        msg.fail(str(error), exits=1)
     if variant and any(system_of(name).command is None for name in systems.split(",")):
         msg.fail("An average of systems has no options", exits=1)
     names = [f"{name}@{variant}" if variant else name for name in systems.split(",")]

@@ -11,6 +11,7 @@ import typer
 from low_resource_data import ROOT
 from low_resource_scores import find_entities, read_docs, with_entities
 from low_resource_store import Store, provenance, write_json
+from low_resource_tables import between
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.types import Ints2d
@@ -73,9 +74,9 @@ def main(
         found = mean_gain(counts)
         content = {**found, "seeds": seeds, "documents": len(counts[0][0]), "resamples": RESAMPLES}
         write_json(Store(store).bootstrap_path(cell.name), {**content, "made_with": provenance()})
+        bounds = between((found["low"], found["high"])) or "no interval"
         msg.info(
-            f"{cell.name}, seeds {', '.join(map(str, seeds))}: {found['value']:+.2f}, "
-            f"{found['low']:+.2f} to {found['high']:+.2f}"
+            f"{cell.name}, seeds {', '.join(map(str, seeds))}: {found['value']:+.2f}, {bounds}"
         )
 
 

@@ -8,11 +8,15 @@ from scipy.stats import t as student_t
 from student_kinds import LOSSES
 
 Run = Dict[str, Any]
+# Runs by system, of one corpus and number of labels.
+Runs = Dict[str, List[Run]]
 # Whom the student, other students and their teachers are compared with.
 OTHERS = ("gold-only", "teacher", "spacy-silver", "spacy-gold")
 OF_OTHERS = ("student", "gold-only")
 OF_TEACHERS = {"teacher": ("gold-only", "joined-0"), "joined-0": ("gold-only",)}
 CONFIDENCE = 0.95
+# With two seeds, Student's t is so wide that it says nothing.
+FEWEST_SEEDS = 3
 
 
 class Gain(NamedTuple):
@@ -26,6 +30,18 @@ class Gain(NamedTuple):
     system: str
     other: str
     values: List[float]
+
+
+class Comparison(NamedTuple):
+    """Two systems, of the seeds that both have.
+
+    f1, other (float): Their mean test F1, in percent.
+    differences (List[float]): Of each seed.
+    """
+
+    f1: float
+    other: float
+    differences: List[float]
 
 
 class Cost(NamedTuple):
@@ -46,16 +62,12 @@ class Cost(NamedTuple):
     all_paid_back: float
 
 
-def gains(systems: Dict[str, List[Run]]) -> List[Gain]:
+def gains(systems: Runs) -> List[Gain]:
     """RETURNS (List[Gain]): Each student, and its teachers, against others of the same corpus and
     number of labels."""
-    found = [
-        Gain(name, other, paired(systems[name], systems[other]))
-        for name in systems
-        for other in compared_with(name)
-        if other in systems
-    ]
-    return [gain for gain in found if gain.values]
+    pairs = [(name, other) for name in systems for other in compared_with(name)]
+    found = {pair: compare(systems, *pair) for pair in pairs}
+    return [Gain(*pair, both.differences) for pair, both in found.items() if both is not None]
 
 
 def compared_with(name: str) -> Sequence[str]:
@@ -67,34 +79,43 @@ def compared_with(name: str) -> Sequence[str]:
         return OF_TEACHERS.get(name, ())
     kind = system_of(name).kind
     if kind is not None:
-        return ("student",) if kind in LOSSES else (f"gold-only-{kind}",)
+        return ("student",) if kind in LOSSES else pair_of(kind)[1:]
     return OTHERS if name == "student" else OF_OTHERS
 
 
-def paired(runs: Sequence[Run], others: Sequence[Run]) -> List[float]:
-    """RETURNS (List[float]): Differences of test F1 of runs with the same seed."""
-    theirs = {run["seed"]: run["scores"]["test"]["f"] for run in others}
-    return [
-        run["scores"]["test"]["f"] - theirs[run["seed"]] for run in runs if run["seed"] in theirs
-    ]
+def compare(systems: Runs, name: str, other: str) -> Optional[Comparison]:
+    """RETURNS (Optional[Comparison]): Two systems; None if they have no seed in common."""
+    f1, theirs = (
+        {run["seed"]: run["scores"]["test"]["f"] for run in systems.get(system, [])}
+        for system in (name, other)
+    )
+    seeds = sorted(f1.keys() & theirs.keys())
+    if not seeds:
+        return None
+    differences = [f1[seed] - theirs[seed] for seed in seeds]
+    return Comparison(mean(f1[s] for s in seeds), mean(theirs[s] for s in seeds), differences)
+
+
+def pair_of(kind: Optional[str]) -> Tuple[str, str]:
+    """RETURNS (Tuple[str, str]): The systems of a kind of student, distilled and on the labels
+    alone; of the package's own for None."""
+    return ("student", "gold-only") if kind is None else (f"student-{kind}", f"gold-only-{kind}")
 
 
 def interval(values: Sequence[float]) -> Optional[Tuple[float, float]]:
     """RETURNS (Optional[Tuple[float, float]]): The confidence interval of the mean, by Student's t;
-    None for fewer than two values."""
-    if len(values) < 2:
+    None for fewer than FEWEST_SEEDS values."""
+    if len(values) < FEWEST_SEEDS:
         return None
     quantile = student_t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)
     half = quantile * stdev(values) / len(values) ** 0.5
     return mean(values) - half, mean(values) + half
 
 
-def cost(
-    systems: Dict[str, List[Run]], rates: Dict[str, float], student: str = "student"
-) -> Optional[Cost]:
+def cost(systems: Runs, rates: Dict[str, float], student: str = "student") -> Optional[Cost]:
     """Add up what a student costs.
 
-    systems (Dict[str, List[Run]]): Runs by system, of one corpus and number of labels.
+    systems (Runs): Runs by system, of one corpus and number of labels.
     rates (Dict[str, float]): Words a second by system, without what was said of a text before.
     student (str): The student, by its system's name.
     RETURNS (Optional[Cost]): The cost; None if a system has no run or no rate.

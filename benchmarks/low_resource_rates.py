@@ -12,7 +12,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ.pop("SPACY_DISTILL_FEATURES", None)
 
 from pathlib import Path
-from statistics import median
 from time import process_time
 from typing import Annotated, Dict, List
 
@@ -33,15 +32,18 @@ WARM_UP = 100
 def main(
     cell: Annotated[Path, typer.Argument(help="Folder of a cell's corpus and models")],
     systems: Annotated[str, typer.Option(help="Systems whose models are there")] = DEFAULT_SYSTEMS,
-    sentences: Annotated[int, typer.Option(help="New ones of the test set in each round")] = 1000,
+    sentences: Annotated[
+        int, typer.Option(help="New ones of the test set in each round, if there are so many")
+    ] = 1000,
     rounds: Annotated[int, typer.Option(help="How often each reads")] = 3,
     store: Annotated[Path, typer.Option(help="Folder of the results")] = (
         ROOT / "benchmarks" / "results"
     ),
 ) -> None:
-    """Write words of a second of the processor, the median of the rounds, beside the results."""
+    """Write words of a second of the processor, over all rounds and of each, beside the results."""
     docs = read_docs(cell / "corpus" / "test.spacy")
-    parts = [docs[start : start + sentences] for start in range(0, len(docs), sentences)]
+    size = min(sentences, len(docs) // rounds)
+    parts = [docs[number * size : (number + 1) * size] for number in range(rounds)]
     readers = {}
     for name in systems.split(","):
         system = system_of(name)
@@ -49,26 +51,30 @@ def main(
         readers[name] = load_reader([cell / member / "model-best" for member in members])
     for read in readers.values():
         read(read_docs(cell / "corpus" / "dev.spacy")[:WARM_UP])
-    rates: Dict[str, List[float]] = {name: [] for name in readers}
+    seconds: Dict[str, List[float]] = {name: [] for name in readers}
+    words = [sum(map(len, part)) for part in parts]
     names = list(readers)
-    for number, part in enumerate(tqdm(parts[:rounds], unit="round")):
+    for number, part in enumerate(tqdm(parts, unit="round")):
         for name in names[number % len(names) :] + names[: number % len(names)]:
             FEATURES.clear()
             start = process_time()
             readers[name](part)
-            rates[name].append(sum(map(len, part)) / (process_time() - start))
-    medians = {name: median(values) for name, values in rates.items()}
+            seconds[name].append(process_time() - start)
+    rates = {name: sum(words) / sum(values) for name, values in seconds.items()}
     dataset = cell.parent.name.partition("-")[0]
     content = {
-        "words_per_second": medians,
-        "each_round": rates,
+        "words_per_second": rates,
+        "each_round": {
+            name: [n / value for n, value in zip(words, values, strict=True)]
+            for name, values in seconds.items()
+        },
         "cell": f"{cell.parent.name}/{cell.name}",
-        "sentences": sentences,
-        "rounds": min(rounds, len(parts)),
+        "sentences": size,
+        "rounds": rounds,
         "made_with": provenance(),
     }
     write_json(Store(store).rates_path(dataset), content)
-    for name, rate in medians.items():
+    for name, rate in rates.items():
         msg.info(f"{name}: {rate:,.0f} words/s")
 
 

@@ -12,8 +12,10 @@ from typing import Annotated, Dict, List
 
 import typer
 from low_resource_data import ROOT
+from low_resource_gains import Runs
+from low_resource_sections import SECTIONS, picture_of
 from low_resource_store import Store
-from low_resource_tables import SECTIONS, UNITS, Runs, f1, group, picture_of
+from low_resource_tables import UNITS, f1, group
 from wasabi import msg
 
 # A place in a page, and what stands there so far.

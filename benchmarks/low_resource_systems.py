@@ -193,14 +193,31 @@ SYSTEMS: Dict[str, System] = {
     "spacy-gold": System(spacy_ner("train")),
     "spacy-silver": System(spacy_ner("silver"), ("teacher",)),
 }
-OF = "student-of-"
+STUDENT_OF = "student-of-"
+# Students of other teachers than the usual four, and what these are.
+OTHER_TEACHERS = {
+    "student-of-gold-only": "itself (`gold-only`)",
+    "student-of-joined-0": "one over the transformer (`joined-0`)",
+    "student-2": "the four and their student",
+}
 
 
 def system_of(name: str) -> System:
-    """RETURNS (System): A system, that of a variant ("student@NAME"), or the student of other
-    teachers ("student-of-joined-0+gold-only")."""
+    """Find a system.
+
+    name (str): Its name, a variant's ("student@NAME"), or that of the student of some systems
+        ("student-of-joined-0+gold-only").
+    RETURNS (System): The system.
+    RAISES (ValueError): There is no such system, or an average is to be a teacher beside others.
+    """
     base = name.partition("@")[0]
-    if not base.startswith(OF):
+    of_others = base.startswith(STUDENT_OF)
+    members = tuple(base[len(STUDENT_OF) :].split("+")) if of_others else (base,)
+    for member in members:
+        if member not in SYSTEMS:
+            raise ValueError(f"There is no system '{member}'. Choose among {', '.join(SYSTEMS)}.")
+    if not of_others:
         return SYSTEMS[base]
-    members = tuple(base[len(OF) :].split("+"))
+    if any(SYSTEMS[member].command is None for member in members):
+        raise ValueError("An average of systems is not trained: name its members.")
     return System(distilled(members), (*members, "teacher"), STUDENT)

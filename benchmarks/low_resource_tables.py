@@ -1,23 +1,12 @@
-"""Tables in Markdown of the runs that `low_resource.py` has stored."""
+"""Tables in Markdown of one corpus's runs, and what tables are made of."""
 
 from collections import defaultdict
 from statistics import mean, stdev
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from low_resource_gains import cost, gains, interval, paired
-from low_resource_store import Store
-from low_resource_systems import OF, SYSTEMS
-from student_kinds import KINDS, LOSSES
+from low_resource_gains import Run, Runs, compare, cost, gains, interval
+from low_resource_systems import STUDENT_OF, SYSTEMS
 
-# What test F1 of CoNLL-2003's students is meant to be at least, and what is aimed at, by labels.
-TARGETS = {
-    150: (77.5, 81.0),
-    300: (80.0, 84.0),
-    750: (84.5, 87.0),
-    1500: (86.5, 88.5),
-    3000: (88.5, 90.0),
-    14041: (90.3, 91.3),
-}
 NAMES = {
     "conll": "CoNLL-2003",
     "newsroom": "newsroom",
@@ -26,37 +15,8 @@ NAMES = {
 }
 # Whose scores are told by type.
 BY_TYPE = ("transformer", "gold-only", "teacher", "student", "spacy-gold", "spacy-silver")
-# Students of several kinds, and losses, by what is behind the first hyphen of a system's name.
-KIND_NAMES = {
-    None: "LSTM-CNN-CRF, the package's",
-    "softmax": "LSTM-CNN-softmax",
-    "cnn": "CNN (`MaxoutWindowEncoder`), CRF",
-    "unidirectional": "LSTM from left to right, CRF",
-}
-LOSS_NAMES = {
-    "loss-hard": "hard pseudo-labels",
-    "loss-soft": "chains, alpha 0.1 and beta 0.9",
-    "loss-chains-2": "chains, temperature 2",
-    "loss-tokens": "tokens",
-    "loss-tokens-2": "tokens, temperature 2",
-    "loss-5-best": "5 best sequences",
-    "loss-fuzzy": "5 best sequences, fuzzy",
-    "loss-annealed": "chains, annealed",
-    "loss-confident": "chains, sentences above 0.9",
-}
-# Students of other teachers than the four, and what teaches them.
-TAUGHT_BY = {
-    "gold-only": "nobody",
-    "student-of-gold-only": "itself",
-    "student-of-joined-0": "one over the transformer",
-    "student": "all four",
-    "student-2": "these and their student",
-}
 # What is counted, where it is not sentences.
 UNITS = {"newsroom": "articles of each file"}
-Run = Dict[str, Any]
-# Runs by system, of one corpus and number of labels.
-Runs = Dict[str, List[Run]]
 # By corpus and labels.
 Groups = Dict[str, Dict[int, Runs]]
 
@@ -70,7 +30,7 @@ def group(runs: Sequence[Run]) -> Groups:
 
     def place(name: str) -> Any:
         base = name.partition("@")[0]
-        return order["student" if base.startswith(OF) else base], name
+        return order["student" if base.startswith(STUDENT_OF) else base], name
 
     return {
         dataset: {
@@ -94,11 +54,32 @@ def spread(values: Sequence[float]) -> str:
     return f"{mean(values):.2f} ± {stdev(values):.2f}"
 
 
+def between(bounds: Optional[Tuple[Optional[float], Optional[float]]]) -> str:
+    """RETURNS (str): The bounds of an interval; empty if there is none."""
+    if bounds is None or None in bounds:
+        return ""
+    return "{:+.2f} to {:+.2f}".format(*bounds)
+
+
 def gained(values: Sequence[float]) -> List[str]:
-    """RETURNS (List[str]): Mean of some differences of F1, and its confidence interval; empty of
-    one alone."""
-    between = interval(values)
-    return [f"{mean(values):+.2f}", "{:+.2f} to {:+.2f}".format(*between) if between else ""]
+    """RETURNS (List[str]): Mean of some differences of F1, its confidence interval, and how many
+    there are."""
+    return [f"{mean(values):+.2f}", between(interval(values)), str(len(values))]
+
+
+def thousands(words: float) -> str:
+    """RETURNS (str): So many words, in thousands."""
+    return f"{words / 1000:,.0f}"
+
+
+def corpus_of(dataset: str, size: int) -> str:
+    """RETURNS (str): A corpus, and how much of it is labeled."""
+    return f"{NAMES[dataset]}, {count(dataset, size)}"
+
+
+def mean_of(systems: Runs, *names: str) -> List[str]:
+    """RETURNS (List[str]): Mean test F1 of some systems; "" without runs."""
+    return [f"{mean(map(f1, systems[name])):.1f}" if name in systems else "" for name in names]
 
 
 def count(dataset: str, size: int) -> str:
@@ -158,8 +139,7 @@ def gains_table(sizes: Dict[int, Runs]) -> str:
     rows = []
     for size, systems in sizes.items():
         for gain in gains(systems):
-            row = [gain.system, gain.other, *gained(gain.values)]
-            rows.append([f"{size:,}", *row, str(len(gain.values))])
+            rows.append([f"{size:,}", gain.system, gain.other, *gained(gain.values)])
     header = ["labeled", "system", "compared with", "gain, F1", "95 % interval", "seeds"]
     return table(header, rows, 3)
 
@@ -173,180 +153,12 @@ def costs_table(sizes: Dict[int, Runs], rates: Dict[str, float]) -> str:
         if found is not None:
             seconds = (found.training, found.reading, found.distilling)
             row = [f"{size:,}", *(f"{n:,.0f}" for n in seconds)]
-            if mean(paired(systems["student"], systems["gold-only"])) > 0:
+            beside = compare(systems, "student", "gold-only")
+            if beside is not None and beside.f1 > beside.other:
                 words = (found.paid_back, found.all_paid_back)
-                rows.append([*row, *(f"{n / 1000:,.0f}" for n in words)])
+                rows.append([*row, *map(thousands, words)])
             else:
                 rows.append([*row, "no gain", "no gain"])
     header = ["labeled", "teachers, CPU s", "transformer's reading", "distilling"]
-    header += ["paid back after 1,000 words", "with the teachers"]
+    header += ["paid back, thousand words", "with the teachers"]
     return table(header, rows, 1) if rows else ""
-
-
-def reached_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): What was meant to be reached with CoNLL-2003, and what was."""
-    rows = []
-    for size, systems in groups.get("conll", {}).items():
-        if "student" in systems and size in TARGETS:
-            targets = [f"{target:.1f}" for target in TARGETS[size]]
-            means = mean_of(systems, "student", "teacher", "gold-only", "spacy-silver")
-            above = paired(systems["student"], systems.get("spacy-silver", []))
-            seeds = [str(len(systems["student"])), str(len(above))]
-            rows.append([f"{size:,}", *targets, *means, gained(above)[0] if above else "", *seeds])
-    header = ["labeled", "at least", "aim", "distilled student", "its teacher", "gold-only student"]
-    header += ["spaCy on silver data", "student above spaCy, same seeds", "seeds", "of spaCy"]
-    return table(header, rows, 0)
-
-
-def expected_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): What students of few labels reach with CoNLL-2003."""
-    rows = [
-        [f"{size:,}", *mean_of(systems, "student", "teacher", "gold-only")]
-        for size, systems in groups.get("conll", {}).items()
-        if "student" in systems
-    ]
-    header = ["labeled sentences", "student", "its teachers' average"]
-    return table([*header, "student on the labels alone"], rows, 0)
-
-
-def mean_of(systems: Runs, *names: str) -> List[str]:
-    """RETURNS (List[str]): Mean test F1 of some systems; "" without runs."""
-    return [f"{mean(map(f1, systems[name])):.1f}" if name in systems else "" for name in names]
-
-
-def worth_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): What the student gains by distillation, on each corpus."""
-    rows = []
-    for dataset, sizes in groups.items():
-        for size, systems in sizes.items():
-            for gain in gains(systems):
-                if (gain.system, gain.other) == ("student", "gold-only"):
-                    seeds = str(len(gain.values))
-                    corpus = [NAMES[dataset], count(dataset, size)]
-                    row = [*corpus, *gained(gain.values), seeds]
-                    drawn = results.bootstrap(f"{dataset}-{size}")
-                    if drawn:
-                        between = "{low:+.2f} to {high:+.2f}".format(**drawn)
-                        row += [f"{drawn['value']:+.2f}: {between}", str(len(drawn["seeds"]))]
-                    rows.append([*row, *[""] * (7 - len(row))])
-    header = ["corpus", "labeled", "gain", "95 %, seeds", "seeds", "95 %, test sentences", "models"]
-    return table(header, rows, 1)
-
-
-def kinds_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): What distillation gains and costs for students of several kinds, where others
-    than the package's were trained: of the seeds that all of them have."""
-    rows = []
-    for dataset, sizes in groups.items():
-        for size, systems in sizes.items():
-            pairs = {kind: pair_of(kind) for kind in (None, *KINDS)}
-            there = {kind: pair for kind, pair in pairs.items() if set(pair) <= systems.keys()}
-            if len(there) < 2:
-                continue
-            common = with_common_seeds(systems, [name for pair in there.values() for name in pair])
-            if not common["student"]:
-                continue
-            corpus = f"{NAMES[dataset]}, {count(dataset, size)}"
-            for kind, pair in there.items():
-                row = [corpus, KIND_NAMES[kind], *mean_of(common, *pair)]
-                row += gain_and_cost(systems, common, pair, results.rates(dataset))
-                rows.append(row)
-    header = ["corpus, labeled", "student", "labels alone", "distilled", "gain, F1"]
-    header += ["95 % interval", "seeds", "words/s", "paid back after 1,000 words"]
-    return table(header, rows, 2)
-
-
-def pair_of(kind: Optional[str]) -> Tuple[str, str]:
-    """RETURNS (Tuple[str, str]): The systems of a kind of student, on the labels alone and
-    distilled."""
-    return ("gold-only", "student") if kind is None else (f"gold-only-{kind}", f"student-{kind}")
-
-
-def with_common_seeds(systems: Runs, names: Sequence[str]) -> Runs:
-    """RETURNS (Runs): Of some systems, the runs of those seeds that all of them have."""
-    seeds = set.intersection(*({run["seed"] for run in systems[name]} for name in names))
-    return {name: [run for run in systems[name] if run["seed"] in seeds] for name in names}
-
-
-def gain_and_cost(
-    systems: Runs, common: Runs, pair: Tuple[str, str], rates: Dict[str, float]
-) -> List[str]:
-    """RETURNS (List[str]): What a student gains on the labels alone, with its interval and the
-    number of seeds, how fast it reads, and when its training and the teachers' are paid back."""
-    alone, student = pair
-    values = paired(common[student], common[alone])
-    whole = cost({**systems, student: common[student]}, rates, student)
-    row = [*gained(values), str(len(values))]
-    row.append(f"{rates[student]:,.0f}" if student in rates else "")
-    return [*row, f"{whole.all_paid_back / 1000:,.0f}" if whole else ""]
-
-
-def teachers_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): Test F1 of students by what teaches them, wherever one of other teachers was
-    trained: means of the seeds that all of a row have."""
-    rows = []
-    for dataset, sizes in groups.items():
-        for size, systems in sizes.items():
-            there = [name for name in TAUGHT_BY if name in systems]
-            if len(there) < 3:  # no others than the usual ones
-                continue
-            common = with_common_seeds(systems, there)
-            seeds = [str(run["seed"]) for run in common["student"]]
-            if seeds:
-                row = [f"{NAMES[dataset]}, {count(dataset, size)}"]
-                row += [f"{mean(map(f1, common[n])):.2f}" if n in there else "" for n in TAUGHT_BY]
-                rows.append([*row, ", ".join(seeds)])
-    return table(["corpus, labeled", *TAUGHT_BY.values(), "seeds"], rows, 1)
-
-
-def losses_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): How much better or worse than the default each loss is, everywhere it was
-    tried, and over all of these runs."""
-    cells = {
-        (dataset, size): systems
-        for dataset, sizes in groups.items()
-        for size, systems in sizes.items()
-        if any(f"student-{loss}" in systems for loss in LOSSES)
-    }
-    rows = []
-    for loss in LOSSES:
-        name, row, everywhere = f"student-{loss}", [LOSS_NAMES[loss]], []
-        for systems in cells.values():
-            values = paired(systems.get(name, []), systems["student"])
-            row.append(gained(values)[0] if values else "")
-            everywhere += values
-        if everywhere:
-            rows.append([*row, *gained(everywhere), str(len(everywhere))])
-    header = [f"{NAMES[dataset]}, {count(dataset, size)}" for dataset, size in cells]
-    return table(["loss", *header, "all", "95 % interval", "runs"], rows, 1)
-
-
-def picture_of(dataset: str) -> str:
-    """RETURNS (str): The file of a corpus's learning curves, beside the page."""
-    return f"results-{dataset}.png"
-
-
-def all_tables(groups: Groups, results: Store) -> str:
-    """RETURNS (str): Every table of every corpus, and a place for its picture."""
-    parts = []
-    for dataset, sizes in groups.items():
-        parts += [f"### {dataset}: all systems", scores_table(sizes)]
-        if len(sizes) > 1:
-            parts.append(f"![Learning curves of {dataset}]({picture_of(dataset)})")
-        parts += [f"### {dataset}: gains", gains_table(sizes)]
-        costs = costs_table(sizes, results.rates(dataset))
-        if costs:
-            parts += [f"### {dataset}: costs", costs]
-        parts += [f"### {dataset}: by type", types_table(sizes)]
-    return "\n\n".join(parts)
-
-
-SECTIONS: Dict[str, Callable[[Groups, Store], str]] = {
-    "tables": all_tables,
-    "reached": reached_table,
-    "expected": expected_table,
-    "worth": worth_table,
-    "kinds": kinds_table,
-    "losses": losses_table,
-    "teachers": teachers_table,
-}

@@ -70,7 +70,11 @@ def keep_forward_direction(
 
 # Imported by `--code` too, where the other files of this folder are not found.
 CONFIG = Path(__file__).parent.parent / "spacy_distill" / "configs" / "student.cfg"
-KINDS = ("softmax", "cnn", "unidirectional")
+KINDS = {
+    "softmax": "LSTM-CNN-softmax",
+    "cnn": "CNN (`MaxoutWindowEncoder`), CRF",
+    "unidirectional": "LSTM from left to right, CRF",
+}
 HALF = {"alpha": 0.5, "beta": 0.5}
 # One falls to 0 in as many steps as the other one takes to rise to 1, from where it does not fall.
 FALLING = {
@@ -103,6 +107,17 @@ LOSSES: Dict[str, Dict[str, Any]] = {
         "least_confidence": 0.9,
         "loss": {**CHAINS, **HALF, "temperature": 1.0},
     },
+}
+LOSS_NAMES = {
+    "loss-hard": "hard pseudo-labels",
+    "loss-soft": "chains, alpha 0.1 and beta 0.9",
+    "loss-chains-2": "chains, temperature 2",
+    "loss-tokens": "tokens",
+    "loss-tokens-2": "tokens, temperature 2",
+    "loss-5-best": "5 best sequences",
+    "loss-fuzzy": "5 best sequences, fuzzy",
+    "loss-annealed": "chains, annealed",
+    "loss-confident": "chains, sentences above 0.9",
 }
 
 
