@@ -1,6 +1,6 @@
 """Tables and learning curves of the runs that `low_resource.py` has stored.
 
-python benchmarks/low_resource_report.py docs/results.md docs/which.md docs/how-to/few-labels.md
+python benchmarks/low_resource_report.py docs/results.md docs/how-to/few-labels.md
 
 Writes them into the places of the pages that are marked for them, and pictures beside the pages.
 """

@@ -378,7 +378,7 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
 
 def test_the_pages_tell_what_is_in_the_store(tmp_path):
     pytest.importorskip("matplotlib", reason="the benchmarks extra is not installed")
-    pages = [ROOT / "docs" / name for name in ("results.md", "which.md", "how-to/few-labels.md")]
+    pages = [ROOT / "docs" / name for name in ("results.md", "how-to/few-labels.md")]
     copies = [tmp_path / page.name for page in pages]
     for page, copy in zip(pages, copies, strict=True):
         shutil.copy(page, copy)
