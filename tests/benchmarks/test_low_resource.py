@@ -405,7 +405,13 @@ def test_the_commands_of_the_page_make_the_runs_of_the_store():
         for needed in system_of(name).needs:
             add(dataset, size, seed, needed)
 
+    variables = {}
     for command in page.replace("\\\n", " ").splitlines():
+        name, assigned, value = command.replace("+=", "=").partition("=")
+        if assigned and name.isidentifier():
+            variables[f"${name}"] = variables.get(f"${name}", "") + value
+        for variable, content in variables.items():
+            command = command.replace(variable, content)
         if command.startswith("python benchmarks/low_resource.py"):
             words = command.partition("#")[0].split()[2:]
             options, _ = parser.parse_known_args(words)
@@ -413,8 +419,13 @@ def test_the_commands_of_the_page_make_the_runs_of_the_store():
             variant = f"@{options.variant}" if options.variant else ""
             for size, seed, name in product(*values):
                 add(options.dataset, int(size), int(seed), name + variant)
-    stored = Store(ROOT / "benchmarks" / "results").runs()
-    assert made == {(r["dataset"], r["labeled"], r["seed"], r["system"]) for r in stored}
+    store = Store(ROOT / "benchmarks" / "results")
+    assert made == {(r["dataset"], r["labeled"], r["seed"], r["system"]) for r in store.runs()}
+    paths = [word for word in page.split() if word.startswith("benchmarks/runs/")]
+    for path in store.folder.glob("rates-*.json"):
+        assert f"benchmarks/runs/{json.loads(path.read_text())['cell']}" in paths
+    for path in store.folder.glob("bootstrap-*.json"):
+        assert f"benchmarks/runs/{path.stem.partition('-')[2]}" in paths
 
 
 @pytest.fixture
