@@ -13,9 +13,9 @@ from typing import Annotated, Dict, List
 import typer
 from low_resource_data import ROOT
 from low_resource_gains import Runs
-from low_resource_sections import SECTIONS, picture_of
+from low_resource_sections import PICTURE, SECTIONS
 from low_resource_store import Store
-from low_resource_tables import UNITS, f1, group
+from low_resource_tables import f1, group
 from wasabi import msg
 
 # A place in a page, and what stands there so far.
@@ -34,8 +34,8 @@ CURVES = {
 }
 
 
-def draw(sizes: Dict[int, Runs], unit: str, path: Path) -> None:
-    """Draw test F1 against the number of labels."""
+def draw(sizes: Dict[int, Runs], path: Path) -> None:
+    """Draw test F1 against the number of labeled sentences."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -55,7 +55,7 @@ def draw(sizes: Dict[int, Runs], unit: str, path: Path) -> None:
     axes.set_xscale("log")
     axes.set_xticks(list(sizes), [f"{size:,}" for size in sizes])
     axes.minorticks_off()
-    axes.set_xlabel(f"labeled {unit}")
+    axes.set_xlabel("labeled sentences")
     axes.set_ylabel("test F1 (mean, standard deviation)")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
@@ -86,10 +86,8 @@ def main(
             return f"{place['begin']}\n\n{content}\n\n<!-- end of {place['name']} -->"
 
         page.write_text(PLACE.sub(filled, text), encoding="utf8")
-        if "tables" in names:
-            for dataset, sizes in groups.items():
-                if len(sizes) > 1:
-                    draw(sizes, UNITS.get(dataset, "sentences"), page.parent / picture_of(dataset))
+        if "reached" in names:
+            draw(groups["conll"], page.parent / PICTURE)
 
 
 if __name__ == "__main__":
