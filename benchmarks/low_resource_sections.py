@@ -37,7 +37,7 @@ TARGETS = {
 
 
 def reached_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): What was meant to be reached with CoNLL-2003, and what was, with the picture."""
+    """RETURNS (str): What was aimed at with CoNLL-2003, what was reached, and a picture."""
     rows = []
     for size, systems in groups.get("conll", {}).items():
         if "student" in systems and size in TARGETS:
