@@ -1,0 +1,214 @@
+"""What the low-resource benchmark tells of its runs: gains, costs, tables, and the pages."""
+
+import argparse
+import json
+import shutil
+from itertools import product
+
+import numpy
+import pytest
+import typer
+from low_resource_bootstrap import mean_gain
+from low_resource_data import ROOT
+from low_resource_gains import cost, gains, interval
+from low_resource_report import main as write_report
+from low_resource_sections import SECTIONS
+from low_resource_store import Store
+from low_resource_systems import (
+    MEMBERS,
+    OTHER_TEACHERS,
+    system_of,
+)
+from low_resource_tables import group
+from student_kinds import KINDS, LOSS_NAMES, LOSSES
+
+
+def a_run(system, labeled, seed, f):
+    overall = {"f": f, "p": f, "r": f, "seqeval_f": f}
+    per_type = {"LOC": {"f": f, "p": f, "r": f}}
+    return {
+        "dataset": "conll",
+        "labeled": labeled,
+        "seed": seed,
+        "system": system,
+        "scores": {"test": {**overall, "per_type": per_type}, "dev": overall},
+        "agreement": {"test": 90.0} if system != "teacher" else {},
+        "cost": {"seconds": 2.0, "processor_seconds": 3.0, "joules": None},
+        "sizes": {"train": [5, 100], "unlabeled": [20, 500]},
+    }
+
+
+def test_gains_are_of_the_same_seeds():
+    systems = {
+        "student": [a_run("student", 150, seed, f) for seed, f in enumerate((80.0, 82.0, 81.0))],
+        "gold-only": [a_run("gold-only", 150, seed, f) for seed, f in ((0, 78.0), (1, 76.0))],
+        "teacher": [a_run("teacher", 150, 1, 77.0)],
+        "spacy-gold": [a_run("spacy-gold", 150, 2, 71.0)],
+        "student-cnn": [a_run("student-cnn", 150, 0, 79.0)],
+        "gold-only-cnn": [a_run("gold-only-cnn", 150, 0, 74.0)],
+        "student-loss-hard": [a_run("student-loss-hard", 150, 1, 81.0)],
+        "student@longer": [a_run("student@longer", 150, 2, 80.0)],
+        "student-of-joined-0+gold-only": [a_run("student-of-joined-0+gold-only", 150, 2, 81.5)],
+    }
+    found = {(gain.system, gain.other): gain.values for gain in gains(systems)}
+    assert found == {
+        ("student", "gold-only"): [2.0, 6.0],
+        ("student", "teacher"): [5.0],
+        ("student", "spacy-gold"): [10.0],
+        ("teacher", "gold-only"): [1.0],
+        ("student-cnn", "gold-only-cnn"): [5.0],
+        ("student-loss-hard", "student"): [-1.0],
+        ("student@longer", "student"): [-1.0],
+        ("student-of-joined-0+gold-only", "student"): [0.5],
+    }
+    # t = 4.303 for two degrees of freedom, and a standard error of 2 / sqrt(3)
+    assert interval([2.0, 4.0, 6.0]) == pytest.approx((4 - 4.968, 4 + 4.968), abs=0.001)
+    assert interval([2.0, 6.0]) is None
+
+
+def test_a_gain_is_drawn_over_documents_and_averaged_over_seeds():
+    rng = numpy.random.default_rng(0)
+    n_found = rng.integers(1, 4, size=200)
+    all_right = numpy.stack((n_found, 0 * n_found, 0 * n_found), axis=1)
+    right = rng.random(200) < 0.5
+    half = numpy.where(right[:, None], all_right, all_right[:, ::-1])
+    share = n_found[right].sum() / n_found.sum()
+    f1 = 100 * 2 * share / (1 + share)
+    # One seed gains what is missing, the other nothing.
+    found = mean_gain([(all_right, half), (half, half)])
+    assert found["value"] == pytest.approx((100 - f1) / 2)
+    # 1.96 standard errors of half the loss, by the delta method
+    error = (
+        100
+        / (1 + share) ** 2
+        * numpy.sqrt(share * (1 - share) / 200 * (n_found**2).mean())
+        / n_found.mean()
+    )
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * error, rel=0.15)
+    nothing = mean_gain([(half, half)])
+    assert nothing["value"] == 0 and nothing["low"] is None
+
+
+def test_costs_are_paid_back_by_the_time_that_is_saved_at_each_word():
+    systems = {name: [a_run(name, 150, 0, 70.0)] for name in (*MEMBERS, "student")}
+    rates = {"joined-0": 100.0, "student": 1000.0}
+    # Four teachers of 3 s; 500 words at 100 a second; 3 s of distilling; 9 ms saved with each word.
+    found = cost(systems, rates)
+    assert found == pytest.approx((12.0, 5.0, 3.0, 8000 / 9, 20_000 / 9))
+    assert cost(systems, {"student": 1000.0}) is None
+    assert cost(systems, rates, "student-cnn") is None
+    systems["student-cnn"] = [a_run("student-cnn", 150, 0, 70.0)]
+    faster = {**rates, "student-cnn": 10_000.0}
+    assert cost(systems, faster, "student-cnn").paid_back == pytest.approx(8 / 0.0099)
+    del systems["gold-only"]
+    assert cost(systems, rates) is None
+
+
+def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
+    pytest.importorskip("matplotlib", reason="the benchmarks extra is not installed")
+    runs = [a_run("student", 150, seed, f) for seed, f in enumerate((76.0, 78.0))]
+    runs += [a_run("teacher", 150, 0, 74.0), a_run("student@hard", 150, 0, 70.0)]
+    runs += [a_run("student", 1500, 0, 85.0)]
+    runs += [a_run("gold-only", 1500, 0, 82.0), a_run("spacy-silver", 150, 1, 73.0)]
+    runs += [a_run("gold-only", 150, seed, f) for seed, f in enumerate((70.0, 71.0, 99.0))]
+    runs += [a_run("student-of-gold-only", 1500, 0, 81.0)]
+    runs += [a_run("student-cnn", 150, seed, f) for seed, f in enumerate((73.0, 76.0))]
+    runs += [a_run("gold-only-cnn", 150, seed, f) for seed, f in enumerate((71.0, 72.0))]
+    runs += [a_run("student-loss-hard", size, 0, 75.0 + 8 * (size > 150)) for size in (150, 1500)]
+    for number, run in enumerate(runs):
+        path = tmp_path / "store" / f"conll-{run['labeled']}" / f"{number}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(run), encoding="utf8")
+    drawn = {"value": 3.0, "low": 1.5, "high": 4.5, "seeds": [0]}
+    (tmp_path / "store" / "bootstrap-conll-1500.json").write_text(json.dumps(drawn))
+    names = ["gold-only-cnn", "student-cnn", "student-loss-hard", "spacy-silver"]
+    assert list(group(runs)["conll"][150]) == [
+        "gold-only",
+        "teacher",
+        "student",
+        "student@hard",
+        *names,
+    ]
+    page = tmp_path / "results.md"
+    places = "\n\n".join(
+        f"<!-- {name}: low_resource_report.py -->\n<!-- end of {name} -->" for name in SECTIONS
+    )
+    page.write_text(f"Before\n\n{places}\n\nAfter\n", encoding="utf8")
+    write_report([page], tmp_path / "store")
+    text = page.read_text(encoding="utf8")
+    assert "| 150 | student | teacher | +2.00 |" in text
+    assert "| 150 | student | 77.00 ± 1.41 |" in text
+    assert "| 1,500 | student | 85.00 |" in text
+    # Of the one seed that spaCy has, too.
+    assert "| 150 | 77.5 | 81.0 | 77.0 | 74.0 | 80.0 | 73.0 | +5.0 | 2 | 1 |" in text
+    assert "| CoNLL-2003, 1,500 | +3.00 |  | 1 | +1.50 to +4.50 | 0 |" in text
+    assert "| CoNLL-2003, 150 | +6.50 |  | 2 |  |  |" in text
+    # Of the two seeds that both have.
+    assert "| CoNLL-2003, 150 | LSTM-CNN-CRF, the package's | 70.5 | 77.0 | +6.50 |" in text
+    assert f"| CoNLL-2003, 150 | {KINDS['cnn']} | 71.5 | 74.5 | +3.00 |  | 2 |  |  |" in text
+    taught = "| 81.00 | 85.00 | 82.00 | 1 |"
+    assert f"| CoNLL-2003, 1,500 | {OTHER_TEACHERS['student-of-gold-only']} {taught}" in text
+    # By 1 and by 2 less than the default.
+    assert f"| {LOSS_NAMES['loss-hard']} | -1.00 | -2.00 | -1.50 | 2 |" in text
+    assert LOSS_NAMES.keys() == LOSSES.keys()
+    assert text.startswith("Before\n") and text.endswith("\nAfter\n")
+    assert (tmp_path / "results-conll.png").stat().st_size > 10_000
+    write_report([page], tmp_path / "store")
+    assert page.read_text(encoding="utf8") == text
+    assert "| 1,500 | 85.0 |  | 82.0 |" in text
+    for other in ("Nothing", text.replace("<!-- end of worth -->", "")):
+        page.write_text(other, encoding="utf8")
+        with pytest.raises((SystemExit, typer.Exit)):
+            write_report([page], tmp_path / "store")
+
+
+def test_the_pages_tell_what_is_in_the_store(tmp_path):
+    pytest.importorskip("matplotlib", reason="the benchmarks extra is not installed")
+    pages = [ROOT / "docs" / name for name in ("results.md", "how-to/few-labels.md")]
+    copies = [tmp_path / page.name for page in pages]
+    for page, copy in zip(pages, copies, strict=True):
+        shutil.copy(page, copy)
+    write_report(copies, ROOT / "benchmarks" / "results")
+    for page, copy in zip(pages, copies, strict=True):
+        assert copy.read_text(encoding="utf8") == page.read_text(encoding="utf8"), page.name
+
+
+def test_the_commands_of_the_page_make_the_runs_of_the_store():
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf8")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("dataset")
+    for option, default in (
+        ("labeled", None),
+        ("seeds", "0"),
+        ("systems", None),
+        ("variant", ""),
+    ):
+        parser.add_argument(f"--{option}", default=default)
+    made = set()
+
+    def add(dataset, size, seed, name):
+        made.add((dataset, size, seed, name))
+        for needed in system_of(name).needs:
+            add(dataset, size, seed, needed)
+
+    variables = {}
+    for command in page.replace("\\\n", " ").splitlines():
+        name, assigned, value = command.replace("+=", "=").partition("=")
+        if assigned and name.isidentifier():
+            variables[f"${name}"] = variables.get(f"${name}", "") + value
+        for variable, content in variables.items():
+            command = command.replace(variable, content)
+        if command.startswith("python benchmarks/low_resource.py"):
+            words = command.partition("#")[0].split()[2:]
+            options, _ = parser.parse_known_args(words)
+            values = (getattr(options, name).split(",") for name in ("labeled", "seeds", "systems"))
+            variant = f"@{options.variant}" if options.variant else ""
+            for size, seed, name in product(*values):
+                add(options.dataset, int(size), int(seed), name + variant)
+    store = Store(ROOT / "benchmarks" / "results")
+    assert made == {(r["dataset"], r["labeled"], r["seed"], r["system"]) for r in store.runs()}
+    paths = [word for word in page.split() if word.startswith("benchmarks/runs/")]
+    for path in store.folder.glob("rates-*.json"):
+        assert f"benchmarks/runs/{json.loads(path.read_text())['cell']}" in paths
+    for path in store.folder.glob("bootstrap-*.json"):
+        assert f"benchmarks/runs/{path.stem.partition('-')[2]}" in paths
