@@ -9,15 +9,13 @@ from typing import Annotated, Any, Dict, List, Sequence
 import numpy
 import typer
 from low_resource_data import ROOT
-from low_resource_scores import find_entities, read_docs, with_entities
+from low_resource_scores import as_examples, find_entities, read_docs
 from low_resource_store import Store, provenance, write_json
 from low_resource_tables import between
 from spacy.tokens import Doc
-from spacy.training import Example
 from thinc.types import Ints2d
 from wasabi import msg
 
-from spacy_distill.corpora.plain_docs import plain_copy
 from spacy_distill.evaluation.bootstrap import Bootstrap
 from spacy_distill.evaluation.entity_counts import count_entities, labels_in, scores
 
@@ -27,10 +25,7 @@ RESAMPLES = 2000
 
 def counts_of(model: Path, docs: Sequence[Doc]) -> Ints2d:
     """RETURNS (Ints2d): (documents, 3) right, wrong and missed entities of a pipeline."""
-    examples = [
-        Example(with_entities(plain_copy(doc), entities), doc)
-        for doc, entities in zip(docs, find_entities([model], docs), strict=True)
-    ]
+    examples = as_examples(docs, find_entities([model], docs))
     return count_entities(examples, labels_in(examples)).sum(axis=1)
 
 

@@ -80,10 +80,7 @@ def score(docs: Sequence[Doc], found: Sequence[Entities]) -> Dict[str, Any]:
     RETURNS (Dict[str, Any]): Percentages: of spaCy's scorer, overall and per type, and of seqeval
         (IOBES, strict).
     """
-    examples = [
-        Example(with_entities(plain_copy(doc), entities), doc)
-        for doc, entities in zip(docs, found, strict=True)
-    ]
+    examples = as_examples(docs, found)
     prf = get_ner_prf(examples)
     scores: Dict[str, Any] = percent(prf, "ents_")
     per_type = prf["ents_per_type"] or {}
@@ -93,6 +90,14 @@ def score(docs: Sequence[Doc], found: Sequence[Entities]) -> Dict[str, Any]:
     for name, metric in (("f", f1_score), ("p", precision_score), ("r", recall_score)):
         scores[f"seqeval_{name}"] = 100 * float(metric(gold, tags, mode="strict", scheme=IOBES))
     return scores
+
+
+def as_examples(docs: Sequence[Doc], found: Sequence[Entities]) -> List[Example]:
+    """RETURNS (List[Example]): Found entities beside the annotation, document by document."""
+    return [
+        Example(with_entities(plain_copy(doc), entities), doc)
+        for doc, entities in zip(docs, found, strict=True)
+    ]
 
 
 def percent(values: Dict[str, Any], prefix: str = "") -> Dict[str, float]:
