@@ -8,20 +8,16 @@ one thread, and kept as JSON; a second call goes on where the first one stopped.
 `low_resource_report.py` makes the tables and pictures.
 """
 
-import hashlib
 import os
 import resource
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
 from typing import Annotated, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-import numpy
-import spacy
 import typer
 from low_resource_data import ROOT, Cell, Dataset, default_data
 from low_resource_scores import (
@@ -34,6 +30,7 @@ from low_resource_scores import (
 )
 from low_resource_store import Store, digest, joules, provenance, read_json, write_json
 from low_resource_systems import SYSTEMS, Pretrained, System, evaluated, system_of
+from low_resource_vectors import vectors_digest, vectors_signs
 from wasabi import msg
 
 PARTS = ("dev", "test")
@@ -150,7 +147,7 @@ class Bench:
             models = self.models(cell, name)
             cost = measured(lambda: write_silver(cell.corpus, models, silver))
         else:
-            system.prepare(cell)
+            system.prepare(cell, self.pretrained)
             output = cell.folder / name
             shutil.rmtree(output, ignore_errors=True)
             command = [*system.command(cell, self.pretrained), "--output", output]
@@ -177,34 +174,6 @@ class Bench:
             write_json(record, {part: find_entities(models, docs[part]) for part in PARTS})
         theirs = read_json(record)
         return {part: agreement(found[part], theirs[part]) for part in PARTS}
-
-
-@cache
-def vectors_digest(pipeline: Optional[Path]) -> str:
-    """RETURNS (str): What tells a table of word vectors from others by its words, its shape and, to
-    four digits, its norm; empty for none."""
-    if pipeline is None:
-        return ""
-    vectors = spacy.load(pipeline).vocab.vectors
-    norm = numpy.linalg.norm(vectors.data.astype("float64"))
-    content = hashlib.blake2b(f"{vectors.data.shape} {norm:.4g}".encode(), digest_size=8)
-    for items in zip(*sorted(vectors.key2row.items()), strict=True):
-        content.update(numpy.asarray(items, dtype="uint64").tobytes())
-    return content.hexdigest()
-
-
-@cache
-def vectors_signs(pipeline: Optional[Path]) -> str:
-    """RETURNS (str): What tells the numbers of a table of word vectors from others'; empty for no
-    table. These are the signs of 64 random sums, which stay the same where only last bits differ,
-    as they do from processor to processor in what a transformer says (Charikar 2002, "Similarity
-    Estimation Techniques from Rounding Algorithms")."""
-    if pipeline is None:
-        return ""
-    data = spacy.load(pipeline).vocab.vectors.data.astype("float64")
-    rng = numpy.random.default_rng(0)
-    rows, columns = (rng.normal(size=(64, size)) for size in data.shape)
-    return numpy.packbits(((rows @ data) * columns).sum(axis=1) > 0).tobytes().hex()
 
 
 def not_evaluated(command: List[Any]) -> List[Any]:

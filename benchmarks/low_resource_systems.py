@@ -5,7 +5,10 @@ from math import sqrt
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+import spacy
 from low_resource_data import ROOT, Cell, Dataset
+from low_resource_scores import read_docs
+from low_resource_vectors import as_written
 from spacy.cli.init_config import init_config
 from student_kinds import KINDS, LOSSES, kind_config
 from thinc.api import Config
@@ -19,8 +22,6 @@ TRANSFORMER, TEACHER, STUDENT = (
     f"spacy_distill/configs/{n}.cfg" for n in ("transformer", "teacher", "student")
 )
 MEMBERS = ("joined-0", "joined-1", "joined-2", "gold-only")
-# spaCy stops by itself if 1,600 steps bring nothing.
-SPACY_STEPS = 6000
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,18 @@ class System:
             return ""
         return config.to_str(interpolate=False)
 
-    def prepare(self, cell: Cell) -> None:
-        """Write the config, where the project has none."""
+    def prepare(self, cell: Cell, pretrained: Pretrained) -> None:
+        """Write the config, where the project has none, and spaCy's word vectors."""
         if self.kind is not None:
             path = cell.folder / f"{self.kind}.cfg"
             kind_config(self.kind).to_disk(path, interpolate=False)
         elif self.command is not None and not self.config:
             config = init_config(lang=cell.lang, pipeline=["ner"], optimize="efficiency")
             config.to_disk(cell.folder / "spacy-ner.cfg", interpolate=False)
+            if pretrained.vectors is not None:
+                docs = [doc for path in cell.corpus.glob("*.spacy") for doc in read_docs(path)]
+                nlp = as_written(spacy.load(pretrained.vectors), docs)
+                nlp.to_disk(spacy_vectors(cell))
 
 
 def steps(cell: Cell, usual: int) -> int:
@@ -168,12 +173,22 @@ def spacy_ner(corpus: str) -> Command:
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         command = ["-m", "spacy", "train", cell.folder / "spacy-ner.cfg"]
-        command += [*shared(cell, pretrained, corpus), "--system.seed", cell.seed]
+        vectors = pretrained.vectors and spacy_vectors(cell)
+        command += [
+            *shared(cell, replace(pretrained, vectors=vectors), corpus),
+            "--system.seed",
+            cell.seed,
+        ]
         with_vectors = "true" if pretrained.vectors else "false"
         command += ["--components.tok2vec.model.embed.include_static_vectors", with_vectors]
-        return [*command, "--training.max_steps", SPACY_STEPS]
+        return command
 
     return command
+
+
+def spacy_vectors(cell: Cell) -> Path:
+    """RETURNS (Path): Where the table of word vectors is that spaCy's own ner reads."""
+    return cell.folder / "spacy-vectors"
 
 
 SYSTEMS: Dict[str, System] = {

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import low_resource
+import low_resource_vectors
 import numpy
 import pytest
 import spacy
@@ -16,7 +17,8 @@ from low_resource_systems import (
     steps,
     system_of,
 )
-from spacy.tokens import DocBin
+from spacy.ml.staticvectors import StaticVectors
+from spacy.tokens import Doc, DocBin
 
 from spacy_distill.vectors.table import vectors_pipeline
 
@@ -44,11 +46,23 @@ def test_the_signs_of_vectors_tell_other_numbers_and_not_last_bits(tmp_path):
         words = [f"word{number}" for number in range(len(table))]
         table = numpy.ascontiguousarray(table, dtype="float32")
         vectors_pipeline(words, table, "en").to_disk(tmp_path / name)
-    digests = {name: low_resource.vectors_digest(tmp_path / name) for name in tables}
+    digests = {name: low_resource_vectors.vectors_digest(tmp_path / name) for name in tables}
     assert len(set(digests.values())) == 1
-    signs = {name: low_resource.vectors_signs(tmp_path / name) for name in tables}
+    signs = {name: low_resource_vectors.vectors_signs(tmp_path / name) for name in tables}
     assert signs["one"] == signs["last bits"] and len(set(signs.values())) == 3
-    assert low_resource.vectors_signs(None) == ""
+    assert low_resource_vectors.vectors_signs(None) == ""
+
+
+def test_spacy_finds_the_vectors_of_words_as_they_are_written(docs, tmp_path):
+    words = ["oslo", "anna", "Anna", "unheard"]
+    nlp = vectors_pipeline(words, numpy.arange(8, dtype="float32").reshape(4, 2) + 1, "en")
+    low_resource_vectors.as_written(nlp, docs).to_disk(tmp_path)
+    table = spacy.load(tmp_path).vocab
+    doc = Doc(table, words=["Anna", "Berg", "in", "Oslo", "."])
+    layer = StaticVectors(2).initialize([doc])
+    layer.set_param("W", numpy.eye(2, dtype="float32"))
+    output = layer.predict([doc]).data
+    assert output.tolist() == [[5, 6], [0, 0], [0, 0], [1, 2], [0, 0]]
 
 
 @pytest.mark.parametrize("name", ["nobody", "student-of-nobody", "student-of-teacher"])
@@ -124,6 +138,9 @@ def test_models_that_are_gone_are_trained_again_for_what_needs_them(bench, cell)
     bench().run(cell, "spacy-silver")
     assert len(bench.commands) == 6
     assert (cell.folder / "spacy-ner.cfg").exists()
+    option = bench.commands[-1].index("--paths.vectors")
+    vectors = spacy.load(bench.commands[-1][option + 1]).vocab.vectors
+    assert vectors.find(key="Oslo") >= 0 and vectors.find(key="oslo") < 0
 
 
 def test_models_of_other_settings_are_not_taken(bench, cell):
