@@ -173,12 +173,8 @@ def spacy_ner(corpus: str) -> Command:
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         command = ["-m", "spacy", "train", cell.folder / "spacy-ner.cfg"]
-        vectors = pretrained.vectors and spacy_vectors(cell)
-        command += [
-            *shared(cell, replace(pretrained, vectors=vectors), corpus),
-            "--system.seed",
-            cell.seed,
-        ]
+        own = replace(pretrained, vectors=pretrained.vectors and spacy_vectors(cell))
+        command += [*shared(cell, own, corpus), "--system.seed", cell.seed]
         with_vectors = "true" if pretrained.vectors else "false"
         command += ["--components.tok2vec.model.embed.include_static_vectors", with_vectors]
         return command

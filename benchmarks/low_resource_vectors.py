@@ -58,4 +58,6 @@ def as_written(nlp: Language, docs: Iterable[Doc]) -> Language:
         found = [row for form in (word, word.lower()) if (row := find(key=form)) >= 0]
         if found:
             rows[word] = found[0]
-    return vectors_pipeline(list(rows), nlp.vocab.vectors.data[list(rows.values())], nlp.lang)
+    return vectors_pipeline(
+        list(rows), nlp.vocab.vectors.data[list(rows.values())], nlp.meta["lang"]
+    )
