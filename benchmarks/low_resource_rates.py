@@ -12,6 +12,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ.pop("SPACY_DISTILL_FEATURES", None)
 
 from pathlib import Path
+from statistics import median
 from time import process_time
 from typing import Annotated, Dict, List
 
@@ -40,7 +41,7 @@ def main(
         ROOT / "benchmarks" / "results"
     ),
 ) -> None:
-    """Write words of a second of the processor, over all rounds and of each, beside the results."""
+    """Write words a second of the processor, of each round and their median, beside the results."""
     docs = read_docs(cell / "corpus" / "test.spacy")
     size = min(sentences, len(docs) // rounds)
     parts = [docs[number * size : (number + 1) * size] for number in range(rounds)]
@@ -60,14 +61,15 @@ def main(
             start = process_time()
             readers[name](part)
             seconds[name].append(process_time() - start)
-    rates = {name: sum(words) / sum(values) for name, values in seconds.items()}
+    each_round = {
+        name: [n / value for n, value in zip(words, values, strict=True)]
+        for name, values in seconds.items()
+    }
+    rates = {name: median(values) for name, values in each_round.items()}
     dataset = cell.parent.name.partition("-")[0]
     content = {
         "words_per_second": rates,
-        "each_round": {
-            name: [n / value for n, value in zip(words, values, strict=True)]
-            for name, values in seconds.items()
-        },
+        "each_round": each_round,
         "cell": f"{cell.parent.name}/{cell.name}",
         "sentences": size,
         "rounds": rounds,

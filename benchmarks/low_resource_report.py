@@ -6,6 +6,7 @@ Writes them into the places of the pages that are marked for them, and pictures 
 """
 
 import re
+from math import nan
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Annotated, Dict, List
@@ -46,11 +47,11 @@ def draw(sizes: Dict[int, Runs], path: Path) -> None:
         points = [
             (size, [f1(run) for run in runs[name]]) for size, runs in sizes.items() if name in runs
         ]
-        if not points:
+        if len(points) < 2:  # no curve
             continue
         x = [size for size, _ in points]
         y = [mean(values) for _, values in points]
-        error = [stdev(values) if len(values) > 1 else 0.0 for _, values in points]
+        error = [stdev(values) if len(values) > 1 else nan for _, values in points]
         axes.errorbar(x, y, error, fmt=style, color=colour, label=label, capsize=3, markersize=5)
     axes.set_xscale("log")
     axes.set_xticks(list(sizes), [f"{size:,}" for size in sizes])

@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional
 
@@ -14,6 +15,7 @@ from wasabi import msg
 
 from spacy_distill.evaluation import processor
 
+CODE = (".py", ".pyx", ".hh", ".cc", ".cfg")
 ENERGY = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 
@@ -92,10 +94,21 @@ def provenance() -> Dict[str, str]:
     )
     return {
         "commit": commit.stdout.strip() or get_package_version("spacy-distill") or "",
+        "code": code_digest(),
         "spacy": spacy.__version__,
         "python": platform.python_version(),
         "processor": processor(),
     }
+
+
+@cache
+def code_digest() -> str:
+    """RETURNS (str): What tells the package's code and configs, as they lie here, from others."""
+    content = hashlib.blake2b(digest_size=8)
+    for path in sorted((ROOT / "spacy_distill").rglob("*")):
+        if path.suffix in CODE:
+            content.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return content.hexdigest()
 
 
 def joules() -> Optional[float]:

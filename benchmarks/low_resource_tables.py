@@ -93,8 +93,9 @@ def f1(run: Run) -> float:
 
 
 def scores_table(sizes: Dict[int, Runs]) -> str:
-    """RETURNS (str): Overall scores of each system at each size."""
+    """RETURNS (str): Overall scores and costs of each system at each size."""
     rows = []
+    told = any(energies(runs) for systems in sizes.values() for runs in systems.values())
     for size, systems in sizes.items():
         for name, runs in systems.items():
             columns: List[Callable[[Run], Any]] = [
@@ -108,12 +109,18 @@ def scores_table(sizes: Dict[int, Runs]) -> str:
             agreed = [run["agreement"]["test"] for run in runs if run["agreement"]]
             values.append(f"{mean(agreed):.1f}" if agreed else "")
             values.append(f"{mean(run['cost']['processor_seconds'] for run in runs):,.0f}")
-            energy = [run["cost"]["joules"] for run in runs if run["cost"]["joules"] is not None]
-            values.append(f"{mean(energy) / 1000:.1f}" if energy else "not told")
+            if told:
+                energy = energies(runs)
+                values.append(f"{mean(energy) / 1000:.1f}" if energy else "")
             rows.append([f"{size:,}", name, *values, str(len(runs))])
     header = ["labeled", "system", "test F1", "precision", "recall", "seqeval F1", "dev F1"]
-    header += ["agreement", "CPU s", "kJ", "seeds"]
+    header += ["agreement", "CPU s", *(["kJ"] if told else []), "seeds"]
     return table(header, rows, 2)
+
+
+def energies(runs: Sequence[Run]) -> List[float]:
+    """RETURNS (List[float]): Joules of the runs whose machine told them."""
+    return [run["cost"]["joules"] for run in runs if run["cost"]["joules"] is not None]
 
 
 def types_table(sizes: Dict[int, Runs]) -> str:

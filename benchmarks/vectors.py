@@ -1,23 +1,21 @@
-"""Word vectors from the teacher against GloVe, on CoNLL-2003 with few labels.
+"""Word vectors of a fine-tuned transformer beside GloVe's, and their settings, on few labels:
 
-python benchmarks/vectors.py students --data path/to/conll2003 --glove assets/vectors_400k --seed 2
-python benchmarks/vectors.py probe --data path/to/conll2003 --glove assets/vectors_400k --seed 2
+python benchmarks/vectors.py benchmarks/runs/conll-150/seed4 --glove assets/glove_400k
 
-`students` trains students with both, `probe` compares settings of the vectors on development data.
+The cell is one of `low_resource.py`, with the system `transformer`. What reads the vectors is a
+logistic regression on windows of five words: a student that is trained in seconds and always the
+same.
 """
 
-import json
-import os
 from itertools import groupby
 from pathlib import Path
-from statistics import mean
-from typing import Annotated, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Annotated, Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 import spacy
 import typer
-from low_resource import Dataset, prepare, run, score, train, write_whole
-from spacy.tokens import Doc, DocBin
+from low_resource_scores import read_docs
+from spacy.tokens import Doc
 from wasabi import msg
 
 from spacy_distill.corpora.word_list import read_words
@@ -31,113 +29,26 @@ from spacy_distill.vectors.distill_vectors import (
 from spacy_distill.vectors.find_encoder import find_encoder
 from spacy_distill.vectors.reduction import SCALE, WHITENING, reduce_dimensions
 
-app = typer.Typer(add_completion=False, help=__doc__)
-Data = Annotated[Path, typer.Option(help="Folder of CoNLL-2003's files")]
-Glove = Annotated[Path, typer.Option(help="GloVe, as scripts/make_vectors.py writes it")]
-Labeled = Annotated[int, typer.Option(help="Labeled sentences")]
-Seed = Annotated[int, typer.Option(help="Seed of the split and of the teacher")]
-Store = Annotated[Path, typer.Option(help="Folder of the runs")]
-DEFAULT_STORE = Path("benchmarks/runs")
 
-
-def prepare_teacher(store: Path, data: Path, labeled: int, seed: int) -> Path:
-    """RETURNS (Path): The folder of the split, with a trained teacher in it."""
-    folder = store.absolute() / f"vectors-{labeled}-seed{seed}"
-    prepare(Dataset.conll, data, labeled, seed, folder)
-    cost = folder / "teacher.seconds"
-    if not cost.exists():
-        seconds = train("teacher", folder, Path("none"), seed, [])
-        write_whole(cost, f"{seconds:.1f}\n")
-    return folder
-
-
-@app.command()
-def students(
-    data: Data,
-    glove: Glove,
-    labeled: Labeled = 150,
-    seed: Seed = 0,
-    store: Store = DEFAULT_STORE,
-    words: Annotated[
-        Optional[Path], typer.Option(help="List of words for the teacher  [default: GloVe's]")
-    ] = None,
-    systems: Annotated[str, typer.Option(help="What to train")] = "gold-only,distilled",
-    runs: Annotated[int, typer.Option(help="Students of each kind, seeds 0, 1, ...")] = 3,
-    dim: Annotated[Optional[int], typer.Option(help="Dimensions  [default: the command's]")] = None,
-    layer: Annotated[Optional[int], typer.Option(help="Layer  [default: the command's]")] = None,
-) -> None:
-    """Train students with the teacher's vectors and with GloVe;
-    score them on the development and the test set. Run again, it goes on where it stopped."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    folder = prepare_teacher(store, data, labeled, seed)
-    options: List[Any] = [] if dim is None else ["--dim", dim]
-    options += [] if layer is None else ["--layer", layer]
-    name = "teacher" + "".join(f"-{value}" for value in (dim, layer) if value is not None)
-    tables = {name: folder / f"vectors-{name}", "glove": glove.absolute()}
-    if not (folder / f"vectors-{name}.seconds").exists():
-        teacher, text = folder / "teacher" / "model-best", folder / "corpus" / "unlabeled.spacy"
-        command = ["-m", "spacy", "distill-vectors", teacher, text, tables[name]]
-        log = folder / f"vectors-{name}.log"
-        seconds = run(*command, "--words", (words or glove).absolute(), *options, log=log)
-        write_whole(folder / f"vectors-{name}.seconds", f"{seconds:.1f}\n")
-    rows = []
-    for system in systems.split(","):
-        for table, vectors in tables.items():
-            cells = [student(folder, system, table, vectors, run_seed) for run_seed in range(runs)]
-            for part in ("dev", "test"):
-                f1 = [cell[part]["f1"] for cell in cells]
-                each = " ".join(f"{value:.2f}" for value in f1)
-                rows.append((system, table, part, f"{mean(f1):.2f}", each))
-    msg.table(rows, header=("system", "vectors", "part", "mean F1", "each"), divider=True)
-
-
-def student(folder: Path, system: str, table: str, vectors: Path, seed: int) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): The scores of a student, which is trained if it was not yet."""
-    cell = folder / f"{system}-{table}-{seed}"
-    result = cell.with_suffix(".json")
-    if not result.exists():
-        corpus = folder / "corpus"
-        paths = ["--paths.train", corpus / "train.spacy", "--paths.dev", corpus / "dev.spacy"]
-        options = [*paths, "--paths.vectors", vectors, "--output", cell, "--system.seed", seed]
-        options += ["--training.logger.progress_bar", "false"]
-        command = ["train", "spacy_distill/configs/student.cfg"]
-        if system == "distilled":
-            command = [
-                "distill",
-                str(folder / "teacher" / "model-best"),
-                "spacy_distill/configs/student.cfg",
-            ]
-            options += ["--paths.unlabeled", corpus / "unlabeled.spacy", "--overwrite"]
-        run("-m", "spacy", *command, *options, log=cell.with_suffix(".log"))
-        write_whole(result, json.dumps(score(cell / "model-best", corpus), indent=2) + "\n")
-    cells: Dict[str, Any] = json.loads(result.read_text(encoding="utf8"))
-    msg.info(f"{system}, {table}, seed {seed}: {cells['dev']['f1']:.2f} dev F1")
-    return cells
-
-
-@app.command()
-def probe(
-    data: Data,
-    glove: Glove,
-    labeled: Labeled = 150,
-    seed: Seed = 0,
-    store: Store = DEFAULT_STORE,
+def main(
+    cell: Annotated[
+        Path, typer.Argument(help="Folder of a cell's corpus and of its fine-tuned transformer")
+    ],
+    glove: Annotated[Path, typer.Option(help="GloVe, as scripts/make_vectors.py writes it")],
     layers: Annotated[str, typer.Option(help="Layers to try")] = "0,1,2,3,4,5,6",
     best: Annotated[int, typer.Option(help="The layer at which all else is tried")] = 3,
 ) -> None:
-    """Compare settings of the vectors by a logistic regression on windows of five words' vectors:
-    a student that is trained in seconds and always the same. Entity F1 on development data."""
-    folder = prepare_teacher(store, data, labeled, seed)
-    parts = {name: read_docs(folder / "corpus" / f"{name}.spacy") for name in ("train", "dev")}
+    """Compare settings of a transformer's word vectors. Entity F1 on development data."""
+    parts = {name: read_docs(cell / "corpus" / f"{name}.spacy") for name in ("train", "dev")}
     known = {token.lower_ for docs in parts.values() for doc in docs for token in doc}
     listed = sorted(known.intersection(read_words(glove)))
     vocab = spacy.load(glove).vocab
     rows = [("GloVe", probe_f1(parts, {w: vocab[w].vector for w in listed}))]
     msg.info(f"GloVe: {rows[0][1]:.2f}")
-    unlabeled = read_docs(folder / "corpus" / "unlabeled.spacy")
+    unlabeled = read_docs(cell / "corpus" / "unlabeled.spacy")
     texts = [([t.text for t in doc], [bool(t.whitespace_) for t in doc]) for doc in unlabeled]
     for layer in map(int, layers.split(",")):
-        encoder, _ = find_encoder(str(folder / "teacher" / "model-best"), layer=layer)
+        encoder, _ = find_encoder(str(cell / "transformer" / "model-best"), layer=layer)
         means = contextual_means(encoder, texts)
         words = [*means.words, *(word for word in listed if word not in means.rows)]
         alone, _ = isolated_encodings(encoder, words)
@@ -223,11 +134,6 @@ def variant(
     return reduced * (SCALE / numpy.sqrt((reduced**2).mean()))
 
 
-def read_docs(path: Path) -> List[Doc]:
-    """RETURNS (List[Doc]): The documents of a .spacy file."""
-    return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
-
-
 def probe_f1(parts: Dict[str, List[Doc]], table: Dict[str, Any]) -> float:
     """RETURNS (float): Entity F1 of the regression on the development set, in percent: the better
     of two penalties."""
@@ -287,4 +193,4 @@ def letter_case(word: str) -> Iterator[bool]:
 
 
 if __name__ == "__main__":
-    app()
+    typer.run(main)

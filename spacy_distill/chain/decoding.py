@@ -1,10 +1,10 @@
 """The best tag sequences of a packed batch: Viterbi 1967, and its k-best form."""
 
-from typing import Callable, Tuple
+from typing import Callable, Optional, Tuple
 
 import numpy
 from thinc.api import get_array_module
-from thinc.types import Floats2d, Ints1d, Ints2d
+from thinc.types import ArrayXd, Floats2d, Floats3d, Ints1d, Ints2d
 
 from .biluo import PREFIXES, constraints
 from .packing import Packing
@@ -74,11 +74,19 @@ def _arriving(transitions: Floats2d) -> Callable[[Floats2d], Floats2d]:
 
 
 def k_best(
-    emissions: Floats2d, transitions: Floats2d, packing: Packing, k: int, n_sequences: int
+    emissions: Floats2d,
+    transitions: Floats2d,
+    packing: Packing,
+    k: int,
+    n_sequences: int,
+    known: Optional[ArrayXd] = None,
 ) -> Tuple[Ints2d, Floats2d]:
     """Find the k best tag sequences of each sequence in a batch, the best one first.
 
-    Takes what `viterbi` takes, and how many sequences there are. Scores are summed in float64.
+    Takes what `viterbi` takes, how many sequences there are, and which tokens count: of sequences
+    that have the same tags at these, only the best one is found. Scores are summed in float64.
+
+    known (Optional[ArrayXd]): (tokens,) packed, bool; None if all tokens count.
     RETURNS (Tuple[Ints2d, Floats2d]): (k, tokens) packed tag numbers, and (k, sequences) scores:
         -inf (and tags without a meaning) where a sequence has fewer than k possible taggings.
     """
@@ -86,36 +94,60 @@ def k_best(
     n_tokens, size = emissions.shape
     emissions = emissions.astype("float64")
     # best[r, t, i]: score of the i-th best beginning that ends in tag t at packed row r;
-    # sources[r, t, i]: which (tag, rank) of the row before it comes from, as tag * k + rank.
+    # sources[r, t * k + i]: which beginning of the row before it goes on, by the same number.
     best = xp.full((n_tokens, size, k), -xp.inf)
     best[:, :, 0] = emissions
-    sources = xp.zeros((n_tokens, size, k), dtype="int64")
+    sources = xp.zeros((n_tokens, size * k), dtype="int64")
+    # Beginnings of one row with the same number have the same tags at known tokens.
+    alike = xp.tile(xp.arange(size * k), (n_tokens, 1))
+    if known is not None:
+        alike[~known] = 0
     for step, before in packing.steps():
         beginnings = best[before]
         arriving = beginnings[:, None, :, :] + transitions.T[None, :, :, None]
         arriving = arriving.reshape(len(beginnings), size, size * k)
+        if known is not None:
+            arriving = _best_of_alike(arriving, alike[before])
         chosen = xp.argsort(-arriving, axis=2, kind="stable")[:, :, :k]
-        sources[step] = chosen
         best[step] = xp.take_along_axis(arriving, chosen, axis=2) + emissions[step][:, :, None]
-    best, sources = _to_numpy(best), _to_numpy(sources)
-    scores = numpy.full((k, n_sequences), -numpy.inf)
-    scores[0, :] = 0.0
-    tags = numpy.zeros((k, n_tokens), dtype="int64")
-    cells = numpy.zeros((n_tokens, k), dtype="int64")
+        sources[step] = chosen.reshape(-1, size * k)
+        if known is not None:
+            inherited = xp.take_along_axis(alike[before], sources[step], axis=1)
+            alike[step] = xp.where(known[step][:, None], alike[step], inherited)
     later = numpy.zeros(n_tokens, dtype=bool)
     for _, before in packing.steps():
         later[before] = True
     last = numpy.flatnonzero(~later)
-    finals = best[last].reshape(len(last), size * k)
+    finals = best[last].reshape(len(last), 1, size * k)
+    if known is not None:
+        finals = _best_of_alike(finals, alike[last])
+    finals, sources = _to_numpy(finals[:, 0]), _to_numpy(sources)
+    scores = numpy.full((k, n_sequences), -numpy.inf)
+    scores[0, :] = 0.0
+    cells = numpy.zeros((n_tokens, k), dtype="int64")
     cells[last] = numpy.argsort(-finals, axis=1, kind="stable")[:, :k]
     scores[:, _to_numpy(packing.sequences)[last]] = numpy.take_along_axis(
         finals, cells[last], axis=1
     ).T
     for step, before in reversed(list(packing.steps())):
-        flat = sources[step].reshape(-1, size * k)
-        cells[before] = numpy.take_along_axis(flat, cells[step], axis=1)
+        cells[before] = numpy.take_along_axis(sources[step], cells[step], axis=1)
     tags = (cells // k).T
     return xp.asarray(numpy.ascontiguousarray(tags)), xp.asarray(scores)
+
+
+def _best_of_alike(scores: Floats3d, alike: Ints2d) -> Floats3d:
+    """RETURNS (Floats3d): (sequences, tags, beginnings) scores, -inf for beginnings that have the
+    number of a better one."""
+    xp = get_array_module(scores)
+    order = xp.argsort(-scores, axis=2, kind="stable")
+    numbers = xp.take_along_axis(xp.broadcast_to(alike[:, None], scores.shape), order, axis=2)
+    # Equal numbers side by side, the best one of each first.
+    grouped = xp.argsort(numbers, axis=2, kind="stable")
+    numbers = xp.take_along_axis(numbers, grouped, axis=2)
+    order = xp.take_along_axis(order, grouped, axis=2)
+    values = xp.take_along_axis(scores, order, axis=2)
+    values[:, :, 1:][numbers[:, :, 1:] == numbers[:, :, :-1]] = -xp.inf
+    return xp.take_along_axis(values, xp.argsort(order, axis=2), axis=2)
 
 
 def _finite(values):

@@ -186,7 +186,8 @@ class LinearChain:
         return tags
 
     def topk(self, k: int) -> Tuple[Ints2d, Floats2d]:
-        """Find each sentence's k most probable tag sequences.
+        """Find each sentence's k most probable tag sequences; of those that differ only at tokens
+        that are not `known`, the most probable one.
 
         k (int): How many.
         RETURNS (Tuple[Ints2d, Floats2d]): Tags (k, tokens), int64, the best sequence first, and
@@ -194,8 +195,9 @@ class LinearChain:
             tags have no meaning there. An empty sentence has one sequence of score 0.
         """
         xp = self._xp
+        known = None if self.known is None else xp.asarray(self.known)[self._packing.rows]
         packed, scores = k_best(
-            self._emissions, self.transitions, self._packing, k, len(self.lengths)
+            self._emissions, self.transitions, self._packing, k, len(self.lengths), known
         )
         tags = xp.empty(packed.shape, dtype="int64")
         tags[:, self._packing.rows] = packed

@@ -71,6 +71,44 @@ def test_the_best_sequence_alone_is_a_hard_pseudo_label(tiny):
     assert values == pytest.approx([values[0]] * 3, rel=1e-5)
 
 
+def best_of_alike(tiny, teacher, known, k):
+    """Tags (None where they are not known) and scores of the k best sequences that differ there."""
+    found = []
+    for logs, of_sentence in zip(
+        tiny.enumerate(teacher).sentences,
+        numpy.split(known, numpy.cumsum(tiny.lengths)[:-1]),
+        strict=True,
+    ):
+        best = {}
+        for tags, log in logs.items():
+            restricted = tuple(
+                tag if there else None for tag, there in zip(tags, of_sentence, strict=True)
+            )
+            best[restricted] = max(log, best.get(restricted, -numpy.inf))
+        found.append(dict(sorted(best.items(), key=lambda item: -item[1])[:k]))
+    return found
+
+
+@pytest.mark.parametrize("known", [(1, 0, 1, 0, 1, 1), (0, 0, 1, 1, 0, 1), (1, 1, 0, 0, 1, 0)])
+@pytest.mark.parametrize("k", [1, 3, 100])
+def test_sequences_that_differ_where_the_teacher_knows_nothing_are_one(tiny, known, k):
+    student, teacher = tiny.chain(10), tiny.chain(11)
+    known = numpy.asarray(known, dtype=bool)
+    expected = 0.0
+    theirs = tiny.enumerate(student).sentences
+    for best, logs in zip(best_of_alike(tiny, teacher, known, k), theirs, strict=True):
+        shares = numpy.exp(list(best.values()))
+        for restricted, share in zip(best, (shares / shares.sum()).tolist(), strict=True):
+            fitting = [
+                log
+                for tags, log in logs.items()
+                if all(other in (None, tag) for tag, other in zip(tags, restricted, strict=True))
+            ]
+            expected -= share * numpy.logaddexp.reduce(fitting)
+    value, _ = k_best_cross_entropy(replace(teacher, known=known), student, k)
+    assert value == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize("fuzzy", [True, False])
 def test_of_what_the_teacher_does_not_know_nothing_is_learnt(tiny, fuzzy):
     student = tiny.chain(6)
