@@ -12,12 +12,14 @@ a user types; a second run goes on where the first one stopped.
 import json
 import os
 import random
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Dict, Iterator, List, Optional
 
 import spacy
 import typer
-from low_resource import run, write_whole
+from commands import execute, measured
+from low_resource_store import read_json, write_json
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus
@@ -37,7 +39,9 @@ def write_shuffled(sources: List[str], output: Path) -> None:
     """Write all texts to one file, in a random order that is always the same."""
     texts = list(read_texts(sources))
     random.Random(0).shuffle(texts)
-    write_whole(output, "".join(json.dumps({"text": text}) + "\n" for text in texts))
+    unfinished = output.with_suffix(".part")
+    unfinished.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    unfinished.replace(output)
 
 
 def write_entities(teacher: str, sources: List[str], output: Path) -> None:
@@ -129,7 +133,7 @@ def main(
     write_shuffled(text, store / "text.jsonl")
     annotate: List[Any] = ["-m", "spacy", "distill-annotate", teacher, store / "text.jsonl", soft]
     annotate += ["--augment", augment, "--words", vectors.absolute()]
-    run(*annotate, log=store / "annotate.log")
+    execute(annotate, store / "annotate.log")
     for part, sources in (("dev", dev), ("test", test)):
         write_entities(teacher, sources, store / f"{part}.spacy")
     rows: List[Any] = []
@@ -145,15 +149,16 @@ def main(
                 command += ["--paths.tables", teacher]
             command += ["--corpora.distillation.limit", size * (1 + augment)]
             command += ["--training.logger.progress_bar", "false"]
-            seconds = run(*command, *options.split(), log=store / f"{size or 'all'}.log")
+            command += options.split()
+            cost = measured(partial(execute, command, store / f"{size or 'all'}.log"))
             scores: Dict[str, Any] = {
-                "seconds": seconds,
+                "seconds": cost["seconds"],
                 "words": count_words(soft, size * (1 + augment)),
             }
             for part in ("dev", "test"):
                 scores[part] = score(folder / "model-best", store / f"{part}.spacy")
-            write_whole(result, json.dumps(scores, indent=1) + "\n")
-        cell = json.loads(result.read_text(encoding="utf8"))
+            write_json(result, scores)
+        cell = read_json(result)
         cells.append(cell)
         msg.info(f"{cell['words']:,} words: {cell['test']['f1']:.2f}")
         scores_of = (f"{cell[part]['f1']:.2f}" for part in ("dev", "test"))

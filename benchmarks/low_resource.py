@@ -9,17 +9,21 @@ one thread, and kept as JSON; a second call goes on where the first one stopped.
 """
 
 import os
-import resource
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from statistics import mean, stdev
-from time import perf_counter
-from typing import Annotated, Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Annotated, Any, Dict, List, Optional, Tuple
 
 import typer
-from low_resource_data import ROOT, Cell, Dataset, default_data
+from commands import ROOT, alone, execute, measured
+from low_resource_contents import (
+    corpus_digest,
+    file_digest,
+    folder_digest,
+    vectors_digest,
+    vectors_signs,
+)
+from low_resource_data import Cell, Dataset, default_data
 from low_resource_scores import (
     Entities,
     agreement,
@@ -28,9 +32,8 @@ from low_resource_scores import (
     score,
     write_silver,
 )
-from low_resource_store import Store, digest, joules, provenance, read_json, write_json
+from low_resource_store import Store, digest, provenance, read_json, write_json
 from low_resource_systems import SYSTEMS, Pretrained, System, evaluated, system_of
-from low_resource_vectors import vectors_digest, vectors_signs
 from wasabi import msg
 
 PARTS = ("dev", "test")
@@ -62,11 +65,11 @@ class Bench:
         settings = self.settings(cell, name)
         for other in system.needs:
             self.run(cell, other)
-        vectors = vectors_signs(self.pretrained.vectors)
-        kept = self.store.read(cell, name, settings, vectors)
+        contents = self.contents(cell)
+        kept = self.store.read(cell, name, {"settings": settings, **contents})
         if kept is not None:
             return kept
-        cost = self.train(cell, name)
+        record = self.train(cell, name)
         scores, found = {}, {}
         for part in PARTS:
             docs = read_docs(cell.corpus / f"{part}.spacy")
@@ -81,11 +84,12 @@ class Bench:
             "system": name,
             "scores": scores,
             "agreement": self.agreement(cell, system, found),
-            "cost": cost,
+            "cost": record["cost"],
             "sizes": sizes(cell),
+            "evaluated_every": evaluated_every(self.command(cell, name)),
             "settings": settings,
-            "vectors": vectors,
-            "made_with": provenance(),
+            **contents,
+            "made_with": record["made_with"],
         }
         self.store.write(cell, name, run)
         return run
@@ -94,9 +98,6 @@ class Bench:
         """RETURNS (Dict[str, Any]): What decides on a run's result, in words that are the same on
         every machine."""
         system = system_of(name)
-        command = []
-        if system.command is not None:
-            command = system.command(cell, self.pretrained) + self.options.get(name, [])
         places = {
             cell.folder: "CELL",
             cell.data: "DATA",
@@ -105,12 +106,22 @@ class Bench:
         }
         return {
             "corpus": [shortened(word, places) for word in cell.conversion()],
-            "command": [shortened(str(word), places) for word in not_evaluated(command)],
+            "command": [
+                shortened(word, places) for word in not_evaluated(self.command(cell, name))
+            ],
             "config": digest(system.settings()),
             "vectors": vectors_digest(self.pretrained.vectors),
             "transformer": self.pretrained.transformer.name,
             "needs": {other: digest(self.settings(cell, other)) for other in system.needs},
         }
+
+    def command(self, cell: Cell, name: str) -> List[str]:
+        """RETURNS (List[str]): The command that trains a system, after `python`, without its output
+        folder; empty for an average."""
+        system = system_of(name)
+        if system.command is None:
+            return []
+        return [*map(str, system.command(cell, self.pretrained)), *self.options.get(name, [])]
 
     def models(self, cell: Cell, name: str) -> List[Path]:
         """RETURNS (List[Path]): The pipelines whose average a system is."""
@@ -118,31 +129,53 @@ class Bench:
         names = [name] if system.command else system.needs
         return [cell.folder / other / "model-best" for other in names]
 
+    def contents(self, cell: Cell) -> Dict[str, str]:
+        """RETURNS (Dict[str, str]): What tells the content of what a run reads from others'."""
+        return {
+            "vectors": vectors_signs(self.pretrained.vectors),
+            "transformer": folder_digest(self.pretrained.transformer),
+            "data": folder_digest(cell.data),
+        }
+
     def prepare(self, cell: Cell) -> None:
         """Make a cell's corpus, unless it is there."""
         record = cell.folder / "corpus.json"
         command = cell.conversion()
-        if record.exists() and read_json(record) == command:
+        made_of = {
+            "command": command,
+            "script": file_digest(ROOT / command[0]),
+            "data": folder_digest(cell.data),
+        }
+        if record.exists() and read_json(record) == made_of:
             return
         cell.folder.mkdir(parents=True, exist_ok=True)
+        record.unlink(missing_ok=True)
         execute(command, cell.folder / "convert.log")
-        write_json(record, command)
+        write_json(record, made_of)
 
     def train(self, cell: Cell, name: str) -> Dict[str, Any]:
         """Train a system, unless its model is there, and first those that it needs: the store may
-        come from another machine. RETURNS (Dict[str, Any]): What it cost."""
+        come from another machine. RETURNS (Dict[str, Any]): The record: what it cost, and what it
+        was made of and with."""
         self.prepare(cell)
-        system, settings = system_of(name), self.settings(cell, name)
-        vectors = vectors_signs(self.pretrained.vectors)
+        system = system_of(name)
+        made_of = {
+            "settings": self.settings(cell, name),
+            "corpus": corpus_digest(cell.corpus),
+            **self.contents(cell),
+        }
         record = cell.folder / f"{name}.cost.json"
         silver = cell.corpus / "silver.spacy"
         made = [record, *self.models(cell, name), *([] if system.command else [silver])]
         if all(path.exists() for path in made):
-            known = read_json(record)
-            if known["settings"] == settings and known.get("vectors", vectors) == vectors:
-                return known["cost"]
+            known: Dict[str, Any] = read_json(record)
+            if all(known.get(key) == value for key, value in made_of.items()):
+                return known
         for other in system.needs:
             self.train(cell, other)
+        # What follows may be broken off.
+        record.unlink(missing_ok=True)
+        made_with = provenance()
         if system.command is None:
             models = self.models(cell, name)
             cost = measured(lambda: write_silver(cell.corpus, models, silver))
@@ -150,15 +183,15 @@ class Bench:
             system.prepare(cell, self.pretrained)
             output = cell.folder / name
             shutil.rmtree(output, ignore_errors=True)
-            command = [*system.command(cell, self.pretrained), "--output", output]
-            command += self.options.get(name, [])
+            command = [*self.command(cell, name), "--output", str(output)]
             cost = measured(lambda: execute(command, cell.folder / f"{name}.log"))
             # Not the best one by the development set.
             shutil.rmtree(output / "model-last")
-        write_json(record, {"settings": settings, "vectors": vectors, "cost": cost})
         if name == "teacher":  # what models before this one found
             (cell.folder / f"{name}.entities.json").unlink(missing_ok=True)
-        return cost
+        content = {**made_of, "cost": cost, "made_with": made_with}
+        write_json(record, content)
+        return content
 
     def agreement(
         self, cell: Cell, system: System, found: Dict[str, List[Entities]]
@@ -176,14 +209,21 @@ class Bench:
         return {part: agreement(found[part], theirs[part]) for part in PARTS}
 
 
-def not_evaluated(command: List[Any]) -> List[Any]:
-    """RETURNS (List[Any]): A command without the option of `evaluated`: how often a run is looked
-    at is nothing that it learns from."""
+def not_evaluated(command: List[str]) -> List[str]:
+    """RETURNS (List[str]): A command without the option of `evaluated`, which is no setting: older
+    runs were looked at more often. `evaluated_every` tells it of each newer one."""
     option, _ = evaluated(0)
     if option not in command:
         return command
     place = command.index(option)
     return command[:place] + command[place + 2 :]
+
+
+def evaluated_every(command: List[str]) -> Optional[int]:
+    """RETURNS (Optional[int]): The steps between the evaluations that a model is chosen from; None
+    if the command leaves them to the config."""
+    option, _ = evaluated(0)
+    return int(command[command.index(option) + 1]) if option in command else None
 
 
 def shortened(word: str, places: Dict[Optional[Path], str]) -> str:
@@ -195,40 +235,6 @@ def shortened(word: str, places: Dict[Optional[Path], str]) -> str:
             for part in parts
         ]
     return ",".join(parts)
-
-
-def execute(arguments: Sequence[Any], log: Path) -> None:
-    """Run a Python command, its output going to a file; the benchmark ends if it fails."""
-    with log.open("w", encoding="utf8") as file:
-        command = [sys.executable, *map(str, arguments)]
-        done = subprocess.run(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
-    if done.returncode:
-        msg.fail(f"Failed: {' '.join(map(str, arguments))}", f"See {log}", exits=1)
-
-
-def measured(work: Callable[[], None]) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): What some work costs: seconds, seconds of the processor, and its
-    energy in joules where the machine tells it (of all that runs on it)."""
-    start, energy = perf_counter(), joules()
-    before = processor_seconds()
-    work()
-    after = joules()
-    # The counter starts again at 0 now and then.
-    known = energy is not None and after is not None and after >= energy
-    return {
-        "seconds": round(perf_counter() - start, 1),
-        "processor_seconds": round(processor_seconds() - before, 1),
-        "joules": round(after - energy, 1) if known else None,
-    }
-
-
-def processor_seconds() -> float:
-    """RETURNS (float): Of this process, and of those that it started and that have ended."""
-    total = 0.0
-    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
-        usage = resource.getrusage(who)
-        total += usage.ru_utime + usage.ru_stime
-    return total
 
 
 def sizes(cell: Cell) -> Dict[str, Tuple[int, int]]:
@@ -304,7 +310,8 @@ def main(
             folder = runs.absolute() / f"{dataset.value}-{size}" / f"seed{seed}"
             cell = Cell(dataset, size, seed, folder, data.absolute())
             for name in names:
-                run = bench.run(cell, name)
+                with alone(cell.folder):
+                    run = bench.run(cell, name)
                 found.setdefault(name, []).append(run)
                 f1 = run["scores"]["dev"]["f"]
                 msg.info(f"{dataset.value} {size}, seed {seed}, {name}: dev F1 {f1:.2f}")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Dict, List, Sequence
 
 import numpy
 import typer
-from low_resource_data import ROOT
+from commands import ROOT
 from low_resource_scores import as_examples, find_entities, read_docs
 from low_resource_store import Store, provenance, write_json
 from low_resource_tables import between

@@ -5,7 +5,7 @@ from enum import Enum
 from pathlib import Path
 from typing import List, Optional
 
-ROOT = Path(__file__).parent.parent
+from commands import ROOT
 
 
 class Dataset(str, Enum):

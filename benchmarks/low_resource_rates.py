@@ -17,7 +17,7 @@ from time import process_time
 from typing import Annotated, Dict, List
 
 import typer
-from low_resource_data import ROOT
+from commands import ROOT
 from low_resource_scores import load_reader, read_docs
 from low_resource_store import Store, provenance, write_json
 from low_resource_systems import system_of

@@ -12,7 +12,7 @@ from statistics import mean, stdev
 from typing import Annotated, Dict, List
 
 import typer
-from low_resource_data import ROOT
+from commands import ROOT
 from low_resource_gains import Runs
 from low_resource_sections import PICTURE, SECTIONS
 from low_resource_store import Store

@@ -126,7 +126,9 @@ def write_silver(cell_corpus: Path, models: Sequence[Path], output: Path) -> Non
         with_entities(plain_copy(doc), entities)
         for doc, entities in zip(unlabeled, found, strict=True)
     ]
-    DocBin(docs=[*read_docs(cell_corpus / "train.spacy"), *silver]).to_disk(output)
+    unfinished = output.with_suffix(".part")
+    DocBin(docs=[*read_docs(cell_corpus / "train.spacy"), *silver]).to_disk(unfinished)
+    unfinished.replace(output)
 
 
 def iobes(doc: Doc) -> List[str]:

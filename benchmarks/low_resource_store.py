@@ -4,19 +4,19 @@ import hashlib
 import json
 import platform
 import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional
 
 import spacy
-from low_resource_data import ROOT, Cell
+from commands import ROOT
+from low_resource_contents import folder_digest
+from low_resource_data import Cell
 from spacy.util import get_package_version
 from wasabi import msg
 
 from spacy_distill.evaluation import processor
 
 CODE = (".py", ".pyx", ".hh", ".cc", ".cfg")
-ENERGY = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 
 class Store:
@@ -34,19 +34,18 @@ class Store:
         name = f"{cell.dataset.value}-{cell.labeled}"
         return self.folder / name / f"{system}-seed{cell.seed}.json"
 
-    def read(
-        self, cell: Cell, system: str, settings: Dict[str, Any], vectors: str
-    ) -> Optional[Dict[str, Any]]:
+    def read(self, cell: Cell, system: str, made_of: Dict[str, Any]) -> Optional[Dict[str, Any]]:
         """RETURNS (Optional[Dict[str, Any]]): A run, if there is one; the benchmark ends if it was
-        made with other settings or word vectors, which cannot stand in one table with these. (The
-        oldest runs do not tell the numbers of theirs.)"""
+        made of something else, which cannot stand in one table with these. (The oldest runs do not
+        tell the contents of what they read.)"""
         path = self.path(cell, system)
         if not path.exists():
             return None
         run = read_json(path)
-        if run["settings"] != settings or run.get("vectors", vectors) != vectors:
+        others = [key for key, value in made_of.items() if run.get(key, value) != value]
+        if others:
             msg.fail(
-                f"{path} was made with other settings (configs, vectors, transformer or options)",
+                f"{path} was made of something else: {', '.join(others)}",
                 "Name another --store and --runs, or a --variant, or remove the file",
                 exits=1,
             )
@@ -94,30 +93,11 @@ def provenance() -> Dict[str, str]:
     )
     return {
         "commit": commit.stdout.strip() or get_package_version("spacy-distill") or "",
-        "code": code_digest(),
+        "code": folder_digest(ROOT / "spacy_distill", CODE),
         "spacy": spacy.__version__,
         "python": platform.python_version(),
         "processor": processor(),
     }
-
-
-@cache
-def code_digest() -> str:
-    """RETURNS (str): What tells the package's code and configs, as they lie here, from others."""
-    content = hashlib.blake2b(digest_size=8)
-    for path in sorted((ROOT / "spacy_distill").rglob("*")):
-        if path.suffix in CODE:
-            content.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
-    return content.hexdigest()
-
-
-def joules() -> Optional[float]:
-    """RETURNS (Optional[float]): The energy counter of the first processor, where the machine
-    tells it."""
-    try:
-        return int(ENERGY.read_text()) / 1e6
-    except (OSError, ValueError):
-        return None
 
 
 def read_json(path: Path) -> Any:

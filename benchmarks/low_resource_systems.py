@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import spacy
-from low_resource_data import ROOT, Cell, Dataset
+from commands import ROOT
+from low_resource_data import Cell, Dataset
 from low_resource_scores import read_docs
 from low_resource_vectors import as_written
 from spacy.cli.init_config import init_config

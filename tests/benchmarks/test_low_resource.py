@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import low_resource
+import low_resource_contents
 import low_resource_vectors
 import numpy
 import pytest
@@ -23,18 +24,19 @@ from spacy.tokens import Doc, DocBin
 from spacy_distill.vectors.table import vectors_pipeline
 
 
-def test_a_store_gives_back_runs_and_refuses_other_settings(cell, tmp_path):
+def test_a_store_gives_back_runs_and_refuses_what_was_made_of_something_else(cell, tmp_path):
     store = Store(tmp_path / "store")
-    assert store.read(cell, "student", {"a": 1}, "ff") is None
+    made_of = {"settings": {"a": 1}, "vectors": "ff"}
+    assert store.read(cell, "student", made_of) is None
     run = {"settings": {"a": 1}, "value": 2}
     store.write(cell, "student", run)
-    assert store.read(cell, "student", {"a": 1}, "ff") == run  # an old one, without signs
+    assert store.read(cell, "student", made_of) == run  # an old one, without vectors
     store.write(cell, "student", {**run, "vectors": "ff"})
-    assert store.read(cell, "student", {"a": 1}, "ff") == {**run, "vectors": "ff"}
+    assert store.read(cell, "student", made_of) == {**run, "vectors": "ff"}
     assert store.path(cell, "student").parts[-2:] == ("conll-600", "student-seed3.json")
-    for settings, vectors in (({"a": 2}, "ff"), ({"a": 1}, "fe")):
+    for key, value in (("settings", {"a": 2}), ("vectors", "fe")):
         with pytest.raises(SystemExit):
-            store.read(cell, "student", settings, vectors)
+            store.read(cell, "student", {**made_of, key: value})
 
 
 def test_the_signs_of_vectors_tell_other_numbers_and_not_last_bits(tmp_path):
@@ -46,11 +48,11 @@ def test_the_signs_of_vectors_tell_other_numbers_and_not_last_bits(tmp_path):
         words = [f"word{number}" for number in range(len(table))]
         table = numpy.ascontiguousarray(table, dtype="float32")
         vectors_pipeline(words, table, "en").to_disk(tmp_path / name)
-    digests = {name: low_resource_vectors.vectors_digest(tmp_path / name) for name in tables}
+    digests = {name: low_resource_contents.vectors_digest(tmp_path / name) for name in tables}
     assert len(set(digests.values())) == 1
-    signs = {name: low_resource_vectors.vectors_signs(tmp_path / name) for name in tables}
+    signs = {name: low_resource_contents.vectors_signs(tmp_path / name) for name in tables}
     assert signs["one"] == signs["last bits"] and len(set(signs.values())) == 3
-    assert low_resource_vectors.vectors_signs(None) == ""
+    assert low_resource_contents.vectors_signs(None) == ""
 
 
 def test_spacy_finds_the_vectors_of_words_as_they_are_written(docs, tmp_path):

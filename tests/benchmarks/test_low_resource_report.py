@@ -8,8 +8,8 @@ from itertools import product
 import numpy
 import pytest
 import typer
+from commands import ROOT
 from low_resource_bootstrap import mean_gain
-from low_resource_data import ROOT
 from low_resource_gains import cost, gains, interval
 from low_resource_report import main as write_report
 from low_resource_sections import SECTIONS

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy
 import pytest
 import spacy
-from low_resource_data import ROOT
+from commands import ROOT
 from low_resource_scores import find_entities, with_entities
 from spacy.training import Example
 from student_kinds import KINDS, LOSSES, kind_config

@@ -1,0 +1,67 @@
+"""What tells the contents of what `low_resource.py` reads from others': digests."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Optional, Sequence
+
+import numpy
+import spacy
+from low_resource_scores import read_docs
+
+PARTS = ("train", "unlabeled", "dev", "test")
+
+
+@cache
+def file_digest(path: Path) -> str:
+    """RETURNS (str): Of a file's bytes."""
+    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+
+
+@cache
+def folder_digest(folder: Path, endings: Sequence[str] = ()) -> str:
+    """RETURNS (str): Of the files in a folder, or of those with these endings alone, by their names
+    and bytes."""
+    content = hashlib.blake2b(digest_size=8)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and (not endings or path.suffix in endings):
+            content.update(f"{path.relative_to(folder)} {file_digest(path)}\n".encode())
+    return content.hexdigest()
+
+
+def corpus_digest(folder: Path) -> str:
+    """RETURNS (str): Of the words and entities of a cell's documents."""
+    content = hashlib.blake2b(digest_size=8)
+    for part in PARTS:
+        for doc in read_docs(folder / f"{part}.spacy"):
+            entities = [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+            content.update(repr((part, [token.text for token in doc], entities)).encode())
+    return content.hexdigest()
+
+
+@cache
+def vectors_digest(pipeline: Optional[Path]) -> str:
+    """RETURNS (str): What tells a table of word vectors from others by its words, its shape and, to
+    four digits, its norm; empty for none."""
+    if pipeline is None:
+        return ""
+    vectors = spacy.load(pipeline).vocab.vectors
+    norm = numpy.linalg.norm(vectors.data.astype("float64"))
+    content = hashlib.blake2b(f"{vectors.data.shape} {norm:.4g}".encode(), digest_size=8)
+    for items in zip(*sorted(vectors.key2row.items()), strict=True):
+        content.update(numpy.asarray(items, dtype="uint64").tobytes())
+    return content.hexdigest()
+
+
+@cache
+def vectors_signs(pipeline: Optional[Path]) -> str:
+    """RETURNS (str): What tells the numbers of a table of word vectors from others'; empty for no
+    table. These are the signs of 64 random sums, which stay the same where only last bits differ,
+    as they do from processor to processor in what a transformer says (Charikar 2002, "Similarity
+    Estimation Techniques from Rounding Algorithms")."""
+    if pipeline is None:
+        return ""
+    data = spacy.load(pipeline).vocab.vectors.data.astype("float64")
+    rng = numpy.random.default_rng(0)
+    rows, columns = (rng.normal(size=(64, size)) for size in data.shape)
+    return numpy.packbits(((rows @ data) * columns).sum(axis=1) > 0).tobytes().hex()
