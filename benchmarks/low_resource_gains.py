@@ -1,5 +1,6 @@
 """What distillation gains and what it costs, out of the runs that `low_resource.py` has stored."""
 
+from math import inf
 from statistics import mean, stdev
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -51,7 +52,7 @@ class Cost(NamedTuple):
     reading (float): The transformer's reading of the sentences without labels, once.
     distilling (float): Training the student.
     paid_back (float): Words after which reading with the student in place of one teacher has saved
-        the seconds of reading and distilling.
+        the seconds of reading and distilling; infinite if the student reads no faster.
     all_paid_back (float): The same of all seconds.
     """
 
@@ -131,10 +132,9 @@ def cost(systems: Runs, rates: Dict[str, float], student: str = "student") -> Op
     reading = sizes["unlabeled"][1] / rates["joined-0"]
     training, distilling = sum(map(seconds, members)), seconds(student)
     saved = 1 / rates["joined-0"] - 1 / rates[student]
-    return Cost(
-        training,
-        reading,
-        distilling,
-        (reading + distilling) / saved,
-        (training + reading + distilling) / saved,
-    )
+
+    def words(seconds: float) -> float:
+        return seconds / saved if saved > 0 else inf
+
+    once = reading + distilling
+    return Cost(training, reading, distilling, words(once), words(training + once))

@@ -87,7 +87,7 @@ def main(
             return f"{place['begin']}\n\n{content}\n\n<!-- end of {place['name']} -->"
 
         page.write_text(PLACE.sub(filled, text), encoding="utf8")
-        if "reached" in names:
+        if "reached" in names and "conll" in groups:
             draw(groups["conll"], page.parent / PICTURE)
 
 

@@ -1,6 +1,7 @@
 """Tables in Markdown of one corpus's runs, and what tables are made of."""
 
 from collections import defaultdict
+from math import isfinite
 from statistics import mean, stdev
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -30,7 +31,9 @@ def group(runs: Sequence[Run]) -> Groups:
 
     def place(name: str) -> Any:
         base = name.partition("@")[0]
-        return order["student" if base.startswith(STUDENT_OF) else base], name
+        # Those that there were once come last.
+        known = "student" if base.startswith(STUDENT_OF) else base
+        return order.get(known, len(order)), name
 
     return {
         dataset: {
@@ -69,7 +72,7 @@ def gained(values: Sequence[float]) -> List[str]:
 
 def thousands(words: float) -> str:
     """RETURNS (str): So many words, in thousands."""
-    return f"{words / 1000:,.0f}"
+    return f"{words / 1000:,.0f}" if isfinite(words) else "never"
 
 
 def corpus_of(dataset: str, size: int) -> str:

@@ -15,7 +15,7 @@ from thinc.types import Floats2d, Ints1d
 from wasabi import msg
 
 from spacy_distill.progress import ProgressBar
-from spacy_distill.vectors.table import replace_pipeline
+from spacy_distill.vectors.table import require_replaceable, write_pipeline
 
 # The root mean square of both tables: neither outweighs the other. GloVe's first 50,000 words have
 # 0.7.
@@ -79,9 +79,10 @@ def main(
 ) -> None:
     """Write a blank pipeline with both vectors for each word."""
     try:
+        require_replaceable(output)
         paths = ProgressBar((first, second), desc="Load", unit="table")
         nlp = join(*[spacy.load(path) for path in paths])
-        replace_pipeline(nlp, output)
+        write_pipeline(nlp, output)
     except (OSError, ValueError) as error:
         msg.fail(str(error), exits=1)
     count, width = nlp.vocab.vectors.shape

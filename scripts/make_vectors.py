@@ -17,7 +17,7 @@ from thinc.types import Floats2d
 from wasabi import msg
 
 from spacy_distill.models.vector_table import most_similar_rows
-from spacy_distill.vectors.table import replace_pipeline
+from spacy_distill.vectors.table import write_pipeline
 
 
 def read_glove(folder: Path) -> Tuple[List[str], Floats2d]:
@@ -85,21 +85,6 @@ def make_vectors(
         for index, row in zip(rest.tolist(), nearest.tolist(), strict=True):
             nlp.vocab.vectors.add(nlp.vocab.strings.add(words[index]), row=row)
     return nlp
-
-
-def write_pipeline(nlp: Language, output: Path) -> None:
-    """Save a pipeline.
-
-    nlp (Language): The pipeline.
-    output (Path): The folder to write; a pipeline that is there already is replaced.
-    RAISES (ValueError): Something else is there.
-    """
-    if output.exists() and not (output / "meta.json").is_file():
-        raise ValueError(
-            f"{output}: found something that is not a pipeline, expected nothing or a pipeline to "
-            "replace, remove it or choose another path"
-        )
-    replace_pipeline(nlp, output)
 
 
 def main(

@@ -2,26 +2,35 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import low_resource
 import low_resource_contents
+import low_resource_systems
 import low_resource_vectors
 import numpy
 import pytest
 import spacy
+from commands import ROOT
 from low_resource_data import Cell, Dataset
 from low_resource_store import Store
 from low_resource_systems import (
+    MEMBERS,
+    STUDENT,
     SYSTEMS,
+    TEACHER,
     Pretrained,
     steps,
     system_of,
 )
 from spacy.ml.staticvectors import StaticVectors
 from spacy.tokens import Doc, DocBin
+from student_kinds import KINDS, LOSSES
 
 from spacy_distill.vectors.table import vectors_pipeline
+
+ALL_KINDS = (*KINDS, *LOSSES)
 
 
 def test_a_store_gives_back_runs_and_refuses_what_was_made_of_something_else(cell, tmp_path):
@@ -71,6 +80,72 @@ def test_spacy_finds_the_vectors_of_words_as_they_are_written(docs, tmp_path):
 def test_systems_that_cannot_be_are_refused_by_name(name):
     with pytest.raises(ValueError, match=r"no system 'nobody'|not trained"):
         system_of(name)
+
+
+def test_each_system_is_trained_as_its_name_says(cell, tmp_path):
+    vectors = tmp_path / "vectors"
+
+    def command(name, vectors=vectors):
+        pretrained = Pretrained(vectors, tmp_path / "bert")
+        words = [str(word) for word in system_of(name).command(cell, pretrained)]
+        values = {word: words[i + 1] for i, word in enumerate(words[:-1]) if word.startswith("--")}
+        return words, values
+
+    seeds = set()
+    for name in ("joined-0", "joined-1", "joined-2", "gold-only", "spacy-gold", "transformer"):
+        words, values = command(name)
+        assert words[:3] == ["-m", "spacy", "train"]
+        assert values["--paths.train"] == str(cell.corpus / "train.spacy"), name
+        config = {"j": "teacher.cfg", "g": "student.cfg", "t": "transformer.cfg"}
+        assert words[3].endswith(config.get(name[0], "spacy-ner.cfg"))
+        if name.startswith("joined"):
+            seeds.add(values["--system.seed"])
+        else:
+            assert values["--system.seed"] == "3"
+        expected = {"t": None, "s": str(cell.folder / "spacy-vectors")}.get(name[0], str(vectors))
+        assert values.get("--paths.vectors") == expected
+    assert len(seeds) == 3
+    words, values = command("spacy-silver")
+    assert values["--paths.train"] == str(cell.corpus / "silver.spacy")
+    static = "--components.tok2vec.model.embed.include_static_vectors"
+    assert values[static] == "true"
+    words, values = command("spacy-silver", None)
+    assert values[static] == "false" and "--paths.vectors" not in values
+    for name, kind in (("student", None), *((f"student-{kind}", kind) for kind in ALL_KINDS)):
+        words, values = command(name)
+        models = [cell.folder / member / "model-best" for member in MEMBERS]
+        assert words[2:4] == ["distill", ",".join(map(str, models))]
+        assert words[4] == (str(cell.folder / f"{kind}.cfg") if kind else STUDENT)
+        assert values["--system.seed"] == "3" and (kind is None) == ("--code" not in values)
+    for kind in KINDS:
+        assert command(f"gold-only-{kind}")[0][3] == str(cell.folder / f"{kind}.cfg")
+
+
+def test_a_changed_config_is_another_setting(bench, cell, tmp_path, monkeypatch):
+    bench().run(cell, "student")
+    for name in (STUDENT, TEACHER):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = (ROOT / name).read_text(encoding="utf8")
+        path.write_text(text.replace("dropout = 0.", "dropout = 0.1") if name is TEACHER else text)
+    monkeypatch.setattr(low_resource_systems, "ROOT", tmp_path)
+    with pytest.raises(SystemExit):
+        bench().run(cell, "student")  # by its teachers
+
+
+def test_stored_runs_are_of_the_settings_of_today(monkeypatch):
+    runs = [run for run in Store(ROOT / "benchmarks" / "results").runs()]
+    assert len(runs) > 200
+    data, vectors = Path("raw"), Path("vectors")
+    bench = low_resource.Bench(Store(Path("store")), Pretrained(vectors, Path("minilm")), {})
+    for run in runs:
+        if "@" in run["system"]:  # whose options the page of the results has
+            continue
+        digest = run["settings"]["vectors"]
+        monkeypatch.setattr(low_resource, "vectors_digest", lambda path, digest=digest: digest)
+        cell = Cell(Dataset(run["dataset"]), run["labeled"], run["seed"], Path("cell"), data)
+        found = bench.settings(cell, run["system"])
+        assert found == run["settings"], (run["dataset"], run["labeled"], run["system"])
 
 
 def test_commands_name_only_what_there_is(cell, tmp_path):
@@ -143,6 +218,43 @@ def test_models_that_are_gone_are_trained_again_for_what_needs_them(bench, cell)
     option = bench.commands[-1].index("--paths.vectors")
     vectors = spacy.load(bench.commands[-1][option + 1]).vocab.vectors
     assert vectors.find(key="Oslo") >= 0 and vectors.find(key="oslo") < 0
+
+
+def test_what_was_broken_off_is_made_anew(bench, cell, monkeypatch):
+    changed = {"gold-only": ["--training.dropout", "0.3"]}
+    bench("one").run(cell, "gold-only")
+    execute = low_resource.execute
+
+    def broken_off(arguments, log):
+        execute(arguments, log)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(low_resource, "execute", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        bench("two", **changed).run(cell, "gold-only")
+    monkeypatch.setattr(low_resource, "execute", execute)
+    bench.commands.clear()
+    bench("three").run(cell, "gold-only")  # the settings of the first, the second one's model
+    assert len(bench.commands) == 1 and "0.3" not in bench.commands[0]
+
+
+def test_other_data_make_another_corpus_and_other_models(bench, cell, monkeypatch):
+    bench().run(cell, "gold-only")
+    bench.commands.clear()
+    other = replace(cell, data=cell.data.parent / "other")
+    other.data.mkdir()
+    (other.data / "train.txt").write_text("Oslo I-LOC", encoding="utf8")
+    with pytest.raises(SystemExit):
+        bench().run(other, "gold-only")
+    bench("new").run(other, "gold-only")
+    assert ["convert" in command[0] for command in bench.commands] == [True, False]
+
+
+def test_a_run_tells_how_often_its_model_was_looked_at(bench, cell):
+    run = bench().run(cell, "gold-only")
+    assert run["evaluated_every"] == 2000 // 12
+    assert "--training.eval_frequency" not in run["settings"]["command"]
+    assert bench().run(cell, "teacher")["evaluated_every"] is None
 
 
 def test_models_of_other_settings_are_not_taken(bench, cell):

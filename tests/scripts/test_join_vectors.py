@@ -72,3 +72,20 @@ def test_a_pipeline_without_vectors_is_refused_in_one_line(tmp_path):
     assert not (tmp_path / "joined").exists()
     with pytest.raises(ValueError, match="without a table"):
         join_vectors.join(spacy.blank("en"), spacy.load(first))
+
+
+def test_what_is_no_table_is_not_replaced(tmp_path):
+    first = save(tmp_path / "first", ["oslo", "berg", "anna"], FIRST)
+    other = save(tmp_path / "other", ["oslo", "berg"], SECOND)
+    thesis = tmp_path / "thesis" / "important.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work", encoding="utf8")
+    trained = spacy.blank("en")
+    trained.add_pipe("sentencizer")
+    trained.to_disk(tmp_path / "trained")
+    for output in (thesis.parent, tmp_path / "trained"):
+        result = run(first, other, output)
+        assert result.exit_code == 1 and "D723" in result.output
+    assert thesis.exists() and spacy.load(tmp_path / "trained").pipe_names == ["sentencizer"]
+    assert run(first, other, tmp_path / "joined").exit_code == 0
+    assert run(first, other, tmp_path / "joined").exit_code == 0
