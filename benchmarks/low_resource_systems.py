@@ -1,7 +1,7 @@
 """What `low_resource.py` trains, each by the commands that a user types."""
 
 from dataclasses import dataclass, replace
-from math import sqrt
+from functools import cache
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -14,8 +14,8 @@ from spacy.cli.init_config import init_config
 from student_kinds import KINDS, LOSSES, kind_config
 from thinc.api import Config
 
-# The sentences that the configs' steps go with. More labels get more steps, by the square root.
-USUAL_LABELED = 150
+from spacy_distill.cli.init import steps_for
+
 # Of the student, however many labels there are: it reads all sentences.
 DISTILLATION_STEPS = 3000
 EVALUATIONS = 12
@@ -61,7 +61,7 @@ class System:
         if self.kind is not None:
             config = kind_config(self.kind)
         elif self.config:
-            config = Config().from_disk(ROOT / self.config, interpolate=False)
+            config = project_config(self.config)
         else:
             return ""
         return config.to_str(interpolate=False)
@@ -80,11 +80,16 @@ class System:
                 nlp.to_disk(spacy_vectors(cell))
 
 
-def steps(cell: Cell, usual: int) -> int:
-    """RETURNS (int): Steps for so many labels, where there are this many for a few."""
-    if cell.dataset is Dataset.newsroom:
-        return usual
-    return round(usual * sqrt(cell.labeled / USUAL_LABELED))
+def steps(cell: Cell, config: str) -> int:
+    """RETURNS (int): Training steps for so many labels, as `distill-init --labeled` sets them."""
+    usual = project_config(config)["training"]["optimizer"]["learn_rate"]["total_steps"]
+    return usual if cell.dataset is Dataset.newsroom else steps_for(cell.labeled, usual)
+
+
+@cache
+def project_config(path: str) -> Config:
+    """RETURNS (Config): A config of the project, as it is written."""
+    return Config().from_disk(ROOT / path, interpolate=False)
 
 
 def of_length(n_steps: int) -> List[Any]:
@@ -115,7 +120,7 @@ def shared(cell: Cell, pretrained: Pretrained, corpus: str = "train") -> List[An
 
 def transformer(cell: Cell, pretrained: Pretrained) -> List[Any]:
     """The transformer alone, fine-tuned."""
-    more = ["--paths.transformer", pretrained.transformer, *of_length(steps(cell, 150))]
+    more = ["--paths.transformer", pretrained.transformer, *of_length(steps(cell, TRANSFORMER))]
     without_vectors = replace(pretrained, vectors=None)
     return train(cell, without_vectors, TRANSFORMER, cell.seed, *more)
 
@@ -124,7 +129,7 @@ def joined(number: int) -> Command:
     """The transformer's layers, joined with what the student sees."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
-        more = ["--paths.transformer", pretrained.transformer, *of_length(steps(cell, 400))]
+        more = ["--paths.transformer", pretrained.transformer, *of_length(steps(cell, TEACHER))]
         return train(cell, pretrained, TEACHER, 10 * cell.seed + number, *more)
 
     return command
@@ -135,7 +140,7 @@ def gold_only(kind: Optional[str] = None) -> Command:
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         config, code = student_config(cell, kind)
-        more = [*of_length(steps(cell, 1000)), *code]
+        more = [*of_length(steps(cell, STUDENT)), *code]
         return train(cell, pretrained, config, cell.seed, *more)
 
     return command

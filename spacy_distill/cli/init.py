@@ -170,8 +170,14 @@ def config_text(
         changes["components.ner_student.model", "depth"] = str(depth)
     if labeled is not None and kind is not Kind.soft:
         usual = int(value_of(text, *TRAINING_STEPS))
-        changes[TRAINING_STEPS] = str(round(usual * max(sqrt(labeled / USUAL_LABELED), 1)))
+        changes[TRAINING_STEPS] = str(steps_for(labeled, usual))
     return with_values(text, changes)
+
+
+def steps_for(labeled: int, usual: int) -> int:
+    """RETURNS (int): Training steps for so many labeled sentences, where a config has so many for
+    USUAL_LABELED: more by the square root, never fewer."""
+    return round(usual * max(sqrt(labeled / USUAL_LABELED), 1))
 
 
 def next_command(kind: Kind, teacher: str, config: Path) -> str:

@@ -1,6 +1,5 @@
 """A transformer's hidden states as features of tokens: every layer's, frozen or fine-tuned."""
 
-import warnings
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -16,8 +15,8 @@ from typing import (
 
 import numpy
 from spacy.tokens import Doc
-from thinc.api import ArgsKwargs, Model, Optimizer, torch2xp, xp2torch
-from thinc.types import Floats3d, FloatsXd, Ragged
+from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
+from thinc.types import Floats3d, Ragged
 
 from .feature_cache import FEATURES, document_key, model_key
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from spacy_transformers.data_classes import FullTransformerBatch
 
 Key = TypeVar("Key", bound=Hashable)
-# Key, parameters and gradient; returns both.
-Update = Callable[[Tuple[int, str], FloatsXd, FloatsXd], Tuple[FloatsXd, FloatsXd]]
 # Tokens that a transformer reads at once, with the padding.
 BATCH_TOKENS = 4096
 
@@ -63,42 +60,6 @@ def TransformerLayers(
         dims={"nO": None},
         attrs={"frozen": frozen, "learn_rate_factor": learn_rate_factor},
     )
-
-
-def with_learn_rate_factors(model: Model, optimizer: Optimizer) -> Update:
-    """Give the fine-tuned transformers within a model their own learning rates.
-
-    model (Model): A model, in which there may be some `TransformerLayers`.
-    optimizer (Optimizer): Updates parameters.
-    RETURNS (Update): Does what the optimizer does, as `Model.finish_update` calls it.
-    RAISES (ValueError): There is a factor, and the optimizer has no use for it.
-    """
-    layers = [node for node in model.walk() if node.name == "transformer_layers"]
-    tuned = [layer for layer in layers if not layer.attrs["frozen"]]
-    if tuned and optimizer.averages is not None:
-        warnings.warn(
-            "[D931] Averages of a fine-tuned transformer's parameters are never used, those of the "
-            "layers above are. Set `use_averages = false` in the optimizer's block of the config.",
-            stacklevel=2,
-        )
-    factors = {
-        part.id: layer.attrs["learn_rate_factor"]
-        for layer in tuned
-        for node in layer.walk()
-        for part in (node, *node.shims)
-    }
-    if not set(factors.values()) - {1.0}:
-        return optimizer
-    if optimizer.use_radam:
-        raise ValueError(
-            "[D606] RAdam takes no `learn_rate_factor`, as a transformer has one here. Use Adam in "
-            "the optimizer's block of the config."
-        )
-
-    def update(key: Tuple[int, str], weights: FloatsXd, gradient: FloatsXd):
-        return optimizer(key, weights, gradient, lr_scale=factors.get(key[0], 1.0))
-
-    return update
 
 
 def forward(

@@ -14,7 +14,7 @@ from thinc.types import Floats2d
 
 from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
-from ..models.transformer_layers import with_learn_rate_factors
+from ..models.learn_rates import with_learn_rate_factors
 from ..teachers import Teacher, match_labels
 from .entities import add_confidence_extension, around_entities, score_likely_spans
 from .gold_tags import gold_tags, same_tokens

@@ -129,8 +129,10 @@ def test_a_changed_config_is_another_setting(bench, cell, tmp_path, monkeypatch)
         text = (ROOT / name).read_text(encoding="utf8")
         path.write_text(text.replace("dropout = 0.", "dropout = 0.1") if name is TEACHER else text)
     monkeypatch.setattr(low_resource_systems, "ROOT", tmp_path)
+    low_resource_systems.project_config.cache_clear()
     with pytest.raises(SystemExit):
         bench().run(cell, "student")  # by its teachers
+    low_resource_systems.project_config.cache_clear()
 
 
 def test_stored_runs_are_of_the_settings_of_today(monkeypatch):
@@ -156,7 +158,7 @@ def test_commands_name_only_what_there_is(cell, tmp_path):
         for other in SYSTEMS:
             if f"/{other}/model-best" in " ".join(command):
                 assert other in system.needs, (name, other)
-    assert steps(cell, 400) == 800
+    assert steps(cell, TEACHER) == 800
     everything = Cell(Dataset.conll, 14_041, 0, tmp_path, tmp_path)
     student = SYSTEMS["student"].command
     assert "--paths.unlabeled" in student(cell, pretrained)

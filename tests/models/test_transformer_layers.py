@@ -11,7 +11,7 @@ from thinc.types import Ragged
 
 from spacy_distill.models.feature_cache import FEATURES, FOLDER, document_key, model_key
 from spacy_distill.models.layer_mix import LayerMix
-from spacy_distill.models.transformer_layers import with_learn_rate_factors
+from spacy_distill.models.learn_rates import with_learn_rate_factors
 from tests.models.conftest import WORDS
 from tests.models.gradients import check_slope
 
@@ -168,6 +168,10 @@ def test_a_transformers_config_and_a_documents_windows_are_told_apart(layers, vo
     changed = layers().layers[0]
     changed.transformer.config.num_attention_heads = 4
     assert model_key(changed) != key
+    cased, more_words = layers().layers[0], layers().layers[0]
+    cased.tokenizer.init_kwargs["do_lower_case"] = not cased.tokenizer.init_kwargs["do_lower_case"]
+    more_words.tokenizer.add_tokens(["Reykjavik"])
+    assert len({key, model_key(cased), model_key(more_words)}) == 3
 
 
 def test_hidden_states_too_large_for_half_precision_are_refused(layers, vocab):

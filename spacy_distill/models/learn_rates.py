@@ -1,0 +1,46 @@
+"""Learning rates of their own for parts of a model."""
+
+import warnings
+from typing import Callable, Tuple
+
+from thinc.api import Model, Optimizer
+from thinc.types import FloatsXd
+
+# Key, parameters and gradient; returns both.
+Update = Callable[[Tuple[int, str], FloatsXd, FloatsXd], Tuple[FloatsXd, FloatsXd]]
+
+
+def with_learn_rate_factors(model: Model, optimizer: Optimizer) -> Update:
+    """Give the fine-tuned transformers within a model their own learning rates.
+
+    model (Model): A model, in which there may be some `TransformerLayers`.
+    optimizer (Optimizer): Updates parameters.
+    RETURNS (Update): Does what the optimizer does, as `Model.finish_update` calls it.
+    RAISES (ValueError): There is a factor, and the optimizer has no use for it.
+    """
+    layers = [node for node in model.walk() if node.name == "transformer_layers"]
+    tuned = [layer for layer in layers if not layer.attrs["frozen"]]
+    if tuned and optimizer.averages is not None:
+        warnings.warn(
+            "[D931] Averages of a fine-tuned transformer's parameters are never used, those of the "
+            "layers above are. Set `use_averages = false` in the optimizer's block of the config.",
+            stacklevel=2,
+        )
+    factors = {
+        part.id: layer.attrs["learn_rate_factor"]
+        for layer in tuned
+        for node in layer.walk()
+        for part in (node, *node.shims)
+    }
+    if not set(factors.values()) - {1.0}:
+        return optimizer
+    if optimizer.use_radam:
+        raise ValueError(
+            "[D606] RAdam takes no `learn_rate_factor`, as a transformer has one here. Use Adam in "
+            "the optimizer's block of the config."
+        )
+
+    def update(key: Tuple[int, str], weights: FloatsXd, gradient: FloatsXd):
+        return optimizer(key, weights, gradient, lr_scale=factors.get(key[0], 1.0))
+
+    return update
