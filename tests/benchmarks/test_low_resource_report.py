@@ -10,7 +10,7 @@ import numpy
 import pytest
 import typer
 from commands import ROOT
-from low_resource_bootstrap import mean_gain
+from low_resource_bootstrap import is_of, mean_gain
 from low_resource_gains import cost, gains, interval
 from low_resource_report import main as write_report
 from low_resource_sections import SECTIONS
@@ -88,6 +88,15 @@ def test_a_gain_is_drawn_over_documents_and_averaged_over_seeds():
     assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * error, rel=0.15)
     nothing = mean_gain([(half, half)])
     assert nothing["value"] == 0 and nothing["low"] is None
+
+
+def test_counts_are_those_of_a_stored_run_by_their_f1(tmp_path):
+    counts = numpy.asarray([[3, 1, 0], [0, 0, 1]])  # right, wrong, missed: 75 % of each
+    run = tmp_path / "student-seed0.json"
+    assert not is_of(run, counts)
+    for f1, same in ((75.0, True), (75.1, False)):
+        run.write_text(json.dumps(a_run("student", 150, 0, f1)), encoding="utf8")
+        assert is_of(run, counts) == same
 
 
 def test_costs_are_paid_back_by_the_time_that_is_saved_at_each_word():
