@@ -8,11 +8,13 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Callable, Dict, Iterator, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from wasabi import msg
 
 ROOT = Path(__file__).parents[1]
+# Of locked folders: what is started keeps them locked, should this process be killed.
+LOCKS: List[int] = []
 ENERGY = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 
@@ -20,7 +22,9 @@ def execute(arguments: Sequence[Any], log: Path) -> None:
     """Run a Python command, its output going to a file; the benchmark ends if it fails."""
     with log.open("w", encoding="utf8") as file:
         command = [sys.executable, *map(str, arguments)]
-        done = subprocess.run(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, pass_fds=LOCKS
+        )
     if done.returncode:
         msg.fail(f"Failed: {' '.join(map(str, arguments))}", f"See {log}", exits=1)
 
@@ -66,6 +70,9 @@ def alone(folder: Path) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        LOCKS.append(handle)
         yield
     finally:
+        if handle in LOCKS:
+            LOCKS.remove(handle)
         os.close(handle)

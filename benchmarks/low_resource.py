@@ -10,6 +10,7 @@ one thread, and kept as JSON; a second call goes on where the first one stopped.
 
 import os
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Annotated, Any, Dict, List, Optional, Tuple
@@ -18,7 +19,6 @@ import typer
 from commands import ROOT, alone, execute, measured
 from low_resource_contents import (
     corpus_digest,
-    file_digest,
     folder_digest,
     vectors_digest,
     vectors_signs,
@@ -37,6 +37,9 @@ from low_resource_systems import SYSTEMS, Pretrained, System, evaluated, system_
 from wasabi import msg
 
 PARTS = ("dev", "test")
+# In a cell's folder: what its corpus was made of.
+CORPUS = "corpus.json"
+TRANSFORMER_FILES = (".json", ".txt", ".safetensors", ".bin", ".model")
 DEFAULT_SYSTEMS = "joined-0,joined-1,joined-2,gold-only,teacher,student,spacy-gold,spacy-silver"
 
 
@@ -65,7 +68,10 @@ class Bench:
         settings = self.settings(cell, name)
         for other in system.needs:
             self.run(cell, other)
-        contents = self.contents(cell)
+        contents = self.contents(cell, name)
+        if (cell.folder / CORPUS).exists():  # a store alone has none
+            self.prepare(cell)
+            contents["corpus"] = corpus_digest(cell.corpus)
         kept = self.store.read(cell, name, {"settings": settings, **contents})
         if kept is not None:
             return kept
@@ -87,9 +93,7 @@ class Bench:
             "cost": record["cost"],
             "sizes": sizes(cell),
             "evaluated_every": evaluated_every(self.command(cell, name)),
-            "settings": settings,
-            **contents,
-            "made_with": record["made_with"],
+            **{key: value for key, value in record.items() if key != "cost"},
         }
         self.store.write(cell, name, run)
         return run
@@ -129,23 +133,25 @@ class Bench:
         names = [name] if system.command else system.needs
         return [cell.folder / other / "model-best" for other in names]
 
-    def contents(self, cell: Cell) -> Dict[str, str]:
+    def contents(self, cell: Cell, name: str) -> Dict[str, str]:
         """RETURNS (Dict[str, str]): What tells the content of what a run reads from others'."""
-        return {
+        found = {
             "vectors": vectors_signs(self.pretrained.vectors),
-            "transformer": folder_digest(self.pretrained.transformer),
             "data": folder_digest(cell.data),
         }
+        members = (name, *system_of(name).needs)
+        if any("--paths.transformer" in self.command(cell, member) for member in members):
+            found["transformer"] = folder_digest(self.pretrained.transformer, TRANSFORMER_FILES)
+        return found
 
     def prepare(self, cell: Cell) -> None:
         """Make a cell's corpus, unless it is there."""
-        record = cell.folder / "corpus.json"
+        record = cell.folder / CORPUS
         command = cell.conversion()
-        made_of = {
-            "command": command,
-            "script": file_digest(ROOT / command[0]),
-            "data": folder_digest(cell.data),
-        }
+        code = [
+            folder_digest(ROOT / name, [".py"]) for name in ("scripts", "spacy_distill/corpora")
+        ]
+        made_of = {"command": command, "code": code, "data": folder_digest(cell.data)}
         if record.exists() and read_json(record) == made_of:
             return
         cell.folder.mkdir(parents=True, exist_ok=True)
@@ -162,7 +168,7 @@ class Bench:
         made_of = {
             "settings": self.settings(cell, name),
             "corpus": corpus_digest(cell.corpus),
-            **self.contents(cell),
+            **self.contents(cell, name),
         }
         record = cell.folder / f"{name}.cost.json"
         silver = cell.corpus / "silver.spacy"
@@ -173,8 +179,11 @@ class Bench:
                 return known
         for other in system.needs:
             self.train(cell, other)
-        # What follows may be broken off.
-        record.unlink(missing_ok=True)
+        # What follows may be broken off; and what learnt from an older model is to learn again.
+        for known_as in cell.folder.glob("*.cost.json"):
+            other = known_as.name.partition(".")[0]
+            if name in (other, *system_of(other).needs):
+                known_as.unlink()
         made_with = provenance()
         if system.command is None:
             models = self.models(cell, name)
@@ -223,7 +232,8 @@ def evaluated_every(command: List[str]) -> Optional[int]:
     """RETURNS (Optional[int]): The steps between the evaluations that a model is chosen from; None
     if the command leaves them to the config."""
     option, _ = evaluated(0)
-    return int(command[command.index(option) + 1]) if option in command else None
+    values = [value for word, value in pairwise(command) if word == option]
+    return int(values[-1]) if values else None  # the last one counts
 
 
 def shortened(word: str, places: Dict[Optional[Path], str]) -> str:
@@ -311,7 +321,10 @@ def main(
             cell = Cell(dataset, size, seed, folder, data.absolute())
             for name in names:
                 with alone(cell.folder):
-                    run = bench.run(cell, name)
+                    try:
+                        run = bench.run(cell, name)
+                    except FileNotFoundError as error:
+                        msg.fail(str(error), exits=1)
                 found.setdefault(name, []).append(run)
                 f1 = run["scores"]["dev"]["f"]
                 msg.info(f"{dataset.value} {size}, seed {seed}, {name}: dev F1 {f1:.2f}")

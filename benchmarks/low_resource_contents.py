@@ -3,30 +3,44 @@
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Iterable, Optional, Sequence
 
 import numpy
 import spacy
+from commands import ROOT
 from low_resource_scores import read_docs
 
+CODE = (".py", ".pyx", ".hh", ".cc", ".cfg")
 PARTS = ("train", "unlabeled", "dev", "test")
 
 
-@cache
 def file_digest(path: Path) -> str:
     """RETURNS (str): Of a file's bytes."""
     return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
 
 
-@cache
 def folder_digest(folder: Path, endings: Sequence[str] = ()) -> str:
-    """RETURNS (str): Of the files in a folder, or of those with these endings alone, by their names
-    and bytes."""
+    """RETURNS (str): Of the files in a folder, or of those with these endings alone.
+    RAISES (FileNotFoundError): There is no such folder."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder, fetch or make it first")
+    paths = [path for path in folder.rglob("*") if not endings or path.suffix in endings]
+    return files_digest([path for path in paths if path.is_file()], folder)
+
+
+def files_digest(paths: Iterable[Path], folder: Path) -> str:
+    """RETURNS (str): Of files, by their places in a folder and their bytes."""
     content = hashlib.blake2b(digest_size=8)
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and (not endings or path.suffix in endings):
-            content.update(f"{path.relative_to(folder)} {file_digest(path)}\n".encode())
+    for path in sorted(paths):
+        content.update(f"{path.relative_to(folder)} {file_digest(path)}\n".encode())
     return content.hexdigest()
+
+
+def code_digest() -> str:
+    """RETURNS (str): Of the package's code and configs and of the scripts, as they lie here."""
+    paths = [path for ending in CODE for path in (ROOT / "spacy_distill").rglob(f"*{ending}")]
+    scripts = [path for name in ("benchmarks", "scripts") for path in (ROOT / name).glob("*.py")]
+    return files_digest([*paths, *scripts], ROOT)
 
 
 def corpus_digest(folder: Path) -> str:

@@ -9,14 +9,12 @@ from typing import Any, Dict, Iterator, Optional
 
 import spacy
 from commands import ROOT
-from low_resource_contents import folder_digest
+from low_resource_contents import code_digest
 from low_resource_data import Cell
 from spacy.util import get_package_version
 from wasabi import msg
 
 from spacy_distill.evaluation import processor
-
-CODE = (".py", ".pyx", ".hh", ".cc", ".cfg")
 
 
 class Store:
@@ -93,7 +91,7 @@ def provenance() -> Dict[str, str]:
     )
     return {
         "commit": commit.stdout.strip() or get_package_version("spacy-distill") or "",
-        "code": folder_digest(ROOT / "spacy_distill", CODE),
+        "code": code_digest(),
         "spacy": spacy.__version__,
         "python": platform.python_version(),
         "processor": processor(),

@@ -1,7 +1,6 @@
 """What `low_resource.py` trains, each by the commands that a user types."""
 
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -86,7 +85,6 @@ def steps(cell: Cell, config: str) -> int:
     return usual if cell.dataset is Dataset.newsroom else steps_for(cell.labeled, usual)
 
 
-@cache
 def project_config(path: str) -> Config:
     """RETURNS (Config): A config of the project, as it is written."""
     return Config().from_disk(ROOT / path, interpolate=False)

@@ -98,29 +98,34 @@ def k_best(
     best = xp.full((n_tokens, size, k), -xp.inf)
     best[:, :, 0] = emissions
     sources = xp.zeros((n_tokens, size * k), dtype="int64")
-    # Beginnings of one row with the same number have the same tags at known tokens.
-    alike = xp.tile(xp.arange(size * k), (n_tokens, 1))
-    if known is not None:
-        alike[~known] = 0
+    # Beginnings of one row with the same number have the same tags at known tokens: several can
+    # have it only where the token is unknown.
+    unknown = None if known is None or known.all() else ~known
+    alike = xp.zeros((0, 0), dtype="int64")
+    if unknown is not None:
+        alike = xp.tile(xp.arange(size * k), (n_tokens, 1))
+        alike[unknown] = 0
     for step, before in packing.steps():
         beginnings = best[before]
         arriving = beginnings[:, None, :, :] + transitions.T[None, :, :, None]
         arriving = arriving.reshape(len(beginnings), size, size * k)
-        if known is not None:
-            arriving = _best_of_alike(arriving, alike[before])
+        if unknown is not None:
+            rows = xp.flatnonzero(unknown[before])
+            arriving[rows] = _best_of_alike(arriving[rows], alike[before][rows])
         chosen = xp.argsort(-arriving, axis=2, kind="stable")[:, :, :k]
         best[step] = xp.take_along_axis(arriving, chosen, axis=2) + emissions[step][:, :, None]
         sources[step] = chosen.reshape(-1, size * k)
-        if known is not None:
+        if unknown is not None:
             inherited = xp.take_along_axis(alike[before], sources[step], axis=1)
-            alike[step] = xp.where(known[step][:, None], alike[step], inherited)
+            alike[step] = xp.where(unknown[step][:, None], inherited, alike[step])
     later = numpy.zeros(n_tokens, dtype=bool)
     for _, before in packing.steps():
         later[before] = True
     last = numpy.flatnonzero(~later)
     finals = best[last].reshape(len(last), 1, size * k)
-    if known is not None:
-        finals = _best_of_alike(finals, alike[last])
+    if unknown is not None:
+        rows = xp.flatnonzero(unknown[last])
+        finals[rows] = _best_of_alike(finals[rows], alike[last][rows])
     finals, sources = _to_numpy(finals[:, 0]), _to_numpy(sources)
     scores = numpy.full((k, n_sequences), -numpy.inf)
     scores[0, :] = 0.0

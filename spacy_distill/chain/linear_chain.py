@@ -70,8 +70,8 @@ class LinearChain:
     start (Floats1d): (tags,) scores of the first tag.
     end (Floats1d): (tags,) scores of the last tag.
     known (Optional[ArrayXd]): (tokens,) bool, False where the source of the scores has no opinion
-        and nothing is to be learnt from it; None where it has one on all tokens. The algebra does
-        not look at it, and chains made out of this one keep it.
+        and nothing is to be learnt from it; None where it has one on all tokens. Of the algebra,
+        `topk` alone looks at it; chains made out of this one keep it.
     """
 
     emissions: Floats2d

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 import low_resource
 import low_resource_contents
@@ -12,7 +14,7 @@ import low_resource_vectors
 import numpy
 import pytest
 import spacy
-from commands import ROOT
+from commands import LOCKS, ROOT, alone
 from low_resource_data import Cell, Dataset
 from low_resource_store import Store
 from low_resource_systems import (
@@ -129,10 +131,8 @@ def test_a_changed_config_is_another_setting(bench, cell, tmp_path, monkeypatch)
         text = (ROOT / name).read_text(encoding="utf8")
         path.write_text(text.replace("dropout = 0.", "dropout = 0.1") if name is TEACHER else text)
     monkeypatch.setattr(low_resource_systems, "ROOT", tmp_path)
-    low_resource_systems.project_config.cache_clear()
     with pytest.raises(SystemExit):
         bench().run(cell, "student")  # by its teachers
-    low_resource_systems.project_config.cache_clear()
 
 
 def test_stored_runs_are_of_the_settings_of_today(monkeypatch):
@@ -187,6 +187,8 @@ def bench(tmp_path, monkeypatch, docs):
             nlp.to_disk(output / name)
 
     monkeypatch.setattr(low_resource, "execute", execute)
+    for name in ("conll", "bert"):
+        (tmp_path / name).mkdir()
     vectors = vectors_pipeline(["oslo"], numpy.ones((1, 2), dtype="float32"), "en")
     vectors.to_disk(tmp_path / "vectors")
 
@@ -252,10 +254,54 @@ def test_other_data_make_another_corpus_and_other_models(bench, cell, monkeypatc
     assert ["convert" in command[0] for command in bench.commands] == [True, False]
 
 
+def test_another_conversion_is_another_corpus(bench, cell, monkeypatch, docs):
+    bench().run(cell, "gold-only")
+    folder_digest = low_resource.folder_digest
+
+    def changed(folder, *endings):
+        return "changed" if folder.name == "scripts" else folder_digest(folder, *endings)
+
+    monkeypatch.setattr(low_resource, "folder_digest", changed)
+    bench().run(cell, "gold-only")  # converted again, to the same documents
+    assert len(bench.commands) == 3
+    docs.pop()
+    (cell.folder / "corpus.json").unlink()
+    bench("new").run(cell, "joined-0")  # to others
+    with pytest.raises(SystemExit):
+        bench().run(cell, "student")
+
+
+def test_a_member_that_is_trained_again_has_what_needs_it_made_again(bench, cell):
+    bench().run(cell, "spacy-silver")
+    shutil.rmtree(cell.folder / "joined-0")
+    bench.commands.clear()
+    bench("new").run(cell, "spacy-silver")
+    outputs = [Path(command[command.index("--output") + 1]).name for command in bench.commands]
+    assert outputs == ["joined-0", "spacy-silver"]
+
+
+def test_a_killed_benchmark_leaves_its_cell_locked_until_what_it_started_ends(tmp_path):
+    with alone(tmp_path):
+        held = subprocess.Popen(["sleep", "2"], pass_fds=LOCKS)
+    start = monotonic()
+    with alone(tmp_path):
+        assert monotonic() - start > 1
+    held.wait()
+
+
+def test_a_transformer_that_is_not_there_is_told(bench, cell):
+    (cell.folder.parent / "bert").rmdir()
+    bench().run(cell, "gold-only")
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        bench().run(cell, "joined-0")
+
+
 def test_a_run_tells_how_often_its_model_was_looked_at(bench, cell):
     run = bench().run(cell, "gold-only")
     assert run["evaluated_every"] == 2000 // 12
     assert "--training.eval_frequency" not in run["settings"]["command"]
+    often = ["--training.eval_frequency", "50"]
+    assert bench("often", **{"gold-only": often}).run(cell, "gold-only")["evaluated_every"] == 50
     assert bench().run(cell, "teacher")["evaluated_every"] is None
 
 
