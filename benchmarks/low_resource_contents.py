@@ -3,12 +3,13 @@
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Iterable, Optional, Sequence
+from typing import Iterable, Optional, Sequence, Tuple
 
 import numpy
 import spacy
 from commands import ROOT
-from low_resource_scores import read_docs
+from spacy.tokens import DocBin
+from spacy.vocab import Vocab
 
 CODE = (".py", ".pyx", ".hh", ".cc", ".cfg")
 PARTS = ("train", "unlabeled", "dev", "test")
@@ -45,11 +46,18 @@ def code_digest() -> str:
 
 def corpus_digest(folder: Path) -> str:
     """RETURNS (str): Of the words and entities of a cell's documents."""
+    paths = [folder / f"{part}.spacy" for part in PARTS]
+    return _documents_digest(tuple((path, path.stat().st_mtime_ns) for path in paths))
+
+
+@cache
+def _documents_digest(files: Tuple[Tuple[Path, int], ...]) -> str:
     content = hashlib.blake2b(digest_size=8)
-    for part in PARTS:
-        for doc in read_docs(folder / f"{part}.spacy"):
+    vocab = Vocab()
+    for path, _ in files:
+        for doc in DocBin().from_disk(path).get_docs(vocab):
             entities = [(ent.start, ent.end, ent.label_) for ent in doc.ents]
-            content.update(repr((part, [token.text for token in doc], entities)).encode())
+            content.update(repr((path.stem, [token.text for token in doc], entities)).encode())
     return content.hexdigest()
 
 
