@@ -181,7 +181,7 @@ class Bench:
             self.train(cell, other)
         # What follows may be broken off; and what learnt from an older model is to learn again.
         for known_as in cell.folder.glob("*.cost.json"):
-            other = known_as.name.partition(".")[0]
+            other = known_as.name.removesuffix(".cost.json")
             if name in (other, *system_of(other).needs):
                 known_as.unlink()
         made_with = provenance()

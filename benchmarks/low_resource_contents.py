@@ -11,13 +11,10 @@ from commands import ROOT
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
+from spacy_distill.corpora.hashes import update_with_file
+
 CODE = (".py", ".pyx", ".hh", ".cc", ".cfg")
 PARTS = ("train", "unlabeled", "dev", "test")
-
-
-def file_digest(path: Path) -> str:
-    """RETURNS (str): Of a file's bytes."""
-    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
 
 
 def folder_digest(folder: Path, endings: Sequence[str] = ()) -> str:
@@ -33,7 +30,8 @@ def files_digest(paths: Iterable[Path], folder: Path) -> str:
     """RETURNS (str): Of files, by their places in a folder and their bytes."""
     content = hashlib.blake2b(digest_size=8)
     for path in sorted(paths):
-        content.update(f"{path.relative_to(folder)} {file_digest(path)}\n".encode())
+        content.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
+        update_with_file(content, path)
     return content.hexdigest()
 
 
