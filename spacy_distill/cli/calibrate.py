@@ -11,9 +11,9 @@ from ..corpora.labeled import read_examples
 from ..evaluation import entity_reliability, with_predictions
 from ..loading import load_pipeline
 from ..progress import ProgressBar
+from ..saving import save_pipeline
 from ..training.calibrate import calibrate, find_component
 from ..training.corpus import warn_of_unknown_labels
-from ..vectors.table import replace_pipeline
 from .output import require_free
 
 
@@ -41,7 +41,7 @@ def distill_calibrate_cli(
         warn_of_unknown_labels(pipe.labels, read_examples(corpus, nlp), str(corpus), sys.stdout)
         before = calibration_error(student, name, corpus)
         temperature = calibrate(nlp, read_examples(corpus, nlp), name)
-        replace_pipeline(nlp, output_path)
+        save_pipeline(nlp, output_path)
         after = calibration_error(output_path, name, corpus)
     except (ValueError, OSError) as error:
         msg.fail(" ".join(str(error).split()), exits=1)

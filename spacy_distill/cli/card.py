@@ -10,8 +10,8 @@ from ..corpora.labeled import read_examples
 from ..evaluation import measure, model_card, processor, summary, words_per_second
 from ..evaluation.systems import with_confidences
 from ..loading import load_pipeline
+from ..saving import replaced_directory
 from ..training.calibrate import find_component
-from ..vectors.table import replace_pipeline
 from .output import require_free
 
 
@@ -64,8 +64,9 @@ def distill_card_cli(
         nlp.meta["performance"] = scores
         nlp.meta["evaluation"] = {"data": data or test.name, "machine": processor()}
         nlp.meta["description"] = nlp.meta["description"] or summary(nlp.meta)
-        replace_pipeline(nlp, output_path)
-        (output_path / "README.md").write_text(model_card(nlp.meta), encoding="utf8")
+        with replaced_directory(output_path) as unfinished:
+            nlp.to_disk(unfinished)
+            (unfinished / "README.md").write_text(model_card(nlp.meta), encoding="utf8")
     except (ValueError, OSError) as error:
         msg.fail(" ".join(str(error).split()), exits=1)
     msg.good(f"Wrote {output_path}, with README.md", summary(nlp.meta))

@@ -8,8 +8,8 @@ from wasabi import msg
 
 from ..loading import load_pipeline
 from ..models.vector_table import NUMBERS
+from ..saving import save_pipeline
 from ..training.compact import compact
-from ..vectors.table import replace_pipeline
 from .output import require_free
 
 
@@ -40,7 +40,7 @@ def distill_compact_cli(
         require_free(output_path, overwrite=overwrite)
         nlp = load_pipeline(student)
         small = compact(nlp, rows=rows, numbers=numbers)
-        replace_pipeline(small, output_path)
+        save_pipeline(small, output_path)
     except (ValueError, OSError) as error:
         msg.fail(" ".join(str(error).split()), exits=1)
     size = sum(file.stat().st_size for file in output_path.rglob("*") if file.is_file()) / 1e6

@@ -1,11 +1,8 @@
-"""Pipelines on disk: whole, or not at all."""
+"""The output folder of a training."""
 
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Optional
-
-from spacy.language import Language
+from typing import Optional
 
 MODEL_BEST = "model-best"
 MODEL_LAST = "model-last"
@@ -40,34 +37,3 @@ def clear_output_dir(path: Optional[Path]) -> None:
     for name in (MODEL_BEST, MODEL_LAST):
         if (path / name).exists():
             shutil.rmtree(path / name)
-
-
-def save_whole(nlp: Language, path: Path) -> None:
-    """Write a pipeline beside its place and put it there when it is complete.
-
-    nlp (Language): The pipeline.
-    path (Path): Its folder; an earlier one is replaced.
-    """
-    with unfinished_dir(path) as unfinished:
-        nlp.to_disk(unfinished)
-
-
-def copy_whole(source: Path, path: Path) -> None:
-    """Copy a saved pipeline's folder; an earlier one at the new place is replaced."""
-    with unfinished_dir(path) as unfinished:
-        shutil.copytree(source, unfinished)
-
-
-@contextmanager
-def unfinished_dir(path: Path) -> Iterator[Path]:
-    """Give a place beside a folder's; put what is written there in the folder's place if all went
-    well, and remove it if not."""
-    unfinished = path.with_name(f".{path.name}-unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        yield unfinished
-        if path.exists():
-            shutil.rmtree(path)
-        unfinished.rename(path)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

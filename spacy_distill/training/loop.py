@@ -26,9 +26,10 @@ from ..corpora.soft_targets import USER_DATA_KEY
 from ..losses import DistillationLoss, advance
 from ..pipeline.chain_ner import NonFiniteLossError
 from ..progress import ProgressBar
+from ..saving import copy_directory, save_pipeline
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
 from .calibrate import calibrate
-from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir, copy_whole, save_whole
+from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir
 from .corpus import find_corpus, pipeline_labels, read_corpus, warn_of_unknown_labels
 from .examples import with_student_tokens
 from .settings import resolve_settings
@@ -160,7 +161,7 @@ def train_student(
     def save_last() -> None:
         if output is not None:
             with nlp.use_params(optimizer.averages):
-                save_whole(before_to_disk(nlp), output / MODEL_LAST)
+                save_pipeline(before_to_disk(nlp), output / MODEL_LAST)
 
     learnt, last_is_best = False, False
     try:
@@ -175,7 +176,7 @@ def train_student(
                     update_meta(training, nlp, info)
                     save_last()
                     if is_best and output is not None:
-                        copy_whole(output / MODEL_LAST, output / MODEL_BEST)
+                        copy_directory(output / MODEL_LAST, output / MODEL_BEST)
                         info["output_path"] = str(output / MODEL_LAST)
                 log_step(info if is_best is not None else None)
             save_last()
@@ -194,11 +195,11 @@ def train_student(
                 stdout.write(message.info(f"Calibrated on the development corpus: {told}") + "\n")
             save_last()
             if output is not None and last_is_best:
-                copy_whole(output / MODEL_LAST, output / MODEL_BEST)
+                copy_directory(output / MODEL_LAST, output / MODEL_BEST)
             elif output is not None:
                 best = load_model(output / MODEL_BEST)
                 if calibrate_all(best, dev_corpus, teachers, MODEL_BEST, stdout, stderr):
-                    save_whole(best, output / MODEL_BEST)
+                    save_pipeline(best, output / MODEL_BEST)
     finally:
         # At the very end: some loggers keep a copy of what was saved.
         finalize_logger()

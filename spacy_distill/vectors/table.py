@@ -1,6 +1,5 @@
 """Word vectors as a blank pipeline on disk, for the `vectors` setting of a config."""
 
-import tempfile
 from pathlib import Path
 from typing import Sequence
 
@@ -9,6 +8,8 @@ import spacy
 from spacy.language import Language
 from spacy.vectors import Vectors
 from thinc.types import Floats2d
+
+from ..saving import save_pipeline
 
 
 def vectors_pipeline(words: Sequence[str], vectors: Floats2d, lang: str) -> Language:
@@ -64,19 +65,4 @@ def write_pipeline(nlp: Language, output: Path) -> None:
     RAISES (ValueError): Something else is there.
     """
     require_replaceable(output)
-    replace_pipeline(nlp, output)
-
-
-def replace_pipeline(nlp: Language, output: Path) -> None:
-    """Save a pipeline in the place of what is there: that is kept until all is written.
-
-    nlp (Language): The pipeline.
-    output (Path): The folder.
-    """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as temporary:
-        written = Path(temporary) / output.name
-        nlp.to_disk(written)
-        if output.exists():
-            output.rename(Path(temporary) / "replaced")
-        written.rename(output)
+    save_pipeline(nlp, output)

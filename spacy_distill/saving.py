@@ -1,0 +1,85 @@
+"""Directories on disk: whole, or not at all."""
+
+import ctypes
+import os
+import shutil
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from spacy.language import Language
+
+# Arguments of the system calls that swap two paths: Linux's renameat2(2), macOS's renameatx_np(2).
+_SWAPS = {"linux": ("renameat2", -100, 2), "darwin": ("renameatx_np", -2, 2)}
+
+
+@contextmanager
+def replaced_directory(path: Path) -> Iterator[Path]:
+    """Replace a directory atomically.
+
+    What is written goes to a new directory next to the old one. When all is written, the two
+    swap places, so that the path leads to a whole directory at every moment, even if the process
+    is killed. Where the system cannot swap (Windows, some file systems), the old directory is
+    renamed first; a process that is killed right then leaves it as `.NAME-replaced`, and the next
+    call puts it back.
+
+    path (Path): The directory. It need not exist.
+    YIELDS (Path): An empty directory to write to. It is removed if the block raises.
+    RAISES (OSError): The directory cannot be written; the old one is as it was.
+    """
+    # A link stays one: what it leads to is replaced.
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}-unfinished")
+    replaced = path.with_name(f".{path.name}-replaced")
+    if replaced.exists() and not path.exists():
+        replaced.rename(path)
+    for left_over in (unfinished, replaced):
+        # What a killed process has left.
+        shutil.rmtree(left_over, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        if not path.exists():
+            unfinished.rename(path)
+        elif not _swapped(unfinished, path):
+            path.rename(replaced)
+            try:
+                unfinished.rename(path)
+            except OSError:
+                replaced.rename(path)
+                raise
+    finally:
+        for left_over in (unfinished, replaced):
+            shutil.rmtree(left_over, ignore_errors=True)
+
+
+def save_pipeline(nlp: Language, path: Path) -> None:
+    """Save a pipeline in the place of what is there, atomically.
+
+    nlp (Language): The pipeline.
+    path (Path): Its directory.
+    """
+    with replaced_directory(path) as unfinished:
+        nlp.to_disk(unfinished)
+
+
+def copy_directory(source: Path, path: Path) -> None:
+    """Copy a directory in the place of what is there, atomically."""
+    with replaced_directory(path) as unfinished:
+        shutil.copytree(source, unfinished, dirs_exist_ok=True)
+
+
+def _swapped(first: Path, second: Path) -> bool:
+    """Swap two paths in one step.
+
+    RETURNS (bool): Whether the system can do that; if not, nothing has changed.
+    """
+    name, here, flag = _SWAPS.get(sys.platform, ("", 0, 0))
+    library = ctypes.CDLL(None) if name else None
+    if library is None or not hasattr(library, name):
+        return False
+    call = getattr(library, name)
+    call.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
+    return call(here, os.fsencode(first), here, os.fsencode(second), flag) == 0
