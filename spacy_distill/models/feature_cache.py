@@ -13,6 +13,8 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats3d
 
+from .forks import renew_after_fork
+
 # Names a folder in which features stay from run to run: several teachers over one transformer
 # then read each document once. A matter of the machine, so no setting of a model's config.
 FOLDER = "SPACY_DISTILL_FEATURES"
@@ -42,10 +44,17 @@ class FeatureCache:
         # Connections of this process; sqlite's may not be used after a fork.
         self._databases: Dict[Tuple[int, Path], sqlite3.Connection] = {}
         self._lock = Lock()
+        renew_after_fork(self)
 
     def __len__(self) -> int:
         """Documents in memory."""
         return len(self._arrays)
+
+    def after_fork(self) -> None:
+        """Begin with a new lock, in a process that was forked. An array may have been kept and not
+        yet counted."""
+        self._lock = Lock()
+        self._n_bytes = sum(array.nbytes for array in self._arrays.values())
 
     def clear(self) -> None:
         """Forget what is in memory."""

@@ -1,13 +1,13 @@
 """What was computed of word forms, kept from call to call in so many bytes."""
 
-import os
 from contextlib import contextmanager
 from threading import Lock
 from typing import Callable, Dict, Iterator, NamedTuple, Tuple
-from weakref import WeakSet
 
 import numpy
 from thinc.types import Floats2d, Ints1d
+
+from .forks import renew_after_fork
 
 # Tokens after which it counts half as much that a form was asked for: what dropped fewest forms of
 # CoNLL-2003 and newsroom, of 5,000 to 300,000.
@@ -48,9 +48,6 @@ class _Contents(NamedTuple):
         )
 
 
-_CACHES: "WeakSet[FormCache]" = WeakSet()
-
-
 class FormCache:
     """A table with a row of numbers for each word form.
 
@@ -77,7 +74,7 @@ class FormCache:
         # For everything here but `compute`, which other threads need not wait for.
         self._lock = Lock()
         self._pinned: Dict[object, Ints1d] = {}
-        _CACHES.add(self)
+        renew_after_fork(self)
 
     def __len__(self) -> int:
         return len(self._contents.forms)
@@ -117,6 +114,11 @@ class FormCache:
         finally:
             with self._lock:
                 self._pinned.pop(reader, None)
+
+    def after_fork(self) -> None:
+        """Begin with a new lock and no readers, in a process that was forked."""
+        self._lock = Lock()
+        self._pinned.clear()
 
     def _add(self, forms: Ints1d, values: Floats2d) -> bool:
         """Add forms, unless another thread has done so.
@@ -169,15 +171,3 @@ class FormCache:
         if self._weight > 1e100:
             self._scores /= self._weight
             self._weight = 1.0
-
-
-def _after_fork() -> None:
-    # A process that is forked while a thread computes has its locks and pins, and nobody to open
-    # them.
-    for cache in _CACHES:
-        cache._lock = Lock()
-        cache._pinned.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
