@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, Optional
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional
 
 from spacy.language import Language
 from spacy.training import Corpus, Example
+
+
+class CorpusSize(NamedTuple):
+    """What a pass over a corpus reads, labeled documents included."""
+
+    documents: int
+    words: int
 
 
 @dataclass(frozen=True)
@@ -16,10 +23,13 @@ class MixedReader:
     read (Callable[[Language], Iterator[Example]]): Reads all documents, once.
     labeled (Callable[[Language], Iterator[Example]]): Reads the labeled ones alone, in their order:
         few enough to be looked at before a stream of the others begins.
+    size (Optional[Callable[[], CorpusSize]]): Tells what a pass reads, if that is known without
+        reading it.
     """
 
     read: Callable[[Language], Iterator[Example]]
     labeled: Callable[[Language], Iterator[Example]]
+    size: Optional[Callable[[], CorpusSize]] = None
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         return self.read(nlp)

@@ -10,7 +10,14 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .labeled import MixedReader, interleave, read_examples, require_path, require_share
+from .labeled import (
+    CorpusSize,
+    MixedReader,
+    interleave,
+    read_examples,
+    require_path,
+    require_share,
+)
 from .plain_docs import plain_copy
 from .soft_shards import Manifest, Shard, SoftDocument, read_shard
 from .soft_targets import USER_DATA_KEY
@@ -88,7 +95,12 @@ def SoftCorpus(
         )
         yield from interleave(gold, examples, labeled_share)
 
-    return MixedReader(read, read_labeled)
+    def size() -> CorpusSize:
+        _, manifest = _open(path)
+        share = labeled_share if labeled is not None else 0.0
+        return _size_of_pass(manifest, limit, n_shards, share)
+
+    return MixedReader(read, read_labeled, size)
 
 
 def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
@@ -104,6 +116,20 @@ def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
             "again: it goes on where it stopped."
         )
     return Path(path), manifest
+
+
+def _size_of_pass(
+    manifest: Manifest, limit: int, n_shards: int, labeled_share: float
+) -> CorpusSize:
+    """RETURNS (CorpusSize): What a pass reads, with the words of labeled documents estimated to be
+    as many as of others."""
+    documents = words = 0.0
+    for shard in manifest.shards:
+        read = min(shard.documents, limit - documents) if limit else shard.documents
+        documents += read
+        words += shard.tokens * read / max(shard.documents, 1)
+    factor = 1 / (n_shards * (1 - labeled_share))
+    return CorpusSize(round(documents * factor), round(words * factor))
 
 
 def _without_spaces(doc: Doc) -> str:

@@ -18,6 +18,7 @@ from .checkpoints import require_output_dir
 from .devices import require_device
 from .find_teachers import find_teachers, with_teacher_labels
 from .loop import train_student
+from .passes import with_steps_of_pass
 from .settings import fill_settings
 
 
@@ -78,7 +79,8 @@ def distill(
 def load_student_config(
     student: Union[str, Path, Config, Mapping[str, Any]], overrides: Mapping[str, Any]
 ) -> Config:
-    """RETURNS (Config): The student's config with overrides and every setting of the block."""
+    """RETURNS (Config): The student's config with overrides, every setting of the block and the
+    number of steps."""
     require_known_paths(student, overrides)
     source = f" {student}" if isinstance(student, (str, Path)) else ""
     if isinstance(student, (str, Path)):
@@ -93,7 +95,7 @@ def load_student_config(
             f"[D101] The student's config{source} has no {lacks}. "
             "Start from what `python -m spacy distill-init` writes, or run `init fill-config`."
         )
-    return fill_settings(config)
+    return with_steps_of_pass(fill_settings(config))
 
 
 def require_known_paths(

@@ -32,6 +32,7 @@ from .calibrate import calibrate
 from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir
 from .corpus import find_corpus, pipeline_labels, read_corpus, warn_of_unknown_labels
 from .examples import with_student_tokens
+from .passes import ReadShare, size_of
 from .settings import resolve_settings
 from .silver import with_teacher_entities
 
@@ -120,6 +121,7 @@ def train_student(
     def aligned_corpus(student: Language) -> Iterable[Example]:
         return with_student_tokens(corpus(student))
 
+    share: Optional[ReadShare] = None
     if settings["max_epochs"] >= 0:
         examples = read_corpus(aligned_corpus, nlp, config, settings["corpus"])
         require_annotation(nlp, teachers, examples, f"the corpus '{settings['corpus']}'")
@@ -140,6 +142,11 @@ def train_student(
             made["documents"] = {"labeled": count_annotated(labeled), "unlabeled": None}
         clear_output_dir(output)
         batches = create_train_batches(nlp, aligned_corpus, settings["batcher"], -1)
+        size = size_of(corpus)
+        share = None if size is None else ReadShare(size)
+    if share is not None:
+        batches = share.counted(batches)
+        stdout.write(share.plan(config["distillation"]) + "\n")
     steps = train_while_improving(
         StudentUpdates(nlp, teachers, loss),  # type: ignore[arg-type]
         optimizer,
@@ -203,6 +210,8 @@ def train_student(
     finally:
         # At the very end: some loggers keep a copy of what was saved.
         finalize_logger()
+    if share is not None:
+        stdout.write(share.outcome(made["steps"]) + "\n")
     if output is not None:
         stdout.write(message.good("Saved pipeline to output directory", output / MODEL_LAST) + "\n")
     return nlp

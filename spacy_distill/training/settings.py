@@ -14,7 +14,8 @@ corpus = "corpora.distillation"
 dropout = 0.4
 # Stop after so many passes over the corpus; 0 is no limit, -1 streams the corpus anew each time.
 max_epochs = 0
-# Stop after so many steps; 0 is no limit.
+# Stop after so many steps; 0 is no limit, -1 is a pass over a streamed soft corpus, but at least
+# 8,000 steps.
 max_steps = 0
 # The teacher's component for a student's component: {"ner_student": "ner_teacher"}. Found by itself
 # where each pipeline has just one that fits.
@@ -62,7 +63,7 @@ _TYPES: Dict[str, Tuple[type, ...]] = {
 _RANGES: Dict[str, Tuple[float, float]] = {
     "dropout": (0.0, 1.0),
     "max_epochs": (-1, inf),
-    "max_steps": (0, inf),
+    "max_steps": (-1, inf),
     "teacher_batch_size": (1, inf),
 }
 

@@ -1,6 +1,7 @@
 """From a teacher to a soft corpus, and from there to a student that never sees the teacher."""
 
 import io
+import math
 import re
 
 import pytest
@@ -8,7 +9,11 @@ import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus
 
+from spacy_distill.corpora.soft_corpus import SoftCorpus
+from spacy_distill.corpora.soft_shards import Manifest
+from spacy_distill.training import passes
 from spacy_distill.training.annotate import annotate
+from spacy_distill.training.distill import load_student_config
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +138,81 @@ def test_a_corpus_without_targets_is_told(quietly, soft, config, corpora, corpus
     changed = config(distillation={"max_steps": 4})
     with pytest.raises(ValueError, match=r"spacy-distill\.SoftCorpus\.v1"):
         quietly(soft, changed)
+
+
+def batches_of(size):
+    return {"@batchers": "spacy.batch_by_words.v1", "size": size, "tolerance": 0.2}
+
+
+def n_words(folder):
+    return sum(shard.tokens for shard in Manifest.from_disk(folder).shards)
+
+
+def test_the_steps_follow_the_size_of_the_corpus(quietly, soft, soft_config, monkeypatch):
+    """One pass; the learning rate falls over as many steps."""
+    monkeypatch.setattr(passes, "LEAST_STEPS", 3)
+    schedule = {"@schedules": "warmup_linear.v1", "warmup_steps": 1, "initial_rate": 0.005}
+    schedule["total_steps"] = "${distillation.max_steps}"
+    config = soft_config(max_steps=-1)
+    config["distillation"]["optimizer"] = {"@optimizers": "Adam.v1", "learn_rate": schedule}
+    config["distillation"]["batcher"] = batches_of(20)
+    expected = math.ceil(n_words(soft) / 20)
+    assert expected > 3
+    nlp = quietly(soft, config)
+    settings = nlp.config.interpolate()["distillation"]
+    assert settings["max_steps"] == expected
+    assert settings["optimizer"]["learn_rate"]["total_steps"] == expected
+    read = re.findall(
+        r"([\d,]+) steps read the corpus's ([\d,]+) words (\d\.\d) times", quietly.output
+    )
+    assert read[0] == (str(expected), str(n_words(soft)), f"{expected * 20 / n_words(soft):.1f}")
+    assert len(read) == 2 and "[D914]" not in quietly.output
+
+
+def test_a_small_corpus_is_read_several_times(soft, soft_config):
+    config = load_student_config(soft_config(max_steps=-1), {})
+    assert config["distillation"]["max_steps"] == 8000
+    given = load_student_config(soft_config(max_steps=-1), {"distillation.max_steps": 30})
+    assert given["distillation"]["max_steps"] == 30
+
+
+def test_the_run_says_which_share_it_reads(quietly, soft, soft_config):
+    config = soft_config(max_steps=2)
+    config["distillation"]["batcher"] = batches_of(20)
+    quietly(soft, config)
+    output = " ".join(quietly.output.split())
+    share = 40 / n_words(soft)
+    assert f"[D914] 2 steps read {share:.2%} of the corpus" in output
+    assert f"--distillation.max_steps -1: that is {math.ceil(n_words(soft) / 20)} steps" in output
+    read = re.findall(r"2 steps read ([\d.]+)% of the corpus, which has", output)
+    # What was read is counted: spaCy's steps are numbered from 0.
+    assert float(read[-1]) == pytest.approx(100 * 3 / 2 * share, rel=0.2)
+
+
+@pytest.mark.parametrize("limit, n_shards", [(0, 1), (5, 1), (0, 2), (7, 3)])
+def test_the_size_of_a_pass_is_what_is_read(soft, limit, n_shards):
+    corpus = SoftCorpus(soft, limit=limit, n_shards=n_shards)
+    examples = list(corpus(spacy.blank("en")))
+    size = corpus.size()
+    assert size.documents == pytest.approx(len(examples), abs=1)
+    assert size.words == pytest.approx(sum(len(eg.reference) for eg in examples), rel=0.3)
+
+
+def test_labeled_documents_count(soft, corpora):
+    corpus = SoftCorpus(soft, labeled=corpora["labeled"], labeled_share=0.5)
+    assert corpus.size().words == 2 * SoftCorpus(soft).size().words
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"max_epochs": 1}, r"\[D113\].*found max_epochs = 1"),
+        ({"corpus": "corpora.train"}, r"\[D114\].*'corpora.train' is not known"),
+        ({"batcher": {"@batchers": "batch_by_odd.v1"}}, r"\[D115\].*a fixed size"),
+    ],
+)
+def test_a_pass_of_which_nobody_knows_the_size(soft, soft_config, changes, message):
+    config = soft_config(max_steps=-1)
+    config["distillation"].update(changes)
+    with pytest.raises(ValueError, match=message):
+        load_student_config(config, {})
