@@ -7,6 +7,8 @@ from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional
 from spacy.language import Language
 from spacy.training import Corpus, Example
 
+from ..loading import DAMAGED
+
 
 class CorpusSize(NamedTuple):
     """What a pass over a corpus reads, labeled documents included."""
@@ -49,9 +51,8 @@ def read_examples(
     """
     try:
         yield from Corpus(path, max_length=max_length, limit=limit)(nlp)
-    except Exception as error:
-        # What a broken file raises depends on where it is broken: zlib, msgpack and spaCy each
-        # have errors of their own, and none of them names the file.
+    except DAMAGED as error:
+        # What is raised depends on the damage, and does not name the file.
         raise ValueError(
             f"[D330] '{path}' cannot be read as a .spacy file. Convert the corpus "
             f"again. spaCy says: {error}"

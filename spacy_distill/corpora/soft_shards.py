@@ -167,6 +167,9 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=256):
                 yield from _documents(batch)
+    except MemoryError:
+        # pyarrow's own is an ArrowException too.
+        raise
     except (pyarrow.ArrowException, KeyError) as error:
         raise ValueError(
             f"[D405] The shard '{path}' cannot be read: {error} Delete it and run the same "

@@ -8,6 +8,8 @@ from spacy.util import registry
 from thinc.api import Config
 from wasabi import Printer
 
+from ..loading import DAMAGED
+
 
 def find_corpus(config: Config, name: str) -> Callable[[Language], Iterable[Example]]:
     """RETURNS (Callable[[Language], Iterable[Example]]): The reader of a corpus, such as
@@ -40,7 +42,7 @@ def read_corpus(
     where = f"({', '.join(paths) or 'no path'}). Correct its paths in [paths] or [corpora]."
     try:
         examples = list(reader(nlp))
-    except Exception as error:
+    except (OSError, *DAMAGED) as error:
         raise ValueError(f"[D332] The corpus '{name}' cannot be read: {error} {where}") from error
     if not examples:
         raise ValueError(f"[D333] The corpus '{name}' has no documents {where}")

@@ -2,6 +2,8 @@ import json
 import shutil
 
 import numpy
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from spacy_distill.corpora.soft_shards import (
@@ -140,3 +142,16 @@ def test_what_is_no_manifest_is_named(tmp_path, text, message):
     (tmp_path / "manifest.json").write_bytes(data)
     with pytest.raises(ValueError, match=rf"manifest\.json' {message}"):
         Manifest.from_disk(tmp_path)
+
+
+def test_a_lack_of_memory_is_no_damage(documents, tmp_path, monkeypatch):
+    """pyarrow's error for it is one of its own kind too."""
+    path = tmp_path / "shard.parquet"
+    write_shard(path, documents)
+
+    def fail(*args, **kwargs):
+        raise pyarrow.lib.ArrowMemoryError("out of memory")
+
+    monkeypatch.setattr(pyarrow.parquet, "ParquetFile", fail)
+    with pytest.raises(MemoryError, match=r"^out of memory"):
+        list(read_shard(path))
