@@ -26,6 +26,10 @@ BATCH_SIZE = 128
 LEAST = 1e-6
 
 
+class CalibrationError(ValueError):
+    """Says why confidences cannot be fitted to documents."""
+
+
 def calibrate(
     nlp: Language,
     examples: Iterable[Example],
@@ -42,28 +46,29 @@ def calibrate(
     stderr (IO): Where the progress goes; standard error if None.
     RETURNS (float): The temperature under which it is most probable that just those of the found
         entities are right that are; of a few, one nearer to 1.
-    RAISES (ValueError): There is no such component, no annotation, none with its labels, or
-        nothing is found; the temperature stays as it was.
+    RAISES (CalibrationError): There is no annotation, none with its labels, or nothing is found;
+        the temperature stays as it was.
+    RAISES (ValueError): There is no such component.
     """
     name, pipe = find_component(nlp, name)
     examples = list(examples)
     with ProgressBar(desc="Calibrate", total=len(examples), stream=stderr) as bar:
         chains = list(read_chains(nlp, name, pipe, examples, bar.update))
     if not any((~allowed.all(axis=1)).any() for _, allowed in chains):
-        raise ValueError(
+        raise CalibrationError(
             f"[D510] The component '{name}' cannot be calibrated: the documents have no annotated "
             "tokens. Take a labeled corpus that it was not trained on."
         )
     gold = {span.label_ for example in examples for span in example.reference.ents}
     if gold and gold.isdisjoint(pipe.labels):
-        raise ValueError(
+        raise CalibrationError(
             f"[D516] The component '{name}' cannot be calibrated: it has none of the documents' "
             f"labels, {', '.join(sorted(gold))}, so that all that it finds would be wrong. Take "
             "documents with its labels."
         )
     judged = [(chain, *judge(pipe.tags, chain, allowed)) for chain, allowed in chains]
     if not any(right.size for _, _, right in judged):
-        raise ValueError(
+        raise CalibrationError(
             f"[D515] The component '{name}' cannot be calibrated: it finds no entity in the "
             f"annotated parts of {len(examples)} documents, so there is nothing to be right or "
             "wrong about. Train it longer, or take other documents."

@@ -28,7 +28,7 @@ from ..pipeline.chain_ner import NonFiniteLossError
 from ..progress import ProgressBar
 from ..saving import copy_directory, save_pipeline
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
-from .calibrate import calibrate
+from .calibrate import CalibrationError, calibrate
 from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir
 from .corpus import find_corpus, pipeline_labels, read_corpus, warn_of_unknown_labels
 from .examples import with_student_tokens
@@ -252,7 +252,7 @@ def calibrate_all(
     for name in names:
         try:
             temperatures.append(calibrate(nlp, corpus(nlp), name, stderr))
-        except ValueError as error:
+        except CalibrationError as error:
             # What was learnt is worth more than its confidences.
             told = message.warn(f"[D911] Confidences of {version} are not calibrated", str(error))
             stdout.write(told + "\n")

@@ -164,6 +164,17 @@ def test_a_student_that_finds_nothing_is_saved_uncalibrated(config, tmp_path, qu
         assert student.get_pipe("ner_student").cfg["temperature"] == 1.0
 
 
+def test_an_error_of_another_kind_is_no_warning(config, teacher, tmp_path, quietly, monkeypatch):
+    def fail(judged):
+        raise ValueError("operands could not be broadcast together")
+
+    monkeypatch.setattr("spacy_distill.training.calibrate.best_temperature", fail)
+    with pytest.raises(ValueError, match="broadcast"):
+        quietly(teacher, config(distillation={"max_steps": 40}), tmp_path / "student")
+    # What was learnt is there all the same.
+    assert spacy.load(tmp_path / "student" / "model-last").get_pipe("ner_student").labels
+
+
 def test_a_few_sentences_change_little(trained, corpora):
     (example, *_) = annotate(trained, corpora["dev"])
     assert 0.3 < calibrate(trained, [example]) < 3
