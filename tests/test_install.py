@@ -128,8 +128,8 @@ def test_registered_names_are_found_by_spacy():
     for registry, name in [
         ("factories", "ner_student"),
         ("factories", "ner_teacher"),
-        ("architectures", "spacy-distill.LSTMCNN.v1"),
-        ("architectures", "spacy-distill.TokenClassifier.v1"),
+        ("architectures", "spacy-distill.ChainTagger.v1"),
+        ("architectures", "spacy-distill.BiLSTM.v1"),
         ("readers", "spacy-distill.MixedCorpus.v1"),
         ("losses", "spacy-distill.ChainDistillation.v1"),
     ]:

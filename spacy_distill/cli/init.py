@@ -166,8 +166,8 @@ def config_text(
         changes["paths", "transformer"] = json.dumps(transformer)
     if kind in (Kind.student, Kind.soft):
         width, depth = WIDTHS[size]
-        changes["components.ner_student.model", "width"] = str(width)
-        changes["components.ner_student.model", "depth"] = str(depth)
+        changes["components.ner_student.model.encode", "width"] = str(width)
+        changes["components.ner_student.model.encode", "depth"] = str(depth)
     if labeled is not None and kind is not Kind.soft:
         usual = int(value_of(text, *TRAINING_STEPS))
         changes[TRAINING_STEPS] = str(steps_for(labeled, usual))

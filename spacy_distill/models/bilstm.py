@@ -1,15 +1,61 @@
-"""A bidirectional LSTM over ragged batches."""
+"""Bidirectional LSTMs over ragged batches."""
 
-from typing import Callable, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 import numpy
-from thinc.api import Model, glorot_uniform_init
-from thinc.types import Floats3d, Ragged
+from thinc.api import Model, chain, glorot_uniform_init
+from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 
-from .recurrence import run
+from .dropout import dropout
+from .recurrence import BiLSTMStack, Layer, run
 
 
-def BiLSTM(nO: Optional[int] = None, nI: Optional[int] = None) -> Model[Ragged, Ragged]:
+def BiLSTM(width: int = 200, depth: int = 2) -> Model[Ragged, Ragged]:
+    """Build bidirectional LSTM layers above one another, with dropout between them.
+
+    width (int): Output width of each layer, half of it for each direction.
+    depth (int): Layers.
+    RETURNS (Model[Ragged, Ragged]): (tokens, inputs) to (tokens, width).
+    """
+    layers: List[Model[Ragged, Ragged]] = [bilstm_layer(width)]
+    for _ in range(depth - 1):
+        layers += [dropout(), bilstm_layer(width)]
+    model = layers[0] if depth == 1 else chain(*layers)
+    model.attrs["inference"] = BiLSTMInference
+    return model
+
+
+class BiLSTMInference:
+    """How a BiLSTM predicts: the inputs to the first layer's gates once a word form, and the steps
+    of all layers in one call a batch."""
+
+    forgets = True
+
+    def __init__(self, model: Model[Ragged, Ragged]) -> None:
+        """Take the parameters as they are now.
+
+        model (Model[Ragged, Ragged]): What `BiLSTM` returned.
+        """
+        layers = [node for node in model.walk() if node.has_param("U")]
+        parameters = [
+            Layer(U, numpy.ascontiguousarray(W.T), b)
+            for U, W, b in (map(layer.get_param, ("U", "W", "b")) for layer in layers)
+        ]
+        self._first = parameters[0]
+        self._stack = BiLSTMStack(parameters)
+
+    def per_form(self, features: Floats2d) -> Floats2d:
+        """RETURNS (Floats2d): (forms, 8 * hidden) inputs to the first layer's gates."""
+        gates = features @ self._first.W
+        gates += self._first.b
+        return gates
+
+    def per_sequence(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
+        """RETURNS (Floats2d): (tokens, 2 * hidden) states of the last layer."""
+        return self._stack.predict(table, rows, lengths)
+
+
+def bilstm_layer(nO: Optional[int] = None, nI: Optional[int] = None) -> Model[Ragged, Ragged]:
     """One bidirectional LSTM layer (Hochreiter, Schmidhuber 1997; Graves, Schmidhuber 2005).
 
     The inputs of all steps are one matrix product; `recurrence.py` has the steps.

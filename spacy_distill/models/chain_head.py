@@ -1,28 +1,37 @@
 """The last layer: from token vectors to a linear chain over BILUO tags."""
 
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 import numpy
-from spacy.tokens import Doc
-from thinc.api import Model, chain, glorot_uniform_init
+from thinc.api import Model, glorot_uniform_init
 from thinc.types import Ragged
 
 from ..chain import ChainCounts, LinearChain, constraints, n_tags
 
 
-def ChainHead(
-    nL: Optional[int] = None, nI: Optional[int] = None, *, crf: bool = True
-) -> Model[Ragged, LinearChain]:
-    """Linear emissions, and transition scores where wanted.
+def CRF(nL: Optional[int] = None, nI: Optional[int] = None) -> Model[Ragged, LinearChain]:
+    """Score tags by a linear layer and by transitions: a conditional random field (Lafferty,
+    McCallum, Pereira 2001). What is no BILUO sequence is impossible.
 
-    With `crf`, the chain is a conditional random field: transitions, start and end scores are
-    trained, and what is no BILUO sequence is impossible. Without, each token's tags are a softmax
-    of their own, and the constraints only guide prediction.
-
-    nL (Optional[int]): Entity labels; the chain has 1 + 4 * nL tags.
-    nI (Optional[int]): Input width.
-    crf (bool): Whether to train transition scores.
+    nL (Optional[int]): Entity labels, set by the component; the chain has 1 + 4 * nL tags.
+    nI (Optional[int]): Input width, found at initialization.
+    RETURNS (Model[Ragged, LinearChain]): Token vectors in, their chain out.
     """
+    return chain_head(nL, nI, crf=True)
+
+
+def Softmax(nL: Optional[int] = None, nI: Optional[int] = None) -> Model[Ragged, LinearChain]:
+    """Score tags by a linear layer alone: a softmax per token, as BERT's authors fine-tune it for
+    entities (Devlin et al. 2019). In prediction, what is no BILUO sequence is impossible.
+
+    nL (Optional[int]): Entity labels, set by the component; the chain has 1 + 4 * nL tags.
+    nI (Optional[int]): Input width, found at initialization.
+    RETURNS (Model[Ragged, LinearChain]): Token vectors in, their chain out.
+    """
+    return chain_head(nL, nI, crf=False)
+
+
+def chain_head(nL: Optional[int], nI: Optional[int], *, crf: bool) -> Model[Ragged, LinearChain]:
     params = {"W": None, "b": None}
     if crf:
         params.update({"transitions": None, "start": None, "end": None})
@@ -99,17 +108,3 @@ def resize(model: Model[Ragged, LinearChain], nL: int) -> None:
             grown[:size] = values
         model.set_param(name, grown)
         model.set_grad(name, model.ops.xp.zeros_like(grown))
-
-
-def with_chain_head(tokens: Model, head: Model) -> Model[List[Doc], LinearChain]:
-    """Put a chain head on a model of tokens, in the form that the components expect."""
-    model = chain(tokens, head)
-    model.set_ref("output_layer", head)
-    model.attrs["resize_output"] = resize_output
-    return model
-
-
-def resize_output(model: Model[List[Doc], LinearChain], nL: int) -> Model:
-    """Set the number of labels of a model that has a chain head."""
-    resize(model.get_ref("output_layer"), nL)
-    return model

@@ -1,7 +1,7 @@
 """A convolution over a word's characters with max pooling (Ma, Hovy 2016, "End-to-end Sequence
 Labeling via Bi-directional LSTM-CNNs-CRF")."""
 
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Tuple
 
 import numpy
 from thinc.api import Model, glorot_uniform_init, uniform_init
@@ -15,21 +15,20 @@ MAX_CHARACTERS = 20
 BOUNDARY = 0
 
 
-def character_cnn(
-    nO: Optional[int] = None, *, width: int = 16, rows: int = 512
-) -> Model[WordForms, Floats2d]:
+def CharacterCNN(filters: int = 64, width: int = 16, rows: int = 512) -> Model[WordForms, Floats2d]:
     """Embed characters, convolve windows of three of them, keep each filter's highest response.
 
-    nO (Optional[int]): Filters, the output's width.
+    filters (int): Filters, the output's width.
     width (int): Width of the character embeddings.
     rows (int): Character embeddings: code points share them modulo this number, less the one that
         stands for a word's boundary.
+    RETURNS (Model[WordForms, Floats2d]): (forms, filters).
     """
     return Model(
         "character_cnn",
         forward,
         init=init,
-        dims={"nO": nO, "nC": width, "nV": rows},
+        dims={"nO": filters, "nC": width, "nV": rows},
         params={"E": None, "W": None, "b": None},
     )
 

@@ -1,6 +1,6 @@
 """Trainable embeddings of what a word form looks like."""
 
-from typing import Callable, Dict, Tuple
+from typing import Callable, Dict, Optional, Tuple
 
 from spacy.attrs import IDS
 from thinc.api import HashEmbed, Model, chain, concatenate
@@ -8,14 +8,23 @@ from thinc.types import Floats2d, Ints2d
 
 from .word_forms import ATTRIBUTES, WordForms
 
+# With few labels, tables of words and affixes cost more than they gain (docs/settings.md).
+DEFAULT_ROWS = {"SHAPE": 500}
 
-def form_features(width: int, rows: Dict[str, int]) -> Model[WordForms, Floats2d]:
+
+def FormFeatures(
+    width: int = 16, rows: Optional[Dict[str, int]] = None
+) -> Model[WordForms, Floats2d]:
     """Embed attributes of word forms in hash tables (Serra, Karatzoglou 2017, "Getting Deep
     Recommenders Fit"), side by side.
 
     width (int): Width of each embedding.
-    rows (Dict[str, int]): Table size by attribute: LOWER, PREFIX, SUFFIX, SHAPE or ORTH.
+    rows (Optional[Dict[str, int]]): Table size by attribute: LOWER, PREFIX, SUFFIX, SHAPE or ORTH;
+        {"SHAPE": 500} if null.
+    RETURNS (Model[WordForms, Floats2d]): (forms, attributes * width).
+    RAISES (ValueError): There is no such attribute.
     """
+    rows = dict(rows or DEFAULT_ROWS)
     unknown = [name for name in rows if IDS.get(name) not in ATTRIBUTES]
     if unknown:
         known = ", ".join(name for name, number in IDS.items() if number in ATTRIBUTES)

@@ -1,11 +1,12 @@
-"""The student's encoder without a way back: what an app runs.
+"""How a tagger predicts: what an app runs.
 
-The numbers are those of the layers that are trained (`lstm_cnn.py`), but what depends on the word
-form alone, up to the input of the first layer's gates, is computed once a form.
+The numbers are those of the layers that are trained. An encoder says which part of its work depends
+on the word form alone; that is computed once a form and kept. An encoder that says nothing runs as
+it is trained, and gains from the forms that are kept all the same.
 """
 
 import contextlib
-from typing import Any, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, Optional, Protocol, Sequence, Tuple
 
 import numpy
 from spacy.attrs import ORTH
@@ -16,9 +17,8 @@ from thinc.shims import Shim
 from thinc.types import Floats2d, Ints1d
 
 from .form_cache import FormCache
-from .recurrence import BiLSTMStack, Layer
-from .windows import cut_windows
-from .word_forms import WordForms, read_word_forms
+from .windows import Windows, cut_windows, whole_sequences
+from .word_forms import depends_on_form, read_word_forms
 
 # What is kept of word forms, so that a process takes no more memory than with en_core_web_sm
 # (docs/performance.md): 7,800 forms of the default student. More would be faster where a
@@ -26,32 +26,104 @@ from .word_forms import WordForms, read_word_forms
 CACHE_BYTES = 24 * 2**20
 # Tokens that are read together, so that their word forms fit into the default student's cache.
 AT_ONCE = 4096
+# The attribute of an encoder's model under which it says how it predicts: a function of the model
+# that returns an `Inference`.
+ATTRIBUTE = "inference"
+
+
+class Inference(Protocol):
+    """How an encoder predicts, with its parameters as they were when this was made.
+
+    A layer of your own offers it with `model.attrs["inference"]`, a function of the model. The
+    layer takes and returns `Ragged` then.
+
+    forgets (bool): Whether tokens far away make no difference that matters, so that long documents
+        may be read in overlapping windows.
+    """
+
+    forgets: bool
+
+    def per_form(self, features: Floats2d) -> Floats2d:
+        """Do what depends on the word form alone.
+
+        features (Floats2d): (forms, inputs) what the embedding gives.
+        RETURNS (Floats2d): (forms, columns) float32, what is kept of a form.
+        """
+        ...
+
+    def per_sequence(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
+        """Do the rest.
+
+        table (Floats2d): (rows, columns) what `per_form` returned.
+        rows (Ints1d): (tokens,) int64 each token's row.
+        lengths (Ints1d): (sequences,) int64 tokens of each sequence.
+        RETURNS (Floats2d): (tokens, outputs) float32, what the encoder gives.
+        """
+        ...
+
+
+class PlainInference:
+    """How an encoder predicts that says nothing: as it is trained.
+
+    layer (Optional[Model]): From and to lists of arrays; None for an embedding alone.
+    """
+
+    forgets = False
+
+    def __init__(self, layer: Optional[Model]) -> None:
+        self._layer = layer
+
+    def per_form(self, features: Floats2d) -> Floats2d:
+        """RETURNS (Floats2d): The features."""
+        return features
+
+    def per_sequence(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
+        """RETURNS (Floats2d): (tokens, outputs) what the layer gives."""
+        features = table[rows]
+        if self._layer is None:
+            return features
+        sequences = numpy.split(features, numpy.cumsum(lengths)[:-1])
+        return self._layer.ops.flatten(self._layer.predict(sequences))
+
+
+def offers_inference(encode: Model) -> bool:
+    """RETURNS (bool): Whether an encoder says how it predicts."""
+    return ATTRIBUTE in encode.attrs
+
+
+def inference_of(encode: Optional[Model]) -> Inference:
+    """RETURNS (Inference): How an encoder predicts, with its parameters as they are now."""
+    if encode is None or not offers_inference(encode):
+        return PlainInference(encode)
+    return encode.attrs[ATTRIBUTE](encode)
 
 
 class Encoder:
-    """Word forms' embedding and the BiLSTM layers above it, as they were when this was made."""
+    """An embedding and the encoder above it, as they were when this was made."""
 
-    def __init__(self, model: Model, vocab: Vocab) -> None:
+    def __init__(self, embed: Model, encode: Optional[Model], vocab: Vocab) -> None:
         """Take the parameters.
 
-        model (Model): Layers among which are `with_word_forms` and at least one `bilstm`.
+        embed (Model): From documents to an array, or a list of arrays. One that depends on the word
+            form alone says so (`word_forms.py`).
+        encode (Optional[Model]): The encoder; None for an embedding alone.
         vocab (Vocab): The documents' vocabulary, with the word vectors.
         """
-        nodes = list(model.walk())
-        (per_form,) = (node for node in nodes if node.name == "with_word_forms")
-        layers = [node for node in nodes if node.name == "bilstm"]
+        nodes = [*embed.walk(), *([] if encode is None else encode.walk())]
         self.vocab = vocab
-        self._embed: Model[WordForms, Floats2d] = per_form.layers[0]
-        parameters = [
-            Layer(U, numpy.ascontiguousarray(W.T), b)
-            for U, W, b in (map(layer.get_param, ("U", "W", "b")) for layer in layers)
-        ]
-        self._first = parameters[0]
-        self._stack = BiLSTMStack(parameters)
-        self._cache = FormCache(self._first.W.shape[1], CACHE_BYTES)
+        self._embed = embed
+        self._forms: Optional[Model] = embed.layers[0] if depends_on_form(embed) else None
+        self._inference = inference_of(encode)
+        self._cut = cut_windows if self._inference.forgets else whole_sequences
+        self._cache: Optional[FormCache] = None
+        if self._forms is not None:
+            nothing = numpy.zeros((0, self._forms.get_dim("nO")), dtype="float32")
+            self._cache = FormCache(self._inference.per_form(nothing).shape[1], CACHE_BYTES)
         self._vectors, self._data = vocab.vectors, vocab.vectors.data
         self._n_keys = vocab.vectors.n_keys
-        self._tables = [(node, node.attrs["table"]) for node in nodes if "table" in node.attrs]
+        self._tables = [
+            (node, node.attrs["vector_table"]) for node in nodes if "vector_table" in node.attrs
+        ]
         self._parameters = [
             (node, name, node.get_param(name))
             for node in nodes
@@ -67,7 +139,7 @@ class Encoder:
             and vocab.vectors is self._vectors
             and vocab.vectors.data is self._data
             and vocab.vectors.n_keys == self._n_keys
-            and all(node.attrs["table"] is table for node, table in self._tables)
+            and all(node.attrs["vector_table"] is table for node, table in self._tables)
             and all(node.get_param(name) is array for node, name, array in self._parameters)
         )
 
@@ -75,16 +147,39 @@ class Encoder:
         """Encode documents that have tokens.
 
         docs (Sequence[Doc]): The documents, of the encoder's vocabulary.
-        RETURNS (Floats2d): (tokens, 2 * hidden) states of the last layer.
+        RETURNS (Floats2d): (tokens, outputs) of the encoder.
         """
-        forms = numpy.concatenate([doc.to_array(ORTH) for doc in docs])
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
-        windows = cut_windows(lengths)
-        if len(forms) <= AT_ONCE and len(windows.lengths) == len(lengths):
-            return self._encode(forms, lengths)
-        forms = forms[windows.rows]
+        if self._cache is not None:
+            forms = numpy.concatenate([doc.to_array(ORTH) for doc in docs])
+            return self._in_groups(forms, lengths, self._encode_forms)
+        embedded = self._embed.predict(list(docs))
+        features = getattr(embedded, "dataXd", embedded)
+        if isinstance(features, list):
+            features = self._embed.ops.flatten(features)
+        table = self._inference.per_form(features)
+
+        def encode(rows: Ints1d, lengths: Ints1d) -> Floats2d:
+            return self._inference.per_sequence(table, rows, lengths)
+
+        return self._in_groups(numpy.arange(len(table)), lengths, encode)
+
+    def _in_groups(
+        self, tokens: Ints1d, lengths: Ints1d, encode: Callable[[Ints1d, Ints1d], Floats2d]
+    ) -> Floats2d:
+        """Encode long documents in windows, and many tokens in groups.
+
+        tokens (Ints1d): (tokens,) what `encode` takes of each.
+        lengths (Ints1d): (documents,) tokens of each.
+        encode (Callable[[Ints1d, Ints1d], Floats2d]): Encodes sequences of these lengths.
+        RETURNS (Floats2d): (tokens, outputs).
+        """
+        windows: Windows = self._cut(lengths)
+        if len(tokens) <= AT_ONCE and len(windows.lengths) == len(lengths):
+            return encode(tokens, lengths)
+        tokens = tokens[windows.rows]
+        states: Any = None
         # Windows of about the same length together, so that they end together.
-        states = numpy.empty((len(forms), 2 * len(self._first.U[0])), dtype="float32")
         ends = numpy.cumsum(windows.lengths)
         order = numpy.argsort(windows.lengths, kind="stable")
         group = numpy.cumsum(windows.lengths[order]) // AT_ONCE
@@ -92,20 +187,21 @@ class Encoder:
             places = numpy.concatenate(
                 [numpy.arange(ends[i] - windows.lengths[i], ends[i]) for i in members]
             )
-            states[places] = self._encode(forms[places], windows.lengths[members])
+            part = encode(tokens[places], windows.lengths[members])
+            if states is None:
+                states = numpy.empty((len(tokens), part.shape[1]), dtype="float32")
+            states[places] = part
         return states[windows.kept]
 
-    def _encode(self, forms: Ints1d, lengths: Ints1d) -> Floats2d:
-        """RETURNS (Floats2d): (forms, 2 * hidden) states of windows of these lengths."""
-        with self._cache.look_up(forms, self._gates) as (table, rows):
-            return self._stack.predict(table, rows, lengths)
+    def _encode_forms(self, forms: Ints1d, lengths: Ints1d) -> Floats2d:
+        assert self._cache is not None
+        with self._cache.look_up(forms, self._rows) as (table, rows):
+            return self._inference.per_sequence(table, rows, lengths)
 
-    def _gates(self, forms: Ints1d) -> Floats2d:
-        """RETURNS (Floats2d): (forms, 8 * hidden) inputs to the first layer's gates."""
-        vectors = self._embed.predict(read_word_forms(self.vocab, forms))
-        gates = vectors @ self._first.W
-        gates += self._first.b
-        return gates
+    def _rows(self, forms: Ints1d) -> Floats2d:
+        """RETURNS (Floats2d): (forms, columns) what is kept of forms."""
+        assert self._forms is not None
+        return self._inference.per_form(self._forms.predict(read_word_forms(self.vocab, forms)))
 
 
 class EncoderShim(Shim):
@@ -117,16 +213,15 @@ class EncoderShim(Shim):
         super().__init__(None)
         self._encoder: Optional[Encoder] = None
 
-    def encoder(self, model: Model, vocab: Vocab) -> Encoder:
+    def encoder(self, embed: Model, encode: Optional[Model], vocab: Vocab) -> Encoder:
         """Give the encoder of parameters and word vectors as they are now.
 
-        model (Model): Layers among which are `with_word_forms` and at least one `bilstm`.
-        vocab (Vocab): The documents' vocabulary.
+        embed, encode, vocab: As `Encoder` takes them.
         RETURNS (Encoder): The encoder, whose cache may be filled.
         """
         encoder = self._encoder
         if encoder is None or not encoder.is_of(vocab):
-            encoder = self._encoder = Encoder(model, vocab)
+            encoder = self._encoder = Encoder(embed, encode, vocab)
         return encoder
 
     def clear(self) -> None:

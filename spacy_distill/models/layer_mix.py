@@ -1,12 +1,22 @@
 """A learned mix of a transformer's layers."""
 
-from typing import Callable, Tuple
+from typing import Callable, List, Tuple
 
-from thinc.api import Model
+from spacy.tokens import Doc
+from thinc.api import Model, chain
 from thinc.types import Ragged
 
 
-def LayerMix() -> Model[Ragged, Ragged]:
+def LayerMix(transformer: Model[List[Doc], Ragged]) -> Model[List[Doc], Ragged]:
+    """Embed tokens as a mix of a transformer's layers.
+
+    transformer (Model[List[Doc], Ragged]): `spacy-distill.TransformerLayers.v1`.
+    RETURNS (Model[List[Doc], Ragged]): (tokens, width) for documents.
+    """
+    return chain(transformer, layer_mix())
+
+
+def layer_mix() -> Model[Ragged, Ragged]:
     """Average the layers with weights that are learned (Peters et al. 2018, "Deep Contextualized
     Word Representations"): a softmax of one score a layer, times one factor for all.
 

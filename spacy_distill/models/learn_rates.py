@@ -18,8 +18,8 @@ def with_learn_rate_factors(model: Model, optimizer: Optimizer) -> Update:
     RETURNS (Update): Does what the optimizer does, as `Model.finish_update` calls it.
     RAISES (ValueError): There is a factor, and the optimizer has no use for it.
     """
-    layers = [node for node in model.walk() if node.name == "transformer_layers"]
-    tuned = [layer for layer in layers if not layer.attrs["frozen"]]
+    layers = [node for node in model.walk() if "learn_rate_factor" in node.attrs]
+    tuned = [layer for layer in layers if not layer.attrs.get("frozen")]
     if tuned and optimizer.averages is not None:
         warnings.warn(
             "[D931] Averages of a fine-tuned transformer's parameters are never used, those of the "

@@ -24,6 +24,12 @@ class Windows:
     kept: Ints1d
 
 
+def whole_sequences(lengths: Ints1d) -> Windows:
+    """RETURNS (Windows): One for each sequence of these lengths."""
+    tokens = numpy.arange(lengths.sum())
+    return Windows(lengths, tokens, tokens)
+
+
 def cut_windows(lengths: Ints1d, core: int = CORE, context: int = CONTEXT) -> Windows:
     """Cut the sequences that are long into windows of about the same length.
 
@@ -35,8 +41,7 @@ def cut_windows(lengths: Ints1d, core: int = CORE, context: int = CONTEXT) -> Wi
     lengths = numpy.asarray(lengths, dtype="int64")
     whole = lengths <= core + 2 * context
     if whole.all():
-        tokens = numpy.arange(lengths.sum())
-        return Windows(lengths, tokens, tokens)
+        return whole_sequences(lengths)
     n_windows = numpy.where(whole, 1, -(-lengths // core))
     sequence = numpy.repeat(numpy.arange(len(lengths)), n_windows)
     number = numpy.arange(len(sequence)) - (numpy.cumsum(n_windows) - n_windows)[sequence]

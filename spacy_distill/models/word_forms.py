@@ -52,11 +52,17 @@ def read_word_forms(vocab: Vocab, orths: Ints1d) -> WordForms:
 def with_word_forms(layer: Model[WordForms, Floats2d]) -> Model[List[Doc], Ragged]:
     """Apply a layer that sees nothing but word forms to documents, once per distinct form.
 
-    layer (Model[WordForms, Floats2d]): The layer.
+    layer (Model[WordForms, Floats2d]): The layer. Prediction keeps what it computed of a form.
     RETURNS (Model[List[Doc], Ragged]): A layer whose output has one row a token.
     """
     dims = {"nO": layer.get_dim("nO") if layer.has_dim("nO") else None}
-    return Model("with_word_forms", forward, init=init, layers=[layer], dims=dims)
+    attrs = {"depends_on_form": True}
+    return Model("with_word_forms", forward, init=init, layers=[layer], dims=dims, attrs=attrs)
+
+
+def depends_on_form(embed: Model) -> bool:
+    """RETURNS (bool): Whether a layer is one that `with_word_forms` returned."""
+    return bool(embed.attrs.get("depends_on_form"))
 
 
 def forward(

@@ -5,14 +5,31 @@ from .factory import register
 
 DEFAULT_CONFIG = """
 [model]
-@architectures = "spacy-distill.LSTMCNN.v1"
+@architectures = "spacy-distill.ChainTagger.v1"
+
+[model.embed]
+@architectures = "spacy-distill.WordEmbedding.v1"
+
+[model.embed.vectors]
+@architectures = "spacy-distill.WordVectors.v1"
+
+[model.embed.features]
+@architectures = "spacy-distill.FormFeatures.v1"
+width = 16
+rows = null
+
+[model.embed.characters]
+@architectures = "spacy-distill.CharacterCNN.v1"
+width = 16
+filters = 64
+
+[model.encode]
+@architectures = "spacy-distill.BiLSTM.v1"
 width = 200
 depth = 2
-char_width = 16
-char_filters = 64
-feature_width = 16
-feature_rows = null
-crf = true
+
+[model.head]
+@architectures = "spacy-distill.CRF.v1"
 """
 
 

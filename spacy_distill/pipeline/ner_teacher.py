@@ -5,10 +5,12 @@ from .factory import register
 
 DEFAULT_CONFIG = """
 [model]
-@architectures = "spacy-distill.TokenClassifier.v1"
-crf = false
+@architectures = "spacy-distill.ChainTagger.v1"
 
-[model.tok2vec]
+[model.head]
+@architectures = "spacy-distill.Softmax.v1"
+
+[model.embed]
 @architectures = "spacy.HashEmbedCNN.v2"
 pretrained_vectors = null
 width = 96

@@ -37,7 +37,7 @@ def compact(nlp: Language, *, rows: Optional[int] = None, numbers: str = "int8")
     small.from_bytes(nlp.to_bytes(exclude=["vocab"]))
     for _, pipe in small.components:
         for layer in _vector_layers(pipe):
-            layer.attrs["table"] = table
+            layer.attrs["vector_table"] = table
     if any(isinstance(p, TrainablePipe) and not isinstance(p, ChainNER) for _, p in nlp.components):
         small.vocab.from_bytes(nlp.vocab.to_bytes())
     return small
@@ -47,5 +47,5 @@ def _vector_layers(pipe) -> List[Model]:
     """RETURNS (List[Model]): The layers that look up the vocabulary's vectors."""
     if not isinstance(pipe, ChainNER):
         return []
-    layers = (node for node in pipe.model.walk() if node.name == "static_vectors")
-    return [node for node in layers if node.get_dim("nO") and node.attrs["table"] is None]
+    layers = (node for node in pipe.model.walk() if "vector_table" in node.attrs)
+    return [node for node in layers if node.get_dim("nO") and node.attrs["vector_table"] is None]

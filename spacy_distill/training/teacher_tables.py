@@ -66,7 +66,9 @@ def _tables(nodes: Sequence[Model]) -> Dict[str, Model]:
         (node.attrs["columns"] for node in nodes if "columns" in node.attrs), []
     )
     tables = {
-        str(columns[node.attrs["column"]]): node for node in nodes if node.name == "hashembed"
+        str(columns[node.attrs["column"]]): node
+        for node in nodes
+        if {"column", "seed"} <= node.attrs.keys() and node.has_param("E")
     }
     if "NORM" in tables:
         # The student has no norms; nearly all of them are the lower-case form.
@@ -80,8 +82,8 @@ def _copy(theirs: Dict[str, Model], mine: Dict[str, Model], source: str) -> None
             raise ValueError(
                 f"[D261] The tables of the teacher '{source}' do not fit the student's. The "
                 f"teacher has {_listed(theirs)}; the student has {_listed(mine)}. Set the "
-                "student's feature_width and feature_rows to the teacher's, in the same order "
-                "(LOWER for NORM); spacy-distill.TeacherTables.v1 takes them over then."
+                "width and rows of the student's spacy-distill.FormFeatures.v1 to the teacher's, "
+                "in the same order (LOWER for NORM). Then they can be copied."
             )
     for name, table in mine.items():
         parameters = theirs[name].get_param("E")

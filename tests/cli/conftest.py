@@ -18,12 +18,15 @@ pipeline = ["ner_student"]
 [components.ner_student]
 factory = "ner_student"
 
-[components.ner_student.model]
-@architectures = "spacy-distill.LSTMCNN.v1"
+[components.ner_student.model.embed.features]
+width = 8
+
+[components.ner_student.model.embed.characters]
+filters = 8
+
+[components.ner_student.model.encode]
 width = 16
 depth = 1
-char_filters = 8
-feature_width = 8
 
 [corpora]
 

@@ -1,11 +1,11 @@
-"""The BiLSTM against plain LSTMs, token by token."""
+"""A BiLSTM layer against plain LSTMs, token by token."""
 
 import numpy
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Ragged
 
-from spacy_distill.models.bilstm import BiLSTM
+from spacy_distill.models.bilstm import bilstm_layer
 from tests.models.batches import random_ragged
 from tests.models.gradients import check_parameters, check_slope
 
@@ -32,7 +32,7 @@ def lstm_by_the_book(inputs, W, U, b):
 @pytest.mark.parametrize("lengths", [[3, 0, 5, 1, 5], [2], [0, 0], []])
 def test_bilstm_is_two_plain_lstms(lengths, rng):
     X = random_ragged(rng, lengths, 3)
-    model = BiLSTM(8, 3)
+    model = bilstm_layer(8, 3)
     model.initialize()
     for name in model.param_names:
         model.set_param(name, rng.normal(size=model.get_param(name).shape).astype("float32"))
@@ -52,7 +52,7 @@ def test_bilstm_is_two_plain_lstms(lengths, rng):
 
 def test_bilstm_gradients(rng):
     X = random_ragged(rng, [4, 0, 1, 6], 5)
-    model = BiLSTM(6, 5)
+    model = bilstm_layer(6, 5)
     model.initialize(X=X)
     weights = rng.normal(size=(11, 6)).astype("float32")
 
@@ -69,7 +69,7 @@ def test_bilstm_gradients(rng):
 def test_bilstm_backprop_leaves_its_gradient_as_it_was(rng):
     """A layer below a concatenation gets a view of what other layers get, too."""
     X = random_ragged(rng, [3, 2], 4)
-    model = BiLSTM(4)
+    model = bilstm_layer(4)
     model.initialize(X=X)
     Y, backprop = model.begin_update(X)
     gradient = rng.normal(size=Y.dataXd.shape).astype("float32")
@@ -79,7 +79,7 @@ def test_bilstm_backprop_leaves_its_gradient_as_it_was(rng):
 
 
 def test_bilstm_starts_orthogonal_with_open_forget_gates():
-    model = BiLSTM(8, 3)
+    model = bilstm_layer(8, 3)
     model.initialize()
     for direction in model.get_param("U"):
         for gate in numpy.split(direction, 4, axis=1):
@@ -91,4 +91,4 @@ def test_bilstm_starts_orthogonal_with_open_forget_gates():
 
 def test_bilstm_refuses_an_odd_width():
     with pytest.raises(ValueError, match="7 is not even"):
-        BiLSTM(7, 3).initialize()
+        bilstm_layer(7, 3).initialize()

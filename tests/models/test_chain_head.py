@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from spacy_distill.chain import constraints, n_tags
-from spacy_distill.models.chain_head import ChainHead, resize
+from spacy_distill.models.chain_head import CRF, Softmax, resize
 from tests.models.batches import CHAIN_PARTS, random_chain, random_ragged
 from tests.models.gradients import check_parameters, check_slope
 
@@ -14,7 +14,7 @@ from tests.models.gradients import check_parameters, check_slope
 def test_chain_head_gradients(crf, rng):
     """Along the loss that trains it: the cross-entropy of another chain over the same tags."""
     X = random_ragged(rng, [4, 0, 1, 6], 5)
-    model = ChainHead(2, crf=crf)
+    model = (CRF if crf else Softmax)(2)
     model.initialize(X=X)
     for name in model.param_names:
         values = model.get_param(name)
@@ -34,7 +34,7 @@ def test_chain_head_excludes_what_is_no_biluo(rng):
     """With and without trained transitions in prediction; a softmax in training is free of them."""
     X = random_ragged(rng, [3], 4)
     for crf in (True, False):
-        model = ChainHead(2, crf=crf)
+        model = (CRF if crf else Softmax)(2)
         model.initialize(X=X)
         masks = dict(zip(("start", "transitions", "end"), constraints(2), strict=True))
         chain = model.predict(X)
@@ -47,7 +47,7 @@ def test_chain_head_excludes_what_is_no_biluo(rng):
 
 def test_softmax_head_trains_each_token_on_its_own(rng):
     X = random_ragged(rng, [3, 2], 4)
-    model = ChainHead(1, crf=False)
+    model = Softmax(1)
     model.initialize(X=X)
     chain = model(X, is_train=True)[0]
     shares = numpy.exp(chain.emissions)
@@ -58,7 +58,7 @@ def test_softmax_head_trains_each_token_on_its_own(rng):
 @pytest.mark.parametrize("before, after", [(2, 5), (0, 1), (2, 2)])
 def test_resize_keeps_what_the_head_knows(before, after, crf, rng):
     X = random_ragged(rng, [3, 2], 4)
-    model = ChainHead(before, crf=crf)
+    model = (CRF if crf else Softmax)(before)
     model.initialize(X=X)
     for name in model.param_names:
         model.set_param(name, rng.normal(size=model.get_param(name).shape).astype("float32"))
@@ -84,7 +84,7 @@ def test_resize_keeps_what_the_head_knows(before, after, crf, rng):
 def test_resize_after_training_drops_gradients_of_the_old_size(rng):
     """A component may get a label between two updates."""
     X = random_ragged(rng, [3], 4)
-    model = ChainHead(1)
+    model = CRF(1)
     model.initialize(X=X)
     chain, backprop = model.begin_update(X)
     backprop(chain.expected_counts())
@@ -96,7 +96,7 @@ def test_resize_after_training_drops_gradients_of_the_old_size(rng):
 
 
 def test_resize_before_initialization_sets_the_labels():
-    model = ChainHead()
+    model = CRF()
     resize(model, 3)
     model.initialize(X=random_ragged(numpy.random.default_rng(0), [2], 4))
     assert model.get_param("W").shape == (13, 4)

@@ -3,7 +3,7 @@
 import numpy
 from numpy.testing import assert_allclose, assert_array_equal
 
-from spacy_distill.models.character_cnn import MAX_CHARACTERS, character_cnn, character_windows
+from spacy_distill.models.character_cnn import MAX_CHARACTERS, CharacterCNN, character_windows
 from spacy_distill.models.word_forms import distinct_word_forms
 from tests.models.batches import make_docs
 
@@ -41,7 +41,7 @@ def test_character_cnn_is_the_best_response_of_the_words_windows(vocab):
     """A word's vector is its own, whatever longer words stand beside it."""
     docs = make_docs(vocab)
     forms, _ = distinct_word_forms(docs)
-    model = character_cnn(6, width=4, rows=50)
+    model = CharacterCNN(6, width=4, rows=50)
     model.initialize(X=forms)
     E, W, b = (model.get_param(name) for name in ("E", "W", "b"))
     b += 1

@@ -2,9 +2,9 @@
 
 import pytest
 
-from spacy_distill.models.form_features import form_features
+from spacy_distill.models.form_features import FormFeatures
 
 
 def test_form_features_refuses_what_a_form_does_not_have():
     with pytest.raises(ValueError, match=r"word form: TAG, NONSENSE\. Choose of: .*SHAPE"):
-        form_features(4, {"LOWER": 10, "TAG": 10, "NONSENSE": 10})
+        FormFeatures(4, {"LOWER": 10, "TAG": 10, "NONSENSE": 10})

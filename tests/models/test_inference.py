@@ -9,10 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from thinc.api import Adam
 
-from spacy_distill.models import inference, lstm_cnn, windows
-from spacy_distill.models.lstm_cnn import LSTMCNN
+from spacy_distill.models import chain_tagger, inference, windows
 from spacy_distill.models.vector_table import vector_table
 from tests.models.batches import WORDS, add_vectors, make_docs
+from tests.models.students import lstm_cnn
 
 pytestmark = pytest.mark.usefixtures("each_kernel")
 
@@ -22,14 +22,14 @@ CLOSE = {"atol": 1e-6}
 @pytest.fixture(params=[1, 2, 3])
 def model(request, vocab):
     add_vectors(vocab)
-    made = LSTMCNN(width=8, depth=request.param, char_filters=6, feature_width=4, nL=2)
+    made = lstm_cnn(depth=request.param, nL=2)
     made.initialize(X=make_docs(vocab))
     return made
 
 
 def encoder(model):
     """RETURNS (Model): The layer with two ways to the same numbers."""
-    return next(node for node in model.walk() if node.name == "lstm_cnn")
+    return next(node for node in model.walk() if node.shims)
 
 
 def both(model, docs):
@@ -50,7 +50,7 @@ def test_an_app_takes_the_fast_way_and_training_the_other(model, vocab, monkeypa
         raise RuntimeError("fast")
 
     docs = make_docs(vocab)
-    monkeypatch.setattr(lstm_cnn.EncoderShim, "encoder", fail)
+    monkeypatch.setattr(chain_tagger.EncoderShim, "encoder", fail)
     model.begin_update(docs)
     with pytest.raises(RuntimeError, match="fast"):
         model.predict(docs)
@@ -86,7 +86,7 @@ def test_what_was_kept_is_forgotten_when_something_changes(model, vocab, change)
     elif change == "initialize":
         model.initialize(X=docs)
     elif change in ("set_param", "inner bytes"):
-        (layer, *_) = (node for node in model.walk() if node.name == "bilstm")
+        (layer, *_) = (node for node in model.walk() if node.has_param("U"))
         if change == "set_param":
             layer.set_param("W", layer.get_param("W") * 2)
         else:
@@ -94,8 +94,8 @@ def test_what_was_kept_is_forgotten_when_something_changes(model, vocab, change)
             other.set_param("W", layer.get_param("W") * 2)
             layer.from_bytes(other.to_bytes())
     elif change == "table":
-        (layer,) = (node for node in model.walk() if node.name == "static_vectors")
-        layer.attrs["table"] = vector_table(vocab.vectors, rows=1)
+        (layer,) = (node for node in model.walk() if "vector_table" in node.attrs)
+        layer.attrs["vector_table"] = vector_table(vocab.vectors, rows=1)
     elif change == "data":
         vocab.vectors.data = vocab.vectors.data * 2
     elif change == "new vector":
@@ -160,13 +160,13 @@ def count_groups(model, monkeypatch):
     """Have windows read 64 tokens at a time. RETURNS (list): Grows by an item a group."""
     monkeypatch.setattr("spacy_distill.models.inference.AT_ONCE", 64)
     node, groups = encoder(model), []
-    read = inference.Encoder._encode
+    read = inference.Encoder._encode_forms
 
     def counted(self, forms, lengths):
         groups.append(len(forms))
         return read(self, forms, lengths)
 
-    monkeypatch.setattr(inference.Encoder, "_encode", counted)
+    monkeypatch.setattr(inference.Encoder, "_encode_forms", counted)
     node.shims[0].clear()
     return groups
 

@@ -4,7 +4,7 @@ import numpy
 from numpy.testing import assert_allclose
 from thinc.types import Ragged
 
-from spacy_distill.models.layer_mix import LayerMix
+from spacy_distill.models.layer_mix import layer_mix
 from tests.models.gradients import check_parameters, check_slope
 
 
@@ -15,7 +15,7 @@ def make_features(rng):
 
 def test_before_training_all_layers_count_the_same(rng):
     X = make_features(rng)
-    model = LayerMix()
+    model = layer_mix()
     model.initialize(X=X)
     Y = model.predict(X)
     assert_allclose(Y.dataXd, X.dataXd.mean(axis=1), rtol=1e-5)
@@ -24,7 +24,7 @@ def test_before_training_all_layers_count_the_same(rng):
 
 def test_gradients(rng):
     X = make_features(rng)
-    model = LayerMix()
+    model = layer_mix()
     model.initialize(X=X)
     model.set_param("scores", rng.normal(size=3).astype("float32"))
     model.set_param("factor", numpy.asarray([1.5], dtype="float32"))

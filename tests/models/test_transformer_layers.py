@@ -10,7 +10,7 @@ from thinc.api import SGD, Adam, RAdam, chain, xp2torch
 from thinc.types import Ragged
 
 from spacy_distill.models.feature_cache import FEATURES, FOLDER, document_key, model_key
-from spacy_distill.models.layer_mix import LayerMix
+from spacy_distill.models.layer_mix import layer_mix
 from spacy_distill.models.learn_rates import with_learn_rate_factors
 from tests.models.conftest import WORDS
 from tests.models.gradients import check_slope
@@ -202,7 +202,7 @@ def test_a_token_without_wordpieces_gets_zeros(layers, vocab):
 @pytest.mark.parametrize("factor", [1.0, 0.25])
 def test_a_fine_tuned_transformer_learns_at_its_own_rate(layers, vocab, factor):
     """With plain gradient descent a step is as long as the rate."""
-    model = chain(layers(frozen=False, learn_rate_factor=factor), LayerMix())
+    model = chain(layers(frozen=False, learn_rate_factor=factor), layer_mix())
     model.initialize(X=make_docs(vocab))
     transformer, mix = model.layers[0].layers[0].transformer, model.layers[1]
     weight = transformer.pooler.dense.weight

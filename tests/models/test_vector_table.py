@@ -5,9 +5,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.vectors import Vectors
 
-from spacy_distill.models.static_vectors import static_vectors
 from spacy_distill.models.vector_table import NUMBERS, look_up, vector_table
 from spacy_distill.models.word_forms import distinct_word_forms
+from spacy_distill.models.word_vectors import WordVectors
 from tests.models.batches import add_vectors, make_docs
 
 TOLERANCE = {"int8": 0.5 / 127, "float16": 1e-3, "float32": 0}
@@ -18,17 +18,17 @@ TOLERANCE = {"int8": 0.5 / 127, "float16": 1e-3, "float32": 0}
 def test_forms_have_the_vocabularys_vectors(numbers, words, vocab):
     add_vectors(vocab, words=words, width=5)
     forms, _ = distinct_word_forms(make_docs(vocab))
-    model = static_vectors()
+    model = WordVectors()
     model.initialize(X=forms)
     expected = model.predict(forms)
     assert expected.any(axis=1).sum() >= 3
-    model.attrs["table"] = vector_table(vocab.vectors, numbers=numbers)
+    model.attrs["vector_table"] = vector_table(vocab.vectors, numbers=numbers)
     vocab.vectors = Vectors()
     found = model.predict(forms)
     assert found.dtype == "float32"
     largest = numpy.abs(expected).max(axis=1, keepdims=True)
     assert (numpy.abs(found - expected) <= TOLERANCE[numbers] * largest).all()
-    again = static_vectors().from_bytes(model.to_bytes())
+    again = WordVectors().from_bytes(model.to_bytes())
     assert_array_equal(again.predict(forms), found)
     # What is initialized anew keeps it, and looks into the vocabulary if that has vectors.
     model.initialize(X=forms)

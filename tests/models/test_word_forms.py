@@ -7,8 +7,8 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Ragged
 
-from spacy_distill.models.character_cnn import character_cnn
-from spacy_distill.models.form_features import form_features
+from spacy_distill.models.character_cnn import CharacterCNN
+from spacy_distill.models.form_features import FormFeatures
 from spacy_distill.models.word_forms import distinct_word_forms, with_word_forms
 from tests.models.batches import make_docs
 from tests.models.gradients import check_parameters
@@ -34,9 +34,9 @@ def test_one_vocabulary_serves_all_docs_of_a_batch():
 @pytest.mark.parametrize(
     "layer, n_parameters",
     [
-        (lambda: character_cnn(6, width=4, rows=50), 3),
-        (lambda: form_features(4, {"LOWER": 50, "SUFFIX": 20, "ORTH": 50}), 3),
-        (lambda: form_features(4, {"SHAPE": 20}), 1),
+        (lambda: CharacterCNN(6, width=4, rows=50), 3),
+        (lambda: FormFeatures(4, {"LOWER": 50, "SUFFIX": 20, "ORTH": 50}), 3),
+        (lambda: FormFeatures(4, {"SHAPE": 20}), 1),
     ],
     ids=["character_cnn", "form_features", "one feature"],
 )

@@ -20,13 +20,23 @@ SENTENCES = [
 ]
 
 NARROW = {
-    "@architectures": "spacy-distill.LSTMCNN.v1",
-    "width": 32,
-    "depth": 1,
-    "char_width": 8,
-    "char_filters": 16,
-    "feature_width": 8,
-    "feature_rows": {"LOWER": 200, "SUFFIX": 100, "SHAPE": 50},
+    "@architectures": "spacy-distill.ChainTagger.v1",
+    "embed": {
+        "@architectures": "spacy-distill.WordEmbedding.v1",
+        "vectors": {"@architectures": "spacy-distill.WordVectors.v1"},
+        "features": {
+            "@architectures": "spacy-distill.FormFeatures.v1",
+            "width": 8,
+            "rows": {"LOWER": 200, "SUFFIX": 100, "SHAPE": 50},
+        },
+        "characters": {
+            "@architectures": "spacy-distill.CharacterCNN.v1",
+            "width": 8,
+            "filters": 16,
+        },
+    },
+    "encode": {"@architectures": "spacy-distill.BiLSTM.v1", "width": 32, "depth": 1},
+    "head": {"@architectures": "spacy-distill.CRF.v1"},
 }
 
 

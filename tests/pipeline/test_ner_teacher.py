@@ -129,7 +129,7 @@ def test_over_a_tok2vec_that_is_shared(newsroom, train_from_config):
         "tok2vec": {"factory": "tok2vec", "model": cnn()},
         "ner_teacher": {
             "factory": "ner_teacher",
-            "model": {"@architectures": "spacy-distill.TokenClassifier.v1", "tok2vec": listener},
+            "model": {"embed": listener},
         },
     }
     nlp = train_from_config(["tok2vec", "ner_teacher"], components, max_steps=40)
@@ -168,7 +168,7 @@ def test_over_a_transformer(newsroom, train_from_config, tiny_bert):
         "transformer": {"factory": "transformer", "model": transformer},
         "ner_teacher": {
             "factory": "ner_teacher",
-            "model": {"@architectures": "spacy-distill.TokenClassifier.v1", "tok2vec": listener},
+            "model": {"embed": listener},
         },
     }
     nlp = train_from_config(["transformer", "ner_teacher"], components, max_steps=50)
@@ -179,20 +179,24 @@ def test_over_a_transformer(newsroom, train_from_config, tiny_bert):
     assert [newsroom.entities(doc) for doc in nlp.pipe(texts)] == alone
 
 
+def joined_model(newsroom, tiny_bert, frozen, **settings):
+    """A model that sees words' forms next to a transformer's layers."""
+    layers = {
+        "@architectures": "spacy-distill.TransformerLayers.v1",
+        "transformer": transformer_model(tiny_bert, output_hidden_states=True),
+        "frozen": frozen,
+        **settings,
+    }
+    mix = {"@architectures": "spacy-distill.LayerMix.v1", "transformer": layers}
+    embed = {"@architectures": "spacy-distill.SideBySide.v1", "right": mix}
+    return {**newsroom.narrow, "embed": {**embed, "left": newsroom.narrow["embed"]}}
+
+
 @pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "fine-tuned"])
 def test_over_a_transformers_layers_and_the_words_form(
     newsroom, train_from_config, tiny_bert, frozen
 ):
-    model = {
-        "@architectures": "spacy-distill.TransformerLSTMCNN.v1",
-        **{key: value for key, value in newsroom.narrow.items() if key[0] != "@"},
-        "transformer": {
-            "@architectures": "spacy-distill.TransformerLayers.v1",
-            "transformer": transformer_model(tiny_bert, output_hidden_states=True),
-            "frozen": frozen,
-        },
-    }
-    component = {"factory": "ner_teacher", "model": model}
+    component = {"factory": "ner_teacher", "model": joined_model(newsroom, tiny_bert, frozen)}
     nlp = train_from_config(["ner_teacher"], {"ner_teacher": component}, max_steps=40)
     check_teacher(nlp, newsroom)
     texts = ["", "Anna Berg sails to Oslo .", "\n", "Nobody called ."]
@@ -203,17 +207,7 @@ def test_over_a_transformers_layers_and_the_words_form(
 
 @pytest.mark.parametrize("factor", [0.0, 1.0])
 def test_a_transformer_within_is_updated_at_its_own_rate(newsroom, tiny_bert, factor):
-    layers = {
-        "@architectures": "spacy-distill.TransformerLayers.v1",
-        "transformer": transformer_model(tiny_bert, output_hidden_states=True),
-        "frozen": False,
-        "learn_rate_factor": factor,
-    }
-    model = {
-        "@architectures": "spacy-distill.TransformerLSTMCNN.v1",
-        **{key: value for key, value in newsroom.narrow.items() if key[0] != "@"},
-        "transformer": layers,
-    }
+    model = joined_model(newsroom, tiny_bert, False, learn_rate_factor=factor)
     nlp = spacy.blank("en")
     nlp.add_pipe("ner_teacher", config={"model": model})
     examples = newsroom.examples(nlp)
@@ -224,7 +218,7 @@ def test_a_transformer_within_is_updated_at_its_own_rate(newsroom, tiny_bert, fa
     again.from_bytes(nlp.to_bytes())
     for pipeline in (nlp, again):
         walked = list(pipeline.get_pipe("ner_teacher").model.walk())
-        (layer,) = (node for node in walked if node.name == "transformer_layers")
+        (layer,) = (node for node in walked if "learn_rate_factor" in node.attrs)
         (head,) = (node for node in walked if node.name == "chain_head")
         weight = layer.layers[0].transformer.encoder.layer[0].output.dense.weight
         before, head_before = weight.detach().clone(), head.get_param("W").copy()

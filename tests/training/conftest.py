@@ -36,12 +36,15 @@ pipeline = ["ner_student"]
 [components.ner_student]
 factory = "ner_student"
 
-[components.ner_student.model]
-@architectures = "spacy-distill.LSTMCNN.v1"
+[components.ner_student.model.embed.features]
+width = 8
+
+[components.ner_student.model.embed.characters]
+filters = 16
+
+[components.ner_student.model.encode]
 width = 32
 depth = 1
-char_filters = 16
-feature_width = 8
 
 [corpora]
 

@@ -51,14 +51,14 @@ def test_a_compact_student_predicts_the_same(numbers, close, tmp_path):
 
 def test_it_can_be_told_how_many_vectors_to_keep():
     small = compact(make_student(), rows=3)
-    (table,) = (node.attrs["table"] for node in layers(small) if node.attrs["table"])
+    (table,) = (node.attrs["vector_table"] for node in layers(small) if node.attrs["vector_table"])
     assert table["data"].shape == (3, 6) and len(table["keys"]) == len(WORDS)
     assert posteriors(small).shape == (len(WORDS), 5)
 
 
 def layers(nlp):
     return [
-        node for node in nlp.get_pipe("ner_student").model.walk() if node.name == "static_vectors"
+        node for node in nlp.get_pipe("ner_student").model.walk() if "vector_table" in node.attrs
     ]
 
 

@@ -239,7 +239,7 @@ def test_entities_that_do_not_fit_the_students_tokens_are_told(quietly, teacher,
 
 
 def test_a_student_may_listen_to_a_tok2vec(quietly, teacher, config, corpora, tmp_path):
-    tok2vec = teacher.config["components"]["ner_teacher"]["model"]["tok2vec"]
+    tok2vec = teacher.config["components"]["ner_teacher"]["model"]["embed"]
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
     changed = config(
         nlp={"pipeline": ["tok2vec", "ner_student"]},
@@ -249,7 +249,7 @@ def test_a_student_may_listen_to_a_tok2vec(quietly, teacher, config, corpora, tm
         "tok2vec": {"factory": "tok2vec", "model": dict(tok2vec)},
         "ner_student": {
             "factory": "ner_student",
-            "model": {"@architectures": "spacy-distill.TokenClassifier.v1", "tok2vec": listener},
+            "model": {"embed": listener, "encode": None},
         },
     }
     nlp = quietly(teacher, changed, tmp_path / "output")

@@ -1,8 +1,8 @@
 import numpy
 import pytest
 
-from spacy_distill.models.static_vectors import static_vectors
 from spacy_distill.models.word_forms import with_word_forms
+from spacy_distill.models.word_vectors import WordVectors
 from spacy_distill.vectors import distill_vectors
 from spacy_distill.vectors.distill_vectors import contextual_means, word_vectors
 from spacy_distill.vectors.find_encoder import find_encoder
@@ -77,7 +77,7 @@ def test_a_cased_transformer_keeps_case_and_has_lower_forms(make_transformer, do
 
 def test_the_student_finds_the_vectors(transformer, documents):
     nlp = distill_vectors(str(transformer), documents, dim=4)
-    layer = with_word_forms(static_vectors())
+    layer = with_word_forms(WordVectors())
     docs = [nlp.make_doc("Anna ANNA anna Nobody")]
     layer.initialize(docs)
     found = layer.predict(docs).data

@@ -27,7 +27,7 @@ def pipeline(transformer, tmp_path_factory):
         "grad_factor": 1.0,
         "pooling": {"@layers": "reduce_mean.v1"},
     }
-    tagger = {"@architectures": "spacy-distill.TokenClassifier.v1", "tok2vec": listener}
+    tagger = {"@architectures": "spacy-distill.ChainTagger.v1", "embed": listener}
     nlp.add_pipe("ner_teacher", config={"model": tagger})
     doc = nlp.make_doc("Anna sails to Oslo")
     nlp.initialize(lambda: [Example.from_dict(doc, {"entities": [(0, 4, "PER")]})])
@@ -55,9 +55,8 @@ def test_the_transformer_of_a_pipeline_is_the_fine_tuned_one(pipeline, transform
 def test_a_transformer_within_a_component_is_found(transformer, tmp_path):
     pytest.importorskip("spacy_transformers", reason="the teacher's transformer is theirs")
     nlp = spacy.blank("nb")
-    model = {
-        "@architectures": "spacy-distill.TransformerLSTMCNN.v1",
-        "width": 8,
+    mix = {
+        "@architectures": "spacy-distill.LayerMix.v1",
         "transformer": {
             "@architectures": "spacy-distill.TransformerLayers.v1",
             "frozen": True,
@@ -70,7 +69,7 @@ def test_a_transformer_within_a_component_is_found(transformer, tmp_path):
             },
         },
     }
-    nlp.add_pipe("ner_teacher", config={"model": model})
+    nlp.add_pipe("ner_teacher", config={"model": {"embed": mix}})
     doc = nlp.make_doc("Anna sails to Oslo")
     nlp.initialize(lambda: [Example.from_dict(doc, {"entities": [(0, 4, "PER")]})])
     nlp.to_disk(tmp_path / "teacher")

@@ -6,8 +6,8 @@ import spacy
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.vectors import Vectors
 
-from spacy_distill.models.static_vectors import static_vectors
 from spacy_distill.models.word_forms import distinct_word_forms, with_word_forms
+from spacy_distill.models.word_vectors import WordVectors
 from tests.models.batches import add_vectors, make_docs
 
 
@@ -22,7 +22,7 @@ def test_static_vectors_of_cased_and_lower_cased_tables(attr, words, expected, v
     """Forms as written come first, their lower case next."""
     table = add_vectors(vocab, words=words, attr=attr)
     forms, _ = distinct_word_forms(make_docs(vocab))
-    model = static_vectors()
+    model = WordVectors()
     model.initialize(X=forms)
     output, backprop = model.begin_update(forms)
     found = dict(zip(forms.texts, output, strict=True))
@@ -37,7 +37,7 @@ def test_static_vectors_of_cased_and_lower_cased_tables(attr, words, expected, v
 def test_static_vectors_leave_the_table_as_it_is(vocab):
     add_vectors(vocab)
     before = vocab.vectors.data.copy()
-    model = with_word_forms(static_vectors())
+    model = with_word_forms(WordVectors())
     docs = make_docs(vocab)
     model.initialize(X=docs)
     Y = model.predict(docs)
@@ -52,7 +52,7 @@ def test_static_vectors_of_subwords(vocab):
         data=data, mode="floret", hash_count=2, minn=2, maxn=3, strings=vocab.strings
     )
     docs = make_docs(vocab)
-    model = with_word_forms(static_vectors())
+    model = with_word_forms(WordVectors())
     model.initialize(X=docs)
     expected = [token.vector for doc in docs for token in doc]
     assert_allclose(model.predict(docs).dataXd, expected, rtol=1e-6)
@@ -63,7 +63,7 @@ def test_static_vectors_of_tables_without_entries(vectors, vocab):
     if vectors:
         vocab.vectors = Vectors(strings=vocab.strings, **vectors)
     forms, _ = distinct_word_forms(make_docs(vocab))
-    model = static_vectors()
+    model = WordVectors()
     model.initialize(X=forms)
     output = model.predict(forms)
     assert output.shape == (len(forms), 3 if vectors else 0)
@@ -73,7 +73,7 @@ def test_static_vectors_of_tables_without_entries(vectors, vocab):
 @pytest.mark.parametrize("width, found", [(5, "vectors of 5"), (0, "none")])
 def test_static_vectors_of_another_width_are_refused(width, found, vocab):
     add_vectors(vocab, width=3)
-    model = static_vectors()
+    model = WordVectors()
     model.initialize(X=distinct_word_forms(make_docs(vocab))[0])
     other = spacy.blank("en").vocab
     if width:

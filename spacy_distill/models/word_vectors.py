@@ -11,20 +11,24 @@ from .vector_table import look_up
 from .word_forms import ATTRIBUTES, WordForms
 
 
-def static_vectors() -> Model[WordForms, Floats2d]:
+def WordVectors() -> Model[WordForms, Floats2d]:
     """Look up each form's vector, as written or in lower case; zeros for forms that have none.
 
     The vectors are neither trained nor projected: the layer after this one does that. They are the
-    vocabulary's, or those of a `VectorTable` in the attribute `table`. Without either the output
-    has no columns. `nO` is set at initialization, which prefers the vocabulary's.
+    vocabulary's, or those of a `VectorTable` in the attribute `vector_table`, where a compact
+    student has them. Without either the output has no columns. `nO` is set at initialization, which
+    prefers the vocabulary's.
+
+    RETURNS (Model[WordForms, Floats2d]): (forms, dimensions).
     """
-    return Model("static_vectors", forward, init=init, dims={"nO": None}, attrs={"table": None})
+    attrs = {"vector_table": None}
+    return Model("word_vectors", forward, init=init, dims={"nO": None}, attrs=attrs)
 
 
 def forward(
     model: Model[WordForms, Floats2d], forms: WordForms, is_train: bool
 ) -> Tuple[Floats2d, Callable]:
-    table = model.attrs["table"]
+    table = model.attrs["vector_table"]
     if table is None:
         output = _from_vocab(model, forms)
     else:
@@ -69,8 +73,8 @@ def init(model: Model[WordForms, Floats2d], X=None, Y=None) -> None:
     if X is None:
         return
     width = X.vocab.vectors.shape[1]
-    if width or model.attrs["table"] is None:
-        model.attrs["table"] = None
+    if width or model.attrs["vector_table"] is None:
+        model.attrs["vector_table"] = None
     else:
-        width = model.attrs["table"]["data"].shape[1]
+        width = model.attrs["vector_table"]["data"].shape[1]
     model.set_dim("nO", width, force=True)

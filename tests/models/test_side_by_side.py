@@ -3,10 +3,15 @@
 import pytest
 from spacy.tokens import Doc
 
-from spacy_distill.models.transformer_lstm_cnn import TransformerLSTMCNN
+from spacy_distill.models.bilstm import BiLSTM
+from spacy_distill.models.chain_head import CRF
+from spacy_distill.models.chain_tagger import ChainTagger
+from spacy_distill.models.layer_mix import LayerMix
+from spacy_distill.models.side_by_side import SideBySide
 from tests.models.batches import add_vectors, random_chain
 from tests.models.conftest import WORDS
 from tests.models.gradients import check_parameters, check_slope
+from tests.models.students import word_embedding
 
 
 @pytest.fixture
@@ -20,16 +25,9 @@ def teacher(layers, vocab):
         for module in transformer.layers[0].transformer.modules():
             for name in {"p", "dropout_prob"} & vars(module).keys():
                 setattr(module, name, 0.0)
-        model = TransformerLSTMCNN(
-            transformer,
-            width=4,
-            char_width=2,
-            char_filters=3,
-            feature_width=2,
-            feature_rows={"SHAPE": 10},
-            nL=1,
-            **settings,
-        )
+        words = word_embedding(filters=3, char_width=2, feature_width=2, rows={"SHAPE": 10})
+        embed = SideBySide(words, LayerMix(transformer))
+        model = ChainTagger(embed, CRF(nL=1), BiLSTM(width=4, depth=1), **settings)
         model.initialize(X=docs)
         return model, docs
 
@@ -48,7 +46,7 @@ def test_gradients_of_both_sides(teacher, rng, frozen):
     backprop(chain.expected_counts() - target.expected_counts())
     # The feature, 3 of the character CNN, 2 of the mix, 3 of the BiLSTM and the head's
     assert check_parameters(model, loss, rng) == 1 + 3 + 2 + 3 + 5
-    (layer,) = (node for node in model.walk() if node.name == "transformer_layers")
+    (layer,) = (node for node in model.walk() if "learn_rate_factor" in node.attrs)
     for name, parameter in layer.layers[0].transformer.named_parameters():
         if frozen:
             assert parameter.grad is None, name
@@ -58,6 +56,6 @@ def test_gradients_of_both_sides(teacher, rng, frozen):
 
 @pytest.mark.parametrize("variational", [True, False])
 def test_each_dropout_is_of_the_kind_that_is_asked_for(teacher, variational):
-    model, _ = teacher(frozen=True, variational=variational)
+    model, _ = teacher(frozen=True, variational_dropout=variational)
     kinds = [node.attrs["variational"] for node in model.walk() if node.name == "dropout"]
     assert kinds == [variational] * 2

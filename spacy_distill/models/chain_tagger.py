@@ -1,0 +1,111 @@
+"""The model of both components, made of parts that a config chooses."""
+
+from typing import Callable, List, Optional, Tuple, Union
+
+from spacy.tokens import Doc
+from thinc.api import Model, NumpyOps, chain, with_list
+from thinc.types import Floats2d, Ragged
+
+from ..chain import LinearChain
+from .chain_head import resize
+from .dropout import dropout
+from .inference import EncoderShim, offers_inference
+
+
+def ChainTagger(
+    embed: Union[Model[List[Doc], Ragged], Model[List[Doc], List[Floats2d]]],
+    head: Model[Ragged, LinearChain],
+    encode: Optional[Model] = None,
+    variational_dropout: bool = False,
+) -> Model[List[Doc], LinearChain]:
+    """Build a tagger that scores a linear chain of BILUO tags. With the parts of its default config
+    it is Ma and Hovy's LSTM-CNN-CRF (2016), the compact model of Izsak, Guskin, Wasserblat (2019).
+
+    embed (Model): One vector a token: `spacy-distill.WordEmbedding.v1`, a tok2vec of spaCy's, or a
+        listener to a `tok2vec` or `transformer` component.
+    head (Model): `spacy-distill.CRF.v1` or `spacy-distill.Softmax.v1`.
+    encode (Optional[Model]): What sees a token among its neighbours: `spacy-distill.BiLSTM.v1`, or
+        any encoder from and to lists of arrays, such as `spacy.MaxoutWindowEncoder.v2`. Null where
+        `embed` sees the neighbours already.
+    variational_dropout (bool): Whether the tokens of a document lose the same columns (Gal,
+        Ghahramani 2016), not each token columns of its own.
+    RETURNS (Model[List[Doc], LinearChain]): Documents in, their chains out.
+    """
+    layers: List[Model] = [with_ragged_output(embed), dropout()]
+    if encode is not None:
+        # Encoders of spaCy take lists; those of this package say how they predict.
+        layers += [encode if offers_inference(encode) else with_list(encode), dropout()]
+    tokens: Model[List[Doc], Ragged] = Model(
+        "encoded_tokens", forward, init=init, layers=[chain(*layers)], shims=[EncoderShim()]
+    )
+    for node in tokens.walk():
+        if "variational" in node.attrs:
+            node.attrs["variational"] = variational_dropout
+    model = chain(tokens, head)
+    model.set_ref("output_layer", head)
+    model.attrs["resize_output"] = resize_output
+    return model
+
+
+def resize_output(model: Model[List[Doc], LinearChain], nL: int) -> Model:
+    """Set the number of labels of a tagger."""
+    resize(model.get_ref("output_layer"), nL)
+    return model
+
+
+def forward(
+    model: Model[List[Doc], Ragged], docs: List[Doc], is_train: bool
+) -> Tuple[Ragged, Callable[[Ragged], List[Doc]]]:
+    # The same numbers in two ways: by Thinc's layers, which can be trained and run on any device,
+    # and by `inference.py`, fast.
+    if is_train or not isinstance(model.ops, NumpyOps) or not any(len(doc) for doc in docs):
+        return model.layers[0](docs, is_train)
+    encoder = model.shims[0].encoder(*embed_and_encode(model), docs[0].vocab)
+    lengths = model.ops.asarray1i([len(doc) for doc in docs])
+    return Ragged(encoder.encode(docs), lengths), no_backprop
+
+
+def embed_and_encode(model: Model[List[Doc], Ragged]) -> Tuple[Model, Optional[Model]]:
+    """RETURNS (Tuple[Model, Optional[Model]]): The parts of a model of tokens. (Not by references:
+    Thinc's `Model.copy` does not copy these.)"""
+    embed, _, *encode = model.layers[0].layers
+    if not encode:
+        return embed.layers[0], None
+    return embed.layers[0], encode[0] if offers_inference(encode[0]) else encode[0].layers[0]
+
+
+def no_backprop(d_output: Ragged) -> List[Doc]:
+    raise ValueError(
+        "[D805] A prediction has no backward pass. Call the model's `begin_update` instead of "
+        "`predict`."
+    )
+
+
+def init(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:
+    model.layers[0].initialize(X=X, Y=Y)
+    model.shims[0].clear()
+
+
+def with_ragged_output(
+    embed: Union[Model[List[Doc], Ragged], Model[List[Doc], List[Floats2d]]],
+) -> Model[List[Doc], Ragged]:
+    """Let a model of documents return one array for all, whether it returns that or a list."""
+    return Model("with_ragged_output", forward_ragged, init=init_ragged, layers=[embed])
+
+
+def forward_ragged(
+    model: Model[List[Doc], Ragged], docs: List[Doc], is_train: bool
+) -> Tuple[Ragged, Callable[[Ragged], List[Doc]]]:
+    Y, backprop = model.layers[0](docs, is_train)
+    if isinstance(Y, Ragged):
+        return Y, backprop
+    lengths = model.ops.asarray1i([len(rows) for rows in Y])
+
+    def backprop_list(dY: Ragged) -> List[Doc]:
+        return backprop(model.ops.unflatten(dY.dataXd, dY.lengths))
+
+    return Ragged(model.ops.flatten(Y), lengths), backprop_list
+
+
+def init_ragged(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:
+    model.layers[0].initialize(X=X)

@@ -1,0 +1,20 @@
+"""Taggers made of parts, as small as a test wants them."""
+
+from spacy_distill.models.bilstm import BiLSTM
+from spacy_distill.models.chain_head import CRF, Softmax
+from spacy_distill.models.chain_tagger import ChainTagger
+from spacy_distill.models.character_cnn import CharacterCNN
+from spacy_distill.models.form_features import FormFeatures
+from spacy_distill.models.word_embedding import WordEmbedding
+from spacy_distill.models.word_vectors import WordVectors
+
+
+def word_embedding(filters=6, char_width=4, feature_width=4, rows=None, width=None):
+    return WordEmbedding(
+        WordVectors(), FormFeatures(feature_width, rows), CharacterCNN(filters, char_width), width
+    )
+
+
+def lstm_cnn(width=8, depth=2, crf=True, nL=None, **embedding):
+    head = CRF(nL) if crf else Softmax(nL)
+    return ChainTagger(word_embedding(**embedding), head, BiLSTM(width, depth))
