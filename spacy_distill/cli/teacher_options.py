@@ -71,7 +71,7 @@ Scheme = Annotated[
     Optional[str],
     typer.Option(
         "--scheme",
-        help="Label scheme of a Hugging Face model, if it cannot be told: iob2, io or iobes",
+        help="Label scheme of a Hugging Face model, if it cannot be told: iob2, ioe2, io or iobes",
         rich_help_panel=PANEL,
     ),
 ]

@@ -5,16 +5,15 @@ import re
 from pathlib import Path
 from typing import Iterator, List, Optional, Union
 
-from spacy.tokens import Doc
-from spacy.training.iob_utils import biluo_tags_to_spans, iob_to_biluo
+from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
+
+from .tag_sequences import BILUO_LETTERS, read_entities
 
 DOCUMENT_START = "-DOCSTART-"
 TAG = re.compile(r"O|[BILUSE]-\S.*")
 # What stands outside of entities where tags are labels.
 OUTSIDE = ("O", "0")
-# IOBES has other letters than BILUO for the last and the only token of an entity.
-BILUO_PREFIXES = {"S": "U", "E": "L"}
 
 
 def read_conll(
@@ -34,8 +33,8 @@ def read_conll(
 
     path (Union[str, Path]): A text file in UTF-8.
     vocab (Vocab): The documents' vocabulary.
-    tag_column (int): The column of the tags, which are IOB1, IOB2, BILUO or IOBES; 0 is the
-        token's column, -1 the last one.
+    tag_column (int): The column of the tags, which are IOB1, IOB2, IOE1, IOE2, BILUO or
+        IOBES; 0 is the token's column, -1 the last one.
     keep_entities (bool): Set the entities. If false, they stay unset for all tokens, which is
         not the same as "outside an entity", and the tags are not looked at.
     plain_labels (bool): Whether the tags are labels, with nothing before them: neighbours that
@@ -125,11 +124,12 @@ def _read_tag(tag: str, tag_column: int, place: str, plain_labels: bool) -> str:
             f"[D346] {place}: found the tag {tag!r} in column {tag_column}, expected O or a label "
             "with B-, I-, L-, U-, S- or E- before it, correct the tag or choose another tag column"
         )
-    return BILUO_PREFIXES.get(tag[0], tag[0]) + tag[1:]
+    return tag
 
 
 def _make_doc(vocab: Vocab, words: List[str], tags: List[str]) -> Doc:
     doc = Doc(vocab, words=words)
     if tags:
-        doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(tags)))
+        parts = ((BILUO_LETTERS.get(tag[0], tag[0]), tag[2:]) for tag in tags)
+        doc.set_ents([Span(doc, *entity) for entity in read_entities(parts)])
     return doc

@@ -15,6 +15,7 @@ from ..chain.biluo import PREFIXES
 LETTERS: Dict[str, Dict[str, str]] = {
     "iobes": {"B": "B", "I": "I", "M": "I", "E": "L", "L": "L", "S": "U", "U": "U", "W": "U"},
     "iob2": {"B": "BU", "I": "IL"},
+    "ioe2": {"I": "BI", "E": "LU", "L": "LU"},
     "io": {},
 }
 OUTSIDE = {"O", "0", "OUT", "OUTSIDE", "NONE", "_"}
@@ -34,8 +35,9 @@ class LabelScheme:
 
     name (str): "iobes": a class is a tag. "iob2": B-X is B-X or U-X, and I-X is I-X or L-X; which
         one follows from the next tag, so that sequences of classes and of tags correspond one to
-        one. "io": a class is all four tags of its type, and an entity goes on as long as its type
-        does.
+        one. "ioe2": I-X is B-X or I-X, and E-X is L-X or U-X; which one follows from the tag
+        before. "io": a class is all four tags of its type, and an entity goes on as long as its
+        type does.
     labels (Tuple[str, ...]): The entity labels, in the order of the classes.
     columns (Tuple[Tuple[int, ...], ...]): For each tag in BiluoTags' order, the classes that it is
         made of; none where the model has no such class.
@@ -79,12 +81,13 @@ def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelSche
 
     Classes are a letter and a type, in this order or the other one, joined by "-" or "_", or types
     alone; and one is the outside class. With letters of last or single tokens the scheme is
-    "iobes" (also BILUO, BMEWO and BMES); with B for each type it is "iob2"; else it is "io", since
-    types without B are a sign of IOB1, whose B stands only between two entities of one type.
+    "iobes" (also BILUO, BMEWO and BMES); with B for each type it is "iob2". Without any B, and with
+    E for each type, it is "ioe2". Else it is "io": types without B are a sign of IOB1, whose B
+    stands only between two entities of one type, and types without E are a sign of IOE1.
 
     names (Sequence[str]): The classes' names, in order.
-    scheme (Optional[str]): "iobes", "iob2" or "io"; found by the names if None. "io" is the one to
-        choose for an IOB1 model that does have B for each type.
+    scheme (Optional[str]): "iobes", "iob2", "ioe2" or "io"; found by the names if None. "io"
+        is the one to choose for an IOB1 model that does have B for each type.
     RETURNS (LabelScheme): The scheme.
     RAISES (ValueError): The names or the scheme do not fit.
     """
@@ -155,7 +158,10 @@ def _split(inside: Dict[int, str], *, whole: bool, found: str) -> Dict[int, Tupl
 
 def _detect(parts: List[Tuple[str, str]]) -> str:
     letters = {letter for letter, _ in parts}
+    labels = {label for _, label in parts}
+    if letters <= {"I", "E", "L"} and letters - {"I"}:
+        return "ioe2" if {label for letter, label in parts if letter != "I"} == labels else "io"
     if letters - {"B", "I", ""}:
         return "iobes"
     begun = {label for letter, label in parts if letter == "B"}
-    return "iob2" if begun == {label for _, label in parts} else "io"
+    return "iob2" if begun == labels else "io"

@@ -44,6 +44,8 @@ def tags_of(runs, scheme):
             prefixes = ["B"] + ["I"] * (length - 1)
             if scheme == "IOB1" and label != before:
                 prefixes[0] = "I"
+            if scheme.startswith("IOE"):
+                prefixes = ["I"] * (length - 1) + ["E"]
             if scheme in ("BILUO", "IOBES"):
                 prefixes[-1] = "LE"[scheme == "IOBES"] if length > 1 else "US"[scheme == "IOBES"]
             tags += [f"{prefix}-{label}" for prefix in prefixes]
@@ -51,7 +53,7 @@ def tags_of(runs, scheme):
     return tags, entities
 
 
-@pytest.mark.parametrize("scheme", ["IOB1", "IOB2", "BILUO", "IOBES"])
+@pytest.mark.parametrize("scheme", ["IOB1", "IOB2", "IOE2", "BILUO", "IOBES"])
 @given(runs=runs)
 def test_every_scheme_gives_the_same_entities(tmp_path_factory, scheme, runs):
     tags, entities = tags_of(runs, scheme)
@@ -60,6 +62,20 @@ def test_every_scheme_gives_the_same_entities(tmp_path_factory, scheme, runs):
     (doc,) = read_conll(path, VOCAB)
     assert spans(doc) == entities
     assert all(token.ent_iob_ for token in doc)
+
+
+@pytest.mark.parametrize(
+    "letters, expected",
+    [
+        ("BEIE", [(0, 2), (2, 4)]),
+        ("SI", [(0, 1), (1, 2)]),
+        ("UI", [(0, 1), (1, 2)]),
+        ("BLL", [(0, 2), (2, 3)]),
+    ],
+)
+def test_an_ended_entity_does_not_go_on(write, letters, expected):
+    (doc,) = read_conll(write("".join(f"word {letter}-PER\n" for letter in letters)), VOCAB)
+    assert [(ent.start, ent.end) for ent in doc.ents] == expected
 
 
 def test_sentences_documents_and_columns(write):

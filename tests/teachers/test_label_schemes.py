@@ -23,6 +23,9 @@ def iobes(begin="B", inside="I", last="E", unit="S"):
 IOB2 = {"B-PER": ["B-PER"], "U-PER": ["B-PER"], "I-PER": ["I-PER"], "L-PER": ["I-PER"]}
 
 
+IOE2 = {"B-PER": ["I-PER"], "I-PER": ["I-PER"], "L-PER": ["E-PER"], "U-PER": ["E-PER"]}
+
+
 def io(label, *names):
     return {f"{prefix}-{label}": list(names) for prefix in "BILU"}
 
@@ -44,6 +47,9 @@ def io(label, *names):
         ("O E-MAIL", "io", io("E-MAIL", "E-MAIL")),
         # IOB1: a type without B
         ("O I-LOC B-LOC I-PER", "io", io("LOC", "I-LOC", "B-LOC") | io("PER", "I-PER")),
+        ("O I-PER E-PER", "ioe2", IOE2),
+        # IOE1: a type without E
+        ("O I-LOC E-LOC I-PER", "io", io("LOC", "I-LOC", "E-LOC") | io("PER", "I-PER")),
         # types of several parts, and letters elsewhere
         ("O B_first_name", "iob2", {"B-first_name": ["B_first_name"]}),
         ("O work-of-art-B work-of-art-I", "iob2", {"B-work-of-art": ["work-of-art-B"]}),
@@ -84,7 +90,7 @@ def test_a_scheme_can_be_chosen():
         ("LABEL_0 LABEL_1", None, r"outside of entities \(O\).* are: LABEL_0, LABEL_1\."),
         ("O", None, "at least one other"),
         ("O [PAD]", None, "at least one other"),
-        ("O B-PER", "bilou", "'bilou' is no label scheme: expected one of iobes, iob2, io"),
+        ("O B-PER", "bilou", "'bilou' is no label scheme: expected one of iobes, iob2, ioe2, io"),
         ("O B-PER E-PER", "iob2", "'E-PER' does not fit the scheme 'iob2', which has .* B, I"),
         ("O PER", "iobes", "'PER' does not fit the scheme 'iobes'"),
         ("O B-PER I-PER I-LOC", "iob2", "cannot find an entity 'LOC'"),
