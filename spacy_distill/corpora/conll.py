@@ -1,6 +1,7 @@
 """Column files such as CoNLL-2003: one token a line, a tag in one of the columns, a blank line
 after each sentence."""
 
+import re
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
@@ -11,6 +12,8 @@ from .tag_names import TagNameError, read_tag_meanings
 from .tag_sequences import read_entities
 
 DOCUMENT_START = "-DOCSTART-"
+# As CoNLL-U has them before a sentence: "# text = Oslo sleeps", "# newdoc", "#first".
+COMMENT = re.compile(r"#+ ?(\w[\w:.-]*( \w[\w:.-]*)? ?=.*|newdoc|newpar)|#\S*")
 
 
 class Line(NamedTuple):
@@ -41,6 +44,9 @@ def read_conll(
     (`doc.has_unknown_spaces`), and spaCy then trains on these words instead of its own
     tokenisation.
 
+    Before the first token of a sentence, comments are left out: lines such as "# text = Oslo", and
+    those with one column that begins with "#". A token "#" with a tag is a token.
+
     The file is read twice: what a tag means is found by the names of all of them.
 
     path (Union[str, Path]): A text file in UTF-8.
@@ -65,10 +71,10 @@ def read_conll(
         )
     tag_column_read = tag_column if keep_entities else None
     # The first line of each tag, for messages.
-    lines: Dict[Optional[str], int] = {}
+    lines: Dict[Optional[str], Line] = {}
     for sentence in _read_sentences(path, tag_column_read, missing_tag):
         for line in sentence:
-            lines.setdefault(line.tag, line.number)
+            lines.setdefault(line.tag, line)
     if not lines:
         raise ValueError(
             f"[D342] {path}: found no sentence, expected one token and its tag a line, fill the "
@@ -77,10 +83,11 @@ def read_conll(
     try:
         meanings = read_tag_meanings(filter(None, lines), scheme)
     except TagNameError as error:
-        place = f"{path}:{lines[error.name]}" if error.name in lines else str(path)
+        first = lines.get(error.name)
+        place = str(path) if first is None else f"{path}:{first.number}"
         raise ValueError(
             f"[D346] {place}: found the tag {error.name!r} in column {tag_column}, expected "
-            f"the tags of one scheme. {error}"
+            f"the tags of one scheme. {error}{_hint(first.word if first else '')}"
         ) from error
     for sentence in _read_sentences(path, tag_column_read, missing_tag):
         yield _make_doc(vocab, sentence, meanings)
@@ -94,6 +101,8 @@ def _read_sentences(
     try:
         with path.open(encoding="utf-8-sig") as file:
             for number, text in enumerate(file, 1):
+                if not sentence and COMMENT.fullmatch(text.rstrip()):
+                    continue
                 columns = _split_columns(text)
                 if columns and columns[0] != DOCUMENT_START:
                     place = f"{path}:{number}"
@@ -123,6 +132,13 @@ def _split_columns(line: str) -> List[str]:
     return [column for column in line.split(" ") if column]
 
 
+def _hint(word: str) -> str:
+    """RETURNS (str): What else to do if a line that is not understood may be a comment."""
+    if not word.startswith("#"):
+        return ""
+    return " If the line is a comment, remove it, or write it as '# key = value' before a sentence."
+
+
 def _read_word(columns: List[str], place: str) -> str:
     if not columns[0]:
         raise ValueError(
@@ -139,7 +155,7 @@ def _find_tag(columns: List[str], tag_column: int, place: str) -> str:
         raise ValueError(
             f"[D344] {place}: found {len(columns)} column(s) in {' '.join(columns)!r}, expected a "
             f"token and a tag in column {tag_column}, correct the line, choose another tag column "
-            "or a missing tag"
+            f"or a missing tag.{_hint(columns[0])}"
         )
     return columns[index]
 

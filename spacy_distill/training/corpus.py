@@ -8,6 +8,8 @@ from spacy.util import registry
 from thinc.api import Config
 from wasabi import Printer
 
+from ..corpora.gold_spans import keys_of_spans_alone, warn_of_spans_alone
+
 
 def find_corpus(config: Config, name: str) -> Callable[[Language], Iterable[Example]]:
     """RETURNS (Callable[[Language], Iterable[Example]]): The reader of a corpus, such as
@@ -44,6 +46,7 @@ def read_corpus(
         raise ValueError(f"[D332] The corpus '{name}' cannot be read: {error} {where}") from error
     if not examples:
         raise ValueError(f"[D333] The corpus '{name}' has no documents {where}")
+    warn_of_spans_alone((keys_of_spans_alone(example.reference) for example in examples), name)
     return examples
 
 

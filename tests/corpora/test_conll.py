@@ -212,3 +212,43 @@ def test_a_line_without_a_tag(write):
     path = write("Oslo NNP I-NP B-LOC\nbn\n")
     (doc,) = read_conll(path, VOCAB, tag_column=3, missing_tag="O")
     assert [ent.text for ent in doc.ents] == ["Oslo"]
+
+
+COMMENTS = [
+    "# text = Oslo sleeps",
+    "# text = Oslo\tsleeps",
+    "# newdoc id = weblog-1",
+    "# newdoc",
+    "#sent_id=1",
+    "# text =",
+    "#",
+    "##",
+    "#first",
+]
+
+
+@pytest.mark.parametrize("comment", COMMENTS)
+@pytest.mark.parametrize("separator", " \t")
+def test_comments_before_a_sentence_are_left_out(write, comment, separator):
+    oslo, sleeps, it = (
+        separator.join(pair) for pair in (("Oslo", "B-LOC"), ("sleeps", "O"), ("It", "O"))
+    )
+    lines = f"{comment}\n{comment}\n{oslo}\n{sleeps}\n\n{comment}\n\n{comment}\n{it}\n"
+    for options in ({}, {"missing_tag": "O"}, {"keep_entities": False}):
+        docs = list(read_conll(write(lines), VOCAB, **options))
+        assert [[token.text for token in doc] for doc in docs] == [["Oslo", "sleeps"], ["It"]]
+        assert all(doc.ents == () or spans(doc) == [(0, 1, "LOC")] for doc in docs)
+
+
+def test_a_token_that_is_a_number_sign_stays(write):
+    path = write("# B-LOC\n1 I-LOC\n# O\n\n#oslo\tB-LOC\n#\tO\n\n# : = O\n")
+    first, third, last = read_conll(path, VOCAB)
+    assert [token.text for token in first] == ["#", "1", "#"] and spans(first) == [(0, 2, "LOC")]
+    assert [token.text for token in third] == ["#oslo", "#"] and spans(third) == [(0, 1, "LOC")]
+    assert [token.text for token in last] == ["#"]
+
+
+@pytest.mark.parametrize("line", ["# made by hand", "Oslo B-LOC\n#comment\n"])
+def test_what_may_be_a_comment_is_called_so(write, line):
+    with pytest.raises(ValueError, match=r"If the line is a comment, remove it"):
+        list(read_conll(write(f"It O\n\n{line}\nsleeps O\n"), VOCAB))
