@@ -25,8 +25,8 @@ def annotate_cli(
     source: str = Arg(
         ...,
         metavar="INPUT",
-        help="Text: .spacy, .jsonl, .txt, .csv or .parquet, also compressed; a folder or a glob of "
-        "these; - for standard input; or a data set on the Hugging Face hub: "
+        help="Text: .spacy, .jsonl, .txt, .csv, .tsv or .parquet, also compressed; a folder or a "
+        "glob of these; - for standard input; or a data set on the Hugging Face hub: "
         "OWNER/NAME:CONFIGURATION",
     ),
     output: Path = Arg(..., help="Folder to write the soft corpus to"),
@@ -46,6 +46,12 @@ def annotate_cli(
     ),
     text_field: str = Opt("text", "--text-field", help="Column of the text"),
     split: str = Opt("train", "--split", help="Split of a data set on the hub"),
+    quoting: Optional[str] = Opt(
+        None,
+        "--quoting",
+        help="Whether fields of tables stand in double quotes: none or double  [default: double "
+        "for .csv, none for .tsv]",
+    ),
     lang: Optional[str] = Opt(
         None, "--lang", help="Language of the tokenizer; the teacher's own one if left out"
     ),
@@ -72,6 +78,7 @@ def annotate_cli(
             teacher_options=teacher_options(),
             text_field=text_field,
             split=split,
+            quoting=quoting,
             lang=lang,
             top_k=top_k,
             batch_size=batch_size,

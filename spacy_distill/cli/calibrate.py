@@ -1,10 +1,13 @@
 """`python -m spacy distill-calibrate`."""
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Iterable, Optional
 
 from spacy.cli._util import Arg, Opt, app
+from spacy.language import Language
+from spacy.training import Example
 from wasabi import msg
 
 from ..corpora.labeled import read_examples
@@ -25,6 +28,9 @@ def distill_calibrate_cli(
     component: Optional[str] = Opt(
         None, "--component", "-p", help="The component  [default: the only one that fits]"
     ),
+    gold_spans_key: Optional[str] = Opt(
+        None, "--gold-spans-key", help="Take doc.spans[KEY] of the corpus for its gold entities"
+    ),
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a pipeline that is in the output folder"
     ),
@@ -38,11 +44,12 @@ def distill_calibrate_cli(
         require_free(output_path, overwrite=overwrite)
         nlp = load_pipeline(student)
         name, pipe = find_component(nlp, component)
-        warn_of_unknown_labels(pipe.labels, read_examples(corpus, nlp), str(corpus), sys.stdout)
-        before = calibration_error(student, name, corpus)
-        temperature = calibrate(nlp, read_examples(corpus, nlp), name)
+        read = partial(read_examples, corpus, spans_key=gold_spans_key)
+        warn_of_unknown_labels(pipe.labels, read(nlp), str(corpus), sys.stdout)
+        before = calibration_error(student, name, read)
+        temperature = calibrate(nlp, read(nlp), name)
         save_pipeline(nlp, output_path)
-        after = calibration_error(output_path, name, corpus)
+        after = calibration_error(output_path, name, read)
     except (ValueError, OSError) as error:
         msg.fail(" ".join(str(error).split()), exits=1)
     msg.good(
@@ -52,10 +59,10 @@ def distill_calibrate_cli(
     )
 
 
-def calibration_error(pipeline, name: str, corpus: Path) -> float:
+def calibration_error(pipeline, name: str, read: Callable[[Language], Iterable[Example]]) -> float:
     """RETURNS (float): The expected calibration error of a component's entities."""
     nlp = load_pipeline(pipeline, config={f"components.{name}.confidence": True})
-    examples = list(read_examples(corpus, nlp))
+    examples = list(read(nlp))
     with ProgressBar(desc="Evaluate", total=len(examples)) as bar:
         examples = with_predictions(nlp, examples, bar.update)
     return entity_reliability(examples).expected_calibration_error

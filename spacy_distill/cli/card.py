@@ -35,6 +35,9 @@ def distill_card_cli(
         "between them, such as 'Our news (CC0); roberta-base (MIT)'",
     ),
     notes: Optional[str] = Opt(None, "--notes", help="What else its users should know"),
+    gold_spans_key: Optional[str] = Opt(
+        None, "--gold-spans-key", help="Take doc.spans[KEY] of the corpus for its gold entities"
+    ),
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a pipeline that is in the output folder"
     ),
@@ -48,8 +51,8 @@ def distill_card_cli(
         nlp = load_pipeline(student)
         find_component(nlp)
         with with_confidences(nlp):
-            scores = measure(nlp, read_examples(test, nlp))
-        texts = [example.reference.text for example in read_examples(test, nlp)]
+            scores = measure(nlp, read_examples(test, nlp, spans_key=gold_spans_key))
+        texts = [example.reference.text for example in read_examples(test, nlp, labeled=False)]
         scores["speed"] = words_per_second(nlp, texts)
         given = {
             "name": name,

@@ -49,6 +49,12 @@ def distill_vectors_cli(
     limit: int = Opt(0, "--limit", "-l", min=0, help="Documents to read, 0 for all"),
     text_field: str = Opt("text", "--text-field", help="Field of the text in tables and JSON"),
     split: str = Opt("train", "--split", help="Split of a data set on the hub"),
+    quoting: Optional[str] = Opt(
+        None,
+        "--quoting",
+        help="Whether fields of tables stand in double quotes: none or double  [default: double "
+        "for .csv, none for .tsv]",
+    ),
     batch_size: int = Opt(
         64, "--batch-size", "-b", min=1, help="Pieces of documents that are encoded at once"
     ),
@@ -65,7 +71,7 @@ def distill_vectors_cli(
     try:
         # What can be wrong with the paths is said before hours of work.
         require_replaceable(output_path)
-        documents = Input(input_source, text_field=text_field, split=split)
+        documents = Input(input_source, text_field=text_field, split=split, quoting=quoting)
         more_words = [] if words is None else list(read_words(words))
         nlp = distill_vectors(
             teacher,

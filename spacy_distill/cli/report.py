@@ -46,6 +46,9 @@ def distill_report_cli(
     resamples: int = Opt(1000, "--resamples", help="Draws of the bootstrap", min=100),
     seed: int = Opt(0, "--seed", help="Of the bootstrap", min=0),
     shown: int = Opt(50, "--shown", help="Disagreements to write out", min=0),
+    gold_spans_key: Optional[str] = Opt(
+        None, "--gold-spans-key", help="Take doc.spans[KEY] of the corpus for its gold entities"
+    ),
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a report that is in the output folder"
     ),
@@ -73,7 +76,9 @@ def distill_report_cli(
             systems.append(_load_teacher(teacher, options, systems[0].nlp.lang or "xx"))
         if baseline is not None:
             systems.append(load_system("baseline", baseline))
-        corpora = [list(read_examples(test, system.nlp)) for system in systems]
+        corpora = [
+            list(read_examples(test, system.nlp, spans_key=gold_spans_key)) for system in systems
+        ]
         found = compare(
             systems,
             corpora,

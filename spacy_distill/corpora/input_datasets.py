@@ -4,7 +4,6 @@ import io
 import logging
 import re
 import tempfile
-import warnings
 from contextlib import contextmanager
 from functools import cached_property
 from glob import escape
@@ -22,13 +21,12 @@ HUB_NAME = re.compile(
 ROWS = 1000
 
 
-def stream_file(kind: str, path: Path, **options: Any) -> Iterator[Row]:
-    """Read a local file with one of the library's packaged readers.
+def stream_lines(path: Path, chunk: int) -> Iterator[Row]:
+    """Read the lines of a local file with the library's reader of text.
 
-    kind (str): The reader's name: "text" or "csv".
-    path (Path): The file, which may be compressed.
-    **options: The reader's own.
-    YIELDS (Row): Its rows.
+    path (Path): The file, in UTF-8, which may be compressed.
+    chunk (int): Characters that are read at once.
+    YIELDS (Row): Each line, as "text".
     RAISES (ImportError): The library is not installed.
     """
     datasets = _import_datasets()
@@ -38,18 +36,17 @@ def stream_file(kind: str, path: Path, **options: Any) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as cache:
         with _quiet(datasets):
             stream = datasets.load_dataset(
-                kind,
+                "text",
                 data_files=escape(str(path.absolute())),
                 split="train",
                 streaming=True,
                 cache_dir=cache,
-                **options,
+                encoding="utf-8",
+                chunksize=chunk,
             )
         batches = iter(stream.iter(batch_size=ROWS))
         while True:
-            with _quiet(datasets), warnings.catch_warnings():
-                # Of a row with too many fields, pandas drops the last ones and warns.
-                warnings.filterwarnings("error", message="Length of header or names")
+            with _quiet(datasets):
                 batch = next(batches, None)
             if batch is None:
                 return

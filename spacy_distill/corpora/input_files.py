@@ -6,15 +6,17 @@ import gzip
 import hashlib
 import io
 import lzma
+import shlex
 import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from .hashes import update_with_file
 
 FORMATS = (".spacy", ".jsonl", ".txt", ".csv", ".tsv", ".parquet")
+JSON = ".json"
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 SUPPORTED = f"Supported are {', '.join(FORMATS)}, each also with {', '.join(COMPRESSIONS)}"
 
@@ -73,8 +75,20 @@ def find_files(source: str) -> Dict[str, Path]:
         raise InputError(
             f"[D302] The input '{source}' has no file that can be read: found {len(paths)} of "
             f"other formats. {SUPPORTED}. Correct the path, or rename or convert the files."
+            f"{_json_hint(paths)}"
         )
     return dict(sorted(files))
+
+
+def _json_hint(paths: Iterable[Path]) -> str:
+    """RETURNS (str): How JSON becomes lines, if there is some."""
+    path = next((path for path in sorted(paths) if JSON in map(str.lower, path.suffixes)), None)
+    if path is None:
+        return ""
+    return (
+        f" Write a document in each line of a .jsonl file: a list in '{path.name}' becomes one "
+        f"with jq -c '.[]' {shlex.quote(str(path))}. Rename the file if it is so already."
+    )
 
 
 def _below(folder: Path) -> Iterator[Path]:

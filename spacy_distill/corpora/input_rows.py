@@ -1,22 +1,21 @@
 """Files as streams of rows: one dictionary a document, one function a format.
 
-Lines and CSV are read through `datasets`, which streams. Where it would alter a text, or hold more
+Lines are read through `datasets`, which streams. Where it would alter a text, or hold more
 of a file the larger it is, a comment says what is done instead.
 """
 
 import codecs
-import csv
-import io
 import json
 import locale
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional
 
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from .input_datasets import ROWS, one_line, stream_file
+from .input_datasets import ROWS, one_line, stream_lines
 from .input_documents import Row, useful_columns
 from .input_files import (
     InputError,
@@ -26,6 +25,7 @@ from .input_files import (
     open_unpacked,
     unpacked,
 )
+from .input_tables import read_table
 
 # `datasets` takes up to seven times a line's size to read it (measured with one of 300 MB), and
 # spaCy refuses texts of more than a million characters unless it is told otherwise.
@@ -33,12 +33,13 @@ LONGEST_LINE = 1 << 26
 CHUNK = 1 << 20
 
 
-def read_rows(path: Path, text_field: str) -> Iterator[Row]:
+def read_rows(path: Path, text_field: str, quoting: Optional[str] = None) -> Iterator[Row]:
     """Read a file row by row. Blank lines are rows too, so that a row's number is the line's.
 
     path (Path): A file of a supported format.
     text_field (str): The column of the text. Where a format has no columns, the text comes under
         this name.
+    quoting (Optional[str]): How fields of tables are quoted, as `read_table` takes it.
     YIELDS (Row): The columns that can be used; all of them for `.jsonl`.
     RAISES (InputError): The file is broken, of another format, or has no such column.
     RAISES (ImportError): A library of the train extra is missing.
@@ -47,8 +48,8 @@ def read_rows(path: Path, text_field: str) -> Iterator[Row]:
         ".spacy": _read_docs,
         ".jsonl": _read_json_lines,
         ".txt": _read_text_lines,
-        ".csv": _read_csv,
-        ".tsv": _read_csv,
+        ".csv": partial(read_table, quoting=quoting),
+        ".tsv": partial(read_table, quoting=quoting),
         ".parquet": _read_parquet,
     }
     rows = readers[format_of(path)](path, text_field)
@@ -133,29 +134,8 @@ def _read_lines(path: Path) -> Iterator[str]:
         with unpacked(path) as plain:
             yield from _read_lines(plain)
         return
-    for number, row in enumerate(stream_file("text", path, encoding="utf-8", chunksize=CHUNK)):
+    for number, row in enumerate(stream_lines(path, CHUNK)):
         yield row["text"] if number else row["text"].removeprefix("\ufeff")
-
-
-def _read_csv(path: Path, text_field: str) -> Iterator[Row]:
-    separator = "\t" if format_of(path) == ".tsv" else ","
-    with io.TextIOWrapper(open_unpacked(path), encoding="utf-8-sig", newline="") as file:
-        columns = next((row for row in csv.reader(file, delimiter=separator) if row), [])
-    useful = useful_columns(columns, text_field, f"'{path}'")
-    rows = stream_file(
-        "csv",
-        path,
-        sep=separator,
-        encoding="utf-8",
-        chunksize=ROWS,
-        # "007", "1.0", "True", "NA" and "null" are texts.
-        converters=dict.fromkeys(columns, str),
-        na_filter=False,
-        # Where rows have a field more than the header, the first one is not their name.
-        index_col=False,
-    )
-    for row in rows:
-        yield {name: row[name] for name in useful}
 
 
 def _read_parquet(path: Path, text_field: str) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from .input_datasets import HUB_NAME, HubDataset
 from .input_documents import InputDocument, Row, make_document
 from .input_files import InputError, find_files, format_of, hash_file
 from .input_rows import read_rows, read_standard_input
+from .input_tables import TABLES, require_quoting
 
 __all__ = ["Input", "InputDocument", "InputError"]
 
@@ -16,9 +17,10 @@ class Input:
     """Documents, one after another, in an order that is always the same.
 
     Formats are `.spacy`, `.jsonl`, `.txt` with a document in each line (which ends with \\n, \\r\\n
-    or \\r), `.csv` and `.tsv` with a header, and `.parquet`, in UTF-8, each also compressed. Memory
-    holds some thousand rows, and a whole file only of `.spacy`. A compressed `.parquet` file is
-    unpacked to the temporary folder while it is read.
+    or \\r), `.csv` and `.tsv` with a header, and `.parquet`, in UTF-8, each also compressed. Quotes
+    around fields are no text in `.csv`, and text in `.tsv`. Memory holds some thousand rows, and a
+    whole file only of `.spacy`. A compressed `.parquet` file is unpacked to the temporary folder
+    while it is read.
 
     A row's column "words" or "tokens" gives its words: a list of strings, or of objects with "text"
     and perhaps "ws", as Prodigy writes them. Where spaces follow is in a list "spaces", or else in
@@ -33,6 +35,7 @@ class Input:
         *,
         text_field: str = "text",
         split: str = "train",
+        quoting: Optional[str] = None,
         revision: Optional[str] = None,
     ) -> None:
         """Find the files; nothing is read yet.
@@ -43,14 +46,23 @@ class Input:
             has several, and `@version` for another branch, tag or commit than the last one.
         text_field (str): The column of the text, in formats that have columns.
         split (str): The split of a data set on the hub.
+        quoting (Optional[str]): How fields of `.csv` and `.tsv` are quoted, as `read_table` takes
+            it.
         revision (Optional[str]): The commit of a data set on the hub that is read, whatever is the
             last one now.
         RAISES (ValueError): There is no such thing, or nothing in it that can be read.
         """
         self.source = source
         self.text_field = text_field
+        self.quoting = quoting
+        require_quoting(quoting)
         self._files: Dict[str, Path] = {} if source == "-" else find_files(source)
         self._hub: Optional[HubDataset] = None
+        if quoting is not None and not any(format_of(p) in TABLES for p in self._files.values()):
+            raise InputError(
+                f"[D362] --quoting is for {' and '.join(TABLES)} files, of which the input "
+                f"'{source}' has none. Leave it out, or correct the path."
+            )
         if source == "-" or self._files:
             return
         if not HUB_NAME.fullmatch(source) or format_of(Path(source)) is not None:
@@ -98,7 +110,9 @@ class Input:
             rows = read_standard_input(self.text_field)
             yield from self._documents(rows, "-", "standard input")
         for name, path in self._files.items():
-            yield from self._documents(read_rows(path, self.text_field), name, f"'{path}'")
+            yield from self._documents(
+                read_rows(path, self.text_field, self.quoting), name, f"'{path}'"
+            )
 
     def _documents(self, rows: Iterator[Row], name: str, place: str) -> Iterator[InputDocument]:
         for number, row in enumerate(rows, 1):

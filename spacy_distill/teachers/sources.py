@@ -40,8 +40,8 @@ class TeacherOptions:
     label_map (Mapping[str, str]): New labels by the teachers'; the rest is left out. Empty: all
         labels as they are.
     weights (Tuple[float, ...]): What each of several teachers counts; empty: all the same.
-    scheme (Optional[str]): Label scheme of a Hugging Face model ("iob2", "io", "iobes"), where it
-        cannot be told from its labels.
+    scheme (Optional[str]): Label scheme of a Hugging Face model ("iob2", "ioe2", "io", "iobes",
+        "types"), where it cannot be told from its labels.
     """
 
     pipe: OneOrEach[Optional[str]] = None

@@ -48,9 +48,9 @@ class TokenClassificationTeacher:
         """Load a model and its tokenizer.
 
         name (Union[str, Path]): A folder, or a name on the Hugging Face hub.
-        scheme (Optional[str]): What the model's labels mean: "iobes", "iob2" or "io"; found by the
-            labels if None. Models whose B- stands only between two entities of one type (IOB1)
-            need "io".
+        scheme (Optional[str]): What the model's labels mean: "iobes", "iob2", "ioe2", "io" or
+            "types"; found by the labels if None. Models whose B- stands only between two entities
+            of one type (IOB1) need "io".
         batch_size (int): Windows that the model reads at once.
         RAISES (ImportError): The train extra is not installed.
         RAISES (ValueError): There is no such model, it cannot classify tokens, its tokenizer has no

@@ -47,6 +47,7 @@ def annotate(
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
     text_field: str = "text",
     split: str = "train",
+    quoting: Optional[str] = None,
     lang: Optional[str] = None,
     top_k: int = 8,
     batch_size: int = 64,
@@ -72,6 +73,7 @@ def annotate(
     teacher_options (TeacherOptions): How teachers are read.
     text_field (str): The column of the text, in formats that have columns.
     split (str): The split of a data set on the hub.
+    quoting (Optional[str]): How fields of tables are quoted, as `Input` takes it.
     lang (Optional[str]): Language of the tokenizer for text; by default the tokenizer is the
         teacher's own.
     top_k (int): Tags kept a token, from 1 to 255.
@@ -112,19 +114,26 @@ def annotate(
         use_gpu,
     )
     folder = Path(output)
-    documents = Input(source, text_field=text_field, split=split)
+    documents = Input(source, text_field=text_field, split=split, quoting=quoting)
     require_outside(folder, source)
     manifest = Manifest(
         labels=[],
         teacher={"teachers": [fingerprint(item) for item in sources]},
         settings=plan.settings(),
-        input={"source": source, "text_field": text_field, "files": documents.fingerprint()},
+        input={
+            "source": source,
+            "text_field": text_field,
+            "quoting": quoting,
+            "files": documents.fingerprint(),
+        },
     )
     earlier = earlier_manifest(folder, manifest, overwrite)
     if earlier is not None:
         manifest = earlier
         revision = manifest.input["files"].get("revision")
-        documents = Input(source, text_field=text_field, split=split, revision=revision)
+        documents = Input(
+            source, text_field=text_field, split=split, quoting=quoting, revision=revision
+        )
     files_known = bool(manifest.input["files"])
     if manifest.complete and files_known and not missing_shards(folder, manifest.shards):
         return manifest

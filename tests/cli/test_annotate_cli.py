@@ -85,6 +85,7 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
         " --labels PER,LOC --confidence 0.7,0.6 --partial --label-map PER=P,LOC=L --weights 2,1"
     )
     (tmp_path / "words.txt").write_text("oslo\nkiel\n")
+    options += " --quoting none"
     options += (
         f" --scheme io --split test --augment 2 --words {tmp_path / 'words.txt'} --code code.py"
     )
@@ -104,6 +105,7 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
         ),
         "text_field": "body",
         "split": "test",
+        "quoting": "none",
         "lang": "de",
         "top_k": 3,
         "batch_size": 5,
@@ -213,6 +215,18 @@ def test_text_without_documents_is_told(run, tmp_path):
     (tmp_path / "blank.txt").write_text("\n \n\n")
     said = message(run(source=tmp_path / "blank.txt"))
     assert "blank.txt" in said and "no text" in said
+
+
+def test_quotes_of_tables(run, tmp_path):
+    table = tmp_path / "texts.tsv"
+    table.write_text('text\tid\n"Oslo" it is\ta\n"It ""rains"""\tb\n', encoding="utf8")
+    with pytest.warns(UserWarning, match=r"D941.* row 2 \(line 3\)"):
+        assert run(source=table).exit_code == 0
+    documents = read_shard(tmp_path / "soft" / "shard-000000.parquet")
+    assert [document.words[0] for document in documents] == ['"', '"']
+    assert "the quoting of tables" in message(run("--quoting", "double", source=table))
+    said = message(run("--quoting", "double", "--overwrite", source=table))
+    assert "[D359]" in said and "row 1, line 2" in said
 
 
 def test_ctrl_c_says_how_to_go_on(run, monkeypatch):

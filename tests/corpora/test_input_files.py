@@ -88,3 +88,16 @@ def test_folders_and_globs_without_any_file_are_refused(folder, tmp_path):
         pattern = rf"{re.escape(str(source))}' has no file that can be read: found {count} of"
         with pytest.raises(ValueError, match=pattern):
             Input(str(source))
+
+
+def test_of_json_it_is_said_how_it_becomes_lines(write, tmp_path):
+    path = write("data/my texts.json", b'[{"text": "a"}]')
+    pattern = rf"'my texts.json' becomes one with jq -c '\.\[\]' '{path}'\. Rename"
+    for source in (path, str(tmp_path / "data"), str(tmp_path / "data" / "*.json")):
+        with pytest.raises(ValueError, match=pattern):
+            Input(source)
+    with pytest.raises(ValueError, match=r"jq -c .*a\.json\.gz"):
+        Input(write("a.json.gz", b""))
+    with pytest.raises(ValueError) as info:
+        Input(write("a.docx", b""))
+    assert "jq" not in str(info.value)
