@@ -75,7 +75,8 @@ class StudentUpdates:
                 pipe.update(examples, drop=drop, sgd=None, losses=losses)  # type: ignore[attr-defined]
             if name in annotates:
                 for example in examples:
-                    pipe(example.predicted)
+                    # As in spaCy's training, a component may return another document.
+                    example.predicted = pipe(example.predicted)
 
 
 def train_student(

@@ -3,13 +3,16 @@ import re
 import numpy
 import pytest
 import spacy
+from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 from spacy.util import registry
 from thinc.api import Config
 
 import spacy_distill
+from spacy_distill.losses import ChainDistillation
 from spacy_distill.training.distill import distill as distill_in_training
+from spacy_distill.training.loop import StudentUpdates
 
 GOLD_ALONE = {"@losses": "spacy-distill.ChainDistillation.v1", "alpha": 1.0, "beta": 0.0}
 
@@ -330,3 +333,22 @@ def test_training_of_a_student_can_go_on(quietly, teacher, config, corpora, tmp_
         optimizer.step_schedules()
     found = nlp(Doc(nlp.vocab, [token.text for token in doc])).ents
     assert [(ent.start, ent.label_) for ent in found] == [(0, "PER"), (3, "DATE")]
+
+
+def test_an_annotating_component_may_return_another_document():
+    """As in spaCy's training, where what comes after it sees that one."""
+
+    @Language.component("spacy_distill_tests_copying")
+    def copying(doc):
+        copied = doc.copy()
+        copied.user_data["copied"] = True
+        return copied
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("spacy_distill_tests_copying")
+    doc = nlp.make_doc("Anna sails")
+    example = Example(doc, doc.copy())
+    StudentUpdates(nlp, {}, ChainDistillation()).update(
+        [example], drop=0.0, losses={}, exclude=[], annotates=["spacy_distill_tests_copying"]
+    )
+    assert example.predicted.user_data == {"copied": True}
