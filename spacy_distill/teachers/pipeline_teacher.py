@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from ..chain import LinearChain
 from ..corpora.plain_docs import plain_copy
 from .annotations import AnnotationTeacher
+from .asking import ask
 from .beam_ner import BeamTeacher
 from .protocol import Teacher, parts_of
 from .running import run_component
@@ -51,6 +52,8 @@ class PipelineTeacher:
             entities.
         """
         self.nlp = nlp
+        # What errors call the teacher.
+        self.name = f"{nlp.meta['lang']}_{nlp.meta['name']}"
         self.pipe_name = _choose(nlp, pipe_name, spans_key)
         pipe = nlp.get_pipe(self.pipe_name)
         kind = _kind(pipe) if spans_key is None else "annotations"
@@ -96,7 +99,7 @@ class PipelineTeacher:
         """
         # Components may split or join tokens, also in documents of their own.
         read = self._run([self._own_doc(doc) for doc in docs])
-        chain = self._teacher.predict_chain(read)
+        chain = ask(self._teacher, read, self.name)
         if all(same_words(mine, doc) for mine, doc in zip(read, docs, strict=True)):
             return chain
         blocks = align(read, docs)

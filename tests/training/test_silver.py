@@ -38,7 +38,7 @@ def test_without_labels_the_teacher_entities_are_the_reference():
     teacher = Capitals()
     corpus = corpus_of(nlp.make_doc("today Anna sails"), nlp.make_doc("it rains"))
     stderr = io.StringIO()
-    silver = with_teacher_entities(corpus, nlp, teacher, stderr)
+    silver = with_teacher_entities(corpus, nlp, teacher, stderr=stderr)
     assert "Teacher reads: 100% 2/2" in stderr.getvalue()
     for _ in range(2):
         first, second = silver(nlp)
