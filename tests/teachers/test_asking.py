@@ -107,7 +107,7 @@ class Parses:
 
 
 @pytest.mark.parametrize("wrap", ["alone", "mapped", "ensemble", "cached"])
-@pytest.mark.parametrize("kind", ["own class", "hugging face", "ner", "ner_student"])
+@pytest.mark.parametrize("kind", ["own class", "spans", "hugging face", "ner", "ner_student"])
 def test_a_teacher_of_each_kind_is_found_out(spoilt, doc, kind, wrap):
     teacher = spoilt(kind)
     teacher.name = "bad day"
