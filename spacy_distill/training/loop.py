@@ -71,10 +71,12 @@ class StudentUpdates:
         annotates: Iterable[str] = (),
     ) -> None:
         """Make one step: what students listen to first, then each student with its teacher."""
-        examples, answers = self._ask(list(examples))
+        teachers = {name: one for name, one in self.teachers.items() if name not in exclude}
+        for name in teachers:
+            # Loggers look for it, also where nothing is left to learn from.
+            losses.setdefault(name, 0.0)
+        examples, answers = self._ask(teachers, list(examples))
         if not examples:
-            # Loggers look for the loss of each student.
-            losses.update({name: losses.get(name, 0.0) for name in self.teachers})
             return
         for name, pipe in self.nlp.pipeline:
             if name in answers:
@@ -86,34 +88,29 @@ class StudentUpdates:
                     losses=losses,
                     loss=self.loss,
                 )
-            elif name not in exclude and set(self.teachers) & set(
-                getattr(pipe, "listening_components", ())
-            ):
+            elif name not in exclude and listens(pipe, teachers):
                 pipe.update(examples, drop=drop, sgd=None, losses=losses)  # type: ignore[attr-defined]
             if name in annotates:
                 for example in examples:
                     # As in spaCy's training, a component may return another document.
                     example.predicted = pipe(example.predicted)
 
-    def _ask(self, examples: List[Example]) -> Tuple[List[Example], Dict[str, Teacher]]:
-        """Ask the teachers, and leave out the documents that one of them fails on.
+    def _ask(
+        self, teachers: Mapping[str, Teacher], examples: List[Example]
+    ) -> Tuple[List[Example], Dict[str, Teacher]]:
+        """RETURNS (Tuple[List[Example], Dict[str, Teacher]]): The examples that no teacher fails
+        on, and for each student what its teacher says of these."""
+        docs = [example.reference for example in examples]
+        if not any(len(doc) for doc in docs):
+            return examples, dict(teachers)
+        chains, left = self.skipped.ask_all(teachers, docs)
+        answers = {name: GivenAnswer(teachers[name].labels, chains[name]) for name in chains}
+        return [examples[number] for number in left], dict(answers)
 
-        RETURNS (Tuple[List[Example], Dict[str, Teacher]]): The examples that are left, and for each
-            student what its teacher says of these.
-        """
-        answers: Dict[str, Teacher] = {}
-        while examples and len(answers) < len(self.teachers):
-            answers = {}
-            docs = [example.reference for example in examples]
-            if not any(len(doc) for doc in docs):
-                return examples, dict(self.teachers)
-            for name, teacher in self.teachers.items():
-                chain, left = self.skipped.ask(teacher, docs)
-                if chain is None or len(left) < len(docs):
-                    examples = [examples[number] for number in left]
-                    break
-                answers[name] = GivenAnswer(teacher.labels, chain)
-        return examples, answers
+
+def listens(pipe: object, students: Iterable[str]) -> bool:
+    """RETURNS (bool): Whether one of the students listens to a component."""
+    return not set(students).isdisjoint(getattr(pipe, "listening_components", ()))
 
 
 def train_student(
@@ -144,8 +141,7 @@ def train_student(
     message = Printer(no_print=True)
     dev_examples = read_corpus(dev_corpus, nlp, config, training["dev_corpus"])
     warn_of_unknown_labels(pipeline_labels(nlp), dev_examples, training["dev_corpus"], stdout)
-    first_teacher = next(iter(teachers.values()))
-    dev_corpus = with_teacher_entities(dev_corpus, nlp, first_teacher, skipped, stderr)
+    dev_corpus = with_teacher_entities(dev_corpus, nlp, teachers, skipped, stderr)
     optimizer = settings["optimizer"]
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
 
@@ -202,7 +198,11 @@ def train_student(
         before_update=before_step,
     )
     stdout.write(message.info(f"Pipeline: {nlp.pipe_names}") + "\n")
-    with steps_shown(nlp, settings["max_steps"]):
+    # Loggers look for the loss of each component that they see.
+    idle = [
+        name for name, pipe in nlp.pipeline if name not in teachers and not listens(pipe, teachers)
+    ]
+    with steps_shown(nlp, settings["max_steps"]), nlp.select_pipes(disable=idle):
         log_step, finalize_logger = training["logger"](nlp, stdout, stderr)
 
     def save_last() -> None:

@@ -1,7 +1,7 @@
 """Documents that teachers fail on: they are left out and counted, up to a limit."""
 
 from dataclasses import dataclass
-from typing import IO, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import IO, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -95,6 +95,30 @@ class SkippedDocuments:
         for failure in answer.failures:
             self.add(docs[failure.number], failure)
         return answer.chain, answer.left
+
+    def ask_all(
+        self, teachers: Mapping[str, Teacher], docs: Sequence[Doc]
+    ) -> Tuple[Dict[str, LinearChain], List[int]]:
+        """Ask several teachers, and leave out what one of them fails on.
+
+        teachers (Mapping[str, Teacher]): The teachers by name.
+        docs (Sequence[Doc]): The documents.
+        RETURNS (Tuple[Dict[str, LinearChain], List[int]]): What each says of the documents that are
+            left, nothing if none is, and the numbers of these.
+        RAISES (ValueError): They failed on more documents than they may.
+        """
+        numbers = list(range(len(docs)))
+        chains: Dict[str, LinearChain] = {}
+        while numbers and len(chains) < len(teachers):
+            chains = {}
+            for name, teacher in teachers.items():
+                chain, left = self.ask(teacher, [docs[number] for number in numbers])
+                if chain is None or len(left) < len(numbers):
+                    # The others are asked again, without these.
+                    numbers = [numbers[place] for place in left]
+                    break
+                chains[name] = chain
+        return (chains if numbers else {}), numbers
 
     def without(self, examples: Iterable[Example]) -> List[Example]:
         """RETURNS (List[Example]): The examples of which no teacher failed on the reference."""

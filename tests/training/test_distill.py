@@ -352,3 +352,33 @@ def test_an_annotating_component_may_return_another_document():
         [example], drop=0.0, losses={}, exclude=[], annotates=["spacy_distill_tests_copying"]
     )
     assert example.predicted.user_data == {"copied": True}
+
+
+def test_an_excluded_student_is_left_out_of_an_update(teacher, initialized_students):
+    """As spaCy's `update` leaves it out."""
+    nlp, example = initialized_students
+    asked = []
+
+    class Counting:
+        labels = teacher.get_pipe("ner_teacher").labels
+
+        def predict_chain(self, docs):
+            asked.append(len(docs))
+            return teacher.get_pipe("ner_teacher").predict_chain(docs)
+
+    updates = StudentUpdates(nlp, {"ner_student": Counting()}, ChainDistillation())
+    losses = {}
+    updates.update([example], drop=0.0, losses=losses, exclude=["ner_student"])
+    assert not asked and not losses
+    updates.update([example], drop=0.0, losses=losses, exclude=[])
+    assert asked == [1] and losses["ner_student"] > 0
+
+
+@pytest.fixture
+def initialized_students():
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("ner_student", config={"model": {"width": 16, "depth": 1}})
+    for label in ("PER", "LOC"):
+        pipe.add_label(label)
+    nlp.initialize()
+    return nlp, Example(nlp.make_doc("Anna sails"), nlp.make_doc("Anna sails"))
