@@ -39,6 +39,11 @@ def annotate_cli(
     augment: int = Opt(
         0, "--augment", help="Variants of each document to annotate too, with other names in it"
     ),
+    max_errors: int = Opt(
+        0,
+        "--max-errors",
+        help="Documents that may be left out, as the teacher fails on them",
+    ),
     words: Optional[Path] = Opt(
         None,
         "--words",
@@ -86,6 +91,7 @@ def annotate_cli(
             shard_size=shard_size,
             limit=limit,
             augment=augment,
+            max_errors=max_errors,
             code=code_path,
             words=() if words is None else list(read_words(words)),
             use_gpu=use_gpu,
@@ -99,11 +105,14 @@ def annotate_cli(
         raise typer.Exit(130) from None
     except (ValueError, OSError, ImportError) as error:
         msg.fail(" ".join(str(error).split()), exits=1)
-    documents, tokens, entities, misfits = (
+    documents, tokens, entities, misfits, skipped = (
         sum(getattr(shard, name) for shard in manifest.shards)
-        for name in ("documents", "tokens", "entities", "misfits")
+        for name in ("documents", "tokens", "entities", "misfits", "skipped")
     )
+    told = [f"{misfits:,} entities did not fit the tokens and are unknown"] if misfits else []
+    if skipped:
+        told.append(f"{skipped:,} documents were left out, as the teacher failed on them")
     msg.good(
         f"{documents:,} documents, {tokens:,} tokens and {entities:,} entities in {output}",
-        f"{misfits:,} entities did not fit the tokens and are unknown" if misfits else None,
+        "; ".join(told) or None,
     )

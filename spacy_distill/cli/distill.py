@@ -42,6 +42,11 @@ def distill_cli(
         False, "--verbose", "-V", "-VV", help="Display more information for debugging purposes"
     ),
     use_gpu: int = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+    max_errors: int = Opt(
+        0,
+        "--max-errors",
+        help="Documents that may be left out, as the teacher fails on them",
+    ),
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace models that are in the output folder"
     ),
@@ -73,6 +78,7 @@ def distill_cli(
             overrides=overrides,
             teacher_options=teacher_options(),
             use_gpu=use_gpu,
+            max_errors=max_errors,
             overwrite=overwrite,
         )
     except KeyboardInterrupt:

@@ -16,6 +16,7 @@ from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..models.learn_rates import with_learn_rate_factors
 from ..teachers import Teacher, match_labels
+from ..teachers.asking import ask
 from .entities import add_confidence_extension, around_entities, score_likely_spans
 from .gold_tags import gold_tags, same_tokens
 from .prediction import Prediction, write_prediction
@@ -261,6 +262,7 @@ class ChainNER(TrainablePipe):
             such as NAME_task and NAME_distillation, beside it.
         loss (Optional[DistillationLoss]): The loss, ChainDistillation with its defaults if None.
         RETURNS (Dict[str, float]): The losses.
+        RAISES (ValueError): The teacher's scores are NaN or infinite, or make no sequence possible.
         """
         loss = loss or ChainDistillation()
         losses = {} if losses is None else losses
@@ -276,7 +278,7 @@ class ChainNER(TrainablePipe):
                     f"'{example.text[:50]}' they differ. Make the reference document with the "
                     "student's tokenizer."
                 )
-        teacher_scores = teacher_pipe.predict_chain([example.reference for example in examples])
+        teacher_scores = ask(teacher_pipe, [example.reference for example in examples])
         order = match_labels(teacher_pipe.labels, self.labels)
         set_dropout_rate(self.model, drop)
         predicted = [example.predicted for example in examples]

@@ -10,7 +10,11 @@ from thinc.api import get_current_ops
 from thinc.types import Floats1d, Floats2d, Ints1d
 
 from ..chain import LinearChain, chain_from_marginals
+from .asking import Failure, ask_each, documents_error
 from .protocol import Teacher
+
+# Called with a document that the teacher fails on, and why it does.
+OnFailure = Callable[[Doc, Failure], object]
 
 
 class _Entry(NamedTuple):
@@ -34,6 +38,7 @@ class CachedTeacher:
         self.teacher = teacher
         self.batch_size = batch_size
         self._entries: Dict[bytes, _Entry] = {}
+        self._failures: Dict[bytes, Failure] = {}
         # Most teachers have one set of transition scores; those that carry some documents over to
         # other tokens have two.
         self._scores: List[Tuple[Floats2d, Floats1d, Floats1d]] = []
@@ -49,40 +54,59 @@ class CachedTeacher:
 
     def unread(self, docs: Sequence[Doc]) -> List[Doc]:
         """RETURNS (List[Doc]): The different documents that the teacher has not read."""
-        different = {_key(doc): doc for doc in docs if len(doc)}
-        return [doc for key, doc in different.items() if key not in self._entries]
+        different = {document_key(doc): doc for doc in docs if len(doc)}
+        known = self._entries.keys() | self._failures.keys()
+        return [doc for key, doc in different.items() if key not in known]
 
-    def read(self, docs: Sequence[Doc], on_batch: Callable[[int], None] = lambda n: None) -> None:
+    def read(
+        self,
+        docs: Sequence[Doc],
+        on_batch: Callable[[int], object] = lambda n: None,
+        on_failure: OnFailure = lambda doc, failure: None,
+    ) -> None:
         """Let the teacher read the documents that are new to it.
 
         docs (Sequence[Doc]): The documents.
-        on_batch (Callable[[int], None]): Called after each batch with the number of its documents.
+        on_batch (Callable[[int], object]): Called after each batch with the number of its
+            documents.
+        on_failure (OnFailure): Called with each document that the teacher fails on, and why. It
+            is not asked again; `predict_chain` raises an error for such a document.
         """
-        ops = get_current_ops()
         # Neighbours in length make batches with little padding.
         for batch in minibatch(sorted(self.unread(docs), key=len), self.batch_size):
-            chain = self.teacher.predict_chain(batch)
-            emissions = ops.to_numpy(chain.emissions)
-            known = None if chain.known is None else ops.to_numpy(chain.known)
-            scores = self._number_of(chain)
-            end = 0
-            for doc in batch:
-                start, end = end, end + len(doc)
-                doc_known = None
-                if known is not None and not known[start:end].all():
-                    doc_known = known[start:end].copy()
-                entry = _Entry(emissions[start:end].copy(), doc_known, scores)
-                self._entries[_key(doc)] = entry
+            answer = ask_each(self.teacher, batch)
+            for failure in answer.failures:
+                self._failures[document_key(batch[failure.number])] = failure
+                on_failure(batch[failure.number], failure)
+            if answer.chain is not None:
+                self._keep([batch[number] for number in answer.left], answer.chain)
             on_batch(len(batch))
+
+    def _keep(self, docs: Sequence[Doc], chain: LinearChain) -> None:
+        ops = get_current_ops()
+        emissions = ops.to_numpy(chain.emissions)
+        known = None if chain.known is None else ops.to_numpy(chain.known)
+        scores = self._number_of(chain)
+        end = 0
+        for doc in docs:
+            start, end = end, end + len(doc)
+            doc_known = None
+            if known is not None and not known[start:end].all():
+                doc_known = known[start:end].copy()
+            entry = _Entry(emissions[start:end].copy(), doc_known, scores)
+            self._entries[document_key(doc)] = entry
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
         """Give what the teacher thinks of documents, out of the cache where it can.
 
         docs (Sequence[Doc]): The documents.
         RETURNS (LinearChain): One sequence a document, on the current device.
+        RAISES (DocumentsError): The teacher fails on some of the documents.
         """
         self.read(docs)
-        entries = [self._entries[_key(doc)] for doc in docs if len(doc)]
+        if self._failures:
+            self._require_no_failure(docs)
+        entries = [self._entries[document_key(doc)] for doc in docs if len(doc)]
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         kinds = sorted({entry.scores for entry in entries})
         if not self._scores:
@@ -98,6 +122,17 @@ class CachedTeacher:
             marginals[row_kinds == kind] = get_current_ops().to_numpy(chain.marginals())
         xp = get_current_ops().xp
         return chain_from_marginals(xp.asarray(marginals), lengths, _all_known(entries))
+
+    def failure_on(self, doc: Doc) -> Optional[Failure]:
+        """RETURNS (Optional[Failure]): How the teacher failed on a document; None if it did not."""
+        return self._failures.get(document_key(doc))
+
+    def _require_no_failure(self, docs: Sequence[Doc]) -> None:
+        found = [(number, self.failure_on(doc)) for number, doc in enumerate(docs)]
+        reasons = {number: failure.reason for number, failure in found if failure is not None}
+        if reasons:
+            first = next(failure for _, failure in found if failure is not None)
+            raise documents_error(first.teacher, docs, reasons)
 
     def _number_of(self, chain: LinearChain) -> int:
         parts = (chain.transitions, chain.start, chain.end)
@@ -127,7 +162,7 @@ def _all_known(entries: Sequence[_Entry]):
     return get_current_ops().xp.asarray(numpy.concatenate(known))
 
 
-def _key(doc: Doc) -> bytes:
-    """What a pipeline may see of a document that has words only: these, and the spaces."""
+def document_key(doc: Doc) -> bytes:
+    """RETURNS (bytes): What tells documents apart that have words only: these, and the spaces."""
     attributes = doc.to_array(["ORTH", "SPACY"])
     return hashlib.blake2b(attributes.tobytes(), digest_size=16).digest()

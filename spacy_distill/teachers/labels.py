@@ -10,6 +10,7 @@ from thinc.types import Floats2d
 
 from ..chain import LinearChain, chain_from_marginals, n_tags
 from ..chain.biluo import PREFIXES
+from .asking import ask
 from .protocol import Teacher
 
 
@@ -44,7 +45,7 @@ class MappedTeacher:
         RETURNS (LinearChain): One sequence a document, over the tags of the new labels. Its
             marginals are sums of the teacher's.
         """
-        chain = self.teacher.predict_chain(docs)
+        chain = ask(self.teacher, docs)
         marginals = chain.marginals()
         xp = get_array_module(marginals)
         mapped: Floats2d = xp.zeros((len(marginals), n_tags(len(self.labels))), dtype="float32")

@@ -10,8 +10,10 @@ from spacy.tokens import Doc
 from ..chain import LinearChain
 from ..corpora.plain_docs import plain_copy
 from .annotations import AnnotationTeacher
+from .asking import ask
 from .beam_ner import BeamTeacher
 from .protocol import Teacher, parts_of
+from .running import run_component
 from .tokens import align, carry_over, same_words
 from .transition_ner import TransitionTeacher
 
@@ -50,6 +52,8 @@ class PipelineTeacher:
             entities.
         """
         self.nlp = nlp
+        # What errors call the teacher.
+        self.name = f"{nlp.meta['lang']}_{nlp.meta['name']}"
         self.pipe_name = _choose(nlp, pipe_name, spans_key)
         pipe = nlp.get_pipe(self.pipe_name)
         kind = _kind(pipe) if spans_key is None else "annotations"
@@ -91,12 +95,14 @@ class PipelineTeacher:
 
         docs (Sequence[Doc]): Documents of any vocabulary and tokenizer, left as they are.
         RETURNS (LinearChain): One sequence a document, over the documents' tokens.
+        RAISES (ValueError): A component returns something else than a document of the same text.
         """
-        own = [self._own_doc(doc) for doc in docs]
-        chain = self._teacher.predict_chain(self._run(own))
-        if all(same_words(mine, doc) for mine, doc in zip(own, docs, strict=True)):
+        # Components may split or join tokens, also in documents of their own.
+        read = self._run([self._own_doc(doc) for doc in docs])
+        chain = ask(self._teacher, read, self.name)
+        if all(same_words(mine, doc) for mine, doc in zip(read, docs, strict=True)):
             return chain
-        blocks = align(own, docs)
+        blocks = align(read, docs)
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         carried, n_misfits = carry_over(chain, self.labels, blocks, lengths)
         self.n_misfits += n_misfits
@@ -115,10 +121,7 @@ class PipelineTeacher:
         for name, pipe in self.nlp.pipeline:
             if name == self.pipe_name and self._last is None:
                 break
-            if hasattr(pipe, "pipe"):
-                docs = list(pipe.pipe(docs, batch_size=len(docs)))
-            else:
-                docs = [pipe(doc) for doc in docs]
+            docs = run_component(name, pipe, docs)
             if name == self._last:
                 break
         return docs

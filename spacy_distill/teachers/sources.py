@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 from spacy.language import Language
 from spacy.util import get_package_path, get_package_version, is_package
@@ -72,7 +72,9 @@ DEFAULT_OPTIONS = TeacherOptions()
 
 
 def load_teacher(
-    sources: Sequence[TeacherSource], options: TeacherOptions = DEFAULT_OPTIONS
+    sources: Sequence[TeacherSource],
+    options: TeacherOptions = DEFAULT_OPTIONS,
+    names: Optional[Sequence[str]] = None,
 ) -> Teacher:
     """Load one teacher, or several as an ensemble.
 
@@ -80,6 +82,7 @@ def load_teacher(
         corpus, the folder or hub name of a Hugging Face token classification model, a pipeline, or
         anything else with `labels` and `predict_chain`.
     options (TeacherOptions): How they are read.
+    names (Optional[Sequence[str]]): What errors call them; by default what `names_of` returns.
     RETURNS (Teacher): The teacher.
     RAISES (ValueError): A source is none of these, or cannot teach, or the labels differ.
     """
@@ -91,8 +94,10 @@ def load_teacher(
             "it with several teachers, weights or a label map instead (`distill-annotate`)."
         )
     teachers = [
-        _pipeline(item, options.of(number, len(opened))) if isinstance(item, Language) else item
-        for number, item in enumerate(opened)
+        _pipeline(item, options.of(number, len(opened)), name)
+        if isinstance(item, Language)
+        else item
+        for number, (item, name) in enumerate(zip(opened, names or names_of(sources), strict=True))
     ]
     _require_used(teachers, options)
     if options.label_map:
@@ -141,6 +146,16 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
         commit = hub_commit(name)
         return {"name": name, "version": commit, "hash": commit}
     return {"name": name, "version": version, "hash": _content_hash(path)}
+
+
+def names_of(sources: Sequence[TeacherSource]) -> List[str]:
+    """RETURNS (List[str]): What errors call teachers: the names that they were given by. Pipelines
+    that have the same name are numbered."""
+    names = [_name_and_version(source)[0] for source in sources]
+    return [
+        f"{name} (teacher {number})" if names.count(name) > 1 else name
+        for number, name in enumerate(names, start=1)
+    ]
 
 
 def _name_and_version(source: TeacherSource) -> Tuple[str, str]:
@@ -233,8 +248,8 @@ def _require_hub_name(source: Union[str, Path]) -> None:
         )
 
 
-def _pipeline(nlp: Language, options: TeacherOptions) -> Teacher:
-    return PipelineTeacher(
+def _pipeline(nlp: Language, options: TeacherOptions, name: str) -> Teacher:
+    teacher = PipelineTeacher(
         nlp,
         options.pipe,  # type: ignore[arg-type]
         spans_key=options.spans_key,  # type: ignore[arg-type]
@@ -242,3 +257,5 @@ def _pipeline(nlp: Language, options: TeacherOptions) -> Teacher:
         confidence=options.confidence,  # type: ignore[arg-type]
         partial=options.partial,
     )
+    teacher.name = name
+    return teacher

@@ -13,6 +13,7 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, n_tags
 from ..chain.biluo import PREFIXES
+from .asking import documents_error
 from .inner_words import with_inner_entities
 from .label_schemes import LabelScheme, read_scheme
 from .tokens import align, carry_over
@@ -56,7 +57,8 @@ class TokenClassificationTeacher:
         RAISES (ValueError): There is no such model, it cannot classify tokens, its tokenizer has no
             offsets, or its labels have no meaning.
         """
-        self._tokenizer, self._model = _load(str(name))
+        self.name = str(name)
+        self._tokenizer, self._model = _load(self.name)
         classes = [str(name) for _, name in sorted(self._model.config.id2label.items())]
         try:
             self.scheme: LabelScheme = read_scheme(classes, scheme)
@@ -87,8 +89,17 @@ class TokenClassificationTeacher:
         RETURNS (LinearChain): One sequence a document, over the tags of `labels`, float32, on the
             device of thinc's current ops. Entities do not start or end with white space. Tokens of
             entities that do not fit the documents' tokens are not `known`.
+        RAISES (DocumentsError): The model's scores are NaN or infinite.
         """
         results = self._read(docs)
+        reasons = {
+            number: "a score of the model is NaN or infinite"
+            for number, (scores, _) in enumerate(results)
+            # False for NaN as well.
+            if not (scores < numpy.inf).all()
+        }
+        if reasons:
+            raise documents_error(self.name, docs, reasons)
         chain = self._chain(docs, results)
         known = numpy.concatenate(
             [self._known(doc, *result) for doc, result in zip(docs, results, strict=True)]

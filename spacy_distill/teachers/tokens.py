@@ -9,6 +9,7 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, chain_from_marginals
 from ..chain.biluo import PREFIXES
+from .running import same_text
 
 # A token is unknown where what the teacher thinks fits its borders with less probability than this.
 LEAST_FIT = 0.5
@@ -45,7 +46,7 @@ def align(sources: Sequence[Doc], targets: Sequence[Doc]) -> Blocks:
     parts = []
     n_source = n_target = 0
     for source, target in zip(sources, targets, strict=True):
-        if source.text != target.text:
+        if not same_text(source, target):
             raise ValueError(
                 f"[D802] The teacher's document '{source.text[:40]}' and the student's "
                 f"'{target.text[:40]}' are not the same text. Make both of one text."

@@ -9,6 +9,7 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, chain_with_best, constraints
 from ..chain.biluo import PREFIXES
+from .asking import documents_error, not_finite
 
 _OPEN = numpy.isin(PREFIXES, ("I", "L"))
 
@@ -43,6 +44,7 @@ class TransitionTeacher:
 
         docs (Sequence[Doc]): The documents, left as they are; their entities are kept to.
         RETURNS (LinearChain): One sequence a document.
+        RAISES (DocumentsError): The model's scores are NaN or infinite.
         """
         xp = get_current_ops().xp
         tags = BiluoTags(self.labels)
@@ -57,6 +59,9 @@ class TransitionTeacher:
             emissions, parse = _parse(_Actions(self.pipe, step_model, tags), docs, tags)
         finally:
             step_model.clear_memory()
+        reasons = not_finite(emissions, docs)
+        if reasons:
+            raise documents_error(self.pipe.name, docs, reasons)
         chain = LinearChain(xp.asarray(emissions), lengths, *scores)
         return chain_with_best(chain, xp.asarray(parse))
 

@@ -22,6 +22,8 @@ from typing import (
     Union,
 )
 
+from wasabi import Printer
+
 from ..corpora.augmentation import with_variants
 from ..corpora.inputs import Input, InputDocument
 from ..corpora.soft_shards import Manifest, Shard
@@ -36,7 +38,8 @@ from .annotation_folder import (
     remove_shards,
     require_outside,
 )
-from .annotation_workers import SHARD_SIZE, Annotation, Work, workers
+from .annotation_workers import SHARD_SIZE, Annotation, Work, Written, workers
+from .ranges import require_range
 
 
 def annotate(
@@ -55,6 +58,7 @@ def annotate(
     shard_size: int = SHARD_SIZE,
     limit: int = 0,
     augment: int = 0,
+    max_errors: int = 0,
     words: Sequence[str] = (),
     code: Optional[Union[str, Path]] = None,
     use_gpu: int = -1,
@@ -82,21 +86,24 @@ def annotate(
     shard_size (int): Characters of text in a shard.
     limit (int): Documents to read at the most; 0 is no limit.
     augment (int): Variants of each document to annotate too, as `with_variants` makes them.
+    max_errors (int): How many documents may be left out, as the teacher fails on them: it raises an
+        error, or its scores are NaN or infinite. All runs that write the corpus count together.
     words (Sequence[str]): A list of words for the variants.
     code (Optional[Union[str, Path]]): A Python file that the teachers' pipelines need.
     use_gpu (int): GPU id, -1 for the CPU.
     overwrite (bool): Whether a soft corpus that is in the folder may be replaced.
     stderr (IO): Where the progress goes.
     RETURNS (Manifest): What was made.
-    RAISES (ValueError): Something cannot be read, or the folder has a corpus made of something
-        else.
+    RAISES (ValueError): Something cannot be read, the folder has a corpus made of something else,
+        or the teacher failed on more documents than it may.
     """
-    _require_range("top_k", top_k, 1, 255)
-    _require_range("batch_size", batch_size, 1)
-    _require_range("n_process", n_process, 1)
-    _require_range("shard_size", shard_size, 1)
-    _require_range("limit", limit, 0)
-    _require_range("augment", augment, 0)
+    require_range("top_k", top_k, 1, 255)
+    require_range("batch_size", batch_size, 1)
+    require_range("n_process", n_process, 1)
+    require_range("shard_size", shard_size, 1)
+    require_range("limit", limit, 0)
+    require_range("augment", augment, 0)
+    require_range("max_errors", max_errors, 0)
     if code is not None and not Path(code).is_file():
         raise ValueError(f"[D707] There is no Python file '{code}'. Correct the path (--code).")
     sources = tuple(teacher) if isinstance(teacher, (list, tuple)) else (teacher,)
@@ -112,6 +119,7 @@ def annotate(
         tuple(words),
         None if code is None else Path(code),
         use_gpu,
+        max_errors,
     )
     folder = Path(output)
     documents = Input(source, text_field=text_field, split=split, quoting=quoting)
@@ -134,6 +142,7 @@ def annotate(
         documents = Input(
             source, text_field=text_field, split=split, quoting=quoting, revision=revision
         )
+    _require_few_errors(manifest, max_errors)
     files_known = bool(manifest.input["files"])
     if manifest.complete and files_known and not missing_shards(folder, manifest.shards):
         return manifest
@@ -151,7 +160,9 @@ def annotate(
         with progress.shown(documents.count(limit), augment, stderr):
             chosen = with_variants(islice(documents, limit or None), augment, plan.words)
             groups = _groups(chosen, shard_size)
-            n_shards = _annotate_all(folder, manifest, groups, work, n_process, progress)
+            n_shards = _annotate_all(
+                folder, manifest, groups, work, n_process, max_errors, progress, stderr
+            )
     if n_shards < len(manifest.shards):
         raise changed(folder, "the input, which is shorter now")
     if not n_shards:
@@ -171,17 +182,25 @@ def _annotate_all(
     groups: Iterable[List[InputDocument]],
     work: Work,
     n_process: int,
+    max_errors: int,
     progress: "_Progress",
+    stderr: IO,
 ) -> int:
     """Make the shards that are not there, in order. RETURNS (int): How many there are."""
-    pending: Deque[Tuple[int, Callable[[], Shard]]] = deque()
+    pending: Deque[Tuple[int, Callable[[], Written]]] = deque()
     was_complete = manifest.complete
 
     def finish_first() -> None:
         number, finish = pending.popleft()
-        manifest.shards[number : number + 1] = [finish()]
+        shard, skipped = finish()
+        manifest.shards[number : number + 1] = [shard]
         manifest.complete = False
         manifest.to_disk(folder)
+        _require_few_errors(manifest, max_errors)
+        for document in skipped:
+            title = f"[D430] The document '{document.id}' is left out: the teacher failed on it"
+            told = Printer(no_print=True).warn(title, f"{document.teacher}: {document.reason}")
+            stderr.write(told + "\n")
 
     number = -1
     for number, group in enumerate(groups):
@@ -203,6 +222,16 @@ def _annotate_all(
     return number + 1
 
 
+def _require_few_errors(manifest: Manifest, max_errors: int) -> None:
+    ids = [name for shard in manifest.shards for name in shard.skipped_ids]
+    if len(ids) > max_errors:
+        raise ValueError(
+            f"[D431] The teacher failed on {len(ids)} documents, and {max_errors} are allowed; the "
+            f"last is '{ids[-1]}'. Mend the teacher or the documents and replace the corpus with "
+            "--overwrite, or let more be left out with --max-errors."
+        )
+
+
 def _groups(documents: Iterable[InputDocument], shard_size: int) -> Iterator[List[InputDocument]]:
     group: List[InputDocument] = []
     size = 0
@@ -221,12 +250,6 @@ def _input_hash(documents: Sequence[InputDocument]) -> str:
     for document in documents:
         digest.update(json.dumps(document).encode())
     return digest.hexdigest()
-
-
-def _require_range(name: str, value: int, least: int, most: Optional[int] = None) -> None:
-    if value < least or (most is not None and value > most):
-        limits = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise ValueError(f"[D705] {name} has to be {limits}: found {value}.")
 
 
 class _Progress:
@@ -253,8 +276,9 @@ class _Progress:
         now = time.time()
         self._bar.start_t += now - self._seen
         self._seen = now
-        self._bar.initial += shard.documents
-        self._bar.update(shard.documents)
+        n_documents = shard.documents + shard.skipped
+        self._bar.initial += n_documents
+        self._bar.update(n_documents)
 
     def advance(self, documents: int, words: int) -> None:
         """Count what was annotated now."""
