@@ -1,57 +1,19 @@
-"""What is read through the library `datasets`: a stream of rows, from a file or from the hub."""
+"""Data sets on the Hugging Face hub, as streams of rows, read by the library `datasets`."""
 
-import io
 import logging
 import re
-import tempfile
 from contextlib import contextmanager
 from functools import cached_property
-from glob import escape
-from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional
 
 from .input_documents import Row, useful_columns
-from .input_files import InputError, compression_of, not_installed
+from .input_files import InputError, not_installed
 
 # "name" or "owner/name"; ":configuration" after it for data sets that have several, and "@version"
 # for a branch, a tag or a commit.
 HUB_NAME = re.compile(
     r"(?P<dataset>\w[\w.-]*(/\w[\w.-]*)?)(:(?P<configuration>[\w.+-]+))?(@(?P<version>[\w./-]+))?"
 )
-ROWS = 1000
-
-
-def stream_lines(path: Path, chunk: int) -> Iterator[Row]:
-    """Read the lines of a local file with the library's reader of text.
-
-    path (Path): The file, in UTF-8, which may be compressed.
-    chunk (int): Characters that are read at once.
-    YIELDS (Row): Each line, as "text".
-    RAISES (ImportError): The library is not installed.
-    """
-    datasets = _import_datasets()
-    if compression_of(path) == ".zst":
-        _read_zstd_to_its_end()
-    # The library writes lock files where it would cache, also for what it never caches.
-    with tempfile.TemporaryDirectory() as cache:
-        with _quiet(datasets):
-            stream = datasets.load_dataset(
-                "text",
-                data_files=escape(str(path.absolute())),
-                split="train",
-                streaming=True,
-                cache_dir=cache,
-                encoding="utf-8",
-                chunksize=chunk,
-            )
-        batches = iter(stream.iter(batch_size=ROWS))
-        while True:
-            with _quiet(datasets):
-                batch = next(batches, None)
-            if batch is None:
-                return
-            for values in zip(*batch.values(), strict=True):
-                yield dict(zip(batch, values, strict=True))
 
 
 class HubDataset:
@@ -173,19 +135,3 @@ def _quiet(datasets: Any) -> Iterator[None]:
         datasets.logging.set_verbosity(level)
         if bars:
             datasets.utils.enable_progress_bars()
-
-
-def _read_zstd_to_its_end() -> None:
-    """`fsspec`, which unpacks for the library, reads zstd with a package that may be missing, or
-    with one that stops after the first frame and so drops the rest of a file that has several.
-    """
-    import pyarrow
-    from fsspec.compression import register_compression
-
-    def open_zstd(file: BinaryIO, mode: str = "rb") -> Any:
-        if "r" in mode:
-            # pandas reads pyarrow's own files with some of their versions only.
-            return io.BufferedReader(pyarrow.CompressedInputStream(file, "zstd"))
-        return pyarrow.CompressedOutputStream(file, "zstd")
-
-    register_compression("zstd", open_zstd, "zst", force=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, TextIO
 
 from .input_documents import Row, useful_columns
-from .input_files import InputError, format_of, open_unpacked
+from .input_files import InputError, Reading, format_of, open_unpacked
 
 # How fields with separators, quotes and line ends in them are written: not at all, or within
 # double quotes.
@@ -42,11 +42,14 @@ def require_quoting(quoting: Optional[str]) -> None:
         )
 
 
-def read_table(path: Path, text_field: str, quoting: Optional[str] = None) -> Iterator[Row]:
+def read_table(
+    path: Path, text_field: str, reading: Reading, quoting: Optional[str] = None
+) -> Iterator[Row]:
     """Read a table with a header row by row. Blank lines are no rows.
 
     path (Path): A `.csv` or `.tsv` file, which may be compressed.
     text_field (str): The column of the text.
+    reading (Reading): Follows how far the file is read.
     quoting (Optional[str]): "double" where fields may stand within double quotes, "none" where
         quotes are text. By default "double" for `.csv` and "none" for `.tsv`.
     YIELDS (Row): The columns that can be used, all as text.
@@ -59,7 +62,8 @@ def read_table(path: Path, text_field: str, quoting: Optional[str] = None) -> It
         quoting = NO_QUOTES if is_tsv else QUOTES
     # The limit is one of the process, and is raised only.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
-    with io.TextIOWrapper(open_unpacked(path), encoding="utf-8-sig", newline="") as file:
+    with open_unpacked(path, reading) as unpacked:
+        file = io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="")
         rows = _Rows(file, "\t" if is_tsv else ",", quoting, f"'{path}'")
         header = next(iter(rows), [])
         columns = {name: header.index(name) for name in header}

@@ -1,12 +1,11 @@
 """Text as a stream of documents: from files, folders, globs, standard input or the hub."""
 
-from itertools import islice
 from pathlib import Path
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterator, Optional, Union
 
 from .input_datasets import HUB_NAME, HubDataset
 from .input_documents import InputDocument, Row, make_document
-from .input_files import InputError, find_files, format_of, hash_file
+from .input_files import InputError, Reading, find_files, format_of
 from .input_rows import read_rows, read_standard_input
 from .input_tables import TABLES, require_quoting
 
@@ -57,6 +56,7 @@ class Input:
         self.quoting = quoting
         require_quoting(quoting)
         self._files: Dict[str, Path] = {} if source == "-" else find_files(source)
+        self._reading = Reading(0)
         self._hub: Optional[HubDataset] = None
         if quoting is not None and not any(format_of(p) in TABLES for p in self._files.values()):
             raise InputError(
@@ -72,28 +72,27 @@ class Input:
             )
         self._hub = HubDataset(source, split, revision)
 
-    def fingerprint(self) -> Dict[str, str]:
+    def fingerprint(self) -> Dict[str, Union[str, int]]:
         """Say what identifies the input, so that a change is noticed.
 
-        RETURNS (Dict[str, str]): For files, a blake2b hash of the bytes by each name. For the hub,
-            "dataset", "split" and, where they are known, "configuration", "version" and
-            "revision". Nothing for standard input.
+        RETURNS (Dict[str, Union[str, int]]): For files, the bytes of each by its name; they are not
+            read for this. For the hub, "dataset", "split" and, where they are known,
+            "configuration", "version" and "revision". Nothing for standard input.
         """
         if self._hub is not None:
-            return self._hub.fingerprint()
-        return {name: hash_file(path) for name, path in self._files.items()}
+            return {**self._hub.fingerprint()}
+        return {name: path.stat().st_size for name, path in self._files.items()}
 
-    def count(self, limit: int = 0) -> Optional[int]:
-        """Count the documents of files by reading these, so that a time left can be told.
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the fingerprint stands for the content: a commit of a data set on the hub."""
+        return self._hub is not None and "revision" in self._hub.fingerprint()
 
-        limit (int): Count at most so many; 0 is no limit.
-        RETURNS (Optional[int]): Their number. For standard input and the hub, which are not read
-            for this, the limit if there is one.
-        RAISES (ValueError): As iterating does.
-        """
-        if not self._files:
-            return limit or None
-        return sum(1 for _ in islice(self, limit or None))
+    @property
+    def share_read(self) -> Optional[float]:
+        """The share of the files that the last iteration has read, from 0 to 1; None for standard
+        input and the hub, of which the length is not known."""
+        return self._reading.share if self._files else None
 
     def __iter__(self) -> Iterator[InputDocument]:
         """Read the documents.
@@ -109,10 +108,10 @@ class Input:
         elif not self._files:
             rows = read_standard_input(self.text_field)
             yield from self._documents(rows, "-", "standard input")
+        self._reading = Reading(sum(path.stat().st_size for path in self._files.values()))
         for name, path in self._files.items():
-            yield from self._documents(
-                read_rows(path, self.text_field, self.quoting), name, f"'{path}'"
-            )
+            rows = read_rows(path, self.text_field, self.quoting, self._reading)
+            yield from self._documents(rows, name, f"'{path}'")
 
     def _documents(self, rows: Iterator[Row], name: str, place: str) -> Iterator[InputDocument]:
         for number, row in enumerate(rows, 1):

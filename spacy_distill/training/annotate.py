@@ -6,6 +6,7 @@ import sys
 import time
 from collections import deque
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import (
@@ -143,11 +144,14 @@ def annotate(
             source, text_field=text_field, split=split, quoting=quoting, revision=revision
         )
     _require_few_errors(manifest, max_errors)
-    files_known = bool(manifest.input["files"])
-    if manifest.complete and files_known and not missing_shards(folder, manifest.shards):
+    chosen = with_variants(islice(documents, limit or None), augment, plan.words)
+    groups = _groups(chosen, shard_size)
+    progress = _Progress(documents, limit * (1 + augment))
+    if manifest.complete and not missing_shards(folder, manifest.shards):
+        if not documents.is_pinned:
+            _require_same_input(folder, manifest, groups, progress, stderr)
         return manifest
     folder.mkdir(parents=True, exist_ok=True)
-    progress = _Progress()
     with lock(folder), workers(plan, folder, n_process, progress.advance) as (labels, work):
         manifest.labels = labels
         if earlier is None:
@@ -157,14 +161,10 @@ def annotate(
             for told, name in zip(manifest.teacher["teachers"], names, strict=True):
                 told["description"] = name
             manifest.to_disk(folder)
-        with progress.shown(documents.count(limit), augment, stderr):
-            chosen = with_variants(islice(documents, limit or None), augment, plan.words)
-            groups = _groups(chosen, shard_size)
+        with progress.shown("Annotate", stderr):
             n_shards = _annotate_all(
                 folder, manifest, groups, work, n_process, max_errors, progress, stderr
             )
-    if n_shards < len(manifest.shards):
-        raise changed(folder, "the input, which is shorter now")
     if not n_shards:
         raise ValueError(
             f"[D420] The input '{source}' has no text: found blank documents or none. Correct the "
@@ -188,7 +188,8 @@ def _annotate_all(
 ) -> int:
     """Make the shards that are not there, in order. RETURNS (int): How many there are."""
     pending: Deque[Tuple[int, Callable[[], Written]]] = deque()
-    was_complete = manifest.complete
+    # What there was; the manifest grows.
+    earlier = replace(manifest, shards=list(manifest.shards))
 
     def finish_first() -> None:
         number, finish = pending.popleft()
@@ -204,14 +205,11 @@ def _annotate_all(
 
     number = -1
     for number, group in enumerate(groups):
+        progress.expect(len(group))
         input_hash = _input_hash(group)
-        known = manifest.shards[number] if number < len(manifest.shards) else None
-        if known is not None and known.input_hash != input_hash:
-            raise changed(folder, f"the input of {known.file}")
-        if known is None and was_complete:
-            raise changed(folder, "the input, which is longer now")
+        known = _earlier_shard(folder, earlier, number, input_hash)
         if known is not None and not missing_shards(folder, [known]):
-            progress.skip(known)
+            progress.skip(len(group))
             continue
         pending.append((number, work(number, group, input_hash)))
         # Some shards more than processes, so that none of these waits for the slowest.
@@ -219,7 +217,46 @@ def _annotate_all(
             finish_first()
     while pending:
         finish_first()
+    _require_no_more(folder, earlier, number + 1)
     return number + 1
+
+
+def _require_same_input(
+    folder: Path,
+    manifest: Manifest,
+    groups: Iterable[List[InputDocument]],
+    progress: "_Progress",
+    stderr: IO,
+) -> None:
+    """Make sure that a complete corpus was made of the input; raise ValueError if not."""
+    number = -1
+    with progress.shown("Compare", stderr):
+        for number, group in enumerate(groups):
+            progress.expect(len(group))
+            _earlier_shard(folder, manifest, number, _input_hash(group))
+            progress.skip(len(group))
+    _require_no_more(folder, manifest, number + 1)
+
+
+def _earlier_shard(
+    folder: Path, manifest: Manifest, number: int, input_hash: str
+) -> Optional[Shard]:
+    """RETURNS (Optional[Shard]): The shard of this number, None if it was not made yet; ValueError
+    if it was made of something else."""
+    if number >= len(manifest.shards):
+        if manifest.complete:
+            raise changed(folder, "the input, which is longer now")
+        return None
+    shard = manifest.shards[number]
+    if shard.input_hash != input_hash:
+        raise changed(folder, f"the input of {shard.file}")
+    return shard
+
+
+def _require_no_more(folder: Path, manifest: Manifest, n_shards: int) -> None:
+    """Make sure that there were not more shards than these; raise ValueError if there were."""
+    if n_shards < len(manifest.shards):
+        raise changed(folder, "the input, which is shorter now")
 
 
 def _require_few_errors(manifest: Manifest, max_errors: int) -> None:
@@ -253,30 +290,45 @@ def _input_hash(documents: Sequence[InputDocument]) -> str:
 
 
 class _Progress:
-    """A bar of documents, with words a second. What was annotated earlier moves it, and is in no
-    rate, nor is the time that it takes to pass over it."""
+    """A bar of documents, with words a second. Their number is estimated by the bytes of the input
+    that are read. What was annotated earlier moves the bar, and is in no rate, nor is the time that
+    it takes to pass over it."""
 
-    def __init__(self) -> None:
+    def __init__(self, documents: Input, most: int) -> None:
+        """Begin.
+
+        documents (Input): The input.
+        most (int): Documents to annotate at the most; 0 is no limit.
+        """
+        self._documents = documents
+        self._most = most
         self._bar: Any = None
         self._words = 0
+        self._read = 0
         self._seen = 0.0
 
     @contextmanager
-    def shown(self, n_documents: Optional[int], augment: int, stderr: IO) -> Iterator[None]:
-        """Show the bar, of so many documents with their variants."""
-        total = None if n_documents is None else n_documents * (1 + augment)
-        with ProgressBar(desc="Annotate", total=total, stream=stderr) as self._bar:
+    def shown(self, title: str, stderr: IO) -> Iterator[None]:
+        """Show the bar."""
+        with ProgressBar(desc=title, total=self._most or None, stream=stderr) as self._bar:
             self._seen = time.time()
             yield
 
-    def skip(self, shard: Shard) -> None:
+    def expect(self, n_documents: int) -> None:
+        """Take note of more documents that are read and wait."""
+        self._read += n_documents
+        share = self._documents.share_read
+        if share:
+            expected = max(round(self._read / share), self._read)
+            self._bar.total = min(expected, self._most or expected)
+
+    def skip(self, n_documents: int) -> None:
         """Count what was there already."""
         if self._bar.disable:
             return
         now = time.time()
         self._bar.start_t += now - self._seen
         self._seen = now
-        n_documents = shard.documents + shard.skipped
         self._bar.initial += n_documents
         self._bar.update(n_documents)
 

@@ -53,7 +53,7 @@ def test_what_is_no_file_is_a_data_set_on_the_hub(hub, name):
     ]
     assert hub.calls == [((name, None), {"split": "test", "streaming": True, "revision": "c0ffee"})]
     assert source.fingerprint() == {"dataset": name, "split": "test", "revision": "c0ffee"}
-    assert [source.count(), source.count(7)] == [None, 7]
+    assert source.share_read is None and source.is_pinned
 
 
 def test_a_data_set_may_have_configurations(hub):
