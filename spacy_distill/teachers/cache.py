@@ -78,8 +78,11 @@ class CachedTeacher:
     def unread(self, docs: Sequence[Doc]) -> List[Doc]:
         """RETURNS (List[Doc]): The different documents that the teacher has not read."""
         different = {document_key(doc): doc for doc in docs if len(doc)}
-        known = self._entries.keys() | self._failures.keys()
-        return [doc for key, doc in different.items() if key not in known]
+        return [
+            doc
+            for key, doc in different.items()
+            if key not in self._entries and key not in self._failures
+        ]
 
     def read(
         self,
