@@ -69,9 +69,14 @@ def distill(
     nlp.meta["distillation"] = made_with(nlp.config, sources, teacher_options)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
-    trained = train_student(
-        nlp, teachers, output, max_errors=max_errors, stdout=stdout, stderr=stderr
-    )
+    try:
+        trained = train_student(
+            nlp, teachers, output, max_errors=max_errors, stdout=stdout, stderr=stderr
+        )
+    finally:
+        for item in teachers.values():
+            if isinstance(item, CachedTeacher):
+                item.close()
     n_misfits = count_misfits(teachers.values())
     if n_misfits:
         once = all(isinstance(item, CachedTeacher) for item in teachers.values())

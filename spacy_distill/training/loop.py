@@ -163,6 +163,9 @@ def train_student(
     if settings["max_epochs"] >= 0:
         examples = read_corpus(aligned_corpus, nlp, config, settings["corpus"])
         require_annotation(nlp, teachers, examples, f"the corpus '{settings['corpus']}'")
+        if output is not None:
+            # A folder that cannot be written shows before the teachers read for hours.
+            output.mkdir(parents=True, exist_ok=True)
         let_teachers_read(teachers, examples, skipped, stderr)
         examples = skipped.without(examples)
         if not examples:

@@ -81,6 +81,7 @@ def test_the_command_writes_a_soft_corpus(files, text, tmp_path):
 def test_options_reach_their_place(run, text, tmp_path, passed):
     options = "--top-k 3 --batch-size 5 --n-process 2 --limit 7 --text-field body --lang de"
     options += " --shard-size 99 --gpu-id 1 --overwrite --teacher-pipe ner --spans-key sc"
+    options += " --max-errors 6"
     options += (
         " --labels PER,LOC --confidence 0.7,0.6 --partial --label-map PER=P,LOC=L --weights 2,1"
     )
@@ -113,6 +114,7 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
         "shard_size": 99,
         "limit": 7,
         "augment": 2,
+        "max_errors": 6,
         "words": ["oslo", "kiel"],
         "code": Path("code.py"),
         "use_gpu": 1,
@@ -245,3 +247,17 @@ def test_help_tells_of_the_settings():
     words = ("teacher", "input", "output", "--top-k", "--batch-size", "--n-process", "--gpu-id")
     for word in (*words, "--limit", "--overwrite", "--label-map", "--teacher-pipe"):
         assert word in result.output.lower()
+
+
+def test_documents_that_the_teacher_fails_on(run, passed, monkeypatch):
+    result = run("--max-errors", "4")
+    assert result.exit_code == 0 and passed["max_errors"] == 4
+    assert "were left out" not in result.output
+
+    def annotate(*arguments, **settings):
+        shard = Shard("a", 10, 200, 3, 1, "", "", 2, ["text:1", "text:7"])
+        return Manifest([], {}, {}, {}, True, [shard])
+
+    monkeypatch.setattr(annotate_cli, "annotate", annotate)
+    told = " ".join(run().output.split())
+    assert "1 entities did not fit the tokens and are unknown; 2 documents were left out" in told

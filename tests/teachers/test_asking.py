@@ -261,9 +261,9 @@ def test_the_cache_asks_a_failing_document_once(doc):
     with pytest.raises(DocumentsError, match="'weather' cannot teach the document 'a storm"):
         cached.predict_chain(docs)
     assert cached.unread(docs) == [] and teacher.n_read == n_read
-    expected = WordTeacher().predict_chain([docs[0], docs[2]]).emissions
-    found = cached.predict_chain([docs[0], docs[2]]).emissions
-    numpy.testing.assert_array_equal(found, expected)
+    expected = WordTeacher().predict_chain([docs[0], docs[2]]).marginals()
+    found = cached.predict_chain([docs[0], docs[2]]).marginals()
+    numpy.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_direct_distillation_names_the_teacher_and_not_the_learning_rate():
