@@ -12,7 +12,7 @@ from spacy_distill.corpora.soft_shards import (
     write_shard,
 )
 
-TARGETS = ("best", "counts", "tags", "probabilities")
+TARGETS = ("best", "counts", "tags", "probabilities", "rest")
 
 
 def assert_same(first, second):
@@ -129,9 +129,9 @@ def test_a_folder_without_manifest_is_no_soft_corpus(tmp_path):
         ("no json", "is no manifest"),
         ("[]", "is no manifest"),
         ("{}", "is no manifest"),
-        ('{"format": 1, "shards": [{"file": "a"}]}', "is no manifest"),
-        ('{"format": 1, "shards": [], "surprise": 1}', "is no manifest"),
-        ('{"format": 2}', "has format 2, expected 1"),
+        ('{"format": 2, "shards": [{"file": "a"}]}', "is no manifest"),
+        ('{"format": 2, "shards": [], "surprise": 1}', "is no manifest"),
+        ('{"format": 1}', "has format 1, expected 2"),
         (b"\xff\xfe\x00", "is no manifest"),
     ],
 )
