@@ -4,9 +4,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Dict, Iterator, Optional
 
-from .input_datasets import HUB_NAME, HubDataset
+from ..names import hint_of, is_on_hub
+from .input_datasets import HubDataset
 from .input_documents import InputDocument, Row, make_document
-from .input_files import InputError, find_files, format_of, hash_file
+from .input_files import InputError, find_files, hash_file
 from .input_rows import read_rows, read_standard_input
 
 __all__ = ["Input", "InputDocument", "InputError"]
@@ -39,8 +40,8 @@ class Input:
 
         source (str): A file, a folder (all files below it that can be read), a glob of both, "-"
             for standard input (lines of text or JSON objects, which can be read once only), or a
-            data set on the Hugging Face hub: `name` or `owner/name`, with `:configuration` if it
-            has several, and `@version` for another branch, tag or commit than the last one.
+            data set on the Hugging Face hub: `hf:OWNER/NAME`, with `:CONFIGURATION` if it has
+            several, and `@VERSION` for another branch, tag or commit than the last one.
         text_field (str): The column of the text, in formats that have columns.
         split (str): The split of a data set on the hub.
         revision (Optional[str]): The commit of a data set on the hub that is read, whatever is the
@@ -49,16 +50,18 @@ class Input:
         """
         self.source = source
         self.text_field = text_field
-        self._files: Dict[str, Path] = {} if source == "-" else find_files(source)
+        self._files: Dict[str, Path] = {}
         self._hub: Optional[HubDataset] = None
-        if source == "-" or self._files:
-            return
-        if not HUB_NAME.fullmatch(source) or format_of(Path(source)) is not None:
-            raise InputError(
-                f"[D301] The input '{source}' does not exist: expected a file, a folder, a glob, "
-                "'-' or the name of a data set on the hub. Correct the path."
-            )
-        self._hub = HubDataset(source, split, revision)
+        if is_on_hub(source):
+            self._hub = HubDataset(source, split, revision)
+        elif source != "-":
+            self._files = find_files(source)
+            if not self._files:
+                raise InputError(
+                    f"[D301] The input '{source}' does not exist: expected a file, a folder, a "
+                    f"glob or '-'.{hint_of(source)} Correct the path, or write hf:OWNER/NAME for a "
+                    "data set on the Hugging Face hub."
+                )
 
     def fingerprint(self) -> Dict[str, str]:
         """Say what identifies the input, so that a change is noticed.
@@ -92,7 +95,7 @@ class Input:
         """
         if self._hub is not None:
             rows = self._hub.read_rows(self.text_field)
-            name = f"{self._hub.source}/{self._hub.split}"
+            name = f"{self._hub.name}/{self._hub.split}"
             yield from self._documents(rows, name, f"'{name}'")
         elif not self._files:
             rows = read_standard_input(self.text_field)

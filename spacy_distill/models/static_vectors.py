@@ -77,10 +77,11 @@ def _keys(forms: WordForms, attribute: int) -> Ints1d:
 def _require_attribute_of_forms(vectors: Vectors) -> None:
     if vectors.attr not in KEYS:
         names = {number: name for name, number in IDS.items()}
+        known = ", ".join(names[key] for key in KEYS)
         raise ValueError(
             f"[D631] The floret vectors are of the attribute {names.get(vectors.attr)}, but a word "
-            f"form has none: expected one of {', '.join(names[key] for key in KEYS)}. Make the table "
-            "again with `python -m spacy init vectors --mode floret --attr ORTH`."
+            f"form has none: expected one of {known}. Make the table again with `python -m spacy "
+            "init vectors --mode floret --attr ORTH`."
         )
 
 
