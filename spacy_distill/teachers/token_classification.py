@@ -7,13 +7,13 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.tokens import Doc
-from spacy.util import minibatch
 from thinc.api import get_current_ops
 from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, n_tags
 from ..chain.biluo import PREFIXES
 from ..names import HUB_PREFIX, model_place
+from ..padding import length_batches, restore_attention
 from .inner_words import with_inner_entities
 from .label_schemes import LabelScheme, read_scheme
 from .tokens import align, carry_over
@@ -40,7 +40,8 @@ class TokenClassificationTeacher:
     (`with_inner_entities`): such an entity fits no tokens, so those that it touches are unknown.
 
     Texts longer than the model's window are read in windows that overlap by a quarter, and a
-    wordpiece is scored where it is farthest from a window's edge.
+    wordpiece is scored where it is farthest from a window's edge. What is read together with a
+    document does not change what is said of it (`length_batches`), but for rounding.
     """
 
     def __init__(
@@ -192,9 +193,9 @@ class TokenClassificationTeacher:
         device = "cuda" if get_current_ops().name == "cupy" else "cpu"
         self._model.to(device)
         results: List[Floats2d] = [None] * len(windows)
-        # The longest come first: what does not fit into memory shows at once.
-        order = sorted(range(len(windows)), key=lambda number: -len(windows[number]["input_ids"]))
-        for batch in minibatch(order, self.batch_size):
+        lengths = [len(window["input_ids"]) for window in windows]
+        for batch in length_batches(lengths, self.batch_size, self._model.config):
+            restore_attention(self._model)
             inputs = {
                 key: pad_sequence(
                     [torch.tensor(windows[number][key]) for number in batch],
