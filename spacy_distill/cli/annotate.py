@@ -19,15 +19,15 @@ from .teacher_options import TypedOptions, takes_teacher_options
 def annotate_cli(
     teacher: str = Arg(
         ...,
-        help="Teacher: a pipeline or a Hugging Face token classifier; several, with commas, as an "
-        "ensemble",
+        help="Teacher: a pipeline or a Hugging Face token classifier (folder or hf:OWNER/NAME); "
+        "several, with commas, as an ensemble",
     ),
     source: str = Arg(
         ...,
         metavar="INPUT",
         help="Text: .spacy, .jsonl, .txt, .csv, .tsv or .parquet, also compressed; a folder or a "
         "glob of these; - for standard input; or a data set on the Hugging Face hub: "
-        "OWNER/NAME:CONFIGURATION",
+        "hf:OWNER/NAME:CONFIGURATION",
     ),
     output: Path = Arg(..., help="Folder to write the soft corpus to"),
     top_k: int = Opt(8, "--top-k", "-k", help="Tags kept of each token"),

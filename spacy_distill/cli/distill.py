@@ -23,8 +23,8 @@ def distill_cli(
     ctx: typer.Context,
     teacher: str = Arg(
         ...,
-        help="Teacher: a pipeline, a soft corpus or a Hugging Face token classifier; several, with "
-        "commas, as an ensemble",
+        help="Teacher: a pipeline, a soft corpus or a Hugging Face token classifier (folder or "
+        "hf:OWNER/NAME); several, with commas, as an ensemble",
     ),
     student_config: Path = Arg(
         ..., help="Config of the student", exists=True, dir_okay=False, allow_dash=True

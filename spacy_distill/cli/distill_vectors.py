@@ -18,13 +18,13 @@ def distill_vectors_cli(
     teacher: str = Arg(
         ...,
         help="Teacher: a pipeline with a transformer (package or folder), or a Hugging Face model "
-        "(folder or name on the hub)",
+        "(folder or hf:OWNER/NAME)",
     ),
     input_source: str = Arg(
         ...,
         metavar="INPUT",
         help="Text: a file, a folder, a glob, - or a data set on the Hugging Face hub: "
-        "OWNER/NAME:CONFIGURATION",
+        "hf:OWNER/NAME:CONFIGURATION",
     ),
     output_path: Path = Arg(
         ..., metavar="OUTPUT", help="Folder to write a blank pipeline with the vectors to"

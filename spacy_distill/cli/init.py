@@ -11,6 +11,8 @@ from spacy.cli._util import Arg, Opt, app
 from spacy.util import get_lang_class
 from wasabi import msg
 
+from ..names import model_place
+
 # (section, setting) -> value
 Changes = Dict[tuple, str]
 # What the steps in the configs go with.
@@ -72,7 +74,7 @@ def distill_init_cli(
         None, "--vectors", "-v", help="Pipeline with word vectors  [default: none]"
     ),
     transformer: Optional[str] = Opt(
-        None, "--transformer", "-m", help="The teacher's transformer: hub name or folder"
+        None, "--transformer", "-m", help="The teacher's transformer: a folder or hf:OWNER/NAME"
     ),
     overwrite: bool = Opt(False, "--overwrite", "-F", help="Replace the file if it is there"),
 ) -> None:
@@ -155,15 +157,17 @@ def config_text(
     size (Size): How large the student is; a teacher's BiLSTM is of one size.
     labeled (Optional[int]): How many labeled sentences there are.
     vectors (Optional[str]): A pipeline with word vectors.
-    transformer (Optional[str]): The teacher's transformer.
-    RETURNS (str): The text, with comments.
+    transformer (Optional[str]): The teacher's transformer, a folder or `hf:OWNER/NAME`.
+    RETURNS (str): The text, with comments. A name on the hub has no prefix in it, as
+        spacy-transformers reads it.
+    RAISES (ValueError): There is no such folder.
     """
     text = (files("spacy_distill.configs") / f"{kind.value}.cfg").read_text(encoding="utf8")
     changes: Changes = {("nlp", "lang"): json.dumps(lang)}
     if vectors is not None:
         changes["paths", "vectors"] = json.dumps(vectors)
     if transformer is not None:
-        changes["paths", "transformer"] = json.dumps(transformer)
+        changes["paths", "transformer"] = json.dumps(model_place(transformer))
     if kind in (Kind.student, Kind.soft):
         width, depth = WIDTHS[size]
         changes["components.ner_student.model", "width"] = str(width)

@@ -25,8 +25,8 @@ def distill_report_cli(
         None,
         "--teacher",
         "-t",
-        help="Teacher: a pipeline or a Hugging Face token classifier; several, with commas, as an "
-        "ensemble",
+        help="Teacher: a pipeline or a Hugging Face token classifier (folder or hf:OWNER/NAME); "
+        "several, with commas, as an ensemble",
     ),
     baseline: Optional[str] = Opt(
         None, "--baseline", "-b", help="Another pipeline, such as a student without a teacher"

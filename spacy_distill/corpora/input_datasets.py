@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Dict, Iterator, Optional
 
+from ..names import HUB_PREFIX
 from .input_documents import Row, useful_columns
 from .input_files import InputError, not_installed
 
-# "name" or "owner/name"; ":configuration" after it for data sets that have several, and "@version"
-# for a branch, a tag or a commit.
+# ":CONFIGURATION" is for data sets that have several, "@VERSION" for a branch, a tag or a commit.
 HUB_NAME = re.compile(
     r"(?P<dataset>\w[\w.-]*(/\w[\w.-]*)?)(:(?P<configuration>[\w.+-]+))?(@(?P<version>[\w./-]+))?"
 )
@@ -22,15 +22,29 @@ class HubDataset:
     def __init__(self, source: str, split: str, revision: Optional[str] = None) -> None:
         """Name it; nothing is read yet.
 
-        source (str): `name` or `owner/name`, either with `:configuration` and `@version`.
+        source (str): `hf:NAME` or `hf:OWNER/NAME`, either with `:CONFIGURATION` and `@VERSION`.
         split (str): The split.
         revision (Optional[str]): The commit to read; by default the version's, or the last one.
+        RAISES (InputError): It is no such name, or a file or folder stands in its place.
         """
-        match = HUB_NAME.fullmatch(source)
-        assert match is not None
+        self.name = source.removeprefix(HUB_PREFIX)
+        match = HUB_NAME.fullmatch(self.name)
+        if match is None:
+            raise InputError(
+                f"[D314] '{source}' is no data set on the Hugging Face hub: expected "
+                "hf:OWNER/NAME, hf:OWNER/NAME:CONFIGURATION or either with @VERSION. Correct the "
+                "name, or leave out hf: to name a file or folder."
+            )
         self.source = source
         self.split = split
         self._parts = match.groupdict()
+        place = self._parts["dataset"]
+        if Path(place).exists():
+            raise InputError(
+                f"[D315] '{source}' is a data set on the Hugging Face hub, but the library "
+                f"datasets would read '{place}' here instead. Leave out hf: to name that folder, "
+                "or work in another one."
+            )
         self._known_revision = revision
 
     def fingerprint(self) -> Dict[str, str]:
@@ -59,9 +73,9 @@ class HubDataset:
         except Exception as error:
             # What is raised for a wrong name, a missing network or a missing right differs.
             raise InputError(
-                f"[D303] The input '{self.source}' is no file, folder or glob, and cannot be read "
-                f"as a data set on the hub: {one_line(error)} Correct the path, or the name, which "
-                f"may end with ':configuration', or the split '{self.split}' (--split)."
+                f"[D303] The data set '{self.source}' cannot be read from the Hugging Face hub: "
+                f"{one_line(error)} Correct the name, which may end with ':CONFIGURATION', or the "
+                f"split '{self.split}' (--split)."
             ) from error
         columns = getattr(stream, "column_names", None)
         if columns is not None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Union
 
-from .input_datasets import HUB_NAME, HubDataset
+from ..names import hint_of, is_on_hub
+from .input_datasets import HubDataset
 from .input_documents import InputDocument, Row, make_document
 from .input_files import InputError, Reading, find_files, format_of
 from .input_rows import read_rows, read_standard_input
@@ -41,8 +42,8 @@ class Input:
 
         source (str): A file, a folder (all files below it that can be read), a glob of both, "-"
             for standard input (lines of text or JSON objects, which can be read once only), or a
-            data set on the Hugging Face hub: `name` or `owner/name`, with `:configuration` if it
-            has several, and `@version` for another branch, tag or commit than the last one.
+            data set on the Hugging Face hub: `hf:OWNER/NAME`, with `:CONFIGURATION` if it has
+            several, and `@VERSION` for another branch, tag or commit than the last one.
         text_field (str): The column of the text, in formats that have columns.
         split (str): The split of a data set on the hub.
         quoting (Optional[str]): How fields of `.csv` and `.tsv` are quoted, as `read_table` takes
@@ -55,22 +56,24 @@ class Input:
         self.text_field = text_field
         self.quoting = quoting
         require_quoting(quoting)
-        self._files: Dict[str, Path] = {} if source == "-" else find_files(source)
         self._reading = Reading(0)
+        self._files: Dict[str, Path] = {}
         self._hub: Optional[HubDataset] = None
+        if is_on_hub(source):
+            self._hub = HubDataset(source, split, revision)
+        elif source != "-":
+            self._files = find_files(source)
+            if not self._files:
+                raise InputError(
+                    f"[D301] The input '{source}' does not exist: expected a file, a folder, a "
+                    f"glob or '-'.{hint_of(source)} Correct the path, or write hf:OWNER/NAME for a "
+                    "data set on the Hugging Face hub."
+                )
         if quoting is not None and not any(format_of(p) in TABLES for p in self._files.values()):
             raise InputError(
                 f"[D362] --quoting is for {' and '.join(TABLES)} files, of which the input "
                 f"'{source}' has none. Leave it out, or correct the path."
             )
-        if source == "-" or self._files:
-            return
-        if not HUB_NAME.fullmatch(source) or format_of(Path(source)) is not None:
-            raise InputError(
-                f"[D301] The input '{source}' does not exist: expected a file, a folder, a glob, "
-                "'-' or the name of a data set on the hub. Correct the path."
-            )
-        self._hub = HubDataset(source, split, revision)
 
     def fingerprint(self) -> Dict[str, Union[str, int]]:
         """Say what identifies the input, so that a change is noticed.
@@ -103,7 +106,7 @@ class Input:
         """
         if self._hub is not None:
             rows = self._hub.read_rows(self.text_field)
-            name = f"{self._hub.source}/{self._hub.split}"
+            name = f"{self._hub.name}/{self._hub.split}"
             yield from self._documents(rows, name, f"'{name}'")
         elif not self._files:
             rows = read_standard_input(self.text_field)

@@ -142,6 +142,7 @@ def write_shard(path: Path, documents: Sequence[SoftDocument]) -> str:
             "probabilities": _lists(
                 [d.targets.probabilities for d in documents], pyarrow.float16()
             ),
+            "rest": _lists([d.targets.rest for d in documents], pyarrow.float32()),
         }
     )
     unfinished = path.with_name(f".{path.name}-unfinished")
@@ -223,7 +224,7 @@ def _lists(rows: Sequence, kind: Any) -> Any:
 
 def _documents(batch: Any) -> Iterator[SoftDocument]:
     columns = {}
-    for name in ("best", "counts", "tags", "probabilities"):
+    for name in ("best", "counts", "tags", "probabilities", "rest"):
         column = batch.column(name)
         columns[name] = column.flatten().to_numpy(zero_copy_only=False), column.offsets.to_numpy()
     ids, words = batch.column("id").to_pylist(), batch.column("words").to_pylist()

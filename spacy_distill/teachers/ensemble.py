@@ -104,8 +104,9 @@ class EnsembleTeacher:
             others = average[:, lacks]
             own = average[:, ~lacks][:, 1:].sum(axis=1)
             outside = xp.maximum(xp.maximum(1 - own, others.sum(axis=1)), LEAST)
-            opinion[:, lacks] = opinion[:, :1] * others / outside[:, None]
-            opinion[:, 0] -= opinion[:, lacks].sum(axis=1)
+            shares = others / outside[:, None]
+            opinion[:, lacks] = opinion[:, :1] * shares
+            opinion[:, 0] *= 1 - xp.minimum(shares.sum(axis=1), 1)
 
 
 def _ask(teacher: Teacher, docs: Sequence[Doc]) -> LinearChain:

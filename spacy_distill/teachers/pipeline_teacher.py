@@ -4,11 +4,12 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
-from spacy.pipeline import EntityRecognizer
+from spacy.pipeline import EntityRecognizer, TrainablePipe
 from spacy.tokens import Doc
 
 from ..chain import LinearChain
 from ..corpora.plain_docs import plain_copy
+from ..padding import masks_padding
 from .annotations import AnnotationTeacher
 from .asking import ask
 from .beam_ner import BeamTeacher
@@ -121,7 +122,7 @@ class PipelineTeacher:
         for name, pipe in self.nlp.pipeline:
             if name == self.pipe_name and self._last is None:
                 break
-            docs = run_component(name, pipe, docs)
+            docs = run_component(name, pipe, docs, _at_once(pipe, len(docs)))
             if name == self._last:
                 break
         return docs
@@ -139,6 +140,14 @@ def _kind(pipe: Any) -> str:
     if isinstance(pipe, EntityRecognizer):
         return "transitions" if pipe.cfg["beam_width"] == 1 else "beam"
     return "annotations"
+
+
+def _at_once(pipe: Any, n_docs: int) -> int:
+    """RETURNS (int): How many documents a component may read together: one, if it has a transformer
+    that is not known to mask padding, which spacy-transformers fills batches with."""
+    nodes = pipe.model.walk() if isinstance(pipe, TrainablePipe) else ()
+    transformers = [node.transformer for node in nodes if hasattr(node, "transformer")]
+    return n_docs if all(masks_padding(model.config) for model in transformers) else 1
 
 
 def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -> str:

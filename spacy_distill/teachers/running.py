@@ -5,18 +5,19 @@ from typing import Any, List, Sequence
 from spacy.tokens import Doc
 
 
-def run_component(name: str, pipe: Any, docs: Sequence[Doc]) -> List[Doc]:
+def run_component(name: str, pipe: Any, docs: Sequence[Doc], batch_size: int) -> List[Doc]:
     """Run one component on documents.
 
     name (str): The component's name, for errors.
     pipe (Any): The component.
     docs (Sequence[Doc]): The documents. A component may change them or return others.
+    batch_size (int): How many it may read together.
     RETURNS (List[Doc]): What the component returned: a document of the same text for each.
     RAISES (ValueError): It returned fewer or more documents, none, or one of another text.
     """
     docs = list(docs)
     if hasattr(pipe, "pipe"):
-        found = list(pipe.pipe(docs, batch_size=max(len(docs), 1)))
+        found = list(pipe.pipe(docs, batch_size=max(batch_size, 1)))
     else:
         found = [pipe(doc) for doc in docs]
     if len(found) != len(docs):

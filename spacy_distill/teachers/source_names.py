@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.util import get_package_path, is_package, load_config
 
 from ..corpora.soft_shards import Manifest, is_soft_corpus
+from ..names import HUB_PREFIX, is_on_hub
 from .sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 
 
@@ -84,7 +85,9 @@ def _counted(number: int, one: str, several: str = "") -> str:
 
 
 def _without_place(name: str) -> str:
-    """RETURNS (str): The last part of a path; names on the hub as they are."""
+    """RETURNS (str): The last part of a path; names on the hub without their prefix."""
+    if is_on_hub(name):
+        return name.removeprefix(HUB_PREFIX)
     path = Path(name)
     is_path = path.is_absolute() or path.exists() or name.startswith(".") or name.count("/") > 1
     return path.name or name if is_path else name

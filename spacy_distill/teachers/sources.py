@@ -12,6 +12,7 @@ from spacy.util import get_package_path, get_package_version, is_package
 from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
 from ..loading import load_pipeline
+from ..names import hint_of, is_on_hub
 from .ensemble import EnsembleTeacher
 from .labels import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
@@ -79,8 +80,8 @@ def load_teacher(
     """Load one teacher, or several as an ensemble.
 
     sources (Sequence[TeacherSource]): Each a spaCy pipeline's name or folder, the folder of a soft
-        corpus, the folder or hub name of a Hugging Face token classification model, a pipeline, or
-        anything else with `labels` and `predict_chain`.
+        corpus, a Hugging Face token classification model as a folder or `hf:OWNER/NAME`, a
+        pipeline, or anything else with `labels` and `predict_chain`.
     options (TeacherOptions): How they are read.
     names (Optional[Sequence[str]]): What errors call them; by default what `names_of` returns.
     RETURNS (Teacher): The teacher.
@@ -133,6 +134,9 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
             "found no content to recognise it by. Give a pipeline, or the name or folder of one."
         )
     path = Path(source)
+    if is_on_hub(source):
+        commit = hub_commit(name)
+        return {"name": name, "version": commit, "hash": commit}
     if is_soft_corpus(path):
         raise ValueError(
             f"[D206] '{source}' is a soft corpus: it knows the texts that it was made of and no "
@@ -142,9 +146,7 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     if is_package(name):
         path = get_package_path(name)
     elif not path.exists():
-        _require_hub_name(source)
-        commit = hub_commit(name)
-        return {"name": name, "version": commit, "hash": commit}
+        raise _no_teacher(source)
     return {"name": name, "version": version, "hash": _content_hash(path)}
 
 
@@ -202,6 +204,8 @@ def open_source(
     if not isinstance(source, (str, Path)):
         return source
     path = Path(source)
+    if is_on_hub(source):
+        return TokenClassificationTeacher(source, scheme=options.scheme)
     if is_soft_corpus(path):
         return SoftTeacher(Manifest.from_disk(path).labels)
     if (path / "meta.json").is_file() or is_package(str(source)):
@@ -214,8 +218,7 @@ def open_source(
             "config.json of a Hugging Face model and no manifest.json of a soft corpus. Correct "
             "the path."
         )
-    _require_hub_name(source)
-    return TokenClassificationTeacher(str(source), scheme=options.scheme)
+    raise _no_teacher(source)
 
 
 def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
@@ -240,12 +243,12 @@ def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
         )
 
 
-def _require_hub_name(source: Union[str, Path]) -> None:
-    if str(source).count("/") != 1 or str(source).startswith((".", "/")):
-        raise ValueError(
-            f"[D202] There is no teacher '{source}': no such folder, and no such spaCy package is "
-            "installed. Correct the path, or install the pipeline."
-        )
+def _no_teacher(source: Union[str, Path]) -> ValueError:
+    return ValueError(
+        f"[D202] There is no teacher '{source}': no such folder, and no such spaCy package is "
+        f"installed.{hint_of(source)} Correct the path, install the pipeline, or write "
+        "hf:OWNER/NAME for a model on the Hugging Face hub."
+    )
 
 
 def _pipeline(nlp: Language, options: TeacherOptions, name: str) -> Teacher:

@@ -136,7 +136,9 @@ def _split(units: Floats2d, counts: Ints1d) -> Floats2d:
     # What the whole block begins and ends, its first and last part do; all else goes on.
     new_begin = numpy.where(is_first, begin + unit, 0)
     new_last = numpy.where(is_last, last + unit, 0)
-    new_inside = begin + inside + last + unit - new_begin - new_last
+    # Not what is left of a sum: rounding would leave something where nothing is.
+    new_inside = inside + numpy.where(is_first, 0, begin) + numpy.where(is_last, 0, last)
+    new_inside += numpy.where(is_first | is_last, 0, unit)
     columns = (new_begin, new_inside, new_last, numpy.zeros_like(unit))
     for offset, (new, old) in enumerate(zip(columns, (begin, inside, last, unit), strict=True)):
         rows[:, 1 + offset :: len(PREFIXES)] = numpy.where(is_split, new, old)

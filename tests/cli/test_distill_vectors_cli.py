@@ -139,5 +139,5 @@ def test_the_input_is_read_as_it_is_asked_for(run, monkeypatch):
 
     monkeypatch.setattr("spacy_distill.cli.distill_vectors.Input", read)
     more = ("--split", "test", "--text-field", "body", "--quoting", "none")
-    assert "nothing is read" in message(run(*more, source="owner/news"))
-    assert asked == [("owner/news", {"text_field": "body", "split": "test", "quoting": "none"})]
+    assert "nothing is read" in message(run(*more, source="hf:owner/news"))
+    assert asked == [("hf:owner/news", {"text_field": "body", "split": "test", "quoting": "none"})]

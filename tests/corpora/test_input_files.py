@@ -95,10 +95,17 @@ def test_the_fingerprint_is_that_of_the_sizes(folder, write):
 
 
 @pytest.mark.parametrize(
-    "source", ["", "missing.jsonl", "owner/missing.txt.gz", "a/b/c", "/missing", "x y"]
+    "source",
+    ["", "missing.jsonl", "owner/missing.txt.gz", "news", "owner/news", "a/b/c", "/missing", "x y"],
 )
 def test_what_does_not_exist_is_refused_before_anything_is_read(source):
     with pytest.raises(ValueError, match=rf"'{source}' does not exist.*Correct the path"):
+        Input(source)
+
+
+def test_the_nearest_file_is_named(folder):
+    source = str(folder / "a" / "z.text")
+    with pytest.raises(ValueError, match=r"D301.*The nearest is '.*a/z\.txt'\. Correct"):
         Input(source)
 
 

@@ -14,7 +14,7 @@ from spacy_distill.corpora.soft_shards import (
     write_shard,
 )
 
-TARGETS = ("best", "counts", "tags", "probabilities")
+TARGETS = ("best", "counts", "tags", "probabilities", "rest")
 
 
 def assert_same(first, second):
