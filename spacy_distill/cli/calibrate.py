@@ -10,6 +10,7 @@ from wasabi import msg
 from ..corpora.labeled import read_examples
 from ..evaluation import entity_reliability, with_predictions
 from ..loading import load_pipeline
+from ..pipeline.confidences import MEASURED
 from ..progress import ProgressBar
 from ..training.calibrate import calibrate, find_component
 from ..training.corpus import warn_of_unknown_labels
@@ -54,8 +55,10 @@ def distill_calibrate_cli(
 
 def calibration_error(pipeline, name: str, corpus: Path) -> float:
     """RETURNS (float): The expected calibration error of a component's entities."""
-    nlp = load_pipeline(pipeline, config={f"components.{name}.confidence": True})
+    settings = {"confidence": True, "confidence_attr": MEASURED}
+    config = {f"components.{name}.{key}": value for key, value in settings.items()}
+    nlp = load_pipeline(pipeline, config=config)
     examples = list(read_examples(corpus, nlp))
     with ProgressBar(desc="Evaluate", total=len(examples)) as bar:
         examples = with_predictions(nlp, examples, bar.update)
-    return entity_reliability(examples).expected_calibration_error
+    return entity_reliability(examples, attr=MEASURED).expected_calibration_error

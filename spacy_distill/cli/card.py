@@ -8,7 +8,6 @@ from wasabi import msg
 
 from ..corpora.labeled import read_examples
 from ..evaluation import measure, model_card, processor, summary, words_per_second
-from ..evaluation.systems import with_confidences
 from ..loading import load_pipeline
 from ..training.calibrate import find_component
 from ..vectors.table import replace_pipeline
@@ -47,8 +46,7 @@ def distill_card_cli(
         require_free(output_path, overwrite=overwrite)
         nlp = load_pipeline(student)
         find_component(nlp)
-        with with_confidences(nlp):
-            scores = measure(nlp, read_examples(test, nlp))
+        scores = measure(nlp, read_examples(test, nlp))
         texts = [example.reference.text for example in read_examples(test, nlp)]
         scores["speed"] = words_per_second(nlp, texts)
         given = {

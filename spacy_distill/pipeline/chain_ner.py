@@ -16,7 +16,8 @@ from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..models.learn_rates import with_learn_rate_factors
 from ..teachers import Teacher, match_labels
-from .entities import add_confidence_extension, around_entities, score_likely_spans
+from .confidences import CONFIDENCE, add_confidence_extension
+from .entities import around_entities, score_likely_spans
 from .gold_tags import gold_tags, same_tokens
 from .prediction import Prediction, write_prediction
 
@@ -38,6 +39,7 @@ class ChainNER(TrainablePipe):
         name: str,
         *,
         confidence: bool = False,
+        confidence_attr: str = CONFIDENCE,
         spans_key: Optional[str] = None,
         threshold: float = 0.5,
         overwrite_ents: bool = False,
@@ -49,6 +51,8 @@ class ChainNER(TrainablePipe):
         model (Model[List[Doc], LinearChain]): A model with a chain head.
         name (str): The component's name, and its key in the losses.
         confidence (bool): Whether to write the probability of each entity to `ent._.confidence`.
+        confidence_attr (str): The name of that attribute of spans, for apps that have a
+            `confidence` of their own.
         spans_key (Optional[str]): Key in `doc.spans` for all spans whose probability is at least
             the threshold, with the probabilities in `doc.spans[key].attrs["scores"]`; None for no
             such spans.
@@ -57,12 +61,14 @@ class ChainNER(TrainablePipe):
         overwrite_ents (bool): Whether entities that are there already make way for new ones that
             overlap them. By default they stay, and entities are looked for around them.
         scorer (Optional[Callable]): The scoring method.
-        RAISES (ValueError): The threshold is no probability, or the extension cannot be written.
+        RAISES (ValueError): The threshold is no probability, or the attribute's name is empty or
+            belongs to something else.
         """
         self.vocab = vocab
         self.model = model
         self.name = name
         self.confidence = confidence
+        self.confidence_attr = confidence_attr
         self.spans_key = spans_key
         self.threshold = threshold
         self.overwrite_ents = overwrite_ents
@@ -73,8 +79,13 @@ class ChainNER(TrainablePipe):
                 f"[D010] The component '{name}' has the threshold {threshold}, which is no "
                 "probability: it has to be from 0 to 1. Correct the config."
             )
+        if not confidence_attr:
+            raise ValueError(
+                f"[D030] The component '{name}' has no name for the attribute of confidences: "
+                'confidence_attr is "". Give one such as "confidence", which is the default.'
+            )
         if confidence:
-            add_confidence_extension()
+            add_confidence_extension(confidence_attr)
 
     # Labels
 
@@ -205,6 +216,7 @@ class ChainNER(TrainablePipe):
             list(docs),
             self.tags,
             confidence=self.confidence,
+            confidence_attr=self.confidence_attr,
             spans_key=self.spans_key,
             threshold=self.threshold,
             overwrite=self.overwrite_ents,
