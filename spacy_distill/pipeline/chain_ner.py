@@ -15,6 +15,7 @@ from thinc.types import Floats2d
 from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..models.learn_rates import with_learn_rate_factors
+from ..models.optimizer_state import keep_moments
 from ..teachers import Teacher, match_labels
 from .confidences import CONFIDENCE, add_confidence_extension
 from .entities import around_entities, score_likely_spans
@@ -311,6 +312,8 @@ class ChainNER(TrainablePipe):
 
         sgd (Optimizer): The optimizer.
         """
+        if isinstance(sgd, Optimizer):
+            keep_moments(self.model.get_ref("output_layer"), sgd)
         self.model.finish_update(with_learn_rate_factors(self.model, sgd))  # type: ignore[arg-type]
 
     def get_teacher_student_loss(
