@@ -11,6 +11,7 @@ from ..chain import LinearChain
 from ..corpora.plain_docs import plain_copy
 from .annotations import AnnotationTeacher
 from .beam_ner import BeamTeacher
+from .earlier_entities import ChainTeacher
 from .protocol import Teacher, parts_of
 from .tokens import align, carry_over, same_words
 from .transition_ner import TransitionTeacher
@@ -24,6 +25,9 @@ class PipelineTeacher:
     - one that predicts chains (`ner_teacher`, `ner_student`): its chain;
     - spaCy's `ner` and `beam_ner`: the probabilities of their actions, or of the beam's parses;
     - any other that writes `doc.ents`, or `doc.spans` with `spans_key`: what it wrote.
+
+    Entities that components before it have set are kept to, whichever kind it is: they are certain
+    where it knows the label, and count as no entity where it does not.
     """
 
     def __init__(
@@ -58,7 +62,7 @@ class PipelineTeacher:
         self._last = self.pipe_name if kind == "annotations" else None
         self._teacher: Teacher
         if kind == "chain":
-            self._teacher = pipe  # type: ignore[assignment]
+            self._teacher = ChainTeacher(pipe)
         elif kind == "transitions":
             self._teacher = TransitionTeacher(pipe)
         elif kind == "beam":
