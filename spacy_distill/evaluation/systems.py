@@ -10,6 +10,7 @@ from spacy.util import get_package_path, is_package
 
 from ..loading import load_pipeline
 from ..pipeline.confidences import MEASURED
+from ..teachers.written_attributes import writers
 from .size import megabytes, parameters
 
 
@@ -31,12 +32,8 @@ class System:
     @property
     def labels(self) -> Tuple[str, ...]:
         """The labels of the components that write entities, as far as these tell them."""
-        writers = (
-            self.nlp.get_pipe(name)
-            for name in self.nlp.pipe_names
-            if "doc.ents" in self.nlp.get_pipe_meta(name).assigns
-        )
-        return tuple(sorted({label for pipe in writers for label in getattr(pipe, "labels", ())}))
+        pipes = [self.nlp.get_pipe(name) for name in writers(self.nlp, "doc.ents")]
+        return tuple(sorted({label for pipe in pipes for label in getattr(pipe, "labels", ())}))
 
     def describe(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): "role", "source", "name", "version", "spacy_version", "lang",

@@ -24,6 +24,8 @@ from .prediction import Prediction, write_prediction
 
 # Documents that a model sees at initialization, to infer the widths of its layers.
 SAMPLE_SIZE = 10
+# What is written whatever the settings are, by spaCy's names.
+ASSIGNS = ("doc.ents", "token.ent_iob", "token.ent_type")
 
 
 class NonFiniteLossError(ValueError):
@@ -58,7 +60,7 @@ class ChainNER(TrainablePipe):
             the threshold, with the probabilities in `doc.spans[key].attrs["scores"]`; None for no
             such spans.
         threshold (float): The least probability of these spans, from 0 to 1. Those of more than 0.5
-            never overlap; below 0.001 (`LEAST_THRESHOLD`) none are looked for.
+            never overlap. With 0, all spans are written that are possible: very many.
         overwrite_ents (bool): Whether entities that are there already make way for new ones that
             overlap them. By default they stay, and entities are looked for around them.
         scorer (Optional[Callable]): The scoring method.
@@ -99,6 +101,11 @@ class ChainNER(TrainablePipe):
     def label_data(self) -> Tuple[str, ...]:
         """What `initialize` takes as labels; written by `spacy init labels`."""
         return self.labels
+
+    @property
+    def assigns(self) -> Tuple[str, ...]:
+        """What the component writes to documents with its settings, by spaCy's names."""
+        return ASSIGNS if self.spans_key is None else (*ASSIGNS, "doc.spans")
 
     @property
     def tags(self) -> BiluoTags:
@@ -197,14 +204,28 @@ class ChainNER(TrainablePipe):
         spaces = numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
         return chain.restricted(self.tags.without_edges(spaces)) if spaces.any() else chain
 
-    def posteriors(self, docs: Sequence[Doc]) -> List[Floats2d]:
-        """Predict the probability of each tag at each token, not calibrated.
+    def posteriors(
+        self, docs: Sequence[Doc], *, calibrated: bool = True, given_entities: bool = False
+    ) -> List[Floats2d]:
+        """Predict the probability of each tag at each token.
 
         docs (Sequence[Doc]): The documents.
+        calibrated (bool): Whether to scale by the calibrated temperature. With it, these are the
+            probabilities that confidences are made of; without it, those of `predict_chain`, which
+            teach.
+        given_entities (bool): Whether entities that are set and blocked tokens count: there is no
+            other entity on their tokens then, as in `predict`. Confidences do not heed them.
         RETURNS (List[Floats2d]): (tokens, tags) for each document, float32, in the order of
             `tags.names`.
         """
-        return _split(self.predict_chain(docs).marginals(), docs) if docs else []
+        if not docs:
+            return []
+        chain = self.predict_chain(docs)
+        if calibrated:
+            chain = chain.scaled(self.cfg["temperature"])
+        if given_entities:
+            chain = around_entities(chain, docs)
+        return _split(chain.marginals(), docs)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Prediction) -> None:
         """Write entities to documents, and what the settings ask for beside them.

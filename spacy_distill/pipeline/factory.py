@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from thinc.api import Config, Model
 
 from ..chain import LinearChain
-from .chain_ner import ChainNER
+from .chain_ner import ASSIGNS, ChainNER
 from .confidences import CONFIDENCE
 
 # Settings of both components beside their models.
@@ -67,7 +67,7 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
 
     return Language.factory(
         factory,
-        assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+        assigns=ASSIGNS,
         default_config={"model": Config().from_str(default_config)["model"], **SETTINGS},
         default_score_weights=SCORE_WEIGHTS,
         func=make,

@@ -15,6 +15,7 @@ from .earlier_entities import ChainTeacher
 from .protocol import Teacher, parts_of
 from .tokens import align, carry_over, same_words
 from .transition_ner import TransitionTeacher
+from .written_attributes import writers
 
 
 class PipelineTeacher:
@@ -70,7 +71,7 @@ class PipelineTeacher:
         else:
             attribute = "doc.ents" if spans_key is None else "doc.spans"
             known: Sequence[str] = labels or ()
-            if labels is None and self.pipe_name in _writers(nlp, attribute):
+            if labels is None and self.pipe_name in writers(nlp, attribute):
                 known = getattr(pipe, "labels", ())
             if not known:
                 raise ValueError(
@@ -153,9 +154,9 @@ def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -
         return pipe_name
     if spans_key is None:
         able = [name for name, pipe in nlp.pipeline if _kind(pipe) != "annotations"]
-        able, what = able or _writers(nlp, "doc.ents"), "find entities"
+        able, what = able or writers(nlp, "doc.ents"), "find entities"
     else:
-        able, what = _writers(nlp, "doc.spans"), "write spans"
+        able, what = writers(nlp, "doc.spans"), "write spans"
     if len(able) != 1:
         wrong = f"several that {what}: {', '.join(able)}" if able else f"none known to {what}"
         raise ValueError(
@@ -168,7 +169,3 @@ def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -
 def _listed(nlp: Language) -> str:
     parts = [f"{name} ({nlp.get_pipe_meta(name).factory})" for name in nlp.pipe_names]
     return f"Its components are: {', '.join(parts) or 'none'}."
-
-
-def _writers(nlp: Language, attribute: str) -> List[str]:
-    return [name for name in nlp.pipe_names if attribute in nlp.get_pipe_meta(name).assigns]
