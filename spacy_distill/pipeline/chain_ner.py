@@ -5,7 +5,6 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 
 import numpy
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
@@ -21,6 +20,7 @@ from .confidences import CONFIDENCE, add_confidence_extension
 from .entities import around_entities, score_likely_spans
 from .gold_tags import gold_tags, same_tokens
 from .prediction import Prediction, write_prediction
+from .rehearsal import RehearsingPipe
 
 # Documents that a model sees at initialization, to infer the widths of its layers.
 SAMPLE_SIZE = 10
@@ -32,7 +32,7 @@ class NonFiniteLossError(ValueError):
     """A loss is no number, so what the model learnt is spoilt."""
 
 
-class ChainNER(TrainablePipe):
+class ChainNER(RehearsingPipe):
     """A named entity recogniser whose model scores a linear chain of BILUO tags."""
 
     def __init__(
@@ -165,6 +165,7 @@ class ChainNER(TrainablePipe):
                 "has no documents with tokens. Check the path of the corpus."
             )
         self.model.initialize(X=sample)
+        self._rehearsal_model = None
 
     # Prediction
 
@@ -257,7 +258,7 @@ class ChainNER(TrainablePipe):
             scores |= score_likely_spans(examples, self.spans_key)
         return scores
 
-    # Training; `update` is TrainablePipe's
+    # Training; `update` is TrainablePipe's, `rehearse` is RehearsingPipe's
 
     def get_loss(
         self, examples: Iterable[Example], scores: LinearChain
@@ -333,7 +334,7 @@ class ChainNER(TrainablePipe):
 
         sgd (Optimizer): The optimizer.
         """
-        if isinstance(sgd, Optimizer):
+        if isinstance(sgd, Optimizer):  # and not what nlp.rehearse has for one
             keep_moments(self.model.get_ref("output_layer"), sgd)
         self.model.finish_update(with_learn_rate_factors(self.model, sgd))  # type: ignore[arg-type]
 

@@ -1,12 +1,12 @@
 """Which attributes of documents a component writes."""
 
-from typing import List, Sequence
+from typing import Iterable, List
 
 from spacy.language import Language
 from spacy.pipeline import SpanRuler
 
 
-def written_attributes(nlp: Language, name: str) -> Sequence[str]:
+def written_attributes(nlp: Language, name: str) -> Iterable[str]:
     """Find what a component writes with the settings that it has.
 
     spaCy knows what a factory writes by default. A component whose settings decide says so by an
@@ -14,7 +14,7 @@ def written_attributes(nlp: Language, name: str) -> Sequence[str]:
 
     nlp (Language): The pipeline.
     name (str): The component's name.
-    RETURNS (Sequence[str]): Attributes such as "doc.ents".
+    RETURNS (Iterable[str]): Attributes such as "doc.ents".
     """
     pipe = nlp.get_pipe(name)
     if isinstance(pipe, SpanRuler):
