@@ -13,6 +13,7 @@ from wasabi import msg
 from ..corpora.labeled import read_examples
 from ..evaluation import entity_reliability, with_predictions
 from ..loading import load_pipeline
+from ..pipeline.confidences import MEASURED
 from ..progress import ProgressBar
 from ..saving import save_pipeline
 from ..training.calibrate import calibrate, find_component
@@ -61,8 +62,10 @@ def distill_calibrate_cli(
 
 def calibration_error(pipeline, name: str, read: Callable[[Language], Iterable[Example]]) -> float:
     """RETURNS (float): The expected calibration error of a component's entities."""
-    nlp = load_pipeline(pipeline, config={f"components.{name}.confidence": True})
+    settings = {"confidence": True, "confidence_attr": MEASURED}
+    config = {f"components.{name}.{key}": value for key, value in settings.items()}
+    nlp = load_pipeline(pipeline, config=config)
     examples = list(read(nlp))
     with ProgressBar(desc="Evaluate", total=len(examples)) as bar:
         examples = with_predictions(nlp, examples, bar.update)
-    return entity_reliability(examples).expected_calibration_error
+    return entity_reliability(examples, attr=MEASURED).expected_calibration_error

@@ -8,7 +8,6 @@ from wasabi import msg
 
 from ..corpora.labeled import read_examples
 from ..evaluation import measure, model_card, processor, summary, words_per_second
-from ..evaluation.systems import with_confidences
 from ..loading import load_pipeline
 from ..saving import replaced_directory
 from ..training.calibrate import find_component
@@ -50,8 +49,7 @@ def distill_card_cli(
         require_free(output_path, overwrite=overwrite)
         nlp = load_pipeline(student)
         find_component(nlp)
-        with with_confidences(nlp):
-            scores = measure(nlp, read_examples(test, nlp, spans_key=gold_spans_key))
+        scores = measure(nlp, read_examples(test, nlp, spans_key=gold_spans_key))
         texts = [example.reference.text for example in read_examples(test, nlp, labeled=False)]
         scores["speed"] = words_per_second(nlp, texts)
         given = {

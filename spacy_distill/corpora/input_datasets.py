@@ -4,6 +4,7 @@ import logging
 import re
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Dict, Iterator, Optional
 
 from ..names import HUB_PREFIX

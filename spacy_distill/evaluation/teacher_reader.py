@@ -12,6 +12,7 @@ from spacy.util import minibatch
 from thinc.api import to_numpy
 
 from ..chain import BiluoTags
+from ..pipeline.confidences import CONFIDENCE
 from ..pipeline.prediction import Prediction, write_prediction
 from ..teachers.asking import ask
 from ..teachers.protocol import Teacher
@@ -26,7 +27,7 @@ class TeacherReader:
     def __init__(self) -> None:
         self.teacher: Optional[Teacher] = None
         # Whether to write the probability of each entity, as ner_student's setting says.
-        self.confidence = False
+        self.confidence, self.confidence_attr = False, CONFIDENCE
 
     @property
     def labels(self) -> tuple:
@@ -49,6 +50,7 @@ class TeacherReader:
                 batch,
                 tags,
                 confidence=self.confidence,
+                confidence_attr=self.confidence_attr,
                 overwrite=True,
             )
             yield from batch

@@ -13,10 +13,12 @@ from ..padding import masks_padding
 from .annotations import AnnotationTeacher
 from .asking import ask
 from .beam_ner import BeamTeacher
+from .earlier_entities import ChainTeacher
 from .protocol import Teacher, parts_of
 from .running import run_component
 from .tokens import align, carry_over, same_words
 from .transition_ner import TransitionTeacher
+from .written_attributes import writers
 
 
 class PipelineTeacher:
@@ -27,6 +29,9 @@ class PipelineTeacher:
     - one that predicts chains (`ner_teacher`, `ner_student`): its chain;
     - spaCy's `ner` and `beam_ner`: the probabilities of their actions, or of the beam's parses;
     - any other that writes `doc.ents`, or `doc.spans` with `spans_key`: what it wrote.
+
+    Entities that components before it have set are kept to, whichever kind it is: they are certain
+    where it knows the label, and count as no entity where it does not.
     """
 
     def __init__(
@@ -63,7 +68,7 @@ class PipelineTeacher:
         self._last = self.pipe_name if kind == "annotations" else None
         self._teacher: Teacher
         if kind == "chain":
-            self._teacher = pipe  # type: ignore[assignment]
+            self._teacher = ChainTeacher(pipe)
         elif kind == "transitions":
             self._teacher = TransitionTeacher(pipe)
         elif kind == "beam":
@@ -71,7 +76,7 @@ class PipelineTeacher:
         else:
             attribute = "doc.ents" if spans_key is None else "doc.spans"
             known: Sequence[str] = labels or ()
-            if labels is None and self.pipe_name in _writers(nlp, attribute):
+            if labels is None and self.pipe_name in writers(nlp, attribute):
                 known = getattr(pipe, "labels", ())
             if not known:
                 raise ValueError(
@@ -161,9 +166,9 @@ def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -
         return pipe_name
     if spans_key is None:
         able = [name for name, pipe in nlp.pipeline if _kind(pipe) != "annotations"]
-        able, what = able or _writers(nlp, "doc.ents"), "find entities"
+        able, what = able or writers(nlp, "doc.ents"), "find entities"
     else:
-        able, what = _writers(nlp, "doc.spans"), "write spans"
+        able, what = writers(nlp, "doc.spans"), "write spans"
     if len(able) != 1:
         wrong = f"several that {what}: {', '.join(able)}" if able else f"none known to {what}"
         raise ValueError(
@@ -176,7 +181,3 @@ def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -
 def _listed(nlp: Language) -> str:
     parts = [f"{name} ({nlp.get_pipe_meta(name).factory})" for name in nlp.pipe_names]
     return f"Its components are: {', '.join(parts) or 'none'}."
-
-
-def _writers(nlp: Language, attribute: str) -> List[str]:
-    return [name for name in nlp.pipe_names if attribute in nlp.get_pipe_meta(name).assigns]

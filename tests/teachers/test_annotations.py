@@ -6,6 +6,7 @@ import spacy
 from numpy.testing import assert_allclose
 from spacy.language import Language
 from spacy.tokens import Doc, Span
+from spacy.training import Example
 
 from spacy_distill.chain import BiluoTags
 from spacy_distill.teachers import AnnotationTeacher, PipelineTeacher
@@ -151,3 +152,36 @@ def test_what_writes_spans_teaches_in_a_pipeline():
         PipelineTeacher(nlp, spans_key="found")
     teacher = PipelineTeacher(nlp, spans_key="found", labels=["PER"])
     assert names(teacher.predict_chain([nlp.make_doc("Anna sails")]), ["PER"]) == ["U-PER", "O"]
+
+
+def test_a_student_teaches_by_its_spans():
+    """Which component writes spans is a matter of its settings."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_student", config={"model": {"width": 16, "depth": 1}, "threshold": 0.0})
+    gold = Doc(nlp.vocab, words=WORDS)
+    gold.set_ents([Span(gold, 0, 2, "PER"), Span(gold, 4, 6, "LOC")])
+    nlp.initialize(lambda: [Example(nlp.make_doc(gold.text), gold)])
+    with pytest.raises(ValueError, match=r"\[D222\].*none known to write spans"):
+        PipelineTeacher(nlp, spans_key="sc")
+    nlp.get_pipe("ner_student").spans_key = "sc"
+    teacher = PipelineTeacher(nlp, spans_key="sc")
+    assert (teacher.pipe_name, teacher.labels) == ("ner_student", LABELS)
+    doc = nlp(gold.text)
+    scores = dict(zip(doc.spans["sc"], doc.spans["sc"].attrs["scores"], strict=True))
+    best = max(scores, key=scores.get)
+    tags = BiluoTags(LABELS).span_tags(len(best), best.label_)
+    found = teacher.predict_chain([nlp.make_doc(gold.text)]).marginals()
+    assert_allclose(found[range(best.start, best.end), tags], scores[best], atol=1e-4)
+
+
+@pytest.mark.parametrize("settings, entities", [({}, False), ({"annotate_ents": True}, True)])
+def test_a_span_ruler_writes_what_its_settings_say(settings, entities):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("span_ruler", config=settings).add_patterns([{"label": "LOC", "pattern": "Oslo"}])
+    assert PipelineTeacher(nlp, spans_key="ruler").labels == ("LOC",)
+    if entities:
+        chain = PipelineTeacher(nlp).predict_chain([nlp.make_doc("In Oslo")])
+        assert names(chain, ("LOC",)) == ["O", "U-LOC"]
+    else:
+        with pytest.raises(ValueError, match=r"none known to find entities"):
+            PipelineTeacher(nlp)

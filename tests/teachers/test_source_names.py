@@ -139,3 +139,11 @@ def test_a_soft_corpus_is_called_by_who_wrote_it(tmp_path):
         "en_places 0.3.1 (ner); someone/bert-base-NER abc; model-last 0.0.0; "
         "as a soft corpus of 1,200 documents"
     )
+
+
+def test_components_teach_by_what_their_settings_let_them_write():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_student", config={"spans_key": "sc"})
+    nlp.add_pipe("span_ruler", config={"annotate_ents": True, "spans_key": None})
+    assert source_name(nlp, TeacherOptions(spans_key="sc")).endswith("(ner_student)")
+    assert source_name(nlp).endswith("(ner_student, span_ruler)")
