@@ -1,9 +1,9 @@
 """`python -m spacy distill-annotate`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Optional
 
-import typer
 from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
@@ -11,6 +11,7 @@ from ..corpora.word_list import read_words
 from ..teachers.sources import split_sources
 from ..training.annotate import annotate
 from ..training.annotation_workers import SHARD_SIZE
+from .failures import Verbose, explained, on_interrupt
 from .teacher_options import TypedOptions, takes_teacher_options
 
 
@@ -68,6 +69,7 @@ def annotate_cli(
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a soft corpus that is in the output folder"
     ),
+    verbose: Verbose = False,
     *,
     teacher_options: TypedOptions,
 ) -> None:
@@ -75,7 +77,7 @@ def annotate_cli(
     Let a teacher read text and write its probabilities to a soft corpus, which students then learn
     from without the teacher. A run that was stopped goes on where it was when it is started again.
     """
-    try:
+    with explained(verbose), on_interrupt(partial(tell_interrupted, output)):
         manifest = annotate(
             split_sources(teacher),
             source,
@@ -97,14 +99,6 @@ def annotate_cli(
             use_gpu=use_gpu,
             overwrite=overwrite,
         )
-    except KeyboardInterrupt:
-        msg.warn(
-            "[D920] Interrupted",
-            f"Run the same command again, without --overwrite, to go on: {output}",
-        )
-        raise typer.Exit(130) from None
-    except (ValueError, OSError, ImportError) as error:
-        msg.fail(" ".join(str(error).split()), exits=1)
     documents, tokens, entities, misfits, skipped = (
         sum(getattr(shard, name) for shard in manifest.shards)
         for name in ("documents", "tokens", "entities", "misfits", "skipped")
@@ -115,4 +109,12 @@ def annotate_cli(
     msg.good(
         f"{documents:,} documents, {tokens:,} tokens and {entities:,} entities in {output}",
         "; ".join(told) or None,
+    )
+
+
+def tell_interrupted(output: Path) -> None:
+    """Say how an interrupted annotation goes on."""
+    msg.warn(
+        "[D920] Interrupted",
+        f"Run the same command again, without --overwrite, to go on: {output}",
     )

@@ -18,6 +18,7 @@ from ..progress import ProgressBar
 from ..saving import save_pipeline
 from ..training.calibrate import calibrate, find_component
 from ..training.corpus import warn_of_unknown_labels
+from .failures import Verbose, explained
 from .output import require_free
 
 
@@ -35,13 +36,14 @@ def distill_calibrate_cli(
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a pipeline that is in the output folder"
     ),
+    verbose: Verbose = False,
 ) -> None:
     """
     Fit the confidences of a student to labeled documents, such as the development corpus: of
     entities with a confidence of 0.8, 80 % should be right. Its entities stay the same. A student
     of `spacy distill` is calibrated already.
     """
-    try:
+    with explained(verbose):
         require_free(output_path, overwrite=overwrite)
         nlp = load_pipeline(student)
         name, pipe = find_component(nlp, component)
@@ -51,8 +53,6 @@ def distill_calibrate_cli(
         temperature = calibrate(nlp, read(nlp), name)
         save_pipeline(nlp, output_path)
         after = calibration_error(output_path, name, read)
-    except (ValueError, OSError) as error:
-        msg.fail(" ".join(str(error).split()), exits=1)
     msg.good(
         f"Wrote {output_path}",
         f"Temperature {temperature:.2f}; expected calibration error {before:.3f} before, "

@@ -11,6 +11,7 @@ from ..evaluation import measure, model_card, processor, summary, words_per_seco
 from ..loading import load_pipeline
 from ..saving import replaced_directory
 from ..training.calibrate import find_component
+from .failures import Verbose, explained
 from .output import require_free
 
 
@@ -40,12 +41,13 @@ def distill_card_cli(
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a pipeline that is in the output folder"
     ),
+    verbose: Verbose = False,
 ) -> None:
     """
     Evaluate a student, and write it with a card of what it is: meta.json and a README.md, which
     `spacy package` puts into the package.
     """
-    try:
+    with explained(verbose):
         require_free(output_path, overwrite=overwrite)
         nlp = load_pipeline(student)
         find_component(nlp)
@@ -68,6 +70,4 @@ def distill_card_cli(
         with replaced_directory(output_path) as unfinished:
             nlp.to_disk(unfinished)
             (unfinished / "README.md").write_text(model_card(nlp.meta), encoding="utf8")
-    except (ValueError, OSError) as error:
-        msg.fail(" ".join(str(error).split()), exits=1)
     msg.good(f"Wrote {output_path}, with README.md", summary(nlp.meta))

@@ -12,6 +12,7 @@ from spacy.util import get_lang_class
 from wasabi import msg
 
 from ..names import model_place
+from .failures import Verbose, explained
 
 # (section, setting) -> value
 Changes = Dict[tuple, str]
@@ -77,11 +78,12 @@ def distill_init_cli(
         None, "--transformer", "-m", help="The teacher's transformer: a folder or hf:OWNER/NAME"
     ),
     overwrite: bool = Opt(False, "--overwrite", "-F", help="Replace the file if it is there"),
+    verbose: Verbose = False,
 ) -> None:
     """
     Write a complete config with comments, to be trained as it is or to be changed.
     """
-    try:
+    with explained(verbose):
         to_console = str(output_file) == "-"
         if not to_console and output_file.exists() and not overwrite:
             raise ValueError(
@@ -101,8 +103,6 @@ def distill_init_cli(
             return
         output_file.parent.mkdir(parents=True, exist_ok=True)
         output_file.write_text(text, encoding="utf8")
-    except (ValueError, ImportError, OSError) as error:
-        msg.fail(" ".join(str(error).split()), exits=1)
     msg.good(f"Wrote {output_file}", "Train it with, for example:")
     print(command)
     if kind in (Kind.student, Kind.soft) and vectors is None:

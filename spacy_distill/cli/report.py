@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import List, Optional
 
-import typer
 from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
@@ -12,6 +11,7 @@ from ..evaluation import System, compare, load_system, read_runs
 from ..evaluation.systems import files_of
 from ..evaluation.teacher_reader import reading_pipeline
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, load_teacher, split_sources
+from .failures import Verbose, explained, on_interrupt
 from .output import require_free
 from .teacher_options import TypedOptions, takes_teacher_options
 
@@ -52,6 +52,7 @@ def distill_report_cli(
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a report that is in the output folder"
     ),
+    verbose: Verbose = False,
     *,
     teacher_options: TypedOptions,
 ) -> None:
@@ -59,7 +60,7 @@ def distill_report_cli(
     Compare a student with its teacher and a baseline on a test set: a page that opens from disk
     (index.html), its pictures, and its numbers (report.json).
     """
-    try:
+    with explained(verbose), on_interrupt(tell_interrupted):
         require_free(output, overwrite=overwrite, kind="report", mark="report.json")
         options = teacher_options()
         if teacher is None and options != DEFAULT_OPTIONS:
@@ -92,11 +93,6 @@ def distill_report_cli(
         from ..report import overview, summary, write_report
 
         page = write_report(found, output)
-    except KeyboardInterrupt:
-        msg.warn("[D924] Interrupted", "Nothing was written.")
-        raise typer.Exit(130) from None
-    except (ValueError, OSError, ImportError) as error:
-        msg.fail(" ".join(str(error).split()), exits=1)
     for note in found["notes"]:
         msg.warn(f"[D930] {note}")
     header, *rows = overview(found)
@@ -112,3 +108,8 @@ def _load_teacher(name: str, options: TeacherOptions, lang: str) -> System:
     if options == DEFAULT_OPTIONS and files is not None and (files / "meta.json").is_file():
         return load_system("teacher", name)
     return System("teacher", name, reading_pipeline(load_teacher(sources, options), lang), files)
+
+
+def tell_interrupted() -> None:
+    """Say what is left of the work."""
+    msg.warn("[D924] Interrupted", "Nothing was written.")
