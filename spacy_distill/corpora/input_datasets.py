@@ -5,8 +5,9 @@ import re
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional, Tuple, Type
 
+from ..loading import DAMAGED
 from ..names import HUB_PREFIX
 from .input_documents import Row, useful_columns
 from .input_files import InputError, not_installed
@@ -71,8 +72,7 @@ class HubDataset:
                     streaming=True,
                     revision=self._revision,
                 )
-        except Exception as error:
-            # What is raised for a wrong name, a missing network or a missing right differs.
+        except _hub_errors() as error:
             raise InputError(
                 f"[D303] The data set '{self.source}' cannot be read from the Hugging Face hub: "
                 f"{one_line(error)} Correct the name, which may end with ':CONFIGURATION', or the "
@@ -88,7 +88,7 @@ class HubDataset:
         while True:
             try:
                 row = next(rows, None)
-            except Exception as error:
+            except _hub_errors() as error:
                 raise InputError(
                     f"[D304] The data set '{self.source}' cannot be read after row {number}: "
                     f"{one_line(error)} Try again, or download its files and name these."
@@ -109,9 +109,22 @@ class HubDataset:
         try:
             version = self._parts["version"]
             return HfApi().dataset_info(self._parts["dataset"], revision=version, timeout=10).sha
-        except Exception:
+        except _hub_errors():
             # Without network, or where the name is wrong: `load_dataset` says what is wrong.
             return self._parts["version"]
+
+
+def _hub_errors() -> Tuple[Type[Exception], ...]:
+    """RETURNS (Tuple[Type[Exception], ...]): What is raised for a wrong name, a missing network or
+    right, or rows that cannot be read. A lack of memory is none of these."""
+    datasets = _import_datasets()
+    errors = (OSError, RuntimeError, ImportError, datasets.exceptions.DatasetsError, *DAMAGED)
+    try:
+        # Its errors are no OSError, and newer versions of the hub's library use it.
+        import httpx
+    except ImportError:
+        return errors
+    return (*errors, httpx.HTTPError)
 
 
 def one_line(error: BaseException) -> str:

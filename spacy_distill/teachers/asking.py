@@ -4,6 +4,7 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy
 from spacy.tokens import Doc
+from spacy.util import logger
 from thinc.api import get_array_module, to_numpy
 from thinc.types import Floats2d
 
@@ -151,6 +152,8 @@ def _failing(teacher: Teacher, docs: Sequence[Doc], error: Exception) -> List[Fa
 
 
 def _failure(number: int, teacher: Teacher, error: Exception) -> Failure:
+    # With --verbose, commands show where it came from.
+    logger.debug("The teacher '%s' failed", name_of(teacher), exc_info=error)
     if isinstance(error, DocumentsError):
         return Failure(number, error.teacher, error.reasons[0])
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "

@@ -140,3 +140,16 @@ def test_a_folder_does_not_stand_in_for_the_hub(hub, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"D315.*would read 'news' here instead"):
         Input("hf:news@v1.0")
+
+
+@pytest.mark.parametrize("when", ["load", "read"])
+def test_a_lack_of_memory_is_no_error_of_the_hub(hub, monkeypatch, when):
+    def fail(*args, **kwargs):
+        raise MemoryError("out of memory")
+
+    if when == "load":
+        monkeypatch.setattr(datasets, "load_dataset", fail)
+    else:
+        monkeypatch.setattr(datasets.IterableDataset, "__iter__", fail)
+    with pytest.raises(MemoryError, match=r"^out of memory"):
+        list(Input("hf:owner/news"))
