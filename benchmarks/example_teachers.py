@@ -92,7 +92,7 @@ def write_beam(name: str, output: Path, width: int) -> None:
 def main(
     labeled: Annotated[Path, typer.Argument(help="Labeled documents, .spacy")],
     output: Annotated[Path, typer.Argument(help="Folder of the teachers")],
-    transformer: Annotated[str, typer.Option(help="Folder or hub name of a transformer")],
+    transformer: Annotated[str, typer.Option(help="A transformer, as transformers names it")],
     ner: Annotated[str, typer.Option(help="A pipeline with `ner`, by name or folder")],
     steps: Annotated[int, typer.Option(help="Batches of 16 documents to fine-tune with")] = 150,
     width: Annotated[int, typer.Option(help="Parses that the beam keeps")] = 16,

@@ -1,4 +1,4 @@
-"""Convert column files to the four splits of a distillation:
+"""Convert column files, or JSON lines of words and tags, to the four splits of a distillation:
 
 python scripts/convert_conll.py conll2003 corpus --tag-column 1 --labeled 150
 """
@@ -6,7 +6,7 @@ python scripts/convert_conll.py conll2003 corpus --tag-column 1 --labeled 150
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Annotated, List, Optional
+from typing import Annotated, Iterator, List, Optional
 
 import spacy
 import typer
@@ -16,6 +16,8 @@ from splits import Split, write_splits
 from wasabi import msg
 
 from spacy_distill.corpora.conll import read_conll
+from spacy_distill.corpora.tag_names import SCHEMES
+from spacy_distill.corpora.tagged_json import read_tagged_json
 
 USUAL_DEV = ("dev.txt", "valid.txt")
 # Development sentences out of the training file.
@@ -35,7 +37,7 @@ def convert(
     keep_entities: bool = False,
     dev_sentences: Optional[int] = None,
     extra_unlabeled: Optional[Path] = None,
-    plain_labels: bool = False,
+    scheme: Optional[str] = None,
     missing_tag: Optional[str] = None,
 ) -> List[Split]:
     """Read the files and split the sentences of the training file, in random order, into labeled
@@ -55,19 +57,20 @@ def convert(
         drawn at random; all in the file's order if None.
     extra_unlabeled (Optional[Path]): A column file of more unlabeled sentences, which follow
         those of the training file. Its tags are read only to keep the entities.
-    plain_labels (bool): Whether the tags are labels without B-, I- and so on.
+    scheme (Optional[str]): The scheme of the tags, as `read_conll` takes it.
     missing_tag (Optional[str]): The tag of a line that has a token alone; None to refuse the file.
     RETURNS (List[Split]): The splits train, dev, unlabeled and test, one document a sentence.
     RAISES (FileNotFoundError): A file does not exist.
     RAISES (ValueError): A file is not understood, or the training file has too few sentences.
     """
-    read = partial(
-        read_conll,
-        vocab=vocab,
-        tag_column=tag_column,
-        plain_labels=plain_labels,
-        missing_tag=missing_tag,
+    json_lines = partial(read_tagged_json, vocab=vocab, scheme=scheme)
+    columns = partial(
+        read_conll, vocab=vocab, tag_column=tag_column, scheme=scheme, missing_tag=missing_tag
     )
+
+    def read(path: Path, **options: bool) -> Iterator[Doc]:
+        return (json_lines if path.suffix == ".jsonl" else columns)(path, **options)
+
     sentences = list(read(train))
     n_sentences = len(sentences)
     Random(seed).shuffle(sentences)
@@ -138,11 +141,18 @@ def main(
     extra_unlabeled: Annotated[
         Optional[Path], typer.Option(help="Column file of more unlabeled sentences")
     ] = None,
+    scheme: Annotated[
+        Optional[str],
+        typer.Option(
+            help=f"Scheme of the tags: {', '.join(SCHEMES)}  [default: found by their names]"
+        ),
+    ] = None,
     plain_labels: Annotated[
         bool,
         typer.Option(
             "--plain-labels",
-            help="Tags are labels (O or 0 is none); neighbours with the same one are one entity",
+            help="The same as --scheme types: tags are labels (O or 0 is none), and neighbours "
+            "with the same one are one entity",
         ),
     ] = False,
     missing_tag: Annotated[
@@ -150,6 +160,8 @@ def main(
     ] = None,
 ) -> None:
     """Write train.spacy, dev.spacy, unlabeled.spacy and test.spacy."""
+    if plain_labels and scheme not in (None, "types"):
+        msg.fail(f"--plain-labels is --scheme types, not {scheme}: leave one out", exits=1)
     try:
         splits = convert(
             folder / train_file,
@@ -163,7 +175,7 @@ def main(
             keep_entities=keep_entities,
             dev_sentences=dev_sentences,
             extra_unlabeled=extra_unlabeled,
-            plain_labels=plain_labels,
+            scheme="types" if plain_labels else scheme,
             missing_tag=missing_tag,
         )
     except (FileNotFoundError, ValueError) as error:

@@ -1,7 +1,7 @@
 """Distil large spaCy NER pipelines into compact ones that run fast on a CPU."""
 
 from .pipeline import NERStudent, NERTeacher
-from .pipeline.entities import add_confidence_extension
+from .pipeline.confidences import add_confidence_extension
 
 __all__ = ["NERStudent", "NERTeacher", "add_confidence_extension", "distill"]
 

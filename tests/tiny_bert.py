@@ -4,14 +4,17 @@ import pytest
 from thinc.api import fix_random_seed
 
 
-def save_tiny_bert(folder, words, *, depth=1, positions=32):
+def save_tiny_bert(folder, words, *, depth=1, positions=32, kind="Bert", **settings):
     """Save one that reads these words, and "company" in two pieces.
+
+    kind, settings: Another kind of model, and what its config has beside BERT's.
 
     RETURNS (Path): The folder.
     """
     pytest.importorskip("spacy_transformers", reason="the train extra is not installed")
     import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast, logging
+    import transformers
+    from transformers import BertTokenizerFast, logging
 
     # Threads that wait for each other cost more than they bring at this size.
     torch.set_num_threads(1)
@@ -22,13 +25,14 @@ def save_tiny_bert(folder, words, *, depth=1, positions=32):
     (folder / "vocab.txt").write_text("\n".join(pieces), encoding="utf8")
     BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
     fix_random_seed(0)
-    config = BertConfig(
+    config = getattr(transformers, f"{kind}Config")(
         vocab_size=len(pieces),
         hidden_size=16,
         num_hidden_layers=depth,
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=positions,
+        **settings,
     )
-    BertModel(config).save_pretrained(folder)
+    getattr(transformers, f"{kind}Model")(config).save_pretrained(folder)
     return folder

@@ -6,7 +6,7 @@ from spacy.tokens import DocBin
 from spacy.training import Example
 
 from spacy_distill.evaluation.systems import System
-from spacy_distill.pipeline.entities import add_confidence_extension, set_confidence
+from spacy_distill.pipeline.confidences import add_confidence_extension, set_confidence
 
 
 @Language.factory("told_entities", default_config={"found": []}, assigns=["doc.ents"])
@@ -15,7 +15,7 @@ class ToldEntities:
 
     def __init__(self, nlp, name, found):
         self.found = found
-        self.confidence = False
+        self.confidence, self.confidence_attr = False, "confidence"
 
     def __call__(self, doc):
         spans = []
@@ -26,8 +26,8 @@ class ToldEntities:
             span = doc.char_span(start, start + len(text), label=label, alignment_mode="expand")
             spans.append(span)
             if self.confidence and confidence is not None:
-                add_confidence_extension()
-                set_confidence(span, confidence)
+                add_confidence_extension(self.confidence_attr)
+                set_confidence(span, confidence, self.confidence_attr)
         doc.ents = spacy.util.filter_spans(spans)
         return doc
 

@@ -9,8 +9,6 @@ from thinc.types import ArrayXd, Floats2d, Ints1d
 from .biluo import PREFIXES, constraints
 from .linear_chain import LinearChain
 
-# Least probability of a tag, so that what was rounded away does not make a sentence impossible.
-FLOOR = 1e-8
 # So much of the probability is moved to a sequence that is to be the best one; more only where that
 # is not enough.
 BEST_WEIGHTS = (0.3, 0.6, 1.0)
@@ -27,8 +25,10 @@ def chain_from_marginals(
     it is the one of the greatest entropy, apart from which of O, L and U stood before.
 
     Averages of marginals, and marginals of merged labels, are marginals again; with such sums over
-    teachers and labels this is exact, but for FLOOR. Of marginals that are rounded or cut off it
-    keeps the proportions among the tags that may follow the same.
+    teachers and labels this is exact. Small probabilities stay as they are, since a temperature
+    above 1 brings them out, and a probability of 0 excludes its tag. Of marginals that are rounded
+    or cut off it keeps the proportions among the tags that may follow the same. Where these leave
+    nothing that may follow, an open entity goes on or ends, and O follows all else.
 
     marginals (Floats2d): (tokens, tags) float32, in BiluoTags' order.
     lengths (Ints1d): (sequences,) tokens per sentence, a numpy array.
@@ -38,18 +38,27 @@ def chain_from_marginals(
     """
     xp = get_array_module(marginals)
     n_labels = (marginals.shape[1] - 1) // len(PREFIXES)
-    floored = xp.maximum(marginals, FLOOR).astype("float32")
+    start, transitions, end = (xp.asarray(scores) for scores in constraints(n_labels))
+    # Sums of rounded numbers may be a little below 0.
+    given = xp.maximum(marginals, 0).astype("float32")
+    stops = numpy.cumsum(lengths)
+    given[xp.asarray((stops - lengths)[lengths > 0])] *= xp.isfinite(start)
+    given[xp.asarray(stops[lengths > 0] - 1)] *= xp.isfinite(end)
     # (tokens, labels, B I L U)
-    by_label = floored[:, 1:].reshape(-1, n_labels, len(PREFIXES))
+    by_label = given[:, 1:].reshape(-1, n_labels, len(PREFIXES))
     opened = by_label[:, :, 1:3].sum(axis=2, keepdims=True)
     # Summed, not subtracted from 1: where an entity is certainly open, nothing would be left.
-    closed = floored[:, :1] + by_label[:, :, ::3].sum(axis=(1, 2))[:, None]
-    conditional = floored / closed
-    conditional[:, 1:].reshape(by_label.shape)[:, :, 1:3] = by_label[:, :, 1:3] / opened
+    closed = given[:, :1] + by_label[:, :, ::3].sum(axis=(1, 2))[:, None]
+    only_o = xp.arange(given.shape[1]) == 0
+    conditional = xp.where(closed > 0, given / xp.where(closed > 0, closed, 1), only_o)
+    goes_on = by_label[:, :, 1:3] / xp.where(opened > 0, opened, 1)
+    in_entities = conditional[:, 1:].reshape(by_label.shape)
+    in_entities[:, :, 1:3] = xp.where(opened > 0, goes_on, 0.5)
     if known is not None:
-        conditional = _leave_open(conditional, floored, xp.asarray(known), lengths)
-    start, transitions, end = (xp.asarray(scores) for scores in constraints(n_labels))
-    return LinearChain(xp.log(conditional), lengths, transitions, start, end, known)
+        conditional = _leave_open(conditional, given, xp.asarray(known), lengths)
+    with numpy.errstate(divide="ignore"):
+        emissions = xp.log(conditional).astype("float32")
+    return LinearChain(emissions, lengths, transitions, start, end, known)
 
 
 def _leave_open(conditional: Floats2d, marginals: Floats2d, known: ArrayXd, lengths: Ints1d):
@@ -67,7 +76,7 @@ def _leave_open(conditional: Floats2d, marginals: Floats2d, known: ArrayXd, leng
     # open after them follows from the next token alone.
     first = xp.ones(marginals.shape[1], dtype="float32")
     first[0] = first[4::4] = 1 / (1 + n_labels)
-    later = xp.full(marginals.shape[1], FLOOR, dtype="float32")
+    later = xp.zeros(marginals.shape[1], dtype="float32")
     later[0] = later[2::4] = 1
     factors = xp.where(unknown_before[:, None], marginals, conditional)
     factors = xp.where((~known)[:, None], first, factors)

@@ -8,9 +8,8 @@ from thinc.types import Floats1d
 from .biluo import PREFIXES, BiluoTags
 from .linear_chain import LinearChain
 
-# Spans that are less likely are not looked for: with a threshold of 0, each stretch of tokens would
-# be one of each label.
-LEAST_THRESHOLD = 0.001
+# What is less than that is 0 in single precision.
+TINY = float(numpy.finfo("float32").tiny)
 
 
 def likely_spans(
@@ -23,11 +22,12 @@ def likely_spans(
 
     chain (LinearChain): The distribution, over the tags.
     tags (BiluoTags): The tags of its labels.
-    threshold (float): The least probability; LEAST_THRESHOLD, if it is lower than that.
+    threshold (float): The least probability. With 0, these are all spans that are possible in
+        single precision, whose number grows with the square of a sentence's length at worst.
     RETURNS (Tuple[List[Tuple[int, int, str]], Floats1d]): First row among the batch's tokens, row
         after the last one and label, sorted; and the probabilities, exact, float32, a numpy array.
     """
-    threshold = max(threshold, LEAST_THRESHOLD)
+    threshold = max(threshold, TINY)
     marginals = chain.marginals()
     marginals = marginals.get() if hasattr(marginals, "get") else marginals
     alone, begins = (marginals[:, prefix + 1 :: len(PREFIXES)] for prefix in (3, 0))

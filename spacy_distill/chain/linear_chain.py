@@ -97,9 +97,9 @@ class LinearChain:
 
     @cached_property
     def log_partition(self) -> Floats1d:
-        """(sequences,) Logarithm of the summed exponentials of all sequences' scores, float32; 0
+        """(sequences,) Logarithm of the summed exponentials of all sequences' scores, float64; 0
         for an empty sentence, -inf where no sequence is possible."""
-        return self._trellis.log_partition.astype("float32")
+        return self._trellis.log_partition
 
     def score(self, tags: Ints1d) -> Floats1d:
         """Score one tag sequence per sentence.

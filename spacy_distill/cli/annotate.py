@@ -1,9 +1,9 @@
 """`python -m spacy distill-annotate`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Optional
 
-import typer
 from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
@@ -11,6 +11,7 @@ from ..corpora.word_list import read_words
 from ..teachers.sources import split_sources
 from ..training.annotate import annotate
 from ..training.annotation_workers import SHARD_SIZE
+from .failures import Verbose, explained, on_interrupt
 from .teacher_options import TypedOptions, takes_teacher_options
 
 
@@ -19,15 +20,15 @@ from .teacher_options import TypedOptions, takes_teacher_options
 def annotate_cli(
     teacher: str = Arg(
         ...,
-        help="Teacher: a pipeline or a Hugging Face token classifier; several, with commas, as an "
-        "ensemble",
+        help="Teacher: a pipeline or a Hugging Face token classifier (folder or hf:OWNER/NAME); "
+        "several, with commas, as an ensemble",
     ),
     source: str = Arg(
         ...,
         metavar="INPUT",
-        help="Text: .spacy, .jsonl, .txt, .csv or .parquet, also compressed; a folder or a glob of "
-        "these; - for standard input; or a data set on the Hugging Face hub: "
-        "OWNER/NAME:CONFIGURATION",
+        help="Text: .spacy, .jsonl, .txt, .csv, .tsv or .parquet, also compressed; a folder or a "
+        "glob of these; - for standard input; or a data set on the Hugging Face hub: "
+        "hf:OWNER/NAME:CONFIGURATION",
     ),
     output: Path = Arg(..., help="Folder to write the soft corpus to"),
     top_k: int = Opt(8, "--top-k", "-k", help="Tags kept of each token"),
@@ -39,6 +40,11 @@ def annotate_cli(
     augment: int = Opt(
         0, "--augment", help="Variants of each document to annotate too, with other names in it"
     ),
+    max_errors: int = Opt(
+        0,
+        "--max-errors",
+        help="Documents that may be left out, as the teacher fails on them",
+    ),
     words: Optional[Path] = Opt(
         None,
         "--words",
@@ -46,6 +52,12 @@ def annotate_cli(
     ),
     text_field: str = Opt("text", "--text-field", help="Column of the text"),
     split: str = Opt("train", "--split", help="Split of a data set on the hub"),
+    quoting: Optional[str] = Opt(
+        None,
+        "--quoting",
+        help="Whether fields of tables stand in double quotes: none or double  [default: double "
+        "for .csv, none for .tsv]",
+    ),
     lang: Optional[str] = Opt(
         None, "--lang", help="Language of the tokenizer; the teacher's own one if left out"
     ),
@@ -57,6 +69,7 @@ def annotate_cli(
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a soft corpus that is in the output folder"
     ),
+    verbose: Verbose = False,
     *,
     teacher_options: TypedOptions,
 ) -> None:
@@ -64,7 +77,7 @@ def annotate_cli(
     Let a teacher read text and write its probabilities to a soft corpus, which students then learn
     from without the teacher. A run that was stopped goes on where it was when it is started again.
     """
-    try:
+    with explained(verbose), on_interrupt(partial(tell_interrupted, output)):
         manifest = annotate(
             split_sources(teacher),
             source,
@@ -72,6 +85,7 @@ def annotate_cli(
             teacher_options=teacher_options(),
             text_field=text_field,
             split=split,
+            quoting=quoting,
             lang=lang,
             top_k=top_k,
             batch_size=batch_size,
@@ -79,24 +93,28 @@ def annotate_cli(
             shard_size=shard_size,
             limit=limit,
             augment=augment,
+            max_errors=max_errors,
             code=code_path,
             words=() if words is None else list(read_words(words)),
             use_gpu=use_gpu,
             overwrite=overwrite,
         )
-    except KeyboardInterrupt:
-        msg.warn(
-            "[D920] Interrupted",
-            f"Run the same command again, without --overwrite, to go on: {output}",
-        )
-        raise typer.Exit(130) from None
-    except (ValueError, OSError, ImportError) as error:
-        msg.fail(" ".join(str(error).split()), exits=1)
-    documents, tokens, entities, misfits = (
+    documents, tokens, entities, misfits, skipped = (
         sum(getattr(shard, name) for shard in manifest.shards)
-        for name in ("documents", "tokens", "entities", "misfits")
+        for name in ("documents", "tokens", "entities", "misfits", "skipped")
     )
+    told = [f"{misfits:,} entities did not fit the tokens and are unknown"] if misfits else []
+    if skipped:
+        told.append(f"{skipped:,} documents were left out, as the teacher failed on them")
     msg.good(
         f"{documents:,} documents, {tokens:,} tokens and {entities:,} entities in {output}",
-        f"{misfits:,} entities did not fit the tokens and are unknown" if misfits else None,
+        "; ".join(told) or None,
+    )
+
+
+def tell_interrupted(output: Path) -> None:
+    """Say how an interrupted annotation goes on."""
+    msg.warn(
+        "[D920] Interrupted",
+        f"Run the same command again, without --overwrite, to go on: {output}",
     )

@@ -8,10 +8,10 @@ from wasabi import msg
 
 from ..corpora.labeled import read_examples
 from ..evaluation import measure, model_card, processor, summary, words_per_second
-from ..evaluation.systems import with_confidences
 from ..loading import load_pipeline
 from ..saving import replaced_directory
 from ..training.calibrate import find_component
+from .failures import Verbose, explained
 from .output import require_free
 
 
@@ -35,21 +35,24 @@ def distill_card_cli(
         "between them, such as 'Our news (CC0); roberta-base (MIT)'",
     ),
     notes: Optional[str] = Opt(None, "--notes", help="What else its users should know"),
+    gold_spans_key: Optional[str] = Opt(
+        None, "--gold-spans-key", help="Take doc.spans[KEY] of the corpus for its gold entities"
+    ),
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a pipeline that is in the output folder"
     ),
+    verbose: Verbose = False,
 ) -> None:
     """
     Evaluate a student, and write it with a card of what it is: meta.json and a README.md, which
     `spacy package` puts into the package.
     """
-    try:
+    with explained(verbose):
         require_free(output_path, overwrite=overwrite)
         nlp = load_pipeline(student)
         find_component(nlp)
-        with with_confidences(nlp):
-            scores = measure(nlp, read_examples(test, nlp))
-        texts = [example.reference.text for example in read_examples(test, nlp)]
+        scores = measure(nlp, read_examples(test, nlp, spans_key=gold_spans_key))
+        texts = [example.reference.text for example in read_examples(test, nlp, labeled=False)]
         scores["speed"] = words_per_second(nlp, texts)
         given = {
             "name": name,
@@ -67,6 +70,4 @@ def distill_card_cli(
         with replaced_directory(output_path) as unfinished:
             nlp.to_disk(unfinished)
             (unfinished / "README.md").write_text(model_card(nlp.meta), encoding="utf8")
-    except (ValueError, OSError) as error:
-        msg.fail(" ".join(str(error).split()), exits=1)
     msg.good(f"Wrote {output_path}, with README.md", summary(nlp.meta))

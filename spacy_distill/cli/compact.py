@@ -10,6 +10,7 @@ from ..loading import load_pipeline
 from ..models.vector_table import NUMBERS
 from ..saving import save_pipeline
 from ..training.compact import compact
+from .failures import Verbose, explained
 from .output import require_free
 
 
@@ -31,18 +32,17 @@ def distill_compact_cli(
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a pipeline that is in the output folder"
     ),
+    verbose: Verbose = False,
 ) -> None:
     """
     Make a trained student small: on disk, in memory, and quick to load. Its word vectors are stored
     in fewer bits and without the words' strings, in the component that uses them.
     """
-    try:
+    with explained(verbose):
         require_free(output_path, overwrite=overwrite)
         nlp = load_pipeline(student)
         small = compact(nlp, rows=rows, numbers=numbers)
         save_pipeline(small, output_path)
-    except (ValueError, OSError) as error:
-        msg.fail(" ".join(str(error).split()), exits=1)
     size = sum(file.stat().st_size for file in output_path.rglob("*") if file.is_file()) / 1e6
     msg.good(f"Wrote {size:.1f} MB with {nlp.vocab.vectors.n_keys:,} words to {output_path}")
     if small.vocab.vectors.n_keys:

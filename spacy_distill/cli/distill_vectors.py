@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Optional
 
-import typer
 from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
@@ -11,6 +10,7 @@ from ..corpora.inputs import Input
 from ..corpora.word_list import read_words
 from ..vectors.distill_vectors import distill_vectors
 from ..vectors.table import require_replaceable, write_pipeline
+from .failures import Verbose, explained, on_interrupt
 
 
 @app.command("distill-vectors")
@@ -18,13 +18,13 @@ def distill_vectors_cli(
     teacher: str = Arg(
         ...,
         help="Teacher: a pipeline with a transformer (package or folder), or a Hugging Face model "
-        "(folder or name on the hub)",
+        "(folder or hf:OWNER/NAME)",
     ),
     input_source: str = Arg(
         ...,
         metavar="INPUT",
         help="Text: a file, a folder, a glob, - or a data set on the Hugging Face hub: "
-        "OWNER/NAME:CONFIGURATION",
+        "hf:OWNER/NAME:CONFIGURATION",
     ),
     output_path: Path = Arg(
         ..., metavar="OUTPUT", help="Folder to write a blank pipeline with the vectors to"
@@ -49,6 +49,12 @@ def distill_vectors_cli(
     limit: int = Opt(0, "--limit", "-l", min=0, help="Documents to read, 0 for all"),
     text_field: str = Opt("text", "--text-field", help="Field of the text in tables and JSON"),
     split: str = Opt("train", "--split", help="Split of a data set on the hub"),
+    quoting: Optional[str] = Opt(
+        None,
+        "--quoting",
+        help="Whether fields of tables stand in double quotes: none or double  [default: double "
+        "for .csv, none for .tsv]",
+    ),
     batch_size: int = Opt(
         64, "--batch-size", "-b", min=1, help="Pieces of documents that are encoded at once"
     ),
@@ -56,16 +62,17 @@ def distill_vectors_cli(
         None, "--lang", help="Language of the pipeline  [default: the teacher's, or xx]"
     ),
     use_gpu: int = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+    verbose: Verbose = False,
 ) -> None:
     """
     Make static word vectors out of a teacher's transformer. Each word's vector is the average of
     its contextual ones over a text, reduced to a few dimensions. The result is for the `vectors`
     setting of a student's config, e.g. --paths.vectors OUTPUT.
     """
-    try:
+    with explained(verbose), on_interrupt(tell_interrupted):
         # What can be wrong with the paths is said before hours of work.
         require_replaceable(output_path)
-        documents = Input(input_source, text_field=text_field, split=split)
+        documents = Input(input_source, text_field=text_field, split=split, quoting=quoting)
         more_words = [] if words is None else list(read_words(words))
         nlp = distill_vectors(
             teacher,
@@ -80,10 +87,10 @@ def distill_vectors_cli(
             lang=lang,
         )
         write_pipeline(nlp, output_path)
-    except KeyboardInterrupt:
-        msg.warn("[D923] Interrupted", "Nothing was written")
-        raise typer.Exit(130) from None
-    except (ValueError, OSError, ImportError) as error:
-        msg.fail(" ".join(str(error).split()), exits=1)
     rows, width = nlp.vocab.vectors.shape
     msg.good(f"Wrote {rows:,} vectors of {width} dimensions to {output_path}")
+
+
+def tell_interrupted() -> None:
+    """Say what is left of the work."""
+    msg.warn("[D923] Interrupted", "Nothing was written")

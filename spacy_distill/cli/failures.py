@@ -3,7 +3,7 @@
 import logging
 import re
 from contextlib import contextmanager
-from typing import Annotated, Iterator
+from typing import Annotated, Callable, Iterator
 
 import typer
 from spacy import util
@@ -21,6 +21,19 @@ Verbose = Annotated[
         help="Show the traceback of an error, and more information for debugging",
     ),
 ]
+
+
+@contextmanager
+def on_interrupt(tell: Callable[[], object]) -> Iterator[None]:
+    """End a command that is interrupted (Ctrl-C) with status 130.
+
+    tell (Callable[[], object]): Says what is left of the work.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell()
+        raise typer.Exit(130) from None
 
 
 @contextmanager

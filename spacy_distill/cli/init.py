@@ -11,6 +11,9 @@ from spacy.cli._util import Arg, Opt, app
 from spacy.util import get_lang_class
 from wasabi import msg
 
+from ..names import model_place
+from .failures import Verbose, explained
+
 # (section, setting) -> value
 Changes = Dict[tuple, str]
 # What the steps in the configs go with.
@@ -72,14 +75,15 @@ def distill_init_cli(
         None, "--vectors", "-v", help="Pipeline with word vectors  [default: none]"
     ),
     transformer: Optional[str] = Opt(
-        None, "--transformer", "-m", help="The teacher's transformer: hub name or folder"
+        None, "--transformer", "-m", help="The teacher's transformer: a folder or hf:OWNER/NAME"
     ),
     overwrite: bool = Opt(False, "--overwrite", "-F", help="Replace the file if it is there"),
+    verbose: Verbose = False,
 ) -> None:
     """
     Write a complete config with comments, to be trained as it is or to be changed.
     """
-    try:
+    with explained(verbose):
         to_console = str(output_file) == "-"
         if not to_console and output_file.exists() and not overwrite:
             raise ValueError(
@@ -99,8 +103,6 @@ def distill_init_cli(
             return
         output_file.parent.mkdir(parents=True, exist_ok=True)
         output_file.write_text(text, encoding="utf8")
-    except (ValueError, ImportError, OSError) as error:
-        msg.fail(" ".join(str(error).split()), exits=1)
     msg.good(f"Wrote {output_file}", "Train it with, for example:")
     print(command)
     if kind in (Kind.student, Kind.soft) and vectors is None:
@@ -155,15 +157,17 @@ def config_text(
     size (Size): How large the student is; a teacher's BiLSTM is of one size.
     labeled (Optional[int]): How many labeled sentences there are.
     vectors (Optional[str]): A pipeline with word vectors.
-    transformer (Optional[str]): The teacher's transformer.
-    RETURNS (str): The text, with comments.
+    transformer (Optional[str]): The teacher's transformer, a folder or `hf:OWNER/NAME`.
+    RETURNS (str): The text, with comments. A name on the hub has no prefix in it, as
+        spacy-transformers reads it.
+    RAISES (ValueError): There is no such folder.
     """
     text = (files("spacy_distill.configs") / f"{kind.value}.cfg").read_text(encoding="utf8")
     changes: Changes = {("nlp", "lang"): json.dumps(lang)}
     if vectors is not None:
         changes["paths", "vectors"] = json.dumps(vectors)
     if transformer is not None:
-        changes["paths", "transformer"] = json.dumps(transformer)
+        changes["paths", "transformer"] = json.dumps(model_place(transformer))
     if kind in (Kind.student, Kind.soft):
         width, depth = WIDTHS[size]
         changes["components.ner_student.model.encode", "width"] = str(width)

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import List, Optional
 
-import typer
 from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
@@ -12,6 +11,7 @@ from ..evaluation import System, compare, load_system, read_runs
 from ..evaluation.systems import files_of
 from ..evaluation.teacher_reader import reading_pipeline
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, load_teacher, split_sources
+from .failures import Verbose, explained, on_interrupt
 from .output import require_free
 from .teacher_options import TypedOptions, takes_teacher_options
 
@@ -25,8 +25,8 @@ def distill_report_cli(
         None,
         "--teacher",
         "-t",
-        help="Teacher: a pipeline or a Hugging Face token classifier; several, with commas, as an "
-        "ensemble",
+        help="Teacher: a pipeline or a Hugging Face token classifier (folder or hf:OWNER/NAME); "
+        "several, with commas, as an ensemble",
     ),
     baseline: Optional[str] = Opt(
         None, "--baseline", "-b", help="Another pipeline, such as a student without a teacher"
@@ -46,9 +46,13 @@ def distill_report_cli(
     resamples: int = Opt(1000, "--resamples", help="Draws of the bootstrap", min=100),
     seed: int = Opt(0, "--seed", help="Of the bootstrap", min=0),
     shown: int = Opt(50, "--shown", help="Disagreements to write out", min=0),
+    gold_spans_key: Optional[str] = Opt(
+        None, "--gold-spans-key", help="Take doc.spans[KEY] of the corpus for its gold entities"
+    ),
     overwrite: bool = Opt(
         False, "--overwrite", "-F", help="Replace a report that is in the output folder"
     ),
+    verbose: Verbose = False,
     *,
     teacher_options: TypedOptions,
 ) -> None:
@@ -56,7 +60,7 @@ def distill_report_cli(
     Compare a student with its teacher and a baseline on a test set: a page that opens from disk
     (index.html), its pictures, and its numbers (report.json).
     """
-    try:
+    with explained(verbose), on_interrupt(tell_interrupted):
         require_free(output, overwrite=overwrite, kind="report", mark="report.json")
         options = teacher_options()
         if teacher is None and options != DEFAULT_OPTIONS:
@@ -73,7 +77,9 @@ def distill_report_cli(
             systems.append(_load_teacher(teacher, options, systems[0].nlp.lang or "xx"))
         if baseline is not None:
             systems.append(load_system("baseline", baseline))
-        corpora = [list(read_examples(test, system.nlp)) for system in systems]
+        corpora = [
+            list(read_examples(test, system.nlp, spans_key=gold_spans_key)) for system in systems
+        ]
         found = compare(
             systems,
             corpora,
@@ -87,11 +93,6 @@ def distill_report_cli(
         from ..report import overview, summary, write_report
 
         page = write_report(found, output)
-    except KeyboardInterrupt:
-        msg.warn("[D924] Interrupted", "Nothing was written.")
-        raise typer.Exit(130) from None
-    except (ValueError, OSError, ImportError) as error:
-        msg.fail(" ".join(str(error).split()), exits=1)
     for note in found["notes"]:
         msg.warn(f"[D930] {note}")
     header, *rows = overview(found)
@@ -107,3 +108,8 @@ def _load_teacher(name: str, options: TeacherOptions, lang: str) -> System:
     if options == DEFAULT_OPTIONS and files is not None and (files / "meta.json").is_file():
         return load_system("teacher", name)
     return System("teacher", name, reading_pipeline(load_teacher(sources, options), lang), files)
+
+
+def tell_interrupted() -> None:
+    """Say what is left of the work."""
+    msg.warn("[D924] Interrupted", "Nothing was written.")

@@ -1,6 +1,7 @@
 """Command line options that say how teachers are read."""
 
 import functools
+import json
 from inspect import signature
 from typing import Annotated, Any, Callable, List, Optional, Sequence
 
@@ -31,7 +32,7 @@ Labels = Annotated[
     str,
     typer.Option(
         "--labels",
-        help="Labels of a component that does not say which it has: PER,LOC",
+        help="Labels of a component that does not say which it has: PER,LOC; or a JSON list",
         rich_help_panel=PANEL,
     ),
 ]
@@ -57,7 +58,8 @@ LabelMap = Annotated[
     str,
     typer.Option(
         "--label-map",
-        help="New labels, PERSON=PER,GPE=LOC; labels on neither side are left out",
+        help="New labels, PERSON=PER,GPE=LOC, or a JSON object or .json file of them; labels on "
+        "neither side are left out",
         rich_help_panel=PANEL,
     ),
 ]
@@ -71,7 +73,8 @@ Scheme = Annotated[
     Optional[str],
     typer.Option(
         "--scheme",
-        help="Label scheme of a Hugging Face model, if it cannot be told: iob2, io or iobes",
+        help="Label scheme of a Hugging Face model, if it cannot be told: iob2, ioe2, io, iobes "
+        "or types",
         rich_help_panel=PANEL,
     ),
 ]
@@ -118,7 +121,7 @@ def read_options(
         pipe=_one_or_each(_split(teacher_pipe or "")),
         spans_key=_one_or_each(_split(spans_key or "")),
         confidence=DEFAULT_OPTIONS.confidence if confidences is None else confidences,
-        labels=tuple(_split(labels)),
+        labels=tuple(_read_labels(labels)),
         partial=partial,
         label_map=parse_label_map(label_map),
         weights=tuple(_numbers("--weights", weights)),
@@ -128,6 +131,22 @@ def read_options(
 
 def _split(text: str) -> List[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _read_labels(text: str) -> List[str]:
+    """RETURNS (List[str]): Labels with commas between them, or of a JSON list."""
+    if not text.strip().startswith("["):
+        return _split(text)
+    try:
+        labels: Any = json.loads(text)
+    except ValueError:
+        labels = None
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ValueError(
+            f"[D285] --labels {text}: found no JSON list of labels. Write PER,LOC, or for labels "
+            'with commas ["PER", "LOC"].'
+        )
+    return labels
 
 
 def _one_or_each(values: Sequence[Value]) -> Optional[OneOrEach[Value]]:

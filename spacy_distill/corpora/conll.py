@@ -3,18 +3,30 @@ after each sentence."""
 
 import re
 from pathlib import Path
-from typing import Iterator, List, Optional, Union
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
-from spacy.tokens import Doc
-from spacy.training.iob_utils import biluo_tags_to_spans, iob_to_biluo
+from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
+from .tag_names import TagNameError, read_tag_meanings
+from .tag_sequences import read_entities
+
 DOCUMENT_START = "-DOCSTART-"
-TAG = re.compile(r"O|[BILUSE]-\S.*")
-# What stands outside of entities where tags are labels.
-OUTSIDE = ("O", "0")
-# IOBES has other letters than BILUO for the last and the only token of an entity.
-BILUO_PREFIXES = {"S": "U", "E": "L"}
+# As CoNLL-U has them before a sentence: "# text = Oslo sleeps", "# newdoc", "#first".
+COMMENT = re.compile(r"#+ ?(\w[\w:.-]*( \w[\w:.-]*)? ?=.*|newdoc|newpar)|#\S*")
+
+
+class Line(NamedTuple):
+    """A token's line.
+
+    number (int): The line's number in the file, from 1.
+    word (str): The token.
+    tag (Optional[str]): Its tag; None where tags are not looked at.
+    """
+
+    number: int
+    word: str
+    tag: Optional[str]
 
 
 def read_conll(
@@ -23,7 +35,7 @@ def read_conll(
     *,
     tag_column: int = -1,
     keep_entities: bool = True,
-    plain_labels: bool = False,
+    scheme: Optional[str] = None,
     missing_tag: Optional[str] = None,
 ) -> Iterator[Doc]:
     """Read a column file. Columns are separated by tabs, or in a line without tabs by blanks.
@@ -32,14 +44,20 @@ def read_conll(
     (`doc.has_unknown_spaces`), and spaCy then trains on these words instead of its own
     tokenisation.
 
+    Before the first token of a sentence, comments are left out: lines such as "# text = Oslo", and
+    those with one column that begins with "#". A token "#" with a tag is a token.
+
+    The file is read twice: what a tag means is found by the names of all of them.
+
     path (Union[str, Path]): A text file in UTF-8.
     vocab (Vocab): The documents' vocabulary.
-    tag_column (int): The column of the tags, which are IOB1, IOB2, BILUO or IOBES; 0 is the
-        token's column, -1 the last one.
+    tag_column (int): The column of the tags, which are IOB1, IOB2, IOE1, IOE2, BILUO or
+        IOBES; 0 is the token's column, -1 the last one.
     keep_entities (bool): Set the entities. If false, they stay unset for all tokens, which is
         not the same as "outside an entity", and the tags are not looked at.
-    plain_labels (bool): Whether the tags are labels, with nothing before them: neighbours that
-        have the same one are one entity. O or 0 is outside of entities.
+    scheme (Optional[str]): The scheme of the tags, as `read_tag_meanings` takes it; found by their
+        names if None. It has to be named where tags are types without letters: "types". Then, and
+        for "io", neighbours of one type are one entity.
     missing_tag (Optional[str]): The tag of a line that has a token alone; None to refuse the file.
     YIELDS (Doc): One document a sentence.
     RAISES (FileNotFoundError): The file does not exist.
@@ -51,36 +69,59 @@ def read_conll(
         raise FileNotFoundError(
             f"[D340] {path}: no such file, expected a column file, check the path"
         )
-    found = False
-    words: List[str] = []
-    tags: List[str] = []
+    tag_column_read = tag_column if keep_entities else None
+    # The first line of each tag, for messages.
+    lines: Dict[Optional[str], Line] = {}
+    for sentence in _read_sentences(path, tag_column_read, missing_tag):
+        for line in sentence:
+            lines.setdefault(line.tag, line)
+    if not lines:
+        raise ValueError(
+            f"[D342] {path}: found no sentence, expected one token and its tag a line, fill the "
+            "file"
+        )
+    try:
+        meanings = read_tag_meanings(filter(None, lines), scheme)
+    except TagNameError as error:
+        first = lines.get(error.name)
+        place = str(path) if first is None else f"{path}:{first.number}"
+        raise ValueError(
+            f"[D346] {place}: found the tag {error.name!r} in column {tag_column}, expected "
+            f"the tags of one scheme. {error}{_hint(first.word if first else '')}"
+        ) from error
+    for sentence in _read_sentences(path, tag_column_read, missing_tag):
+        yield _make_doc(vocab, sentence, meanings)
+
+
+def _read_sentences(
+    path: Path, tag_column: Optional[int], missing_tag: Optional[str]
+) -> Iterator[List[Line]]:
+    """YIELDS (List[Line]): The lines of each sentence, without tags where there is no column."""
+    sentence: List[Line] = []
     try:
         with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                columns = _split_columns(line)
+            for number, text in enumerate(file, 1):
+                if not sentence and COMMENT.fullmatch(text.rstrip()):
+                    continue
+                columns = _split_columns(text)
                 if columns and columns[0] != DOCUMENT_START:
                     place = f"{path}:{number}"
-                    words.append(_read_word(columns, place))
-                    if keep_entities:
-                        tag = missing_tag if len(columns) == 1 else None
-                        tag = _find_tag(columns, tag_column, place) if tag is None else tag
-                        tags.append(_read_tag(tag, tag_column, place, plain_labels))
-                elif words:
-                    found = True
-                    yield _make_doc(vocab, words, tags)
-                    words, tags = [], []
+                    tag = missing_tag if len(columns) == 1 else None
+                    if tag_column is None:
+                        tag = None
+                    elif tag is None:
+                        tag = _find_tag(columns, tag_column, place)
+                    sentence.append(Line(number, _read_word(columns, place), tag))
+                elif sentence:
+                    yield sentence
+                    sentence = []
     except UnicodeDecodeError as error:
         raise ValueError(
             f"[D341] {path}: found bytes that are not UTF-8 ({error.reason}), expected UTF-8, "
             "convert the file"
         ) from None
-    if words:
-        yield _make_doc(vocab, words, tags)
-    elif not found:
-        raise ValueError(
-            f"[D342] {path}: found no sentence, expected one token and its tag a line, fill the "
-            "file"
-        )
+    if sentence:
+        yield sentence
 
 
 def _split_columns(line: str) -> List[str]:
@@ -89,6 +130,13 @@ def _split_columns(line: str) -> List[str]:
     if "\t" in line:
         return [column.strip(" ") for column in line.split("\t")]
     return [column for column in line.split(" ") if column]
+
+
+def _hint(word: str) -> str:
+    """RETURNS (str): What else to do if a line that is not understood may be a comment."""
+    if not word.startswith("#"):
+        return ""
+    return " If the line is a comment, remove it, or write it as '# key = value' before a sentence."
 
 
 def _read_word(columns: List[str], place: str) -> str:
@@ -107,29 +155,14 @@ def _find_tag(columns: List[str], tag_column: int, place: str) -> str:
         raise ValueError(
             f"[D344] {place}: found {len(columns)} column(s) in {' '.join(columns)!r}, expected a "
             f"token and a tag in column {tag_column}, correct the line, choose another tag column "
-            "or a missing tag"
+            f"or a missing tag.{_hint(columns[0])}"
         )
     return columns[index]
 
 
-def _read_tag(tag: str, tag_column: int, place: str, plain_labels: bool) -> str:
-    if plain_labels:
-        if tag not in OUTSIDE and TAG.fullmatch(tag):
-            raise ValueError(
-                f"[D345] {place}: found the tag {tag!r}, expected labels without B-, I- and so on "
-                "before them, read the file without plain labels"
-            )
-        return "O" if tag in OUTSIDE else f"I-{tag}"
-    if not TAG.fullmatch(tag):
-        raise ValueError(
-            f"[D346] {place}: found the tag {tag!r} in column {tag_column}, expected O or a label "
-            "with B-, I-, L-, U-, S- or E- before it, correct the tag or choose another tag column"
-        )
-    return BILUO_PREFIXES.get(tag[0], tag[0]) + tag[1:]
-
-
-def _make_doc(vocab: Vocab, words: List[str], tags: List[str]) -> Doc:
-    doc = Doc(vocab, words=words)
+def _make_doc(vocab: Vocab, sentence: List[Line], meanings: Dict[str, Tuple[str, str]]) -> Doc:
+    doc = Doc(vocab, words=[line.word for line in sentence])
+    tags = [meanings[line.tag] for line in sentence if line.tag is not None]
     if tags:
-        doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(tags)))
+        doc.set_ents([Span(doc, *entity) for entity in read_entities(tags)])
     return doc

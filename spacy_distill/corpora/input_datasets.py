@@ -1,60 +1,21 @@
-"""What is read through the library `datasets`: a stream of rows, from a file or from the hub."""
+"""Data sets on the Hugging Face hub, as streams of rows, read by the library `datasets`."""
 
-import io
 import logging
 import re
-import tempfile
-import warnings
 from contextlib import contextmanager
 from functools import cached_property
-from glob import escape
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional, Tuple, Type
 
+from ..loading import DAMAGED
+from ..names import HUB_PREFIX
 from .input_documents import Row, useful_columns
-from .input_files import InputError, compression_of, not_installed
+from .input_files import InputError, not_installed
 
-# "name" or "owner/name"; ":configuration" after it for data sets that have several, and "@version"
-# for a branch, a tag or a commit.
+# ":CONFIGURATION" is for data sets that have several, "@VERSION" for a branch, a tag or a commit.
 HUB_NAME = re.compile(
     r"(?P<dataset>\w[\w.-]*(/\w[\w.-]*)?)(:(?P<configuration>[\w.+-]+))?(@(?P<version>[\w./-]+))?"
 )
-ROWS = 1000
-
-
-def stream_file(kind: str, path: Path, **options: Any) -> Iterator[Row]:
-    """Read a local file with one of the library's packaged readers.
-
-    kind (str): The reader's name: "text" or "csv".
-    path (Path): The file, which may be compressed.
-    **options: The reader's own.
-    YIELDS (Row): Its rows.
-    RAISES (ImportError): The library is not installed.
-    """
-    datasets = _import_datasets()
-    if compression_of(path) == ".zst":
-        _read_zstd_to_its_end()
-    # The library writes lock files where it would cache, also for what it never caches.
-    with tempfile.TemporaryDirectory() as cache:
-        with _quiet(datasets):
-            stream = datasets.load_dataset(
-                kind,
-                data_files=escape(str(path.absolute())),
-                split="train",
-                streaming=True,
-                cache_dir=cache,
-                **options,
-            )
-        batches = iter(stream.iter(batch_size=ROWS))
-        while True:
-            with _quiet(datasets), warnings.catch_warnings():
-                # Of a row with too many fields, pandas drops the last ones and warns.
-                warnings.filterwarnings("error", message="Length of header or names")
-                batch = next(batches, None)
-            if batch is None:
-                return
-            for values in zip(*batch.values(), strict=True):
-                yield dict(zip(batch, values, strict=True))
 
 
 class HubDataset:
@@ -63,15 +24,29 @@ class HubDataset:
     def __init__(self, source: str, split: str, revision: Optional[str] = None) -> None:
         """Name it; nothing is read yet.
 
-        source (str): `name` or `owner/name`, either with `:configuration` and `@version`.
+        source (str): `hf:NAME` or `hf:OWNER/NAME`, either with `:CONFIGURATION` and `@VERSION`.
         split (str): The split.
         revision (Optional[str]): The commit to read; by default the version's, or the last one.
+        RAISES (InputError): It is no such name, or a file or folder stands in its place.
         """
-        match = HUB_NAME.fullmatch(source)
-        assert match is not None
+        self.name = source.removeprefix(HUB_PREFIX)
+        match = HUB_NAME.fullmatch(self.name)
+        if match is None:
+            raise InputError(
+                f"[D314] '{source}' is no data set on the Hugging Face hub: expected "
+                "hf:OWNER/NAME, hf:OWNER/NAME:CONFIGURATION or either with @VERSION. Correct the "
+                "name, or leave out hf: to name a file or folder."
+            )
         self.source = source
         self.split = split
         self._parts = match.groupdict()
+        place = self._parts["dataset"]
+        if Path(place).exists():
+            raise InputError(
+                f"[D315] '{source}' is a data set on the Hugging Face hub, but the library "
+                f"datasets would read '{place}' here instead. Leave out hf: to name that folder, "
+                "or work in another one."
+            )
         self._known_revision = revision
 
     def fingerprint(self) -> Dict[str, str]:
@@ -97,12 +72,11 @@ class HubDataset:
                     streaming=True,
                     revision=self._revision,
                 )
-        except Exception as error:
-            # What is raised for a wrong name, a missing network or a missing right differs.
+        except _hub_errors() as error:
             raise InputError(
-                f"[D303] The input '{self.source}' is no file, folder or glob, and cannot be read "
-                f"as a data set on the hub: {one_line(error)} Correct the path, or the name, which "
-                f"may end with ':configuration', or the split '{self.split}' (--split)."
+                f"[D303] The data set '{self.source}' cannot be read from the Hugging Face hub: "
+                f"{one_line(error)} Correct the name, which may end with ':CONFIGURATION', or the "
+                f"split '{self.split}' (--split)."
             ) from error
         columns = getattr(stream, "column_names", None)
         if columns is not None:
@@ -114,7 +88,7 @@ class HubDataset:
         while True:
             try:
                 row = next(rows, None)
-            except Exception as error:
+            except _hub_errors() as error:
                 raise InputError(
                     f"[D304] The data set '{self.source}' cannot be read after row {number}: "
                     f"{one_line(error)} Try again, or download its files and name these."
@@ -135,9 +109,22 @@ class HubDataset:
         try:
             version = self._parts["version"]
             return HfApi().dataset_info(self._parts["dataset"], revision=version, timeout=10).sha
-        except Exception:
+        except _hub_errors():
             # Without network, or where the name is wrong: `load_dataset` says what is wrong.
             return self._parts["version"]
+
+
+def _hub_errors() -> Tuple[Type[Exception], ...]:
+    """RETURNS (Tuple[Type[Exception], ...]): What is raised for a wrong name, a missing network or
+    right, or rows that cannot be read. A lack of memory is none of these."""
+    datasets = _import_datasets()
+    errors = (OSError, RuntimeError, ImportError, datasets.exceptions.DatasetsError, *DAMAGED)
+    try:
+        # Its errors are no OSError, and newer versions of the hub's library use it.
+        import httpx
+    except ImportError:
+        return errors
+    return (*errors, httpx.HTTPError)
 
 
 def one_line(error: BaseException) -> str:
@@ -176,19 +163,3 @@ def _quiet(datasets: Any) -> Iterator[None]:
         datasets.logging.set_verbosity(level)
         if bars:
             datasets.utils.enable_progress_bars()
-
-
-def _read_zstd_to_its_end() -> None:
-    """`fsspec`, which unpacks for the library, reads zstd with a package that may be missing, or
-    with one that stops after the first frame and so drops the rest of a file that has several.
-    """
-    import pyarrow
-    from fsspec.compression import register_compression
-
-    def open_zstd(file: BinaryIO, mode: str = "rb") -> Any:
-        if "r" in mode:
-            # pandas reads pyarrow's own files with some of their versions only.
-            return io.BufferedReader(pyarrow.CompressedInputStream(file, "zstd"))
-        return pyarrow.CompressedOutputStream(file, "zstd")
-
-    register_compression("zstd", open_zstd, "zst", force=True)

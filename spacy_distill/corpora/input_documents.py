@@ -54,7 +54,7 @@ def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[
             "text. Name the column that has the text with --text-field."
         )
     words = spaces = None
-    tokens = _tokens(row) if _has_text(row, text_field) else None
+    tokens = words_of(row) if _has_text(row, text_field) else None
     if tokens is not None:
         text, words, spaces = _fit(text, *tokens, place)
     elif text_field not in row and (_has_words(row) or not _has_text(row, text_field)):
@@ -97,9 +97,12 @@ def _has_words(row: Row) -> bool:
     return any(row.get(field) is not None for field in WORD_FIELDS)
 
 
-def _tokens(row: Row) -> Optional[Tuple[List[str], Optional[List[Any]]]]:
-    """RETURNS (Optional[Tuple[List[str], Optional[List[Any]]]]): Words, and the spaces if they are
-    given. Columns of these names with numbers in them are something else.
+def words_of(row: Row) -> Optional[Tuple[List[str], Optional[List[Any]]]]:
+    """Read the words of a row.
+
+    RETURNS (Optional[Tuple[List[str], Optional[List[Any]]]]): Words, and the spaces if they are
+    given; None where there is no list of words. Columns of these names with numbers in them
+    are something else.
     """
     for field in WORD_FIELDS:
         tokens = row.get(field)

@@ -3,18 +3,17 @@
 import bz2
 import glob
 import gzip
-import hashlib
 import io
 import lzma
+import shlex
 import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
-
-from .hashes import update_with_file
+from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 FORMATS = (".spacy", ".jsonl", ".txt", ".csv", ".tsv", ".parquet")
+JSON = ".json"
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 SUPPORTED = f"Supported are {', '.join(FORMATS)}, each also with {', '.join(COMPRESSIONS)}"
 
@@ -73,8 +72,20 @@ def find_files(source: str) -> Dict[str, Path]:
         raise InputError(
             f"[D302] The input '{source}' has no file that can be read: found {len(paths)} of "
             f"other formats. {SUPPORTED}. Correct the path, or rename or convert the files."
+            f"{_json_hint(paths)}"
         )
     return dict(sorted(files))
+
+
+def _json_hint(paths: Iterable[Path]) -> str:
+    """RETURNS (str): How JSON becomes lines, if there is some."""
+    path = next((path for path in sorted(paths) if JSON in map(str.lower, path.suffixes)), None)
+    if path is None:
+        return ""
+    return (
+        f" Write a document in each line of a .jsonl file: a list in '{path.name}' becomes one "
+        f"with jq -c '.[]' {shlex.quote(str(path))}. Rename the file if it is so already."
+    )
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -84,24 +95,61 @@ def _below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def hash_file(path: Path) -> str:
-    """RETURNS (str): A blake2b hash of the file's bytes, as they lie there."""
-    digest = hashlib.blake2b(digest_size=16)
-    update_with_file(digest, path)
-    return digest.hexdigest()
+class Reading:
+    """How far files are read, one after another, in bytes as they lie on disk."""
+
+    def __init__(self, size: int) -> None:
+        """Begin.
+
+        size (int): Bytes of all files.
+        """
+        self.size = size
+        self._finished = 0
+        self._position: Callable[[], float] = float
+
+    @property
+    def share(self) -> float:
+        """The share that was read, from 0 to 1."""
+        read = self._finished + self._position()
+        return min(read / self.size, 1.0) if self.size else 1.0
+
+    def follow(self, position: Callable[[], float]) -> None:
+        """Take how far the present file is read from a function that returns bytes."""
+        self._position = position
+
+    def finish(self, size: int) -> None:
+        """Finish the present file, which has so many bytes."""
+        self._finished += size
+        self._position = float
 
 
-def open_unpacked(path: Path) -> BinaryIO:
-    """RETURNS (BinaryIO): The file's bytes, unpacked while they are read."""
-    compression = compression_of(path)
+@contextmanager
+def open_unpacked(path: Path, reading: Optional[Reading] = None) -> Iterator[BinaryIO]:
+    """Open a file and unpack it while it is read.
+
+    path (Path): The file.
+    reading (Optional[Reading]): Follows how far it is read.
+    YIELDS (BinaryIO): Its bytes.
+    RAISES (ImportError): A library of the train extra is missing.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as packed:
+        if reading is not None:
+            # Those who read on may close it before they are through.
+            reading.follow(lambda: size if packed.closed else packed.tell())
+        with _unpacking(packed, compression_of(path)) as file:
+            yield file
+
+
+def _unpacking(packed: BinaryIO, compression: Optional[str]) -> Any:
     if compression == ".zst":
         try:
             import pyarrow
         except ImportError as error:
             raise not_installed("pyarrow") from error
-        return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"))
+        return io.BufferedReader(pyarrow.CompressedInputStream(packed, "zstd"))
     openers: Dict[Optional[str], Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return openers.get(compression, open)(path, "rb")
+    return openers[compression](packed, "rb") if compression else packed
 
 
 @contextmanager

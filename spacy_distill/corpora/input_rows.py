@@ -1,65 +1,70 @@
-"""Files as streams of rows: one dictionary a document, one function a format.
+"""Files as streams of rows: one dictionary a document, one function a format."""
 
-Lines and CSV are read through `datasets`, which streams. Where it would alter a text, or hold more
-of a file the larger it is, a comment says what is done instead.
-"""
-
-import codecs
-import csv
 import io
 import json
-import locale
+import lzma
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional, Union
 
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from .input_datasets import ROWS, one_line, stream_file
+from ..loading import DAMAGED
+from .input_datasets import one_line
 from .input_documents import Row, useful_columns
 from .input_files import (
     InputError,
-    compression_of,
+    Reading,
     format_of,
     not_installed,
     open_unpacked,
     unpacked,
 )
+from .input_tables import read_table
 
-# `datasets` takes up to seven times a line's size to read it (measured with one of 300 MB), and
 # spaCy refuses texts of more than a million characters unless it is told otherwise.
 LONGEST_LINE = 1 << 26
+# Rows of a parquet file that are in memory.
+ROWS = 1000
 CHUNK = 1 << 20
+# What the libraries raise for a file that is damaged, or is not what its name promises.
+BROKEN = (OSError, lzma.LZMAError, NotImplementedError, *DAMAGED)
 
 
-def read_rows(path: Path, text_field: str) -> Iterator[Row]:
+def read_rows(
+    path: Path, text_field: str, quoting: Optional[str] = None, reading: Optional[Reading] = None
+) -> Iterator[Row]:
     """Read a file row by row. Blank lines are rows too, so that a row's number is the line's.
 
     path (Path): A file of a supported format.
     text_field (str): The column of the text. Where a format has no columns, the text comes under
         this name.
+    quoting (Optional[str]): How fields of tables are quoted, as `read_table` takes it.
+    reading (Optional[Reading]): Follows how far the file is read.
     YIELDS (Row): The columns that can be used; all of them for `.jsonl`.
     RAISES (InputError): The file is broken, of another format, or has no such column.
     RAISES (ImportError): A library of the train extra is missing.
     """
-    readers: Dict[Optional[str], Callable[[Path, str], Iterator[Row]]] = {
+    readers: Dict[Optional[str], Callable[[Path, str, Reading], Iterator[Row]]] = {
         ".spacy": _read_docs,
         ".jsonl": _read_json_lines,
         ".txt": _read_text_lines,
-        ".csv": _read_csv,
-        ".tsv": _read_csv,
+        ".csv": partial(read_table, quoting=quoting),
+        ".tsv": partial(read_table, quoting=quoting),
         ".parquet": _read_parquet,
     }
-    rows = readers[format_of(path)](path, text_field)
+    reading = reading or Reading(0)
+    rows = readers[format_of(path)](path, text_field, reading)
     number = 0
     while True:
         try:
             row = next(rows, None)
         except (ImportError, InputError):
             raise
-        except Exception as error:
-            # Each library has errors of its own, and none of them names the file.
+        except BROKEN as error:
+            # Each library has errors of its own, and most do not name the file.
             kind = format_of(path)
             encoding = "" if kind in (".spacy", ".parquet") else " in UTF-8"
             raise InputError(
@@ -67,6 +72,7 @@ def read_rows(path: Path, text_field: str) -> Iterator[Row]:
                 f"whole {kind} file{encoding}. Convert or copy the file again."
             ) from error
         if row is None:
+            reading.finish(path.stat().st_size)
             return
         number += 1
         yield row
@@ -79,7 +85,6 @@ def read_standard_input(text_field: str) -> Iterator[Row]:
     YIELDS (Row): One a line, blank ones too.
     RAISES (InputError): A line is not UTF-8, or too long.
     """
-    # `datasets` opens files by their names, and standard input has none on every system.
     lines = iter(lambda: sys.stdin.buffer.readline(LONGEST_LINE + 1), b"")
     for number, raw in enumerate(lines, 1):
         place = f"standard input, row {number}"
@@ -95,10 +100,12 @@ def read_standard_input(text_field: str) -> Iterator[Row]:
         yield row if isinstance(row, dict) else {text_field: line}
 
 
-def _read_docs(path: Path, text_field: str) -> Iterator[Row]:
+def _read_docs(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
     with open_unpacked(path) as file:
         docs = DocBin().from_bytes(file.read())
-    for doc in docs.get_docs(Vocab()):
+    size = path.stat().st_size
+    for number, doc in enumerate(docs.get_docs(Vocab()), 1):
+        reading.follow(partial(float, size * number / len(docs)))
         row: Row = {text_field: None, "words": [token.text for token in doc]}
         if not doc.has_unknown_spaces:
             row[text_field] = doc.text
@@ -106,15 +113,15 @@ def _read_docs(path: Path, text_field: str) -> Iterator[Row]:
         yield row
 
 
-def _read_text_lines(path: Path, text_field: str) -> Iterator[Row]:
-    for line in _read_lines(path):
+def _read_text_lines(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
+    for line in _read_lines(path, reading):
         yield {text_field: line}
 
 
-def _read_json_lines(path: Path, text_field: str) -> Iterator[Row]:
-    # The library is asked for the lines only. Its reader of JSON makes dates of texts that look
-    # like dates, and fails on a key that comes, or changes its type, late in the file.
-    for number, line in enumerate(_read_lines(path), 1):
+def _read_json_lines(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
+    # (The reader of JSON in `datasets` makes dates of texts that look like dates, and fails on a
+    # key that comes, or changes its type, late in the file.)
+    for number, line in enumerate(_read_lines(path, reading), 1):
         row = _parse(line) if line.strip() else {text_field: ""}
         if not isinstance(row, dict):
             found = "no JSON" if row is None else f"JSON that is a {type(row).__name__}"
@@ -125,40 +132,15 @@ def _read_json_lines(path: Path, text_field: str) -> Iterator[Row]:
         yield row
 
 
-def _read_lines(path: Path) -> Iterator[str]:
-    with open_unpacked(path) as file:
-        _require_line_break(file.readline(LONGEST_LINE + 1), f"'{path}', row 1")
-    if compression_of(path) and codecs.lookup(locale.getpreferredencoding(False)).name != "utf-8":
-        # The library forgets the encoding where it unpacks, and takes the system's.
-        with unpacked(path) as plain:
-            yield from _read_lines(plain)
-        return
-    for number, row in enumerate(stream_file("text", path, encoding="utf-8", chunksize=CHUNK)):
-        yield row["text"] if number else row["text"].removeprefix("\ufeff")
+def _read_lines(path: Path, reading: Reading) -> Iterator[str]:
+    with open_unpacked(path, reading) as unpacked:
+        file = io.TextIOWrapper(unpacked, encoding="utf-8-sig")
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
+            _require_line_break(line, f"'{path}', row {number}")
+            yield line.removesuffix("\n")
 
 
-def _read_csv(path: Path, text_field: str) -> Iterator[Row]:
-    separator = "\t" if format_of(path) == ".tsv" else ","
-    with io.TextIOWrapper(open_unpacked(path), encoding="utf-8-sig", newline="") as file:
-        columns = next((row for row in csv.reader(file, delimiter=separator) if row), [])
-    useful = useful_columns(columns, text_field, f"'{path}'")
-    rows = stream_file(
-        "csv",
-        path,
-        sep=separator,
-        encoding="utf-8",
-        chunksize=ROWS,
-        # "007", "1.0", "True", "NA" and "null" are texts.
-        converters=dict.fromkeys(columns, str),
-        na_filter=False,
-        # Where rows have a field more than the header, the first one is not their name.
-        index_col=False,
-    )
-    for row in rows:
-        yield {name: row[name] for name in useful}
-
-
-def _read_parquet(path: Path, text_field: str) -> Iterator[Row]:
+def _read_parquet(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
@@ -167,8 +149,12 @@ def _read_parquet(path: Path, text_field: str) -> Iterator[Row]:
     # file: 400 MB for one of 117 MB, where this takes 25 MB and a tenth of the time.
     with unpacked(path) as plain, ParquetFile(plain, pre_buffer=False, buffer_size=CHUNK) as file:
         useful = useful_columns(file.schema_arrow.names, text_field, f"'{path}'")
+        size, n_rows, number = path.stat().st_size, file.metadata.num_rows, 0
         for batch in file.iter_batches(batch_size=ROWS, columns=useful):
-            yield from batch.to_pylist()
+            for row in batch.to_pylist():
+                number += 1
+                reading.follow(partial(float, size * number / n_rows))
+                yield row
 
 
 def _parse(line: str) -> Any:
@@ -179,7 +165,7 @@ def _parse(line: str) -> Any:
         return None
 
 
-def _require_line_break(line: bytes, place: str) -> None:
+def _require_line_break(line: Union[str, bytes], place: str) -> None:
     if len(line) > LONGEST_LINE:
         raise InputError(
             f"[D309] {place}: found no line break in {LONGEST_LINE >> 20} MB, expected a document "

@@ -1,13 +1,14 @@
 """Text as a stream of documents: from files, folders, globs, standard input or the hub."""
 
-from itertools import islice
 from pathlib import Path
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterator, Optional, Union
 
-from .input_datasets import HUB_NAME, HubDataset
+from ..names import hint_of, is_on_hub
+from .input_datasets import HubDataset
 from .input_documents import InputDocument, Row, make_document
-from .input_files import InputError, find_files, format_of, hash_file
+from .input_files import InputError, Reading, find_files, format_of
 from .input_rows import read_rows, read_standard_input
+from .input_tables import TABLES, require_quoting
 
 __all__ = ["Input", "InputDocument", "InputError"]
 
@@ -16,9 +17,10 @@ class Input:
     """Documents, one after another, in an order that is always the same.
 
     Formats are `.spacy`, `.jsonl`, `.txt` with a document in each line (which ends with \\n, \\r\\n
-    or \\r), `.csv` and `.tsv` with a header, and `.parquet`, in UTF-8, each also compressed. Memory
-    holds some thousand rows, and a whole file only of `.spacy`. A compressed `.parquet` file is
-    unpacked to the temporary folder while it is read.
+    or \\r), `.csv` and `.tsv` with a header, and `.parquet`, in UTF-8, each also compressed. Quotes
+    around fields are no text in `.csv`, and text in `.tsv`. Memory holds some thousand rows, and a
+    whole file only of `.spacy`. A compressed `.parquet` file is unpacked to the temporary folder
+    while it is read.
 
     A row's column "words" or "tokens" gives its words: a list of strings, or of objects with "text"
     and perhaps "ws", as Prodigy writes them. Where spaces follow is in a list "spaces", or else in
@@ -33,55 +35,67 @@ class Input:
         *,
         text_field: str = "text",
         split: str = "train",
+        quoting: Optional[str] = None,
         revision: Optional[str] = None,
     ) -> None:
         """Find the files; nothing is read yet.
 
         source (str): A file, a folder (all files below it that can be read), a glob of both, "-"
             for standard input (lines of text or JSON objects, which can be read once only), or a
-            data set on the Hugging Face hub: `name` or `owner/name`, with `:configuration` if it
-            has several, and `@version` for another branch, tag or commit than the last one.
+            data set on the Hugging Face hub: `hf:OWNER/NAME`, with `:CONFIGURATION` if it has
+            several, and `@VERSION` for another branch, tag or commit than the last one.
         text_field (str): The column of the text, in formats that have columns.
         split (str): The split of a data set on the hub.
+        quoting (Optional[str]): How fields of `.csv` and `.tsv` are quoted, as `read_table` takes
+            it.
         revision (Optional[str]): The commit of a data set on the hub that is read, whatever is the
             last one now.
         RAISES (ValueError): There is no such thing, or nothing in it that can be read.
         """
         self.source = source
         self.text_field = text_field
-        self._files: Dict[str, Path] = {} if source == "-" else find_files(source)
+        self.quoting = quoting
+        require_quoting(quoting)
+        self._reading = Reading(0)
+        self._files: Dict[str, Path] = {}
         self._hub: Optional[HubDataset] = None
-        if source == "-" or self._files:
-            return
-        if not HUB_NAME.fullmatch(source) or format_of(Path(source)) is not None:
+        if is_on_hub(source):
+            self._hub = HubDataset(source, split, revision)
+        elif source != "-":
+            self._files = find_files(source)
+            if not self._files:
+                raise InputError(
+                    f"[D301] The input '{source}' does not exist: expected a file, a folder, a "
+                    f"glob or '-'.{hint_of(source)} Correct the path, or write hf:OWNER/NAME for a "
+                    "data set on the Hugging Face hub."
+                )
+        if quoting is not None and not any(format_of(p) in TABLES for p in self._files.values()):
             raise InputError(
-                f"[D301] The input '{source}' does not exist: expected a file, a folder, a glob, "
-                "'-' or the name of a data set on the hub. Correct the path."
+                f"[D362] --quoting is for {' and '.join(TABLES)} files, of which the input "
+                f"'{source}' has none. Leave it out, or correct the path."
             )
-        self._hub = HubDataset(source, split, revision)
 
-    def fingerprint(self) -> Dict[str, str]:
+    def fingerprint(self) -> Dict[str, Union[str, int]]:
         """Say what identifies the input, so that a change is noticed.
 
-        RETURNS (Dict[str, str]): For files, a blake2b hash of the bytes by each name. For the hub,
-            "dataset", "split" and, where they are known, "configuration", "version" and
-            "revision". Nothing for standard input.
+        RETURNS (Dict[str, Union[str, int]]): For files, the bytes of each by its name; they are not
+            read for this. For the hub, "dataset", "split" and, where they are known,
+            "configuration", "version" and "revision". Nothing for standard input.
         """
         if self._hub is not None:
-            return self._hub.fingerprint()
-        return {name: hash_file(path) for name, path in self._files.items()}
+            return {**self._hub.fingerprint()}
+        return {name: path.stat().st_size for name, path in self._files.items()}
 
-    def count(self, limit: int = 0) -> Optional[int]:
-        """Count the documents of files by reading these, so that a time left can be told.
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the fingerprint stands for the content: a commit of a data set on the hub."""
+        return self._hub is not None and "revision" in self._hub.fingerprint()
 
-        limit (int): Count at most so many; 0 is no limit.
-        RETURNS (Optional[int]): Their number. For standard input and the hub, which are not read
-            for this, the limit if there is one.
-        RAISES (ValueError): As iterating does.
-        """
-        if not self._files:
-            return limit or None
-        return sum(1 for _ in islice(self, limit or None))
+    @property
+    def share_read(self) -> Optional[float]:
+        """The share of the files that the last iteration has read, from 0 to 1; None for standard
+        input and the hub, of which the length is not known."""
+        return self._reading.share if self._files else None
 
     def __iter__(self) -> Iterator[InputDocument]:
         """Read the documents.
@@ -92,13 +106,15 @@ class Input:
         """
         if self._hub is not None:
             rows = self._hub.read_rows(self.text_field)
-            name = f"{self._hub.source}/{self._hub.split}"
+            name = f"{self._hub.name}/{self._hub.split}"
             yield from self._documents(rows, name, f"'{name}'")
         elif not self._files:
             rows = read_standard_input(self.text_field)
             yield from self._documents(rows, "-", "standard input")
+        self._reading = Reading(sum(path.stat().st_size for path in self._files.values()))
         for name, path in self._files.items():
-            yield from self._documents(read_rows(path, self.text_field), name, f"'{path}'")
+            rows = read_rows(path, self.text_field, self.quoting, self._reading)
+            yield from self._documents(rows, name, f"'{path}'")
 
     def _documents(self, rows: Iterator[Row], name: str, place: str) -> Iterator[InputDocument]:
         for number, row in enumerate(rows, 1):

@@ -8,6 +8,8 @@ from spacy.language import Language
 from spacy.training import Corpus, Example
 
 from ..loading import DAMAGED
+from .gold_spans import SpansCorpus, keys_of_spans_alone, warn_of_spans_alone
+from .input_files import InputError
 
 
 class CorpusSize(NamedTuple):
@@ -38,7 +40,13 @@ class MixedReader:
 
 
 def read_examples(
-    path: Path, nlp: Language, max_length: int = 0, limit: int = 0
+    path: Path,
+    nlp: Language,
+    max_length: int = 0,
+    limit: int = 0,
+    *,
+    spans_key: Optional[str] = None,
+    labeled: bool = True,
 ) -> Iterator[Example]:
     """Read `.spacy` files as spaCy's Corpus does.
 
@@ -46,17 +54,29 @@ def read_examples(
     nlp (Language): The pipeline.
     max_length (int): Longer documents are split into sentences or left out; 0 is no limit.
     limit (int): Read at most so many; 0 is no limit.
+    spans_key (Optional[str]): Take the spans under this key for gold entities.
+    labeled (bool): Warn of documents that have spans and no entities.
     YIELDS (Example): The documents.
-    RAISES (ValueError): A file that cannot be read.
+    RAISES (ValueError): A file that cannot be read, or has no spans under the key.
     """
+    corpus = Corpus(path, max_length=max_length, limit=limit)
+    if spans_key is not None:
+        corpus = SpansCorpus(path, spans_key=spans_key, max_length=max_length, limit=limit)
+    spans_alone: List[List[str]] = []
     try:
-        yield from Corpus(path, max_length=max_length, limit=limit)(nlp)
+        for example in corpus(nlp):
+            if labeled:
+                spans_alone.append(keys_of_spans_alone(example.reference))
+            yield example
+    except InputError:
+        raise
     except DAMAGED as error:
         # What is raised depends on the damage, and does not name the file.
         raise ValueError(
             f"[D330] '{path}' cannot be read as a .spacy file. Convert the corpus "
             f"again. spaCy says: {error}"
         ) from error
+    warn_of_spans_alone(spans_alone, str(path))
 
 
 def interleave(

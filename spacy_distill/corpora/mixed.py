@@ -16,6 +16,7 @@ def MixedCorpus(
     labeled_share: float = 0.0,
     max_length: int = 0,
     limit: int = 0,
+    spans_key: Optional[str] = None,
 ) -> MixedReader:
     """Read documents with gold entities, and documents for which only the teacher is asked.
 
@@ -27,13 +28,17 @@ def MixedCorpus(
     max_length (int): Longer documents are split into sentences or left out, as in spaCy's Corpus;
         0 is no limit.
     limit (int): Read at most so many unlabeled documents; 0 is no limit.
+    spans_key (Optional[str]): Take the labeled documents' spans under this key for their gold
+        entities.
     RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.MixedCorpus.v1")
 
     def read_labeled(nlp: Language) -> Iterator[Example]:
         require_path(labeled, "labeled")
-        return iter(()) if labeled is None else read_examples(labeled, nlp, max_length)
+        if labeled is None:
+            return iter(())
+        return read_examples(labeled, nlp, max_length, spans_key=spans_key)
 
     def read(nlp: Language) -> Iterator[Example]:
         # Not before: a config may have corpora that it does not read.
@@ -46,7 +51,7 @@ def MixedCorpus(
         examples = list(read_labeled(nlp))
         others: Iterator[Example] = iter(())
         if unlabeled is not None:
-            others = read_examples(unlabeled, nlp, max_length, limit)
+            others = read_examples(unlabeled, nlp, max_length, limit, labeled=False)
         without = (Example(item.predicted, plain_copy(item.reference)) for item in others)
         yield from interleave(examples, without, labeled_share)
 

@@ -33,6 +33,7 @@ def SoftCorpus(
     seed: int = 0,
     shard: int = 0,
     n_shards: int = 1,
+    spans_key: Optional[str] = None,
 ) -> MixedReader:
     """Read a soft corpus and, mixed among its documents, labeled ones.
 
@@ -53,6 +54,8 @@ def SoftCorpus(
     seed (int): Seed of the order.
     shard, n_shards (int): Read only each `n_shards`-th document, from the `shard`-th on: for
         several processes that each train on a part.
+    spans_key (Optional[str]): Take the labeled documents' spans under this key for their gold
+        entities.
     RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.SoftCorpus.v1")
@@ -66,7 +69,9 @@ def SoftCorpus(
 
     def read_labeled(nlp: Language) -> Iterator[Example]:
         require_path(labeled, "labeled")
-        return iter(()) if labeled is None else read_examples(labeled, nlp, max_length)
+        if labeled is None:
+            return iter(())
+        return read_examples(labeled, nlp, max_length, spans_key=spans_key)
 
     def read(nlp: Language) -> Iterator[Example]:
         gold = list(read_labeled(nlp))
@@ -75,7 +80,11 @@ def SoftCorpus(
         rng = random.Random(f"{seed} {next(passes)}")
         rng.shuffle(gold)
         # As they are before long ones are split.
-        whole = gold if labeled is None or not max_length else read_examples(labeled, nlp)
+        whole = (
+            gold
+            if labeled is None or not max_length
+            else read_examples(labeled, nlp, labeled=False)
+        )
         gold_texts = {_without_spaces(example.reference) for example in whole}
         firsts = accumulate((entry.documents for entry in manifest.shards), initial=0)
         shards = list(zip(firsts, manifest.shards, strict=False))

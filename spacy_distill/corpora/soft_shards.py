@@ -11,7 +11,7 @@ import numpy
 from .hashes import update_with_file
 from .soft_targets import SoftTargets
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 
@@ -35,6 +35,8 @@ class Shard:
     misfits (int): Entities of the teacher that do not fit the tokens.
     sha256 (str): Of the file.
     input_hash (str): Of the input documents that it was made of.
+    skipped (int): Documents that the teacher failed on, which were left out.
+    skipped_ids (List[str]): Their ids, in the order of the input.
     """
 
     file: str
@@ -44,6 +46,8 @@ class Shard:
     misfits: int
     sha256: str
     input_hash: str
+    skipped: int = 0
+    skipped_ids: List[str] = field(default_factory=list)
 
 
 @dataclass
@@ -71,7 +75,7 @@ class Manifest:
         """Write the manifest: the new one is there as a whole, or still the old one."""
         totals = {
             name: sum(getattr(shard, name) for shard in self.shards)
-            for name in ("documents", "tokens", "entities", "misfits")
+            for name in ("documents", "tokens", "entities", "misfits", "skipped")
         }
         text = json.dumps({**asdict(self), "totals": totals}, indent=1, sort_keys=True)
         unfinished = folder / f".{MANIFEST}-unfinished"
@@ -138,6 +142,7 @@ def write_shard(path: Path, documents: Sequence[SoftDocument]) -> str:
             "probabilities": _lists(
                 [d.targets.probabilities for d in documents], pyarrow.float16()
             ),
+            "rest": _lists([d.targets.rest for d in documents], pyarrow.float32()),
         }
     )
     unfinished = path.with_name(f".{path.name}-unfinished")
@@ -219,7 +224,7 @@ def _lists(rows: Sequence, kind: Any) -> Any:
 
 def _documents(batch: Any) -> Iterator[SoftDocument]:
     columns = {}
-    for name in ("best", "counts", "tags", "probabilities"):
+    for name in ("best", "counts", "tags", "probabilities", "rest"):
         column = batch.column(name)
         columns[name] = column.flatten().to_numpy(zero_copy_only=False), column.offsets.to_numpy()
     ids, words = batch.column("id").to_pylist(), batch.column("words").to_pylist()

@@ -5,9 +5,9 @@ from typing import List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
-from thinc.types import Floats2d, Ints1d
+from thinc.types import Floats1d, Floats2d, Ints1d
 
-# Probabilities below this are not kept: with a few hundred tags they are still 1 % together.
+# Probabilities below this are not kept one by one.
 LEAST_PROBABILITY = 1e-5
 # Where a document keeps its targets.
 USER_DATA_KEY = "spacy_distill.soft_targets"
@@ -22,6 +22,8 @@ class SoftTargets:
         no opinion.
     tags (Ints1d): (sum of counts,) uint16, the tags kept, the most probable first.
     probabilities (Floats1d): (sum of counts,) float16, their probabilities.
+    rest (Floats1d): (tokens,) float32 of 8 significant bits, the probability of all tags that are
+        not kept, together. What the probabilities lack to 1 would not do: most of that is rounding.
     source (Optional[Doc]): The document with the tokens that all this is about, where the
         document that keeps the targets has other ones.
     labels (Tuple[str, ...]): The labels of the tags; set when a corpus is read.
@@ -31,6 +33,7 @@ class SoftTargets:
     counts: Ints1d
     tags: Ints1d
     probabilities: numpy.ndarray
+    rest: numpy.ndarray
     source: Optional[Doc] = None
     labels: Tuple[str, ...] = ()
 
@@ -50,6 +53,7 @@ class SoftTargets:
                 counts=self.counts[start:end],
                 tags=self.tags[first:after],
                 probabilities=self.probabilities[first:after],
+                rest=self.rest[start:end],
             )
             for start, end, first, after in bounds
         ]
@@ -71,14 +75,26 @@ def pack_marginals(
     order = numpy.argsort(-marginals, axis=1, kind="stable")[:, :top_k]
     kept = numpy.take_along_axis(marginals, order, axis=1)
     chosen = kept >= LEAST_PROBABILITY
+    cut = marginals.astype("float64")
+    numpy.put_along_axis(cut, order, numpy.where(chosen, 0, kept), axis=1)
+    rest = cut.sum(axis=1)
     if known is not None:
         chosen &= known[:, None]
+        rest[~known] = 0
     return SoftTargets(
         best.astype("uint16"),
         chosen.sum(axis=1).astype("uint8"),
         order[chosen].astype("uint16"),
         kept[chosen].astype("float16"),
+        _with_short_mantissa(rest),
     )
+
+
+def _with_short_mantissa(values: Floats1d) -> Floats1d:
+    """RETURNS (Floats1d): float32 numbers of which the last 16 bits are 0, so that they compress to
+    half the size. Half precision has no room for the exponents."""
+    mantissas, exponents = numpy.frexp(values)
+    return numpy.ldexp(numpy.round(mantissas * 256) / 256, exponents).astype("float32")
 
 
 def unpack_marginals(targets: Sequence[SoftTargets], n_tags: int) -> Floats2d:
@@ -86,10 +102,13 @@ def unpack_marginals(targets: Sequence[SoftTargets], n_tags: int) -> Floats2d:
 
     targets (Sequence[SoftTargets]): The documents' targets.
     n_tags (int): The number of tags.
-    RETURNS (Floats2d): (tokens, tags) float32, 0 for tags that were not kept.
+    RETURNS (Floats2d): (tokens, tags) float32. The tags that were not kept share the rest evenly;
+        zeros where there is no opinion.
     """
     counts = numpy.concatenate([item.counts for item in targets]).astype("int64")
-    marginals = numpy.zeros((len(counts), n_tags), dtype="float32")
+    rest = numpy.concatenate([item.rest for item in targets])
+    shares = (rest / numpy.maximum(n_tags - counts, 1)).astype("float32")
+    marginals = numpy.repeat(shares[:, None], n_tags, axis=1)
     rows = numpy.repeat(numpy.arange(len(counts)), counts)
     tags = numpy.concatenate([item.tags for item in targets])
     marginals[rows, tags] = numpy.concatenate([item.probabilities for item in targets])

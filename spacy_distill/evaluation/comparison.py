@@ -13,7 +13,7 @@ import spacy
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..pipeline.entities import confidence_is_taken
+from ..pipeline.confidences import MEASURED
 from ..progress import ProgressBar
 from .bootstrap import Bootstrap, Sums, paired_difference, score_intervals
 from .disagreements import reading
@@ -23,7 +23,7 @@ from .notes import notes_on
 from .readings import disagreements, errors
 from .reliability import entity_reliability, with_predictions
 from .speed import LEAST_SECONDS, holds_one_thread, speeds
-from .systems import System, confident_components, with_confidences
+from .systems import System, with_confidences
 
 # Of the layout of report.json; a number more when keys change their meaning.
 FORMAT = 1
@@ -99,8 +99,7 @@ def compare(
         "disagreements": disagreed,
         "runs": [dict(run) for run in runs],
     }
-    taken = confidence_is_taken() and any(confident_components(one.nlp) for one in systems)
-    return {**found, "notes": notes_on(found, confidence_taken=taken)}
+    return {**found, "notes": notes_on(found)}
 
 
 def _let_read(
@@ -186,7 +185,7 @@ def _differences(
 
 
 def _calibration(examples: Sequence[Example]) -> Any:
-    found = entity_reliability(examples)
+    found = entity_reliability(examples, attr=MEASURED)
     if not found.counts.any():
         return None
     return {

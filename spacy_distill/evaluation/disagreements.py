@@ -8,7 +8,7 @@ from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
 import numpy
 from spacy.tokens import Doc
 
-from ..pipeline.entities import confidence_of
+from ..pipeline.confidences import MEASURED, confidence_of
 
 KINDS = ("type", "boundary", "type and boundary", "only first", "only second")
 # Of the matrix of labels: no entity on the other side.
@@ -65,7 +65,7 @@ def reading(doc: Doc) -> Dict[Entity, Optional[float]]:
     """RETURNS (Dict[Entity, Optional[float]]): The entities of a document, and their confidences
     where a component of this package has written these."""
     return {
-        Entity(span.start_char, span.end_char, span.label_): confidence_of(span)
+        Entity(span.start_char, span.end_char, span.label_): confidence_of(span, MEASURED)
         for span in doc.ents
     }
 

@@ -6,27 +6,31 @@ import numpy
 from spacy.language import Language
 from spacy.training import Example
 
+from ..pipeline.confidences import MEASURED
 from ..progress import ProgressBar
 from .entity_counts import count_entities, labels_in, require_entities, scores
 from .reliability import entity_reliability, with_predictions
+from .systems import with_confidences
 
 
 def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
     """Evaluate a student on a test set.
 
-    nlp (Language): The pipeline; with `confidence` switched on, the calibration error is measured
-        as well.
+    nlp (Language): The pipeline. Its confidences are switched on for the evaluation.
     examples (Iterable[Example]): The labeled documents.
     RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` and `ents_per_type`, counted as a report
-        counts, and `ents_calibration_error`.
+        counts, and `ents_calibration_error` if a component writes confidences.
     RAISES (ValueError): There are no entities to compare with.
     """
     examples = list(examples)
     require_entities([example.reference for example in examples], "The test set")
-    with ProgressBar(desc="Evaluate", total=len(examples)) as bar:
+    with (
+        ProgressBar(desc="Evaluate", total=len(examples)) as bar,
+        with_confidences(nlp),
+    ):
         examples = with_predictions(nlp, examples, bar.update)
     found = _entity_scores(examples)
-    reliability = entity_reliability(examples)
+    reliability = entity_reliability(examples, attr=MEASURED)
     if reliability.counts.any():
         found["ents_calibration_error"] = reliability.expected_calibration_error
     return found
@@ -124,7 +128,7 @@ def _accuracy(performance: Mapping[str, Any], evaluation: Mapping[str, Any]) -> 
     text += _table(("entities", "precision", "recall", "F1"), lines)
     error = performance.get("ents_calibration_error")
     if error is not None:
-        text += f"\n\nExpected calibration error of `ent._.confidence`: {error:.3f}."
+        text += f"\n\nExpected calibration error of the confidences: {error:.3f}."
     if "speed" in performance:
         machine = evaluation.get("machine")
         text += f"\n\n{performance['speed']:,.0f} words a second on one core"

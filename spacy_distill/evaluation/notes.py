@@ -8,11 +8,10 @@ from .bootstrap import FEWEST_DOCUMENTS
 FEW_DOCUMENTS = 20
 
 
-def notes_on(found: Mapping[str, Any], *, confidence_taken: bool = False) -> List[str]:
+def notes_on(found: Mapping[str, Any]) -> List[str]:
     """Say what has to be kept in mind.
 
     found (Mapping[str, Any]): What report.json has.
-    confidence_taken (bool): Whether confidences were left out, as something else has their name.
     RETURNS (List[str]): Sentences about test set, systems and machine.
     """
     notes: List[str] = []
@@ -47,8 +46,6 @@ def notes_on(found: Mapping[str, Any], *, confidence_taken: bool = False) -> Lis
             notes.append(f"The {system['role']} does not know {', '.join(unheard)}.")
         if not any(predicted.values()):
             notes.append(f"The {system['role']} finds no entity at all.")
-    if confidence_taken:
-        notes.append("Something else has registered Span._.confidence: confidences were left out.")
     # Processor time is that of all threads, and they spend some of it waiting for each other.
     if found["speed"]["rounds"] and not found["speed"]["one_thread"]:
         notes.append(

@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.training import Example
 from thinc.types import Floats1d, Ints1d
 
-from ..pipeline.entities import confidence_of
+from ..pipeline.confidences import CONFIDENCE, confidence_of
 
 BINS = 10
 
@@ -53,13 +53,17 @@ def reliability(confidences: Floats1d, correct: numpy.ndarray, bins: int = BINS)
     )
 
 
-def entity_reliability(examples: Iterable[Example], bins: int = BINS) -> Reliability:
+def entity_reliability(
+    examples: Iterable[Example], bins: int = BINS, *, attr: str = CONFIDENCE
+) -> Reliability:
     """Compare the confidences of predicted entities with the gold annotation.
 
     examples (Iterable[Example]): Predicted documents with `ent._.confidence`, beside annotated
         ones. Entities without a confidence are left out, and so are those that touch a token that
         is not annotated.
     bins (int): How many.
+    attr (str): The attribute that the confidences were written to: the component's setting
+        `confidence_attr`.
     RETURNS (Reliability): The comparison; an entity is right if boundaries and label are.
     """
     confidences, correct = [], []
@@ -67,7 +71,7 @@ def entity_reliability(examples: Iterable[Example], bins: int = BINS) -> Reliabi
         tags = example.get_aligned_ner()
         gold = {(span.start, span.end, span.label_) for span in _gold_spans(example)}
         for span in example.predicted.ents:
-            confidence = confidence_of(span)
+            confidence = confidence_of(span, attr)
             if confidence is None or None in tags[span.start : span.end]:
                 continue
             confidences.append(confidence)

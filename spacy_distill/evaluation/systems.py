@@ -9,7 +9,8 @@ from spacy.language import Language
 from spacy.util import get_package_path, is_package
 
 from ..loading import load_pipeline
-from ..pipeline.entities import confidence_is_taken
+from ..pipeline.confidences import MEASURED
+from ..teachers.written_attributes import writers
 from .size import megabytes, parameters
 
 
@@ -31,12 +32,8 @@ class System:
     @property
     def labels(self) -> Tuple[str, ...]:
         """The labels of the components that write entities, as far as these tell them."""
-        writers = (
-            self.nlp.get_pipe(name)
-            for name in self.nlp.pipe_names
-            if "doc.ents" in self.nlp.get_pipe_meta(name).assigns
-        )
-        return tuple(sorted({label for pipe in writers for label in getattr(pipe, "labels", ())}))
+        pipes = [self.nlp.get_pipe(name) for name in writers(self.nlp, "doc.ents")]
+        return tuple(sorted({label for pipe in pipes for label in getattr(pipe, "labels", ())}))
 
     def describe(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): "role", "source", "name", "version", "spacy_version", "lang",
@@ -71,21 +68,20 @@ def files_of(source: Union[str, Path]) -> Optional[Path]:
 
 
 def confident_components(nlp: Language) -> List[Any]:
-    """RETURNS (List[Any]): The components that can write `ent._.confidence`."""
-    return [pipe for _, pipe in nlp.pipeline if isinstance(getattr(pipe, "confidence", None), bool)]
+    """RETURNS (List[Any]): The components that can write confidences."""
+    return [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "confidence_attr")]
 
 
 @contextmanager
 def with_confidences(nlp: Language) -> Iterator[None]:
-    """Let the components that can do so write `ent._.confidence`, as their setting `confidence`
-    does, which is a matter of prediction and of nothing that is learnt. Where something else has
-    that name, they stay as they are."""
-    able = [] if confidence_is_taken() else confident_components(nlp)
-    before = [pipe.confidence for pipe in able]
+    """Let the components that can do so write confidences, whatever their settings say. These are
+    under a name of the package's own, `MEASURED`, so no app's attribute is in the way."""
+    able = confident_components(nlp)
+    before = [(pipe.confidence, pipe.confidence_attr) for pipe in able]
     try:
         for pipe in able:
-            pipe.confidence = True
+            pipe.confidence, pipe.confidence_attr = True, MEASURED
         yield
     finally:
-        for pipe, setting in zip(able, before, strict=True):
-            pipe.confidence = setting
+        for pipe, settings in zip(able, before, strict=True):
+            pipe.confidence, pipe.confidence_attr = settings

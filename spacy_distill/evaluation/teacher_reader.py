@@ -12,7 +12,9 @@ from spacy.util import minibatch
 from thinc.api import to_numpy
 
 from ..chain import BiluoTags
+from ..pipeline.confidences import CONFIDENCE
 from ..pipeline.prediction import Prediction, write_prediction
+from ..teachers.asking import ask
 from ..teachers.protocol import Teacher
 
 BATCH_SIZE = 32
@@ -25,7 +27,7 @@ class TeacherReader:
     def __init__(self) -> None:
         self.teacher: Optional[Teacher] = None
         # Whether to write the probability of each entity, as ner_student's setting says.
-        self.confidence = False
+        self.confidence, self.confidence_attr = False, CONFIDENCE
 
     @property
     def labels(self) -> tuple:
@@ -40,7 +42,7 @@ class TeacherReader:
         assert self.teacher is not None, "The component has no teacher"
         tags = BiluoTags(self.teacher.labels)
         for batch in minibatch(docs, min(batch_size, BATCH_SIZE)):
-            chain = self.teacher.predict_chain(batch)
+            chain = ask(self.teacher, batch)
             best = to_numpy(chain.argmax())
             ends = numpy.cumsum([len(doc) for doc in batch])
             write_prediction(
@@ -48,6 +50,7 @@ class TeacherReader:
                 batch,
                 tags,
                 confidence=self.confidence,
+                confidence_attr=self.confidence_attr,
                 overwrite=True,
             )
             yield from batch

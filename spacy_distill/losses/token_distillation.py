@@ -3,6 +3,7 @@
 from typing import Tuple
 
 from thinc.api import get_array_module
+from thinc.types import Floats2d
 
 from ..chain import ChainCounts, LinearChain
 from .objective import DistillationLoss, Objective, Weight, softened, sum_per_sequence
@@ -37,12 +38,24 @@ def marginal_divergence(teacher: LinearChain, student: LinearChain) -> Tuple[flo
     RETURNS (Tuple[float, ChainCounts]): The sum of the divergences over tokens that the teacher
         knows, and the gradient with respect to the student's scores.
     """
-    xp = get_array_module(student.emissions)
-    wanted = teacher.marginals().astype("float64")
+    wanted = teacher.marginals()
     if teacher.known is not None:
-        wanted *= xp.asarray(teacher.known)[:, None]
+        wanted = wanted * get_array_module(wanted).asarray(teacher.known)[:, None]
+    return divergence_from_marginals(wanted, student)
+
+
+def divergence_from_marginals(wanted: Floats2d, student: LinearChain) -> Tuple[float, ChainCounts]:
+    """Compare a chain with the tag probabilities that it should have.
+
+    wanted (Floats2d): (tokens, tags) probabilities. Rows of zeros leave a token out.
+    student (LinearChain): The chain that learns.
+    RETURNS (Tuple[float, ChainCounts]): The sum of the divergences over tokens, and the gradient
+        with respect to the student's scores.
+    """
+    xp = get_array_module(student.emissions)
+    wanted = wanted.astype("float64")
     found = xp.maximum(student.marginals().astype("float64"), LEAST_PROBABILITY)
     value = (wanted * (xp.log(xp.where(wanted > 0, wanted, 1)) - xp.log(found))).sum()
-    n_known = sum_per_sequence(teacher, wanted.sum(axis=1))
+    n_known = sum_per_sequence(student, wanted.sum(axis=1))
     gradient = student.expected_counts(n_known) - student.counts_given_tags(wanted)
     return float(value), gradient

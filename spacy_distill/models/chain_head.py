@@ -7,6 +7,7 @@ from thinc.api import Model, glorot_uniform_init
 from thinc.types import Ragged
 
 from ..chain import ChainCounts, LinearChain, constraints, n_tags
+from .optimizer_state import enlarged, take_new_id
 
 
 def CRF(nL: Optional[int] = None, nI: Optional[int] = None) -> Model[Ragged, LinearChain]:
@@ -85,7 +86,11 @@ def init(model: Model[Ragged, LinearChain], X=None, Y=None) -> None:
 
 
 def resize(model: Model[Ragged, LinearChain], nL: int) -> None:
-    """Make room for more labels. What the head knows of the others stays as it is.
+    """Make room for more labels. What the head knows of the others stays as it is, and so do
+    gradients that are not applied yet.
+
+    Optimizers keep arrays of the old shapes under the head's id, so the head gets a new id.
+    `keep_moments` finds these arrays by it.
 
     model (Model[Ragged, LinearChain]): The head.
     nL (int): The new number of labels, not below the old one.
@@ -94,17 +99,16 @@ def resize(model: Model[Ragged, LinearChain], nL: int) -> None:
     if before is None or not model.has_param("W"):
         model.set_dim("nL", nL, force=True)
         return
-    old = {name: model.get_param(name) for name in model.param_names}
-    for name in old:
+    if before == nL:
+        return
+    values = {name: model.get_param(name) for name in model.param_names}
+    gradients = {name: model.get_grad(name) for name in model.grad_names}
+    for name in values:
         model.set_param(name, None)  # else thinc holds the dimension fast
     model.set_dim("nL", nL, force=True)
+    take_new_id(model, {name: old.shape for name, old in values.items()})
     init(model)
-    size = n_tags(before)
-    for name, values in old.items():
-        grown = model.get_param(name).copy()
-        if name == "transitions":
-            grown[:size, :size] = values
-        else:
-            grown[:size] = values
-        model.set_param(name, grown)
-        model.set_grad(name, model.ops.xp.zeros_like(grown))
+    for name, old in values.items():
+        model.set_param(name, enlarged(old, model.get_param(name)))
+    for name, old in gradients.items():
+        model.set_grad(name, enlarged(old, model.ops.xp.zeros_like(model.get_param(name))))

@@ -20,7 +20,7 @@ def with_learn_rate_factors(model: Model, optimizer: Optimizer) -> Update:
     """
     layers = [node for node in model.walk() if "learn_rate_factor" in node.attrs]
     tuned = [layer for layer in layers if not layer.attrs.get("frozen")]
-    if tuned and optimizer.averages is not None:
+    if tuned and getattr(optimizer, "averages", None) is not None:
         warnings.warn(
             "[D931] Averages of a fine-tuned transformer's parameters are never used, those of the "
             "layers above are. Set `use_averages = false` in the optimizer's block of the config.",
@@ -34,6 +34,11 @@ def with_learn_rate_factors(model: Model, optimizer: Optimizer) -> Update:
     }
     if not set(factors.values()) - {1.0}:
         return optimizer
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(
+            "[D522] `nlp.rehearse` takes no `learn_rate_factor`, as a transformer has one here. "
+            "Call `rehearse(examples, sgd=optimizer)` of the component instead."
+        )
     if optimizer.use_radam:
         raise ValueError(
             "[D606] RAdam takes no `learn_rate_factor`, as a transformer has one here. Use Adam in "

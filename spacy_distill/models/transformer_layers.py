@@ -18,6 +18,7 @@ from spacy.tokens import Doc
 from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
 from thinc.types import Floats3d, Ragged
 
+from ..padding import masks_padding, restore_attention
 from .feature_cache import FEATURES, document_key, model_key
 
 if TYPE_CHECKING:
@@ -126,15 +127,17 @@ def read_once(model: Model[List[Doc], Ragged], docs: List[Doc]) -> Floats3d:
 def read_all(
     model: Model[List[Doc], Ragged], docs: Mapping[Key, Doc]
 ) -> Iterator[Dict[Key, Floats3d]]:
-    """Let the transformer read documents, those of about the same length together.
+    """Let the transformer read documents, those of about the same length together; one that is not
+    known to mask padding reads each by itself, so that its features do not depend on the others.
 
     docs (Mapping[Key, Doc]): Documents by any key; those without tokens are left out.
     YIELDS (Dict[Key, Floats3d]): (tokens, layers, width) of some of them.
     """
     batch: Dict[Key, Doc] = {}
+    at_once = BATCH_TOKENS if masks_padding(model.layers[0].transformer.config) else 0
     ordered = sorted((item for item in docs.items() if len(item[1])), key=lambda kv: len(kv[1]))
     for key, doc in ordered:
-        if batch and (len(batch) + 1) * len(doc) > BATCH_TOKENS:
+        if batch and (len(batch) + 1) * len(doc) > at_once:
             yield read_batch(model, batch)
             batch = {}
         batch[key] = doc
@@ -144,6 +147,7 @@ def read_all(
 
 def read_batch(model: Model[List[Doc], Ragged], docs: Mapping[Key, Doc]) -> Dict[Key, Floats3d]:
     """RETURNS (Dict[Key, Floats3d]): (tokens, layers, width) of each document."""
+    restore_attention(model.layers[0].transformer)
     tokens, _ = pool(model, model.layers[0].predict(list(docs.values())))
     ends = numpy.cumsum([len(doc) for doc in docs.values()])[:-1]
     return dict(zip(docs, model.ops.xp.split(tokens, ends.tolist()), strict=True))

@@ -2,13 +2,17 @@
 
 from typing import Callable, Tuple
 
-from spacy.attrs import LOWER, ORTH
-from spacy.vectors import Mode
+import numpy
+from spacy.attrs import IDS, LOWER, NORM, ORTH
+from spacy.vectors import Mode, Vectors
 from thinc.api import Model
 from thinc.types import Floats2d, Ints1d
 
 from .vector_table import look_up
 from .word_forms import ATTRIBUTES, WordForms
+
+# What the keys of a floret table may be: all that a word form has as a string.
+KEYS = (*ATTRIBUTES, NORM)
 
 
 def WordVectors() -> Model[WordForms, Floats2d]:
@@ -54,6 +58,7 @@ def _from_vocab(model: Model[WordForms, Floats2d], forms: WordForms) -> Floats2d
     if not width or not vectors.data.size or not len(forms):
         return model.ops.alloc2f(len(forms), width)
     if vectors.mode == Mode.floret:
+        _require_attribute_of_forms(vectors)
         return model.ops.asarray2f(vectors.get_batch(_keys(forms, vectors.attr)))
     # spaCy does not save which attribute a table's keys are. So a form is looked up as it is
     # written, then in lower case: right for cased and for lower-cased tables.
@@ -66,13 +71,31 @@ def _from_vocab(model: Model[WordForms, Floats2d], forms: WordForms) -> Floats2d
 
 
 def _keys(forms: WordForms, attribute: int) -> Ints1d:
+    if attribute == NORM:
+        # The form's own: tokens of one form may have other norms, by the tokenizer's exceptions.
+        norms = (forms.vocab[orth].norm for orth in forms.attributes[:, 0].tolist())
+        return numpy.fromiter(norms, "uint64", len(forms))
     return forms.attributes[:, ATTRIBUTES.index(attribute)]
+
+
+def _require_attribute_of_forms(vectors: Vectors) -> None:
+    if vectors.attr not in KEYS:
+        names = {number: name for name, number in IDS.items()}
+        known = ", ".join(names[key] for key in KEYS)
+        raise ValueError(
+            f"[D631] The floret vectors are of the attribute {names.get(vectors.attr)}, but a word "
+            f"form has none: expected one of {known}. Make the table again with `python -m spacy "
+            "init vectors --mode floret --attr ORTH`."
+        )
 
 
 def init(model: Model[WordForms, Floats2d], X=None, Y=None) -> None:
     if X is None:
         return
-    width = X.vocab.vectors.shape[1]
+    vectors = X.vocab.vectors
+    width = vectors.shape[1]
+    if vectors.mode == Mode.floret:
+        _require_attribute_of_forms(vectors)
     if width or model.attrs["vector_table"] is None:
         model.attrs["vector_table"] = None
     else:

@@ -5,7 +5,6 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 
 import numpy
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
@@ -15,20 +14,26 @@ from thinc.types import Floats2d
 from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..models.learn_rates import with_learn_rate_factors
+from ..models.optimizer_state import keep_moments
 from ..teachers import Teacher, match_labels
-from .entities import add_confidence_extension, around_entities, score_likely_spans
+from ..teachers.asking import ask
+from .confidences import CONFIDENCE, add_confidence_extension
+from .entities import around_entities, score_likely_spans
 from .gold_tags import gold_tags, same_tokens
 from .prediction import Prediction, write_prediction
+from .rehearsal import RehearsingPipe
 
 # Documents that a model sees at initialization, to infer the widths of its layers.
 SAMPLE_SIZE = 10
+# What is written whatever the settings are, by spaCy's names.
+ASSIGNS = ("doc.ents", "token.ent_iob", "token.ent_type")
 
 
 class NonFiniteLossError(ValueError):
     """A loss is no number, so what the model learnt is spoilt."""
 
 
-class ChainNER(TrainablePipe):
+class ChainNER(RehearsingPipe):
     """A named entity recogniser whose model scores a linear chain of BILUO tags."""
 
     def __init__(
@@ -38,6 +43,7 @@ class ChainNER(TrainablePipe):
         name: str,
         *,
         confidence: bool = False,
+        confidence_attr: str = CONFIDENCE,
         spans_key: Optional[str] = None,
         threshold: float = 0.5,
         overwrite_ents: bool = False,
@@ -49,20 +55,24 @@ class ChainNER(TrainablePipe):
         model (Model[List[Doc], LinearChain]): A model with a chain head.
         name (str): The component's name, and its key in the losses.
         confidence (bool): Whether to write the probability of each entity to `ent._.confidence`.
+        confidence_attr (str): The name of that attribute of spans, for apps that have a
+            `confidence` of their own.
         spans_key (Optional[str]): Key in `doc.spans` for all spans whose probability is at least
             the threshold, with the probabilities in `doc.spans[key].attrs["scores"]`; None for no
             such spans.
         threshold (float): The least probability of these spans, from 0 to 1. Those of more than 0.5
-            never overlap; below 0.001 (`LEAST_THRESHOLD`) none are looked for.
+            never overlap. With 0, all spans are written that are possible: very many.
         overwrite_ents (bool): Whether entities that are there already make way for new ones that
             overlap them. By default they stay, and entities are looked for around them.
         scorer (Optional[Callable]): The scoring method.
-        RAISES (ValueError): The threshold is no probability, or the extension cannot be written.
+        RAISES (ValueError): The threshold is no probability, or the attribute's name is empty or
+            belongs to something else.
         """
         self.vocab = vocab
         self.model = model
         self.name = name
         self.confidence = confidence
+        self.confidence_attr = confidence_attr
         self.spans_key = spans_key
         self.threshold = threshold
         self.overwrite_ents = overwrite_ents
@@ -73,8 +83,13 @@ class ChainNER(TrainablePipe):
                 f"[D010] The component '{name}' has the threshold {threshold}, which is no "
                 "probability: it has to be from 0 to 1. Correct the config."
             )
+        if not confidence_attr:
+            raise ValueError(
+                f"[D030] The component '{name}' has no name for the attribute of confidences: "
+                'confidence_attr is "". Give one such as "confidence", which is the default.'
+            )
         if confidence:
-            add_confidence_extension()
+            add_confidence_extension(confidence_attr)
 
     # Labels
 
@@ -87,6 +102,11 @@ class ChainNER(TrainablePipe):
     def label_data(self) -> Tuple[str, ...]:
         """What `initialize` takes as labels; written by `spacy init labels`."""
         return self.labels
+
+    @property
+    def assigns(self) -> Tuple[str, ...]:
+        """What the component writes to documents with its settings, by spaCy's names."""
+        return ASSIGNS if self.spans_key is None else (*ASSIGNS, "doc.spans")
 
     @property
     def tags(self) -> BiluoTags:
@@ -146,6 +166,7 @@ class ChainNER(TrainablePipe):
                 "has no documents with tokens. Check the path of the corpus."
             )
         self.model.initialize(X=sample)
+        self._rehearsal_model = None
 
     # Prediction
 
@@ -185,14 +206,28 @@ class ChainNER(TrainablePipe):
         spaces = numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
         return chain.restricted(self.tags.without_edges(spaces)) if spaces.any() else chain
 
-    def posteriors(self, docs: Sequence[Doc]) -> List[Floats2d]:
-        """Predict the probability of each tag at each token, not calibrated.
+    def posteriors(
+        self, docs: Sequence[Doc], *, calibrated: bool = True, given_entities: bool = False
+    ) -> List[Floats2d]:
+        """Predict the probability of each tag at each token.
 
         docs (Sequence[Doc]): The documents.
+        calibrated (bool): Whether to scale by the calibrated temperature. With it, these are the
+            probabilities that confidences are made of; without it, those of `predict_chain`, which
+            teach.
+        given_entities (bool): Whether entities that are set and blocked tokens count: there is no
+            other entity on their tokens then, as in `predict`. Confidences do not heed them.
         RETURNS (List[Floats2d]): (tokens, tags) for each document, float32, in the order of
             `tags.names`.
         """
-        return _split(self.predict_chain(docs).marginals(), docs) if docs else []
+        if not docs:
+            return []
+        chain = self.predict_chain(docs)
+        if calibrated:
+            chain = chain.scaled(self.cfg["temperature"])
+        if given_entities:
+            chain = around_entities(chain, docs)
+        return _split(chain.marginals(), docs)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Prediction) -> None:
         """Write entities to documents, and what the settings ask for beside them.
@@ -205,6 +240,7 @@ class ChainNER(TrainablePipe):
             list(docs),
             self.tags,
             confidence=self.confidence,
+            confidence_attr=self.confidence_attr,
             spans_key=self.spans_key,
             threshold=self.threshold,
             overwrite=self.overwrite_ents,
@@ -223,7 +259,7 @@ class ChainNER(TrainablePipe):
             scores |= score_likely_spans(examples, self.spans_key)
         return scores
 
-    # Training; `update` is TrainablePipe's
+    # Training; `update` is TrainablePipe's, `rehearse` is RehearsingPipe's
 
     def get_loss(
         self, examples: Iterable[Example], scores: LinearChain
@@ -261,6 +297,7 @@ class ChainNER(TrainablePipe):
             such as NAME_task and NAME_distillation, beside it.
         loss (Optional[DistillationLoss]): The loss, ChainDistillation with its defaults if None.
         RETURNS (Dict[str, float]): The losses.
+        RAISES (ValueError): The teacher's scores are NaN or infinite, or make no sequence possible.
         """
         loss = loss or ChainDistillation()
         losses = {} if losses is None else losses
@@ -276,7 +313,7 @@ class ChainNER(TrainablePipe):
                     f"'{example.text[:50]}' they differ. Make the reference document with the "
                     "student's tokenizer."
                 )
-        teacher_scores = teacher_pipe.predict_chain([example.reference for example in examples])
+        teacher_scores = ask(teacher_pipe, [example.reference for example in examples])
         order = match_labels(teacher_pipe.labels, self.labels)
         set_dropout_rate(self.model, drop)
         predicted = [example.predicted for example in examples]
@@ -299,6 +336,8 @@ class ChainNER(TrainablePipe):
 
         sgd (Optimizer): The optimizer.
         """
+        if isinstance(sgd, Optimizer):  # and not what nlp.rehearse has for one
+            keep_moments(self.model.get_ref("output_layer"), sgd)
         self.model.finish_update(with_learn_rate_factors(self.model, sgd))  # type: ignore[arg-type]
 
     def get_teacher_student_loss(

@@ -9,51 +9,13 @@ from spacy.training import Example
 from thinc.types import Floats1d
 
 from ..chain import LinearChain
+from .confidences import CONFIDENCE, set_confidence
 
 # (first token, token after the last, label)
 Entity = Tuple[int, int, str]
 # Token.ent_iob of tokens within and at the start of an entity. Blocked tokens, which must not be in
 # one, have the latter and no label.
 INSIDE, BEGINS = 1, 3
-
-
-def add_confidence_extension() -> None:
-    """Register `Span._.confidence`: the probability of an entity, None for those of other
-    components. A pipeline that writes confidences does it by itself; a process that only reads
-    documents needs the call.
-
-    RAISES (ValueError): The name belongs to something else.
-    """
-    if confidence_is_taken():
-        raise ValueError(
-            "[D015] Something else has registered `Span._.confidence` already. Rename that "
-            "extension, or switch `confidence` off."
-        )
-    if not Span.has_extension("confidence"):
-        Span.set_extension("confidence", getter=confidence_of)
-
-
-def confidence_is_taken() -> bool:
-    """RETURNS (bool): Whether something else has registered `Span._.confidence`."""
-    registered = Span.has_extension("confidence")
-    return registered and Span.get_extension("confidence")[2] is not confidence_of
-
-
-def confidence_of(span: Span) -> Optional[float]:
-    """RETURNS (Optional[float]): The confidence that was written for a span of these characters and
-    this label: what another component puts in an entity's place has none."""
-    user_data: Dict[Any, Any] = span.doc.user_data
-    return user_data.get(_key(span))
-
-
-def set_confidence(span: Span, confidence: float) -> None:
-    """Write an entity's confidence to its document."""
-    user_data: Dict[Any, Any] = span.doc.user_data
-    user_data[_key(span)] = confidence
-
-
-def _key(span: Span) -> Tuple[str, int, int, str]:
-    return "ner_confidence", span.start_char, span.end_char, span.label_
 
 
 def around_entities(chain: LinearChain, docs: Sequence[Doc]) -> LinearChain:
@@ -80,6 +42,7 @@ def set_entities(
     confidences: Optional[Iterable[float]],
     *,
     overwrite: bool,
+    confidence_attr: str = CONFIDENCE,
 ) -> None:
     """Write entities to a document.
 
@@ -88,11 +51,12 @@ def set_entities(
     confidences (Optional[Iterable[float]]): The probability of each; None to write none.
     overwrite (bool): Whether entities and blocked tokens that are there make way where a new one
         overlaps them, or else the new one does. All others stay.
+    confidence_attr (str): The spans' attribute that the probabilities are written to.
     """
     spans = [Span(doc, start, end, label=label) for start, end, label in entities]
     if confidences is not None:
         for span, confidence in zip(spans, confidences, strict=True):
-            set_confidence(span, confidence)
+            set_confidence(span, confidence, confidence_attr)
     if not doc.has_annotation("ENT_IOB"):
         doc.set_ents(spans)
         return

@@ -7,11 +7,13 @@ from spacy.tokens import Doc
 from thinc.api import Config, Model
 
 from ..chain import LinearChain
-from .chain_ner import ChainNER
+from .chain_ner import ASSIGNS, ChainNER
+from .confidences import CONFIDENCE
 
 # Settings of both components beside their models.
 SETTINGS: Dict[str, Any] = {
     "confidence": False,
+    "confidence_attr": CONFIDENCE,
     "spans_key": None,
     "threshold": 0.5,
     "overwrite_ents": False,
@@ -34,6 +36,7 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
         name: str,
         model: Model[List[Doc], LinearChain],
         confidence: bool,
+        confidence_attr: str,
         spans_key: Optional[str],
         threshold: float,
         overwrite_ents: bool,
@@ -43,6 +46,7 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
 
         model (Model[List[Doc], LinearChain]): From documents to chains of BILUO tags.
         confidence (bool): Whether each entity gets its probability, `ent._.confidence`.
+        confidence_attr (str): The name of that attribute, if `confidence` is taken.
         spans_key (Optional[str]): Key in `doc.spans` for all spans with at least the threshold's
             probability; null for none.
         threshold (float): The least probability of these spans.
@@ -54,6 +58,7 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
             model,
             name,
             confidence=confidence,
+            confidence_attr=confidence_attr,
             spans_key=spans_key,
             threshold=threshold,
             overwrite_ents=overwrite_ents,
@@ -62,7 +67,7 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
 
     return Language.factory(
         factory,
-        assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+        assigns=ASSIGNS,
         default_config={"model": Config().from_str(default_config)["model"], **SETTINGS},
         default_score_weights=SCORE_WEIGHTS,
         func=make,

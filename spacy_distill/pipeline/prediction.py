@@ -8,7 +8,8 @@ from thinc.api import to_numpy
 from thinc.types import Ints1d
 
 from ..chain import BiluoTags, LinearChain, likely_spans
-from .entities import Entity, add_confidence_extension, set_entities, set_spans
+from .confidences import CONFIDENCE, add_confidence_extension
+from .entities import Entity, set_entities, set_spans
 
 
 class Prediction(NamedTuple):
@@ -30,6 +31,7 @@ def write_prediction(
     *,
     confidence: bool,
     overwrite: bool,
+    confidence_attr: str = CONFIDENCE,
     spans_key: Optional[str] = None,
     threshold: float = 0.5,
 ) -> None:
@@ -40,6 +42,7 @@ def write_prediction(
     tags (BiluoTags): The tags of the prediction's numbers.
     confidence (bool): Whether each entity gets its probability.
     overwrite (bool): Whether entities that are there make way for new ones.
+    confidence_attr (str): The spans' attribute for the probabilities.
     spans_key (Optional[str]): Key in `doc.spans` for all likely spans; None for none.
     threshold (float): The least probability of these spans.
     """
@@ -49,13 +52,16 @@ def write_prediction(
     found = tags.spans(numpy.concatenate(prediction.tags))
     chain, probabilities = prediction.chain, None
     if confidence and chain is not None:
-        add_confidence_extension()  # it does not come along when a pipeline is unpickled
+        # It does not come along when a pipeline is unpickled.
+        add_confidence_extension(confidence_attr)
         marginals = chain.span_marginal(*tags.segments(found))
         probabilities = to_numpy(marginals).tolist()
     lengths = [len(numbers) for numbers in prediction.tags]
     for doc, (part, entities) in zip(docs, _by_document(found, lengths), strict=True):
         confidences = None if probabilities is None else probabilities[part]
-        set_entities(doc, entities, confidences, overwrite=overwrite)
+        set_entities(
+            doc, entities, confidences, overwrite=overwrite, confidence_attr=confidence_attr
+        )
     if spans_key is not None and chain is not None:
         spans, likelihoods = likely_spans(chain, tags, threshold)
         for doc, (part, entities) in zip(docs, _by_document(spans, lengths), strict=True):

@@ -1,6 +1,6 @@
 """Entities or spans that something else wrote, as a teacher."""
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc, Span
@@ -8,6 +8,8 @@ from thinc.api import get_current_ops
 from thinc.types import Floats2d
 
 from ..chain import BiluoTags, LinearChain, chain_from_marginals
+from .asking import DocumentsError, documents_error
+from .span_scores import span_scores
 
 # spaCy's value of ENT_IOB for a token without annotation.
 _MISSING = 0
@@ -36,7 +38,7 @@ class AnnotationTeacher:
             they are met.
         spans_key (Optional[str]): Read `doc.spans[spans_key]`, and `doc.ents` if None. Spans that
             overlap others of a higher score (or longer ones) are left out; the scores are those in
-            `doc.spans[spans_key].attrs["scores"]`, as `spancat` leaves them.
+            `doc.spans[spans_key].attrs["scores"]`, from 0 to 1, as `spancat` leaves them.
         confidence (float): The probability of entities without score, above 0 and at most 1.
         partial (bool): Whether there are more entities than were written: tokens outside are
             unknown then.
@@ -48,6 +50,8 @@ class AnnotationTeacher:
                 "most 1."
             )
         self.labels: Tuple[str, ...] = tuple(dict.fromkeys(labels))
+        # What errors call it.
+        self.name = "entities" if spans_key is None else f"spans '{spans_key}'"
         self.spans_key = spans_key
         self.confidence = confidence
         self.partial = partial
@@ -57,12 +61,21 @@ class AnnotationTeacher:
 
         docs (Sequence[Doc]): The documents.
         RETURNS (LinearChain): One sequence a document.
-        RAISES (ValueError): A label that is not one of `labels`, or documents with spans under
-            other keys alone.
+        RAISES (ValueError): A label that is not one of `labels`, scores that are no probabilities,
+            or documents with spans under other keys alone.
+        RAISES (DocumentsError): A score is NaN.
         """
         self._require_key(docs)
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
-        read = [self.marginals(doc) for doc in docs]
+        read: List[Tuple[Floats2d, numpy.ndarray]] = []
+        reasons: Dict[int, str] = {}
+        for number, doc in enumerate(docs):
+            try:
+                read.append(self.marginals(doc))
+            except DocumentsError as error:
+                reasons[number] = error.reasons[0]
+        if reasons:
+            raise documents_error(self.name, docs, reasons)
         marginals = numpy.concatenate([marginals for marginals, _ in read])
         known = numpy.concatenate([known for _, known in read])
         xp = get_current_ops().xp
@@ -104,11 +117,11 @@ class AnnotationTeacher:
         if self.spans_key not in doc.spans:
             return []
         group = doc.spans[self.spans_key]
-        scores = group.attrs.get("scores")
+        scores = span_scores(doc, self.spans_key)
         if scores is None:
             scores = [self.confidence] * len(group)
         pairs = sorted(
-            zip(group, numpy.clip(scores, 0, 1).tolist(), strict=True),
+            zip(group, scores, strict=True),
             key=lambda pair: (-pair[1], -len(pair[0]), pair[0].start),
         )
         chosen: List[Tuple[Span, float]] = []

@@ -7,6 +7,7 @@ from spacy.tokens import Doc
 from thinc.api import get_current_ops
 
 from ..chain import BiluoTags, LinearChain, chain_from_marginals, chain_with_best
+from .asking import documents_error, not_finite
 
 
 class BeamTeacher:
@@ -27,6 +28,7 @@ class BeamTeacher:
 
         docs (Sequence[Doc]): The documents, left as they are; their entities are kept to.
         RETURNS (LinearChain): One sequence a document.
+        RAISES (DocumentsError): The probabilities of the parses are NaN.
         """
         tags = BiluoTags(self.labels)
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
@@ -48,6 +50,9 @@ class BeamTeacher:
                 if number == 0:
                     best[row : row + len(doc)] = sequence
             row += len(doc)
+        reasons = not_finite(marginals, docs)
+        if reasons:
+            raise documents_error(self.pipe.name, docs, reasons)
         xp = get_current_ops().xp
         chain = chain_from_marginals(xp.asarray(marginals), lengths)
         return chain_with_best(chain, xp.asarray(best))

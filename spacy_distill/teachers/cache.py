@@ -1,39 +1,67 @@
 """A teacher that reads every document once."""
 
 import hashlib
+from dataclasses import replace
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
 from spacy.util import minibatch
 from thinc.api import get_current_ops
-from thinc.types import Floats1d, Floats2d, Ints1d
+from thinc.types import ArrayXd, Floats1d, Floats2d, Ints1d
 
 from ..chain import LinearChain, chain_from_marginals
+from .array_store import ArrayStore, Stored
+from .asking import Failure, ask_each, documents_error
 from .protocol import Teacher
+
+# Called with a document that the teacher fails on, and why it does.
+OnFailure = Callable[[Doc, Failure], object]
+
+# What a cache keeps in memory: 3.7 million tokens of a teacher of 18 labels.
+MAX_BYTES = 2**29
+# Emissions of half precision may change no probability by more; where they do, single precision
+# is kept.
+TOLERANCE = 1e-3
+# Finite in half precision.
+LOWEST = -60000.0
 
 
 class _Entry(NamedTuple):
-    """What is kept of a document: emissions (tokens, tags), which tokens are known (tokens,), None
-    if all are, and the number of the transition scores that belong to them."""
+    """What is kept of a document.
 
-    emissions: Floats2d
+    emissions (Stored): (tokens, tags) float16 or float32, the greatest of each token 0.
+    known (Optional[numpy.ndarray]): (tokens,) which tokens are known, packed bits; None if all are.
+    scores (int): The number of the transition scores that belong to them.
+    """
+
+    emissions: Stored
     known: Optional[numpy.ndarray]
     scores: int
 
 
 class CachedTeacher:
-    """Keeps a teacher's emissions by the documents' words, in memory: 4 bytes a token and tag."""
+    """Keeps a teacher's chains by the documents' words.
 
-    def __init__(self, teacher: Teacher, *, batch_size: int = 64) -> None:
+    Emissions are kept in half precision, 2 bytes a token and tag, in memory up to a limit and in a
+    temporary file beyond. No tag's probability differs by more than 0.001 from the teacher's.
+    Transition scores are kept as they are, so that any temperature and loss can follow.
+    """
+
+    def __init__(
+        self, teacher: Teacher, *, batch_size: int = 64, max_bytes: int = MAX_BYTES
+    ) -> None:
         """Wrap a teacher.
 
         teacher (Teacher): The teacher.
         batch_size (int): Documents that it reads at once.
+        max_bytes (int): Bytes of emissions to keep in memory.
         """
         self.teacher = teacher
         self.batch_size = batch_size
+        self.store = ArrayStore(max_bytes)
         self._entries: Dict[bytes, _Entry] = {}
+        self._failures: Dict[bytes, Failure] = {}
         # Most teachers have one set of transition scores; those that carry some documents over to
         # other tokens have two.
         self._scores: List[Tuple[Floats2d, Floats1d, Floats1d]] = []
@@ -49,55 +77,109 @@ class CachedTeacher:
 
     def unread(self, docs: Sequence[Doc]) -> List[Doc]:
         """RETURNS (List[Doc]): The different documents that the teacher has not read."""
-        different = {_key(doc): doc for doc in docs if len(doc)}
-        return [doc for key, doc in different.items() if key not in self._entries]
+        different = {document_key(doc): doc for doc in docs if len(doc)}
+        return [
+            doc
+            for key, doc in different.items()
+            if key not in self._entries and key not in self._failures
+        ]
 
-    def read(self, docs: Sequence[Doc], on_batch: Callable[[int], None] = lambda n: None) -> None:
+    def read(
+        self,
+        docs: Sequence[Doc],
+        on_batch: Callable[[int], object] = lambda n: None,
+        on_failure: OnFailure = lambda doc, failure: None,
+    ) -> None:
         """Let the teacher read the documents that are new to it.
 
         docs (Sequence[Doc]): The documents.
-        on_batch (Callable[[int], None]): Called after each batch with the number of its documents.
+        on_batch (Callable[[int], object]): Called after each batch with the number of its
+            documents.
+        on_failure (OnFailure): Called with each document that the teacher fails on, and why. It
+            is not asked again; `predict_chain` raises an error for such a document.
         """
-        ops = get_current_ops()
         # Neighbours in length make batches with little padding.
         for batch in minibatch(sorted(self.unread(docs), key=len), self.batch_size):
-            chain = self.teacher.predict_chain(batch)
-            emissions = ops.to_numpy(chain.emissions)
-            known = None if chain.known is None else ops.to_numpy(chain.known)
-            scores = self._number_of(chain)
-            end = 0
-            for doc in batch:
-                start, end = end, end + len(doc)
-                doc_known = None
-                if known is not None and not known[start:end].all():
-                    doc_known = known[start:end].copy()
-                entry = _Entry(emissions[start:end].copy(), doc_known, scores)
-                self._entries[_key(doc)] = entry
+            answer = ask_each(self.teacher, batch)
+            for failure in answer.failures:
+                self._failures[document_key(batch[failure.number])] = failure
+                on_failure(batch[failure.number], failure)
+            if answer.chain is not None:
+                self._keep([batch[number] for number in answer.left], answer.chain)
             on_batch(len(batch))
 
+    def _keep(self, docs: Sequence[Doc], chain: LinearChain) -> None:
+        ops = get_current_ops()
+        lengths = [len(doc) for doc in docs]
+        ends = numpy.cumsum(lengths)[:-1]
+        exact, rounded = _rounded(chain)
+        known = None if chain.known is None else ops.to_numpy(chain.known)
+        is_known = [None] * len(docs) if known is None else numpy.split(known, ends)
+        scores = self._number_of(chain)
+        parts = zip(docs, numpy.split(exact, ends), numpy.split(rounded, ends), strict=True)
+        differences = numpy.split(self._differences(chain, rounded), ends)
+        for (doc, precise, half), difference, mask in zip(
+            parts, differences, is_known, strict=True
+        ):
+            emissions = half if difference.max(initial=0) <= TOLERANCE else precise
+            bits = None if mask is None or mask.all() else numpy.packbits(mask)
+            self._entries[document_key(doc)] = _Entry(self.store.put(emissions), bits, scores)
+
+    @staticmethod
+    def _differences(chain: LinearChain, rounded: Floats2d) -> Floats1d:
+        """RETURNS (Floats1d): (tokens,) by how much rounding changes a probability at most."""
+        ops = get_current_ops()
+        emissions = ops.xp.asarray(rounded.astype("float32"))
+        changed = replace(chain, emissions=emissions).marginals()
+        return ops.to_numpy(abs(changed - chain.marginals()).max(axis=1))
+
+    def close(self) -> None:
+        """Remove what is on disk."""
+        self.store.close()
+
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Give what the teacher thinks of documents, out of the cache where it can.
+        """Return the teacher's chain of documents, from the cache where they are in it.
 
         docs (Sequence[Doc]): The documents.
         RETURNS (LinearChain): One sequence a document, on the current device.
+        RAISES (DocumentsError): The teacher fails on some of the documents.
         """
         self.read(docs)
-        entries = [self._entries[_key(doc)] for doc in docs if len(doc)]
+        if self._failures:
+            self._require_no_failure(docs)
+        entries = [self._entries[document_key(doc)] for doc in docs if len(doc)]
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         kinds = sorted({entry.scores for entry in entries})
         if not self._scores:
             return self.teacher.predict_chain(docs)
+        n_tokens = lengths[lengths > 0]
+        emissions = [self.store.get(entry.emissions) for entry in entries]
+        known = _all_known(entries, n_tokens)
         if len(kinds) <= 1:
-            return self._chain(entries, lengths, kinds[0] if kinds else 0)
+            return self._chain(emissions, lengths, kinds[0] if kinds else 0, known)
         marginals = numpy.empty((lengths.sum(), len(self._scores[0][1])), dtype="float32")
-        row_kinds = numpy.repeat([entry.scores for entry in entries], lengths[lengths > 0])
+        row_kinds = numpy.repeat([entry.scores for entry in entries], n_tokens)
         for kind in kinds:
-            chosen = [entry for entry in entries if entry.scores == kind]
-            n_tokens = numpy.asarray([len(entry.emissions) for entry in chosen])
-            chain = self._chain(chosen, n_tokens, kind)
+            chosen = [
+                rows for rows, entry in zip(emissions, entries, strict=True) if entry.scores == kind
+            ]
+            own_lengths = numpy.asarray([len(rows) for rows in chosen])
+            own_known = None if known is None else known[row_kinds == kind]
+            chain = self._chain(chosen, own_lengths, kind, own_known)
             marginals[row_kinds == kind] = get_current_ops().to_numpy(chain.marginals())
         xp = get_current_ops().xp
-        return chain_from_marginals(xp.asarray(marginals), lengths, _all_known(entries))
+        return chain_from_marginals(xp.asarray(marginals), lengths, known)
+
+    def failure_on(self, doc: Doc) -> Optional[Failure]:
+        """RETURNS (Optional[Failure]): How the teacher failed on a document; None if it did not."""
+        return self._failures.get(document_key(doc))
+
+    def _require_no_failure(self, docs: Sequence[Doc]) -> None:
+        found = [(number, self.failure_on(doc)) for number, doc in enumerate(docs)]
+        reasons = {number: failure.reason for number, failure in found if failure is not None}
+        if reasons:
+            first = next(failure for _, failure in found if failure is not None)
+            raise documents_error(first.teacher, docs, reasons)
 
     def _number_of(self, chain: LinearChain) -> int:
         parts = (chain.transitions, chain.start, chain.end)
@@ -108,26 +190,38 @@ class CachedTeacher:
         self._scores.append(parts)
         return len(self._scores) - 1
 
-    def _chain(self, entries: Sequence[_Entry], lengths: Ints1d, kind: int) -> LinearChain:
+    def _chain(
+        self, emissions: Sequence[Floats2d], lengths: Ints1d, kind: int, known: Optional[ArrayXd]
+    ) -> LinearChain:
         xp = get_current_ops().xp
         nothing = numpy.zeros((0, len(self._scores[kind][1])), dtype="float32")
-        emissions = numpy.concatenate([nothing, *(entry.emissions for entry in entries)])
+        rows = numpy.concatenate([nothing, *emissions])
         transitions, start, end = (xp.asarray(array) for array in self._scores[kind])
-        known = _all_known(entries)
-        return LinearChain(xp.asarray(emissions), lengths, transitions, start, end, known)
+        return LinearChain(xp.asarray(rows), lengths, transitions, start, end, known)
 
 
-def _all_known(entries: Sequence[_Entry]):
+def _rounded(chain: LinearChain) -> Tuple[Floats2d, Floats2d]:
+    """RETURNS (Tuple[Floats2d, Floats2d]): The chain's emissions, float32, with the greatest of
+    each token moved to 0, which leaves the distribution as it is; and the same in float16."""
+    emissions = get_current_ops().to_numpy(chain.emissions)
+    moved = emissions - emissions.max(axis=1, keepdims=True)
+    finite = numpy.isfinite(moved)
+    return moved, numpy.where(finite, numpy.maximum(moved, LOWEST), moved).astype("float16")
+
+
+def _all_known(entries: Sequence[_Entry], lengths: Ints1d) -> Optional[ArrayXd]:
     if all(entry.known is None for entry in entries):
         return None
     known = [
-        numpy.ones(len(entry.emissions), dtype=bool) if entry.known is None else entry.known
-        for entry in entries
+        numpy.ones(length, dtype=bool)
+        if entry.known is None
+        else numpy.unpackbits(entry.known, count=length).astype(bool)
+        for entry, length in zip(entries, lengths.tolist(), strict=True)
     ]
     return get_current_ops().xp.asarray(numpy.concatenate(known))
 
 
-def _key(doc: Doc) -> bytes:
-    """What a pipeline may see of a document that has words only: these, and the spaces."""
+def document_key(doc: Doc) -> bytes:
+    """RETURNS (bytes): What tells documents apart that have words only: these, and the spaces."""
     attributes = doc.to_array(["ORTH", "SPACY"])
     return hashlib.blake2b(attributes.tobytes(), digest_size=16).digest()

@@ -1,5 +1,6 @@
 """Several teachers as one: the average of what they think."""
 
+from math import inf
 from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy
@@ -9,6 +10,7 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import LinearChain, chain_from_marginals
 from ..chain.biluo import PREFIXES
+from .asking import DocumentsError, ask, name_of
 from .protocol import Teacher
 
 # Probability below which nothing is shared out.
@@ -37,7 +39,7 @@ class EnsembleTeacher:
         RAISES (ValueError): No teacher has all labels, or the weights do not fit.
         """
         weights = [1.0] * len(teachers) if weights is None else list(weights)
-        if not teachers or len(weights) != len(teachers) or not all(w > 0 for w in weights):
+        if not teachers or len(weights) != len(teachers) or not all(0 < w < inf for w in weights):
             raise ValueError(
                 "[D213] An ensemble needs at least one teacher and a weight above 0 for each: "
                 f"found {len(teachers)} teachers and the weights {weights}."
@@ -63,13 +65,14 @@ class EnsembleTeacher:
         RETURNS (LinearChain): One sequence a document, whose marginals are the average of the
             teachers'. A teacher that has no opinion on a token does not count there, and one that
             does not have a label has the opinion of the others on what it takes for O.
+        RAISES (ValueError): One of the teachers fails; the error names it.
         """
         opinions: List[Any] = []
         counts: List[Any] = []
         for teacher, columns, weight in zip(
             self.teachers, self._columns, self.weights, strict=True
         ):
-            chain = teacher.predict_chain(docs)
+            chain = _ask(teacher, docs)
             marginals = chain.marginals()
             xp = get_array_module(marginals)
             opinion = xp.zeros((len(marginals), len(columns)), dtype="float32")
@@ -101,8 +104,23 @@ class EnsembleTeacher:
             others = average[:, lacks]
             own = average[:, ~lacks][:, 1:].sum(axis=1)
             outside = xp.maximum(xp.maximum(1 - own, others.sum(axis=1)), LEAST)
-            opinion[:, lacks] = opinion[:, :1] * others / outside[:, None]
-            opinion[:, 0] -= opinion[:, lacks].sum(axis=1)
+            shares = others / outside[:, None]
+            opinion[:, lacks] = opinion[:, :1] * shares
+            opinion[:, 0] *= 1 - xp.minimum(shares.sum(axis=1), 1)
+
+
+def _ask(teacher: Teacher, docs: Sequence[Doc]) -> LinearChain:
+    """RETURNS (LinearChain): What one of several teachers says; errors name it."""
+    try:
+        return ask(teacher, docs)
+    except DocumentsError:
+        raise
+    except Exception as error:
+        # Components and models raise whatever they like, and do not say which of them it was.
+        raise ValueError(
+            f"[D276] The teacher '{name_of(teacher)}', one of several, failed: "
+            f"{type(error).__name__}: {error}. Mend it, or leave it out."
+        ) from error
 
 
 def _columns(labels: Sequence[str], all_labels: Sequence[str]) -> Ints1d:

@@ -1,6 +1,5 @@
 """Label schemes: what the classes of a token classification model mean as BILUO tags."""
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -10,22 +9,17 @@ from thinc.types import Floats1d, Floats2d, Ints2d
 
 from ..chain import constraints, n_tags
 from ..chain.biluo import PREFIXES
+from ..corpora.tag_names import is_outside, read_tag_names
 
-# The BILUO prefixes that each letter of a scheme stands for; "io" takes any letter, or none.
-LETTERS: Dict[str, Dict[str, str]] = {
-    "iobes": {"B": "B", "I": "I", "M": "I", "E": "L", "L": "L", "S": "U", "U": "U", "W": "U"},
+# The BILUO tags that each letter of a scheme stands for; "io" takes any letter, or none.
+TAGS: Dict[str, Dict[str, str]] = {
+    "iobes": {"B": "B", "I": "I", "L": "L", "U": "U"},
     "iob2": {"B": "BU", "I": "IL"},
-    "io": {},
+    "ioe2": {"I": "BI", "L": "LU"},
 }
-OUTSIDE = {"O", "0", "OUT", "OUTSIDE", "NONE", "_"}
-# Classes of wordpieces that are no token's first; beside letters, X is one of these too.
+# Classes of wordpieces that are no token's first; next to letters, X is one of these too.
 NO_TOKEN = {"[CLS]", "[SEP]", "[PAD]", "<PAD>", "PAD"}
-# The type of models whose classes are B, I and O.
-ONLY_TYPE = "ENTITY"
-
-_LETTER_FIRST = re.compile(r"(?P<letter>[BIELSUMW])[-_](?P<type>.+)")
-_LETTER_LAST = re.compile(r"(?P<type>.+)[-_](?P<letter>[BIELSUMW])")
-_LETTER_ONLY = re.compile(r"(?P<letter>[BIELSUMW])(?P<type>)")
+CONTINUED = "X"
 
 
 @dataclass(frozen=True)
@@ -34,8 +28,9 @@ class LabelScheme:
 
     name (str): "iobes": a class is a tag. "iob2": B-X is B-X or U-X, and I-X is I-X or L-X; which
         one follows from the next tag, so that sequences of classes and of tags correspond one to
-        one. "io": a class is all four tags of its type, and an entity goes on as long as its type
-        does.
+        one. "ioe2": I-X is B-X or I-X, and E-X is L-X or U-X; which one follows from the tag
+        before. "io": a class is all four tags of its type, and an entity goes on as long as its
+        type does.
     labels (Tuple[str, ...]): The entity labels, in the order of the classes.
     columns (Tuple[Tuple[int, ...], ...]): For each tag in BiluoTags' order, the classes that it is
         made of; none where the model has no such class.
@@ -77,85 +72,61 @@ class LabelScheme:
 def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelScheme:
     """Find out what a model's classes mean.
 
-    Classes are a letter and a type, in this order or the other one, joined by "-" or "_", or types
-    alone; and one is the outside class. With letters of last or single tokens the scheme is
-    "iobes" (also BILUO, BMEWO and BMES); with B for each type it is "iob2"; else it is "io", since
-    types without B are a sign of IOB1, whose B stands only between two entities of one type.
+    Classes are read as `read_tag_names` does; one of them is the outside class. With letters of
+    last or single tokens the scheme is "iobes" (also BILUO, BMEWO and BMES). With B for each type
+    it is "iob2". Without any B, and with E for each type, it is "ioe2". Else it is "io": types
+    without B are a sign of IOB1, whose B stands only between two entities of one type, and types
+    without E are a sign of IOE1.
 
     names (Sequence[str]): The classes' names, in order.
-    scheme (Optional[str]): "iobes", "iob2" or "io"; found by the names if None. "io" is the one to
-        choose for an IOB1 model that does have B for each type.
+    scheme (Optional[str]): "iobes", "iob2", "ioe2", "io" or "types"; found by the names if None.
+        "io" is the one to choose for an IOB1 model that does have B for each type. Under "types"
+        classes are types as they are written, and read as "io".
     RETURNS (LabelScheme): The scheme.
     RAISES (ValueError): The names or the scheme do not fit.
     """
-    found = f"The model's labels are: {', '.join(names)}."
-    if scheme is not None and scheme not in LETTERS:
-        raise ValueError(
-            f"[D240] '{scheme}' is no label scheme: expected one of {', '.join(LETTERS)}, or None "
-            "to find it by the model's labels."
-        )
-    outside = [column for column, name in enumerate(names) if name.upper() in OUTSIDE]
+    classes = [name for name in names if name.upper() not in NO_TOKEN]
+    parts = read_tag_names([name for name in classes if name != CONTINUED], scheme)
+    if CONTINUED in classes and not any(letter in TAGS["iobes"] for letter, _ in parts.values()):
+        parts = read_tag_names(classes, scheme)
+    outside = [column for column, name in enumerate(names) if is_outside(name)]
     inside = {
-        column: name
+        column: parts[name]
         for column, name in enumerate(names)
-        if column not in outside and name.upper() not in NO_TOKEN
+        if name in parts and not is_outside(name)
     }
+    found = f"The model's labels are: {', '.join(names)}."
     if not outside or not inside:
         raise ValueError(
             "[D241] A token classification model needs a label for tokens outside of entities (O) "
             f"and at least one other. {found} Write what they mean to id2label in its config.json."
         )
-    parts = _split(inside, whole=scheme == "io", found=found)
-    if scheme is None:
-        scheme = _detect(list(parts.values()))
-    labels = tuple(dict.fromkeys(label for _, label in parts.values()))
+    kind = _detect(list(inside.values())) if scheme is None else scheme
+    if kind == "types":
+        kind = "io"
+    labels = tuple(dict.fromkeys(label for _, label in inside.values()))
     columns: List[List[int]] = [outside, *([] for _ in range(n_tags(len(labels)) - 1))]
-    for column, (letter, label) in parts.items():
-        prefixes = "".join(PREFIXES) if scheme == "io" else LETTERS[scheme].get(letter)
-        if prefixes is None:
-            raise ValueError(
-                f"[D242] The label '{names[column]}' does not fit the scheme '{scheme}', which has "
-                f"the letters {', '.join(LETTERS[scheme])}. {found} Choose another scheme."
-            )
-        for prefix in prefixes:
+    for column, (letter, label) in inside.items():
+        for prefix in PREFIXES if kind == "io" else TAGS[kind][letter]:
             tag = 1 + len(PREFIXES) * labels.index(label) + PREFIXES.index(prefix)
             columns[tag].append(column)
     for number, label in enumerate(labels):
         begin, _, last, unit = columns[1 + len(PREFIXES) * number :][: len(PREFIXES)]
         if not unit and not (begin and last):
             raise ValueError(
-                f"[D243] By the scheme '{scheme}', the model cannot find an entity '{label}': it "
+                f"[D243] By the scheme '{kind}', the model cannot find an entity '{label}': it "
                 f"has no labels for both of its ends. {found} Choose another scheme."
             )
-    return LabelScheme(scheme, labels, tuple(tuple(numbers) for numbers in columns))
-
-
-def _split(inside: Dict[int, str], *, whole: bool, found: str) -> Dict[int, Tuple[str, str]]:
-    """Take classes apart: letter ("" where there is none) and type by column."""
-    lettered = {column: name for column, name in inside.items() if name != "X"}
-    for pattern in (_LETTER_FIRST, _LETTER_LAST, _LETTER_ONLY):
-        matches = {column: pattern.fullmatch(name) for column, name in lettered.items()}
-        parts = {
-            column: (match["letter"], match["type"] or ONLY_TYPE)
-            for column, match in matches.items()
-            if match
-        }
-        if not any(letter in "BI" for letter, _ in parts.values()):
-            continue  # "E-MAIL" is a type
-        if len(parts) == len(lettered):
-            return parts
-        if not whole:
-            raise ValueError(
-                "[D244] Some of the model's labels have a letter of a scheme and some have none. "
-                f"{found} Choose the scheme 'io' if all of them are types, or correct id2label in "
-                "its config.json."
-            )
-    return {column: ("", name) for column, name in inside.items()}
+    return LabelScheme(kind, labels, tuple(tuple(numbers) for numbers in columns))
 
 
 def _detect(parts: List[Tuple[str, str]]) -> str:
+    """RETURNS (str): The scheme of classes with these letters and labels."""
     letters = {letter for letter, _ in parts}
-    if letters - {"B", "I", ""}:
+    labels = {label for _, label in parts}
+    if letters == {"I", "L"} or letters == {"L"}:
+        return "ioe2" if {label for letter, label in parts if letter == "L"} == labels else "io"
+    if letters & {"L", "U"}:
         return "iobes"
     begun = {label for letter, label in parts if letter == "B"}
-    return "iob2" if begun == {label for _, label in parts} else "io"
+    return "iob2" if begun == labels else "io"

@@ -1,6 +1,8 @@
 """Teachers whose labels are not the student's."""
 
-from typing import Dict, List, Mapping, Sequence, Tuple
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from spacy.tokens import Doc
 from thinc.api import get_array_module
@@ -8,6 +10,7 @@ from thinc.types import Floats2d
 
 from ..chain import LinearChain, chain_from_marginals, n_tags
 from ..chain.biluo import PREFIXES
+from .asking import ask
 from .protocol import Teacher
 
 
@@ -42,7 +45,7 @@ class MappedTeacher:
         RETURNS (LinearChain): One sequence a document, over the tags of the new labels. Its
             marginals are sums of the teacher's.
         """
-        chain = self.teacher.predict_chain(docs)
+        chain = ask(self.teacher, docs)
         marginals = chain.marginals()
         xp = get_array_module(marginals)
         mapped: Floats2d = xp.zeros((len(marginals), n_tags(len(self.labels))), dtype="float32")
@@ -54,19 +57,49 @@ class MappedTeacher:
 def parse_label_map(text: str) -> Dict[str, str]:
     """Read a label map as it is typed.
 
-    text (str): Pairs such as "PERSON=PER,GPE=LOC,LOC=LOC".
+    text (str): Pairs such as "PERSON=PER,GPE=LOC,LOC=LOC"; or a JSON object, or the path of a
+        `.json` file with one, for labels with commas or equals signs in them.
     RETURNS (Dict[str, str]): New labels by old ones.
-    RAISES (ValueError): A part that is no pair.
+    RAISES (ValueError): A part that is no pair, or no JSON object of labels.
     """
+    if text.strip().startswith("{"):
+        return _json_map(text, "The label map")
+    if text.strip().lower().endswith(".json"):
+        path = Path(text.strip())
+        try:
+            return _json_map(path.read_text(encoding="utf-8-sig"), f"'{path}'")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"[D281] The label map '{path}' cannot be read: {error}. Correct the path, or "
+                "write the file in UTF-8."
+            ) from error
     pairs: Dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         old, equals, new = (piece.strip() for piece in part.partition("="))
-        if not (old and equals and new):
+        if not (old and equals and new) or "=" in new:
             raise ValueError(
                 f"[D212] '{part}' is no pair of labels: write OLD=NEW, several with commas, such "
-                "as PERSON=PER,GPE=LOC."
+                "as PERSON=PER,GPE=LOC. For labels with commas or equals signs write a JSON object "
+                "or the path of a .json file."
             )
         pairs[old] = new
+    return pairs
+
+
+def _json_map(text: str, name: str) -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): The map of a JSON object."""
+    try:
+        pairs: Any = json.loads(text)
+    except ValueError as error:
+        raise ValueError(
+            f'[D283] {name} is no JSON: {error}. Write an object such as {{"PERSON": "PER"}}.'
+        ) from error
+    labels = [*pairs, *pairs.values()] if isinstance(pairs, dict) else []
+    if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
+        raise ValueError(
+            f"[D284] {name} is no JSON object of labels: found {text.strip()[:60]}. Write an "
+            'object such as {"PERSON": "PER"}.'
+        )
     return pairs
 
 

@@ -4,16 +4,21 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
-from spacy.pipeline import EntityRecognizer
+from spacy.pipeline import EntityRecognizer, TrainablePipe
 from spacy.tokens import Doc
 
 from ..chain import LinearChain
 from ..corpora.plain_docs import plain_copy
+from ..padding import masks_padding
 from .annotations import AnnotationTeacher
+from .asking import ask
 from .beam_ner import BeamTeacher
+from .earlier_entities import ChainTeacher
 from .protocol import Teacher, parts_of
+from .running import run_component
 from .tokens import align, carry_over, same_words
 from .transition_ner import TransitionTeacher
+from .written_attributes import writers
 
 
 class PipelineTeacher:
@@ -24,6 +29,9 @@ class PipelineTeacher:
     - one that predicts chains (`ner_teacher`, `ner_student`): its chain;
     - spaCy's `ner` and `beam_ner`: the probabilities of their actions, or of the beam's parses;
     - any other that writes `doc.ents`, or `doc.spans` with `spans_key`: what it wrote.
+
+    Entities that components before it have set are kept to, whichever kind it is: they are certain
+    where it knows the label, and count as no entity where it does not.
     """
 
     def __init__(
@@ -50,6 +58,8 @@ class PipelineTeacher:
             entities.
         """
         self.nlp = nlp
+        # What errors call the teacher.
+        self.name = f"{nlp.meta['lang']}_{nlp.meta['name']}"
         self.pipe_name = _choose(nlp, pipe_name, spans_key)
         pipe = nlp.get_pipe(self.pipe_name)
         kind = _kind(pipe) if spans_key is None else "annotations"
@@ -58,7 +68,7 @@ class PipelineTeacher:
         self._last = self.pipe_name if kind == "annotations" else None
         self._teacher: Teacher
         if kind == "chain":
-            self._teacher = pipe  # type: ignore[assignment]
+            self._teacher = ChainTeacher(pipe)
         elif kind == "transitions":
             self._teacher = TransitionTeacher(pipe)
         elif kind == "beam":
@@ -66,7 +76,7 @@ class PipelineTeacher:
         else:
             attribute = "doc.ents" if spans_key is None else "doc.spans"
             known: Sequence[str] = labels or ()
-            if labels is None and self.pipe_name in _writers(nlp, attribute):
+            if labels is None and self.pipe_name in writers(nlp, attribute):
                 known = getattr(pipe, "labels", ())
             if not known:
                 raise ValueError(
@@ -91,12 +101,14 @@ class PipelineTeacher:
 
         docs (Sequence[Doc]): Documents of any vocabulary and tokenizer, left as they are.
         RETURNS (LinearChain): One sequence a document, over the documents' tokens.
+        RAISES (ValueError): A component returns something else than a document of the same text.
         """
-        own = [self._own_doc(doc) for doc in docs]
-        chain = self._teacher.predict_chain(self._run(own))
-        if all(same_words(mine, doc) for mine, doc in zip(own, docs, strict=True)):
+        # Components may split or join tokens, also in documents of their own.
+        read = self._run([self._own_doc(doc) for doc in docs])
+        chain = ask(self._teacher, read, self.name)
+        if all(same_words(mine, doc) for mine, doc in zip(read, docs, strict=True)):
             return chain
-        blocks = align(own, docs)
+        blocks = align(read, docs)
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         carried, n_misfits = carry_over(chain, self.labels, blocks, lengths)
         self.n_misfits += n_misfits
@@ -115,10 +127,7 @@ class PipelineTeacher:
         for name, pipe in self.nlp.pipeline:
             if name == self.pipe_name and self._last is None:
                 break
-            if hasattr(pipe, "pipe"):
-                docs = list(pipe.pipe(docs, batch_size=len(docs)))
-            else:
-                docs = [pipe(doc) for doc in docs]
+            docs = run_component(name, pipe, docs, _at_once(pipe, len(docs)))
             if name == self._last:
                 break
         return docs
@@ -138,6 +147,14 @@ def _kind(pipe: Any) -> str:
     return "annotations"
 
 
+def _at_once(pipe: Any, n_docs: int) -> int:
+    """RETURNS (int): How many documents a component may read together: one, if it has a transformer
+    that is not known to mask padding, which spacy-transformers fills batches with."""
+    nodes = pipe.model.walk() if isinstance(pipe, TrainablePipe) else ()
+    transformers = [node.transformer for node in nodes if hasattr(node, "transformer")]
+    return n_docs if all(masks_padding(model.config) for model in transformers) else 1
+
+
 def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -> str:
     """RETURNS (str): The name of the component that teaches; ValueError if it is not clear."""
     if pipe_name is not None:
@@ -149,9 +166,9 @@ def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -
         return pipe_name
     if spans_key is None:
         able = [name for name, pipe in nlp.pipeline if _kind(pipe) != "annotations"]
-        able, what = able or _writers(nlp, "doc.ents"), "find entities"
+        able, what = able or writers(nlp, "doc.ents"), "find entities"
     else:
-        able, what = _writers(nlp, "doc.spans"), "write spans"
+        able, what = writers(nlp, "doc.spans"), "write spans"
     if len(able) != 1:
         wrong = f"several that {what}: {', '.join(able)}" if able else f"none known to {what}"
         raise ValueError(
@@ -164,7 +181,3 @@ def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -
 def _listed(nlp: Language) -> str:
     parts = [f"{name} ({nlp.get_pipe_meta(name).factory})" for name in nlp.pipe_names]
     return f"Its components are: {', '.join(parts) or 'none'}."
-
-
-def _writers(nlp: Language, attribute: str) -> List[str]:
-    return [name for name in nlp.pipe_names if attribute in nlp.get_pipe_meta(name).assigns]

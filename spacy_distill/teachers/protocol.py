@@ -1,6 +1,6 @@
 """What a teacher is: labels, and a chain of BILUO tags for documents."""
 
-from typing import Iterable, Iterator, List, Protocol, Sequence, Tuple
+from typing import Any, Iterable, Iterator, List, Protocol, Sequence, Tuple
 
 from spacy.tokens import Doc
 
@@ -26,8 +26,8 @@ class Teacher(Protocol):
         ...
 
 
-def parts_of(teacher: object) -> Iterator[object]:
-    """YIELDS (object): A teacher, and the teachers that it is made of."""
+def parts_of(teacher: object) -> Iterator[Any]:
+    """YIELDS (Any): A teacher, and the teachers that it is made of."""
     yield teacher
     for inner in (*getattr(teacher, "teachers", ()), getattr(teacher, "teacher", None)):
         if inner is not None:
@@ -40,8 +40,14 @@ def count_misfits(teachers: Iterable[object]) -> int:
     teachers (Iterable[object]): Teachers, which may have parts in common.
     RETURNS (int): The sum of `n_misfits` over all parts that count them, each part once.
     """
-    parts = {id(part): part for teacher in teachers for part in parts_of(teacher)}
-    return sum(getattr(part, "n_misfits", 0) for part in parts.values())
+    counts = {id(part): n for teacher in teachers for part, n in misfits_by_part(teacher)}
+    return sum(counts.values())
+
+
+def misfits_by_part(teacher: object) -> List[Tuple[Any, int]]:
+    """RETURNS (List[Tuple[Any, int]]): The parts of a teacher that count entities which did not
+    fit, and what each has counted."""
+    return [(part, part.n_misfits) for part in parts_of(teacher) if hasattr(part, "n_misfits")]
 
 
 def match_labels(teacher: Sequence[str], student: Sequence[str]) -> List[int]:

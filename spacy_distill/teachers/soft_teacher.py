@@ -25,6 +25,8 @@ class SoftTeacher:
         labels (Sequence[str]): The labels, in the order of their tags.
         """
         self.labels: Tuple[str, ...] = tuple(labels)
+        # What errors call it.
+        self.name = "soft corpus"
         # Entities whose borders were inside the tokens of the documents that were asked for, each
         # time that they were.
         self.n_misfits = 0

@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.util import get_package_path, is_package, load_config
 
 from ..corpora.soft_shards import Manifest, is_soft_corpus
+from ..names import HUB_PREFIX, is_on_hub
 from .sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 
 
@@ -84,7 +85,9 @@ def _counted(number: int, one: str, several: str = "") -> str:
 
 
 def _without_place(name: str) -> str:
-    """RETURNS (str): The last part of a path; names on the hub as they are."""
+    """RETURNS (str): The last part of a path; names on the hub without their prefix."""
+    if is_on_hub(name):
+        return name.removeprefix(HUB_PREFIX)
     path = Path(name)
     is_path = path.is_absolute() or path.exists() or name.startswith(".") or name.count("/") > 1
     return path.name or name if is_path else name
@@ -116,19 +119,22 @@ def _read_json(path: Path) -> Dict[str, Any]:
 
 
 def _writers(meta: Mapping[str, Any], config: Mapping[str, Any], attribute: str) -> List[str]:
-    """RETURNS (List[str]): The components that write an attribute, as far as their factories are
-    installed."""
+    """RETURNS (List[str]): The components that write an attribute with their settings, as far as
+    their factories are installed."""
     # spaCy knows no factories before a pipeline is made.
     nlp = Language()
     components = config.get("components", {})
-    factories = {
-        name: components.get(name, {}).get("factory", "") for name in meta.get("pipeline", ())
-    }
-    return [
-        name
-        for name, factory in factories.items()
-        if nlp.has_factory(factory) and attribute in nlp.get_factory_meta(factory).assigns
-    ]
+    # Settings that say more than the factory.
+    setting = {"doc.ents": "annotate_ents", "doc.spans": "spans_key"}[attribute]
+    found = []
+    for name in meta.get("pipeline", ()):
+        block = components.get(name, {})
+        factory = block.get("factory", "")
+        if nlp.has_factory(factory):
+            writes = attribute in nlp.get_factory_meta(factory).assigns
+            if block.get(setting, writes):
+                found.append(name)
+    return found
 
 
 def _transformers(block: Mapping[str, Any]) -> Iterator[str]:

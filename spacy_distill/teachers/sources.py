@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 from spacy.language import Language
 from spacy.util import get_package_path, get_package_version, is_package
@@ -12,6 +12,7 @@ from spacy.util import get_package_path, get_package_version, is_package
 from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
 from ..loading import load_pipeline
+from ..names import hint_of, is_on_hub
 from .ensemble import EnsembleTeacher
 from .labels import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
@@ -40,8 +41,8 @@ class TeacherOptions:
     label_map (Mapping[str, str]): New labels by the teachers'; the rest is left out. Empty: all
         labels as they are.
     weights (Tuple[float, ...]): What each of several teachers counts; empty: all the same.
-    scheme (Optional[str]): Label scheme of a Hugging Face model ("iob2", "io", "iobes"), where it
-        cannot be told from its labels.
+    scheme (Optional[str]): Label scheme of a Hugging Face model ("iob2", "ioe2", "io", "iobes",
+        "types"), where it cannot be told from its labels.
     """
 
     pipe: OneOrEach[Optional[str]] = None
@@ -72,14 +73,17 @@ DEFAULT_OPTIONS = TeacherOptions()
 
 
 def load_teacher(
-    sources: Sequence[TeacherSource], options: TeacherOptions = DEFAULT_OPTIONS
+    sources: Sequence[TeacherSource],
+    options: TeacherOptions = DEFAULT_OPTIONS,
+    names: Optional[Sequence[str]] = None,
 ) -> Teacher:
     """Load one teacher, or several as an ensemble.
 
     sources (Sequence[TeacherSource]): Each a spaCy pipeline's name or folder, the folder of a soft
-        corpus, the folder or hub name of a Hugging Face token classification model, a pipeline, or
-        anything else with `labels` and `predict_chain`.
+        corpus, a Hugging Face token classification model as a folder or `hf:OWNER/NAME`, a
+        pipeline, or anything else with `labels` and `predict_chain`.
     options (TeacherOptions): How they are read.
+    names (Optional[Sequence[str]]): What errors call them; by default what `names_of` returns.
     RETURNS (Teacher): The teacher.
     RAISES (ValueError): A source is none of these, or cannot teach, or the labels differ.
     """
@@ -91,8 +95,10 @@ def load_teacher(
             "it with several teachers, weights or a label map instead (`distill-annotate`)."
         )
     teachers = [
-        _pipeline(item, options.of(number, len(opened))) if isinstance(item, Language) else item
-        for number, item in enumerate(opened)
+        _pipeline(item, options.of(number, len(opened)), name)
+        if isinstance(item, Language)
+        else item
+        for number, (item, name) in enumerate(zip(opened, names or names_of(sources), strict=True))
     ]
     _require_used(teachers, options)
     if options.label_map:
@@ -128,6 +134,9 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
             "found no content to recognise it by. Give a pipeline, or the name or folder of one."
         )
     path = Path(source)
+    if is_on_hub(source):
+        commit = hub_commit(name)
+        return {"name": name, "version": commit, "hash": commit}
     if is_soft_corpus(path):
         raise ValueError(
             f"[D206] '{source}' is a soft corpus: it knows the texts that it was made of and no "
@@ -137,10 +146,18 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     if is_package(name):
         path = get_package_path(name)
     elif not path.exists():
-        _require_hub_name(source)
-        commit = hub_commit(name)
-        return {"name": name, "version": commit, "hash": commit}
+        raise _no_teacher(source)
     return {"name": name, "version": version, "hash": _content_hash(path)}
+
+
+def names_of(sources: Sequence[TeacherSource]) -> List[str]:
+    """RETURNS (List[str]): What errors call teachers: the names that they were given by. Pipelines
+    that have the same name are numbered."""
+    names = [_name_and_version(source)[0] for source in sources]
+    return [
+        f"{name} (teacher {number})" if names.count(name) > 1 else name
+        for number, name in enumerate(names, start=1)
+    ]
 
 
 def _name_and_version(source: TeacherSource) -> Tuple[str, str]:
@@ -187,6 +204,8 @@ def open_source(
     if not isinstance(source, (str, Path)):
         return source
     path = Path(source)
+    if is_on_hub(source):
+        return TokenClassificationTeacher(source, scheme=options.scheme)
     if is_soft_corpus(path):
         return SoftTeacher(Manifest.from_disk(path).labels)
     if (path / "meta.json").is_file() or is_package(str(source)):
@@ -199,8 +218,7 @@ def open_source(
             "config.json of a Hugging Face model and no manifest.json of a soft corpus. Correct "
             "the path."
         )
-    _require_hub_name(source)
-    return TokenClassificationTeacher(str(source), scheme=options.scheme)
+    raise _no_teacher(source)
 
 
 def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
@@ -225,16 +243,16 @@ def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
         )
 
 
-def _require_hub_name(source: Union[str, Path]) -> None:
-    if str(source).count("/") != 1 or str(source).startswith((".", "/")):
-        raise ValueError(
-            f"[D202] There is no teacher '{source}': no such folder, and no such spaCy package is "
-            "installed. Correct the path, or install the pipeline."
-        )
+def _no_teacher(source: Union[str, Path]) -> ValueError:
+    return ValueError(
+        f"[D202] There is no teacher '{source}': no such folder, and no such spaCy package is "
+        f"installed.{hint_of(source)} Correct the path, install the pipeline, or write "
+        "hf:OWNER/NAME for a model on the Hugging Face hub."
+    )
 
 
-def _pipeline(nlp: Language, options: TeacherOptions) -> Teacher:
-    return PipelineTeacher(
+def _pipeline(nlp: Language, options: TeacherOptions, name: str) -> Teacher:
+    teacher = PipelineTeacher(
         nlp,
         options.pipe,  # type: ignore[arg-type]
         spans_key=options.spans_key,  # type: ignore[arg-type]
@@ -242,3 +260,5 @@ def _pipeline(nlp: Language, options: TeacherOptions) -> Teacher:
         confidence=options.confidence,  # type: ignore[arg-type]
         partial=options.partial,
     )
+    teacher.name = name
+    return teacher

@@ -3,16 +3,20 @@
 import inspect
 from dataclasses import replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.tokens import Doc
-from spacy.util import minibatch
 from thinc.api import get_current_ops
 from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, n_tags
 from ..chain.biluo import PREFIXES
+from ..loading import DAMAGED
+from ..names import HUB_PREFIX, model_place
+from ..padding import length_batches, restore_attention
+from .asking import documents_error
 from .inner_words import with_inner_entities
 from .label_schemes import LabelScheme, read_scheme
 from .tokens import align, carry_over
@@ -21,6 +25,8 @@ from .wordpieces import first_pieces, share_pieces
 # Tokenizers that know no longest input say 1e30.
 NO_LIMIT = 10**6
 DEFAULT_WINDOW = 512
+# What transformers and the libraries under it raise for a file that is missing or damaged.
+BROKEN = (OSError, RuntimeError, ImportError, UnpicklingError, *DAMAGED)
 NEVER = -numpy.inf
 
 Offsets = List[Tuple[int, int]]
@@ -39,7 +45,8 @@ class TokenClassificationTeacher:
     (`with_inner_entities`): such an entity fits no tokens, so those that it touches are unknown.
 
     Texts longer than the model's window are read in windows that overlap by a quarter, and a
-    wordpiece is scored where it is farthest from a window's edge.
+    wordpiece is scored where it is farthest from a window's edge. What is read together with a
+    document does not change what is said of it (`length_batches`), but for rounding.
     """
 
     def __init__(
@@ -47,16 +54,17 @@ class TokenClassificationTeacher:
     ) -> None:
         """Load a model and its tokenizer.
 
-        name (Union[str, Path]): A folder, or a name on the Hugging Face hub.
-        scheme (Optional[str]): What the model's labels mean: "iobes", "iob2" or "io"; found by the
-            labels if None. Models whose B- stands only between two entities of one type (IOB1)
-            need "io".
+        name (Union[str, Path]): A folder, or `hf:OWNER/NAME` of the Hugging Face hub.
+        scheme (Optional[str]): What the model's labels mean: "iobes", "iob2", "ioe2", "io" or
+            "types"; found by the labels if None. Models whose B- stands only between two entities
+            of one type (IOB1) need "io".
         batch_size (int): Windows that the model reads at once.
         RAISES (ImportError): The train extra is not installed.
         RAISES (ValueError): There is no such model, it cannot classify tokens, its tokenizer has no
             offsets, or its labels have no meaning.
         """
-        self._tokenizer, self._model = _load(str(name))
+        self.name = str(name)
+        self._tokenizer, self._model = _load(self.name)
         classes = [str(name) for _, name in sorted(self._model.config.id2label.items())]
         try:
             self.scheme: LabelScheme = read_scheme(classes, scheme)
@@ -87,8 +95,17 @@ class TokenClassificationTeacher:
         RETURNS (LinearChain): One sequence a document, over the tags of `labels`, float32, on the
             device of thinc's current ops. Entities do not start or end with white space. Tokens of
             entities that do not fit the documents' tokens are not `known`.
+        RAISES (DocumentsError): The model's scores are NaN or infinite.
         """
         results = self._read(docs)
+        reasons = {
+            number: "a score of the model is NaN or infinite"
+            for number, (scores, _) in enumerate(results)
+            # False for NaN as well.
+            if not (scores < numpy.inf).all()
+        }
+        if reasons:
+            raise documents_error(self.name, docs, reasons)
         chain = self._chain(docs, results)
         known = numpy.concatenate(
             [self._known(doc, *result) for doc, result in zip(docs, results, strict=True)]
@@ -191,9 +208,9 @@ class TokenClassificationTeacher:
         device = "cuda" if get_current_ops().name == "cupy" else "cpu"
         self._model.to(device)
         results: List[Floats2d] = [None] * len(windows)
-        # The longest come first: what does not fit into memory shows at once.
-        order = sorted(range(len(windows)), key=lambda number: -len(windows[number]["input_ids"]))
-        for batch in minibatch(order, self.batch_size):
+        lengths = [len(window["input_ids"]) for window in windows]
+        for batch in length_batches(lengths, self.batch_size, self._model.config):
+            restore_attention(self._model)
             inputs = {
                 key: pad_sequence(
                     [torch.tensor(windows[number][key]) for number in batch],
@@ -212,7 +229,8 @@ class TokenClassificationTeacher:
 def hub_commit(name: str) -> str:
     """Find out at which commit a model of the hub is that would be loaded now.
 
-    name (str): The model's name. Its configuration is downloaded, if it is not there already.
+    name (str): The model's name, `hf:OWNER/NAME`. Its configuration is downloaded, if it is not
+        there already.
     RETURNS (str): The commit, which stands for all that is in the model's files.
     RAISES (ImportError): The train extra is not installed.
     RAISES (ValueError): There is no such model.
@@ -221,11 +239,12 @@ def hub_commit(name: str) -> str:
     from transformers.utils import cached_file
 
     try:
-        return Path(str(cached_file(name, "config.json"))).parent.name
+        return Path(str(cached_file(model_place(name), "config.json"))).parent.name
     except OSError as error:
         raise ValueError(
-            f"[D231] There is no model '{name}' on the Hugging Face hub, or it cannot be reached. "
-            f"Correct the name, or name the model's folder. transformers says: {error}"
+            f"[D231] There is no model '{name.removeprefix(HUB_PREFIX)}' on the Hugging Face hub, "
+            "or it cannot be reached. Correct the name, or name the model's folder. transformers "
+            f"says: {error}"
         ) from error
 
 
@@ -243,19 +262,24 @@ def _require_train_extra(name: str) -> None:
 def _load(name: str) -> Tuple[Any, Any]:
     """RETURNS (Tuple[Any, Any]): A fast tokenizer, and a model in float32."""
     _require_train_extra(name)
+    place = model_place(name)
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForTokenClassification, AutoTokenizer
 
     try:
         # Told nothing, transformers asks on the terminal whether to run a repository's code.
-        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True, trust_remote_code=False)
         model, loading = AutoModelForTokenClassification.from_pretrained(
-            name, output_loading_info=True, trust_remote_code=False
+            place, output_loading_info=True, trust_remote_code=False
         )
-    except Exception as error:  # A file that lacks or is broken raises nearly anything here.
+    except torch.OutOfMemoryError:
+        # It is a RuntimeError too.
+        raise
+    except (SafetensorError, *BROKEN) as error:
         raise ValueError(
             f"[D233] '{name}' cannot be loaded as a token classification model. Give a folder with "
-            "a model and its tokenizer, or a name on the Hugging Face hub. transformers says: "
+            "a model and its tokenizer, or hf:OWNER/NAME. transformers says: "
             f"{error}"
         ) from error
     if not tokenizer.is_fast:

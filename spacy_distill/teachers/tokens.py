@@ -9,6 +9,7 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, chain_from_marginals
 from ..chain.biluo import PREFIXES
+from .running import same_text
 
 # A token is unknown where what the teacher thinks fits its borders with less probability than this.
 LEAST_FIT = 0.5
@@ -45,7 +46,7 @@ def align(sources: Sequence[Doc], targets: Sequence[Doc]) -> Blocks:
     parts = []
     n_source = n_target = 0
     for source, target in zip(sources, targets, strict=True):
-        if source.text != target.text:
+        if not same_text(source, target):
             raise ValueError(
                 f"[D802] The teacher's document '{source.text[:40]}' and the student's "
                 f"'{target.text[:40]}' are not the same text. Make both of one text."
@@ -135,7 +136,9 @@ def _split(units: Floats2d, counts: Ints1d) -> Floats2d:
     # What the whole block begins and ends, its first and last part do; all else goes on.
     new_begin = numpy.where(is_first, begin + unit, 0)
     new_last = numpy.where(is_last, last + unit, 0)
-    new_inside = begin + inside + last + unit - new_begin - new_last
+    # Not what is left of a sum: rounding would leave something where nothing is.
+    new_inside = inside + numpy.where(is_first, 0, begin) + numpy.where(is_last, 0, last)
+    new_inside += numpy.where(is_first | is_last, 0, unit)
     columns = (new_begin, new_inside, new_last, numpy.zeros_like(unit))
     for offset, (new, old) in enumerate(zip(columns, (begin, inside, last, unit), strict=True)):
         rows[:, 1 + offset :: len(PREFIXES)] = numpy.where(is_split, new, old)

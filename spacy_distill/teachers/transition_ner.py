@@ -9,6 +9,8 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, chain_with_best, constraints
 from ..chain.biluo import PREFIXES
+from .asking import documents_error, not_finite
+from .earlier_entities import FREE, given_tags
 
 _OPEN = numpy.isin(PREFIXES, ("I", "L"))
 
@@ -43,6 +45,7 @@ class TransitionTeacher:
 
         docs (Sequence[Doc]): The documents, left as they are; their entities are kept to.
         RETURNS (LinearChain): One sequence a document.
+        RAISES (DocumentsError): The model's scores are NaN or infinite.
         """
         xp = get_current_ops().xp
         tags = BiluoTags(self.labels)
@@ -57,6 +60,9 @@ class TransitionTeacher:
             emissions, parse = _parse(_Actions(self.pipe, step_model, tags), docs, tags)
         finally:
             step_model.clear_memory()
+        reasons = not_finite(emissions, docs)
+        if reasons:
+            raise documents_error(self.pipe.name, docs, reasons)
         chain = LinearChain(xp.asarray(emissions), lengths, *scores)
         return chain_with_best(chain, xp.asarray(parse))
 
@@ -179,23 +185,10 @@ def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
     by_prefix[space != 0, :, PREFIXES.index("B")] = False
     by_prefix[space != 0, :, PREFIXES.index("U")] = False
     if (iob % 2).any():
-        _keep_entities(valid, docs, tags)
+        given = given_tags(docs, tags)
+        taken = given != FREE
+        valid[taken] = given[taken][:, None] == numpy.arange(len(tags))
     return valid
-
-
-def _keep_entities(valid: numpy.ndarray, docs: Sequence[Doc], tags: BiluoTags) -> None:
-    """Leave tokens of entities that are set already, or blocked, the one tag that they have: O, if
-    the model does not know the label."""
-    row = 0
-    for doc in docs:
-        blocked = [row + token.i for token in doc if token.ent_iob == 3 and not token.ent_type]
-        valid[blocked] = numpy.arange(len(tags)) == 0
-        for span in doc.ents:
-            known = span.label_ in tags.labels
-            numbers = tags.span_tags(len(span), span.label_) if known else [0] * len(span)
-            only = numpy.asarray(numbers)[:, None] == numpy.arange(len(tags))
-            valid[row + span.start : row + span.end] = only
-        row += len(doc)
 
 
 def _log_softmax(scores: numpy.ndarray) -> numpy.ndarray:

@@ -44,7 +44,7 @@ def share_pieces(emissions: Floats2d, pieces: Ints1d) -> None:
 
     The first of them says whether the wordpiece begins an entity, the last one whether it ends one,
     and those between follow. The probability of each label remains; that of each tag does where B
-    is to U as I is to L, as in the schemes "iob2" and "io".
+    is to U as I is to L, as in the schemes "iob2", "ioe2" and "io".
 
     emissions (Floats2d): (tokens, tags) each wordpiece's scores at all of its tokens; changed.
     pieces (Ints1d): (tokens,) each token's first wordpiece, or -1.

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import deque
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import (
@@ -22,6 +23,8 @@ from typing import (
     Union,
 )
 
+from wasabi import Printer
+
 from ..corpora.augmentation import with_variants
 from ..corpora.inputs import Input, InputDocument
 from ..corpora.soft_shards import Manifest, Shard
@@ -36,7 +39,8 @@ from .annotation_folder import (
     remove_shards,
     require_outside,
 )
-from .annotation_workers import SHARD_SIZE, Annotation, Work, workers
+from .annotation_workers import SHARD_SIZE, Annotation, Work, Written, workers
+from .ranges import require_range
 
 
 def annotate(
@@ -47,6 +51,7 @@ def annotate(
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
     text_field: str = "text",
     split: str = "train",
+    quoting: Optional[str] = None,
     lang: Optional[str] = None,
     top_k: int = 8,
     batch_size: int = 64,
@@ -54,6 +59,7 @@ def annotate(
     shard_size: int = SHARD_SIZE,
     limit: int = 0,
     augment: int = 0,
+    max_errors: int = 0,
     words: Sequence[str] = (),
     code: Optional[Union[str, Path]] = None,
     use_gpu: int = -1,
@@ -72,6 +78,7 @@ def annotate(
     teacher_options (TeacherOptions): How teachers are read.
     text_field (str): The column of the text, in formats that have columns.
     split (str): The split of a data set on the hub.
+    quoting (Optional[str]): How fields of tables are quoted, as `Input` takes it.
     lang (Optional[str]): Language of the tokenizer for text; by default the tokenizer is the
         teacher's own.
     top_k (int): Tags kept a token, from 1 to 255.
@@ -80,21 +87,24 @@ def annotate(
     shard_size (int): Characters of text in a shard.
     limit (int): Documents to read at the most; 0 is no limit.
     augment (int): Variants of each document to annotate too, as `with_variants` makes them.
+    max_errors (int): How many documents may be left out, as the teacher fails on them: it raises an
+        error, or its scores are NaN or infinite. All runs that write the corpus count together.
     words (Sequence[str]): A list of words for the variants.
     code (Optional[Union[str, Path]]): A Python file that the teachers' pipelines need.
     use_gpu (int): GPU id, -1 for the CPU.
     overwrite (bool): Whether a soft corpus that is in the folder may be replaced.
     stderr (IO): Where the progress goes.
     RETURNS (Manifest): What was made.
-    RAISES (ValueError): Something cannot be read, or the folder has a corpus made of something
-        else.
+    RAISES (ValueError): Something cannot be read, the folder has a corpus made of something else,
+        or the teacher failed on more documents than it may.
     """
-    _require_range("top_k", top_k, 1, 255)
-    _require_range("batch_size", batch_size, 1)
-    _require_range("n_process", n_process, 1)
-    _require_range("shard_size", shard_size, 1)
-    _require_range("limit", limit, 0)
-    _require_range("augment", augment, 0)
+    require_range("top_k", top_k, 1, 255)
+    require_range("batch_size", batch_size, 1)
+    require_range("n_process", n_process, 1)
+    require_range("shard_size", shard_size, 1)
+    require_range("limit", limit, 0)
+    require_range("augment", augment, 0)
+    require_range("max_errors", max_errors, 0)
     if code is not None and not Path(code).is_file():
         raise ValueError(f"[D707] There is no Python file '{code}'. Correct the path (--code).")
     sources = tuple(teacher) if isinstance(teacher, (list, tuple)) else (teacher,)
@@ -110,26 +120,38 @@ def annotate(
         tuple(words),
         None if code is None else Path(code),
         use_gpu,
+        max_errors,
     )
     folder = Path(output)
-    documents = Input(source, text_field=text_field, split=split)
+    documents = Input(source, text_field=text_field, split=split, quoting=quoting)
     require_outside(folder, source)
     manifest = Manifest(
         labels=[],
         teacher={"teachers": [fingerprint(item) for item in sources]},
         settings=plan.settings(),
-        input={"source": source, "text_field": text_field, "files": documents.fingerprint()},
+        input={
+            "source": source,
+            "text_field": text_field,
+            "quoting": quoting,
+            "files": documents.fingerprint(),
+        },
     )
     earlier = earlier_manifest(folder, manifest, overwrite)
     if earlier is not None:
         manifest = earlier
         revision = manifest.input["files"].get("revision")
-        documents = Input(source, text_field=text_field, split=split, revision=revision)
-    files_known = bool(manifest.input["files"])
-    if manifest.complete and files_known and not missing_shards(folder, manifest.shards):
+        documents = Input(
+            source, text_field=text_field, split=split, quoting=quoting, revision=revision
+        )
+    _require_few_errors(manifest, max_errors)
+    chosen = with_variants(islice(documents, limit or None), augment, plan.words)
+    groups = _groups(chosen, shard_size)
+    progress = _Progress(documents, limit * (1 + augment))
+    if manifest.complete and not missing_shards(folder, manifest.shards):
+        if not documents.is_pinned:
+            _require_same_input(folder, manifest, groups, progress, stderr)
         return manifest
     folder.mkdir(parents=True, exist_ok=True)
-    progress = _Progress()
     with lock(folder), workers(plan, folder, n_process, progress.advance) as (labels, work):
         manifest.labels = labels
         if earlier is None:
@@ -139,12 +161,10 @@ def annotate(
             for told, name in zip(manifest.teacher["teachers"], names, strict=True):
                 told["description"] = name
             manifest.to_disk(folder)
-        with progress.shown(documents.count(limit), augment, stderr):
-            chosen = with_variants(islice(documents, limit or None), augment, plan.words)
-            groups = _groups(chosen, shard_size)
-            n_shards = _annotate_all(folder, manifest, groups, work, n_process, progress)
-    if n_shards < len(manifest.shards):
-        raise changed(folder, "the input, which is shorter now")
+        with progress.shown("Annotate", stderr):
+            n_shards = _annotate_all(
+                folder, manifest, groups, work, n_process, max_errors, progress, stderr
+            )
     if not n_shards:
         raise ValueError(
             f"[D420] The input '{source}' has no text: found blank documents or none. Correct the "
@@ -162,28 +182,34 @@ def _annotate_all(
     groups: Iterable[List[InputDocument]],
     work: Work,
     n_process: int,
+    max_errors: int,
     progress: "_Progress",
+    stderr: IO,
 ) -> int:
     """Make the shards that are not there, in order. RETURNS (int): How many there are."""
-    pending: Deque[Tuple[int, Callable[[], Shard]]] = deque()
-    was_complete = manifest.complete
+    pending: Deque[Tuple[int, Callable[[], Written]]] = deque()
+    # What there was; the manifest grows.
+    earlier = replace(manifest, shards=list(manifest.shards))
 
     def finish_first() -> None:
         number, finish = pending.popleft()
-        manifest.shards[number : number + 1] = [finish()]
+        shard, skipped = finish()
+        manifest.shards[number : number + 1] = [shard]
         manifest.complete = False
         manifest.to_disk(folder)
+        _require_few_errors(manifest, max_errors)
+        for document in skipped:
+            title = f"[D430] The document '{document.id}' is left out: the teacher failed on it"
+            told = Printer(no_print=True).warn(title, f"{document.teacher}: {document.reason}")
+            stderr.write(told + "\n")
 
     number = -1
     for number, group in enumerate(groups):
+        progress.expect(len(group))
         input_hash = _input_hash(group)
-        known = manifest.shards[number] if number < len(manifest.shards) else None
-        if known is not None and known.input_hash != input_hash:
-            raise changed(folder, f"the input of {known.file}")
-        if known is None and was_complete:
-            raise changed(folder, "the input, which is longer now")
+        known = _earlier_shard(folder, earlier, number, input_hash)
         if known is not None and not missing_shards(folder, [known]):
-            progress.skip(known)
+            progress.skip(len(group))
             continue
         pending.append((number, work(number, group, input_hash)))
         # Some shards more than processes, so that none of these waits for the slowest.
@@ -191,7 +217,56 @@ def _annotate_all(
             finish_first()
     while pending:
         finish_first()
+    _require_no_more(folder, earlier, number + 1)
     return number + 1
+
+
+def _require_same_input(
+    folder: Path,
+    manifest: Manifest,
+    groups: Iterable[List[InputDocument]],
+    progress: "_Progress",
+    stderr: IO,
+) -> None:
+    """Make sure that a complete corpus was made of the input; raise ValueError if not."""
+    number = -1
+    with progress.shown("Compare", stderr):
+        for number, group in enumerate(groups):
+            progress.expect(len(group))
+            _earlier_shard(folder, manifest, number, _input_hash(group))
+            progress.skip(len(group))
+    _require_no_more(folder, manifest, number + 1)
+
+
+def _earlier_shard(
+    folder: Path, manifest: Manifest, number: int, input_hash: str
+) -> Optional[Shard]:
+    """RETURNS (Optional[Shard]): The shard of this number, None if it was not made yet; ValueError
+    if it was made of something else."""
+    if number >= len(manifest.shards):
+        if manifest.complete:
+            raise changed(folder, "the input, which is longer now")
+        return None
+    shard = manifest.shards[number]
+    if shard.input_hash != input_hash:
+        raise changed(folder, f"the input of {shard.file}")
+    return shard
+
+
+def _require_no_more(folder: Path, manifest: Manifest, n_shards: int) -> None:
+    """Make sure that there were not more shards than these; raise ValueError if there were."""
+    if n_shards < len(manifest.shards):
+        raise changed(folder, "the input, which is shorter now")
+
+
+def _require_few_errors(manifest: Manifest, max_errors: int) -> None:
+    ids = [name for shard in manifest.shards for name in shard.skipped_ids]
+    if len(ids) > max_errors:
+        raise ValueError(
+            f"[D431] The teacher failed on {len(ids)} documents, and {max_errors} are allowed; the "
+            f"last is '{ids[-1]}'. Mend the teacher or the documents and replace the corpus with "
+            "--overwrite, or let more be left out with --max-errors."
+        )
 
 
 def _groups(documents: Iterable[InputDocument], shard_size: int) -> Iterator[List[InputDocument]]:
@@ -214,38 +289,48 @@ def _input_hash(documents: Sequence[InputDocument]) -> str:
     return digest.hexdigest()
 
 
-def _require_range(name: str, value: int, least: int, most: Optional[int] = None) -> None:
-    if value < least or (most is not None and value > most):
-        limits = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise ValueError(f"[D705] {name} has to be {limits}: found {value}.")
-
-
 class _Progress:
-    """A bar of documents, with words a second. What was annotated earlier moves it, and is in no
-    rate, nor is the time that it takes to pass over it."""
+    """A bar of documents, with words a second. Their number is estimated by the bytes of the input
+    that are read. What was annotated earlier moves the bar, and is in no rate, nor is the time that
+    it takes to pass over it."""
 
-    def __init__(self) -> None:
+    def __init__(self, documents: Input, most: int) -> None:
+        """Begin.
+
+        documents (Input): The input.
+        most (int): Documents to annotate at the most; 0 is no limit.
+        """
+        self._documents = documents
+        self._most = most
         self._bar: Any = None
         self._words = 0
+        self._read = 0
         self._seen = 0.0
 
     @contextmanager
-    def shown(self, n_documents: Optional[int], augment: int, stderr: IO) -> Iterator[None]:
-        """Show the bar, of so many documents with their variants."""
-        total = None if n_documents is None else n_documents * (1 + augment)
-        with ProgressBar(desc="Annotate", total=total, stream=stderr) as self._bar:
+    def shown(self, title: str, stderr: IO) -> Iterator[None]:
+        """Show the bar."""
+        with ProgressBar(desc=title, total=self._most or None, stream=stderr) as self._bar:
             self._seen = time.time()
             yield
 
-    def skip(self, shard: Shard) -> None:
+    def expect(self, n_documents: int) -> None:
+        """Take note of more documents that are read and wait."""
+        self._read += n_documents
+        share = self._documents.share_read
+        if share:
+            expected = max(round(self._read / share), self._read)
+            self._bar.total = min(expected, self._most or expected)
+
+    def skip(self, n_documents: int) -> None:
         """Count what was there already."""
         if self._bar.disable:
             return
         now = time.time()
         self._bar.start_t += now - self._seen
         self._seen = now
-        self._bar.initial += shard.documents
-        self._bar.update(shard.documents)
+        self._bar.initial += n_documents
+        self._bar.update(n_documents)
 
     def advance(self, documents: int, words: int) -> None:
         """Count what was annotated now."""

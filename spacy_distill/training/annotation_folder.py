@@ -124,5 +124,6 @@ def _identity(manifest: Manifest) -> Dict[str, Any]:
             if name != "versions"
         },
         "the column of the text": manifest.input["text_field"],
+        "the quoting of tables": manifest.input.get("quoting"),
         "the input": files or manifest.input["source"],
     }

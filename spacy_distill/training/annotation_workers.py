@@ -17,11 +17,13 @@ from spacy.util import get_package_version, import_file
 from ..corpora.inputs import InputDocument
 from ..corpora.soft_shards import Shard, file_hash, shard_name, write_shard
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, load_teacher
-from .annotator import Advance, Annotator
+from .annotator import Advance, Annotator, Skipped
 from .devices import require_device
 
-# (number of the shard, its documents, their hash) -> waits for the shard's entry in the manifest
-Work = Callable[[int, List[InputDocument], str], Callable[[], Shard]]
+# A shard's entry in the manifest, and the documents that were left out of it.
+Written = Tuple[Shard, List[Skipped]]
+# (number of the shard, its documents, their hash) -> waits until it is written
+Work = Callable[[int, List[InputDocument], str], Callable[[], Written]]
 
 # Characters of text in a shard: about 90,000 English words, and 3 MB on disk.
 SHARD_SIZE = 500_000
@@ -45,6 +47,7 @@ class Annotation:
     words (Tuple[str, ...]): Words for the variants.
     code (Optional[Path]): A Python file that the teachers' pipelines need, imported first.
     use_gpu (int): GPU id, -1 for the CPU.
+    max_errors (int): Documents that the teacher may fail on; it changes no document.
     """
 
     sources: Tuple[TeacherSource, ...]
@@ -58,13 +61,14 @@ class Annotation:
     words: Tuple[str, ...] = ()
     code: Optional[Path] = None
     use_gpu: int = -1
+    max_errors: int = 0
 
     def settings(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): What a manifest keeps of this, plain data."""
         data = {**asdict(replace(self, sources=(), words=(), code=None)), "gpu": self.use_gpu >= 0}
         data["code"] = None if self.code is None else file_hash(self.code)
         data["words"] = hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:32]
-        for name in ("sources", "use_gpu"):
+        for name in ("sources", "use_gpu", "max_errors"):
             data.pop(name)
         data["versions"] = installed_versions()
         return json.loads(json.dumps(data))
@@ -102,15 +106,19 @@ def write_annotated(
     documents: List[InputDocument],
     input_hash: str,
     advance: Optional[Advance] = None,
-) -> Shard:
+    max_errors: int = 0,
+) -> Written:
     """Annotate documents and write them as a shard.
 
-    RETURNS (Shard): Its entry in the manifest.
+    RETURNS (Written): Its entry in the manifest, and what was left out.
     """
-    soft, entities, misfits = annotator.annotate(documents, advance)
+    soft, entities, misfits, skipped = annotator.annotate(documents, advance, max_errors)
     sha256 = write_shard(folder / shard_name(number), soft)
     tokens = sum(len(document.words) for document in soft)
-    return Shard(shard_name(number), len(soft), tokens, entities, misfits, sha256, input_hash)
+    ids = [document.id for document in skipped]
+    counts = len(soft), tokens, entities, misfits
+    shard = Shard(shard_name(number), *counts, sha256, input_hash, len(ids), ids)
+    return shard, skipped
 
 
 class _Counts:
@@ -150,6 +158,7 @@ def _start_process(plan: Annotation, folder: Path, counts: _Counts) -> None:
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _process_state["folder"] = folder
+    _process_state["max_errors"] = plan.max_errors
     _process_state["advance"] = counts.place()
     try:
         _process_state["annotator"] = plan.annotator()
@@ -170,10 +179,10 @@ def _labels_of_process() -> List[str]:
     return list(_process_state["annotator"].teacher.labels)
 
 
-def _run_in_process(number: int, documents: List[InputDocument], input_hash: str) -> Shard:
+def _run_in_process(number: int, documents: List[InputDocument], input_hash: str) -> Written:
     annotator, folder = _process_state["annotator"], _process_state["folder"]
-    advance = _process_state["advance"]
-    return write_annotated(annotator, folder, number, documents, input_hash, advance)
+    advance, max_errors = _process_state["advance"], _process_state["max_errors"]
+    return write_annotated(annotator, folder, number, documents, input_hash, advance, max_errors)
 
 
 @contextmanager
@@ -193,9 +202,9 @@ def workers(
 
         def work_here(
             number: int, documents: List[InputDocument], input_hash: str
-        ) -> Callable[[], Shard]:
+        ) -> Callable[[], Written]:
             return lambda: write_annotated(
-                annotator, folder, number, documents, input_hash, advance
+                annotator, folder, number, documents, input_hash, advance, plan.max_errors
             )
 
         yield list(annotator.teacher.labels), work_here
@@ -209,10 +218,10 @@ def workers(
 
         def work(
             number: int, documents: List[InputDocument], input_hash: str
-        ) -> Callable[[], Shard]:
+        ) -> Callable[[], Written]:
             future = executor.submit(_run_in_process, number, documents, input_hash)
 
-            def finish() -> Shard:
+            def finish() -> Written:
                 while not future.done():
                     wait([future], timeout=INTERVAL)
                     counts.tell(advance)

@@ -2,7 +2,7 @@
 
 import random
 from contextlib import ExitStack
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import spacy
 from spacy.language import Language
@@ -10,11 +10,12 @@ from spacy.tokens import Doc
 from spacy.util import is_compatible_version, minibatch
 from thinc.api import get_current_ops
 
-from ..chain import BiluoTags
+from ..chain import BiluoTags, LinearChain
 from ..corpora.inputs import InputDocument
 from ..corpora.soft_shards import SoftDocument
 from ..corpora.soft_targets import SoftTargets, pack_marginals
 from ..teachers import Teacher
+from ..teachers.asking import ask_each
 from ..teachers.pipeline_teacher import pipelines_of
 from ..teachers.protocol import count_misfits
 
@@ -29,13 +30,27 @@ FORGETFUL = ("spacy", "spacy_transformers", "spacy_curated_transformers", "spacy
 HAS_SAFE_ZONES = bool(is_compatible_version(spacy.__version__, ">=3.8.3"))
 
 
+class Skipped(NamedTuple):
+    """A document that is left out: its id, the teacher that failed on it, and why."""
+
+    id: str
+    teacher: str
+    reason: str
+
+
 class Annotated(NamedTuple):
-    """Soft documents, the number of entities in them, and the number of the teacher's entities
-    that fit no tokens of theirs."""
+    """What a teacher says of documents.
+
+    documents (List[SoftDocument]): Soft documents.
+    entities (int): The number of entities in them.
+    misfits (int): The number of the teacher's entities that fit no tokens of theirs.
+    skipped (List[Skipped]): The documents that the teacher failed on, in the order of the input.
+    """
 
     documents: List[SoftDocument]
     entities: int
     misfits: int
+    skipped: List[Skipped]
 
 
 class Annotator:
@@ -67,15 +82,19 @@ class Annotator:
         self._zoned = _forgetful([self._nlp, *(pipeline.nlp for pipeline in pipelines)])
 
     def annotate(
-        self, documents: Sequence[InputDocument], advance: Optional[Advance] = None
+        self,
+        documents: Sequence[InputDocument],
+        advance: Optional[Advance] = None,
+        max_errors: int = 0,
     ) -> Annotated:
         """Read documents.
 
         documents (Sequence[InputDocument]): The documents. The result depends on which are given
             together, as neighbours in length are read in one batch.
         advance (Optional[Advance]): Called after each batch.
+        max_errors (int): How many documents may be left out, as the teacher fails on them.
         RETURNS (Annotated): The same documents in the same order, with targets.
-        RAISES (ValueError): The teacher failed; the message names the documents.
+        RAISES (ValueError): The teacher failed on more documents; the message names the last.
         """
         # Vocabularies forget the words afterwards, or they would grow with the text. What is given
         # back is plain data.
@@ -84,14 +103,15 @@ class Annotator:
                 # Zones within zones are not allowed.
                 if not nlp.vocab.in_memory_zone:  # type: ignore[attr-defined]
                     zones.enter_context(nlp.memory_zone())
-            return self._annotate(documents, advance)
+            return self._annotate(documents, advance, max_errors)
 
     def _annotate(
-        self, documents: Sequence[InputDocument], advance: Optional[Advance]
+        self, documents: Sequence[InputDocument], advance: Optional[Advance], max_errors: int
     ) -> Annotated:
         docs = [self._make_doc(document) for document in documents]
         targets: List[Optional[SoftTargets]] = [None] * len(docs)
         misfits = count_misfits([self.teacher])
+        skipped: Dict[int, Skipped] = {}
         entities = 0
         batches = list(
             minibatch(sorted(range(len(docs)), key=lambda i: len(docs[i])), self.batch_size)
@@ -99,17 +119,23 @@ class Annotator:
         # Were the short ones read first, less time would seem to be left than is.
         random.Random(0).shuffle(batches)
         for batch in batches:
-            try:
-                results, n_entities = self._read([docs[i] for i in batch])
-            except Exception as error:
-                names = [documents[i].id for i in batch]
-                raise ValueError(
-                    f"[D427] The teacher failed on one of the documents {names[0]} to {names[-1]}, "
-                    f"{len(names)} of similar length: {error}"
-                ) from error
-            entities += n_entities
-            for i, result in zip(batch, results, strict=True):
-                targets[i] = result
+            answer = ask_each(self.teacher, [docs[i] for i in batch])
+            for number, teacher, reason in answer.failures:
+                i = batch[number]
+                skipped[i] = Skipped(documents[i].id, teacher, reason)
+                if len(skipped) > max_errors:
+                    raise ValueError(
+                        f"[D427] The teacher '{teacher}' failed on the document "
+                        f"'{documents[i].id}': {reason} Documents of which that is so: "
+                        f"{len(skipped)}; allowed are {max_errors}. Mend the teacher or the "
+                        "document, or let more be left out with --max-errors."
+                    )
+            if answer.chain is not None:
+                left = [batch[number] for number in answer.left]
+                results, n_entities = self._pack(answer.chain, [docs[i] for i in left])
+                entities += n_entities
+                for i, result in zip(left, results, strict=True):
+                    targets[i] = result
             if advance is not None:
                 advance(len(batch), sum(len(docs[i]) for i in batch))
         soft = [
@@ -117,15 +143,15 @@ class Annotator:
             for document, doc, result in zip(documents, docs, targets, strict=True)
             if result is not None
         ]
-        return Annotated(soft, entities, count_misfits([self.teacher]) - misfits)
+        n_misfits = count_misfits([self.teacher]) - misfits
+        return Annotated(soft, entities, n_misfits, [skipped[i] for i in sorted(skipped)])
 
     def _make_doc(self, document: InputDocument) -> Doc:
         if document.words is None:
             return self._nlp.tokenizer(document.text)
         return Doc(self._nlp.vocab, words=document.words, spaces=document.spaces)
 
-    def _read(self, docs: Sequence[Doc]) -> Tuple[List[SoftTargets], int]:
-        chain = self.teacher.predict_chain(docs)
+    def _pack(self, chain: LinearChain, docs: Sequence[Doc]) -> Tuple[List[SoftTargets], int]:
         to_numpy = get_current_ops().to_numpy
         marginals, best = to_numpy(chain.marginals()), to_numpy(chain.argmax())
         known = None if chain.known is None else to_numpy(chain.known)

@@ -19,6 +19,7 @@ from .devices import require_device
 from .find_teachers import find_teachers, with_teacher_labels
 from .loop import train_student
 from .passes import with_steps_of_pass
+from .ranges import require_range
 from .settings import fill_settings
 
 
@@ -30,6 +31,7 @@ def distill(
     overrides: Optional[Mapping[str, Any]] = None,
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
     use_gpu: int = -1,
+    max_errors: int = 0,
     overwrite: bool = False,
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
@@ -46,11 +48,14 @@ def distill(
     overrides (Optional[Mapping[str, Any]]): Config values by dotted name.
     teacher_options (TeacherOptions): How teachers are read: component, label map, weights.
     use_gpu (int): GPU id, -1 for the CPU.
+    max_errors (int): How many documents may be left out, as a teacher fails on them: it raises an
+        error, or its scores are NaN or infinite.
     overwrite (bool): Whether models that are in the output folder may be replaced.
     stdout, stderr (IO): Where the logger writes.
     RETURNS (Language): The student with its last parameters, averaged if the optimizer averages.
     RAISES (ValueError): A setting, a label or a folder is not as it has to be.
     """
+    require_range("max_errors", max_errors, 0)
     config = load_student_config(student, overrides or {})
     with_training_corpus(config)
     require_device(use_gpu)
@@ -64,7 +69,14 @@ def distill(
     nlp.meta["distillation"] = made_with(nlp.config, sources, teacher_options)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
-    trained = train_student(nlp, teachers, output, stdout=stdout, stderr=stderr)
+    try:
+        trained = train_student(
+            nlp, teachers, output, max_errors=max_errors, stdout=stdout, stderr=stderr
+        )
+    finally:
+        for item in teachers.values():
+            if isinstance(item, CachedTeacher):
+                item.close()
     n_misfits = count_misfits(teachers.values())
     if n_misfits:
         once = all(isinstance(item, CachedTeacher) for item in teachers.values())

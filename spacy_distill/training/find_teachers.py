@@ -1,12 +1,12 @@
 """The teachers of a student, and the labels that it takes over from them."""
 
 from dataclasses import replace
-from typing import Dict, Mapping, Optional, Sequence
+from typing import Collection, Dict, Mapping, Optional, Sequence
 
 from thinc.api import Config
 
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
-from ..teachers.sources import TeacherOptions, TeacherSource, load_teacher, open_source
+from ..teachers.sources import TeacherOptions, TeacherSource, load_teacher, names_of, open_source
 
 # Factories of components that can learn from a teacher.
 LEARNERS = ("ner_student", "ner_teacher")
@@ -29,7 +29,8 @@ def find_teachers(
     settings = config["distillation"]
     teachers: Dict[str, Teacher] = {}
     for student_name, teacher_name in component_pairs(config).items():
-        teacher = load_teacher(opened, replace(options, pipe=teacher_name or options.pipe))
+        own_options = replace(options, pipe=teacher_name or options.pipe)
+        teacher = load_teacher(opened, own_options, names_of(sources))
         if settings["max_epochs"] >= 0 and not isinstance(teacher, SoftTeacher):
             teacher = CachedTeacher(teacher, batch_size=settings["teacher_batch_size"])
         teachers[student_name] = teacher
@@ -38,14 +39,21 @@ def find_teachers(
 
 def component_pairs(config: Config) -> Dict[str, Optional[str]]:
     """RETURNS (Dict[str, Optional[str]]): The teachers' component for each of the student's
-    components that learns; None where it is to be found by looking at the teacher."""
+    components that learns; None where it is to be found by looking at the teacher. Components
+    that are frozen or disabled do not learn."""
     pipeline, components = config["nlp"]["pipeline"], config["components"]
     listed = ", ".join(pipeline) or "none"
+    idle = {
+        *config.get("training", {}).get("frozen_components", ()),
+        *config["nlp"].get("disabled", ()),
+    }
     pairs: Dict[str, Optional[str]] = dict(config["distillation"]["student_to_teacher"])
     if not pairs:
         learners = [
             name for name in pipeline if components.get(name, {}).get("factory") in LEARNERS
         ]
+        _require_one_awake(learners, idle)
+        learners = [name for name in learners if name not in idle]
         if len(learners) != 1:
             raise ValueError(
                 "[D110] The student's pipeline needs one component that can learn, 'ner_student', "
@@ -59,7 +67,17 @@ def component_pairs(config: Config) -> Dict[str, Optional[str]]:
                 f"[D111] [distillation.student_to_teacher] names '{name}', but the student's "
                 f"components are: {listed}. Correct the name."
             )
-    return pairs
+    _require_one_awake(pairs, idle)
+    return {name: teacher for name, teacher in pairs.items() if name not in idle}
+
+
+def _require_one_awake(names: Collection[str], idle: Collection[str]) -> None:
+    if names and all(name in idle for name in names):
+        raise ValueError(
+            f"[D531] Nothing would learn: {', '.join(names)} stands in [training] "
+            "frozen_components or [nlp] disabled, so the student stays as it is. Take it out "
+            "there, or let another component learn."
+        )
 
 
 def with_teacher_labels(config: Config, teachers: Mapping[str, Teacher]) -> None:

@@ -4,7 +4,7 @@ import sys
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
+from typing import IO, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -35,17 +35,30 @@ from .examples import with_student_tokens
 from .passes import ReadShare, size_of
 from .settings import resolve_settings
 from .silver import with_teacher_entities
+from .skipped import GivenAnswer, SkippedDocuments
 
 
 class StudentUpdates:
     """Stands in for the pipeline in spaCy's training loop: an update is a distillation step."""
 
     def __init__(
-        self, nlp: Language, teachers: Mapping[str, Teacher], loss: DistillationLoss
+        self,
+        nlp: Language,
+        teachers: Mapping[str, Teacher],
+        loss: DistillationLoss,
+        skipped: Optional[SkippedDocuments] = None,
     ) -> None:
+        """Take students and their teachers.
+
+        nlp (Language): The pipeline of the students.
+        teachers (Mapping[str, Teacher]): The teacher of each student.
+        loss (DistillationLoss): The loss.
+        skipped (Optional[SkippedDocuments]): Counts what teachers fail on; None allows nothing.
+        """
         self.nlp = nlp
         self.teachers = teachers
         self.loss = loss
+        self.skipped = SkippedDocuments(0) if skipped is None else skipped
         self.pipeline = nlp.pipeline
         self.use_params = nlp.use_params
 
@@ -60,24 +73,46 @@ class StudentUpdates:
         annotates: Iterable[str] = (),
     ) -> None:
         """Make one step: what students listen to first, then each student with its teacher."""
-        examples = list(examples)
+        teachers = {name: one for name, one in self.teachers.items() if name not in exclude}
+        for name in teachers:
+            # Loggers look for it, also where nothing is left to learn from.
+            losses.setdefault(name, 0.0)
+        examples, answers = self._ask(teachers, list(examples))
+        if not examples:
+            return
         for name, pipe in self.nlp.pipeline:
-            if name in self.teachers:
+            if name in answers:
                 pipe.distill(  # type: ignore[attr-defined]
-                    self.teachers[name],
+                    answers[name],
                     examples,
                     drop=drop,
                     sgd=None,
                     losses=losses,
                     loss=self.loss,
                 )
-            elif name not in exclude and set(self.teachers) & set(
-                getattr(pipe, "listening_components", ())
-            ):
+            elif name not in exclude and listens(pipe, teachers):
                 pipe.update(examples, drop=drop, sgd=None, losses=losses)  # type: ignore[attr-defined]
             if name in annotates:
                 for example in examples:
-                    pipe(example.predicted)
+                    # As in spaCy's training, a component may return another document.
+                    example.predicted = pipe(example.predicted)
+
+    def _ask(
+        self, teachers: Mapping[str, Teacher], examples: List[Example]
+    ) -> Tuple[List[Example], Dict[str, Teacher]]:
+        """RETURNS (Tuple[List[Example], Dict[str, Teacher]]): The examples that no teacher fails
+        on, and for each student what its teacher says of these."""
+        docs = [example.reference for example in examples]
+        if not any(len(doc) for doc in docs):
+            return examples, dict(teachers)
+        chains, left = self.skipped.ask_all(teachers, docs)
+        answers = {name: GivenAnswer(teachers[name].labels, chains[name]) for name in chains}
+        return [examples[number] for number in left], dict(answers)
+
+
+def listens(pipe: object, students: Iterable[str]) -> bool:
+    """RETURNS (bool): Whether one of the students listens to a component."""
+    return not set(students).isdisjoint(getattr(pipe, "listening_components", ()))
 
 
 def train_student(
@@ -85,6 +120,7 @@ def train_student(
     teachers: Mapping[str, Teacher],
     output: Optional[Path],
     *,
+    max_errors: int = 0,
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
 ) -> Language:
@@ -93,8 +129,10 @@ def train_student(
     nlp (Language): The student, with a complete `[distillation]` block in its config.
     teachers (Mapping[str, Teacher]): The teacher of each component that learns from one.
     output (Optional[Path]): A folder for `model-best` and `model-last`.
+    max_errors (int): How many documents may be left out, as a teacher fails on them.
     RETURNS (Language): The student.
     """
+    skipped = SkippedDocuments(max_errors, stderr)
     config = nlp.config.interpolate()
     training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
     settings = resolve_settings(config)
@@ -105,7 +143,7 @@ def train_student(
     message = Printer(no_print=True)
     dev_examples = read_corpus(dev_corpus, nlp, config, training["dev_corpus"])
     warn_of_unknown_labels(pipeline_labels(nlp), dev_examples, training["dev_corpus"], stdout)
-    dev_corpus = with_teacher_entities(dev_corpus, nlp, next(iter(teachers.values())), stderr)
+    dev_corpus = with_teacher_entities(dev_corpus, nlp, teachers, skipped, stderr)
     optimizer = settings["optimizer"]
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
 
@@ -125,9 +163,18 @@ def train_student(
     if settings["max_epochs"] >= 0:
         examples = read_corpus(aligned_corpus, nlp, config, settings["corpus"])
         require_annotation(nlp, teachers, examples, f"the corpus '{settings['corpus']}'")
-        made["documents"] = count_documents(nlp, corpus, examples)
+        if output is not None:
+            # A folder that cannot be written shows before the teachers read for hours.
+            output.mkdir(parents=True, exist_ok=True)
+        let_teachers_read(teachers, examples, skipped, stderr)
+        examples = skipped.without(examples)
+        if not examples:
+            raise ValueError(
+                f"[D519] The teacher failed on all documents of the corpus '{settings['corpus']}', "
+                "so there is nothing to learn from. Mend the teacher or the corpus."
+            )
+        made["documents"] = count_documents(nlp, corpus, examples, skipped)
         clear_output_dir(output)
-        let_teachers_read(teachers, examples, stderr)
         batches = create_train_batches(
             nlp, lambda student: examples, settings["batcher"], settings["max_epochs"]
         )
@@ -148,7 +195,7 @@ def train_student(
         batches = share.counted(batches)
         stdout.write(share.plan(config["distillation"]) + "\n")
     steps = train_while_improving(
-        StudentUpdates(nlp, teachers, loss),  # type: ignore[arg-type]
+        StudentUpdates(nlp, teachers, loss, skipped),  # type: ignore[arg-type]
         optimizer,
         batches,
         create_evaluation_callback(nlp, dev_corpus, training["score_weights"]),
@@ -162,7 +209,11 @@ def train_student(
         before_update=before_step,
     )
     stdout.write(message.info(f"Pipeline: {nlp.pipe_names}") + "\n")
-    with steps_shown(nlp, settings["max_steps"]):
+    # Loggers look for the loss of each component that they see.
+    idle = [
+        name for name, pipe in nlp.pipeline if name not in teachers and not listens(pipe, teachers)
+    ]
+    with steps_shown(nlp, settings["max_steps"]), nlp.select_pipes(disable=idle):
         log_step, finalize_logger = training["logger"](nlp, stdout, stderr)
 
     def save_last() -> None:
@@ -212,6 +263,9 @@ def train_student(
         finalize_logger()
     if share is not None:
         stdout.write(share.outcome(made["steps"]) + "\n")
+    if len(skipped):
+        text = f"[D530] {len(skipped)} documents were left out: the teacher failed on them"
+        stdout.write(message.warn(text, "They are named above, where they were read") + "\n")
     if output is not None:
         stdout.write(message.good("Saved pipeline to output directory", output / MODEL_LAST) + "\n")
     return nlp
@@ -293,7 +347,10 @@ def require_annotation(
 
 
 def count_documents(
-    nlp: Language, corpus: Callable[[Language], Iterable[Example]], examples: Sequence[Example]
+    nlp: Language,
+    corpus: Callable[[Language], Iterable[Example]],
+    examples: Sequence[Example],
+    skipped: SkippedDocuments,
 ) -> Dict[str, int]:
     """Count a corpus's documents. The labeled ones of a mixed corpus come several times a pass, and
     count once.
@@ -301,12 +358,14 @@ def count_documents(
     nlp (Language): The student.
     corpus (Callable[[Language], Iterable[Example]]): The corpus.
     examples (Sequence[Example]): A pass over it.
+    skipped (SkippedDocuments): What was left out of it.
     RETURNS (Dict[str, int]): "labeled" and "unlabeled".
     """
     annotated = count_annotated(examples)
     unlabeled = len(examples) - annotated
     if isinstance(corpus, MixedReader):
-        annotated = count_annotated(with_student_tokens(corpus.labeled(nlp)))
+        labeled = with_student_tokens(corpus.labeled(nlp))
+        annotated = count_annotated(skipped.without(labeled))
     return {"labeled": annotated, "unlabeled": unlabeled}
 
 
@@ -315,14 +374,19 @@ def count_annotated(examples: Iterable[Example]) -> int:
     return sum(example.reference.has_annotation("ENT_IOB") for example in examples)
 
 
-def let_teachers_read(teachers: Mapping[str, Teacher], examples: List[Example], stderr: IO) -> None:
+def let_teachers_read(
+    teachers: Mapping[str, Teacher],
+    examples: List[Example],
+    skipped: SkippedDocuments,
+    stderr: IO,
+) -> None:
     """Fill the teachers' caches before training starts, behind a progress bar."""
     docs = [example.reference for example in examples]
     for teacher in teachers.values():
         if isinstance(teacher, CachedTeacher):
             n_unread = len(teacher.unread(docs))
             with ProgressBar(desc="Teacher reads", total=n_unread, stream=stderr) as bar:
-                teacher.read(docs, bar.update)
+                teacher.read(docs, bar.update, skipped.add)
 
 
 def with_averages(nlp: Language, averages: Mapping) -> None:

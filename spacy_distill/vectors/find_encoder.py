@@ -8,6 +8,7 @@ from spacy.pipeline import TrainablePipe
 from spacy.util import is_package
 
 from ..loading import load_pipeline
+from ..names import model_place
 from .word_encoder import WordEncoder
 
 
@@ -17,14 +18,14 @@ def find_encoder(
     """Load a teacher's transformer.
 
     teacher (str): A spaCy pipeline with a transformer of spacy-transformers, as a package or a
-        folder; or a Hugging Face model, as a folder or a name on the hub.
+        folder; or a Hugging Face model, as a folder or `hf:OWNER/NAME`.
     layer (Optional[int]): As in WordEncoder.
     batch_size (int): As in WordEncoder.
     use_gpu (int): GPU id, -1 for the CPU.
     RETURNS (Tuple[WordEncoder, Optional[str]]): The encoder, and the language of the pipeline;
         None for a Hugging Face model.
-    RAISES (ValueError): The teacher cannot be loaded, has no transformer or several, or there is
-        no such GPU or layer.
+    RAISES (ValueError): There is no such teacher, or it cannot be loaded, has no transformer or
+        several, or there is no such GPU or layer.
     RAISES (ImportError): torch or transformers is not installed.
     """
     device = require_torch_device(use_gpu)
@@ -66,18 +67,19 @@ def pipeline_transformer(nlp: Language, name: str) -> Tuple[Any, Any]:
 
 
 def hugging_face_transformer(name: str) -> Tuple[Any, Any]:
-    """RETURNS (Tuple[Any, Any]): The transformer and the tokenizer of a folder or hub name."""
+    """RETURNS (Tuple[Any, Any]): The transformer and the tokenizer of a folder or of
+    `hf:OWNER/NAME`."""
     from transformers import AutoModel, AutoTokenizer
 
+    place = model_place(name)
     try:
         # Told nothing, transformers asks on the terminal whether to run a repository's code.
-        model = AutoModel.from_pretrained(name, trust_remote_code=False)
-        return model, AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        model = AutoModel.from_pretrained(place, trust_remote_code=False)
+        return model, AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"[D625] '{name}' is no installed spaCy pipeline, and as a Hugging Face model it "
-            "cannot be loaded. Correct the name, or install the pipeline. transformers says: "
-            f"{error}"
+            f"[D625] '{name}' cannot be loaded as a Hugging Face model. Correct the name. "
+            f"transformers says: {error}"
         ) from error
 
 

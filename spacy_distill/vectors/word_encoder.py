@@ -5,6 +5,8 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple
 import numpy
 from thinc.types import Floats2d, Ints1d
 
+from ..padding import length_batches, restore_attention
+
 # Pieces of a document that the transformer sees at once: the window of configs/teacher.cfg.
 WINDOW = 128
 # Which layer, as a share of the layers: docs/vectors.md has the measurement.
@@ -96,11 +98,11 @@ class WordEncoder:
             for ids, owner in zip(pieces, owners, strict=True)
             for start, end in cut(owner, self.window)
         ]
-        # Windows of one length run together, so that little of a batch is padding.
-        windows.sort(key=lambda window: len(window[0]))
+        lengths = [len(ids) for ids, _ in windows]
         with torch.inference_mode():
-            for start in range(0, len(windows), self.batch_size):
-                batch = windows[start : start + self.batch_size]
+            for numbers in length_batches(lengths, self.batch_size, self.model.config):
+                batch = [windows[number] for number in numbers]
+                restore_attention(self.model)
                 owner = torch.from_numpy(numpy.concatenate([owner for _, owner in batch]))
                 states = self._hidden_states([ids for ids, _ in batch])
                 sums.index_add_(0, owner.to(self.device), states)

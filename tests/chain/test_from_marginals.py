@@ -71,14 +71,62 @@ def one_sequence(tags, n_labels):
     return numpy.eye(n_tags(n_labels), dtype="float32")[tags]
 
 
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
 @pytest.mark.parametrize("n_labels", [1, 2, 4, 18])
-def test_a_certain_sequence_leaves_finite_scores(n_labels):
+def test_a_certain_sequence_stays_certain(n_labels, temperature):
     """Inside the entity, float32 leaves no difference between what is open and 1."""
     tags = [0, 1, 2, 2, 3, 4, 0]
     marginals = one_sequence(tags, n_labels)
-    chain = chain_from_marginals(marginals, numpy.asarray([len(tags)]))
-    assert numpy.isfinite(chain.emissions).all()
-    assert_allclose(chain.marginals(), marginals, atol=1e-5)
+    chain = chain_from_marginals(marginals, numpy.asarray([len(tags)])).scaled(temperature)
+    assert_allclose(chain.marginals(), marginals, atol=1e-6)
+    assert_allclose(chain.entropy(), 0, atol=1e-6)
+
+
+def confident_chain(n_tokens=40, n_labels=18):
+    """Of a teacher that is sure of O and gives each other tag some 1e-12, as over a transformer."""
+    start, transitions, end = constraints(n_labels)
+    emissions = numpy.random.default_rng(4).normal(-28, 2, size=(n_tokens, n_tags(n_labels)))
+    emissions[:, 0] = 0
+    emissions[::8, 4] = -1
+    lengths = numpy.asarray([n_tokens])
+    return LinearChain(emissions.astype("float32"), lengths, transitions, start, end)
+
+
+@pytest.mark.parametrize("temperature", [2.0, 4.0, 8.0])
+def test_small_probabilities_are_kept_for_a_temperature(temperature):
+    """A floor under them would be lifted by the temperature: of 72 tags with 1e-8 each, at 4, one
+    would take 1 % of the probability of O."""
+    chain = confident_chain()
+    rebuilt = chain_from_marginals(chain.marginals(), chain.lengths)
+    softened = chain.scaled(temperature)
+    assert_allclose(rebuilt.scaled(temperature).marginals(), softened.marginals(), atol=1e-4)
+    assert_allclose(softened.kl(rebuilt.scaled(temperature)), 0, atol=1e-3)
+
+
+def test_an_impossible_tag_stays_impossible():
+    chain = confident_chain(n_labels=2)
+    emissions = chain.emissions.copy()
+    emissions[:, 5:] = -numpy.inf
+    without = replace(chain, emissions=emissions)
+    rebuilt = chain_from_marginals(without.marginals(), without.lengths)
+    assert not rebuilt.scaled(4.0).marginals()[:, 5:].any()
+    assert_allclose(rebuilt.scaled(4.0).marginals(), without.scaled(4.0).marginals(), atol=1e-5)
+
+
+def test_rounding_below_nothing_is_nothing():
+    marginals = numpy.asarray([[1.0, -1e-9, 0, 0, 0]] * 2, dtype="float32")
+    chain = chain_from_marginals(marginals, numpy.asarray([2]))
+    assert_allclose(chain.marginals()[:, 0], 1)
+
+
+@pytest.mark.parametrize(
+    "tags", [[1, 0, 0], [1, 3, 4, 1], [2, 0], [3], [1, 7, 0], [0, 6, 7, 0], [1, 4]]
+)
+def test_marginals_of_no_possible_sequence_leave_one_possible(tags):
+    """As averages over some of the teachers at one token, and of all at the next, may be."""
+    chain = chain_from_marginals(one_sequence(tags, 2), numpy.asarray([len(tags)]))
+    assert numpy.isfinite(chain.log_partition).all()
+    assert_allclose(chain.marginals().sum(axis=1), 1, atol=1e-5)
 
 
 def test_a_best_sequence_that_is_the_best_changes_nothing():

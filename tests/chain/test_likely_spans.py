@@ -48,7 +48,20 @@ def test_they_are_the_spans_whose_marginal_is_high_enough(
     assert all(marginals[spans.index(span)] >= threshold - 1e-6 for span in found)
 
 
-def test_a_threshold_of_zero_does_not_mean_everything():
-    chain = biluo_chain(numpy.random.default_rng(0), [60], 1, scale=8.0)
-    found, probabilities = likely_spans(chain, BiluoTags(LABELS[:1]), 0.0)
-    assert 0 < len(found) < 60 * 61 / 2 and (probabilities >= 0.001).all()
+@pytest.mark.parametrize("threshold", [0.0, 1e-6, 1e-4])
+def test_a_low_threshold_is_kept_to(threshold):
+    chain = biluo_chain(numpy.random.default_rng(0), [12], 2, scale=1.0)
+    tags = BiluoTags(LABELS[:2])
+    spans = every_span(chain, tags)
+    marginals = chain.span_marginal(*tags.segments(spans))
+    expected = [span for span, p in zip(spans, marginals.tolist(), strict=True) if p >= threshold]
+    assert (marginals < 0.001).sum() > 0 and (threshold or len(expected) == len(spans))
+    found, _ = likely_spans(chain, tags, threshold)
+    assert set(found) == set(expected)
+
+
+def test_impossible_spans_are_never_likely():
+    chain = biluo_chain(numpy.random.default_rng(0), [4], 1, scale=1.0)
+    outside = numpy.asarray([True] + [False] * 4)
+    chain = chain.restricted(numpy.ones((4, 1), dtype=bool) * outside)
+    assert likely_spans(chain, BiluoTags(LABELS[:1]), 0.0)[0] == []

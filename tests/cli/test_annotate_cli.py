@@ -81,10 +81,12 @@ def test_the_command_writes_a_soft_corpus(files, text, tmp_path):
 def test_options_reach_their_place(run, text, tmp_path, passed):
     options = "--top-k 3 --batch-size 5 --n-process 2 --limit 7 --text-field body --lang de"
     options += " --shard-size 99 --gpu-id 1 --overwrite --teacher-pipe ner --spans-key sc"
+    options += " --max-errors 6"
     options += (
         " --labels PER,LOC --confidence 0.7,0.6 --partial --label-map PER=P,LOC=L --weights 2,1"
     )
     (tmp_path / "words.txt").write_text("oslo\nkiel\n")
+    options += " --quoting none"
     options += (
         f" --scheme io --split test --augment 2 --words {tmp_path / 'words.txt'} --code code.py"
     )
@@ -104,6 +106,7 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
         ),
         "text_field": "body",
         "split": "test",
+        "quoting": "none",
         "lang": "de",
         "top_k": 3,
         "batch_size": 5,
@@ -111,6 +114,7 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
         "shard_size": 99,
         "limit": 7,
         "augment": 2,
+        "max_errors": 6,
         "words": ["oslo", "kiel"],
         "code": Path("code.py"),
         "use_gpu": 1,
@@ -215,6 +219,18 @@ def test_text_without_documents_is_told(run, tmp_path):
     assert "blank.txt" in said and "no text" in said
 
 
+def test_quotes_of_tables(run, tmp_path):
+    table = tmp_path / "texts.tsv"
+    table.write_text('text\tid\n"Oslo" it is\ta\n"It ""rains"""\tb\n', encoding="utf8")
+    with pytest.warns(UserWarning, match=r"D941.* row 2 \(line 3\)"):
+        assert run(source=table).exit_code == 0
+    documents = read_shard(tmp_path / "soft" / "shard-000000.parquet")
+    assert [document.words[0] for document in documents] == ['"', '"']
+    assert "the quoting of tables" in message(run("--quoting", "double", source=table))
+    said = message(run("--quoting", "double", "--overwrite", source=table))
+    assert "[D359]" in said and "row 1, line 2" in said
+
+
 def test_ctrl_c_says_how_to_go_on(run, monkeypatch):
     def interrupted(*arguments, **settings):
         raise KeyboardInterrupt
@@ -231,3 +247,17 @@ def test_help_tells_of_the_settings():
     words = ("teacher", "input", "output", "--top-k", "--batch-size", "--n-process", "--gpu-id")
     for word in (*words, "--limit", "--overwrite", "--label-map", "--teacher-pipe"):
         assert word in result.output.lower()
+
+
+def test_documents_that_the_teacher_fails_on(run, passed, monkeypatch):
+    result = run("--max-errors", "4")
+    assert result.exit_code == 0 and passed["max_errors"] == 4
+    assert "were left out" not in result.output
+
+    def annotate(*arguments, **settings):
+        shard = Shard("a", 10, 200, 3, 1, "", "", 2, ["text:1", "text:7"])
+        return Manifest([], {}, {}, {}, True, [shard])
+
+    monkeypatch.setattr(annotate_cli, "annotate", annotate)
+    told = " ".join(run().output.split())
+    assert "1 entities did not fit the tokens and are unknown; 2 documents were left out" in told

@@ -77,3 +77,25 @@ def test_slips_are_told_in_a_line(places, tmp_path):
     assert result.exit_code == 1 and "Expected a ner_student 'other'" in result.output
     result = run(tmp_path / "nothing", corpus, tmp_path / "no")
     assert result.exit_code == 1 and not (tmp_path / "no").exists()
+
+
+def test_gold_entities_may_be_spans(places, tmp_path):
+    student, dev = places
+    nlp = spacy.load(student)
+    docs = []
+    for doc in DocBin().from_disk(dev).get_docs(nlp.vocab):
+        made = nlp.make_doc(doc.text)
+        made.spans["gold"] = [Span(made, ent.start, ent.end, ent.label_) for ent in doc.ents]
+        docs.append(made)
+    DocBin(docs=docs).to_disk(tmp_path / "spans.spacy")
+    arguments = (student, tmp_path / "spans.spacy")
+    result = run(*arguments, tmp_path / "spans", "--gold-spans-key", "gold")
+    assert result.exit_code == 0, result.output
+    assert run(student, dev, tmp_path / "ents").exit_code == 0
+    temperatures = [
+        spacy.load(tmp_path / name).get_pipe("ner_student").cfg["temperature"]
+        for name in ("spans", "ents")
+    ]
+    assert temperatures[0] == temperatures[1]
+    with pytest.warns(UserWarning, match="D942.*'gold'.*--gold-spans-key"):
+        assert run(*arguments, tmp_path / "none").exit_code == 1

@@ -11,7 +11,7 @@ from spacy.cli._util import app
 from thinc.util import gpu_is_available
 from typer.testing import CliRunner
 
-import spacy_distill.cli.distill  # noqa: F401 - what `python -m spacy` finds by its entry point
+from spacy_distill.cli import distill as distill_cli
 
 
 @pytest.fixture
@@ -183,3 +183,14 @@ def test_ctrl_c_before_anything_was_learnt_does_not_promise_a_model(run, tmp_pat
     assert result.exit_code == 130
     assert "model-last" not in result.output
     assert not (tmp_path / "output" / "model-last").exists()
+
+
+def test_documents_that_the_teacher_fails_on_are_allowed_by_an_option(run, monkeypatch):
+    passed = {}
+
+    def distill(*_, **given):
+        passed.update(given)
+
+    monkeypatch.setattr(distill_cli, "distill", distill)
+    assert run().exit_code == 0 and passed["max_errors"] == 0
+    assert run("--max-errors", "7").exit_code == 0 and passed["max_errors"] == 7

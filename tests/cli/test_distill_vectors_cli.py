@@ -52,6 +52,16 @@ def run(given, tmp_path):
     return invoke
 
 
+def test_quotes_of_tables(run, tmp_path):
+    table = tmp_path / "texts.csv"
+    table.write_text('text\n"Anna sails\nto Oslo"\n', encoding="utf8")
+    with pytest.warns(UserWarning, match=r"D940.* row 1 \(line 2\)"):
+        assert run("--dim", "2", source=table).exit_code == 0
+    result = run("--dim", "2", "--quoting", "none", source=table, output=tmp_path / "other")
+    assert result.exit_code == 0, result.output
+    assert "D361" in message(run("--quoting", "some", source=table))
+
+
 def message(result):
     """RETURNS (str): The one paragraph that a failed command prints last, after progress bars."""
     assert result.exit_code == 1, result.output
@@ -128,6 +138,6 @@ def test_the_input_is_read_as_it_is_asked_for(run, monkeypatch):
         raise ValueError("nothing is read")
 
     monkeypatch.setattr("spacy_distill.cli.distill_vectors.Input", read)
-    more = ("--split", "test", "--text-field", "body")
-    assert "nothing is read" in message(run(*more, source="owner/news"))
-    assert asked == [("owner/news", {"text_field": "body", "split": "test"})]
+    more = ("--split", "test", "--text-field", "body", "--quoting", "none")
+    assert "nothing is read" in message(run(*more, source="hf:owner/news"))
+    assert asked == [("hf:owner/news", {"text_field": "body", "split": "test", "quoting": "none"})]

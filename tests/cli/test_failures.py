@@ -2,8 +2,12 @@ import logging
 
 import pytest
 from spacy import util
+from spacy.cli import app
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
 
 from spacy_distill.cli.failures import explained
+from spacy_distill.cli.init import Kind, config_text
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +51,30 @@ def test_a_bug_keeps_its_traceback(error, capsys):
     with pytest.raises(type(error)), explained(verbose=False):
         raise error
     assert not capsys.readouterr().out
+
+
+COMMANDS = {
+    "distill": ["nowhere", "student.cfg", "--output", "out"],
+    "distill-annotate": ["nowhere", "text.txt", "out"],
+    "distill-calibrate": ["nowhere", "corpus.spacy", "out"],
+    "distill-card": ["nowhere", "corpus.spacy", "out"],
+    "distill-compact": ["nowhere", "out"],
+    "distill-init": ["student.cfg"],
+    "distill-report": ["nowhere", "corpus.spacy"],
+    "distill-vectors": ["nowhere", "nowhere.txt", "out"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_tracebacks_if_asked(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "student.cfg").write_text(config_text(Kind.student))
+    (tmp_path / "text.txt").write_text("Oslo\n")
+    DocBin().to_disk(tmp_path / "corpus.spacy")
+    util.registry.cli.get_all()  # imports the commands of entry points
+    runner, arguments = CliRunner(), [command, *COMMANDS[command]]
+    short = runner.invoke(app, arguments)
+    assert short.exit_code == 1 and isinstance(short.exception, SystemExit)
+    assert "✘ [" in short.output and "Traceback" not in short.output
+    long = runner.invoke(app, [*arguments, "--verbose"])
+    assert isinstance(long.exception, (ValueError, OSError)), long.output

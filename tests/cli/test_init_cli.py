@@ -92,9 +92,23 @@ def test_few_labels_get_the_usual_steps():
     assert "total_steps = 800" in config_text(Kind.teacher, labeled=600)
 
 
-def test_a_teachers_transformer():
-    config = config_text(Kind.teacher, transformer="KB/bert-base-swedish-cased")
+@pytest.mark.parametrize("kind", [Kind.teacher, Kind.transformer])
+def test_a_teachers_transformer(kind, tmp_path):
+    """spacy-transformers takes names on the hub without a prefix."""
+    config = config_text(kind, transformer="hf:KB/bert-base-swedish-cased")
     assert 'transformer = "KB/bert-base-swedish-cased"' in config
+    assert f'transformer = "{tmp_path}"' in config_text(kind, transformer=str(tmp_path))
+
+
+def test_a_transformer_that_is_no_folder_is_refused(tmp_path):
+    (tmp_path / "minilm").mkdir()
+    path = tmp_path / "teacher.cfg"
+    given = ["--kind", "teacher", "--transformer"]
+    result = run(path, *given, str(tmp_path / "minlm"))
+    said = "".join(result.output.split())
+    assert result.exit_code == 1 and f"Thenearestis'{tmp_path}/minilm'" in said
+    assert run(path, *given, "roberta-base").exit_code == 1 and not path.exists()
+    assert run(path, *given, "hf:roberta-base").exit_code == 0
 
 
 @pytest.mark.parametrize("kind", [Kind.student, Kind.soft])
@@ -130,7 +144,7 @@ def test_values_are_read_as_they_were_given(value):
         ["--kind", "teacher", "--teacher", "en_core_web_trf"],
         ["--kind", "transformer", "--vectors", "vectors"],
         ["--kind", "teacher", "--lang", "sv"],
-        ["--transformer", "roberta-base"],
+        ["--transformer", "hf:roberta-base"],
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, tmp_path):

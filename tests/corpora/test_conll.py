@@ -44,6 +44,8 @@ def tags_of(runs, scheme):
             prefixes = ["B"] + ["I"] * (length - 1)
             if scheme == "IOB1" and label != before:
                 prefixes[0] = "I"
+            if scheme.startswith("IOE"):
+                prefixes = ["I"] * (length - 1) + ["E"]
             if scheme in ("BILUO", "IOBES"):
                 prefixes[-1] = "LE"[scheme == "IOBES"] if length > 1 else "US"[scheme == "IOBES"]
             tags += [f"{prefix}-{label}" for prefix in prefixes]
@@ -51,15 +53,31 @@ def tags_of(runs, scheme):
     return tags, entities
 
 
-@pytest.mark.parametrize("scheme", ["IOB1", "IOB2", "BILUO", "IOBES"])
+@pytest.mark.parametrize("scheme", ["IOB1", "IOB2", "IOE2", "BILUO", "IOBES"])
 @given(runs=runs)
 def test_every_scheme_gives_the_same_entities(tmp_path_factory, scheme, runs):
     tags, entities = tags_of(runs, scheme)
     path = tmp_path_factory.mktemp("schemes") / "corpus.conll"
-    path.write_text("".join(f"word {tag}\n" for tag in tags), encoding="utf8")
-    (doc,) = read_conll(path, VOCAB)
+    # E alone could be the beginning of a type, such as E-MAIL.
+    before = "word I-PER\nword E-PER\n\n" if scheme == "IOE2" else ""
+    path.write_text(before + "".join(f"word {tag}\n" for tag in tags), encoding="utf8")
+    *_, doc = read_conll(path, VOCAB)
     assert spans(doc) == entities
     assert all(token.ent_iob_ for token in doc)
+
+
+@pytest.mark.parametrize(
+    "letters, expected",
+    [
+        ("BEIE", [(0, 2), (2, 4)]),
+        ("SI", [(0, 1), (1, 2)]),
+        ("UI", [(0, 1), (1, 2)]),
+        ("BLL", [(0, 2), (2, 3)]),
+    ],
+)
+def test_an_ended_entity_does_not_go_on(write, letters, expected):
+    (doc,) = read_conll(write("".join(f"word {letter}-PER\n" for letter in letters)), VOCAB)
+    assert [(ent.start, ent.end) for ent in doc.ents] == expected
 
 
 def test_sentences_documents_and_columns(write):
@@ -108,7 +126,10 @@ def test_entities_left_out_stay_unset_on_disk(write):
         ("Oslo B-LOC", -2, "2 column(s) in 'Oslo B-LOC'"),
         ("Oslo B-LOC", 0, "2 column(s) in 'Oslo B-LOC'"),
         ("Oslo B-LOC 0", -1, "the tag '0'"),
+        ("Oslo B-LOC _", -1, "the tag '_'"),
+        ("Oslo 3", -1, "the tag '3'"),
         ("Oslo LOC", -1, "the tag 'LOC'"),
+        ("Write E-MAIL", -1, "the tag 'E-MAIL'"),
         ("Oslo X-LOC", -1, "the tag 'X-LOC'"),
         ("Oslo B-", -1, "the tag 'B-'"),
         ("\tB-LOC", -1, "an empty first column"),
@@ -135,20 +156,99 @@ def test_missing_empty_and_undecodable_files(tmp_path, write):
 
 def test_labels_without_prefixes(write):
     path = write("Nya\tORG\nTider\tORG\nFörlag\tPER\ni\t0\nOslo\tLOC\n\nHan\tO\n")
-    first, second = read_conll(path, VOCAB, plain_labels=True)
+    first, second = read_conll(path, VOCAB, scheme="types")
     spans = [(ent.start, ent.end, ent.label_) for ent in first.ents]
     assert spans == [(0, 2, "ORG"), (2, 3, "PER"), (4, 5, "LOC")]
     assert second.has_annotation("ENT_IOB") and not second.ents
-    with pytest.raises(ValueError, match="found the tag 'B-PER', expected labels without"):
-        list(read_conll(write("Oslo\tB-PER\n"), VOCAB, plain_labels=True))
+    # Types that are called as if they had a letter
+    (doc,) = read_conll(write("B\tB-CELL\ncells\tB-CELL\n"), VOCAB, scheme="types")
+    assert [(ent.end, ent.label_) for ent in doc.ents] == [(2, "B-CELL")]
+    with pytest.raises(ValueError, match=r"corpus.conll:2: found the tag '7'.* \[D280\]"):
+        list(read_conll(write("Oslo\tLOC\nBergen\t7\n"), VOCAB, scheme="types"))
+
+
+@pytest.mark.parametrize(
+    "tags, expected",
+    [
+        ("b-per i-per o", [(0, 2, "per")]),
+        ("B:PER I:PER O", [(0, 2, "PER")]),
+        ("PER_B PER_E PER_S", [(0, 2, "PER"), (2, 3, "PER")]),
+        ("B/PER M/PER E/PER W/LOC", [(0, 3, "PER"), (3, 4, "LOC")]),
+        ("B I O B", [(0, 2, "ENTITY"), (3, 4, "ENTITY")]),
+        ("B PER\tI PER\tO", [(0, 2, "PER")]),
+        ("B-PER I-PER 0", [(0, 2, "PER")]),
+    ],
+)
+def test_tags_may_be_written_in_other_ways(write, tags, expected):
+    (doc,) = read_conll(
+        write("".join(f"word\t{tag}\n" for tag in re.split("\t| (?!PER\\b)", tags))), VOCAB
+    )
+    assert spans(doc) == expected
+
+
+def test_a_scheme_can_be_named(write):
+    path = write("Anna I-PER\nBerg B-PER\nsails O\n")
+    assert spans(next(read_conll(path, VOCAB))) == [(0, 1, "PER"), (1, 2, "PER")]
+    assert spans(next(read_conll(path, VOCAB, scheme="iob2"))) == [(0, 1, "PER"), (1, 2, "PER")]
+    assert spans(next(read_conll(path, VOCAB, scheme="io"))) == [(0, 2, "PER")]
+    with pytest.raises(ValueError, match=r"conll:2: found the tag 'B-PER'.*scheme 'ioe2'"):
+        list(read_conll(path, VOCAB, scheme="ioe2"))
+    with pytest.raises(ValueError, match=r"corpus\.conll: .*'bilou' is no label scheme"):
+        list(read_conll(path, VOCAB, scheme="bilou"))
+
+
+def test_tags_that_are_half_known_are_refused_with_the_way_to_name_them(write):
+    path = write("Anna B-PER\nBerg I-PER\n\nOslo LOC\n")
+    with pytest.raises(ValueError, match=r"\[D346\].*'B-PER'.*\[D244\].*--scheme types"):
+        list(read_conll(path, VOCAB))
 
 
 def test_a_line_without_a_tag(write):
     path = write("Oslo\tLOC\nbn\nBergen\tLOC\n")
     with pytest.raises(ValueError, match="found 1 column"):
-        list(read_conll(path, VOCAB, plain_labels=True))
-    (doc,) = read_conll(path, VOCAB, plain_labels=True, missing_tag="O")
+        list(read_conll(path, VOCAB, scheme="types"))
+    (doc,) = read_conll(path, VOCAB, scheme="types", missing_tag="O")
     assert [(ent.start, ent.end) for ent in doc.ents] == [(0, 1), (2, 3)]
     path = write("Oslo NNP I-NP B-LOC\nbn\n")
     (doc,) = read_conll(path, VOCAB, tag_column=3, missing_tag="O")
     assert [ent.text for ent in doc.ents] == ["Oslo"]
+
+
+COMMENTS = [
+    "# text = Oslo sleeps",
+    "# text = Oslo\tsleeps",
+    "# newdoc id = weblog-1",
+    "# newdoc",
+    "#sent_id=1",
+    "# text =",
+    "#",
+    "##",
+    "#first",
+]
+
+
+@pytest.mark.parametrize("comment", COMMENTS)
+@pytest.mark.parametrize("separator", " \t")
+def test_comments_before_a_sentence_are_left_out(write, comment, separator):
+    oslo, sleeps, it = (
+        separator.join(pair) for pair in (("Oslo", "B-LOC"), ("sleeps", "O"), ("It", "O"))
+    )
+    lines = f"{comment}\n{comment}\n{oslo}\n{sleeps}\n\n{comment}\n\n{comment}\n{it}\n"
+    for options in ({}, {"missing_tag": "O"}, {"keep_entities": False}):
+        docs = list(read_conll(write(lines), VOCAB, **options))
+        assert [[token.text for token in doc] for doc in docs] == [["Oslo", "sleeps"], ["It"]]
+        assert all(doc.ents == () or spans(doc) == [(0, 1, "LOC")] for doc in docs)
+
+
+def test_a_token_that_is_a_number_sign_stays(write):
+    path = write("# B-LOC\n1 I-LOC\n# O\n\n#oslo\tB-LOC\n#\tO\n\n# : = O\n")
+    first, third, last = read_conll(path, VOCAB)
+    assert [token.text for token in first] == ["#", "1", "#"] and spans(first) == [(0, 2, "LOC")]
+    assert [token.text for token in third] == ["#oslo", "#"] and spans(third) == [(0, 1, "LOC")]
+    assert [token.text for token in last] == ["#"]
+
+
+@pytest.mark.parametrize("line", ["# made by hand", "Oslo B-LOC\n#comment\n"])
+def test_what_may_be_a_comment_is_called_so(write, line):
+    with pytest.raises(ValueError, match=r"If the line is a comment, remove it"):
+        list(read_conll(write(f"It O\n\n{line}\nsleeps O\n"), VOCAB))

@@ -45,26 +45,26 @@ def hub(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["news", "owner/news", "owner/my.news-1_2"])
-def test_what_is_no_file_is_a_data_set_on_the_hub(hub, name):
-    source = Input(name, split="test")
+def test_what_the_prefix_names_is_a_data_set_on_the_hub(hub, name):
+    source = Input(f"hf:{name}", split="test")
     assert [tuple(document) for document in source] == [
         (f"{name}/test:1", "one", None, None),
         (f"{name}/test:2", "two", None, None),
     ]
     assert hub.calls == [((name, None), {"split": "test", "streaming": True, "revision": "c0ffee"})]
     assert source.fingerprint() == {"dataset": name, "split": "test", "revision": "c0ffee"}
-    assert [source.count(), source.count(7)] == [None, 7]
+    assert source.share_read is None and source.is_pinned
 
 
 def test_a_data_set_may_have_configurations(hub):
-    source = Input("owner/wiki:20231101.en")
+    source = Input("hf:owner/wiki:20231101.en")
     assert len(list(source)) == 2
     assert hub.calls[0][0] == ("owner/wiki", "20231101.en")
     assert source.fingerprint()["configuration"] == "20231101.en"
 
 
 def test_the_revision_that_is_hashed_is_the_one_that_is_read(hub):
-    source = Input("news")
+    source = Input("hf:news")
     source.fingerprint()
     hub.revision = "0ther"
     list(source)
@@ -73,20 +73,20 @@ def test_the_revision_that_is_hashed_is_the_one_that_is_read(hub):
 
 def test_without_network_the_revision_is_unknown(hub):
     hub.revision = None
-    assert Input("news").fingerprint() == {"dataset": "news", "split": "train"}
+    assert Input("hf:news").fingerprint() == {"dataset": "news", "split": "train"}
 
 
 def test_a_version_may_be_asked_for(hub):
-    source = Input("owner/wiki:en@v1.0")
+    source = Input("hf:owner/wiki:en@v1.0")
     list(source)
     assert hub.calls[0][0] == ("owner/wiki", "en")
     assert hub.calls[0][1]["revision"] == source.fingerprint()["revision"] == "c0ffeev1.0"
     hub.revision = None
-    assert Input("news@v1.0").fingerprint()["revision"] == "v1.0"
+    assert Input("hf:news@v1.0").fingerprint()["revision"] == "v1.0"
 
 
 def test_a_commit_that_is_known_is_read(hub):
-    source = Input("news", revision="0ther")
+    source = Input("hf:news", revision="0ther")
     list(source)
     assert hub.calls[0][1]["revision"] == source.fingerprint()["revision"] == "0ther"
 
@@ -99,21 +99,21 @@ def test_columns_that_are_not_needed_are_not_decoded(hub, monkeypatch):
         "select_columns",
         lambda self, names: asked.append(names) or select(self, names),
     )
-    assert list(Input("news")) == [("x", "one", ["one"], [False])]
+    assert list(Input("hf:news")) == [("x", "one", ["one"], [False])]
     assert asked == [["text", "id", "tokens"]]
 
 
 def test_errors_of_the_hub_are_one_line(hub, monkeypatch):
-    with pytest.raises(ValueError, match=r"'news': found no column 'body'.*'text', 'image'"):
-        list(Input("news", text_field="body"))
+    with pytest.raises(ValueError, match=r"'hf:news': found no column 'body'.*'text', 'image'"):
+        list(Input("hf:news", text_field="body"))
 
     def fail(*_, **__):
         raise datasets.exceptions.DatasetNotFoundError("It is not\n on the Hub.")
 
     monkeypatch.setattr(datasets, "load_dataset", fail)
-    said = r"no file, folder or glob.* not on the Hub\..* the split 'dev' \(--split\)"
+    said = r"'hf:news' cannot be read .* It is not on the Hub\..* the split 'dev' \(--split\)"
     with pytest.raises(ValueError, match=said) as info:
-        list(Input("news", split="dev"))
+        list(Input("hf:news", split="dev"))
     assert "\n" not in str(info.value)
 
 
@@ -123,5 +123,33 @@ def test_a_hub_that_breaks_off_is_named(hub, monkeypatch):
         raise ConnectionError("gone")
 
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: rows())
-    with pytest.raises(ValueError, match=r"'news' cannot be read after row 1: gone\."):
-        list(Input("news"))
+    with pytest.raises(ValueError, match=r"'hf:news' cannot be read after row 1: gone\."):
+        list(Input("hf:news"))
+
+
+@pytest.mark.parametrize("name", ["hf:", "hf:a/b/c", "hf:../news", "hf:a b", "hf:news:"])
+def test_what_is_no_name_on_the_hub_is_refused(hub, name):
+    with pytest.raises(ValueError, match=rf"D314.*'{name}' is no data set on the Hugging Face hub"):
+        Input(name)
+    assert not hub.calls
+
+
+def test_a_folder_does_not_stand_in_for_the_hub(hub, tmp_path, monkeypatch):
+    """The library would read it, whatever is in it."""
+    (tmp_path / "news").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"D315.*would read 'news' here instead"):
+        Input("hf:news@v1.0")
+
+
+@pytest.mark.parametrize("when", ["load", "read"])
+def test_a_lack_of_memory_is_no_error_of_the_hub(hub, monkeypatch, when):
+    def fail(*args, **kwargs):
+        raise MemoryError("out of memory")
+
+    if when == "load":
+        monkeypatch.setattr(datasets, "load_dataset", fail)
+    else:
+        monkeypatch.setattr(datasets.IterableDataset, "__iter__", fail)
+    with pytest.raises(MemoryError, match=r"^out of memory"):
+        list(Input("hf:owner/news"))

@@ -6,7 +6,13 @@ import re
 import pytest
 
 from spacy_distill.corpora.inputs import Input
-from tests.corpora.written_files import as_rows, refuse_network, write_below
+from tests.corpora.written_files import (
+    COMPRESSIONS,
+    WRITERS,
+    as_rows,
+    refuse_network,
+    write_below,
+)
 
 attempts = pytest.fixture(autouse=True)(refuse_network)
 write = pytest.fixture(write_below)
@@ -49,29 +55,57 @@ def test_names_do_not_depend_on_where_the_folder_is(folder, monkeypatch):
     assert list(Input(".")) == list(Input("**")) == list(Input("./*")) == expected
 
 
-def test_it_can_be_read_again_and_counted(folder):
+def test_it_can_be_read_again(folder):
     source = Input(str(folder))
     assert list(source) == list(source)
-    assert [source.count(), source.count(3), source.count(9)] == [5, 3, 5]
 
 
-def test_the_fingerprint_is_that_of_the_bytes(folder, write):
+def test_it_tells_how_far_it_is_read(write, tmp_path):
+    """Of each format and compression, by the bytes of the files."""
+    rows = [{"text": f"{number} " * 50} for number in range(4000)]
+    for suffix in WRITERS:
+        path = write(f"one/a{suffix}", rows)
+        source, shares = Input(path), []
+        for number, _ in enumerate(source, 1):
+            shares.append((number / len(rows), source.share_read))
+        assert len(shares) == len(rows), suffix
+        assert shares[-1][1] == pytest.approx(1, abs=0.05), suffix
+        # Bytes are read some thousand rows ahead at the most.
+        assert all(abs(share - read) < 0.3 for read, share in shares), suffix
+        assert source.share_read == 1
+    for compression in COMPRESSIONS:
+        write(f"all/a.txt{compression}", rows)
+        write(f"all/b.parquet{compression}", rows)
+    source = Input(str(tmp_path / "all"))
+    shares = [source.share_read for _ in source]
+    assert shares == sorted(shares) and len({round(share, 1) for share in shares}) > 5
+    assert source.share_read == 1
+
+
+def test_the_fingerprint_is_that_of_the_sizes(folder, write):
     before = Input(str(folder)).fingerprint()
     assert list(before) == ["B.parquet", "a.csv", "a/c.jsonl.gz", "a/z.txt", "b.txt"]
-    assert len(set(before.values())) == 5
+    assert before["b.txt"] == (folder / "b.txt").stat().st_size
     os.utime(folder / "b.txt", (0, 0))
     write("corpus/README.md", b"Still not read.")
     assert Input(str(folder)).fingerprint() == before
-    write("corpus/b.txt", b"in c.txt\n")
+    write("corpus/b.txt", b"another text\n")
     after = Input(str(folder)).fingerprint()
     assert {name for name in after if after[name] != before[name]} == {"b.txt"}
 
 
 @pytest.mark.parametrize(
-    "source", ["", "missing.jsonl", "owner/missing.txt.gz", "a/b/c", "/missing", "x y"]
+    "source",
+    ["", "missing.jsonl", "owner/missing.txt.gz", "news", "owner/news", "a/b/c", "/missing", "x y"],
 )
 def test_what_does_not_exist_is_refused_before_anything_is_read(source):
     with pytest.raises(ValueError, match=rf"'{source}' does not exist.*Correct the path"):
+        Input(source)
+
+
+def test_the_nearest_file_is_named(folder):
+    source = str(folder / "a" / "z.text")
+    with pytest.raises(ValueError, match=r"D301.*The nearest is '.*a/z\.txt'\. Correct"):
         Input(source)
 
 
@@ -88,3 +122,16 @@ def test_folders_and_globs_without_any_file_are_refused(folder, tmp_path):
         pattern = rf"{re.escape(str(source))}' has no file that can be read: found {count} of"
         with pytest.raises(ValueError, match=pattern):
             Input(str(source))
+
+
+def test_of_json_it_is_said_how_it_becomes_lines(write, tmp_path):
+    path = write("data/my texts.json", b'[{"text": "a"}]')
+    pattern = rf"'my texts.json' becomes one with jq -c '\.\[\]' '{path}'\. Rename"
+    for source in (path, str(tmp_path / "data"), str(tmp_path / "data" / "*.json")):
+        with pytest.raises(ValueError, match=pattern):
+            Input(source)
+    with pytest.raises(ValueError, match=r"jq -c .*a\.json\.gz"):
+        Input(write("a.json.gz", b""))
+    with pytest.raises(ValueError) as info:
+        Input(write("a.docx", b""))
+    assert "jq" not in str(info.value)

@@ -41,9 +41,12 @@ write = pytest.fixture(write_below)
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.filterwarnings("ignore:.*D940")
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_every_format_and_compression_gives_the_text_that_was_written(write, suffix, compression):
-    expected = TEXTS if suffix == ".txt" else TEXTS + LINE_BREAKS
+    expected = TEXTS if suffix in (".txt", ".tsv") else TEXTS + LINE_BREAKS
+    if suffix == ".tsv":
+        expected = [text for text in TEXTS if "\t" not in text]
     path = write(f"corpus{suffix}{compression}", as_rows(expected))
     found = list(Input(path))
     assert [document.text for document in found] == expected
@@ -54,7 +57,7 @@ def test_every_format_and_compression_gives_the_text_that_was_written(write, suf
 
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_blank_documents_are_skipped_and_counted(write, suffix):
-    blank = ["", " \t"] if suffix != ".spacy" else [" ", "\n"]
+    blank = ["", " "] if suffix != ".spacy" else [" ", "\n"]
     found = list(Input(write(f"corpus{suffix}", as_rows(["a", *blank, "b"]))))
     assert [document.id[-1] for document in found] == ["1", "4"]
     assert [document.text for document in found] == ["a", "b"]

@@ -26,12 +26,13 @@ write = pytest.fixture(write_below)
 
 
 def test_without_the_library_the_extra_is_named(write, monkeypatch):
-    documents = write("a.spacy", as_rows(["one"]))
-    lines, table = write("a.txt", as_rows(["one"])), write("a.parquet", as_rows(["one"]))
+    plain = [write(f"a{suffix}", as_rows(["one"])) for suffix in WRITERS if suffix != ".parquet"]
+    others = [write(name, as_rows(["one"])) for name in ("a.parquet", "a.txt.zst")]
     for library in ("datasets", "pyarrow", "pyarrow.parquet"):
         monkeypatch.setitem(sys.modules, library, None)
-    assert texts(documents) == ["one"]
-    for source in (lines, table, "news"):
+    for source in plain:
+        assert texts(source) == ["one"]
+    for source in (*others, "news"):
         with pytest.raises(ImportError, match=r'pip install "spacy-distill\[train\]"'):
             list(Input(source))
 

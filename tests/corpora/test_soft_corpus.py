@@ -213,3 +213,14 @@ def test_a_share_that_is_none_is_refused(path, share):
 def test_a_config_finds_the_reader(nlp, path):
     block = {"@readers": "spacy-distill.SoftCorpus.v1", "path": str(path), "limit": 3}
     assert len(list(registry.resolve({"corpus": block})["corpus"](nlp))) == 3
+
+
+def test_labels_may_be_spans(nlp, path, tmp_path):
+    doc = Doc(nlp.vocab, words=["Anna", "sails"])
+    doc.spans["gold"] = [Span(doc, 0, 1, "PER")]
+    DocBin(docs=[doc]).to_disk(tmp_path / "spans.spacy")
+    corpus = SoftCorpus(path, tmp_path / "spans.spacy", spans_key="gold")
+    (example,) = corpus.labeled(nlp)
+    assert [ent.label_ for ent in example.reference.ents] == ["PER"]
+    with pytest.warns(UserWarning, match="D942"):
+        list(SoftCorpus(path, tmp_path / "spans.spacy")(nlp))

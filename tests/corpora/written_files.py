@@ -49,12 +49,18 @@ def as_json(rows):
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-def as_csv(rows, separator=","):
+def as_csv(rows):
     file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, list(rows[0]), delimiter=separator)
+    writer = csv.DictWriter(file, list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue().encode()
+
+
+def as_tsv(rows):
+    """Write fields as they are; none has a tab or a line end."""
+    lines = [list(rows[0]), *(row.values() for row in rows)]
+    return "".join("\t".join(map(str, line)) + "\n" for line in lines).encode()
 
 
 def as_parquet(rows):
@@ -71,7 +77,7 @@ def as_spacy(rows):
 WRITERS = {
     ".jsonl": as_json,
     ".csv": as_csv,
-    ".tsv": lambda rows: as_csv(rows, "\t"),
+    ".tsv": as_tsv,
     ".parquet": as_parquet,
     ".spacy": as_spacy,
     ".txt": lambda rows: "".join(row["text"] + "\n" for row in rows).encode(),

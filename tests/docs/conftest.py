@@ -207,7 +207,7 @@ def samples(prepared, python):
     substitutes = {
         # What would have to be downloaded.
         r"\ben_core_web_(sm|lg|trf)\b": str(ner),
-        r"\b(roberta-base|xlm-roberta-base)\b": str(bert),
+        r"\b(?:hf:)?(roberta-base|xlm-roberta-base)\b": str(bert),
         r"\ben_ner_student\b": str(prepared / "training" / "packaged"),
         # Trainings within Python.
         r"overrides=\{": 'overrides={"distillation.max_steps": 4, "training.eval_frequency": 4,',

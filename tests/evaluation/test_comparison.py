@@ -60,8 +60,8 @@ def test_confidences_are_off_again_where_speed_is_measured():
     assert student.nlp.get_pipe("told_entities").confidence is False
 
 
-def test_an_extension_of_somebody_else_is_left_alone():
-    """Its values are no confidences, and components that would complain of it are not asked."""
+def test_an_extension_of_somebody_else_is_in_nobodys_way():
+    """Confidences are measured under a name of the package's own."""
     kept = Span.remove_extension("confidence") if Span.has_extension("confidence") else None
     Span.set_extension("confidence", getter=lambda span: "high")
     try:
@@ -71,9 +71,9 @@ def test_an_extension_of_somebody_else_is_left_alone():
         Span.remove_extension("confidence")
         if kept is not None:
             Span.set_extension("confidence", getter=kept[2])
-    assert found["systems"][0]["calibration"] is None
-    assert [one["confidence"] for one in found["disagreements"]["shown"]] == [None]
-    assert any("confidences were left out" in note for note in found["notes"])
+    assert found["systems"][0]["calibration"]["counts"][9] == 1
+    assert found["disagreements"]["shown"][0]["confidence"] == 0.9
+    assert student.nlp.get_pipe("told_entities").confidence_attr == "confidence"
 
 
 @pytest.mark.parametrize("rounds, held, told", [(1, False, 1), (1, True, 0), (0, False, 0)])

@@ -5,7 +5,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_distill.evaluation import entity_reliability, reliability
-from spacy_distill.pipeline.entities import add_confidence_extension, set_confidence
+from spacy_distill.pipeline.confidences import add_confidence_extension, set_confidence
 
 
 def test_bins_by_hand():

@@ -3,7 +3,7 @@ import warnings
 import numpy
 import pytest
 
-from spacy_distill.chain import BiluoTags
+from spacy_distill.chain import BiluoTags, LinearChain
 from spacy_distill.losses import negative_log_likelihood
 
 TAGS = BiluoTags(("PER",))
@@ -64,3 +64,20 @@ def test_scores_that_are_no_numbers_are_not_blamed_on_the_annotation(tiny):
     chain.emissions[0] = numpy.nan
     loss, _ = negative_log_likelihood(chain, mask(ANNOTATIONS["complete"]))
     assert numpy.isnan(loss)
+
+
+@pytest.mark.parametrize("scale", [1.0, 300.0])
+def test_a_long_document_loses_no_digits(scale):
+    """Its two partition functions are large, and what counts is a small difference."""
+    emissions = scale * numpy.random.default_rng(0).normal(size=(10_000, 5))
+    emissions = emissions.astype("float32").astype("float64")
+    best = emissions.argmax(axis=1)
+    nothing = numpy.zeros(5, dtype="float32")
+    links = numpy.zeros((5, 5), dtype="float32")
+    lengths = numpy.asarray([len(best)])
+    chain = LinearChain(emissions.astype("float32"), lengths, links, nothing, nothing)
+    partitions = numpy.logaddexp.reduce(emissions, axis=1)
+    expected = (partitions - emissions.max(axis=1)).sum()
+    loss, _ = negative_log_likelihood(chain, best[:, None] == numpy.arange(5))
+    assert loss == pytest.approx(expected, rel=1e-9, abs=1e-6)
+    assert chain.log_partition[0] == pytest.approx(partitions.sum(), rel=1e-12)

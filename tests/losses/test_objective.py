@@ -5,7 +5,13 @@ import pytest
 from spacy.util import registry
 from thinc.api import warmup_linear
 
-from spacy_distill.losses import ChainDistillation, ConfidentSentences
+from spacy_distill.chain import chain_from_marginals
+from spacy_distill.losses import (
+    ChainDistillation,
+    ConfidentSentences,
+    KBestDistillation,
+    TokenDistillation,
+)
 
 SCHEDULE = {
     "@schedules": "warmup_linear.v1",
@@ -84,3 +90,26 @@ def test_a_config_finds_confident_sentences(tiny):
     }
     loss = registry.resolve({"loss": block})["loss"]
     assert (loss.least_confidence, loss.loss.alpha) == (0.9, 0.2)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        ChainDistillation(temperature=3.0),
+        TokenDistillation(temperature=3.0),
+        KBestDistillation(k=3),
+        KBestDistillation(k=3, fuzzy=True),
+        ConfidentSentences(ChainDistillation()),
+    ],
+)
+def test_a_teacher_that_excludes_tags_makes_a_finite_loss(loss, tiny):
+    """All its probability is on one sequence, as gold entities and parses in a beam have it."""
+    best = tiny.chain(1).argmax()
+    certain = numpy.eye(1 + 4 * tiny.n_labels, dtype="float32")[best]
+    teacher = chain_from_marginals(certain, tiny.lengths)
+    value, gradient = loss(tiny.chain(0), teacher, tiny.unlabeled)
+    assert numpy.isfinite(value) and value > 0
+    for name in ("emissions", "transitions", "start", "end"):
+        assert numpy.isfinite(getattr(gradient, name)).all()
+    # What the teacher is sure of gains, and nothing else.
+    assert (gradient.emissions[numpy.arange(len(best)), best] <= 1e-7).all()

@@ -25,6 +25,13 @@ def add_vectors(vocab, width=3, words=("Anna", "anna", "in", "1998"), attr="ORTH
     return dict(zip(words, data, strict=True))
 
 
+def add_floret(vocab, attr="ORTH"):
+    data = numpy.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+    vocab.vectors = Vectors(
+        data=data, mode="floret", hash_count=2, minn=2, maxn=3, strings=vocab.strings, attr=attr
+    )
+
+
 def random_ragged(rng, lengths, width):
     data = rng.normal(size=(sum(lengths), width)).astype("float32")
     return Ragged(data, numpy.asarray(lengths, dtype="int32"))

@@ -32,7 +32,7 @@ def vocab():
 @pytest.fixture
 def layers(tmp_path, monkeypatch):
     """Makes the layer, over a transformer with two layers of width 16, and initializes it."""
-    folder = save_tiny_bert(tmp_path / "bert", WORDS, depth=2)
+    folders = {}
     from spacy_transformers.architectures import create_TransformerModel_v3
     from spacy_transformers.span_getters import configure_strided_spans
 
@@ -41,7 +41,12 @@ def layers(tmp_path, monkeypatch):
     monkeypatch.delenv(FOLDER, raising=False)
     FEATURES.clear()
 
-    def make(frozen=True, window=16, learn_rate_factor=1.0, **transformer_config):
+    def make(frozen=True, window=16, learn_rate_factor=1.0, kind="Bert", **transformer_config):
+        if kind not in folders:
+            more = {"initializer_range": 0.4} if kind != "Bert" else {}
+            path = tmp_path / kind
+            folders[kind] = save_tiny_bert(path, WORDS, depth=2, kind=kind, **more)
+        folder = folders[kind]
         settings = transformer_config or {"output_hidden_states": True}
         spans = configure_strided_spans(window, window * 3 // 4)
         transformer = create_TransformerModel_v3(

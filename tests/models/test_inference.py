@@ -11,7 +11,7 @@ from thinc.api import Adam
 
 from spacy_distill.models import chain_tagger, inference, windows
 from spacy_distill.models.vector_table import vector_table
-from tests.models.batches import WORDS, add_vectors, make_docs
+from tests.models.batches import WORDS, add_floret, add_vectors, make_docs
 from tests.models.students import lstm_cnn
 
 pytestmark = pytest.mark.usefixtures("each_kernel")
@@ -43,6 +43,17 @@ def both(model, docs):
 def test_both_ways_lead_to_the_same_numbers(model, vocab):
     for docs in (make_docs(vocab), [Doc(vocab, words=["Anna"])], make_docs(vocab)):
         assert_allclose(*both(model, docs), **CLOSE)
+
+
+@pytest.mark.parametrize("attr", ["ORTH", "NORM", "SHAPE"])
+def test_both_ways_lead_to_the_same_numbers_with_subwords(attr, vocab):
+    add_floret(vocab, attr)
+    vocab["met"].norm_ = "meet"
+    docs = make_docs(vocab)
+    docs[0][3].norm_ = "token"
+    made = LSTMCNN(width=8, char_filters=6, feature_width=4, nL=2)
+    made.initialize(X=docs)
+    assert_allclose(*both(made, docs), **CLOSE)
 
 
 def test_an_app_takes_the_fast_way_and_training_the_other(model, vocab, monkeypatch):

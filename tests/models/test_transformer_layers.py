@@ -46,6 +46,22 @@ def test_features_are_means_over_wordpieces_of_every_layer(layers, vocab, frozen
     assert_allclose(Y.dataXd[11:14], expected, atol=2e-3 if frozen else 1e-5)
 
 
+@pytest.mark.parametrize("kind", ["Bert", "ConvBert"])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_features_do_not_depend_on_what_is_read_together(layers, vocab, frozen, kind):
+    """A ConvBERT does not keep padding out: it reads each document by itself."""
+    model = layers(frozen, kind=kind)
+    docs = [doc for doc in make_docs(vocab) if len(doc)]
+    together = model.predict(docs).dataXd
+    FEATURES.clear()
+    alone = []
+    for doc in docs:
+        alone.append(model.predict([doc]).dataXd)
+        FEATURES.clear()
+    assert_allclose(numpy.concatenate(alone), together, atol=2e-3 if frozen else 1e-5)
+    assert numpy.abs(together).max() > 0.1
+
+
 def test_tokens_of_overlapping_windows_get_the_mean_of_both(layers, vocab):
     model = layers(frozen=False, window=8)
     doc = Doc(vocab, words=WORDS)

@@ -4,11 +4,12 @@ import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose, assert_array_equal
+from spacy.tokens import Doc
 from spacy.vectors import Vectors
 
 from spacy_distill.models.word_forms import distinct_word_forms, with_word_forms
 from spacy_distill.models.word_vectors import WordVectors
-from tests.models.batches import add_vectors, make_docs
+from tests.models.batches import add_floret, add_vectors, make_docs
 
 
 @pytest.mark.parametrize(
@@ -45,17 +46,45 @@ def test_static_vectors_leave_the_table_as_it_is(vocab):
     assert_array_equal(vocab.vectors.data, before)
 
 
-def test_static_vectors_of_subwords(vocab):
+@pytest.mark.parametrize("attr", ["ORTH", "LOWER", "NORM", "SHAPE", "PREFIX", "SUFFIX"])
+def test_static_vectors_of_subwords(attr, vocab):
     """floret tables have a vector for everything, and spaCy's own way to find it."""
-    data = numpy.random.default_rng(0).normal(size=(20, 3)).astype("float32")
-    vocab.vectors = Vectors(
-        data=data, mode="floret", hash_count=2, minn=2, maxn=3, strings=vocab.strings
-    )
+    add_floret(vocab, attr)
+    vocab["met"].norm_ = "meet"
     docs = make_docs(vocab)
     model = with_word_forms(WordVectors())
     model.initialize(X=docs)
-    expected = [token.vector for doc in docs for token in doc]
+    keys = numpy.concatenate([doc.to_array(attr) for doc in docs])
+    expected = vocab.vectors.get_batch(keys)
     assert_allclose(model.predict(docs).dataXd, expected, rtol=1e-6)
+    assert numpy.abs(expected).max() > 0.1
+
+
+def test_the_norm_of_subwords_is_the_forms(vocab):
+    """The tokens of one form have one vector, whatever norms the tokenizer gave them."""
+    add_floret(vocab, "NORM")
+    doc = Doc(vocab, words=["met", "met"])
+    doc[1].norm_ = "meet"
+    model = with_word_forms(WordVectors())
+    model.initialize(X=[doc])
+    first, second = model.predict([doc]).dataXd
+    assert_array_equal(first, second)
+    assert_allclose(first, vocab.vectors.get_batch([vocab.strings["met"]])[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("attr", ["LEMMA", "TAG", "IS_ALPHA"])
+def test_static_vectors_of_what_no_form_has_are_refused(attr, vocab):
+    docs = make_docs(vocab)
+    add_floret(vocab, attr)
+    model = with_word_forms(WordVectors())
+    message = rf"D631.*of the attribute {attr}.*one of ORTH, LOWER, .*NORM\."
+    with pytest.raises(ValueError, match=message):
+        model.initialize(X=docs)
+    add_floret(vocab, "ORTH")
+    model.initialize(X=docs)
+    add_floret(vocab, attr)
+    with pytest.raises(ValueError, match=message):
+        model.predict(docs)
 
 
 @pytest.mark.parametrize("vectors", [{}, {"shape": (0, 3)}, {"shape": (4, 3)}])

@@ -11,8 +11,6 @@ import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
-from spacy_distill.pipeline.entities import add_confidence_extension
-
 TEXT = "Anna Berg sails to Oslo ."
 
 
@@ -142,19 +140,6 @@ def test_confidence_is_the_students_own_whatever_is_there(nlp, student):
     beside = {ent.text: ent._.confidence for ent in doc.ents}
     assert beside.pop("sails") is None
     assert beside == pytest.approx(alone, abs=1e-5)
-
-
-def test_an_extension_of_somebody_elses_is_told(nlp):
-    kept = Span.remove_extension("confidence") if Span.has_extension("confidence") else None
-    Span.set_extension("confidence", default=0.0)
-    try:
-        with pytest.raises(ValueError, match=r"registered .* already"):
-            spacy.blank("en").add_pipe("ner_student", config={"confidence": True})
-        spacy.blank("en").add_pipe("ner_student")
-    finally:
-        Span.remove_extension("confidence")
-        if kept is not None:
-            add_confidence_extension()
 
 
 READER = """

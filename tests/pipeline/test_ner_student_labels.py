@@ -1,6 +1,7 @@
 import numpy
 import pytest
 import spacy
+from thinc.api import SGD, Adam, RAdam
 
 
 def test_the_factory_makes_a_component_that_spacy_can_train(newsroom):
@@ -119,3 +120,42 @@ def test_further_training_teaches_an_added_label_and_keeps_the_others(newsroom, 
     assert set(scores["ents_per_type"]) == {"ANIMAL", "LOC", "ORG", "PER"}
     assert scores["ents_f"] == 1.0
     assert newsroom.copy(nlp).get_pipe("ner_student").labels == ("LOC", "ORG", "PER", "ANIMAL")
+
+
+@pytest.mark.parametrize("make", [Adam, RAdam, SGD])
+def test_an_optimizer_goes_on_after_a_label_was_added(newsroom, learned, make):
+    """As with spaCy's ner: updates, distillation, rehearsal and averages."""
+    nlp, teacher = newsroom.copy(learned), newsroom.copy(learned).get_pipe("ner_student")
+    pipe = nlp.get_pipe("ner_student")
+    examples = newsroom.examples(nlp)
+    optimizer = make(0.01)
+    nlp.resume_training(sgd=optimizer)
+    for labels in ([], ["ANIMAL"], ["SHIP", "RIVER"]):
+        for label in labels:
+            pipe.add_label(label)
+            teacher.add_label(label)
+        with nlp.use_params(optimizer.averages):
+            nlp("The red panda sleeps .")
+        nlp.update(examples, sgd=optimizer)
+        pipe.distill(teacher, examples, sgd=optimizer)
+        nlp.rehearse(examples, sgd=optimizer)
+        nlp.update(examples, sgd=None)
+        with nlp.use_params(optimizer.averages):
+            nlp("The red panda sleeps .")
+    assert pipe.model.get_ref("output_layer").get_param("W").shape[0] == 25
+
+
+def test_averages_know_a_label_that_was_added_late(newsroom):
+    nlp = newsroom.student()
+    optimizer = Adam(0.01)
+    examples = newsroom.examples(nlp)
+    for _ in range(60):
+        nlp.update(examples, sgd=optimizer)
+    nlp.get_pipe("ner_student").add_label("ANIMAL")
+    more = newsroom.examples(
+        nlp, [*newsroom.sentences, ("The red panda sleeps .", [(1, 3, "ANIMAL")])]
+    )
+    for _ in range(60):
+        nlp.update(more, sgd=optimizer)
+    with nlp.use_params(optimizer.averages):
+        assert newsroom.entities(nlp("The red panda sleeps .")) == [(1, 3, "ANIMAL")]

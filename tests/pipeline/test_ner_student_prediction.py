@@ -144,3 +144,23 @@ def test_a_student_without_vectors_in_a_pipeline_that_has_some(newsroom, learned
     before = [(ent.text, ent.label_) for ent in learned(newsroom.sentences[0][0]).ents]
     other.add_pipe("ner_student", source=learned)
     assert [(ent.text, ent.label_) for ent in other(newsroom.sentences[0][0]).ents] == before
+
+
+def test_posteriors_may_be_calibrated_and_heed_entities(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    pipe.cfg["temperature"] = 3.0
+    doc = newsroom.doc(nlp.vocab, "Anna Berg sails to Oslo .", [(2, 3, "SHIP")], default="missing")
+    chain = pipe.predict_chain([doc])
+    numpy.testing.assert_allclose(
+        pipe.posteriors([doc], calibrated=False)[0], chain.marginals(), atol=1e-6
+    )
+    (plain,) = pipe.posteriors([doc])
+    numpy.testing.assert_allclose(plain, chain.scaled(3.0).marginals(), atol=1e-6)
+    (given,) = pipe.posteriors([doc], given_entities=True)
+    assert given[2, 0] == pytest.approx(1) and plain[2, 0] < 0.999
+    # What confidences are made of.
+    pipe.confidence = True
+    (oslo,) = [ent for ent in pipe(doc).ents if ent.text == "Oslo"]
+    assert oslo._.confidence == pytest.approx(plain[4, pipe.tags.first_tag("LOC") + 3], abs=1e-5)
+    assert pipe.posteriors([], given_entities=True) == []

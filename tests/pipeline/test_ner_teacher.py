@@ -226,3 +226,30 @@ def test_a_transformer_within_is_updated_at_its_own_rate(newsroom, tiny_bert, fa
         weight = layer.layers[0].transformer.encoder.layer[0].output.dense.weight
         assert bool((weight == before).all()) == (factor == 0)
         assert (head.get_param("W") != head_before).any()
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_teacher_over_a_transformer_rehearses(newsroom, tiny_bert, frozen):
+    model = {
+        "@architectures": "spacy-distill.TransformerLSTMCNN.v1",
+        **{key: value for key, value in newsroom.narrow.items() if key[0] != "@"},
+        "transformer": {
+            "@architectures": "spacy-distill.TransformerLayers.v1",
+            "transformer": transformer_model(tiny_bert, output_hidden_states=True),
+            "frozen": frozen,
+            "learn_rate_factor": 0.1,
+        },
+    }
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("ner_teacher", config={"model": model})
+    examples = newsroom.examples(nlp)
+    nlp.initialize(lambda: examples)
+    optimizer = nlp.resume_training(sgd=Adam(0.01, use_averages=False))
+    pipe.add_label("ANIMAL")
+    losses = [pipe.rehearse(examples, sgd=optimizer)["ner_teacher"] for _ in range(10)]
+    assert 0 < losses[-1] < losses[0]
+    if frozen:
+        nlp.rehearse(examples)
+    else:
+        with pytest.raises(ValueError, match=r"\[D522\].*learn_rate_factor"):
+            nlp.rehearse(examples)

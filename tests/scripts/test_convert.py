@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -217,3 +218,22 @@ def test_conll_labels_without_prefixes(columns, tmp_path):
         (columns / f"{name}.txt").write_text("Nya ORG\nTider ORG\nspoke 0\n", encoding="utf8")
     splits = convert_columns(columns, tmp_path / "corpus", "--labeled", 1, "--plain-labels")
     assert splits["test"] == [("Nya Tider spoke", ["Nya Tider"])]
+
+
+def test_conll_schemes_can_be_named(columns, tmp_path):
+    for name in ("train", "dev", "test"):
+        (columns / f"{name}.txt").write_text("T B-CELL\ncells B-CELL\ngrow O\n", encoding="utf8")
+    splits = convert_columns(columns, tmp_path / "corpus", "--labeled", 1, "--scheme", "types")
+    assert splits["test"] == [("T cells grow", ["T cells"])]
+    wrong = ("--scheme", "iob2", "--plain-labels")
+    result = run(convert_conll.main, columns, tmp_path / "other", *wrong)
+    assert result.exit_code == 1 and "leave one out" in result.output
+
+
+def test_conll_reads_json_lines_of_words_and_tags(tmp_path):
+    row = {"tokens": ["Anna", "Berg", "spoke"], "ner_tags": ["B-PER", "L-PER", "O"]}
+    for name in ("train", "dev", "test"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row) + "\n", encoding="utf8")
+    files = [f"--{name}-file={name}.jsonl" for name in ("train", "dev", "test")]
+    splits = convert_columns(tmp_path, tmp_path / "corpus", "--labeled", 1, *files)
+    assert splits["train"] == [("Anna Berg spoke", ["Anna Berg"])]

@@ -6,6 +6,7 @@ import spacy
 from numpy.testing import assert_allclose
 from spacy.language import Language
 from spacy.tokens import Doc, Span
+from spacy.training import Example
 
 from spacy_distill.chain import BiluoTags
 from spacy_distill.teachers import AnnotationTeacher, PipelineTeacher
@@ -102,10 +103,10 @@ def test_of_overlapping_spans_the_one_of_the_highest_score_counts_then_the_longe
 
 
 def test_scores_below_a_half_leave_no_entity_as_the_best(doc):
-    add_spans(doc, [(0, 1, "PER"), (1, 2, "PER"), (4, 6, "LOC")], [0.0, 1.5, 0.3])
+    add_spans(doc, [(0, 1, "PER"), (1, 2, "PER"), (4, 6, "LOC")], [0.0, 1.0, 0.3])
     chain = AnnotationTeacher(LABELS, spans_key="sc").predict_chain([doc])
     assert names(chain) == ["O", "U-PER", "O", "O", "O", "O", "O"]
-    # The score stays in the probabilities; those above 1 count as 1.
+    # The score stays in the probabilities.
     assert_allclose(chain.marginals()[:, 0], [1, 0, 1, 1, 0.7, 0.7, 1], atol=1e-4)
 
 
@@ -151,3 +152,36 @@ def test_what_writes_spans_teaches_in_a_pipeline():
         PipelineTeacher(nlp, spans_key="found")
     teacher = PipelineTeacher(nlp, spans_key="found", labels=["PER"])
     assert names(teacher.predict_chain([nlp.make_doc("Anna sails")]), ["PER"]) == ["U-PER", "O"]
+
+
+def test_a_student_teaches_by_its_spans():
+    """Which component writes spans is a matter of its settings."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_student", config={"model": {"width": 16, "depth": 1}, "threshold": 0.0})
+    gold = Doc(nlp.vocab, words=WORDS)
+    gold.set_ents([Span(gold, 0, 2, "PER"), Span(gold, 4, 6, "LOC")])
+    nlp.initialize(lambda: [Example(nlp.make_doc(gold.text), gold)])
+    with pytest.raises(ValueError, match=r"\[D222\].*none known to write spans"):
+        PipelineTeacher(nlp, spans_key="sc")
+    nlp.get_pipe("ner_student").spans_key = "sc"
+    teacher = PipelineTeacher(nlp, spans_key="sc")
+    assert (teacher.pipe_name, teacher.labels) == ("ner_student", LABELS)
+    doc = nlp(gold.text)
+    scores = dict(zip(doc.spans["sc"], doc.spans["sc"].attrs["scores"], strict=True))
+    best = max(scores, key=scores.get)
+    tags = BiluoTags(LABELS).span_tags(len(best), best.label_)
+    found = teacher.predict_chain([nlp.make_doc(gold.text)]).marginals()
+    assert_allclose(found[range(best.start, best.end), tags], scores[best], atol=1e-4)
+
+
+@pytest.mark.parametrize("settings, entities", [({}, False), ({"annotate_ents": True}, True)])
+def test_a_span_ruler_writes_what_its_settings_say(settings, entities):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("span_ruler", config=settings).add_patterns([{"label": "LOC", "pattern": "Oslo"}])
+    assert PipelineTeacher(nlp, spans_key="ruler").labels == ("LOC",)
+    if entities:
+        chain = PipelineTeacher(nlp).predict_chain([nlp.make_doc("In Oslo")])
+        assert names(chain, ("LOC",)) == ["O", "U-LOC"]
+    else:
+        with pytest.raises(ValueError, match=r"none known to find entities"):
+            PipelineTeacher(nlp)

@@ -1,16 +1,28 @@
+import gc
+import tempfile
+from dataclasses import replace
+
 import numpy
+import pytest
 import spacy
 
 from spacy_distill.chain import chain_from_marginals
 from spacy_distill.teachers import CachedTeacher
+from spacy_distill.teachers.cache import TOLERANCE
+from tests.teachers.conftest import WordTeacher
 
 TEXTS = ["Anna sails to Oslo", "Oslo", "", "It rains", "Oslo", "Anna sails to Oslo"]
 
 
-def assert_equal(first, second):
+def assert_equal(first, second, temperature=1.0):
+    """The same distributions, but for half precision; the transition scores to the last bit."""
     numpy.testing.assert_array_equal(first.lengths, second.lengths)
-    for name in ("emissions", "transitions", "start", "end"):
+    for name in ("transitions", "start", "end"):
         numpy.testing.assert_array_equal(getattr(first, name), getattr(second, name), name)
+    assert first.emissions.dtype == second.emissions.dtype == numpy.float32
+    first, second = first.scaled(temperature), second.scaled(temperature)
+    numpy.testing.assert_allclose(first.marginals(), second.marginals(), atol=TOLERANCE)
+    assert numpy.abs(second.kl(first)).max(initial=0) < 1e-5
 
 
 def test_it_gives_what_its_teacher_gives(word_teacher, doc):
@@ -19,7 +31,8 @@ def test_it_gives_what_its_teacher_gives(word_teacher, doc):
     expected = word_teacher.predict_chain(docs)
     for batch in (docs, docs[::-1], docs[2:4], docs[:1]):
         assert_equal(cached.predict_chain(batch), word_teacher.predict_chain(batch))
-    numpy.testing.assert_array_equal(cached.predict_chain(docs).marginals(), expected.marginals())
+    for temperature in (0.5, 1.0, 2.0, 5.0):
+        assert_equal(cached.predict_chain(docs), expected, temperature)
     assert cached.labels == word_teacher.labels
 
 
@@ -112,7 +125,112 @@ def test_chains_with_other_transitions_are_not_mixed_up(word_teacher, doc):
     cached = CachedTeacher(TwoKinds(), batch_size=1)
     docs = [doc(text) for text in texts]
     expected = word_teacher.predict_chain(docs).marginals()
-    numpy.testing.assert_allclose(cached.predict_chain(docs).marginals(), expected, atol=1e-4)
+    numpy.testing.assert_allclose(cached.predict_chain(docs).marginals(), expected, atol=TOLERANCE)
     for one in docs:
         expected = word_teacher.predict_chain([one]).marginals()
-        numpy.testing.assert_allclose(cached.predict_chain([one]).marginals(), expected, atol=1e-4)
+        numpy.testing.assert_allclose(
+            cached.predict_chain([one]).marginals(), expected, atol=TOLERANCE
+        )
+
+
+def sharp_texts(n_docs=40, length=25, seed=0):
+    rng = numpy.random.default_rng(seed)
+    return [" ".join(f"w{n}" for n in rng.integers(10_000, size=length)) for _ in range(n_docs)]
+
+
+class SharpTeacher(WordTeacher):
+    """As sure as a good model is, with 18 labels."""
+
+    def __init__(self, scale=4.0):
+        super().__init__(tuple(f"LABEL{number}" for number in range(18)))
+        self.scale = scale
+
+    def predict_chain(self, docs):
+        chain = super().predict_chain(docs)
+        return replace(chain, emissions=chain.emissions * numpy.float32(self.scale))
+
+
+def test_memory_is_bounded_and_the_rest_is_on_disk(doc):
+    docs = [doc(text) for text in sharp_texts()]
+    n_tokens = sum(map(len, docs))
+    whole = CachedTeacher(SharpTeacher(), batch_size=8)
+    whole.read(docs)
+    # Two bytes a tag.
+    assert whole.store.n_bytes == 2 * 73 * n_tokens and whole.store.n_bytes_on_disk == 0
+    limit = whole.store.n_bytes // 3
+    for max_bytes in (limit, 0):
+        teacher = SharpTeacher()
+        cached = CachedTeacher(teacher, batch_size=8, max_bytes=max_bytes)
+        cached.read(docs)
+        assert cached.store.n_bytes <= max_bytes
+        assert cached.store.n_bytes + cached.store.n_bytes_on_disk == whole.store.n_bytes
+        for batch in (docs, docs[::-3]):
+            numpy.testing.assert_array_equal(
+                cached.predict_chain(batch).emissions, whole.predict_chain(batch).emissions
+            )
+        assert teacher.n_read == len(docs)
+
+
+def test_no_file_is_left(doc, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    cached = CachedTeacher(WordTeacher(), max_bytes=0)
+    cached.read([doc("Anna sails")])
+    file = cached.store._file
+    cached.close()
+    assert file.closed and not list(tmp_path.iterdir())
+    forgotten = CachedTeacher(WordTeacher(), max_bytes=0)
+    forgotten.read([doc("Anna sails")])
+    file = forgotten.store._file
+    del forgotten
+    gc.collect()
+    assert file.closed and not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full_is_told(doc, monkeypatch):
+    class Full:
+        def __getattr__(self, name):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(OSError, match=r"\[D279\].*in the temporary folder.*No space"):
+        CachedTeacher(WordTeacher(), max_bytes=0).read([doc("Anna sails")])
+
+
+@pytest.mark.parametrize("scale", [1.0, 4.0, 40.0, 4e4, 1e9])
+def test_no_probability_is_far_from_the_teachers(doc, scale):
+    """Also where scores lie farther apart than half precision can tell."""
+    teacher = SharpTeacher(scale)
+    docs = [doc(text) for text in sharp_texts(20)]
+    found, expected = CachedTeacher(teacher).predict_chain(docs), teacher.predict_chain(docs)
+    numpy.testing.assert_allclose(found.marginals(), expected.marginals(), atol=TOLERANCE)
+    assert numpy.isfinite(found.log_partition).all()
+
+
+def test_scores_that_half_precision_cannot_tell_apart_are_kept_as_they_are(doc):
+    class Forced(WordTeacher):
+        """Of the tags that the transitions leave, all lie far below one that they do not leave."""
+
+        def predict_chain(self, docs):
+            chain = super().predict_chain(docs)
+            emissions = chain.emissions - numpy.float32(3000)
+            emissions[:, 0] = -numpy.inf
+            emissions[:, 2] = 0
+            end = chain.end.copy()
+            return replace(chain, emissions=emissions, end=end)
+
+    docs = [doc("Oslo"), doc("Kiel")]
+    expected = Forced().predict_chain(docs)
+    assert_equal(CachedTeacher(Forced()).predict_chain(docs), expected)
+
+
+def test_what_is_impossible_stays_impossible(doc):
+    class Without(WordTeacher):
+        def predict_chain(self, docs):
+            chain = super().predict_chain(docs)
+            chain.emissions[:, 4] = -numpy.inf
+            return chain
+
+    docs = [doc("Anna sails"), doc("Oslo")]
+    found = CachedTeacher(Without()).predict_chain(docs)
+    assert numpy.isneginf(found.emissions[:, 4]).all()
+    assert numpy.isfinite(numpy.delete(found.emissions, 4, axis=1)).all()

@@ -52,6 +52,20 @@ def test_a_certain_teacher_does_not_silence_the_others(docs):
     assert numpy.allclose(marginals[:, [0, 4]], 0.5, atol=1e-4)
 
 
+@pytest.mark.parametrize("partial", [False, True])
+def test_of_a_confident_teacher_a_temperature_makes_the_same(docs, partial):
+    """There is no floor under small probabilities, also where what a teacher takes for O is shared
+    out: the other one's label has 1e-13 there, and 0.001 at a temperature of 4."""
+    teacher = FixedTeacher(("A",), [0.0, -30, -30, -30, -30])
+    other = FixedTeacher(("B",) if partial else ("A",), teacher.emissions)
+    ensemble = EnsembleTeacher([teacher, other], partial=partial)
+    expected = FixedTeacher(ensemble.labels, [0.0, *[-30] * 4 * len(ensemble.labels)])
+    found, wanted = (
+        one.predict_chain(docs).scaled(4.0).marginals() for one in (ensemble, expected)
+    )
+    numpy.testing.assert_allclose(found, wanted, rtol=1e-3)
+
+
 @pytest.mark.parametrize("weights", [[1.0], [1.0, 0.0], [1.0, -1.0]])
 def test_weights_have_to_fit(weights):
     teacher = FixedTeacher(("A",), [0.0] * 5)

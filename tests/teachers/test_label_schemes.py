@@ -23,6 +23,9 @@ def iobes(begin="B", inside="I", last="E", unit="S"):
 IOB2 = {"B-PER": ["B-PER"], "U-PER": ["B-PER"], "I-PER": ["I-PER"], "L-PER": ["I-PER"]}
 
 
+IOE2 = {"B-PER": ["I-PER"], "I-PER": ["I-PER"], "L-PER": ["E-PER"], "U-PER": ["E-PER"]}
+
+
 def io(label, *names):
     return {f"{prefix}-{label}": list(names) for prefix in "BILU"}
 
@@ -44,6 +47,9 @@ def io(label, *names):
         ("O E-MAIL", "io", io("E-MAIL", "E-MAIL")),
         # IOB1: a type without B
         ("O I-LOC B-LOC I-PER", "io", io("LOC", "I-LOC", "B-LOC") | io("PER", "I-PER")),
+        ("O I-PER E-PER", "ioe2", IOE2),
+        # IOE1: a type without E
+        ("O I-LOC E-LOC I-PER", "io", io("LOC", "I-LOC", "E-LOC") | io("PER", "I-PER")),
         # types of several parts, and letters elsewhere
         ("O B_first_name", "iob2", {"B-first_name": ["B_first_name"]}),
         ("O work-of-art-B work-of-art-I", "iob2", {"B-work-of-art": ["work-of-art-B"]}),
@@ -68,11 +74,27 @@ def test_labels_come_in_the_order_of_the_classes():
     assert read_scheme(names).labels == ("PER", "LOC")
 
 
+@pytest.mark.parametrize("separator", "-_:./| \\")
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("lower", [False, True])
+def test_letters_and_types_may_be_joined_in_other_ways(separator, last, lower):
+    names = ["O", "B-PER", "I-PER", "B-work-of.art", "I-work-of.art"]
+    pairs = [name.partition("-")[::2] for name in names[1:]]
+    pairs = [(letter.lower() if lower else letter, label) for letter, label in pairs]
+    written = [separator.join(pair[::-1] if last else pair) for pair in pairs]
+    found = read_scheme(["o" if lower else "O", *written])
+    assert found == read_scheme(names)
+    assert found.labels == ("PER", "work-of.art")
+
+
 def test_a_scheme_can_be_chosen():
     names = ["O", "B-PER", "I-PER", "B-CELL", "T-CELL"]
-    with pytest.raises(ValueError, match=r"some have none\. The model's labels are: O, B-PER, I-P"):
+    with pytest.raises(ValueError, match=r"'B-PER' seems .*\. The names are: O, B-PER, I-P.*types"):
         read_scheme(names)
-    assert read_scheme(names, "io").labels == tuple(names[1:])
+    assert read_scheme(names, "types").labels == tuple(names[1:])
+    assert read_scheme(names, "types").name == "io"
+    # Types that are called as if they had a letter
+    assert read_scheme(["O", "B-CELL", "I-CELL"], "types").labels == ("B-CELL", "I-CELL")
     assert read_scheme(names[:3], "io").labels == ("PER",)
     # A scheme without the letters that would tell it apart
     assert read_scheme(["O", "S-PER", "B-LOC", "E-LOC"], "iobes").labels == ("PER", "LOC")
@@ -81,10 +103,24 @@ def test_a_scheme_can_be_chosen():
 @pytest.mark.parametrize(
     "names, scheme, text",
     [
-        ("LABEL_0 LABEL_1", None, r"outside of entities \(O\).* are: LABEL_0, LABEL_1\."),
+        ("LABEL_0 LABEL_1", None, r"'LABEL_0' does not say .* are: LABEL_0, LABEL_1\."),
+        ("O LABEL_1", None, r"'LABEL_1' does not say"),
+        ("0 1 2", None, r"'1' does not say .* are: 0, 1, 2\. .*id2label"),
+        ("0 1 2", "types", "'1' does not say"),
+        ("O B-1 I-1", None, "'B-1' does not say"),
+        ("PER LOC", None, r"outside of entities \(O\).* are: PER, LOC\."),
+        ("O B-PER I_PER", None, "'B-PER' seems to have a letter.*--scheme types"),
+        ("O B-PER i-PER", None, "'B-PER' seems"),
+        ("O BPER IPER BLOC ILOC", None, "'BPER' seems"),
+        ("O begin-PER in-PER", None, "'begin-PER' seems"),
+        ("O B--PER I--PER", None, "'B--PER' seems"),
         ("O", None, "at least one other"),
         ("O [PAD]", None, "at least one other"),
-        ("O B-PER", "bilou", "'bilou' is no label scheme: expected one of iobes, iob2, io"),
+        (
+            "O B-PER",
+            "bilou",
+            "'bilou' is no label scheme: expected one of iobes, iob2, ioe2, io, types",
+        ),
         ("O B-PER E-PER", "iob2", "'E-PER' does not fit the scheme 'iob2', which has .* B, I"),
         ("O PER", "iobes", "'PER' does not fit the scheme 'iobes'"),
         ("O B-PER I-PER I-LOC", "iob2", "cannot find an entity 'LOC'"),

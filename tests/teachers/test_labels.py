@@ -1,5 +1,7 @@
 """Teachers under other labels."""
 
+import json
+
 import numpy
 import pytest
 from numpy.testing import assert_allclose
@@ -98,7 +100,36 @@ def test_a_label_map_is_read_as_it_is_typed(text, expected):
     assert parse_label_map(text) == expected
 
 
-@pytest.mark.parametrize("text", ["PERSON", "PERSON=", "=PER", "PERSON=PER,LOC", "A:B"])
+@pytest.mark.parametrize("text", ["PERSON", "PERSON=", "=PER", "PERSON=PER,LOC", "A:B", "A=B=C"])
 def test_what_is_no_label_map_is_refused(text):
     with pytest.raises(ValueError, match="is no pair of labels: write OLD=NEW"):
         parse_label_map(text)
+
+
+def test_labels_with_commas_and_equals_signs_are_mapped_by_json(tmp_path):
+    expected = {"Person, living": "PER", "a=b": "C, d"}
+    text = json.dumps(expected)
+    assert parse_label_map(text) == expected
+    path = tmp_path / "map.json"
+    path.write_text(text, encoding="utf8")
+    assert parse_label_map(str(path)) == expected
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ('{"a": }', r"\[D283\] The label map is no JSON"),
+        ("{}", r"\[D284\] The label map is no JSON object of labels: found {}"),
+        ('{"a": 1}', r"\[D284\]"),
+        ('{"a": ""}', r"\[D284\]"),
+    ],
+)
+def test_json_that_is_no_label_map_is_refused(text, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        parse_label_map(text)
+    path = tmp_path / "map.json"
+    path.write_text(text, encoding="utf8")
+    with pytest.raises(ValueError, match=r"\[D28[34]\] '.*map.json' is no JSON"):
+        parse_label_map(str(path))
+    with pytest.raises(ValueError, match=r"\[D281\] .*nowhere.json' cannot be read"):
+        parse_label_map(str(tmp_path / "nowhere.json"))

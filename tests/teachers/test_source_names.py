@@ -108,7 +108,7 @@ def test_a_broken_pipeline_has_the_last_part_of_its_path(folder):
 
 
 def test_hugging_face_models(tmp_path):
-    assert source_name("someone/bert-base-NER") == "someone/bert-base-NER"
+    assert source_name("hf:someone/bert-base-NER") == "someone/bert-base-NER"
     model = tmp_path / "bert-base-NER"
     model.mkdir()
     config = {"model_type": "bert", "id2label": {"0": "O", "1": "B-PER", "2": "I-PER"}}
@@ -128,7 +128,7 @@ def test_a_soft_corpus_is_called_by_who_wrote_it(tmp_path):
             "description": "en_places 0.3.1 (ner)",
             "hash": "a",
         },
-        {"name": "someone/bert-base-NER", "version": "abc", "hash": "abc"},
+        {"name": "hf:someone/bert-base-NER", "version": "abc", "hash": "abc"},
         # As it was written before there were descriptions.
         {"name": "/somewhere/else/model-last", "version": "0.0.0", "hash": "b"},
     ]
@@ -139,3 +139,11 @@ def test_a_soft_corpus_is_called_by_who_wrote_it(tmp_path):
         "en_places 0.3.1 (ner); someone/bert-base-NER abc; model-last 0.0.0; "
         "as a soft corpus of 1,200 documents"
     )
+
+
+def test_components_teach_by_what_their_settings_let_them_write():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_student", config={"spans_key": "sc"})
+    nlp.add_pipe("span_ruler", config={"annotate_ents": True, "spans_key": None})
+    assert source_name(nlp, TeacherOptions(spans_key="sc")).endswith("(ner_student)")
+    assert source_name(nlp).endswith("(ner_student, span_ruler)")

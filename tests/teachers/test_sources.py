@@ -156,10 +156,19 @@ def test_weights_have_to_be_as_many_as_teachers(ruler):
 def test_a_name_of_nothing_is_answered_without_the_hub(monkeypatch, tmp_path, function):
     monkeypatch.setattr(sources, "TokenClassificationTeacher", None)
     act = {"load": lambda name: load_teacher([name]), "fingerprint": fingerprint}[function]
-    for name in ("no_such_pipeline", str(tmp_path / "none"), "./a", "a/b/c", ""):
-        if name:
-            with pytest.raises(ValueError, match=f"There is no teacher '{name}'"):
-                act(name)
+    for name in ("no_such_pipeline", str(tmp_path / "none"), "./a", "a/b", "a/b/c"):
+        with pytest.raises(ValueError, match=f"There is no teacher '{name}'.*write hf:OWNER/NAME"):
+            act(name)
+
+
+@pytest.mark.parametrize("function", [lambda name: load_teacher([name]), fingerprint])
+def test_a_typing_error_in_a_path_is_no_name_on_the_hub(function, monkeypatch, tmp_path):
+    monkeypatch.setattr(sources, "TokenClassificationTeacher", None)
+    monkeypatch.setattr(sources, "hub_commit", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "training" / "teacher").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"'training/teachr'.*The nearest is 'training/teacher'\."):
+        function("training/teachr")
 
 
 def test_a_folder_of_something_else_is_told_from_a_teacher(tmp_path):

@@ -94,13 +94,18 @@ def test_names_of_the_hub(save, tmp_path, monkeypatch):
         monkeypatch.setattr(f"huggingface_hub.constants.HF_HUB_{name}", value)
     monkeypatch.setattr("transformers.utils.hub.TRANSFORMERS_CACHE", settings[0][1], raising=False)
     monkeypatch.setattr("transformers.utils.hub._is_offline_mode", True, raising=False)
-    assert TokenClassificationTeacher("someone/tiny").labels == ("PER", "LOC")
+    assert TokenClassificationTeacher("hf:someone/tiny").labels == ("PER", "LOC")
     # Which one it is can be told of a model that cannot be loaded, as by labels without --scheme.
     (snapshot / "model.safetensors").unlink()
-    found = {"name": "someone/tiny", "version": "abc123", "hash": "abc123"}
-    assert fingerprint("someone/tiny") == found
+    found = {"name": "hf:someone/tiny", "version": "abc123", "hash": "abc123"}
+    assert fingerprint("hf:someone/tiny") == found
     with pytest.raises(ValueError, match=r"no model 'someone/other' on the Hugging Face hub"):
-        fingerprint("someone/other")
+        fingerprint("hf:someone/other")
+    # Without the prefix, what the hub has is not looked for.
+    with pytest.raises(ValueError, match=r"D292.*no model 'someone/tiny'.*write hf:OWNER/NAME"):
+        TokenClassificationTeacher("someone/tiny")
+    with pytest.raises(ValueError, match=r"D202.*no teacher 'someone/tiny'.*write hf:OWNER/NAME"):
+        fingerprint("someone/tiny")
 
 
 @pytest.mark.skipif(

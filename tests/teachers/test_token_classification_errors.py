@@ -7,6 +7,7 @@ import pytest
 from spacy_distill.teachers.token_classification import TokenClassificationTeacher
 from tests.teachers.token_classifiers import IOB2
 
+torch = pytest.importorskip("torch", reason="the train extra is not installed")
 transformers = pytest.importorskip("transformers", reason="the train extra is not installed")
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -21,9 +22,10 @@ def test_the_train_extra_is_named_where_it_lacks(save, monkeypatch):
 
 
 def test_no_model(tmp_path):
-    for name in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(ValueError, match=f"'{name}' cannot be loaded as a token class"):
-            TokenClassificationTeacher(name)
+    with pytest.raises(ValueError, match=f"'{tmp_path}' cannot be loaded as a token class"):
+        TokenClassificationTeacher(tmp_path)
+    with pytest.raises(ValueError, match=r"There is no model '.*nowhere'"):
+        TokenClassificationTeacher(tmp_path / "nowhere")
 
 
 def test_a_model_without_its_tokenizer(save):
@@ -53,4 +55,16 @@ def test_a_tokenizer_without_offsets(save, monkeypatch):
 def test_labels_without_names(save):
     folder = save(["LABEL_0", "LABEL_1"])
     with pytest.raises(ValueError, match=rf"'{folder}' cannot teach.* are: LABEL_0, LABEL_1\."):
+        TokenClassificationTeacher(folder)
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_a_lack_of_memory_is_no_broken_model(save, monkeypatch, error):
+    folder = save(IOB2)
+
+    def fail(*args, **kwargs):
+        raise error("out of memory")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", fail)
+    with pytest.raises(error, match=r"^out of memory"):
         TokenClassificationTeacher(folder)

@@ -48,6 +48,26 @@ def test_iobes_classes_are_tags(save):
     assert_distribution(chain, teacher.labels, weights(probabilities, IOBES, to_tags))
 
 
+def test_ioe2_sequences_keep_their_probabilities(save):
+    """E ends an entity, so "I E I E" are two, and I never stands before O."""
+    classes = ["O", "I-PER", "E-PER", "I-LOC", "E-LOC"]
+    folder = save(classes)
+    teacher = TokenClassificationTeacher(folder)
+    words = ["Anna", "Berg", "sails", "Oslo"]
+    chain = teacher.predict_chain([make_doc(words)])
+
+    def to_tags(names):
+        """Read from the end, IOE2 is IOB2, and BILUO has B for L and L for B."""
+        iob2 = [name.replace("E-", "B-") for name in reversed(names)]
+        tags = tags_of_iob2(iob2)
+        swapped = str.maketrans("BL", "LB")
+        return tags and [tag[0].translate(swapped) + tag[1:] for tag in reversed(tags)]
+
+    assert teacher.scheme.name == "ioe2"
+    probabilities = Reference(folder).word_probabilities(words)
+    assert_distribution(chain, teacher.labels, weights(probabilities, classes, to_tags))
+
+
 @pytest.mark.parametrize("classes, scheme", [(IO, None), (IOB1, None), (IOB2, "io")])
 def test_types_alone_keep_the_probabilities_of_their_sequences(save, classes, scheme):
     folder = save(classes)

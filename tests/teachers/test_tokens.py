@@ -269,3 +269,16 @@ def test_same_words_does_not_look_at_the_vocabulary():
     assert same_words(doc, Doc(OTHER_VOCAB, words=["Anna", "sails"]))
     assert not same_words(doc, doc_of("Anna ", "sail", "s"))
     assert not same_words(doc, doc_of("Anna ", "waits"))
+
+
+def test_what_is_impossible_stays_so_in_a_split_token():
+    """An entity of several parts has no I before its last part, not even by rounding."""
+    source, target = cut("Osloa", [4]), cut("Osloa", [2, 4])
+    marginals = numpy.zeros((2, len(TAGS)), dtype="float32")
+    for row in marginals:
+        row[TAGS.numbers(["O", "U-LOC", "U-PER"])] = 0.7, 0.2, 0.1
+    chain = chain_from_marginals(marginals, lengths_of([source]))
+    carried, _ = carry_over(chain, LABELS, align([source], [target]), lengths_of([target]))
+    found = carried.scaled(8.0).marginals()
+    assert not found[:, TAGS.numbers(["I-LOC", "I-PER"])].any()
+    assert (found[0, TAGS.numbers(["O", "B-LOC", "B-PER"])] > 0.2).all()

@@ -79,20 +79,26 @@ TOKENIZERS = {
 }
 
 
-def save_classifier(parent, classes, tokenizer=None, kind="Bert", window=512, **config):
-    """Write a random model with these classes, and its tokenizer, to a folder of its own."""
+def save_classifier(parent, classes, tokenizer=None, kind="Bert", window=512, without=(), **config):
+    """Write a random model with these classes, and its tokenizer, to a folder of its own.
+
+    without: Settings that this kind of model does not have.
+    """
     tokenizer = tokenizer or wordpiece()
+    usual = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 512,
+    }
     config = getattr(transformers, f"{kind}Config")(
         vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
         initializer_range=0.4,
         pad_token_id=tokenizer.pad_token_id,
         id2label=dict(enumerate(classes)),
         label2id={name: number for number, name in enumerate(classes)},
-        **{"max_position_embeddings": 512, **config},
+        **{**{name: usual[name] for name in usual if name not in without}, **config},
     )
     torch.manual_seed(0)
     model = getattr(transformers, f"{kind}ForTokenClassification")(config)

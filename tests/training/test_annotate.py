@@ -196,26 +196,26 @@ def hub(monkeypatch):
 @pytest.mark.parametrize("last", [None, "bbb"], ids=["no-network", "another-commit"])
 def test_a_data_set_on_the_hub_may_have_a_new_commit(run, hub, contents, tmp_path, last):
     """What was begun goes on with the commit that it was begun with."""
-    first = run(source="owner/news", shard_size=1)
+    first = run(source="hf:owner/news", shard_size=1)
     hub.last = last
     before, asked = contents(tmp_path / "soft"), list(hub.asked)
-    assert run(source="owner/news", shard_size=1) == first
+    assert run(source="hf:owner/news", shard_size=1) == first
     assert hub.asked == asked
     (tmp_path / "soft" / "shard-000001.parquet").unlink()
-    run(source="owner/news", shard_size=1)
+    run(source="hf:owner/news", shard_size=1)
     assert contents(tmp_path / "soft") == before
     assert hub.asked[-1] == ("owner/news", None, "train", "aaa")
 
 
 @pytest.mark.parametrize(
-    "other", [{"source": "owner/news:en"}, {"source": "owner/new"}, {"split": "test"}]
+    "other", [{"source": "hf:owner/news:en"}, {"source": "hf:owner/new"}, {"split": "test"}]
 )
 def test_another_part_of_the_hub_is_refused(run, hub, other):
-    run(source="owner/news")
+    run(source="hf:owner/news")
     assert hub.asked == [("owner/news", None, "train", "aaa")]
     with pytest.raises(ValueError, match="Since then changed: the input"):
-        run(**{"source": "owner/news", **other})
-    run(**{"source": "owner/news", **other}, output="other")
+        run(**{"source": "hf:owner/news", **other})
+    run(**{"source": "hf:owner/news", **other}, output="other")
     assert hub.asked[-1][2] == other.get("split", "train")
 
 

@@ -4,6 +4,7 @@ import io
 import os
 import random
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -233,3 +234,49 @@ def test_other_libraries_do_not_go_on(run, monkeypatch, contents, tmp_path, left
                 run()
     assert contents(tmp_path / "soft") == before
     assert run().complete
+
+
+@pytest.fixture
+def n_opened():
+    """Calls something and tells how often a file was opened meanwhile."""
+    opened = []
+    # A hook cannot be taken away again.
+    active = [False]
+    sys.addaudithook(lambda event, args: event == "open" and active[0] and opened.append(args[0]))
+
+    def count(path, call):
+        opened.clear()
+        active[0] = True
+        try:
+            call()
+        finally:
+            active[0] = False
+        return [str(name) for name in opened].count(str(path))
+
+    return count
+
+
+def test_the_input_is_read_once(run, n_opened, contents, text_file, tmp_path):
+    """By a run, by one that goes on, and by one that finds that nothing is left."""
+    assert n_opened(text_file, run) == 1
+    expected = contents(tmp_path / "soft")
+    (tmp_path / "soft" / "shard-000002.parquet").unlink()
+    assert n_opened(text_file, run) == 1
+    assert contents(tmp_path / "soft") == expected
+    assert n_opened(text_file, run) == 1
+    assert contents(tmp_path / "soft") == expected
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_another_text_of_the_same_size_is_noticed(run, contents, text_file, tmp_path, finished):
+    """Where it is read: the bytes are not compared before. The teacher is not loaded for it."""
+    source = tmp_path / "other.txt"
+    source.write_bytes(text_file.read_bytes())
+    run(source=str(source))
+    if not finished:
+        (tmp_path / "soft" / "shard-000002.parquet").unlink()
+    before = contents(tmp_path / "soft")
+    source.write_bytes(text_file.read_bytes().replace(b"Oslo", b"Kiel"))
+    with pytest.raises(ValueError, match=r"\[D421\].*the input of shard-000000"):
+        run(source=str(source))
+    assert contents(tmp_path / "soft") == before

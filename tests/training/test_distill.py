@@ -3,13 +3,16 @@ import re
 import numpy
 import pytest
 import spacy
+from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 from spacy.util import registry
 from thinc.api import Config
 
 import spacy_distill
+from spacy_distill.losses import ChainDistillation
 from spacy_distill.training.distill import distill as distill_in_training
+from spacy_distill.training.loop import StudentUpdates
 
 GOLD_ALONE = {"@losses": "spacy-distill.ChainDistillation.v1", "alpha": 1.0, "beta": 0.0}
 
@@ -330,3 +333,52 @@ def test_training_of_a_student_can_go_on(quietly, teacher, config, corpora, tmp_
         optimizer.step_schedules()
     found = nlp(Doc(nlp.vocab, [token.text for token in doc])).ents
     assert [(ent.start, ent.label_) for ent in found] == [(0, "PER"), (3, "DATE")]
+
+
+def test_an_annotating_component_may_return_another_document():
+    """As in spaCy's training, where what comes after it sees that one."""
+
+    @Language.component("spacy_distill_tests_copying")
+    def copying(doc):
+        copied = doc.copy()
+        copied.user_data["copied"] = True
+        return copied
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("spacy_distill_tests_copying")
+    doc = nlp.make_doc("Anna sails")
+    example = Example(doc, doc.copy())
+    StudentUpdates(nlp, {}, ChainDistillation()).update(
+        [example], drop=0.0, losses={}, exclude=[], annotates=["spacy_distill_tests_copying"]
+    )
+    assert example.predicted.user_data == {"copied": True}
+
+
+def test_an_excluded_student_is_left_out_of_an_update(teacher, initialized_students):
+    """As spaCy's `update` leaves it out."""
+    nlp, example = initialized_students
+    asked = []
+
+    class Counting:
+        labels = teacher.get_pipe("ner_teacher").labels
+
+        def predict_chain(self, docs):
+            asked.append(len(docs))
+            return teacher.get_pipe("ner_teacher").predict_chain(docs)
+
+    updates = StudentUpdates(nlp, {"ner_student": Counting()}, ChainDistillation())
+    losses = {}
+    updates.update([example], drop=0.0, losses=losses, exclude=["ner_student"])
+    assert not asked and not losses
+    updates.update([example], drop=0.0, losses=losses, exclude=[])
+    assert asked == [1] and losses["ner_student"] > 0
+
+
+@pytest.fixture
+def initialized_students():
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("ner_student", config={"model": {"width": 16, "depth": 1}})
+    for label in ("PER", "LOC"):
+        pipe.add_label(label)
+    nlp.initialize()
+    return nlp, Example(nlp.make_doc("Anna sails"), nlp.make_doc("Anna sails"))

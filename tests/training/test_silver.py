@@ -2,14 +2,34 @@
 
 import io
 
+import pytest
 import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_distill.teachers import AnnotationTeacher
 from spacy_distill.training.silver import with_teacher_entities
+from spacy_distill.training.skipped import SkippedDocuments
 
 nlp = spacy.blank("en")
+nlp.add_pipe("ner_student")
+
+
+class Words(AnnotationTeacher):
+    """Says that some words are names, whatever the documents have."""
+
+    def __init__(self, label, *words):
+        super().__init__([label])
+        self.words = words
+
+    def predict_chain(self, docs):
+        copies = []
+        for doc in docs:
+            copy = Doc(doc.vocab, words=[token.text for token in doc])
+            names = [token.i for token in copy if token.text in self.words]
+            copy.set_ents([Span(copy, i, i + 1, label=self.labels[0]) for i in names])
+            copies.append(copy)
+        return super().predict_chain(copies)
 
 
 class Capitals(AnnotationTeacher):
@@ -38,7 +58,7 @@ def test_without_labels_the_teacher_entities_are_the_reference():
     teacher = Capitals()
     corpus = corpus_of(nlp.make_doc("today Anna sails"), nlp.make_doc("it rains"))
     stderr = io.StringIO()
-    silver = with_teacher_entities(corpus, nlp, teacher, stderr)
+    silver = with_teacher_entities(corpus, nlp, {"ner_student": teacher}, stderr=stderr)
     assert "Teacher reads: 100% 2/2" in stderr.getvalue()
     for _ in range(2):
         first, second = silver(nlp)
@@ -52,4 +72,44 @@ def test_with_a_single_label_the_corpus_stays_as_it_is():
     labeled = nlp.make_doc("today Anna sails")
     labeled.set_ents([Span(labeled, 2, 3, label="NAME")])
     corpus = corpus_of(nlp.make_doc("Carl waits"), labeled)
-    assert with_teacher_entities(corpus, nlp, Capitals()) is corpus
+    assert with_teacher_entities(corpus, nlp, {"ner_student": Capitals()}) is corpus
+
+
+@pytest.mark.parametrize("overwrites", [False, True])
+def test_students_with_teachers_of_their_own_are_scored_by_all_of_them(overwrites):
+    """Where two find something in one place, as the pipeline itself would have it."""
+    students = spacy.blank("en")
+    students.add_pipe("ner_student", name="people")
+    students.add_pipe("ner_student", name="places", config={"overwrite_ents": overwrites})
+    # Not the order of the pipeline.
+    teachers = {"places": Words("LOC", "Oslo", "Kiel"), "people": Words("PER", "Anna", "Kiel")}
+    corpus = corpus_of(nlp.make_doc("Anna sails to Oslo"), nlp.make_doc("Kiel waits"))
+    silver = with_teacher_entities(corpus, students, teachers)
+    found = [
+        [(ent.text, ent.label_) for ent in example.reference.ents] for example in silver(students)
+    ]
+    assert found == [
+        [("Anna", "PER"), ("Oslo", "LOC")],
+        [("Kiel", "LOC" if overwrites else "PER")],
+    ]
+
+
+def test_of_several_teachers_one_that_fails_leaves_the_document_out():
+    class Failing(Words):
+        def predict_chain(self, docs):
+            if any("storm" in doc.text for doc in docs):
+                raise RuntimeError("bad weather")
+            return super().predict_chain(docs)
+
+    students = spacy.blank("en")
+    for name in ("people", "places"):
+        students.add_pipe("ner_student", name=name)
+    teachers = {"people": Words("PER", "Anna"), "places": Failing("LOC", "Oslo")}
+    texts = ["Anna fears storm", "Anna sails to Oslo"]
+    corpus = corpus_of(*map(nlp.make_doc, texts))
+    skipped = SkippedDocuments(1)
+    silver = with_teacher_entities(corpus, students, teachers, skipped)
+    assert [example.text for example in silver(students)] == ["Anna sails to Oslo"]
+    assert len(skipped) == 1
+    with pytest.raises(ValueError, match=r"\[D517\] The teacher 'entities' .*'Anna fears"):
+        with_teacher_entities(corpus_of(*map(nlp.make_doc, texts)), students, teachers)

@@ -90,8 +90,26 @@ def test_teachers_that_have_no_transformer(tmp_path):
         find_encoder(str(tmp_path / "empty"))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("{}")
-    with pytest.raises(ValueError, match="broken' is no installed spaCy pipeline"):
+    with pytest.raises(ValueError, match="broken' cannot be loaded as a Hugging Face model"):
         find_encoder(str(tmp_path / "broken"))
+    with pytest.raises(ValueError, match=r"D292.*no model '.*brokn'.*The nearest is '.*broken'\."):
+        find_encoder(str(tmp_path / "brokn"))
+
+
+def test_names_of_the_hub_have_a_prefix(monkeypatch):
+    asked = []
+
+    def load(name, **_):
+        asked.append(name)
+        raise OSError("no network")
+
+    for kind in ("AutoModel", "AutoTokenizer"):
+        monkeypatch.setattr(f"transformers.{kind}.from_pretrained", load)
+    with pytest.raises(ValueError, match=r"D625.*'hf:someone/tiny' cannot be loaded.*no network"):
+        find_encoder("hf:someone/tiny")
+    with pytest.raises(ValueError, match=r"D292.*no model 'someone/tiny'"):
+        find_encoder("someone/tiny")
+    assert asked == ["someone/tiny"]
 
 
 def test_a_gpu_that_is_not_there(transformer):

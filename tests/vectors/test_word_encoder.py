@@ -1,6 +1,7 @@
 import numpy
 import pytest
 import torch
+import transformers
 
 from spacy_distill.vectors.word_encoder import WordEncoder, cut
 
@@ -36,6 +37,25 @@ def test_layers_above_do_not_run(transformer, load):
 def test_documents_do_not_see_each_other_or_their_padding(transformer, load):
     documents = [sentence("Anna sails to Oslo ."), sentence("it rains"), ([], []), sentence("Berg")]
     encoder = WordEncoder(*load(transformer), batch_size=3)
+    together = encoder.encode(documents)[0]
+    alone = numpy.concatenate([encoder.encode([document])[0] for document in documents])
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_transformer_that_lets_padding_in_reads_one_length_at_a_time(transformer, load):
+    _, tokenizer = load(transformer)
+    config = transformers.ConvBertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        embedding_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        initializer_range=0.4,
+    )
+    torch.manual_seed(0)
+    encoder = WordEncoder(transformers.ConvBertModel(config), tokenizer, layer=-1)
+    documents = [sentence("Anna sails to Oslo ."), sentence("it rains"), ([], []), sentence("Berg")]
     together = encoder.encode(documents)[0]
     alone = numpy.concatenate([encoder.encode([document])[0] for document in documents])
     assert together == pytest.approx(alone, abs=1e-5)

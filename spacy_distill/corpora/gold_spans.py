@@ -1,0 +1,87 @@
+"""Gold entities in `doc.spans`, where other tools leave them."""
+
+import warnings
+from pathlib import Path
+from typing import Dict, Iterable, Iterator, List, Union
+
+from spacy.tokens import Doc
+from spacy.training import Corpus
+from spacy.util import filter_spans
+from spacy.vocab import Vocab
+
+from .input_files import InputError
+
+
+class SpansCorpus(Corpus):
+    """spaCy's Corpus with the entities of a spans key."""
+
+    def __init__(self, path: Path, *, spans_key: str, max_length: int = 0, limit: int = 0) -> None:
+        """Name what is read.
+
+        path (Path): A `.spacy` file, or a folder of these.
+        spans_key (str): Documents with `doc.spans[spans_key]` get its spans as their entities, and
+            O at all other tokens. Others stay as they are.
+        max_length (int): As in spaCy's Corpus.
+        limit (int): As in spaCy's Corpus.
+        """
+        super().__init__(path, max_length=max_length, limit=limit)
+        self.spans_key = spans_key
+
+    def read_docbin(self, vocab: Vocab, locs: Iterable[Union[str, Path]]) -> Iterator[Doc]:
+        """Read documents.
+
+        vocab (Vocab): Their vocabulary.
+        locs (Iterable[Union[str, Path]]): The files.
+        YIELDS (Doc): Documents with entities.
+        RAISES (InputError): No document has the spans key.
+        """
+        n_found = n_docs = n_overlapping = 0
+        other_keys: Dict[str, None] = {}
+        for doc in super().read_docbin(vocab, locs):
+            n_docs += 1
+            if self.spans_key in doc.spans:
+                spans = list(doc.spans[self.spans_key])
+                kept = filter_spans(spans)
+                doc.set_ents(kept)
+                n_found += 1
+                n_overlapping += len(spans) - len(kept)
+            else:
+                other_keys.update(dict.fromkeys(doc.spans))
+            yield doc
+        if n_docs and not n_found:
+            raise InputError(
+                f"[D363] '{self.path}': found no document with spans under the key "
+                f"'{self.spans_key}'. The keys are: {', '.join(other_keys) or 'none'}. Correct the "
+                "spans key, or leave it out if the labels are entities."
+            )
+        if n_overlapping:
+            warnings.warn(
+                f"[D943] '{self.path}': {n_overlapping:,} spans under the key '{self.spans_key}' "
+                "overlap longer ones and are left out. Entities cannot overlap.",
+                stacklevel=2,
+            )
+
+
+def keys_of_spans_alone(doc: Doc) -> List[str]:
+    """RETURNS (List[str]): The keys of a document's spans; none if they have no labels, or if the
+    document is annotated with entities too."""
+    if not doc.spans or doc.has_annotation("ENT_IOB"):
+        return []
+    return [key for key, group in doc.spans.items() if any(span.label for span in group)]
+
+
+def warn_of_spans_alone(found: Iterable[List[str]], name: str) -> None:
+    """Say that documents have spans and no entities, if there are such: they count as unlabeled.
+
+    found (Iterable[List[str]]): What `keys_of_spans_alone` gives of each document.
+    name (str): What the documents are called, such as a path.
+    """
+    alone = list(filter(None, found))
+    if alone:
+        keys = ", ".join(repr(key) for key in dict.fromkeys(key for keys in alone for key in keys))
+        warnings.warn(
+            f"[D942] '{name}': {len(alone):,} documents have spans under {keys} and no entities, "
+            "so they count as unlabeled. If the spans are their gold entities, name the spans key: "
+            "spans_key of the corpus, or --gold-spans-key of a command.",
+            stacklevel=2,
+        )

@@ -1,0 +1,87 @@
+"""JSON lines of words with a tag each, as data sets of token classification have them."""
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+
+from spacy.tokens import Doc, Span
+from spacy.vocab import Vocab
+
+from .input_documents import Row, words_of
+from .input_rows import read_rows
+from .tag_names import TagNameError, read_tag_meanings
+from .tag_sequences import read_entities
+
+TAG_FIELDS = ("ner_tags", "tags")
+
+
+def read_tagged_json(
+    path: Union[str, Path],
+    vocab: Vocab,
+    *,
+    keep_entities: bool = True,
+    scheme: Optional[str] = None,
+) -> Iterator[Doc]:
+    """Read JSON lines with a list of words, and a list of their tags.
+
+    Words are in "words" or "tokens", tags in "ner_tags" or "tags". The file is read twice: what a
+    tag means is found by the names of all of them.
+
+    path (Union[str, Path]): A `.jsonl` file in UTF-8, which may be compressed.
+    vocab (Vocab): The documents' vocabulary.
+    keep_entities (bool): Set the entities. If false, the tags are not looked at.
+    scheme (Optional[str]): The scheme of the tags, as `read_conll` takes it.
+    YIELDS (Doc): One document a line that has words.
+    RAISES (ValueError): The file cannot be read, a line has no words or not as many tags, or the
+        tags are not understood.
+    RAISES (ImportError): A library of the train extra is missing.
+    """
+    path = Path(path)
+    places: Dict[str, str] = {}
+    if keep_entities:
+        for place, _, _, tags in _read(path, keep_entities):
+            places.update({tag: place for tag in tags if tag not in places})
+    try:
+        meanings = read_tag_meanings(places, scheme)
+    except TagNameError as error:
+        raise ValueError(
+            f"[D356] {places.get(error.name, path)}: found the tag {error.name!r}, expected the "
+            f"tags of one scheme. {error}"
+        ) from error
+    for _, words, spaces, tags in _read(path, keep_entities):
+        doc = Doc(vocab, words=words, spaces=spaces)
+        if keep_entities:
+            entities = read_entities(meanings[tag] for tag in tags)
+            doc.set_ents([Span(doc, *entity) for entity in entities])
+        yield doc
+
+
+def _read(
+    path: Path, with_tags: bool
+) -> Iterator[Tuple[str, List[str], Optional[List[bool]], List[str]]]:
+    """YIELDS (Tuple[str, List[str], Optional[List[bool]], List[str]]): Place, words, spaces and
+    tags of each row that has words."""
+    for number, row in enumerate(read_rows(path, "text"), 1):
+        place = f"'{path}', row {number}"
+        found = words_of(row)
+        if found is None:
+            if not any(row.values()):
+                continue
+            raise ValueError(
+                f"[D357] {place}: found no list of words in {_listed(row)}, expected one in "
+                "'words' or 'tokens'. Rename the column."
+            )
+        words, spaces = found
+        tags: Any = next((row[name] for name in TAG_FIELDS if name in row), None)
+        if with_tags and not (isinstance(tags, list) and len(tags) == len(words)):
+            n_tags = f"{len(tags)} tags" if isinstance(tags, list) else "no list of tags"
+            raise ValueError(
+                f"[D358] {place}: found {len(words)} words and {n_tags} in {_listed(row)}, "
+                "expected a tag for each word in 'ner_tags' or 'tags'. Correct the row."
+            )
+        if words:
+            whether = None if spaces is None else [bool(space) for space in spaces]
+            yield place, words, whether, [str(tag) for tag in tags] if with_tags else []
+
+
+def _listed(row: Row) -> str:
+    return f"the columns {', '.join(repr(name) for name in row) or 'none'}"

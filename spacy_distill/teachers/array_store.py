@@ -1,0 +1,86 @@
+"""Arrays in memory up to a number of bytes, and in a temporary file beyond."""
+
+import tempfile
+import weakref
+from typing import Any, NamedTuple, Optional, Tuple, Union
+
+import numpy
+
+
+class _Place(NamedTuple):
+    """Where the file has an array."""
+
+    offset: int
+    shape: Tuple[int, ...]
+    dtype: str
+
+
+# What stands for an array that was put into a store.
+Stored = Union[numpy.ndarray, _Place]
+
+
+class ArrayStore:
+    """Keeps arrays. What comes first stays in memory: epochs go over the same arrays again and
+    again, so that dropping old ones would drop each just before it is asked for.
+
+    The file has no name where the system allows this. It is gone with the store, or with the
+    process, however that ends.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        """Create an empty store.
+
+        max_bytes (int): Bytes to keep in memory; 0 keeps all arrays in the file.
+        """
+        self.max_bytes = max_bytes
+        self.n_bytes = 0
+        self._file: Optional[Any] = None
+        self._end = 0
+
+    @property
+    def n_bytes_on_disk(self) -> int:
+        """Bytes in the file."""
+        return self._end
+
+    def put(self, array: numpy.ndarray) -> Stored:
+        """Keep an array.
+
+        array (numpy.ndarray): The array. The store keeps a copy of it.
+        RETURNS (Stored): What `get` takes.
+        RAISES (OSError): The file cannot be written.
+        """
+        if self.n_bytes + array.nbytes <= self.max_bytes:
+            self.n_bytes += array.nbytes
+            return array.copy()
+        place = _Place(self._end, array.shape, array.dtype.str)
+        try:
+            if self._file is None:
+                # Open for as long as the store is there.
+                self._file = tempfile.TemporaryFile(prefix="spacy-distill-")  # noqa: SIM115
+                weakref.finalize(self, self._file.close)
+            self._file.seek(self._end)
+            self._file.write(array.tobytes())
+            self._file.flush()
+        except OSError as error:
+            raise OSError(
+                f"[D279] The teacher's predictions cannot be kept in the temporary folder "
+                f"'{tempfile.gettempdir()}': {error}. Make room there, name another folder in the "
+                "environment (TMPDIR), or write a soft corpus with distill-annotate."
+            ) from error
+        self._end += array.nbytes
+        return place
+
+    def get(self, stored: Stored) -> numpy.ndarray:
+        """RETURNS (numpy.ndarray): An array that was put here; not to be changed."""
+        if isinstance(stored, numpy.ndarray):
+            return stored
+        assert self._file is not None, "A place is of the store that gave it"
+        self._file.seek(stored.offset)
+        dtype = numpy.dtype(stored.dtype)
+        n_bytes = dtype.itemsize * int(numpy.prod(stored.shape))
+        return numpy.frombuffer(self._file.read(n_bytes), dtype).reshape(stored.shape)
+
+    def close(self) -> None:
+        """Remove the file. Arrays in memory can still be had."""
+        if self._file is not None:
+            self._file.close()

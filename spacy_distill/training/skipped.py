@@ -1,0 +1,125 @@
+"""Documents that teachers fail on: they are left out and counted, up to a limit."""
+
+from dataclasses import dataclass
+from typing import IO, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+from spacy.tokens import Doc
+from spacy.training import Example
+from wasabi import Printer
+
+from ..chain import LinearChain
+from ..teachers import CachedTeacher, Teacher
+from ..teachers.asking import DocumentsError, Failure, ask, ask_each
+from ..teachers.cache import document_key
+
+
+@dataclass(frozen=True, eq=False)
+class GivenAnswer:
+    """What a teacher said of a batch, in the teacher's place."""
+
+    labels: Tuple[str, ...]
+    chain: LinearChain
+
+    def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
+        """RETURNS (LinearChain): What was said of these documents."""
+        return self.chain
+
+
+class SkippedDocuments:
+    """Counts the documents of a run that teachers failed on, each once, however often it comes."""
+
+    def __init__(self, max_errors: int, stderr: Optional[IO] = None) -> None:
+        """Begin to count.
+
+        max_errors (int): How many there may be.
+        stderr (Optional[IO]): Where each is named; nowhere if None.
+        """
+        self.max_errors = max_errors
+        self._stderr = stderr
+        self._failures: Dict[bytes, Failure] = {}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._failures)
+
+    def __contains__(self, doc: Doc) -> bool:
+        return bool(self._failures) and document_key(doc) in self._failures
+
+    def add(self, doc: Doc, failure: Failure) -> None:
+        """Count a document.
+
+        doc (Doc): The document.
+        failure (Failure): Which teacher failed, and why.
+        RAISES (ValueError): There are more than there may be.
+        """
+        if doc in self:
+            return
+        self._failures[document_key(doc)] = failure
+        if len(self) > self.max_errors:
+            raise ValueError(
+                f"[D517] The teacher '{failure.teacher}' failed on the document "
+                f"'{doc.text[:40]}': {failure.reason} Documents of which that is so: {len(self)}; "
+                f"allowed are {self.max_errors}. Mend the teacher or the document, or let more be "
+                "left out with --max-errors."
+            )
+        if self._stderr is not None:
+            told = Printer(no_print=True).warn(
+                f"[D518] The document '{doc.text[:40]}' is left out: the teacher "
+                f"'{failure.teacher}' failed on it",
+                failure.reason,
+            )
+            self._stderr.write(told + "\n")
+
+    def ask(self, teacher: Teacher, docs: Sequence[Doc]) -> Tuple[Optional[LinearChain], List[int]]:
+        """Ask a teacher, and leave out what it fails on.
+
+        teacher (Teacher): The teacher.
+        docs (Sequence[Doc]): At least one document.
+        RETURNS (Tuple[Optional[LinearChain], List[int]]): What it says of the documents that are
+            left, None if none is, and the numbers of these.
+        RAISES (ValueError): It failed on more documents than it may.
+        """
+        left = list(range(len(docs)))
+        while left and isinstance(teacher, CachedTeacher):
+            try:
+                return ask(teacher, [docs[number] for number in left]), left
+            except DocumentsError:
+                for number in left:
+                    failure = teacher.failure_on(docs[number])
+                    if failure is not None:
+                        self.add(docs[number], failure)
+                left = [number for number in left if docs[number] not in self]
+        if not left:
+            return None, left
+        answer = ask_each(teacher, docs)
+        for failure in answer.failures:
+            self.add(docs[failure.number], failure)
+        return answer.chain, answer.left
+
+    def ask_all(
+        self, teachers: Mapping[str, Teacher], docs: Sequence[Doc]
+    ) -> Tuple[Dict[str, LinearChain], List[int]]:
+        """Ask several teachers, and leave out what one of them fails on.
+
+        teachers (Mapping[str, Teacher]): The teachers by name.
+        docs (Sequence[Doc]): The documents.
+        RETURNS (Tuple[Dict[str, LinearChain], List[int]]): What each says of the documents that are
+            left, nothing if none is, and the numbers of these.
+        RAISES (ValueError): They failed on more documents than they may.
+        """
+        numbers = list(range(len(docs)))
+        chains: Dict[str, LinearChain] = {}
+        while numbers and len(chains) < len(teachers):
+            chains = {}
+            for name, teacher in teachers.items():
+                chain, left = self.ask(teacher, [docs[number] for number in numbers])
+                if chain is None or len(left) < len(numbers):
+                    # The others are asked again, without these.
+                    numbers = [numbers[place] for place in left]
+                    break
+                chains[name] = chain
+        return (chains if numbers else {}), numbers
+
+    def without(self, examples: Iterable[Example]) -> List[Example]:
+        """RETURNS (List[Example]): The examples of which no teacher failed on the reference."""
+        return [example for example in examples if example.reference not in self]

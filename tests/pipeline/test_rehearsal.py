@@ -1,0 +1,115 @@
+"""`nlp.rehearse`: a student does not forget its labels while it learns another one."""
+
+import numpy
+import pytest
+import spacy
+from spacy.tokens import Span
+from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
+
+ANIMALS = [
+    ("The red panda sleeps .", [(1, 3, "ANIMAL")]),
+    ("A hedgehog waits .", [(1, 2, "ANIMAL")]),
+    ("The lynx hears a hedgehog .", [(1, 2, "ANIMAL"), (4, 5, "ANIMAL")]),
+]
+
+
+def parameters(pipe):
+    return {
+        (node.name, number, name): node.get_param(name).copy()
+        for number, node in enumerate(pipe.model.walk())
+        for name in node.param_names
+        if node.has_param(name)
+    }
+
+
+def test_a_component_that_is_what_it_was_learns_nothing(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    nlp.resume_training()
+    before = parameters(pipe)
+    losses = nlp.rehearse(newsroom.examples(nlp), sgd=Adam(0.01, L2=0.0))
+    assert losses == {"ner_student": pytest.approx(0, abs=1e-5)}
+    for key, values in parameters(pipe).items():
+        numpy.testing.assert_allclose(values, before[key], atol=1e-2)
+
+
+def test_a_component_that_forgets_learns_what_it_was(newsroom, learned):
+    """Rehearsal alone brings it back, without a look at the annotation."""
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    docs = [example.predicted for example in newsroom.examples(nlp)]
+    before = pipe.predict_chain(docs)
+    optimizer = nlp.resume_training(sgd=Adam(0.005))
+    nothing = newsroom.examples(nlp, [(words, []) for words, _ in newsroom.sentences])
+    for _ in range(30):
+        nlp.update(nothing, sgd=optimizer)
+    forgotten = float(before.kl(pipe.predict_chain(docs)).sum())
+    losses = [nlp.rehearse(nothing, sgd=optimizer)["ner_student"] for _ in range(60)]
+    assert 0 < losses[-1] < 0.2 * losses[0]
+    assert float(before.kl(pipe.predict_chain(docs)).sum()) < 0.2 * forgotten
+    assert nlp.evaluate(newsroom.examples(nlp))["ents_f"] > 0.9
+
+
+@pytest.mark.parametrize("rehearse", [False, True])
+def test_another_label_without_forgetting_the_others(newsroom, learned, rehearse):
+    nlp = newsroom.copy(learned)
+    optimizer = nlp.resume_training(sgd=Adam(0.01))
+    nlp.get_pipe("ner_student").add_label("ANIMAL")
+    animals, others = newsroom.examples(nlp, ANIMALS), newsroom.examples(nlp)
+    for _ in range(40):
+        nlp.update(animals, sgd=optimizer)
+        if rehearse:
+            nlp.rehearse(others, sgd=optimizer)
+    old = nlp.evaluate(newsroom.examples(nlp))["ents_f"]
+    assert (old > 0.9) is rehearse
+    assert nlp.evaluate(newsroom.examples(nlp, ANIMALS))["ents_f"] == 1.0
+
+
+def test_it_has_to_be_told_what_to_rehearse(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    with pytest.raises(ValueError, match=r"\[D520\] .*'ner_student'.*resume_training"):
+        nlp.rehearse(newsroom.examples(nlp))
+    nlp.resume_training()
+    nlp.rehearse(newsroom.examples(nlp))
+    nlp.initialize(lambda: newsroom.examples(nlp))
+    with pytest.raises(ValueError, match=r"\[D520\]"):
+        nlp.rehearse(newsroom.examples(nlp))
+
+
+def test_documents_without_tokens(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    nlp.resume_training()
+    empty = [Example(nlp.make_doc(""), nlp.make_doc(""))]
+    assert nlp.rehearse(empty) == {"ner_student": 0.0}
+    both = [*empty, *newsroom.examples(nlp)]
+    assert nlp.rehearse(both)["ner_student"] == pytest.approx(0, abs=1e-5)
+
+
+def test_gradients_add_up_without_an_optimizer(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    nlp.resume_training()
+    pipe.add_label("ANIMAL")
+    before = parameters(pipe)
+    pipe.rehearse(newsroom.examples(nlp))
+    head = pipe.model.get_ref("output_layer")
+    assert numpy.abs(head.get_grad("W")).max() > 0
+    for key, values in parameters(pipe).items():
+        numpy.testing.assert_array_equal(values, before[key])
+
+
+def test_a_component_that_listens_says_that_it_cannot():
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": {"width": 16, "depth": 1, "embed_size": 100}})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 16, "upstream": "*"}
+    nlp.add_pipe("ner_teacher", config={"model": {"tok2vec": listener}})
+    gold = nlp.make_doc("Anna sails")
+    gold.set_ents([Span(gold, 0, 1, label="PER")])
+    examples = [Example(nlp.make_doc("Anna sails"), gold)]
+    nlp.initialize(lambda: examples)
+    nlp.resume_training()
+    with pytest.raises(ValueError, match=r"\[D521\] .*'ner_teacher' cannot rehearse.*exclude"):
+        nlp.rehearse(examples)
+    nlp.rehearse(examples, exclude=["ner_teacher"])

@@ -1,0 +1,148 @@
+"""What a transformer says of a document does not depend on what is read with it, of whatever kind
+it is. Each kind is a tiny random model."""
+
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose
+
+from spacy_distill.padding import MASKING, length_batches
+from spacy_distill.teachers import PipelineTeacher, TokenClassificationTeacher
+from tests.teachers.token_classifiers import IOB2, TEXT, make_doc, save_classifier, transformers
+from tests.tiny_bert import save_tiny_bert
+
+# Settings of each kind beside those that all have.
+KINDS = {
+    "Albert": {"embedding_size": 16},
+    "Bert": {},
+    "Camembert": {},
+    "Data2VecText": {},
+    "Deberta": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+    "DebertaV2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+    "DistilBert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
+    "Electra": {"embedding_size": 16},
+    "Ernie": {},
+    "Esm": {"position_embedding_type": "rotary", "mask_token_id": 4},
+    "IBert": {},
+    "LayoutLM": {},
+    "Longformer": {"attention_window": 16},
+    "MegatronBert": {},
+    "ModernBert": {"local_attention": 16, "global_attn_every_n_layers": 2, "cls_token_id": 2},
+    "MPNet": {},
+    "RemBert": {"input_embedding_size": 16},
+    "Roberta": {},
+    "RobertaPreLayerNorm": {},
+    "RoFormer": {"embedding_size": 16},
+    "SqueezeBert": {"embedding_size": 32},
+    "XLMRoberta": {},
+    "XLMRobertaXL": {},
+    # These let padding in, or are not known to keep it out.
+    "BigBird": {"block_size": 4, "num_random_blocks": 1},
+    "ConvBert": {"embedding_size": 16, "head_ratio": 1, "conv_kernel_size": 5},
+    "FNet": {},
+    "Funnel": {"d_model": 32, "n_head": 2, "d_head": 16, "d_inner": 64, "block_sizes": [1, 1]},
+    "GPT2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 512},
+    "MobileBert": {"true_hidden_size": 16, "intra_bottleneck_size": 16, "embedding_size": 16},
+    "Nystromformer": {"num_landmarks": 16, "segment_means_seq_len": 16},
+    "XLNet": {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64},
+}
+# What `save_classifier` sets and a kind takes under other names only.
+OTHER_NAMES = {
+    "Funnel": ("num_hidden_layers", "num_attention_heads", "hidden_size"),
+    "XLNet": ("max_position_embeddings",),
+}
+TEXTS = ["Anna sails", "she can go back to New York", "Oslo", "Anna Berg sails", "go to Oslo and"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def teacher(request, tmp_path_factory):
+    kind = request.param
+    folder = save_classifier(
+        tmp_path_factory.mktemp(kind),
+        IOB2,
+        kind=kind,
+        without=OTHER_NAMES.get(kind, ()),
+        **KINDS[kind],
+    )
+    return TokenClassificationTeacher(folder, batch_size=3)
+
+
+@pytest.fixture
+def count_batches(teacher, monkeypatch):
+    """RETURNS (list): Grows by the number of windows of each batch."""
+    batches, forward = [], teacher._model.forward
+
+    def counted(input_ids, **inputs):
+        batches.append(len(input_ids))
+        return forward(input_ids=input_ids, **inputs)
+
+    monkeypatch.setattr(teacher._model, "forward", counted)
+    return batches
+
+
+def test_a_document_has_the_same_targets_in_every_batch(teacher, count_batches):
+    docs = [make_doc(text) for text in TEXTS]
+    alone = [teacher.predict_chain([doc]) for doc in docs]
+    del count_batches[:]
+    for order in (slice(None), slice(None, None, -1)):
+        together = teacher.predict_chain(docs[order])
+        expected = numpy.concatenate([chain.marginals() for chain in alone[order]])
+        assert_allclose(together.marginals(), expected, atol=1e-5)
+    masks = teacher._model.config.model_type in MASKING
+    # One for each length, where padding is not kept out.
+    assert len(count_batches) == (4 if masks else 10)
+
+
+def test_all_kinds_that_are_said_to_mask_padding_are_tried():
+    types = {getattr(transformers, f"{kind}Config").model_type for kind in KINDS}
+    assert types >= MASKING and len(types) == len(KINDS) >= 20
+
+
+def test_a_bigbird_does_not_remember_that_a_batch_was_short(tmp_path):
+    """It goes over to full attention there, and would keep it for long texts."""
+    kind = {"block_size": 2, "num_random_blocks": 1}
+    teacher = TokenClassificationTeacher(save_classifier(tmp_path, IOB2, kind="BigBird", **kind))
+    long, short = make_doc(" ".join([*TEXTS] * 3)), make_doc("Oslo")
+    before = teacher.predict_chain([long]).marginals()
+    teacher.predict_chain([short])
+    assert teacher._model.bert.attention_type == "original_full"
+    assert_allclose(teacher.predict_chain([long]).marginals(), before, atol=1e-6)
+
+
+def test_batches_of_known_kinds_mix_lengths():
+    lengths = [3, 9, 3, 5, 9, 3]
+    known, other = transformers.BertConfig(), transformers.ConvBertConfig()
+    assert list(length_batches(lengths, 4, known)) == [[1, 4, 3, 0], [2, 5]]
+    assert list(length_batches(lengths, 2, other)) == [[1, 4], [3], [0, 2], [5]]
+    assert list(length_batches([], 2, other)) == list(length_batches([], 2, known)) == []
+
+
+@pytest.mark.parametrize("kind", ["Bert", "ConvBert"])
+def test_a_pipeline_over_a_transformer_has_the_same_targets_in_every_batch(kind, tmp_path):
+    """Here it is spacy-transformers that fills batches with padding."""
+    words, sharp = TEXT.split(), {"initializer_range": 0.4}
+    folder = save_tiny_bert(tmp_path / kind, words, depth=2, kind=kind, **sharp)
+    nlp = spacy.blank("en")
+    transformer = {
+        "@architectures": "spacy-transformers.TransformerModel.v3",
+        "name": str(folder),
+        "get_spans": {"@span_getters": "spacy-transformers.doc_spans.v1"},
+        "tokenizer_config": {"use_fast": True},
+    }
+    nlp.add_pipe("transformer", config={"model": transformer})
+    listener = {
+        "@architectures": "spacy-transformers.TransformerListener.v1",
+        "grad_factor": 1.0,
+        "pooling": {"@layers": "reduce_mean.v1"},
+    }
+    tagger = {"@architectures": "spacy-distill.TokenClassifier.v1", "tok2vec": listener}
+    nlp.add_pipe("ner_teacher", config={"model": tagger}).add_label("PER")
+    nlp.initialize()
+    weights = next(n for n in nlp.get_pipe("ner_teacher").model.walk() if n.has_param("W"))
+    shape = weights.get_param("W").shape
+    weights.set_param("W", numpy.random.default_rng(0).normal(size=shape).astype("float32"))
+    teacher = PipelineTeacher(nlp)
+    docs = [make_doc(text) for text in TEXTS]
+    alone = numpy.concatenate([teacher.predict_chain([doc]).marginals() for doc in docs])
+    assert_allclose(teacher.predict_chain(docs).marginals(), alone, atol=1e-5)
+    assert alone.std() > 0.01

@@ -1,0 +1,132 @@
+"""Scores of spans are probabilities, or an error says what they are."""
+
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose
+from spacy.tokens import Doc, Span, SpanGroup
+
+from spacy_distill.teachers import AnnotationTeacher
+from spacy_distill.teachers.asking import DocumentsError
+
+VOCAB = spacy.blank("en").vocab
+MISSING = object()
+
+
+def spans(scores, *, n=2):
+    """RETURNS (Doc): "Anna sails to Oslo" with up to two spans, and what is given as scores."""
+    doc = Doc(VOCAB, words=["Anna", "sails", "to", "Oslo"])
+    found = [Span(doc, 0, 1, label="PER"), Span(doc, 3, 4, label="LOC")][:n]
+    attrs = {} if scores is MISSING else {"scores": scores}
+    doc.spans["sc"] = SpanGroup(doc, spans=found, attrs=attrs)
+    return doc
+
+
+def outside(doc):
+    """RETURNS (Floats1d): The probability of O at the two spans."""
+    teacher = AnnotationTeacher(["LOC", "PER"], spans_key="sc", confidence=0.9)
+    return teacher.predict_chain([doc]).marginals()[[0, 3], 0]
+
+
+def torch_scores(values):
+    torch = pytest.importorskip("torch", reason="the train extra is not installed")
+    return torch.tensor(values, requires_grad=True)
+
+
+class OfAnotherDevice:
+    """As an array of cupy: nothing but `get` gives its numbers."""
+
+    def __init__(self, values):
+        self._values = numpy.asarray(values)
+        self.shape = self._values.shape
+
+    def get(self):
+        return self._values
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        list,
+        tuple,
+        lambda values: numpy.asarray(values, dtype="float32"),
+        lambda values: numpy.asarray(values, dtype="float16"),
+        lambda values: [numpy.float32(value) for value in values],
+        lambda values: [numpy.asarray(value) for value in values],
+        torch_scores,
+        lambda values: list(torch_scores(values)),
+        OfAnotherDevice,
+    ],
+)
+def test_arrays_of_all_kinds_are_read(make):
+    assert_allclose(outside(spans(make([0.7, 0.25]))), [0.3, 0.75], atol=1e-3)
+
+
+@pytest.mark.parametrize("scores", [[1.0000001, -1e-9], [1, 0], [True, False], [1.0005, -0.0005]])
+def test_what_is_rounded_is_right(scores):
+    assert_allclose(outside(spans(scores)), [0, 1], atol=1e-4)
+
+
+@pytest.mark.parametrize("scores", [MISSING, None])
+def test_without_scores_the_confidence_counts(scores):
+    assert_allclose(outside(spans(scores)), [0.1, 0.1], atol=1e-4)
+
+
+@pytest.mark.parametrize("scores", [[], numpy.zeros(0), None])
+def test_without_spans_there_is_nothing_to_read(scores):
+    assert_allclose(outside(spans(scores, n=0)), [1, 1], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "scores, told",
+    [
+        ([7.3, -2.0], r"'Anna' \(PER\) has the score 7.3 "),
+        ([0.5, -2.0], r"'Oslo' \(LOC\) has the score -2 "),
+        ([0.5, 87], r"'Oslo' \(LOC\) has the score 87 "),
+        (numpy.asarray([0.5, numpy.inf]), r"'Oslo' \(LOC\) has the score inf "),
+        ([1.01, 0.5], r"'Anna' \(PER\) has the score 1.01 "),
+    ],
+)
+def test_scores_that_are_no_probabilities(scores, told):
+    with pytest.raises(
+        ValueError,
+        match=rf"\[D278\] The span {told}.*number from 0 to 1.*percentage by 100.*sigmoid",
+    ):
+        outside(spans(scores))
+
+
+@pytest.mark.parametrize(
+    "scores, told",
+    [
+        ([0.5], "found 1 number"),
+        ([0.5, 0.5, 0.5], "found 3 numbers"),
+        (0.5, "found 0.5"),
+        (numpy.float64(0.5), "found .*0.5"),
+        ([None, 0.5], r"found \[None, 0.5\]"),
+        (["0.5", "high"], r"found \['0.5', 'high'\]"),
+        ("0.5", "found '0.5'"),
+        (numpy.asarray(["0.5", "0.7"]), "found an array of <U3"),
+        (numpy.full((2, 1), 0.5), r"found an array of the shape \(2, 1\)"),
+        ({"PER": 0.5}, r"found \{'PER': 0.5\}"),
+        ([[0.5, 0.5], [0.5, 0.5]], "found "),
+        ([1j, 0.5], "found "),
+    ],
+)
+def test_what_is_no_number_for_each_span(scores, told):
+    message = rf"\[D277\] Expected one number for each of 2 spans in doc.spans\['sc'\].*{told}"
+    with pytest.raises(ValueError, match=message):
+        outside(spans(scores))
+
+
+def test_a_score_that_is_nan_is_the_documents_fault():
+    docs = [spans([0.5, 0.5]), spans(numpy.asarray([0.5, numpy.nan]))]
+    teacher = AnnotationTeacher(["LOC", "PER"], spans_key="sc")
+    with pytest.raises(DocumentsError) as found:
+        teacher.predict_chain(docs)
+    assert found.value.reasons == {1: "the score of the span 'Oslo' (LOC) is NaN"}
+
+
+def test_scores_that_were_saved_are_read():
+    doc = spans(numpy.asarray([0.7, 0.25], dtype="float32"))
+    again = Doc(VOCAB).from_bytes(doc.to_bytes())
+    assert_allclose(outside(again), [0.3, 0.75], atol=1e-4)
