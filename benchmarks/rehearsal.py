@@ -32,7 +32,7 @@ from thinc.api import Adam, fix_random_seed
 from spacy_distill.corpora.conll import read_conll
 
 OLD, NEW = ("PER", "LOC", "ORG"), ("MISC",)
-MODEL = {"@architectures": "spacy-distill.LSTMCNN.v1", "width": 100, "depth": 1}
+MODEL = {"encode": {"width": 100, "depth": 1}}
 BATCH_SIZE, DROPOUT, RATE = 16, 0.3, 0.003
 # How tokens without the new label are annotated: as outside, as unknown, or as outside but for
 # those where the former student finds an entity, which are unknown.

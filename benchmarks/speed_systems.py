@@ -104,8 +104,8 @@ def count_parameters(nlp: Language, components: List[str]) -> int:
         pipe: Any = nlp.get_pipe(name)
         for node in pipe.model.walk():
             total += sum(node.get_param(key).size for key in node.param_names)
-            if node.attrs.get("table"):
-                total += node.attrs["table"]["data"].size
+            if node.attrs.get("vector_table"):
+                total += node.attrs["vector_table"]["data"].size
     return total
 
 

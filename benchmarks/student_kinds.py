@@ -2,74 +2,19 @@
 `low_resource.py`."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict
 
-from spacy.ml.models.tok2vec import MaxoutWindowEncoder
-from spacy.tokens import Doc
-from spacy.util import registry
-from thinc.api import Config, Maxout, Model, chain, with_array, with_list
-from thinc.types import Ragged
+from thinc.api import Config
 
-from spacy_distill.chain import LinearChain
-from spacy_distill.models.bilstm import BiLSTM
-from spacy_distill.models.chain_head import ChainHead, with_chain_head
-from spacy_distill.models.dropout import dropout
-from spacy_distill.models.lstm_cnn import embed_words
-
-# As in spaCy's small pipelines.
-CNN_WIDTH, CNN_DEPTH = 96, 4
-
-
-@registry.architectures("spacy-distill-benchmarks.OtherEncoder.v1")
-def OtherEncoder(
-    encoder: str,
-    width: int,
-    depth: int,
-    char_width: int,
-    char_filters: int,
-    feature_width: int,
-    feature_rows: Optional[Dict[str, int]],
-    crf: bool,
-    nL: Optional[int] = None,
-) -> Model[List[Doc], LinearChain]:
-    """The student with another encoder in place of the BiLSTM; settings as in `LSTMCNN`.
-
-    encoder (str): "unidirectional" for an LSTM that reads from left to right only, "cnn" for
-        spaCy's MaxoutWindowEncoder.
-    """
-    embed = embed_words(char_width, char_filters, feature_width, feature_rows)
-    layers: List[Model] = [embed, dropout()]
-    if encoder == "cnn":
-        encode = MaxoutWindowEncoder(width=width, window_size=1, maxout_pieces=3, depth=depth)
-        project = with_array(Maxout(width, nP=3, normalize=True))
-        layers += [project, dropout(), with_list(encode), dropout()]
-    else:
-        for _ in range(depth):
-            layers += [BiLSTM(2 * width), left_to_right(), dropout()]
-    return with_chain_head(chain(*layers), ChainHead(nL, crf=crf))
-
-
-def left_to_right() -> Model[Ragged, Ragged]:
-    """RETURNS (Model): Of what both directions of a layer see, the forward one's. The other one is
-    computed for nothing, so such a student could be faster than it is."""
-    return Model("left_to_right", keep_forward_direction)
-
-
-def keep_forward_direction(
-    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
-) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
-    width = X.dataXd.shape[1] // 2
-
-    def backprop(dY: Ragged) -> Ragged:
-        dX = model.ops.alloc2f(len(dY.dataXd), 2 * width)
-        dX[:, :width] = dY.dataXd
-        return Ragged(dX, dY.lengths)
-
-    return Ragged(model.ops.as_contig(X.dataXd[:, :width]), X.lengths), backprop
-
-
-# Imported by `--code` too, where the other files of this folder are not found.
 CONFIG = Path(__file__).parent.parent / "spacy_distill" / "configs" / "student.cfg"
+# As in spaCy's small pipelines.
+CNN = {
+    "@architectures": "spacy.MaxoutWindowEncoder.v2",
+    "width": 96,
+    "depth": 4,
+    "window_size": 1,
+    "maxout_pieces": 3,
+}
 KINDS = {
     "softmax": "LSTM-CNN-softmax",
     "cnn": "CNN (`MaxoutWindowEncoder`), CRF",
@@ -132,10 +77,10 @@ def kind_config(kind: str) -> Config:
     if kind in LOSSES:
         config["distillation"]["loss"] = LOSSES[kind]
     elif kind == "softmax":
-        model["crf"] = False
+        model["head"] = {"@architectures": "spacy-distill.Softmax.v1"}
+    elif kind == "unidirectional":
+        model["encode"] = {"@architectures": "spacy-distill.LSTM.v1", "width": 200, "depth": 2}
     else:
-        model["@architectures"] = "spacy-distill-benchmarks.OtherEncoder.v1"
-        model["encoder"] = kind
-    if kind == "cnn":
-        model.update(width=CNN_WIDTH, depth=CNN_DEPTH)
+        model["embed"]["width"] = CNN["width"]
+        model["encode"] = dict(CNN)
     return config

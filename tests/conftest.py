@@ -52,7 +52,7 @@ def two_names():
     """A student that has learnt that Anna Berg is a person and Oslo a place."""
     fix_random_seed(0)
     nlp = spacy.blank("en")
-    nlp.add_pipe("ner_student", config={"model": {"width": 32, "depth": 1}})
+    nlp.add_pipe("ner_student", config={"model": {"encode": {"width": 32, "depth": 1}}})
     doc = nlp.make_doc("Anna Berg sails to Oslo .")
     doc.set_ents([Span(doc, 0, 2, label="PER"), Span(doc, 4, 5, label="LOC")])
     example = Example(nlp.make_doc(doc.text), doc)

@@ -13,8 +13,8 @@ def parameters(nlp: Language) -> int:
     for _, pipe in nlp.pipeline:
         for node in pipe.model.walk() if isinstance(pipe, TrainablePipe) else ():
             total += sum(node.get_param(name).size for name in node.param_names)
-            if node.attrs.get("table"):  # a compact student's word vectors
-                total += node.attrs["table"]["data"].size
+            if node.attrs.get("vector_table"):  # a compact student's word vectors
+                total += node.attrs["vector_table"]["data"].size
             for shim in node.shims:
                 if isinstance(shim, PyTorchShim):
                     total += sum(weights.numel() for weights in shim._model.parameters())

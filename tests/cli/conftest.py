@@ -60,7 +60,12 @@ def files(tmp_path_factory):
         doc.set_ents([Span(doc, start, end, label=label) for start, end, label in spans])
         docs.append(doc)
     DocBin(docs=docs).to_disk(folder / "corpus.spacy")
-    nlp.add_pipe("ner_student", config={"model": {"width": 16, "depth": 1, "char_filters": 8}})
+    nlp.add_pipe(
+        "ner_student",
+        config={
+            "model": {"embed": {"characters": {"filters": 8}}, "encode": {"width": 16, "depth": 1}}
+        },
+    )
     nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc) for doc in docs])
     nlp.to_disk(folder / "teacher")
     (folder / "student.cfg").write_text(CONFIG.format(corpus=folder / "corpus.spacy"))

@@ -19,7 +19,7 @@ def places(tmp_path_factory):
     folder = tmp_path_factory.mktemp("calibration")
     fix_random_seed(0)
     nlp = spacy.blank("en")
-    nlp.add_pipe("ner_student", config={"model": {"width": 16, "depth": 1}})
+    nlp.add_pipe("ner_student", config={"model": {"encode": {"width": 16, "depth": 1}}})
     docs = [nlp.make_doc(text) for text in TEXTS]
     for doc in docs:
         is_name = doc[0].text in ("Anna", "Carl")

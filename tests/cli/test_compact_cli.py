@@ -18,7 +18,9 @@ def student(tmp_path_factory):
     nlp = spacy.blank("en")
     data = numpy.random.default_rng(0).normal(size=(len(WORDS), 20)).astype("float32")
     nlp.vocab.vectors = Vectors(data=data, keys=[nlp.vocab.strings.add(word) for word in WORDS])
-    nlp.add_pipe("ner_student", config={"model": {"width": 8, "depth": 1}}).add_label("PER")
+    nlp.add_pipe("ner_student", config={"model": {"encode": {"width": 8, "depth": 1}}}).add_label(
+        "PER"
+    )
     nlp.initialize()
     nlp.to_disk(path)
     return path

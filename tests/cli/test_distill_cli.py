@@ -41,7 +41,12 @@ def test_the_command_distils(files, tmp_path):
     output = tmp_path / "new" / "output"
     command = [sys.executable, "-m", "spacy", "distill", files["teacher"], files["config"]]
     command += ["--output", str(output), "--gpu-id", "-1"]
-    command += ["--distillation.max_steps", "3", "--components.ner_student.model.width", "24"]
+    command += [
+        "--distillation.max_steps",
+        "3",
+        "--components.ner_student.model.encode.width",
+        "24",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "ENTS_F" in done.stdout and str(output / "model-last") in done.stdout.replace("\n", "")
@@ -49,7 +54,7 @@ def test_the_command_distils(files, tmp_path):
     nlp = spacy.load(output / "model-last")
     assert nlp.get_pipe("ner_student").labels == ("LOC", "PER")
     assert nlp.config["distillation"]["max_steps"] == 3
-    assert nlp.config["components"]["ner_student"]["model"]["width"] == 24
+    assert nlp.config["components"]["ner_student"]["model"]["encode"]["width"] == 24
     spacy.load(output / "model-best")
 
 
@@ -71,7 +76,7 @@ def test_help_tells_of_the_settings():
         (["--corpora.dev.path", "null"], "[D335] A corpus has no path (dev)"),
         (["--max_steps", "3"], "[D709] There is no option '--max_steps'"),
         (["--components.ner_student.model.widht", "8"], "widht"),
-        (["--components.ner_student.model.feature_rows", '{"FORM": 10}'], "FORM"),
+        (["--components.ner_student.model.embed.features.rows", '{"FORM": 10}'], "FORM"),
         (["--training.eval_frequency", "often"], "eval_frequency"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

@@ -39,7 +39,7 @@ def test_settings_are_changed_and_comments_stay(tmp_path):
     assert f"spacy distill sv_core_web_trf {path} " in result.output.replace("\n", "")
     config = load_config(path, interpolate=True)
     assert config["nlp"]["lang"] == "sv" and config["initialize"]["vectors"] == "my/vectors"
-    model = config["components"]["ner_student"]["model"]
+    model = config["components"]["ner_student"]["model"]["encode"]
     assert (model["width"], model["depth"]) == (100, 1)
     # Four times the usual labels: twice the steps.
     assert config["training"]["max_steps"] == 2000

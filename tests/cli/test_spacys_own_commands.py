@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
     DocBin(docs=make_docs(spacy.blank("en").vocab)).to_disk(folder / "corpus.spacy")
     fix_random_seed(0)
     steps = ["--training.optimizer.learn_rate.total_steps", "100"]
-    small = ["--components.ner_student.model.width", "32"]
+    small = ["--components.ner_student.model.encode.width", "32"]
     run("train", CONFIGS / "student.cfg", "--output", folder, *paths(folder), *steps, *small)
     return folder
 

@@ -28,14 +28,14 @@ ROOT = Path(__file__).parents[2]
 # Settings that make a training of a page short, by the beginning of its command.
 SHORT = {
     "-m spacy distill": "--distillation.max_steps 4 --training.eval_frequency 4 "
-    "--components.ner_student.model.width 16",
+    "--components.ner_student.model.encode.width 16",
     "-m spacy train teacher.cfg": "--training.optimizer.learn_rate.total_steps 30 "
-    "--training.eval_frequency 30 --components.ner_teacher.model.width 16",
+    "--training.eval_frequency 30 --components.ner_teacher.model.encode.width 16",
     "-m spacy distill-report": "--rounds 1 --resamples 100",
     "-m spacy distill-vectors": "--dim 8",
     "-m spacy find-threshold": "--n_trials 2",
     "-m spacy train student.cfg": "--training.optimizer.learn_rate.total_steps 30 "
-    "--training.eval_frequency 30 --components.ner_student.model.width 16",
+    "--training.eval_frequency 30 --components.ner_student.model.encode.width 16",
 }
 for kind in ("teacher", "student"):
     SHORT[f"-m spacy train training/tutorial/{kind}.cfg"] = SHORT[f"-m spacy train {kind}.cfg"]
@@ -151,9 +151,9 @@ def save_trained(folder):
     common |= {"training.eval_frequency": 30, "training.logger.progress_bar": False}
     common |= {"training.batcher.size": 200}
     steps = {"training.optimizer.learn_rate.total_steps": 30}
-    student = {"components.ner_student.model.width": 32}
+    student = {"components.ner_student.model.encode.width": 32}
     bert = {"paths.transformer": str(folder / "assets" / "pretrained" / "minilm")}
-    bert |= {"components.ner_teacher.model.width": 32}
+    bert |= {"components.ner_teacher.model.encode.width": 32}
     training = folder / "training"
     train(configs / "teacher.cfg", training / "teacher", overrides={**common, **steps, **bert})
     train(configs / "student.cfg", training / "baseline", overrides={**common, **steps, **student})

@@ -11,7 +11,7 @@ from spacy_distill.training.compact import compact
 def test_parameters_are_those_of_the_models_and_the_word_vectors():
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
-    pipe = nlp.add_pipe("ner_student", config={"model": {"width": 8, "depth": 1}})
+    pipe = nlp.add_pipe("ner_student", config={"model": {"encode": {"width": 8, "depth": 1}}})
     pipe.add_label("LOC")
     nlp.initialize()
     sizes = {name: array.size for name, array in named_parameters(pipe.model)}
@@ -23,7 +23,9 @@ def test_parameters_are_those_of_the_models_and_the_word_vectors():
 def test_a_compact_students_word_vectors_count():
     nlp = spacy.blank("en")
     nlp.vocab.set_vector("Oslo", numpy.ones(5, dtype="float32"))
-    nlp.add_pipe("ner_student", config={"model": {"width": 8, "depth": 1}}).add_label("LOC")
+    nlp.add_pipe("ner_student", config={"model": {"encode": {"width": 8, "depth": 1}}}).add_label(
+        "LOC"
+    )
     nlp.initialize()
     assert parameters(compact(nlp)) == parameters(nlp)
 

@@ -51,7 +51,7 @@ def test_both_ways_lead_to_the_same_numbers_with_subwords(attr, vocab):
     vocab["met"].norm_ = "meet"
     docs = make_docs(vocab)
     docs[0][3].norm_ = "token"
-    made = LSTMCNN(width=8, char_filters=6, feature_width=4, nL=2)
+    made = lstm_cnn(nL=2)
     made.initialize(X=docs)
     assert_allclose(*both(made, docs), **CLOSE)
 

@@ -5,13 +5,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import SGD, Adam, RAdam
 
-from spacy_distill.models.chain_head import ChainHead, resize
+from spacy_distill.models.chain_head import CRF, resize
 from spacy_distill.models.optimizer_state import keep_moments
 from tests.models.batches import random_ragged
 
 
 def trained_head(rng, optimizer, steps=3):
-    model = ChainHead(2)
+    model = CRF(2)
     X = random_ragged(rng, [4, 3], 5)
     model.initialize(X=X)
     for _ in range(steps):

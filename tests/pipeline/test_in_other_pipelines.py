@@ -88,7 +88,7 @@ def with_vectors():
     student = spacy.blank("en")
     keys = [student.vocab.strings.add(word) for word in TEXT.split()]
     student.vocab.vectors = Vectors(data=numpy.eye(len(keys), dtype="float32"), keys=keys)
-    model = {"width": 8, "depth": 1, "char_filters": 4}
+    model = {"embed": {"characters": {"filters": 4}}, "encode": {"width": 8, "depth": 1}}
     student.add_pipe("ner_student", config={"model": model}).add_label("PER")
     doc = student.make_doc(TEXT)
     student.initialize(lambda: [Example(doc, doc)])

@@ -96,7 +96,8 @@ def check_teacher(nlp, newsroom):
 def test_over_its_own_tok2vec(newsroom, crf):
     fix_random_seed(0)
     nlp = spacy.blank("en")
-    nlp.add_pipe("ner_teacher", config={"model": {"tok2vec": cnn(), "crf": crf}})
+    head = {"@architectures": f"spacy-distill.{'CRF' if crf else 'Softmax'}.v1"}
+    nlp.add_pipe("ner_teacher", config={"model": {"embed": cnn(), "head": head}})
     nlp.initialize(lambda: newsroom.examples(nlp))
     curve = newsroom.train(nlp, newsroom.examples(nlp), steps=40)
     assert curve[-1] < curve[0] / 10
@@ -116,7 +117,7 @@ def test_the_default_model_is_a_tok2vec_of_its_own(newsroom):
 @pytest.mark.parametrize("text", ["", " ", "\n\n", "Oslo", "Anna\n\nsails"])
 def test_odd_documents(newsroom, text):
     nlp = spacy.blank("en")
-    nlp.add_pipe("ner_teacher", config={"model": {"tok2vec": cnn()}})
+    nlp.add_pipe("ner_teacher", config={"model": {"embed": cnn()}})
     nlp.initialize(lambda: newsroom.examples(nlp))
     doc = nlp(text)
     assert all(not ent[0].is_space and not ent[-1].is_space for ent in doc.ents)
@@ -230,16 +231,7 @@ def test_a_transformer_within_is_updated_at_its_own_rate(newsroom, tiny_bert, fa
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_a_teacher_over_a_transformer_rehearses(newsroom, tiny_bert, frozen):
-    model = {
-        "@architectures": "spacy-distill.TransformerLSTMCNN.v1",
-        **{key: value for key, value in newsroom.narrow.items() if key[0] != "@"},
-        "transformer": {
-            "@architectures": "spacy-distill.TransformerLayers.v1",
-            "transformer": transformer_model(tiny_bert, output_hidden_states=True),
-            "frozen": frozen,
-            "learn_rate_factor": 0.1,
-        },
-    }
+    model = joined_model(newsroom, tiny_bert, frozen, learn_rate_factor=0.1)
     nlp = spacy.blank("en")
     pipe = nlp.add_pipe("ner_teacher", config={"model": model})
     examples = newsroom.examples(nlp)

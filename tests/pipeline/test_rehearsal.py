@@ -104,7 +104,7 @@ def test_a_component_that_listens_says_that_it_cannot():
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": {"width": 16, "depth": 1, "embed_size": 100}})
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 16, "upstream": "*"}
-    nlp.add_pipe("ner_teacher", config={"model": {"tok2vec": listener}})
+    nlp.add_pipe("ner_teacher", config={"model": {"embed": listener}})
     gold = nlp.make_doc("Anna sails")
     gold.set_ents([Span(gold, 0, 1, label="PER")])
     examples = [Example(nlp.make_doc("Anna sails"), gold)]

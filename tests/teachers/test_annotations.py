@@ -157,7 +157,9 @@ def test_what_writes_spans_teaches_in_a_pipeline():
 def test_a_student_teaches_by_its_spans():
     """Which component writes spans is a matter of its settings."""
     nlp = spacy.blank("en")
-    nlp.add_pipe("ner_student", config={"model": {"width": 16, "depth": 1}, "threshold": 0.0})
+    nlp.add_pipe(
+        "ner_student", config={"model": {"encode": {"width": 16, "depth": 1}}, "threshold": 0.0}
+    )
     gold = Doc(nlp.vocab, words=WORDS)
     gold.set_ents([Span(gold, 0, 2, "PER"), Span(gold, 4, 6, "LOC")])
     nlp.initialize(lambda: [Example(nlp.make_doc(gold.text), gold)])

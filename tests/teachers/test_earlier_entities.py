@@ -17,7 +17,10 @@ PATTERNS = [
     {"label": "PER", "pattern": "sails"},
     {"label": "LOC", "pattern": "In"},
 ]
-NARROW = {"width": 16, "depth": 1, "char_filters": 8, "feature_width": 8}
+NARROW = {
+    "embed": {"features": {"width": 8}, "characters": {"filters": 8}},
+    "encode": {"width": 16, "depth": 1},
+}
 TEXTS = [
     "Anna sails to Oslo .",
     "In Kiel Carl Lund read A Song .",
@@ -33,7 +36,8 @@ TEXTS = [
 def student(request):
     fix_random_seed(0)
     nlp = spacy.blank("en")
-    nlp.add_pipe("ner_student", config={"model": {**NARROW, "crf": request.param}})
+    head = {"@architectures": f"spacy-distill.{'CRF' if request.param else 'Softmax'}.v1"}
+    nlp.add_pipe("ner_student", config={"model": {**NARROW, "head": head}})
     examples = named_examples(nlp)
     nlp.initialize(lambda: examples)
     optimizer = Adam(0.02)

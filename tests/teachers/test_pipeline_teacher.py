@@ -13,7 +13,10 @@ SENTENCES = [
     ("Carl Lund waits", [(0, 2, "PER")]),
     ("Kiel is quiet", [(0, 1, "LOC")]),
 ]
-NARROW = {"width": 16, "depth": 1, "char_filters": 8, "feature_width": 8}
+NARROW = {
+    "embed": {"features": {"width": 8}, "characters": {"filters": 8}},
+    "encode": {"width": 16, "depth": 1},
+}
 CNN = {
     "@architectures": "spacy.HashEmbedCNN.v2",
     "pretrained_vectors": None,
@@ -137,7 +140,7 @@ def test_a_teacher_that_listens_to_a_tok2vec():
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": CNN})
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 16, "upstream": "*"}
-    nlp.add_pipe("ner_teacher", config={"model": {"tok2vec": listener}})
+    nlp.add_pipe("ner_teacher", config={"model": {"embed": listener}})
     nlp.initialize(lambda: examples(nlp))
     docs = [nlp.make_doc(words) for words, _ in SENTENCES]
     chain = PipelineTeacher(nlp).predict_chain(docs)

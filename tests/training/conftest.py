@@ -111,7 +111,7 @@ def make_teacher(labels=("PER", "LOC"), steps=60):
         "subword_features": True,
     }
     nlp = spacy.blank("en")
-    pipe = nlp.add_pipe("ner_teacher", config={"model": {"tok2vec": tok2vec}})
+    pipe = nlp.add_pipe("ner_teacher", config={"model": {"embed": tok2vec}})
     examples = [Example(nlp.make_doc(doc.text), doc) for doc in make_docs(nlp.vocab)]
     pipe.initialize(lambda: examples, nlp=nlp, labels=labels)
     optimizer = Adam(0.01)

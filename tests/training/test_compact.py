@@ -11,7 +11,12 @@ from spacy_distill.training.compact import compact
 
 WORDS = ["Anna", "Berg", "sails", "from", "Oslo", "to", "the", "lake", "with", "Ines", "."]
 TEXT = " ".join(WORDS)
-SETTINGS = {"model": {"width": 16, "depth": 1, "char_filters": 8, "feature_width": 4}}
+SETTINGS = {
+    "model": {
+        "embed": {"features": {"width": 4}, "characters": {"filters": 8}},
+        "encode": {"width": 16, "depth": 1},
+    }
+}
 
 
 def make_student(words=WORDS):

@@ -98,10 +98,10 @@ def test_the_config_is_left_as_it_is(quietly, teacher, config, tmp_path, form):
 
 
 def test_overrides_change_settings(quietly, teacher, config, tmp_path):
-    overrides = {"distillation.max_steps": 3, "components.ner_student.model.width": 16}
+    overrides = {"distillation.max_steps": 3, "components.ner_student.model.encode.width": 16}
     nlp = quietly(teacher, config(), tmp_path / "output", overrides=overrides)
     assert nlp.config["distillation"]["max_steps"] == 3
-    assert nlp.config["components"]["ner_student"]["model"]["width"] == 16
+    assert nlp.config["components"]["ner_student"]["model"]["encode"]["width"] == 16
     # Each evaluation is a row of the table: here at the first step alone.
     rows = [line for line in quietly.output.splitlines() if line.strip()[:1].isdigit()]
     assert len(rows) == 1
@@ -377,7 +377,7 @@ def test_an_excluded_student_is_left_out_of_an_update(teacher, initialized_stude
 @pytest.fixture
 def initialized_students():
     nlp = spacy.blank("en")
-    pipe = nlp.add_pipe("ner_student", config={"model": {"width": 16, "depth": 1}})
+    pipe = nlp.add_pipe("ner_student", config={"model": {"encode": {"width": 16, "depth": 1}}})
     for label in ("PER", "LOC"):
         pipe.add_label(label)
     nlp.initialize()

@@ -165,7 +165,7 @@ def test_weights_and_biases(logged, offline, monkeypatch, tmp_path):
     assert summary["loss_ner_student"] == pytest.approx(sum(parts))
     assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
     assert run.config["distillation"]["max_steps"] == 4
-    assert run.config["components"]["ner_student"]["model"]["width"] == 32
+    assert run.config["components"]["ner_student"]["model"]["encode"]["width"] == 32
 
 
 def test_mlflow(logged, monkeypatch, tmp_path):

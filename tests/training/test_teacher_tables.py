@@ -22,7 +22,7 @@ def initialized(config):
     """A student's pipeline whose tables come from this source, not yet trained."""
 
     def make(source, pipe=None, width=16, rows=ROWS):
-        model = {"feature_width": width, "feature_rows": rows}
+        model = {"embed": {"features": {"width": width, "rows": rows}}}
         callback = {"@callbacks": CALLBACK, "source": source, "pipe": pipe}
         changed = config(
             components={"ner_student": {"model": model}},
