@@ -55,7 +55,7 @@ def main(
     """Measure and print a table."""
     nlp = spacy.load(student)
     pipe: Any = nlp.get_pipe("ner_student")
-    encoder = next(node for node in pipe.model.walk() if node.name == "lstm_cnn")
+    encoder = pipe.model.layers[0]
     head = pipe.model.get_ref("output_layer")
     documents: List[List[str]] = []
     for document in Input(text):

@@ -26,6 +26,7 @@ from spacy.vocab import Vocab
 from thinc.types import Ragged
 from wasabi import msg
 
+from spacy_distill.models.chain_tagger import embed_and_encode
 from spacy_distill.pipeline.prediction import Prediction
 
 
@@ -100,15 +101,15 @@ def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
 
     RETURNS (int): Their words.
     """
-    node = next(node for node in pipe.model.walk() if node.name == "lstm_cnn")
+    node = pipe.model.layers[0]
     head = pipe.model.get_ref("output_layer")
     n_words = 0
     for start in range(0, len(texts), 64):
         docs = [nlp.make_doc(text) for text in texts[start : start + 64]]
         clock.lap("tokenizer")
-        encoder = node.shims[0].encoder(node, nlp.vocab)
+        encoder = node.shims[0].encoder(*embed_and_encode(node), nlp.vocab)
         look_up = clock.around(encoder._cache, "look_up", "word forms")
-        with look_up, clock.within(encoder._stack, "predict", "BiLSTM"):
+        with look_up, clock.within(encoder._inference._stack, "predict", "BiLSTM"):
             states = encoder.encode(docs)
         clock.lap("hashes, windows")
         lengths = numpy.asarray([len(doc) for doc in docs])
@@ -125,7 +126,7 @@ def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
 
 def count_operations(pipe: Any) -> Dict[str, float]:
     """RETURNS (Dict[str, float]): Multiplications and additions a word, by part."""
-    first, *others = [node for node in pipe.model.walk() if node.name == "bilstm"]
+    first, *others = [node for node in pipe.model.walk() if node.has_param("U")]
     weights = first.get_param("U").size  # inputs to the first layer are the word forms'
     weights += sum(layer.get_param(name).size for layer in others for name in ("W", "U"))
     emissions = pipe.model.get_ref("output_layer").get_param("W").size

@@ -28,8 +28,6 @@ from typer.models import ArgumentInfo, ParameterInfo
 from spacy_distill.training.settings import DEFAULT_CONFIG
 
 ROOT = Path(__file__).parents[2]
-# Where a function takes over another one's settings, and says so: "As in `LSTMCNN`."
-SAME_AS = re.compile(r"^As in `(\w+)`")
 # What kind of block of a config a registry's functions are for.
 REGISTRIES = {
     "spacy_architectures": "@architectures",
@@ -200,10 +198,6 @@ def function_settings(function: Callable, leave_out: Iterable[str] = ("nL",)) ->
             continue
         kind = inspect.formatannotation(value.annotation)
         meaning = meanings[key].text
-        same = SAME_AS.match(meaning)
-        if same:
-            other = getattr(import_module("spacy_distill.models.lstm_cnn"), same[1])
-            meaning = doc_of(other).meanings()[key].text
         rows.append(
             Setting(code(key), code(short_type(kind)), shown(value.default), escape(meaning))
         )

@@ -10,29 +10,27 @@ from ..chain import ChainCounts, LinearChain, constraints, n_tags
 from .optimizer_state import enlarged, take_new_id
 
 
-def CRF(nL: Optional[int] = None, nI: Optional[int] = None) -> Model[Ragged, LinearChain]:
+def CRF(nL: Optional[int] = None) -> Model[Ragged, LinearChain]:
     """Score tags by a linear layer and by transitions: a conditional random field (Lafferty,
     McCallum, Pereira 2001). What is no BILUO sequence is impossible.
 
     nL (Optional[int]): Entity labels, set by the component; the chain has 1 + 4 * nL tags.
-    nI (Optional[int]): Input width, found at initialization.
     RETURNS (Model[Ragged, LinearChain]): Token vectors in, their chain out.
     """
-    return chain_head(nL, nI, crf=True)
+    return chain_head(nL, crf=True)
 
 
-def Softmax(nL: Optional[int] = None, nI: Optional[int] = None) -> Model[Ragged, LinearChain]:
+def Softmax(nL: Optional[int] = None) -> Model[Ragged, LinearChain]:
     """Score tags by a linear layer alone: a softmax per token, as BERT's authors fine-tune it for
     entities (Devlin et al. 2019). In prediction, what is no BILUO sequence is impossible.
 
     nL (Optional[int]): Entity labels, set by the component; the chain has 1 + 4 * nL tags.
-    nI (Optional[int]): Input width, found at initialization.
     RETURNS (Model[Ragged, LinearChain]): Token vectors in, their chain out.
     """
-    return chain_head(nL, nI, crf=False)
+    return chain_head(nL, crf=False)
 
 
-def chain_head(nL: Optional[int], nI: Optional[int], *, crf: bool) -> Model[Ragged, LinearChain]:
+def chain_head(nL: Optional[int], *, crf: bool) -> Model[Ragged, LinearChain]:
     params = {"W": None, "b": None}
     if crf:
         params.update({"transitions": None, "start": None, "end": None})
@@ -40,7 +38,7 @@ def chain_head(nL: Optional[int], nI: Optional[int], *, crf: bool) -> Model[Ragg
         "chain_head",
         forward,
         init=init,
-        dims={"nL": nL, "nI": nI},
+        dims={"nL": nL, "nI": None},
         params=params,
         attrs={"crf": crf},
     )

@@ -1,5 +1,6 @@
 """`ner_student`: the compact recogniser that an app loads."""
 
+from ..models.inference import EncoderShim
 from .chain_ner import ChainNER
 from .factory import register
 
@@ -35,6 +36,17 @@ depth = 2
 
 class NERStudent(ChainNER):
     """A compact named entity recogniser; it needs neither torch nor transformers."""
+
+    def clear_cache(self) -> None:
+        """Forget what prediction keeps of word forms.
+
+        Call it after rows of the word vectors, or attributes of lexemes, were overwritten in place.
+        Training, and arrays that are replaced, are noticed without it.
+        """
+        for node in self.model.walk():
+            for shim in node.shims:
+                if isinstance(shim, EncoderShim):
+                    shim.clear()
 
 
 make_ner_student = register("ner_student", NERStudent, DEFAULT_CONFIG)
