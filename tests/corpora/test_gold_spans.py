@@ -5,9 +5,11 @@ import warnings
 import pytest
 import spacy
 from spacy.tokens import DocBin, Span
+from thinc.api import Config
 
 from spacy_distill.corpora.labeled import read_examples
 from spacy_distill.corpora.mixed import MixedCorpus
+from spacy_distill.training.corpus import find_corpus, read_corpus
 
 NLP = spacy.blank("en")
 
@@ -85,3 +87,15 @@ def test_a_key_that_no_document_has_is_refused(write):
     path = write([ANNA], None)
     with pytest.raises(ValueError, match=r"\[D363\] .*the key 'gold'. The keys are: sc\."):
         list(read_examples(path, NLP, spans_key="gold"))
+
+
+@pytest.mark.parametrize("reader", ["spacy.Corpus.v1", "spacy-distill.MixedCorpus.v1"])
+def test_a_corpus_of_a_config_is_reported_once(write, reader):
+    path = str(write([ANNA], None))
+    block = {"@readers": reader, "path" if reader == "spacy.Corpus.v1" else "labeled": path}
+    if reader == "spacy.Corpus.v1":
+        block.update(gold_preproc=False, max_length=0, limit=0, augmenter=None)
+    config = Config({"corpora": {"dev": block}})
+    with pytest.warns(UserWarning, match=r"\[D942\] .*: 1 documents have spans") as found:
+        read_corpus(find_corpus(config, "corpora.dev"), NLP, config, "corpora.dev")
+    assert len(found) == 1
