@@ -31,7 +31,7 @@ def test_without_the_library_the_extra_is_named(write, monkeypatch):
     for library in ("datasets", "pyarrow", "pyarrow.parquet"):
         monkeypatch.setitem(sys.modules, library, None)
     assert texts(documents) == ["one"]
-    for source in (lines, table, "news"):
+    for source in (lines, table, "hf:news"):
         with pytest.raises(ImportError, match=r'pip install "spacy-distill\[train\]"'):
             list(Input(source))
 
