@@ -1,7 +1,6 @@
 """Directories on disk: whole, or not at all."""
 
 import ctypes
-import errno
 import os
 import shutil
 import sys
@@ -33,7 +32,9 @@ def replaced_directory(path: Path) -> Iterator[Path]:
     # A link stays one: what it leads to is replaced.
     path = path.resolve()
     if path.exists() and not path.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+        raise NotADirectoryError(
+            f"[D740] '{path}' is a file, and a folder is to be written there. Name a folder."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}-unfinished")
     replaced = path.with_name(f".{path.name}-replaced")

@@ -101,10 +101,9 @@ def killed_at(step, moment, work):
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_killed_process_loses_nothing(tmp_path, way, moment):
     """At every step there is a whole directory, in its place or, without a swap, put aside."""
-    path, statuses = tmp_path / "model", []
+    path, statuses, new = tmp_path / "model", [], {"first": "new", "second": "new"}
     while 0 not in statuses:
         write(path, first="old", second="old")
-        new = {"first": "new", "second": "new"}
         statuses.append(killed_at(len(statuses) + 1, moment, lambda: write(path, **new)))
         if way == "swap":
             assert path.exists()
