@@ -67,9 +67,11 @@ def read_table(
         rows = _Rows(file, "\t" if is_tsv else ",", quoting, f"'{path}'")
         header = next(iter(rows), [])
         columns = {name: header.index(name) for name in header}
-        useful = useful_columns(header, text_field, f"'{path}'")
+        # All columns count: a quote in a useless one swallows lines of useful ones too.
         odd = _OddFields(quoting, f"'{path}'")
+        odd.look_at(header, "the header (line 1)")
         try:
+            useful = useful_columns(header, text_field, f"'{path}'")
             for fields in rows:
                 if len(fields) != len(header):
                     raise InputError(
@@ -77,9 +79,8 @@ def read_table(
                         "as in the header. Correct the row. Fields with separators or line ends in "
                         "them need double quotes around them, and --quoting double."
                     )
-                row = {name: fields[columns[name]] for name in useful}
-                odd.look_at(row.values(), rows)
-                yield row
+                odd.look_at(fields, f"row {rows.row} (line {rows.line})")
+                yield {name: fields[columns[name]] for name in useful}
         finally:
             odd.report()
 
@@ -134,12 +135,12 @@ class _OddFields:
         self._places: List[str] = []
         self._number = 0
 
-    def look_at(self, fields: Iterable[str], rows: _Rows) -> None:
-        """Note the row if a field is odd."""
+    def look_at(self, fields: Iterable[str], place: str) -> None:
+        """Note the place of a row if a field is odd."""
         if any(map(self._pattern.search, fields)):
             self._number += 1
             if len(self._places) < PLACES:
-                self._places.append(f"row {rows.row} (line {rows.line})")
+                self._places.append(place)
 
     def report(self) -> None:
         """Warn of odd fields, if there were some."""

@@ -69,6 +69,22 @@ def test_lines_that_a_quote_swallows_are_reported(write):
     assert texts(path, quoting="none") == ['"Oslo', "Bergen", 'Molde"', "end"]
 
 
+@pytest.mark.parametrize(
+    "table, expected, places",
+    [
+        (b'id,text,note\n1,abc,"x\n2,def,y"\n3,ghi,z\n', ["abc", "ghi"], r"row 1 \(line 2\)"),
+        (b'id,text,"note\n1,abc,x"\n3,ghi,z\n', ["ghi"], r"the header \(line 1\)"),
+    ],
+)
+def test_lines_that_a_quote_of_another_column_swallows_are_reported(
+    write, table, expected, places
+):
+    path = write("a.csv", table)
+    with pytest.warns(UserWarning, match=rf"\[D940\] .* in 1 rows: {places}\."):
+        assert texts(path) == expected
+    assert len(texts(path, quoting="none")) > len(expected)
+
+
 def test_only_some_of_many_places_are_listed(write):
     path = write("a.csv", quoted([["text"], *[["a\nb"]] * 1200], ","))
     with pytest.warns(UserWarning, match=r"in 1,200 rows: row 1 .*, row 5 \(line 10\), \.\.\.\. "):
