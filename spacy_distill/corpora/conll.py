@@ -127,7 +127,7 @@ def _layout(line: str) -> Layout:
 
 
 def _is_comment(line: str, needs_tag: bool, missing_tag: bool, layouts: Set[Layout]) -> bool:
-    """RETURNS (bool): Whether a line before a sentence is a comment, by the other lines' layouts."""
+    """RETURNS (bool): Whether a line before a sentence is a comment, by the layouts of others."""
     if not line.startswith("#"):
         return False
     layout = _layout(line)
@@ -202,6 +202,11 @@ def _find_tag(columns: List[str], tag_column: int, number: int, place: str) -> s
             f"[D344] {place}: found {len(columns)} column(s) in {' '.join(columns)!r}, expected a "
             f"token and a tag in column {tag_column}, correct the line, choose another tag column "
             f"or a missing tag.{_hint(Line(number, columns[0], None))}"
+        )
+    if not columns[index]:
+        raise ValueError(
+            f"[D367] {place}: found an empty tag of {columns[0]!r} in column {tag_column}, "
+            "expected a tag, such as O, write it or choose another tag column"
         )
     return columns[index]
 

@@ -82,12 +82,12 @@ def _read(
         odd = [tag for tag in tags if not _is_name(tag)] if with_tags else []
         if odd:
             raise ValueError(
-                f"[D366] {place}: found {json.dumps(odd[0])} in the list of tags, expected names of "
-                "tags or numbers. Correct the row."
+                f"[D366] {place}: found {json.dumps(odd[0])} in the list of tags, expected names "
+                "of tags or numbers. Correct the row."
             )
         if words:
             whether = None if spaces is None else [bool(space) for space in spaces]
-            yield place, words, whether, [str(tag) for tag in tags] if with_tags else []
+            yield place, words, whether, [str(tag).strip() for tag in tags] if with_tags else []
 
 
 def _is_name(tag: Any) -> bool:

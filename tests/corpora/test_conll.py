@@ -58,8 +58,8 @@ def tags_of(runs, scheme):
 def test_every_scheme_gives_the_same_entities(tmp_path_factory, scheme, runs):
     tags, entities = tags_of(runs, scheme)
     path = tmp_path_factory.mktemp("schemes") / "corpus.conll"
-    # E alone could be the beginning of a type, such as E-MAIL.
-    before = "word I-PER\nword E-PER\n\n" if scheme == "IOE2" else ""
+    # E or S alone could be the beginning of a type, such as E-MAIL.
+    before = "word I-PER\n\n" if scheme in ("IOE2", "BILUO", "IOBES") else ""
     path.write_text(before + "".join(f"word {tag}\n" for tag in tags), encoding="utf8")
     *_, doc = read_conll(path, VOCAB)
     assert spans(doc) == entities
@@ -133,6 +133,7 @@ def test_entities_left_out_stay_unset_on_disk(write):
         ("Oslo X-LOC", -1, "the tag 'X-LOC'"),
         ("Oslo B-", -1, "the tag 'B-'"),
         ("\tB-LOC", -1, "an empty first column"),
+        ("Oslo\t\tB-LOC", 1, "an empty tag of 'Oslo' in column 1"),
     ],
 )
 def test_wrong_lines_are_refused_with_their_place(write, line, tag_column, found):

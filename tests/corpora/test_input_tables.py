@@ -99,9 +99,7 @@ def test_lines_that_a_quote_swallows_are_reported(write):
         (b'id,text,"note\n1,abc,x"\n3,ghi,z\n', ["ghi"], r"the header \(line 1\)"),
     ],
 )
-def test_lines_that_a_quote_of_another_column_swallows_are_reported(
-    write, table, expected, places
-):
+def test_lines_that_a_quote_of_another_column_swallows_are_reported(write, table, expected, places):
     path = write("a.csv", table)
     with pytest.warns(UserWarning, match=rf"\[D940\] .* in 1 rows: {places}\."):
         assert texts(path) == expected

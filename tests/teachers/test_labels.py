@@ -106,7 +106,9 @@ def test_what_is_no_label_map_is_refused(text):
         parse_label_map(text)
 
 
-@pytest.mark.parametrize("text", ["A=B,A=C", "A=B, A =B", '{"A": "B", "A": "C"}', '{"A": "B", "A ": "B"}'])
+@pytest.mark.parametrize(
+    "text", ["A=B,A=C", "A=B, A =B", '{"A": "B", "A": "C"}', '{"A": "B", "A ": "B"}']
+)
 def test_a_label_that_is_mapped_twice_is_refused(text, tmp_path):
     message = r"\[D286\] {} has the label 'A' twice: found 'B' and '[BC]'"
     with pytest.raises(ValueError, match=message.format("The label map")):
