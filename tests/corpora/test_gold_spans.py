@@ -83,6 +83,21 @@ def test_of_spans_that_overlap_the_longest_are_entities(write):
     assert found == [[("Anna Berg", "PER"), ("Oslo", "LOC")]]
 
 
+def test_spans_of_equal_extent_are_reported(write):
+    path = write([ANNA, (0, 2, "ORG")])
+    with pytest.warns(UserWarning, match=r"\[D943\] .*: 1 spans .* overlap longer or equal ones"):
+        assert entities(read_examples(path, NLP, spans_key="sc")) == [[("Anna Berg", "PER")]]
+
+
+def test_spans_without_labels_do_not_count_as_no_entities(write):
+    path = write([ANNA], [(4, 5, "LOC"), (0, 2, "")])
+    message = r"\[D365\] '.*corpus.spacy', document 2: found the span 'Anna Berg' .* key 'sc'"
+    with pytest.raises(ValueError, match=message):
+        list(read_examples(path, NLP, spans_key="sc"))
+    with pytest.raises(ValueError, match=message):
+        list(MixedCorpus(labeled=path, spans_key="sc")(NLP))
+
+
 def test_a_key_that_no_document_has_is_refused(write):
     path = write([ANNA], None)
     with pytest.raises(ValueError, match=r"\[D363\] .*the key 'gold'. The keys are: sc\."):
