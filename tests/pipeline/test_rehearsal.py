@@ -99,6 +99,25 @@ def test_gradients_add_up_without_an_optimizer(newsroom, learned):
         numpy.testing.assert_array_equal(values, before[key])
 
 
+def test_moments_stay_if_rehearsal_comes_first_after_a_new_label(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    head = pipe.model.get_ref("output_layer")
+    examples = newsroom.examples(nlp)
+    nothing = newsroom.examples(nlp, [(words, []) for words, _ in newsroom.sentences])
+    optimizer = nlp.resume_training(sgd=Adam(1e-5))
+    for _ in range(10):
+        nlp.update(nothing, sgd=optimizer)
+    before = numpy.abs(optimizer.mom1[(head.id, "W")]).max()
+    former = head.id
+    pipe.add_label("ANIMAL")
+    nlp.rehearse(examples, sgd=optimizer)
+    nlp.update(nothing, sgd=optimizer)
+    assert numpy.abs(optimizer.mom1[(head.id, "W")]).max() > 0.5 * before
+    states = (optimizer.mom1, optimizer.mom2, optimizer.averages, optimizer.nr_update)
+    assert former not in {key[0] for state in states for key in state}
+
+
 def test_a_component_that_listens_says_that_it_cannot():
     fix_random_seed(0)
     nlp = spacy.blank("en")
