@@ -15,7 +15,7 @@ from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..models.learn_rates import with_learn_rate_factors
 from ..models.optimizer_state import keep_moments
-from ..teachers import Teacher, match_labels
+from ..teachers import Teacher, earlier_entities, match_labels
 from ..teachers.asking import ask
 from .confidences import CONFIDENCE, add_confidence_extension
 from .entities import around_entities, score_likely_spans
@@ -215,8 +215,9 @@ class ChainNER(RehearsingPipe):
         calibrated (bool): Whether to scale by the calibrated temperature. With it, these are the
             probabilities that confidences are made of; without it, those of `predict_chain`, which
             teach.
-        given_entities (bool): Whether entities that are set and blocked tokens count: there is no
-            other entity on their tokens then, as in `predict`. Confidences do not heed them.
+        given_entities (bool): Whether entities that are set and blocked tokens count. An entity's
+            tokens have the entity's own tags then (O if its label is none of `labels`), blocked
+            tokens have O. Confidences do not heed them.
         RETURNS (List[Floats2d]): (tokens, tags) for each document, float32, in the order of
             `tags.names`.
         """
@@ -226,7 +227,7 @@ class ChainNER(RehearsingPipe):
         if calibrated:
             chain = chain.scaled(self.cfg["temperature"])
         if given_entities:
-            chain = around_entities(chain, docs)
+            chain = earlier_entities.given_entities(chain, docs, self.tags)
         return _split(chain.marginals(), docs)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Prediction) -> None:
