@@ -80,7 +80,7 @@ def resized(old: FloatsXd, new: FloatsXd) -> FloatsXd:
 
 def _known_formers(layer: Model, optimizer: Optimizer) -> List[_Former]:
     """RETURNS (List[_Former]): What the layer was while the optimizer updated it, oldest first."""
-    known = []
+    known: List[_Former] = []
     former = _FORMER.get(layer.id)
     while former is not None:
         if (former.id, "W") in optimizer.nr_update:

@@ -91,17 +91,7 @@ class ChainNER(RehearsingPipe):
         if confidence:
             add_confidence_extension(confidence_attr)
 
-    # Labels
-
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """The entity labels, in the order of their tags."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> Tuple[str, ...]:
-        """What `initialize` takes as labels; written by `spacy init labels`."""
-        return self.labels
+    # Labels; `labels` and `add_label` are LabelledPipe's
 
     @property
     def assigns(self) -> Tuple[str, ...]:
@@ -112,25 +102,6 @@ class ChainNER(RehearsingPipe):
     def tags(self) -> BiluoTags:
         """The tags of the labels."""
         return BiluoTags(self.labels)
-
-    def add_label(self, label: str) -> int:
-        """Add an entity label. A trained model keeps what it knows and learns the new one by
-        further training.
-
-        label (str): The label.
-        RETURNS (int): 1 if it was added, 0 if it was there.
-        """
-        if not isinstance(label, str) or not label:
-            raise ValueError(
-                f"[D011] A label has to be a string that is not empty: found {label!r}."
-            )
-        if label in self.labels:
-            return 0
-        self.cfg["labels"].append(label)
-        self.vocab.strings.add(label)
-        if self.model.get_ref("output_layer").has_dim("nL"):
-            self.set_output(len(self.labels))
-        return 1
 
     def initialize(
         self,
@@ -166,7 +137,7 @@ class ChainNER(RehearsingPipe):
                 "has no documents with tokens. Check the path of the corpus."
             )
         self.model.initialize(X=sample)
-        self._rehearsal_model = None
+        self._begin_anew()
 
     # Prediction
 
@@ -339,6 +310,7 @@ class ChainNER(RehearsingPipe):
         """
         if isinstance(sgd, Optimizer):  # and not what nlp.rehearse has for one
             keep_moments(self.model.get_ref("output_layer"), sgd)
+            self._n_untrained = 0
         self.model.finish_update(with_learn_rate_factors(self.model, sgd))  # type: ignore[arg-type]
 
     def get_teacher_student_loss(

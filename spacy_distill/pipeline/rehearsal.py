@@ -2,20 +2,17 @@
 
 from typing import Dict, Iterable, List, Optional
 
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..chain import LinearChain
 from ..losses.rehearsal import rehearsal_divergence
+from .labels import LabelledPipe
 
 
-class RehearsingPipe(TrainablePipe):
+class RehearsingPipe(LabelledPipe):
     """A component that can rehearse: the part of `ChainNER` that spaCy's `nlp.rehearse` calls."""
-
-    # A copy of the model, which `nlp.resume_training` puts here wherever there is this attribute.
-    _rehearsal_model: Optional[Model[List[Doc], LinearChain]] = None
 
     def rehearse(
         self,
@@ -28,8 +25,9 @@ class RehearsingPipe(TrainablePipe):
         """Learn from the component as it was when `nlp.resume_training` was called, so that it does
         not forget while it learns something else.
 
-        Labels that were added after that call are left to the gold annotation: where the former
-        component is sure that there is none of its entities, there may be one of theirs.
+        Labels that were added after that call, or before it and not trained, are left to the gold
+        annotation: where the former component is sure that there is none of its entities, there may
+        be one of theirs.
 
         examples (Iterable[Example]): Documents of any kind. Their annotation does not count.
         sgd (Optional[Optimizer]): The optimizer. Without it, gradients add up.

@@ -77,6 +77,41 @@ def test_it_has_to_be_told_what_to_rehearse(newsroom, learned):
         nlp.rehearse(newsroom.examples(nlp))
 
 
+@pytest.mark.parametrize("way", ["bytes", "disk"])
+def test_other_weights_are_not_taught_by_the_former_ones(newsroom, learned, way, tmp_path):
+    nlp = newsroom.copy(learned)
+    nlp.resume_training()
+    if way == "bytes":
+        nlp.from_bytes(learned.to_bytes())
+    else:
+        learned.to_disk(tmp_path)
+        nlp.from_disk(tmp_path)
+    with pytest.raises(ValueError, match=r"\[D520\]"):
+        nlp.rehearse(newsroom.examples(nlp))
+
+
+def test_a_label_that_nothing_has_trained_is_not_taught(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    pipe.add_label("ANIMAL")
+    optimizer = nlp.resume_training(sgd=Adam(0.01))
+    words, _ = ANIMALS[0]
+    former, before = (
+        model.predict([newsroom.doc(nlp.vocab, words)]).emissions
+        for model in (pipe._rehearsal_model, learned.get_pipe("ner_student").model)
+    )
+    numpy.testing.assert_array_equal(former, before)
+    for _ in range(40):
+        nlp.update(newsroom.examples(nlp, ANIMALS), sgd=optimizer)
+        nlp.rehearse(newsroom.examples(nlp), sgd=optimizer)
+    assert nlp.evaluate(newsroom.examples(nlp))["ents_f"] > 0.9
+    assert nlp.evaluate(newsroom.examples(nlp, ANIMALS))["ents_f"] == 1.0
+    # Now it is trained, so a new copy has it.
+    nlp.resume_training()
+    former = pipe._rehearsal_model.predict([nlp.make_doc("The lynx")])
+    assert former.emissions.shape[1] == len(pipe.tags)
+
+
 def test_documents_without_tokens(newsroom, learned):
     nlp = newsroom.copy(learned)
     nlp.resume_training()
