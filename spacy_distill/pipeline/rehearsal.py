@@ -1,13 +1,15 @@
 """Rehearsal: a student learns from a copy of itself what it knew before."""
 
-from typing import Dict, Iterable, List, Optional
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.types import FloatsXd
 
 from ..chain import LinearChain
 from ..losses.rehearsal import rehearsal_divergence
+from ..models.learn_rates import Update
 from .labels import LabelledPipe
 
 
@@ -53,7 +55,8 @@ class RehearsingPipe(LabelledPipe):
         n_tokens = len(student.emissions)
         backprop(gradient * (1 / n_tokens))
         if sgd not in (None, False):
-            self.finish_update(sgd)  # type: ignore[arg-type]
+            applied = sgd if isinstance(sgd, Optimizer) else _handing_over(sgd)
+            self.finish_update(applied)  # type: ignore[arg-type]
         losses[self.name] += loss / n_tokens
         return losses
 
@@ -72,3 +75,18 @@ class RehearsingPipe(LabelledPipe):
                 f'with `nlp.rehearse(..., exclude=["{self.name}"])`, or distil from a saved copy.'
             )
         return former
+
+
+def _handing_over(collect: Update) -> Update:
+    """Let a function have copies of gradients, so that none is left where it does not apply them.
+
+    `nlp.rehearse` collects gradients and applies those of one component. Those of the others would
+    go into their next updates.
+    """
+
+    def hand_over(key: Tuple[int, str], weights: FloatsXd, gradient: FloatsXd):
+        weights, _ = collect(key, weights, gradient.copy())
+        gradient *= 0
+        return weights, gradient
+
+    return hand_over

@@ -153,6 +153,33 @@ def test_moments_stay_if_rehearsal_comes_first_after_a_new_label(newsroom, learn
     assert former not in {key[0] for state in states for key in state}
 
 
+def test_no_gradient_is_left_where_spacy_applies_those_of_another_component(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    nlp.add_pipe("tagger").add_label("N")
+    examples = newsroom.examples(nlp, [(words, []) for words, _ in newsroom.sentences])
+    for example in examples:
+        for token in example.reference:
+            token.tag_ = "N"
+    nlp.get_pipe("tagger").initialize(lambda: examples, nlp=nlp)
+    optimizer = nlp.resume_training(sgd=Adam(0.01))
+    nlp.update(examples, sgd=optimizer)
+    rehearsed = set()
+    for seed in range(8):
+        fix_random_seed(seed)
+        before = parameters(pipe)
+        nlp.rehearse(examples, sgd=optimizer)
+        rehearsed.add(any((parameters(pipe)[key] != before[key]).any() for key in before))
+        gradients = [
+            node.get_grad(name)
+            for node in pipe.model.walk()
+            for name in node.param_names
+            if node.has_grad(name)
+        ]
+        assert gradients and not any(gradient.any() for gradient in gradients)
+    assert rehearsed == {True, False}
+
+
 def test_a_component_that_listens_says_that_it_cannot():
     fix_random_seed(0)
     nlp = spacy.blank("en")
