@@ -91,6 +91,11 @@ class ChainNER(RehearsingPipe):
         if confidence:
             add_confidence_extension(confidence_attr)
 
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)
+        if self.confidence:  # extensions do not come along
+            add_confidence_extension(self.confidence_attr)
+
     # Labels; `labels` and `add_label` are LabelledPipe's
 
     @property

@@ -180,6 +180,25 @@ def test_a_student_that_is_asked_to_write_to_a_taken_name_says_so(own_extension)
     spacy.blank("en").add_pipe("ner_student")
 
 
+def test_documents_do_not_fail_if_an_app_takes_the_name_after_loading(nlp, own_extension):
+    """`own_extension` has been registered since the component was made."""
+    doc = nlp(TEXT)
+    assert all(0 < confidence_of(ent) <= 1 for ent in doc.ents) and doc.ents
+
+
+def test_the_name_is_looked_at_when_a_component_is_unpickled(nlp, own_extension):
+    pipe = nlp.get_pipe("ner_student")
+    data = pickle.dumps(pipe)
+    with pytest.raises(ValueError, match=r"\[D015\]"):
+        pickle.loads(data)
+    Span.remove_extension("confidence")
+    pickle.loads(data)
+    assert Span.get_extension("confidence")[2].func is confidence_of
+    Span.set_extension("confidence", default="high", force=True)
+    pipe.confidence = False
+    pickle.loads(pickle.dumps(pipe))
+
+
 def test_a_name_has_to_be_there():
     with pytest.raises(ValueError, match=r"\[D030\] .*'ner_student'"):
         spacy.blank("en").add_pipe("ner_student", config={"confidence_attr": ""})
