@@ -17,7 +17,7 @@ from ..models.learn_rates import with_learn_rate_factors
 from ..models.optimizer_state import keep_moments
 from ..teachers import Teacher, earlier_entities, match_labels
 from ..teachers.asking import ask
-from .confidences import CONFIDENCE, add_confidence_extension
+from .confidences import CONFIDENCE, add_confidence_extension, check_attr
 from .entities import around_entities, score_likely_spans
 from .gold_tags import gold_tags, same_tokens
 from .prediction import Prediction, write_prediction
@@ -65,7 +65,7 @@ class ChainNER(RehearsingPipe):
         overwrite_ents (bool): Whether entities that are there already make way for new ones that
             overlap them. By default they stay, and entities are looked for around them.
         scorer (Optional[Callable]): The scoring method.
-        RAISES (ValueError): The threshold is no probability, or the attribute's name is empty or
+        RAISES (ValueError): The threshold is no probability, or the attribute's name is none or
             belongs to something else.
         """
         self.vocab = vocab
@@ -83,11 +83,7 @@ class ChainNER(RehearsingPipe):
                 f"[D010] The component '{name}' has the threshold {threshold}, which is no "
                 "probability: it has to be from 0 to 1. Correct the config."
             )
-        if not confidence_attr:
-            raise ValueError(
-                f"[D030] The component '{name}' has no name for the attribute of confidences: "
-                'confidence_attr is "". Give one such as "confidence", which is the default.'
-            )
+        check_attr(confidence_attr, name)
         if confidence:
             add_confidence_extension(confidence_attr)
 
