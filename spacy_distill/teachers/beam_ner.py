@@ -7,7 +7,8 @@ from spacy.tokens import Doc
 from thinc.api import get_current_ops
 
 from ..chain import BiluoTags, LinearChain, chain_from_marginals, chain_with_best
-from .asking import documents_error, not_finite
+from .asking import not_finite
+from .failures import documents_error
 
 
 class BeamTeacher:

@@ -9,8 +9,9 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, chain_with_best, constraints
 from ..chain.biluo import PREFIXES
-from .asking import documents_error, not_finite
+from .asking import not_finite
 from .earlier_entities import FREE, given_tags
+from .failures import documents_error
 
 _OPEN = numpy.isin(PREFIXES, ("I", "L"))
 

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from spacy.tokens import Doc, Span, SpanGroup
 
 from spacy_distill.teachers import AnnotationTeacher
-from spacy_distill.teachers.asking import DocumentsError
+from spacy_distill.teachers.failures import DocumentsError, TeacherError
 
 VOCAB = spacy.blank("en").vocab
 MISSING = object()
@@ -89,7 +89,7 @@ def test_without_spans_there_is_nothing_to_read(scores):
 )
 def test_scores_that_are_no_probabilities(scores, told):
     with pytest.raises(
-        ValueError,
+        TeacherError,
         match=rf"\[D278\] The span {told}.*number from 0 to 1.*percentage by 100.*sigmoid",
     ):
         outside(spans(scores))
@@ -114,7 +114,7 @@ def test_scores_that_are_no_probabilities(scores, told):
 )
 def test_what_is_no_number_for_each_span(scores, told):
     message = rf"\[D277\] Expected one number for each of 2 spans in doc.spans\['sc'\].*{told}"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(TeacherError, match=message):
         outside(spans(scores))
 
 
