@@ -98,20 +98,6 @@ def spoilt(train_ner, save, quiet):
     return make
 
 
-class Parses:
-    """The transition system of a `beam_ner`, whose probabilities are NaN."""
-
-    def __init__(self, moves, get_beam_parses):
-        self._moves = moves
-        self._get_beam_parses = get_beam_parses
-
-    def __getattr__(self, name):
-        return getattr(self._moves, name)
-
-    def get_beam_parses(self, beam):
-        return [(NAN, spans) for _, spans in self._get_beam_parses(beam)]
-
-
 @pytest.mark.parametrize("wrap", ["alone", "mapped", "ensemble", "cached"])
 @pytest.mark.parametrize("kind", ["own class", "spans", "hugging face", "ner", "ner_student"])
 def test_a_teacher_of_each_kind_is_found_out(spoilt, doc, kind, wrap):
@@ -130,18 +116,30 @@ def test_a_teacher_of_each_kind_is_found_out(spoilt, doc, kind, wrap):
         ask(wraps[wrap](), [doc("a storm comes")])
 
 
-def test_a_beam_whose_probabilities_are_none(train_ner, doc):
-    nlp = train_ner("beam_ner", beam_width=4)
+@pytest.mark.parametrize("where", ["all", "one action", "open entities"])
+def test_a_beam_whose_scores_are_none(train_ner, doc, where):
+    """spaCy raises an AssertionError without a word there. Empty documents are read by no beam."""
+    nlp = train_ner("beam_ner", beam_width=4, updates=10, beam_update_prob=0.0)
     pipe = nlp.get_pipe("ner")
-    beam_parses = Parses(pipe.moves, pipe.moves.get_beam_parses)
     teacher = PipelineTeacher(nlp)
-
-    class Pipe:
-        name, moves, predict = "ner", beam_parses, staticmethod(pipe.predict)
-
-    teacher._teacher.pipe = Pipe()
-    with pytest.raises(DocumentsError, match=r"'en_pipeline' cannot teach .*'Oslo' is NaN"):
-        ask(teacher, [doc("Oslo waits")])
+    if where == "all":
+        spoil(pipe)
+    else:
+        name, param, index = {
+            "one action": ("linear", "b", pipe.moves.n_moves - 1),
+            "open entities": ("precomputable_affine", "W", 1),
+        }[where]
+        nodes = [node for node in pipe.model.walk() if node.name == name]
+        node = next(n for n in nodes if where != "one action" or n.get_dim("nO") > 13)
+        values = node.get_param(param).copy()
+        values[index] = NAN
+        node.set_param(param, values)
+    docs = [doc(""), doc("Carl Lund sails to New York")]
+    message = r"'en_pipeline' cannot teach .*'Carl Lund.* a score of the token '\w+' is NaN"
+    with pytest.raises(DocumentsError, match=message) as found:
+        ask(teacher, docs)
+    assert list(found.value.reasons) == [1]
+    assert [failure.number for failure in ask_each(teacher, docs).failures] == [1]
 
 
 @pytest.mark.parametrize("value, told", [(NAN, "NaN"), (INF, "infinite")])
