@@ -56,11 +56,19 @@ def _as_array(given: Any) -> Optional[numpy.ndarray]:
     elif hasattr(given, "get") and hasattr(given, "shape"):
         given = given.get()
     if isinstance(given, (list, tuple)):
-        given = [score.item() if hasattr(score, "item") else score for score in given]
+        # Arrays of one number are numbers; others stay what they are, and are refused.
+        given = [score.item() if _n_numbers(score) == 1 else score for score in given]
         if not all(isinstance(score, (int, float)) for score in given):
             return None
         return numpy.asarray(given, dtype="float64")
     return given if isinstance(given, numpy.ndarray) else None
+
+
+def _n_numbers(score: Any) -> int:
+    """RETURNS (int): The numbers of an array of numpy, cupy or torch; 0 for all else."""
+    if not hasattr(score, "item") or not hasattr(score, "shape"):
+        return 0
+    return int(numpy.prod(tuple(score.shape), dtype="int64"))
 
 
 def _described(given: Any, scores: Optional[numpy.ndarray]) -> str:

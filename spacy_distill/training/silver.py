@@ -46,6 +46,7 @@ def with_teacher_entities(
     stderr (IO): Where the progress goes; standard error if None.
     RETURNS (Callable[[Language], Iterable[Example]]): The same corpus, if any of its documents is
         annotated; if none is, one with the teachers' entities.
+    RAISES (ValueError): The teachers failed on all documents, or on more than they may.
     """
     skipped = SkippedDocuments(0) if skipped is None else skipped
     examples = list(corpus(nlp))
@@ -78,6 +79,12 @@ def with_teacher_entities(
             for doc, copy in zip(docs, copies, strict=True):
                 doc.set_ents([Span(doc, e.start, e.end, label=e.label_) for e in copy.ents])
             references += docs
+    if examples and not references:
+        raise ValueError(
+            f"[D532] The teacher failed on all {len(examples)} documents of the development "
+            "corpus, so there is nothing to score by. Each is named above, with the reason. Mend "
+            "the teacher or the corpus."
+        )
 
     def read(student: Language) -> Iterable[Example]:
         for reference in references:
@@ -94,9 +101,7 @@ def _names_that_count(nlp: Language, teachers: Mapping[str, Teacher]) -> List[st
     if wanted == set(teachers):
         return [name for name in nlp.pipe_names if name in teachers]
     last = max(number for number, name in enumerate(nlp.pipe_names) if name in wanted)
-    return [
-        name for name in nlp.pipe_names[: last + 1] if not nlp.get_pipe_meta(name).retokenizes
-    ]
+    return [name for name in nlp.pipe_names[: last + 1] if not nlp.get_pipe_meta(name).retokenizes]
 
 
 def _run(pipe: Any, docs: List[Doc]) -> List[Doc]:

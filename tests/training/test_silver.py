@@ -144,6 +144,9 @@ def test_of_several_teachers_one_that_fails_leaves_the_document_out():
     teachers = {"people": Words("PER", "Anna"), "places": Failing("LOC", "Oslo")}
     texts = ["Anna fears storm", "Anna sails to Oslo"]
     corpus = corpus_of(*map(nlp.make_doc, texts))
+    with pytest.raises(ValueError, match=r"\[D532\].*all 1 documents of the development"):
+        only = corpus_of(nlp.make_doc(texts[0]))
+        with_teacher_entities(only, students, teachers, SkippedDocuments(1))
     skipped = SkippedDocuments(1)
     silver = with_teacher_entities(corpus, students, teachers, skipped)
     assert [example.text for example in silver(students)] == ["Anna sails to Oslo"]
