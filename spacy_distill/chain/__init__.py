@@ -2,7 +2,6 @@
 
 from .biluo import BiluoTags, constraints, n_tags
 from .from_marginals import chain_from_marginals, chain_with_best
-from .joining import join_chains
 from .likely_spans import likely_spans
 from .linear_chain import ChainCounts, LinearChain
 from .packing import Packing, pack
@@ -15,7 +14,6 @@ __all__ = [
     "chain_from_marginals",
     "chain_with_best",
     "constraints",
-    "join_chains",
     "likely_spans",
     "n_tags",
     "pack",

@@ -9,7 +9,8 @@ from spacy.util import logger
 from thinc.api import get_array_module, to_numpy
 from thinc.types import Floats2d
 
-from ..chain import LinearChain, join_chains, n_tags
+from ..chain import LinearChain, n_tags
+from ..chain.joining import join_chains
 from .failures import DocumentsError, TeacherError, documents_error, ends_run, is_out_of_memory
 from .protocol import Teacher, misfits_by_part, parts_of
 

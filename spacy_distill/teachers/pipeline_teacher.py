@@ -7,7 +7,8 @@ from spacy.language import Language
 from spacy.pipeline import EntityRecognizer, TrainablePipe
 from spacy.tokens import Doc
 
-from ..chain import LinearChain, join_chains
+from ..chain import LinearChain
+from ..chain.joining import join_chains
 from ..corpora.plain_docs import plain_copy
 from ..padding import masks_padding
 from .annotations import AnnotationTeacher
