@@ -15,7 +15,7 @@ from ..chain.biluo import PREFIXES
 from ..loading import naming_model
 from ..names import HUB_PREFIX, model_place
 from ..padding import length_batches, restore_attention
-from .asking import documents_error
+from .failures import documents_error
 from .inner_words import with_inner_entities
 from .label_schemes import LabelScheme, read_scheme
 from .tokens import align, carry_over
