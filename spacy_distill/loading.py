@@ -1,9 +1,12 @@
-"""Pipelines that are loaded from where a person says that they are."""
+"""Pipelines and models that are loaded from where a person says that they are."""
 
 import struct
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Union
+from pickle import UnpicklingError
+from tokenize import TokenError
+from typing import Any, Callable, Iterator, Union
 
 from spacy.language import Language
 from spacy.util import load_model
@@ -20,6 +23,8 @@ DAMAGED = (
     UnpackException,
     struct.error,
     zlib.error,
+    # numpy reads the header of an array as Python.
+    TokenError,
 )
 
 
@@ -36,7 +41,35 @@ def load_pipeline(name: Union[str, Path], **options: Any) -> Language:
         return load_model(name, **options)
     except DAMAGED as error:
         # What is raised depends on the damage, and does not name the pipeline.
+        is_told = isinstance(error, ValueError)
+        said = str(error) if is_told else f"{type(error).__name__}: {error}"
         raise ValueError(
-            f"[D706] The pipeline '{name}' cannot be loaded. Install what it was made with, or "
-            f"copy it again. spaCy says: {error}"
+            f"[D706] The pipeline '{name}' cannot be loaded. Install what it was made with, copy "
+            f"it again, or mend its code. spaCy says: {said}"
         ) from error
+
+
+@contextmanager
+def naming_model(named: Callable[[Exception], Exception]) -> Iterator[None]:
+    """Raise another error where files of a Hugging Face model are missing or damaged, of which
+    nearly anything comes. A lack of memory stays what it is.
+
+    named (Callable[[Exception], Exception]): Makes the error that names the model.
+    """
+    import torch
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        # It is a RuntimeError too.
+        raise
+    except (
+        OSError,
+        RuntimeError,
+        ImportError,
+        UnpicklingError,
+        SafetensorError,
+        *DAMAGED,
+    ) as error:
+        raise named(error) from error

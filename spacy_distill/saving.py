@@ -22,14 +22,19 @@ def replaced_directory(path: Path) -> Iterator[Path]:
     swap places, so that the path leads to a whole directory at every moment, even if the process
     is killed. Where the system cannot swap (Windows, some file systems), the old directory is
     renamed first; a process that is killed right then leaves it as `.NAME-replaced`, and the next
-    call puts it back.
+    call puts it back. One process at a time may write to a directory.
 
     path (Path): The directory. It need not exist.
     YIELDS (Path): An empty directory to write to. It is removed if the block raises.
+    RAISES (NotADirectoryError): The path is a file.
     RAISES (OSError): The directory cannot be written; the old one is as it was.
     """
     # A link stays one: what it leads to is replaced.
     path = path.resolve()
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(
+            f"[D740] '{path}' is a file, and a folder is to be written there. Name a folder."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}-unfinished")
     replaced = path.with_name(f".{path.name}-replaced")
@@ -47,12 +52,13 @@ def replaced_directory(path: Path) -> Iterator[Path]:
             path.rename(replaced)
             try:
                 unfinished.rename(path)
-            except OSError:
+            except BaseException:  # Ctrl-C too
                 replaced.rename(path)
                 raise
     finally:
-        for left_over in (unfinished, replaced):
-            shutil.rmtree(left_over, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
 
 
 def save_pipeline(nlp: Language, path: Path) -> None:

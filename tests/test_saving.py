@@ -1,29 +1,15 @@
-import subprocess
+import os
+import shutil
+import signal
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import spacy
 
 from spacy_distill import saving
 from spacy_distill.saving import copy_directory, replaced_directory, save_pipeline
-
-# Replaces a directory again and again; each version has the same number in both files.
-WRITER = """
-import sys
-from pathlib import Path
-from spacy_distill import saving
-from spacy_distill.saving import replaced_directory
-
-if sys.argv[2] == "no-swap":
-    saving._swapped = lambda first, second: False
-for number in range(1, 100_000):
-    with replaced_directory(Path(sys.argv[1])) as folder:
-        (folder / "first").write_text(str(number))
-        (folder / "second").write_text(str(number))
-    if number == 1:
-        print("ready", flush=True)
-"""
 
 
 def contents(path):
@@ -82,20 +68,51 @@ def test_there_is_a_directory_at_every_moment(tmp_path):
     assert not missing
 
 
-@pytest.mark.parametrize("way", ["swap", "no-swap"])
-def test_a_killed_process_loses_nothing(tmp_path, way):
-    path = tmp_path / "model"
-    for delay in (0.003, 0.01, 0.03):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path), way], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout.readline() == "ready\n"
-        threading.Event().wait(delay)
-        process.kill()
-        process.communicate()
+def killed_at(step, moment, work):
+    """Do something in a copy of this process that is killed, as kill -9 does, right before or after
+    the n-th call that changes a directory. RETURNS (int): Its exit status, or minus the signal."""
+
+    def or_die(function):
+        def call(*args, **kwargs):
+            steps.append(function)
+            here = len(steps) == step
+            if here and moment == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = function(*args, **kwargs)
+            if here:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return call
+
+    steps = []
+    child = os.fork()
+    if child == 0:
+        saving._swapped = or_die(saving._swapped)
+        shutil.rmtree = or_die(shutil.rmtree)
+        for name in ("rename", "mkdir"):
+            setattr(Path, name, or_die(getattr(Path, name)))
+        work()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork processes")
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_killed_process_loses_nothing(tmp_path, way, moment):
+    """At every step there is a whole directory, in its place or, without a swap, put aside."""
+    path, statuses, new = tmp_path / "model", [], {"first": "new", "second": "new"}
+    while 0 not in statuses:
+        write(path, first="old", second="old")
+        statuses.append(killed_at(len(statuses) + 1, moment, lambda: write(path, **new)))
+        if way == "swap":
+            assert path.exists()
         found = path if path.exists() else tmp_path / ".model-replaced"
         first, second = contents(found).values()
         assert first == second
+        assert len(statuses) < 20
+    assert len(statuses) > 5 and set(statuses[:-1]) == {-signal.SIGKILL}
+    assert contents(path) == new
 
 
 def test_what_a_killed_process_had_put_aside_is_put_back(tmp_path):
@@ -110,21 +127,39 @@ def test_what_a_killed_process_had_put_aside_is_put_back(tmp_path):
     assert [item.name for item in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_directory_that_cannot_be_put_in_place(tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_directory_that_cannot_be_put_in_place(tmp_path, monkeypatch, error):
     monkeypatch.setattr(saving, "_swapped", lambda first, second: False)
     path = tmp_path / "model"
     write(path, first="1")
     rename = type(path).rename
 
     def refuse(self, target):
-        if self.name == ".model-unfinished":
-            raise OSError("refused")
+        if self.name in refused:
+            raise error("refused")
         return rename(self, target)
 
     monkeypatch.setattr(type(path), "rename", refuse)
-    with pytest.raises(OSError, match="refused"):
+    refused = [".model-unfinished"]
+    with pytest.raises(error, match="refused"):
         write(path, first="2")
     assert contents(path) == {"first": "1"}
+    refused.append(".model-replaced")
+    with pytest.raises(error, match="refused"):
+        write(path, first="2")
+    assert contents(tmp_path / ".model-replaced") == {"first": "1"}
+    refused.clear()
+    write(path, first="3")
+    assert contents(path) == {"first": "3"}
+    assert [item.name for item in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_file_is_not_replaced(tmp_path):
+    (tmp_path / "model").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="model"):
+        write(tmp_path / "model", first="1")
+    assert (tmp_path / "model").read_text() == "mine"
+    assert [item.name for item in tmp_path.iterdir()] == ["model"]
 
 
 def test_a_link_stays_a_link(tmp_path):

@@ -141,12 +141,14 @@ def _read_labels(text: str) -> List[str]:
         labels: Any = json.loads(text)
     except ValueError:
         labels = None
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+    if not isinstance(labels, list) or not all(
+        isinstance(label, str) and label.strip() for label in labels
+    ):
         raise ValueError(
             f"[D285] --labels {text}: found no JSON list of labels. Write PER,LOC, or for labels "
             'with commas ["PER", "LOC"].'
         )
-    return labels
+    return [label.strip() for label in labels]
 
 
 def _one_or_each(values: Sequence[Value]) -> Optional[OneOrEach[Value]]:

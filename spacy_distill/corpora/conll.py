@@ -3,17 +3,21 @@ after each sentence."""
 
 import re
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
-from .tag_names import TagNameError, read_tag_meanings
+from .tag_names import TagNameError, is_outside, read_tag_meanings
 from .tag_sequences import read_entities
 
 DOCUMENT_START = "-DOCSTART-"
-# As CoNLL-U has them before a sentence: "# text = Oslo sleeps", "# newdoc", "#first".
-COMMENT = re.compile(r"#+ ?(\w[\w:.-]*( \w[\w:.-]*)? ?=.*|newdoc|newpar)|#\S*")
+# As CoNLL-U has them before a sentence: "# text = Oslo sleeps", "# newdoc"; and as MultiCoNER has
+# them: "# id 7b9<TAB>domain=en".
+_KEY = r"[^\W\d][\w:.-]*"
+STATEMENT = re.compile(rf"#+ ?({_KEY}( \w[\w:.-]*)?( ?|\t{_KEY} ?)=.*|newdoc|newpar)")
+# Whether a line has tabs, and how many columns.
+Layout = Tuple[bool, int]
 
 
 class Line(NamedTuple):
@@ -45,9 +49,11 @@ def read_conll(
     tokenisation.
 
     Before the first token of a sentence, comments are left out: lines such as "# text = Oslo", and
-    those with one column that begins with "#". A token "#" with a tag is a token.
+    those that begin with "# " and have not as many columns as other lines. A line such as "#oslo"
+    alone is a comment where a tag is required, else a token. A token "#" with a tag is a token.
 
-    The file is read twice: what a tag means is found by the names of all of them.
+    The file is read three times: for the columns of its lines, for the names of its tags, and for
+    the documents.
 
     path (Union[str, Path]): A text file in UTF-8.
     vocab (Vocab): The documents' vocabulary.
@@ -70,9 +76,10 @@ def read_conll(
             f"[D340] {path}: no such file, expected a column file, check the path"
         )
     tag_column_read = tag_column if keep_entities else None
+    layouts = _read_layouts(path)
     # The first line of each tag, for messages.
     lines: Dict[Optional[str], Line] = {}
-    for sentence in _read_sentences(path, tag_column_read, missing_tag):
+    for sentence in _read_sentences(path, tag_column_read, missing_tag, layouts):
         for line in sentence:
             lines.setdefault(line.tag, line)
     if not lines:
@@ -85,41 +92,75 @@ def read_conll(
     except TagNameError as error:
         first = lines.get(error.name)
         place = str(path) if first is None else f"{path}:{first.number}"
+        inside = [line for tag, line in lines.items() if tag and not is_outside(tag)]
         raise ValueError(
             f"[D346] {place}: found the tag {error.name!r} in column {tag_column}, expected "
-            f"the tags of one scheme. {error}{_hint(first.word if first else '')}"
+            f"the tags of one scheme. {error}{_hint(first, *inside)}"
         ) from error
-    for sentence in _read_sentences(path, tag_column_read, missing_tag):
+    for sentence in _read_sentences(path, tag_column_read, missing_tag, layouts):
         yield _make_doc(vocab, sentence, meanings)
 
 
-def _read_sentences(
-    path: Path, tag_column: Optional[int], missing_tag: Optional[str]
-) -> Iterator[List[Line]]:
-    """YIELDS (List[Line]): The lines of each sentence, without tags where there is no column."""
-    sentence: List[Line] = []
+def _read_lines(path: Path) -> Iterator[Tuple[int, str]]:
+    """YIELDS (Tuple[int, str]): The number of each line, from 1, and its text."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            for number, text in enumerate(file, 1):
-                if not sentence and COMMENT.fullmatch(text.rstrip()):
-                    continue
-                columns = _split_columns(text)
-                if columns and columns[0] != DOCUMENT_START:
-                    place = f"{path}:{number}"
-                    tag = missing_tag if len(columns) == 1 else None
-                    if tag_column is None:
-                        tag = None
-                    elif tag is None:
-                        tag = _find_tag(columns, tag_column, place)
-                    sentence.append(Line(number, _read_word(columns, place), tag))
-                elif sentence:
-                    yield sentence
-                    sentence = []
+            yield from enumerate(file, 1)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"[D341] {path}: found bytes that are not UTF-8 ({error.reason}), expected UTF-8, "
             "convert the file"
         ) from None
+
+
+def _read_layouts(path: Path) -> Set[Layout]:
+    """RETURNS (Set[Layout]): Those of the lines that cannot be comments."""
+    return {
+        _layout(text)
+        for _, text in _read_lines(path)
+        if text.strip(" \t\n") and not text.startswith(("#", DOCUMENT_START))
+    }
+
+
+def _layout(line: str) -> Layout:
+    return "\t" in line.rstrip(" \t\n"), len(_split_columns(line))
+
+
+def _is_comment(line: str, needs_tag: bool, missing_tag: bool, layouts: Set[Layout]) -> bool:
+    """RETURNS (bool): Whether a line before a sentence is a comment, by the layouts of others."""
+    if not line.startswith("#"):
+        return False
+    layout = _layout(line)
+    is_other = bool(layouts) and layout not in layouts
+    after_signs = line.lstrip("#")[:1]
+    if STATEMENT.fullmatch(line.rstrip()):
+        return is_other or after_signs == " " or (needs_tag and layout[1] == 1)
+    if layout[1] == 1:
+        return needs_tag or (is_other and not missing_tag)
+    return is_other and after_signs == " "
+
+
+def _read_sentences(
+    path: Path, tag_column: Optional[int], missing_tag: Optional[str], layouts: Set[Layout]
+) -> Iterator[List[Line]]:
+    """YIELDS (List[Line]): The lines of each sentence, without tags where there is no column."""
+    sentence: List[Line] = []
+    needs_tag = tag_column is not None and missing_tag is None
+    for number, text in _read_lines(path):
+        if not sentence and _is_comment(text, needs_tag, missing_tag is not None, layouts):
+            continue
+        columns = _split_columns(text)
+        if columns and columns[0] != DOCUMENT_START:
+            place = f"{path}:{number}"
+            tag = missing_tag if len(columns) == 1 else None
+            if tag_column is None:
+                tag = None
+            elif tag is None:
+                tag = _find_tag(columns, tag_column, number, place)
+            sentence.append(Line(number, _read_word(columns, place), tag))
+        elif sentence:
+            yield sentence
+            sentence = []
     if sentence:
         yield sentence
 
@@ -132,11 +173,16 @@ def _split_columns(line: str) -> List[str]:
     return [column for column in line.split(" ") if column]
 
 
-def _hint(word: str) -> str:
-    """RETURNS (str): What else to do if a line that is not understood may be a comment."""
-    if not word.startswith("#"):
+def _hint(*lines: Optional[Line]) -> str:
+    """RETURNS (str): What else to do if one of the lines that are not understood may be a
+    comment."""
+    line = next((line for line in lines if line is not None and line.word[:1] == "#"), None)
+    if line is None:
         return ""
-    return " If the line is a comment, remove it, or write it as '# key = value' before a sentence."
+    return (
+        f" If line {line.number} is a comment, remove it, or write it as '# key = value' before a "
+        "sentence."
+    )
 
 
 def _read_word(columns: List[str], place: str) -> str:
@@ -148,14 +194,19 @@ def _read_word(columns: List[str], place: str) -> str:
     return columns[0]
 
 
-def _find_tag(columns: List[str], tag_column: int, place: str) -> str:
+def _find_tag(columns: List[str], tag_column: int, number: int, place: str) -> str:
     # The token's own column is never the tag's, so that a line without a tag is not overlooked.
     index = tag_column if tag_column >= 0 else len(columns) + tag_column
     if not 0 < index < len(columns):
         raise ValueError(
             f"[D344] {place}: found {len(columns)} column(s) in {' '.join(columns)!r}, expected a "
             f"token and a tag in column {tag_column}, correct the line, choose another tag column "
-            f"or a missing tag.{_hint(columns[0])}"
+            f"or a missing tag.{_hint(Line(number, columns[0], None))}"
+        )
+    if not columns[index]:
+        raise ValueError(
+            f"[D367] {place}: found an empty tag of {columns[0]!r} in column {tag_column}, "
+            "expected a tag, such as O, write it or choose another tag column"
         )
     return columns[index]
 

@@ -33,7 +33,7 @@ class SpansCorpus(Corpus):
         vocab (Vocab): Their vocabulary.
         locs (Iterable[Union[str, Path]]): The files.
         YIELDS (Doc): Documents with entities.
-        RAISES (InputError): No document has the spans key.
+        RAISES (InputError): No document has the spans key, or one of its spans has no label.
         """
         n_found = n_docs = n_overlapping = 0
         other_keys: Dict[str, None] = {}
@@ -41,6 +41,13 @@ class SpansCorpus(Corpus):
             n_docs += 1
             if self.spans_key in doc.spans:
                 spans = list(doc.spans[self.spans_key])
+                bare = next((span for span in spans if not span.label), None)
+                if bare is not None:
+                    raise InputError(
+                        f"[D365] '{self.path}', document {n_docs}: found the span '{bare.text}' "
+                        f"without a label under the key '{self.spans_key}', expected a label for "
+                        "each. Label the spans, or correct the spans key."
+                    )
                 kept = filter_spans(spans)
                 doc.set_ents(kept)
                 n_found += 1
@@ -57,7 +64,7 @@ class SpansCorpus(Corpus):
         if n_overlapping:
             warnings.warn(
                 f"[D943] '{self.path}': {n_overlapping:,} spans under the key '{self.spans_key}' "
-                "overlap longer ones and are left out. Entities cannot overlap.",
+                "overlap longer or equal ones and are left out. Entities cannot overlap.",
                 stacklevel=2,
             )
 

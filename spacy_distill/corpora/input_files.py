@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Opti
 FORMATS = (".spacy", ".jsonl", ".txt", ".csv", ".tsv", ".parquet")
 JSON = ".json"
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
+UNPACKERS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
 SUPPORTED = f"Supported are {', '.join(FORMATS)}, each also with {', '.join(COMPRESSIONS)}"
 
 
@@ -82,9 +83,11 @@ def _json_hint(paths: Iterable[Path]) -> str:
     path = next((path for path in sorted(paths) if JSON in map(str.lower, path.suffixes)), None)
     if path is None:
         return ""
+    name, unpacker = shlex.quote(str(path)), UNPACKERS.get(compression_of(path) or "")
+    command = f"{unpacker} -dc {name} | jq -c '.[]'" if unpacker else f"jq -c '.[]' {name}"
     return (
-        f" Write a document in each line of a .jsonl file: a list in '{path.name}' becomes one "
-        f"with jq -c '.[]' {shlex.quote(str(path))}. Rename the file if it is so already."
+        f" Write a document in each line of a .jsonl file. If '{path.name}' is one list, use "
+        f"{command} for it; if it has a document in each line, rename it."
     )
 
 

@@ -64,6 +64,9 @@ def read_rows(
         except (ImportError, InputError):
             raise
         except BROKEN as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                # The system's: a right that lacks, a disk that is full or gone.
+                raise
             # Each library has errors of its own, and most do not name the file.
             kind = format_of(path)
             encoding = "" if kind in (".spacy", ".parquet") else " in UTF-8"

@@ -6,7 +6,7 @@ import io
 import re
 import warnings
 from pathlib import Path
-from typing import Iterable, Iterator, List, Optional, TextIO
+from typing import Iterable, Iterator, List, Optional, Sequence, TextIO
 
 from .input_documents import Row, useful_columns
 from .input_files import InputError, Reading, format_of, open_unpacked
@@ -25,6 +25,7 @@ PLACES = 5
 _LINE_END = re.compile(r"[\r\n]")
 # A field in quotes, with a quote in it that is written twice.
 _QUOTED = re.compile(r'^"(?:[^"]|"")*""(?:[^"]|"")*"$')
+_IN_QUOTES = re.compile(r'".*"', re.DOTALL)
 # What is wrong, by what Python says.
 _WRONG = {
     "',' expected after '\"'": "text after a closing quote",
@@ -67,9 +68,13 @@ def read_table(
         rows = _Rows(file, "\t" if is_tsv else ",", quoting, f"'{path}'")
         header = next(iter(rows), [])
         columns = {name: header.index(name) for name in header}
-        useful = useful_columns(header, text_field, f"'{path}'")
+        # All columns count: a quote in a useless one swallows lines of useful ones too.
         odd = _OddFields(quoting, f"'{path}'")
+        if quoting == NO_QUOTES:
+            _require_bare_names(header, text_field, f"'{path}'")
+        odd.look_at(header, "the header (line 1)")
         try:
+            useful = useful_columns(header, text_field, f"'{path}'")
             for fields in rows:
                 if len(fields) != len(header):
                     raise InputError(
@@ -77,11 +82,21 @@ def read_table(
                         "as in the header. Correct the row. Fields with separators or line ends in "
                         "them need double quotes around them, and --quoting double."
                     )
-                row = {name: fields[columns[name]] for name in useful}
-                odd.look_at(row.values(), rows)
-                yield row
+                odd.look_at(fields, f"row {rows.row} (line {rows.line})")
+                odd.keep_quoted(header, fields)
+                yield {name: fields[columns[name]] for name in useful}
         finally:
             odd.report()
+
+
+def _require_bare_names(header: List[str], text_field: str, file_name: str) -> None:
+    """Make sure that the names of columns are not quoted, unless the one that is asked for is."""
+    quoted = [name for name in header if _IN_QUOTES.fullmatch(name)]
+    if quoted and text_field not in quoted:
+        raise InputError(
+            f"[D364] {file_name}: found the column {quoted[0]} in double quotes, which are read as "
+            "text. Read the table with --quoting double, or write its header without quotes."
+        )
 
 
 class _Rows:
@@ -133,16 +148,36 @@ class _OddFields:
         self._file_name = file_name
         self._places: List[str] = []
         self._number = 0
+        self._n_rows = 0
+        # Names of the columns that are in quotes in all rows so far.
+        self._quoted: Optional[List[str]] = None
 
-    def look_at(self, fields: Iterable[str], rows: _Rows) -> None:
-        """Note the row if a field is odd."""
+    def look_at(self, fields: Iterable[str], place: str) -> None:
+        """Note the place of a row if a field is odd."""
         if any(map(self._pattern.search, fields)):
             self._number += 1
             if len(self._places) < PLACES:
-                self._places.append(f"row {rows.row} (line {rows.line})")
+                self._places.append(place)
+
+    def keep_quoted(self, header: Sequence[str], fields: Sequence[str]) -> None:
+        """Note which of the columns are in quotes in this row, as in all rows before."""
+        self._n_rows += 1
+        if self._quoting == NO_QUOTES and self._quoted != []:
+            row = dict(zip(header, fields, strict=True))
+            names = header if self._quoted is None else self._quoted
+            self._quoted = [name for name in names if _IN_QUOTES.fullmatch(row[name])]
 
     def report(self) -> None:
         """Warn of odd fields, if there were some."""
+        # One text in quotes may be a quotation.
+        if self._quoted and self._n_rows > 1:
+            warnings.warn(
+                f"[D944] {self._file_name}: found double quotes around all fields of the column "
+                f"'{self._quoted[0]}' in {self._n_rows:,} rows. The quotes were read as text. If "
+                "they are quoting, use --quoting double.",
+                stacklevel=3,
+            )
+            return
         if not self._number:
             return
         more = ", ..." if self._number > len(self._places) else ""

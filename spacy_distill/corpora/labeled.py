@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 from spacy.language import Language
 from spacy.training import Corpus, Example
@@ -13,10 +13,15 @@ from .input_files import InputError
 
 
 class CorpusSize(NamedTuple):
-    """What a pass over a corpus reads, labeled documents included."""
+    """What a pass over a corpus reads, labeled documents included.
+
+    documents, words (int): How many.
+    lengths (Sequence[int]): The words of some of the documents.
+    """
 
     documents: int
     words: int
+    lengths: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,13 @@ def interleave(
             yield labeled[n_labeled % len(labeled)]
             n_labeled += 1
     yield from labeled[n_labeled:]
+
+
+def n_repeated(n_labeled: int, n_others: int, labeled_share: float) -> int:
+    """RETURNS (int): How often labeled documents come in a pass of `interleave`, all together."""
+    if not n_labeled:
+        return 0
+    return max(n_labeled, round(n_others * labeled_share / (1 - labeled_share)))
 
 
 def require_share(labeled_share: float, reader: str) -> None:

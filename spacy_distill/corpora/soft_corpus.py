@@ -2,10 +2,11 @@
 
 import random
 from dataclasses import replace
-from itertools import accumulate, count, islice
+from itertools import accumulate, count, cycle, islice
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
+import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -14,6 +15,7 @@ from .labeled import (
     CorpusSize,
     MixedReader,
     interleave,
+    n_repeated,
     read_examples,
     require_path,
     require_share,
@@ -21,6 +23,9 @@ from .labeled import (
 from .plain_docs import plain_copy
 from .soft_shards import Manifest, Shard, SoftDocument, read_shard
 from .soft_targets import USER_DATA_KEY
+
+# Documents whose lengths tell how a batcher fills its batches.
+SAMPLE_SIZE = 2000
 
 
 def SoftCorpus(
@@ -105,9 +110,15 @@ def SoftCorpus(
         yield from interleave(gold, examples, labeled_share)
 
     def size() -> CorpusSize:
-        _, manifest = _open(path)
-        share = labeled_share if labeled is not None else 0.0
-        return _size_of_pass(manifest, limit, n_shards, share)
+        folder, manifest = _open(path)
+        gold = [len(example.reference) for example in read_labeled(spacy.blank("xx"))]
+        soft = _soft_size(folder, manifest, limit, n_shards)
+        n_gold = n_repeated(len(gold), soft.documents, labeled_share)
+        words = soft.words + round(n_gold * sum(gold) / max(len(gold), 1))
+        shown = n_gold * len(soft.lengths) // max(soft.documents, 1)
+        lengths = [*soft.lengths, *islice(cycle(gold), shown)]
+        random.Random(seed).shuffle(lengths)
+        return CorpusSize(soft.documents + n_gold, words, lengths)
 
     return MixedReader(read, read_labeled, size)
 
@@ -127,18 +138,19 @@ def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
     return Path(path), manifest
 
 
-def _size_of_pass(
-    manifest: Manifest, limit: int, n_shards: int, labeled_share: float
-) -> CorpusSize:
-    """RETURNS (CorpusSize): What a pass reads, with the words of labeled documents estimated to be
-    as many as of others."""
+def _soft_size(folder: Path, manifest: Manifest, limit: int, n_shards: int) -> CorpusSize:
+    """RETURNS (CorpusSize): What a pass reads of the soft corpus, with the lengths of documents of
+    its first shards."""
     documents = words = 0.0
+    lengths: List[int] = []
     for shard in manifest.shards:
         read = min(shard.documents, limit - documents) if limit else shard.documents
         documents += read
         words += shard.tokens * read / max(shard.documents, 1)
-    factor = 1 / (n_shards * (1 - labeled_share))
-    return CorpusSize(round(documents * factor), round(words * factor))
+        if len(lengths) < SAMPLE_SIZE:
+            found = islice(read_shard(folder / shard.file), SAMPLE_SIZE - len(lengths))
+            lengths += [len(document.words) for document in found]
+    return CorpusSize(round(documents / n_shards), round(words / n_shards), lengths)
 
 
 def _without_spaces(doc: Doc) -> str:

@@ -35,10 +35,23 @@ _PATTERNS = [
     for way in _WAYS
     for letters in (SCHEMES["iobes"], SCHEMES["iobes"].lower())
 ]
-_HALF_KNOWN = re.compile(r"[BI]((\W|_).*)?|.*(\W|_)[BI]", re.IGNORECASE)
-_BEGIN_WORD = re.compile(r"(BEG|BEGIN|BEGINNING)(\W|_).*|.*(\W|_)(BEG|BEGIN)", re.IGNORECASE)
-_INSIDE_WORD = re.compile(r"(IN|INSIDE|INNER)(\W|_).*|.*(\W|_)(IN|INSIDE)", re.IGNORECASE)
-_NO_NAME = re.compile(r"LABEL[-_ ]?\d+", re.IGNORECASE)
+_HALF_KNOWN = re.compile(r"[(\[{<]?[BI]([\W_].*)?|.*[\W_][BI][)\]}>]?", re.IGNORECASE)
+
+
+def _word_pattern(words: str) -> "re.Pattern[str]":
+    """RETURNS (re.Pattern[str]): Matches types with one of the words before or behind."""
+    return re.compile(rf"({words})[\W_].*|.*[\W_]({words})", re.IGNORECASE)
+
+
+_BEGIN_WORD = _word_pattern("BEG|BEGIN|BEGINNING")
+_INSIDE_WORD = _word_pattern("IN|INSIDE|INNER")
+# Words that types have as well, such as START_DATE.
+_FIRST_WORD = _word_pattern("BEG|BEGIN|BEGINNING|START|FIRST")
+_LATER_WORD = _word_pattern("IN|INSIDE|INNER|CONT|CONTINUE|CONTINUED|MIDDLE|END|LAST|REST")
+_NUMBERED = re.compile(r"\d+[\W_]+(.*[^\W\d].*)")
+_NO_NAME = re.compile(r"(LABEL|CLASS|TAG|ENT|ENTITY)[-_ ]?\d+", re.IGNORECASE)
+# "C1" is a number where all labels are like it.
+_NO_NAMES = re.compile(r"[CL][-_ ]?\d+", re.IGNORECASE)
 
 
 class TagNameError(ValueError):
@@ -54,7 +67,7 @@ class TagNameError(ValueError):
 
 def is_outside(name: str) -> bool:
     """RETURNS (bool): Whether a name is that of the tag outside of entities."""
-    return name.upper() in OUTSIDE_NAMES
+    return name.strip().upper() in OUTSIDE_NAMES
 
 
 def read_tag_names(
@@ -64,7 +77,8 @@ def read_tag_names(
 
     A letter stands before the type or behind it, with one of `- _ : . / |` or a blank between them.
     Letters are capitals or small ones. Both hold for all names or for none. Names without letters
-    are types.
+    are types. Blanks around names do not count. Where no name has B or I, but all may have other
+    letters, they are refused.
 
     names (Iterable[str]): All names of a model or a file.
     scheme (Optional[str]): One of SCHEMES; found by the names if None.
@@ -79,21 +93,26 @@ def read_tag_names(
             "to find it by the names of the tags.",
             scheme,
         )
-    names = list(dict.fromkeys(names))
+    stripped = {name: name.strip() for name in names}
+    names = list(dict.fromkeys(stripped.values()))
     inside = [name for name in names if not is_outside(name)]
     found = f"The names are: {_listed(names)}."
     _require_types({name: name for name in inside}, found)
     with_letters = None
     if scheme != "types":
-        with_letters = _find_letters(inside, scheme, need_letters, found)
+        with_letters = _find_letters(inside, scheme, found)
         if with_letters is None and need_letters:
             _require_bare_outside(names, inside, found)
     parts = {name: ("", name) for name in inside} if with_letters is None else with_letters
     if scheme not in (None, "io", "types"):
         _require_letters(parts, scheme, found)
     _require_types({name: label for name, (_, label) in parts.items()}, found)
+    if scheme != "types":
+        _require_types_written_alike(parts, found)
+    if scheme is None:
+        _require_both_letters(parts, found)
     read = {name: (BILUO_LETTERS.get(letter, ""), label) for name, (letter, label) in parts.items()}
-    return {name: read.get(name, (OUTSIDE, "")) for name in names}
+    return {name: read.get(own, (OUTSIDE, "")) for name, own in stripped.items()}
 
 
 def read_tag_meanings(
@@ -114,24 +133,34 @@ def read_tag_meanings(
 
 
 def _find_letters(
-    names: Sequence[str], scheme: Optional[str], need_letters: bool, found: str
+    names: Sequence[str], scheme: Optional[str], found: str
 ) -> Optional[Dict[str, Tuple[str, str]]]:
     """RETURNS (Optional[Dict[str, Tuple[str, str]]]): Letter and type by name, None if they have no
-    letters; TagNameError if they have letters in part, or not in one way."""
-    # "E-MAIL" is a type where nothing speaks of letters.
+    letters; TagNameError if they have letters in part, not in one way, or perhaps."""
+    # "E-MAIL" may be a type where nothing speaks of letters.
     telling = "BI" if scheme in (None, "io") else SCHEMES[scheme]
-    telling += "SUW" if need_letters else ""
+    unsure = ""
     for pattern in _PATTERNS:
         matches = {name: match for name in names if (match := pattern.fullmatch(name))}
-        if not any(match["letter"].upper() in telling for match in matches.values()):
-            continue
         separators = {match["separator"] for match in matches.values()}
-        if len(matches) == len(names) and len(separators) == 1:
+        if len(matches) != len(names) or len(separators) != 1:
+            continue
+        letters = "".join(match["letter"].upper() for match in matches.values())
+        if any(letter in telling for letter in letters):
             return {
                 name: (match["letter"].upper(), match["type"] or ONLY_TYPE)
                 for name, match in matches.items()
             }
+        unsure = unsure or letters
     _require_none_half_known(names, found)
+    if unsure and scheme in (None, "io"):
+        fitting = [name for name in ("iobes", "ioe2") if not set(unsure).difference(SCHEMES[name])]
+        raise TagNameError(
+            f"[D287] The label '{names[0]}' may have a letter of a scheme, or be a type: none of "
+            f"the labels has B or I. {found} Name the scheme (--scheme): {' or '.join(fitting)} if "
+            "they have letters, types if all of them are types.",
+            names[0],
+        )
     return None
 
 
@@ -141,33 +170,75 @@ def _require_none_half_known(names: Sequence[str], found: str) -> None:
     words = [list(filter(pattern.fullmatch, names)) for pattern in (_BEGIN_WORD, _INSIDE_WORD)]
     if all(words):
         half_known += words[0]
+    words = [list(filter(pattern.fullmatch, names)) for pattern in (_FIRST_WORD, _LATER_WORD)]
+    if all(words) and len({*words[0], *words[1]}) == len(names):
+        half_known += words[0]
+    # Numbers instead of letters
+    numbered = [match[1] for name in names if (match := _NUMBERED.fullmatch(name))]
+    if len(set(numbered)) < len(numbered) == len(names):
+        half_known += names
     # Letters without anything between them and the types
     types = {
-        letter: {name[1:] for name in names if name[:1].upper() == letter and len(name) > 2}
+        letter: {name[1:] for name in names if name[:1].upper() == letter and len(name) > 1}
         for letter in "BI"
     }
     if types["B"] & types["I"] and all(name[:1].upper() in BILUO_LETTERS for name in names):
         half_known += names
     if half_known:
         raise TagNameError(
-            f"[D244] The label '{half_known[0]}' seems to have a letter of a scheme, but not all "
-            f"have one in the same way. {found} Name the scheme 'types' (--scheme types) if all of "
-            "them are types. Otherwise write all as B-TYPE, I-TYPE and so on, in id2label of a "
-            "model's config.json or in the file.",
+            f"[D244] The label '{half_known[0]}' seems to have a letter of a scheme, or a word for "
+            f"one, but not all have a letter in the same way. {found} Name the scheme 'types' "
+            "(--scheme types) if all of them are types. Otherwise write all as B-TYPE, I-TYPE and "
+            "so on, in id2label of a model's config.json or in the file.",
             half_known[0],
         )
 
 
 def _require_types(labels: Dict[str, str], found: str) -> None:
     """Make sure that labels, by the names that have them, are types and no numbers."""
+    all_numbers = all(map(_NO_NAMES.fullmatch, labels.values()))
     for name, label in labels.items():
-        if _NO_NAME.fullmatch(label) or not any(character.isalpha() for character in label):
+        has_letters = any(character.isalpha() for character in label)
+        if all_numbers or _NO_NAME.fullmatch(label) or not has_letters:
+            what = "a number" if re.search(r"\d", label) else "no letters"
             raise TagNameError(
-                f"[D280] The label '{name}' does not say what it stands for: found a number, "
+                f"[D280] The label '{name}' does not say what it stands for: found {what}, "
                 f"expected the type of an entity. {found} Write what they mean: to id2label in a "
                 "model's config.json, or into the file.",
                 name,
             )
+
+
+def _require_types_written_alike(parts: Dict[str, Tuple[str, str]], found: str) -> None:
+    """Make sure that no two types differ in capitals or blanks alone."""
+    first: Dict[str, str] = {}
+    for name, (_, label) in parts.items():
+        other = first.setdefault("".join(label.split()).casefold(), name)
+        if parts[other][1] != label:
+            raise TagNameError(
+                f"[D288] The types of the labels '{other}' and '{name}' differ in capitals or "
+                f"blanks alone. {found} Write them alike: in id2label of a model's config.json, or "
+                "in the file.",
+                name,
+            )
+
+
+def _require_both_letters(parts: Dict[str, Tuple[str, str]], found: str) -> None:
+    """Make sure that names fit IOB1 or IOB2 if they have no other letters: a type has I without B
+    in the first alone, and B without I in the second."""
+    types = {
+        letter: {label: name for name, (own, label) in parts.items() if own == letter}
+        for letter in "BI"
+    }
+    begun = [name for label, name in types["B"].items() if label not in types["I"]]
+    inside = [name for label, name in types["I"].items() if label not in types["B"]]
+    if begun and inside and {letter for letter, _ in parts.values()} == {"B", "I"}:
+        raise TagNameError(
+            f"[D289] The label '{begun[0]}' has no I of its type, and '{inside[0]}' has no B of "
+            f"its type. {found} Correct the names: in id2label of a model's config.json, or in the "
+            "file. If they are right, name the scheme (--scheme).",
+            begun[0],
+        )
 
 
 def _require_letters(parts: Dict[str, Tuple[str, str]], scheme: str, found: str) -> None:
@@ -188,8 +259,8 @@ def _require_bare_outside(names: Sequence[str], inside: Sequence[str], found: st
     other = [*inside, *(name for name in names if name.upper() != OUTSIDE)]
     if other:
         raise TagNameError(
-            f"[D282] The label '{other[0]}' has no letter of a scheme, such as B-PER or PER_B, and "
-            f"so have the others. {found} Choose another column of tags (--tag-column), or name "
+            f"[D282] The label '{other[0]}' has no letter of a scheme, such as B-PER or PER_B, nor "
+            f"have the others. {found} Choose another column of tags (--tag-column), or name "
             "the scheme 'types' (--scheme types) if the tags are types alone.",
             other[0],
         )

@@ -1,5 +1,6 @@
 """JSON lines of words with a tag each, as data sets of token classification have them."""
 
+import json
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
@@ -78,9 +79,19 @@ def _read(
                 f"[D358] {place}: found {len(words)} words and {n_tags} in {_listed(row)}, "
                 "expected a tag for each word in 'ner_tags' or 'tags'. Correct the row."
             )
+        odd = [tag for tag in tags if not _is_name(tag)] if with_tags else []
+        if odd:
+            raise ValueError(
+                f"[D366] {place}: found {json.dumps(odd[0])} in the list of tags, expected names "
+                "of tags or numbers. Correct the row."
+            )
         if words:
             whether = None if spaces is None else [bool(space) for space in spaces]
-            yield place, words, whether, [str(tag) for tag in tags] if with_tags else []
+            yield place, words, whether, [str(tag).strip() for tag in tags] if with_tags else []
+
+
+def _is_name(tag: Any) -> bool:
+    return isinstance(tag, (str, int, float)) and not isinstance(tag, bool)
 
 
 def _listed(row: Row) -> str:

@@ -7,7 +7,7 @@ from thinc.api import Model, glorot_uniform_init
 from thinc.types import Ragged
 
 from ..chain import ChainCounts, LinearChain, constraints, n_tags
-from .optimizer_state import enlarged, take_new_id
+from .optimizer_state import resized, take_new_id
 
 
 def CRF(nL: Optional[int] = None) -> Model[Ragged, LinearChain]:
@@ -84,14 +84,14 @@ def init(model: Model[Ragged, LinearChain], X=None, Y=None) -> None:
 
 
 def resize(model: Model[Ragged, LinearChain], nL: int) -> None:
-    """Make room for more labels. What the head knows of the others stays as it is, and so do
-    gradients that are not applied yet.
+    """Make room for more labels, or drop the last ones. What the head knows of the others stays as
+    it is, and so do gradients that are not applied yet.
 
     Optimizers keep arrays of the old shapes under the head's id, so the head gets a new id.
     `keep_moments` finds these arrays by it.
 
     model (Model[Ragged, LinearChain]): The head.
-    nL (int): The new number of labels, not below the old one.
+    nL (int): The new number of labels.
     """
     before = model.get_dim("nL") if model.has_dim("nL") else None
     if before is None or not model.has_param("W"):
@@ -107,6 +107,6 @@ def resize(model: Model[Ragged, LinearChain], nL: int) -> None:
     take_new_id(model, {name: old.shape for name, old in values.items()})
     init(model)
     for name, old in values.items():
-        model.set_param(name, enlarged(old, model.get_param(name)))
+        model.set_param(name, resized(old, model.get_param(name)))
     for name, old in gradients.items():
-        model.set_grad(name, enlarged(old, model.ops.xp.zeros_like(model.get_param(name))))
+        model.set_grad(name, resized(old, model.ops.xp.zeros_like(model.get_param(name))))

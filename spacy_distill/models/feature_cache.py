@@ -4,7 +4,6 @@ import hashlib
 import os
 import sqlite3
 from pathlib import Path
-from threading import Lock
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 from weakref import WeakKeyDictionary
 
@@ -13,7 +12,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats3d
 
-from .forks import renew_after_fork
+from .forks import Shared
 
 # Names a folder in which features stay from run to run: several teachers over one transformer
 # then read each document once. A matter of the machine, so no setting of a model's config.
@@ -26,7 +25,7 @@ LOCK_TIMEOUT = 120
 PLACES = ("name_or_path", "vocab_file", "tokenizer_file", "special_tokens_map_file")
 
 
-class FeatureCache:
+class FeatureCache(Shared):
     """Arrays by transformer and document.
 
     When memory is full, what is there stays: epochs go over the same documents again and again, so
@@ -43,18 +42,11 @@ class FeatureCache:
         self._n_bytes = 0
         # Connections of this process; sqlite's may not be used after a fork.
         self._databases: Dict[Tuple[int, Path], sqlite3.Connection] = {}
-        self._lock = Lock()
-        renew_after_fork(self)
+        super().__init__()
 
     def __len__(self) -> int:
         """Documents in memory."""
         return len(self._arrays)
-
-    def after_fork(self) -> None:
-        """Begin with a new lock, in a process that was forked. An array may have been kept and not
-        yet counted."""
-        self._lock = Lock()
-        self._n_bytes = sum(array.nbytes for array in self._arrays.values())
 
     def clear(self) -> None:
         """Forget what is in memory."""

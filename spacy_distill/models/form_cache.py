@@ -1,13 +1,12 @@
 """What was computed of word forms, kept from call to call in so many bytes."""
 
 from contextlib import contextmanager
-from threading import Lock
 from typing import Callable, Dict, Iterator, NamedTuple, Tuple
 
 import numpy
 from thinc.types import Floats2d, Ints1d
 
-from .forks import renew_after_fork
+from .forks import Shared
 
 # Tokens after which it counts half as much that a form was asked for: what dropped fewest forms of
 # CoNLL-2003 and newsroom, of 5,000 to 300,000.
@@ -48,7 +47,7 @@ class _Contents(NamedTuple):
         )
 
 
-class FormCache:
+class FormCache(Shared):
     """A table with a row of numbers for each word form.
 
     Where there is no more room, the forms are dropped that were asked for least, as with LRFU (Lee
@@ -72,9 +71,8 @@ class FormCache:
         self._scores = numpy.zeros(self.capacity)
         self._weight = 1.0
         # For everything here but `compute`, which other threads need not wait for.
-        self._lock = Lock()
+        super().__init__()
         self._pinned: Dict[object, Ints1d] = {}
-        renew_after_fork(self)
 
     def __len__(self) -> int:
         return len(self._contents.forms)
@@ -116,8 +114,7 @@ class FormCache:
                 self._pinned.pop(reader, None)
 
     def after_fork(self) -> None:
-        """Begin with a new lock and no readers, in a process that was forked."""
-        self._lock = Lock()
+        """Forget the readers of other threads, in a process that was forked."""
         self._pinned.clear()
 
     def _add(self, forms: Ints1d, values: Floats2d) -> bool:

@@ -1,6 +1,6 @@
-"""What optimizers keep of parameters that grow."""
+"""What optimizers keep of parameters that grow or shrink."""
 
-from typing import Dict, Mapping, NamedTuple, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Tuple
 
 from thinc.api import Model, Optimizer
 from thinc.types import FloatsXd
@@ -9,7 +9,7 @@ Shapes = Mapping[str, Tuple[int, ...]]
 
 
 class _Former(NamedTuple):
-    """A layer before it grew: its id, and the shapes of its parameters."""
+    """A layer before it got other shapes: its id, and the shapes of its parameters."""
 
     id: int
     shapes: Shapes
@@ -33,37 +33,57 @@ def take_new_id(layer: Model, shapes: Shapes) -> None:
 
 
 def keep_moments(layer: Model, optimizer: Optimizer) -> None:
-    """Let an optimizer go on with a layer that has grown since its last update.
+    """Let an optimizer go on with a layer that has other shapes since its last update.
 
-    The moments of the old parameters stay, those of the new ones are 0. The count of updates begins
-    anew, and so do the averages, which follow the parameters closely then: after thousands of
-    updates, the average of a new label's parameters would hardly move.
+    The moments of the old parameters stay, those of the new ones are 0. Nothing stays under former
+    ids. The count of updates begins anew, and so do the averages, which follow the parameters
+    closely then: after thousands of updates, the average of a new label's parameters would hardly
+    move.
+
+    The optimizer may have seen the layer as it is already: `nlp.rehearse` calls it without this
+    function. Moments are sums that decay, so what it has added since then is added here.
 
     layer (Model): The layer.
-    optimizer (Optimizer): The optimizer, before it is called. Nothing is done if it has seen the
-        layer as it is, or never.
+    optimizer (Optimizer): The optimizer, before it is called. Nothing is done if it knows the
+        layer under no former id.
     """
-    if (layer.id, "W") in optimizer.nr_update:
+    former = _known_formers(layer, optimizer)
+    if not former:
         return
-    former = _FORMER.get(layer.id)
-    while former is not None and (former.id, "W") not in optimizer.nr_update:
-        former = _FORMER.get(former.id)
-    if former is None:
-        return
-    for name, shape in former.shapes.items():
-        key = former.id, name
-        for moments in (optimizer.mom1, optimizer.mom2):
-            if key in moments:
-                old = moments.pop(key).reshape(shape)
-                grown = enlarged(old, layer.ops.xp.zeros_like(layer.get_param(name)))
-                moments[(layer.id, name)] = grown.ravel()
-        optimizer.nr_update.pop(key, None)
-        if optimizer.averages is not None:
-            optimizer.averages.pop(key, None)
+    for name in former[-1].shapes:
+        ids = [*(one.id for one in former), layer.id]
+        shapes = [*(one.shapes[name] for one in former), layer.get_param(name).shape]
+        for moments, decay in ((optimizer.mom1, optimizer.b1), (optimizer.mom2, optimizer.b2)):
+            if not any((id_, name) in moments for id_ in ids):
+                continue
+            total = layer.ops.alloc(shapes[0])
+            for id_, shape in zip(ids, shapes, strict=True):
+                total = resized(total, layer.ops.alloc(shape))
+                total *= decay ** optimizer.nr_update.get((id_, name), 0)
+                if (id_, name) in moments:
+                    total += moments.pop((id_, name)).reshape(shape)
+            moments[(layer.id, name)] = total.ravel()
+        for one in former:
+            optimizer.nr_update.pop((one.id, name), None)
+            if optimizer.averages is not None:
+                optimizer.averages.pop((one.id, name), None)
 
 
-def enlarged(old: FloatsXd, new: FloatsXd) -> FloatsXd:
-    """RETURNS (FloatsXd): A copy of the new array, with the old one in its first corner."""
+def resized(old: FloatsXd, new: FloatsXd) -> FloatsXd:
+    """RETURNS (FloatsXd): A copy of the new array, with the old one in its first corner, as much of
+    it as there is room for."""
     result = new.copy()
-    result[tuple(slice(size) for size in old.shape)] = old
+    corner = tuple(slice(min(sizes)) for sizes in zip(old.shape, new.shape, strict=True))
+    result[corner] = old[corner]
     return result
+
+
+def _known_formers(layer: Model, optimizer: Optimizer) -> List[_Former]:
+    """RETURNS (List[_Former]): What the layer was while the optimizer updated it, oldest first."""
+    known: List[_Former] = []
+    former = _FORMER.get(layer.id)
+    while former is not None:
+        if (former.id, "W") in optimizer.nr_update:
+            known.insert(0, former)
+        former = _FORMER.get(former.id)
+    return known

@@ -15,9 +15,9 @@ from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..models.learn_rates import with_learn_rate_factors
 from ..models.optimizer_state import keep_moments
-from ..teachers import Teacher, match_labels
+from ..teachers import Teacher, earlier_entities, match_labels
 from ..teachers.asking import ask
-from .confidences import CONFIDENCE, add_confidence_extension
+from .confidences import CONFIDENCE, add_confidence_extension, check_attr
 from .entities import around_entities, score_likely_spans
 from .gold_tags import gold_tags, same_tokens
 from .prediction import Prediction, write_prediction
@@ -65,7 +65,7 @@ class ChainNER(RehearsingPipe):
         overwrite_ents (bool): Whether entities that are there already make way for new ones that
             overlap them. By default they stay, and entities are looked for around them.
         scorer (Optional[Callable]): The scoring method.
-        RAISES (ValueError): The threshold is no probability, or the attribute's name is empty or
+        RAISES (ValueError): The threshold is no probability, or the attribute's name is none or
             belongs to something else.
         """
         self.vocab = vocab
@@ -83,25 +83,16 @@ class ChainNER(RehearsingPipe):
                 f"[D010] The component '{name}' has the threshold {threshold}, which is no "
                 "probability: it has to be from 0 to 1. Correct the config."
             )
-        if not confidence_attr:
-            raise ValueError(
-                f"[D030] The component '{name}' has no name for the attribute of confidences: "
-                'confidence_attr is "". Give one such as "confidence", which is the default.'
-            )
+        check_attr(confidence_attr, name)
         if confidence:
             add_confidence_extension(confidence_attr)
 
-    # Labels
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)
+        if self.confidence:  # extensions do not come along
+            add_confidence_extension(self.confidence_attr)
 
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """The entity labels, in the order of their tags."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> Tuple[str, ...]:
-        """What `initialize` takes as labels; written by `spacy init labels`."""
-        return self.labels
+    # Labels; `labels` and `add_label` are LabelledPipe's
 
     @property
     def assigns(self) -> Tuple[str, ...]:
@@ -112,25 +103,6 @@ class ChainNER(RehearsingPipe):
     def tags(self) -> BiluoTags:
         """The tags of the labels."""
         return BiluoTags(self.labels)
-
-    def add_label(self, label: str) -> int:
-        """Add an entity label. A trained model keeps what it knows and learns the new one by
-        further training.
-
-        label (str): The label.
-        RETURNS (int): 1 if it was added, 0 if it was there.
-        """
-        if not isinstance(label, str) or not label:
-            raise ValueError(
-                f"[D011] A label has to be a string that is not empty: found {label!r}."
-            )
-        if label in self.labels:
-            return 0
-        self.cfg["labels"].append(label)
-        self.vocab.strings.add(label)
-        if self.model.get_ref("output_layer").has_dim("nL"):
-            self.set_output(len(self.labels))
-        return 1
 
     def initialize(
         self,
@@ -166,7 +138,7 @@ class ChainNER(RehearsingPipe):
                 "has no documents with tokens. Check the path of the corpus."
             )
         self.model.initialize(X=sample)
-        self._rehearsal_model = None
+        self._begin_anew()
 
     # Prediction
 
@@ -215,8 +187,9 @@ class ChainNER(RehearsingPipe):
         calibrated (bool): Whether to scale by the calibrated temperature. With it, these are the
             probabilities that confidences are made of; without it, those of `predict_chain`, which
             teach.
-        given_entities (bool): Whether entities that are set and blocked tokens count: there is no
-            other entity on their tokens then, as in `predict`. Confidences do not heed them.
+        given_entities (bool): Whether entities that are set and blocked tokens count. An entity's
+            tokens have the entity's own tags then (O if its label is none of `labels`), blocked
+            tokens have O. Confidences do not heed them.
         RETURNS (List[Floats2d]): (tokens, tags) for each document, float32, in the order of
             `tags.names`.
         """
@@ -226,7 +199,7 @@ class ChainNER(RehearsingPipe):
         if calibrated:
             chain = chain.scaled(self.cfg["temperature"])
         if given_entities:
-            chain = around_entities(chain, docs)
+            chain = earlier_entities.given_entities(chain, docs, self.tags)
         return _split(chain.marginals(), docs)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Prediction) -> None:
@@ -338,6 +311,7 @@ class ChainNER(RehearsingPipe):
         """
         if isinstance(sgd, Optimizer):  # and not what nlp.rehearse has for one
             keep_moments(self.model.get_ref("output_layer"), sgd)
+            self._n_untrained = 0
         self.model.finish_update(with_learn_rate_factors(self.model, sgd))  # type: ignore[arg-type]
 
     def get_teacher_student_loss(

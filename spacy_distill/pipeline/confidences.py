@@ -5,9 +5,12 @@ confidence stays with its entity, and a process without this package can read it
 """
 
 from functools import partial
+from keyword import iskeyword
+from types import SimpleNamespace
 from typing import Any, Dict, Optional, Tuple
 
 from spacy.tokens import Span
+from spacy.tokens.underscore import Underscore
 
 # The attribute of spans by default: `ent._.confidence`.
 CONFIDENCE = "confidence"
@@ -49,6 +52,23 @@ def confidence_of(span: Span, attr: str = CONFIDENCE) -> Optional[float]:
     return confidence if label == span.label_ else None
 
 
+def check_attr(attr: str, component: str) -> None:
+    """Check that an attribute of spans can be written and read under a name.
+
+    attr (str): The name.
+    component (str): The name of the component that has it as a setting.
+    RAISES (ValueError): It cannot.
+    """
+    # Attributes of the object `Span._` come before extensions.
+    taken = hasattr(Underscore({}, SimpleNamespace(doc=None)), attr)  # type: ignore[arg-type]
+    if attr != MEASURED and (taken or not attr.isidentifier() or iskeyword(attr)):
+        raise ValueError(
+            f"[D030] The component '{component}' cannot write confidences under its "
+            f"confidence_attr {attr!r}. Expected a name as of a Python variable, and none that "
+            'spaCy uses itself in `ent._`, such as "get". Give one such as "confidence".'
+        )
+
+
 def set_confidence(span: Span, confidence: float, attr: str = CONFIDENCE) -> None:
     """Write an entity's confidence to its document.
 
@@ -59,6 +79,18 @@ def set_confidence(span: Span, confidence: float, attr: str = CONFIDENCE) -> Non
     user_data: Dict[Any, Any] = span.doc.user_data
     user_data[_key(span, attr)] = confidence
     user_data[_key(span, _label_attr(attr))] = span.label_
+
+
+def forget_confidence(span: Span, attr: str = CONFIDENCE) -> None:
+    """Delete the confidence of an entity in this place, if there is one. A value that an app has
+    written under the same name stays.
+
+    span (Span): The place.
+    attr (str): The attribute that it was written to.
+    """
+    user_data: Dict[Any, Any] = span.doc.user_data
+    if user_data.pop(_key(span, _label_attr(attr)), None) is not None:
+        user_data.pop(_key(span, attr), None)
 
 
 def _key(span: Span, attr: str) -> Tuple[str, str, int, int]:

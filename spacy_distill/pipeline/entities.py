@@ -9,7 +9,7 @@ from spacy.training import Example
 from thinc.types import Floats1d
 
 from ..chain import LinearChain
-from .confidences import CONFIDENCE, set_confidence
+from .confidences import CONFIDENCE, forget_confidence, set_confidence
 
 # (first token, token after the last, label)
 Entity = Tuple[int, int, str]
@@ -48,7 +48,8 @@ def set_entities(
 
     doc (Doc): The document, changed in place.
     entities (Iterable[Entity]): What was found, without overlaps.
-    confidences (Optional[Iterable[float]]): The probability of each; None to write none.
+    confidences (Optional[Iterable[float]]): The probability of each; None to write none, and to
+        delete those that are there.
     overwrite (bool): Whether entities and blocked tokens that are there make way where a new one
         overlaps them, or else the new one does. All others stay.
     confidence_attr (str): The spans' attribute that the probabilities are written to.
@@ -57,14 +58,17 @@ def set_entities(
     if confidences is not None:
         for span, confidence in zip(spans, confidences, strict=True):
             set_confidence(span, confidence, confidence_attr)
-    if not doc.has_annotation("ENT_IOB"):
-        doc.set_ents(spans)
-        return
-    before, blocked = list(doc.ents), blocked_tokens(doc)
-    if overwrite:
-        before, blocked = without_overlaps(before, spans), without_overlaps(blocked, spans)
-    else:
-        spans = without_overlaps(spans, [*before, *blocked])
+    before: List[Span] = []
+    blocked: List[Span] = []
+    if doc.has_annotation("ENT_IOB"):
+        before, blocked = list(doc.ents), blocked_tokens(doc)
+        if overwrite:
+            before, blocked = without_overlaps(before, spans), without_overlaps(blocked, spans)
+        else:
+            spans = without_overlaps(spans, [*before, *blocked])
+    if confidences is None and doc.user_data:
+        for span in spans:
+            forget_confidence(span, confidence_attr)
     doc.set_ents([*before, *spans], blocked=blocked)
 
 

@@ -3,7 +3,7 @@
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from thinc.api import to_numpy
 from thinc.types import Ints1d
 
@@ -52,8 +52,10 @@ def write_prediction(
     found = tags.spans(numpy.concatenate(prediction.tags))
     chain, probabilities = prediction.chain, None
     if confidence and chain is not None:
-        # It does not come along when a pipeline is unpickled.
-        add_confidence_extension(confidence_attr)
+        # A component may be told later to write them. One of that name is not looked at: documents
+        # would fail if an app has registered its own since the component was made.
+        if not Span.has_extension(confidence_attr):
+            add_confidence_extension(confidence_attr)
         marginals = chain.span_marginal(*tags.segments(found))
         probabilities = to_numpy(marginals).tolist()
     lengths = [len(numbers) for numbers in prediction.tags]

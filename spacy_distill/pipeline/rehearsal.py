@@ -1,21 +1,20 @@
 """Rehearsal: a student learns from a copy of itself what it knew before."""
 
-from typing import Dict, Iterable, List, Optional
+from typing import Dict, Iterable, List, Optional, Tuple
 
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.types import FloatsXd
 
 from ..chain import LinearChain
 from ..losses.rehearsal import rehearsal_divergence
+from ..models.learn_rates import Update
+from .labels import LabelledPipe
 
 
-class RehearsingPipe(TrainablePipe):
+class RehearsingPipe(LabelledPipe):
     """A component that can rehearse: the part of `ChainNER` that spaCy's `nlp.rehearse` calls."""
-
-    # A copy of the model, which `nlp.resume_training` puts here wherever there is this attribute.
-    _rehearsal_model: Optional[Model[List[Doc], LinearChain]] = None
 
     def rehearse(
         self,
@@ -28,8 +27,9 @@ class RehearsingPipe(TrainablePipe):
         """Learn from the component as it was when `nlp.resume_training` was called, so that it does
         not forget while it learns something else.
 
-        Labels that were added after that call are left to the gold annotation: where the former
-        component is sure that there is none of its entities, there may be one of theirs.
+        Labels that were added after that call, or before it and not trained, are left to the gold
+        annotation: where the former component is sure that there is none of its entities, there may
+        be one of theirs.
 
         examples (Iterable[Example]): Documents of any kind. Their annotation does not count.
         sgd (Optional[Optimizer]): The optimizer. Without it, gradients add up.
@@ -55,7 +55,8 @@ class RehearsingPipe(TrainablePipe):
         n_tokens = len(student.emissions)
         backprop(gradient * (1 / n_tokens))
         if sgd not in (None, False):
-            self.finish_update(sgd)  # type: ignore[arg-type]
+            applied = sgd if isinstance(sgd, Optimizer) else _handing_over(sgd)
+            self.finish_update(applied)  # type: ignore[arg-type]
         losses[self.name] += loss / n_tokens
         return losses
 
@@ -74,3 +75,18 @@ class RehearsingPipe(TrainablePipe):
                 f'with `nlp.rehearse(..., exclude=["{self.name}"])`, or distil from a saved copy.'
             )
         return former
+
+
+def _handing_over(collect: Update) -> Update:
+    """Let a function have copies of gradients, so that none is left where it does not apply them.
+
+    `nlp.rehearse` collects gradients and applies those of one component. Those of the others would
+    go into their next updates.
+    """
+
+    def hand_over(key: Tuple[int, str], weights: FloatsXd, gradient: FloatsXd):
+        weights, _ = collect(key, weights, gradient.copy())
+        gradient *= 0
+        return weights, gradient
+
+    return hand_over

@@ -8,7 +8,7 @@ from thinc.api import get_current_ops
 from thinc.types import Floats2d
 
 from ..chain import BiluoTags, LinearChain, chain_from_marginals
-from .asking import DocumentsError, documents_error
+from .failures import DocumentsError, TeacherError, documents_error
 from .span_scores import span_scores
 
 # spaCy's value of ENT_IOB for a token without annotation.
@@ -61,8 +61,8 @@ class AnnotationTeacher:
 
         docs (Sequence[Doc]): The documents.
         RETURNS (LinearChain): One sequence a document.
-        RAISES (ValueError): A label that is not one of `labels`, scores that are no probabilities,
-            or documents with spans under other keys alone.
+        RAISES (TeacherError): A label that is not one of `labels`, scores that are no
+            probabilities, or documents with spans under other keys alone.
         RAISES (DocumentsError): A score is NaN.
         """
         self._require_key(docs)
@@ -93,6 +93,7 @@ class AnnotationTeacher:
         marginals = numpy.zeros((len(doc), len(tags)), dtype="float32")
         marginals[:, 0] = 1
         for span, score in self._scored_spans(doc):
+            self._require_label(doc, span)
             rows = numpy.arange(span.start, span.end)
             marginals[rows, tags.span_tags(len(span), span.label_)] = score
             marginals[rows, 0] = 1 - score
@@ -106,9 +107,17 @@ class AnnotationTeacher:
     def _require_key(self, docs: Sequence[Doc]) -> None:
         keys = sorted({key for doc in docs for key in doc.spans})
         if self.spans_key is not None and keys and self.spans_key not in keys:
-            raise ValueError(
+            raise TeacherError(
                 f"[D216] The teacher writes no spans under the key '{self.spans_key}': found "
                 f"{', '.join(keys)}. Correct --spans-key."
+            )
+
+    def _require_label(self, doc: Doc, span: Span) -> None:
+        if span.label_ not in self.labels:
+            raise TeacherError(
+                f"[D236] The teacher found '{span.text[:40]}' ({span.label_}) in the document "
+                f"'{doc.text[:40]}', but its labels are: {', '.join(self.labels)}. Name all that "
+                "it writes with --labels, or the argument `labels`."
             )
 
     def _scored_spans(self, doc: Doc) -> List[Tuple[Span, float]]:

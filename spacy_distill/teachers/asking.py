@@ -1,6 +1,7 @@
 """How teachers are asked: chains that nothing can be learnt from are found where they come from."""
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
+import warnings
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import numpy
 from spacy.tokens import Doc
@@ -9,22 +10,9 @@ from thinc.api import get_array_module, to_numpy
 from thinc.types import Floats2d
 
 from ..chain import LinearChain, n_tags
+from ..chain.joining import join_chains
+from .failures import DocumentsError, TeacherError, documents_error, ends_run, is_out_of_memory
 from .protocol import Teacher, misfits_by_part, parts_of
-
-
-class DocumentsError(ValueError):
-    """Nothing can be learnt from what a teacher says of some documents.
-
-    reasons (Mapping[int, str]): Why, by the number of the document in the batch.
-    teacher (str): The teacher's name.
-    """
-
-    def __init__(
-        self, message: str, reasons: Optional[Mapping[int, str]] = None, teacher: str = ""
-    ) -> None:
-        super().__init__(message)
-        self.reasons = dict(reasons or {})
-        self.teacher = teacher
 
 
 class Failure(NamedTuple):
@@ -53,20 +41,6 @@ class Answer(NamedTuple):
     failures: List[Failure]
 
 
-def documents_error(
-    teacher: str, docs: Sequence[Doc], reasons: Mapping[int, str]
-) -> DocumentsError:
-    """RETURNS (DocumentsError): To raise where a teacher cannot be learnt from; it names the
-    first of the documents."""
-    number = min(reasons)
-    return DocumentsError(
-        f"[D273] The teacher '{teacher}' cannot teach the document '{docs[number].text[:40]}': "
-        f"{reasons[number]}. Leave the document out, or read it with another precision or teacher.",
-        reasons,
-        teacher,
-    )
-
-
 def ask(teacher: Teacher, docs: Sequence[Doc], name: Optional[str] = None) -> LinearChain:
     """Ask a teacher, and make sure that its chain can be learnt from.
 
@@ -76,7 +50,7 @@ def ask(teacher: Teacher, docs: Sequence[Doc], name: Optional[str] = None) -> Li
     RETURNS (LinearChain): One sequence a document.
     RAISES (DocumentsError): Scores that are NaN or infinite, or a document without a possible
         sequence. It has the number of each such document.
-    RAISES (ValueError): The chain is not one of these documents and the teacher's labels.
+    RAISES (TeacherError): The chain is not one of these documents and the teacher's labels.
     """
     try:
         chain = teacher.predict_chain(docs)
@@ -88,7 +62,7 @@ def ask(teacher: Teacher, docs: Sequence[Doc], name: Optional[str] = None) -> Li
     lengths = [len(doc) for doc in docs]
     size = n_tags(len(teacher.labels))
     if chain.lengths.tolist() != lengths or len(chain.start) != size:
-        raise ValueError(
+        raise TeacherError(
             f"[D274] The teacher '{name or name_of(teacher)}' returned a chain that does not fit: "
             f"found {len(chain.lengths)} documents of {int(chain.lengths.sum())} tokens and "
             f"{len(chain.start)} tags, expected {len(lengths)} of {sum(lengths)} and {size}. "
@@ -103,59 +77,61 @@ def ask(teacher: Teacher, docs: Sequence[Doc], name: Optional[str] = None) -> Li
 def ask_each(teacher: Teacher, docs: Sequence[Doc]) -> Answer:
     """Ask a teacher, and find the documents that it fails on.
 
-    If it raises an error, it reads the batch document by document. What it says of the others does
-    then not depend on those.
+    If it raises an error, it reads the halves of the batch, until a document fails alone. What it
+    says of the others does then not depend on those.
 
     teacher (Teacher): The teacher.
     docs (Sequence[Doc]): At least one document.
     RETURNS (Answer): What it says of the documents that are left.
-    RAISES (ValueError): It fails on all documents together, and on none alone.
+    RAISES (Exception): What is no document's fault, as it is: a TeacherError, a MemoryError on a
+        document alone, an OSError of the system.
     """
-    left = list(range(len(docs)))
+    chains: List[LinearChain] = []
+    left: List[int] = []
     failures: List[Failure] = []
-    while left:
-        batch = [docs[number] for number in left]
+    too_many: Optional[Exception] = None
+    waiting = [list(range(len(docs)))]
+    while waiting:
+        numbers = waiting.pop()
         misfits = misfits_by_part(teacher)
         try:
-            return Answer(ask(teacher, batch), left, sorted(failures))
+            chains.append(ask(teacher, [docs[number] for number in numbers]))
+            left += numbers
+            continue
         except DocumentsError as error:
-            found = [Failure(n, error.teacher, reason) for n, reason in error.reasons.items()]
+            found = [Failure(numbers[n], error.teacher, error.reasons[n]) for n in error.reasons]
         except Exception as error:
             # Components and models raise whatever they like.
-            found = _failing(teacher, batch, error)
-        # What was read in vain is read again without them, and counts once.
+            is_alone = len(numbers) == 1
+            if ends_run(error) or (is_alone and is_out_of_memory(error)):
+                raise
+            found = [_failure(numbers[0], teacher, error)] if is_alone else []
+            too_many = too_many or (None if is_alone else error)
+        # What was read in vain is read again, and counts once.
         for part, n_misfits in misfits:
             part.n_misfits = n_misfits
-        failures += [failure._replace(number=left[failure.number]) for failure in found]
-        failed = {failure.number for failure in failures}
-        left = [number for number in left if number not in failed]
-    return Answer(None, [], sorted(failures))
-
-
-def _failing(teacher: Teacher, docs: Sequence[Doc], error: Exception) -> List[Failure]:
-    """RETURNS (List[Failure]): The documents that the teacher cannot read alone either."""
-    if len(docs) == 1:
-        return [_failure(0, teacher, error)]
-    found: List[Failure] = []
-    for number, doc in enumerate(docs):
-        try:
-            ask(teacher, [doc])
-        except Exception as own_error:
-            found.append(_failure(number, teacher, own_error))
-    if not found:
-        raise ValueError(
+        failures += found
+        failed = {failure.number for failure in found}
+        if failed:
+            rest = [[number for number in numbers if number not in failed]]
+        else:
+            half = (len(numbers) + 1) // 2
+            rest = [numbers[half:], numbers[:half]]
+        waiting += [part for part in rest if part]
+    if too_many is not None and not failures:
+        warnings.warn(
             f"[D275] The teacher '{name_of(teacher)}' failed on {len(docs)} documents together, "
-            f"from '{docs[0].text[:40]}' to '{docs[-1].text[:40]}', and on none of them alone: "
-            f"{error}. Let it read fewer at once."
-        ) from error
-    return found
+            f"from '{docs[0].text[:40]}' to '{docs[-1].text[:40]}', and on none of them in smaller "
+            f"batches: {type(too_many).__name__}: {too_many}. Let it read fewer at once: that is "
+            "quicker.",
+            stacklevel=2,
+        )
+    return Answer(join_chains(chains) if chains else None, left, sorted(failures))
 
 
 def _failure(number: int, teacher: Teacher, error: Exception) -> Failure:
     # With --verbose, commands show where it came from.
     logger.debug("The teacher '%s' failed", name_of(teacher), exc_info=error)
-    if isinstance(error, DocumentsError):
-        return Failure(number, error.teacher, error.reasons[0])
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
     return Failure(number, name_of(teacher), f"{kind}{error}")
 

@@ -7,7 +7,9 @@ from spacy.tokens import Doc
 from thinc.api import get_current_ops
 
 from ..chain import BiluoTags, LinearChain, chain_from_marginals, chain_with_best
-from .asking import documents_error, not_finite
+from .asking import not_finite
+from .failures import documents_error
+from .transition_ner import not_finite_actions
 
 
 class BeamTeacher:
@@ -28,14 +30,14 @@ class BeamTeacher:
 
         docs (Sequence[Doc]): The documents, left as they are; their entities are kept to.
         RETURNS (LinearChain): One sequence a document.
-        RAISES (DocumentsError): The probabilities of the parses are NaN.
+        RAISES (DocumentsError): The model's scores are NaN or infinite.
         """
         tags = BiluoTags(self.labels)
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         marginals = numpy.zeros((int(lengths.sum()), len(tags)), dtype="float32")
         best = numpy.zeros(len(marginals), dtype="int64")
         parsed = [doc for doc in docs if len(doc)]
-        beams = self.pipe.predict(parsed) if parsed else []
+        beams = self._beams(docs, parsed) if parsed else []
         row = 0
         for doc, beam in zip(parsed, beams, strict=True):
             parses = self.pipe.moves.get_beam_parses(beam)
@@ -56,3 +58,14 @@ class BeamTeacher:
         xp = get_current_ops().xp
         chain = chain_from_marginals(xp.asarray(marginals), lengths)
         return chain_with_best(chain, xp.asarray(best))
+
+    def _beams(self, docs: Sequence[Doc], parsed: Sequence[Doc]) -> Any:
+        """RETURNS (Any): The beams of the documents that are not empty."""
+        try:
+            return self.pipe.predict(parsed)
+        except AssertionError:
+            # spaCy's beam needs numbers, and does not say so.
+            reasons = not_finite_actions(self.pipe, docs)
+            if not reasons:
+                raise
+            raise documents_error(self.pipe.name, docs, reasons) from None

@@ -12,7 +12,8 @@ from thinc.types import ArrayXd, Floats1d, Floats2d, Ints1d
 
 from ..chain import LinearChain, chain_from_marginals
 from .array_store import ArrayStore, Stored
-from .asking import Failure, ask_each, documents_error
+from .asking import Failure, ask_each
+from .failures import documents_error
 from .protocol import Teacher
 
 # Called with a document that the teacher fails on, and why it does.

@@ -10,7 +10,8 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import LinearChain, chain_from_marginals
 from ..chain.biluo import PREFIXES
-from .asking import DocumentsError, ask, name_of
+from .asking import ask, is_composite, name_of
+from .failures import DocumentsError, ends_run, is_out_of_memory
 from .protocol import Teacher
 
 # Probability below which nothing is shared out.
@@ -116,6 +117,11 @@ def _ask(teacher: Teacher, docs: Sequence[Doc]) -> LinearChain:
     except DocumentsError:
         raise
     except Exception as error:
+        has_code = isinstance(error, ValueError) and str(error).startswith("[D")
+        if has_code and not is_composite(teacher) and name_of(teacher) not in str(error):
+            error.args = (f"{error} That is of the teacher '{name_of(teacher)}', one of several.",)
+        if has_code or ends_run(error) or is_out_of_memory(error):
+            raise
         # Components and models raise whatever they like, and do not say which of them it was.
         raise ValueError(
             f"[D276] The teacher '{name_of(teacher)}', one of several, failed: "

@@ -85,6 +85,7 @@ def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelSche
     RETURNS (LabelScheme): The scheme.
     RAISES (ValueError): The names or the scheme do not fit.
     """
+    names = [name.strip() for name in names]
     classes = [name for name in names if name.upper() not in NO_TOKEN]
     parts = read_tag_names([name for name in classes if name != CONTINUED], scheme)
     if CONTINUED in classes and not any(letter in TAGS["iobes"] for letter, _ in parts.values()):
@@ -124,7 +125,7 @@ def _detect(parts: List[Tuple[str, str]]) -> str:
     """RETURNS (str): The scheme of classes with these letters and labels."""
     letters = {letter for letter, _ in parts}
     labels = {label for _, label in parts}
-    if letters == {"I", "L"} or letters == {"L"}:
+    if letters == {"I", "L"}:
         return "ioe2" if {label for letter, label in parts if letter == "L"} == labels else "io"
     if letters & {"L", "U"}:
         return "iobes"

@@ -60,7 +60,7 @@ def parse_label_map(text: str) -> Dict[str, str]:
     text (str): Pairs such as "PERSON=PER,GPE=LOC,LOC=LOC"; or a JSON object, or the path of a
         `.json` file with one, for labels with commas or equals signs in them.
     RETURNS (Dict[str, str]): New labels by old ones.
-    RAISES (ValueError): A part that is no pair, or no JSON object of labels.
+    RAISES (ValueError): A part that is no pair, no JSON object of labels, or a label twice.
     """
     if text.strip().startswith("{"):
         return _json_map(text, "The label map")
@@ -73,7 +73,7 @@ def parse_label_map(text: str) -> Dict[str, str]:
                 f"[D281] The label map '{path}' cannot be read: {error}. Correct the path, or "
                 "write the file in UTF-8."
             ) from error
-    pairs: Dict[str, str] = {}
+    pairs: List[Tuple[str, str]] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         old, equals, new = (piece.strip() for piece in part.partition("="))
         if not (old and equals and new) or "=" in new:
@@ -82,25 +82,39 @@ def parse_label_map(text: str) -> Dict[str, str]:
                 "as PERSON=PER,GPE=LOC. For labels with commas or equals signs write a JSON object "
                 "or the path of a .json file."
             )
-        pairs[old] = new
-    return pairs
+        pairs.append((old, new))
+    return _unique(pairs, "The label map")
 
 
 def _json_map(text: str, name: str) -> Dict[str, str]:
     """RETURNS (Dict[str, str]): The map of a JSON object."""
     try:
-        pairs: Any = json.loads(text)
+        # Objects become tuples, which nothing else does.
+        pairs: Any = json.loads(text, object_pairs_hook=tuple)
     except ValueError as error:
         raise ValueError(
             f'[D283] {name} is no JSON: {error}. Write an object such as {{"PERSON": "PER"}}.'
         ) from error
-    labels = [*pairs, *pairs.values()] if isinstance(pairs, dict) else []
+    labels = [label for pair in pairs for label in pair] if isinstance(pairs, tuple) else []
     if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
         raise ValueError(
             f"[D284] {name} is no JSON object of labels: found {text.strip()[:60]}. Write an "
             'object such as {"PERSON": "PER"}.'
         )
-    return pairs
+    return _unique([(old.strip(), new.strip()) for old, new in pairs], name)
+
+
+def _unique(pairs: Sequence[Tuple[str, str]], name: str) -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): New labels by old ones; ValueError if an old one comes twice."""
+    unique: Dict[str, str] = {}
+    for old, new in pairs:
+        if old in unique:
+            raise ValueError(
+                f"[D286] {name} has the label '{old}' twice: found '{unique[old]}' and '{new}', "
+                "expected one new label. Leave one of them out."
+            )
+        unique[old] = new
+    return unique
 
 
 def _target_tags(

@@ -1,6 +1,6 @@
 """A spaCy pipeline as a teacher."""
 
-from typing import Any, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
@@ -8,12 +8,14 @@ from spacy.pipeline import EntityRecognizer, TrainablePipe
 from spacy.tokens import Doc
 
 from ..chain import LinearChain
+from ..chain.joining import join_chains
 from ..corpora.plain_docs import plain_copy
 from ..padding import masks_padding
 from .annotations import AnnotationTeacher
 from .asking import ask
 from .beam_ner import BeamTeacher
 from .earlier_entities import ChainTeacher
+from .failures import DocumentsError, documents_error
 from .protocol import Teacher, parts_of
 from .running import run_component
 from .tokens import align, carry_over, same_words
@@ -30,8 +32,9 @@ class PipelineTeacher:
     - spaCy's `ner` and `beam_ner`: the probabilities of their actions, or of the beam's parses;
     - any other that writes `doc.ents`, or `doc.spans` with `spans_key`: what it wrote.
 
-    Entities that components before it have set are kept to, whichever kind it is: they are certain
-    where it knows the label, and count as no entity where it does not.
+    Entities that components before it have set are kept to, if it writes `doc.ents`: they are
+    certain where it knows the label, and count as no entity where it does not. With `spans_key`,
+    only the spans count, and what is in `doc.ents` does not.
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class PipelineTeacher:
         """
         # Components may split or join tokens, also in documents of their own.
         read = self._run([self._own_doc(doc) for doc in docs])
-        chain = ask(self._teacher, read, self.name)
+        chain = self._ask(read)
         if all(same_words(mine, doc) for mine, doc in zip(read, docs, strict=True)):
             return chain
         blocks = align(read, docs)
@@ -113,6 +116,24 @@ class PipelineTeacher:
         carried, n_misfits = carry_over(chain, self.labels, blocks, lengths)
         self.n_misfits += n_misfits
         return carried
+
+    def _ask(self, docs: Sequence[Doc]) -> LinearChain:
+        """RETURNS (LinearChain): What the component that teaches says of documents, read with no
+        more others than keep it the same."""
+        pipe = self.nlp.get_pipe(self.pipe_name)
+        size = _at_once(pipe, len(docs)) if self._last is None else len(docs)
+        if size == len(docs):
+            return ask(self._teacher, docs, self.name)
+        chains: List[LinearChain] = []
+        reasons: Dict[int, str] = {}
+        for start in range(0, len(docs), size):
+            try:
+                chains.append(ask(self._teacher, docs[start : start + size], self.name))
+            except DocumentsError as error:
+                reasons.update({start + n: reason for n, reason in error.reasons.items()})
+        if reasons:
+            raise documents_error(self.name, docs, reasons)
+        return join_chains(chains)
 
     def _own_doc(self, doc: Doc) -> Doc:
         # Without spaces there is no text, and a tokenizer that changes it leaves nothing to align.

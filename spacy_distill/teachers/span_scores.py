@@ -5,7 +5,7 @@ from typing import Any, List, Optional
 import numpy
 from spacy.tokens import Doc
 
-from .asking import documents_error
+from .failures import TeacherError, documents_error
 
 # Sums of probabilities in half precision may be so far above 1, or below 0.
 ROUNDING = 1e-3
@@ -17,7 +17,7 @@ def span_scores(doc: Doc, key: str) -> Optional[List[float]]:
     doc (Doc): The document.
     key (str): The key of the group.
     RETURNS (Optional[List[float]]): The probability of each span; None if the group has no scores.
-    RAISES (ValueError): The scores are not one number from 0 to 1 for each span.
+    RAISES (TeacherError): The scores are not one number from 0 to 1 for each span.
     RAISES (DocumentsError): A score is NaN.
     """
     group = doc.spans[key]
@@ -27,7 +27,7 @@ def span_scores(doc: Doc, key: str) -> Optional[List[float]]:
     where = f"doc.spans['{key}'].attrs['scores'] of the document '{doc.text[:40]}'"
     scores = _as_array(given)
     if scores is None or scores.dtype.kind not in "biuf" or scores.shape != (len(group),):
-        raise ValueError(
+        raise TeacherError(
             f"[D277] Expected one number for each of {len(group)} spans in {where}: found "
             f"{_described(given, scores)}. Write a list of probabilities, one for each span in "
             "their order."
@@ -38,7 +38,7 @@ def span_scores(doc: Doc, key: str) -> Optional[List[float]]:
             reason = f"the score of the span '{span.text[:40]}' ({span.label_}) is NaN"
             raise documents_error(f"spans '{key}'", [doc], {0: reason})
         if not -ROUNDING <= score <= 1 + ROUNDING:
-            raise ValueError(
+            raise TeacherError(
                 f"[D278] The span '{span.text[:40]}' ({span.label_}) has the score {score:g} in "
                 f"{where}, which is no probability: expected a number from 0 to 1. Map the scores "
                 "in the component that writes them: divide a percentage by 100, and put other "
@@ -56,11 +56,19 @@ def _as_array(given: Any) -> Optional[numpy.ndarray]:
     elif hasattr(given, "get") and hasattr(given, "shape"):
         given = given.get()
     if isinstance(given, (list, tuple)):
-        given = [score.item() if hasattr(score, "item") else score for score in given]
+        # Arrays of one number are numbers; others stay what they are, and are refused.
+        given = [score.item() if _n_numbers(score) == 1 else score for score in given]
         if not all(isinstance(score, (int, float)) for score in given):
             return None
         return numpy.asarray(given, dtype="float64")
     return given if isinstance(given, numpy.ndarray) else None
+
+
+def _n_numbers(score: Any) -> int:
+    """RETURNS (int): The numbers of an array of numpy, cupy or torch; 0 for all else."""
+    if not hasattr(score, "item") or not hasattr(score, "shape"):
+        return 0
+    return int(numpy.prod(tuple(score.shape), dtype="int64"))
 
 
 def _described(given: Any, scores: Optional[numpy.ndarray]) -> str:

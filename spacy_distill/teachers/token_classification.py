@@ -3,7 +3,6 @@
 import inspect
 from dataclasses import replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy
@@ -13,10 +12,10 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, n_tags
 from ..chain.biluo import PREFIXES
-from ..loading import DAMAGED
+from ..loading import naming_model
 from ..names import HUB_PREFIX, model_place
 from ..padding import length_batches, restore_attention
-from .asking import documents_error
+from .failures import documents_error
 from .inner_words import with_inner_entities
 from .label_schemes import LabelScheme, read_scheme
 from .tokens import align, carry_over
@@ -25,8 +24,6 @@ from .wordpieces import first_pieces, share_pieces
 # Tokenizers that know no longest input say 1e30.
 NO_LIMIT = 10**6
 DEFAULT_WINDOW = 512
-# What transformers and the libraries under it raise for a file that is missing or damaged.
-BROKEN = (OSError, RuntimeError, ImportError, UnpicklingError, *DAMAGED)
 NEVER = -numpy.inf
 
 Offsets = List[Tuple[int, int]]
@@ -264,24 +261,20 @@ def _load(name: str) -> Tuple[Any, Any]:
     _require_train_extra(name)
     place = model_place(name)
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-    try:
+    def named(error: Exception) -> ValueError:
+        return ValueError(
+            f"[D233] '{name}' cannot be loaded as a token classification model. Give a folder with "
+            f"a model and its tokenizer, or hf:OWNER/NAME. transformers says: {error}"
+        )
+
+    with naming_model(named):
         # Told nothing, transformers asks on the terminal whether to run a repository's code.
         tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True, trust_remote_code=False)
         model, loading = AutoModelForTokenClassification.from_pretrained(
             place, output_loading_info=True, trust_remote_code=False
         )
-    except torch.OutOfMemoryError:
-        # It is a RuntimeError too.
-        raise
-    except (SafetensorError, *BROKEN) as error:
-        raise ValueError(
-            f"[D233] '{name}' cannot be loaded as a token classification model. Give a folder with "
-            "a model and its tokenizer, or hf:OWNER/NAME. transformers says: "
-            f"{error}"
-        ) from error
     if not tokenizer.is_fast:
         raise ValueError(
             f"[D234] The tokenizer of '{name}', {type(tokenizer).__name__}, does not tell where in "

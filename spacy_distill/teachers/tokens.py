@@ -9,6 +9,7 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, chain_from_marginals
 from ..chain.biluo import PREFIXES
+from .failures import TeacherError
 from .running import same_text
 
 # A token is unknown where what the teacher thinks fits its borders with less probability than this.
@@ -41,13 +42,13 @@ def align(sources: Sequence[Doc], targets: Sequence[Doc]) -> Blocks:
 
     sources, targets (Sequence[Doc]): Documents, pair by pair of the same text.
     RETURNS (Blocks): The blocks; each token is in one.
-    RAISES (ValueError): The texts of a pair differ.
+    RAISES (TeacherError): The texts of a pair differ.
     """
     parts = []
     n_source = n_target = 0
     for source, target in zip(sources, targets, strict=True):
         if not same_text(source, target):
-            raise ValueError(
+            raise TeacherError(
                 f"[D802] The teacher's document '{source.text[:40]}' and the student's "
                 f"'{target.text[:40]}' are not the same text. Make both of one text."
             )

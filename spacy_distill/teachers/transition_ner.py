@@ -1,6 +1,6 @@
 """spaCy's transition-based `ner` as a soft teacher."""
 
-from typing import Any, Sequence, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -9,8 +9,9 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, chain_with_best, constraints
 from ..chain.biluo import PREFIXES
-from .asking import documents_error, not_finite
+from .asking import not_finite
 from .earlier_entities import FREE, given_tags
+from .failures import documents_error
 
 _OPEN = numpy.isin(PREFIXES, ("I", "L"))
 
@@ -67,6 +68,25 @@ class TransitionTeacher:
         return chain_with_best(chain, xp.asarray(parse))
 
 
+def not_finite_actions(pipe: Any, docs: Sequence[Doc]) -> Dict[int, str]:
+    """Find documents in which the score of an action is NaN or infinite, with no entity open or
+    with one that begins at the token before.
+
+    pipe (EntityRecognizer): A `ner` or `beam_ner`.
+    docs (Sequence[Doc]): The documents.
+    RETURNS (Dict[int, str]): Their first such token, by the document's number.
+    """
+    rows = numpy.arange(sum(len(doc) for doc in docs))
+    step_model = pipe.model.predict(docs)
+    try:
+        actions = _Actions(pipe, step_model, BiluoTags(()))
+        states = [actions.all_scores(rows, numpy.full(len(rows), -1))]
+        states.append(actions.all_scores(rows, rows - 1))
+    finally:
+        step_model.clear_memory()
+    return not_finite(numpy.concatenate(states, axis=1), docs)
+
+
 class _Actions:
     """Scores of a step model's actions, in the order of tags."""
 
@@ -86,14 +106,18 @@ class _Actions:
         starts (Ints1d): (states,) the first token of the open entity, -1 where none is open.
         RETURNS (Floats2d): (states, tags) float32.
         """
-        vectors = self._model.state2vec.predict(self._features(rows, starts))
-        upper = self._model.vec2scores
-        scores = vectors if upper is None else upper.predict(vectors)
-        scores = numpy.array(get_current_ops().to_numpy(scores))
+        scores = self.all_scores(rows, starts)
         # spaCy gives these the least score of the batch; here it must not depend on the batch.
         if not self._seen.all():
             scores[:, ~self._seen] = scores.min(axis=1, keepdims=True)
         return scores[:, self._columns]
+
+    def all_scores(self, rows: Ints1d, starts: Ints1d) -> Floats2d:
+        """RETURNS (Floats2d): (states, actions) the scores of all actions, in spaCy's order."""
+        vectors = self._model.state2vec.predict(self._features(rows, starts))
+        upper = self._model.vec2scores
+        scores = vectors if upper is None else upper.predict(vectors)
+        return numpy.array(get_current_ops().to_numpy(scores))
 
     def _features(self, rows: Ints1d, starts: Ints1d) -> numpy.ndarray:
         """The token itself and, if an entity is open, its first token and the one before this one;

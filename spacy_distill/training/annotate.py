@@ -96,7 +96,7 @@ def annotate(
     stderr (IO): Where the progress goes.
     RETURNS (Manifest): What was made.
     RAISES (ValueError): Something cannot be read, the folder has a corpus made of something else,
-        or the teacher failed on more documents than it may.
+        or the teacher failed on more documents than it may, or on all.
     """
     require_range("top_k", top_k, 1, 255)
     require_range("batch_size", batch_size, 1)
@@ -169,6 +169,12 @@ def annotate(
         raise ValueError(
             f"[D420] The input '{source}' has no text: found blank documents or none. Correct the "
             "path."
+        )
+    if not any(shard.documents for shard in manifest.shards):
+        raise ValueError(
+            f"[D432] The teacher failed on all documents of the input '{source}': found "
+            f"{sum(shard.skipped for shard in manifest.shards)}. Each is named above, with the "
+            "reason. Mend the teacher or the input, and replace the corpus with --overwrite."
         )
     if not manifest.complete:
         manifest.complete = True

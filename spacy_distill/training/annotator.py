@@ -126,8 +126,8 @@ class Annotator:
                 if len(skipped) > max_errors:
                     raise ValueError(
                         f"[D427] The teacher '{teacher}' failed on the document "
-                        f"'{documents[i].id}': {reason} Documents of which that is so: "
-                        f"{len(skipped)}; allowed are {max_errors}. Mend the teacher or the "
+                        f"'{documents[i].id}': {reason.rstrip('.')}. Failed documents: "
+                        f"{len(skipped)}, allowed: {max_errors}. Mend the teacher or the "
                         "document, or let more be left out with --max-errors."
                     )
             if answer.chain is not None:

@@ -9,6 +9,7 @@ from thinc.api import Config
 from wasabi import Printer
 
 from ..corpora.gold_spans import keys_of_spans_alone, warn_of_spans_alone
+from ..corpora.labeled import MixedReader
 from ..loading import DAMAGED
 
 
@@ -47,7 +48,9 @@ def read_corpus(
         raise ValueError(f"[D332] The corpus '{name}' cannot be read: {error} {where}") from error
     if not examples:
         raise ValueError(f"[D333] The corpus '{name}' has no documents {where}")
-    warn_of_spans_alone((keys_of_spans_alone(example.reference) for example in examples), name)
+    if not isinstance(reader, MixedReader):
+        # The package's own readers say it themselves, of their labeled documents alone.
+        warn_of_spans_alone((keys_of_spans_alone(example.reference) for example in examples), name)
     return examples
 
 

@@ -264,8 +264,8 @@ def train_student(
     if share is not None:
         stdout.write(share.outcome(made["steps"]) + "\n")
     if len(skipped):
-        text = f"[D530] {len(skipped)} documents were left out: the teacher failed on them"
-        stdout.write(message.warn(text, "They are named above, where they were read") + "\n")
+        text = f"[D530] The teacher failed, and documents were left out: {len(skipped)}"
+        stdout.write(message.warn(text, "Each is named above, where it was read") + "\n")
     if output is not None:
         stdout.write(message.good("Saved pipeline to output directory", output / MODEL_LAST) + "\n")
     return nlp

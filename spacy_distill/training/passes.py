@@ -1,9 +1,13 @@
 """How much of a streamed corpus a training reads, and how many steps a pass over it takes."""
 
 from math import ceil
-from typing import Any, Iterable, Iterator, List, Mapping, Optional, Tuple
+from statistics import mean
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Tuple
 
+from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.util import registry
+from spacy.vocab import Vocab
 from thinc.api import Config
 from wasabi import Printer
 
@@ -13,15 +17,10 @@ from .corpus import find_corpus
 # The value of `max_steps` that stands for a pass, and what a student needs of a small corpus.
 ONE_PASS = -1
 LEAST_STEPS = 8000
-# The size of a pass is an estimate, and batches differ in size.
+# The size of a pass is an estimate.
 TOLERANCE = 0.05
-# What the `size` of spaCy's batchers counts.
-_COUNTS_WORDS = {
-    "spacy.batch_by_words.v1": True,
-    "spacy.batch_by_padded.v1": True,
-    "spacy.batch_by_sequence.v1": False,
-}
 
+Batcher = Callable[[Iterable[Example]], Iterable[List[Example]]]
 Batch = Tuple[int, List[Example]]
 
 
@@ -39,7 +38,7 @@ def with_steps_of_pass(config: Config) -> Config:
     block = settings["distillation"]
     if block["max_epochs"] != -1:
         raise ValueError(
-            f"[D113] [distillation] max_steps = -1 stands for a pass over a corpus that is "
+            "[D113] [distillation] max_steps = -1 stands for a pass over a corpus that is "
             f"streamed: found max_epochs = {block['max_epochs']}, expected -1. Give a number of "
             "steps."
         )
@@ -50,13 +49,7 @@ def with_steps_of_pass(config: Config) -> Config:
             "[distillation] max_steps = -1 cannot follow it: expected a corpus of "
             "spacy-distill.SoftCorpus.v1. Give a number of steps."
         )
-    per_step = words_per_step(block["batcher"], size)
-    if per_step is None:
-        raise ValueError(
-            f"[D115] [distillation] max_steps = -1 needs a batcher with a fixed size, one "
-            f"of {', '.join(_COUNTS_WORDS)}. Give a number of steps."
-        )
-    steps = max(ceil(size.words / per_step), LEAST_STEPS)
+    steps = max(ceil(size.words / words_per_step(block["batcher"], size)), LEAST_STEPS)
     return Config(config, is_interpolated=False).merge({"distillation": {"max_steps": steps}})
 
 
@@ -65,13 +58,24 @@ def size_of(corpus: Any) -> Optional[CorpusSize]:
     return corpus.size() if isinstance(corpus, MixedReader) and corpus.size else None
 
 
-def words_per_step(batcher: Mapping[str, Any], size: CorpusSize) -> Optional[float]:
-    """RETURNS (Optional[float]): About how many words a batch has; None if its size changes or is
-    not known. batcher (Mapping[str, Any]): The block of the config."""
-    counts_words = _COUNTS_WORDS.get(batcher.get("@batchers", ""))
-    if counts_words is None or not isinstance(batcher.get("size"), int) or not size.documents:
-        return None
-    return batcher["size"] * (1.0 if counts_words else size.words / size.documents)
+def words_per_step(block: Mapping[str, Any], size: CorpusSize) -> float:
+    """Find out how many words a batch has, by batching documents as long as some of the corpus's.
+    Batchers do not fill their batches: how far they do depends on the documents' lengths.
+
+    block (Mapping[str, Any]): The batcher's block of the config.
+    size (CorpusSize): The corpus's size, with lengths of documents.
+    RETURNS (float): The mean of the batches' words.
+    """
+    # One of its own: a batcher whose size is a schedule goes on with each batch.
+    batcher: Batcher = registry.resolve({"batcher": dict(block)})["batcher"]
+    vocab = Vocab()
+    docs = (Doc(vocab, words=["word"] * length) for length in size.lengths)
+    batches = [
+        sum(len(example.predicted) for example in batch)
+        for batch in batcher(Example(doc, doc) for doc in docs)
+    ]
+    # The last one ends with the documents.
+    return mean(batches[:-1] or batches or [1])
 
 
 class ReadShare:
@@ -88,18 +92,18 @@ class ReadShare:
     def counted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """YIELDS (Batch): The same batches of examples; their words are counted."""
         for epoch, batch in batches:
-            self.n_words += sum(len(example.reference) for example in batch)
+            self.n_words += sum(len(example.predicted) for example in batch)
             yield epoch, batch
 
     def plan(self, block: Mapping[str, Any]) -> str:
         """RETURNS (str): What a training with these settings will read, for the console.
 
-        block (Mapping[str, Any]): The `[distillation]` block.
+        block (Mapping[str, Any]): The `[distillation]` block of the config.
         """
         message = Printer(no_print=True)
-        per_step = words_per_step(block["batcher"], self.size)
-        if per_step is None or not block["max_steps"]:
+        if not block["max_steps"]:
             return message.info(f"The corpus has {self.size.words:,} words")
+        per_step = words_per_step(block["batcher"], self.size)
         n_words = block["max_steps"] * per_step
         read = self._share(n_words)
         if n_words > (1 - TOLERANCE) * self.size.words:

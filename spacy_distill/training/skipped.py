@@ -9,8 +9,9 @@ from wasabi import Printer
 
 from ..chain import LinearChain
 from ..teachers import CachedTeacher, Teacher
-from ..teachers.asking import DocumentsError, Failure, ask, ask_each
+from ..teachers.asking import Failure, ask, ask_each
 from ..teachers.cache import document_key
+from ..teachers.failures import DocumentsError
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +59,8 @@ class SkippedDocuments:
         if len(self) > self.max_errors:
             raise ValueError(
                 f"[D517] The teacher '{failure.teacher}' failed on the document "
-                f"'{doc.text[:40]}': {failure.reason} Documents of which that is so: {len(self)}; "
-                f"allowed are {self.max_errors}. Mend the teacher or the document, or let more be "
+                f"'{doc.text[:40]}': {failure.reason.rstrip('.')}. Failed documents: {len(self)}, "
+                f"allowed: {self.max_errors}. Mend the teacher or the document, or let more be "
                 "left out with --max-errors."
             )
         if self._stderr is not None:

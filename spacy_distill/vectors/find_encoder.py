@@ -7,7 +7,7 @@ from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.util import is_package
 
-from ..loading import load_pipeline
+from ..loading import load_pipeline, naming_model
 from ..names import model_place
 from .word_encoder import WordEncoder
 
@@ -72,15 +72,17 @@ def hugging_face_transformer(name: str) -> Tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
 
     place = model_place(name)
-    try:
+
+    def named(error: Exception) -> ValueError:
+        return ValueError(
+            f"[D625] '{name}' cannot be loaded as a Hugging Face model. Correct the name. "
+            f"transformers says: {error}"
+        )
+
+    with naming_model(named):
         # Told nothing, transformers asks on the terminal whether to run a repository's code.
         model = AutoModel.from_pretrained(place, trust_remote_code=False)
         return model, AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"[D625] '{name}' cannot be loaded as a Hugging Face model. Correct the name. "
-            f"transformers says: {error}"
-        ) from error
 
 
 def require_torch_device(use_gpu: int) -> str:

@@ -18,6 +18,10 @@ pipeline = ["ner_student"]
 [components.ner_student]
 factory = "ner_student"
 
+[components.ner_student.model]
+
+[components.ner_student.model.embed]
+
 [components.ner_student.model.embed.features]
 width = 8
 

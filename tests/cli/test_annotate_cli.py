@@ -125,6 +125,14 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
     assert "2 entities did not fit the tokens" in said
 
 
+def test_labels_of_json_are_read_as_typed_ones(run, passed):
+    assert run("--labels", '["PER ", "A, B"]').exit_code == 0
+    assert passed["teacher_options"].labels == ("PER", "A, B")
+    for wrong in ('["PER", 1]', '["PER", " "]', "[PER]"):
+        result = run("--labels", wrong)
+        assert result.exit_code == 1 and "[D285]" in result.output
+
+
 def test_a_confidence_of_0_is_not_taken_for_none(run, passed):
     assert run("--confidence", "0").exit_code == 0
     assert passed["teacher_options"].confidence == 0

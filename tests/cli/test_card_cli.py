@@ -146,3 +146,21 @@ def test_a_test_set_without_labels_is_refused(folder, tmp_path):
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 1 and "[D511]" in result.output
     assert not (tmp_path / "output").exists()
+
+
+def test_gold_entities_may_be_spans(folder, tmp_path):
+    student = folder / "training" / "model-best"
+    nlp = spacy.load(student)
+    docs = []
+    for doc in DocBin().from_disk(folder / "test.spacy").get_docs(nlp.vocab):
+        made = Doc(nlp.vocab, [token.text for token in doc])
+        made.spans["gold"] = [Span(made, ent.start, ent.end, ent.label_) for ent in doc.ents]
+        docs.append(made)
+    DocBin(docs=docs).to_disk(tmp_path / "spans.spacy")
+    run("distill-card", student, folder / "test.spacy", tmp_path / "ents")
+    run(
+        *("distill-card", student, tmp_path / "spans.spacy", tmp_path / "spans"),
+        *("--gold-spans-key", "gold"),
+    )
+    scores = [spacy.load(tmp_path / name).meta["performance"] for name in ("ents", "spans")]
+    assert scores[0]["ents_f"] == scores[1]["ents_f"] > 0

@@ -124,3 +124,19 @@ def test_other_folders_are_left_alone(folder, tmp_path):
     code, said = run(folder / "rules", folder / "test.spacy", "-o", tmp_path, "--overwrite")
     assert code == 1 and "found files there. Choose a new folder" in said
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_gold_entities_may_be_spans(folder, tmp_path):
+    docs = list(DocBin().from_disk(folder / "test.spacy").get_docs(spacy.blank("en").vocab))
+    for doc in docs:
+        doc.spans["gold"] = [ent for ent in doc.ents if ent.label_ == "LOC"]
+    DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "spans.spacy")
+    arguments = (folder / "rules", tmp_path / "spans.spacy", "--rounds", 0, "--resamples", 100)
+    recalls = []
+    for name, options in (("ents", ()), ("spans", ("--gold-spans-key", "gold"))):
+        code, said = run(*arguments, "--output", tmp_path / name, *options)
+        assert code == 0, said
+        (system,) = json.loads((tmp_path / name / "report.json").read_text())["systems"]
+        recalls.append(system["scores"]["recall"]["value"])
+    # The rules call Anna a PERSON, and she is no gold entity among the spans.
+    assert recalls == [0.5, pytest.approx(2 / 3)]

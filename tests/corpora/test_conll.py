@@ -58,8 +58,8 @@ def tags_of(runs, scheme):
 def test_every_scheme_gives_the_same_entities(tmp_path_factory, scheme, runs):
     tags, entities = tags_of(runs, scheme)
     path = tmp_path_factory.mktemp("schemes") / "corpus.conll"
-    # E alone could be the beginning of a type, such as E-MAIL.
-    before = "word I-PER\nword E-PER\n\n" if scheme == "IOE2" else ""
+    # E or S alone could be the beginning of a type, such as E-MAIL.
+    before = "word I-PER\n\n" if scheme in ("IOE2", "BILUO", "IOBES") else ""
     path.write_text(before + "".join(f"word {tag}\n" for tag in tags), encoding="utf8")
     *_, doc = read_conll(path, VOCAB)
     assert spans(doc) == entities
@@ -133,6 +133,7 @@ def test_entities_left_out_stay_unset_on_disk(write):
         ("Oslo X-LOC", -1, "the tag 'X-LOC'"),
         ("Oslo B-", -1, "the tag 'B-'"),
         ("\tB-LOC", -1, "an empty first column"),
+        ("Oslo\t\tB-LOC", 1, "an empty tag of 'Oslo' in column 1"),
     ],
 )
 def test_wrong_lines_are_refused_with_their_place(write, line, tag_column, found):
@@ -221,34 +222,69 @@ COMMENTS = [
     "# newdoc",
     "#sent_id=1",
     "# text =",
-    "#",
-    "##",
-    "#first",
+    "# see table B",
+    "## news from B-LOC",
+    "# id 63a7b9-2\tdomain=en",
 ]
+SIGNS = ["#", "##", "#first"]
 
 
-@pytest.mark.parametrize("comment", COMMENTS)
+@pytest.mark.parametrize("comment", COMMENTS + SIGNS)
 @pytest.mark.parametrize("separator", " \t")
 def test_comments_before_a_sentence_are_left_out(write, comment, separator):
     oslo, sleeps, it = (
         separator.join(pair) for pair in (("Oslo", "B-LOC"), ("sleeps", "O"), ("It", "O"))
     )
     lines = f"{comment}\n{comment}\n{oslo}\n{sleeps}\n\n{comment}\n\n{comment}\n{it}\n"
-    for options in ({}, {"missing_tag": "O"}, {"keep_entities": False}):
+    # A sign alone may be a token where a tag may be missing.
+    missing = [{"missing_tag": "O"}] if comment in COMMENTS else []
+    for options in ({}, {"keep_entities": False}, *missing):
         docs = list(read_conll(write(lines), VOCAB, **options))
         assert [[token.text for token in doc] for doc in docs] == [["Oslo", "sleeps"], ["It"]]
         assert all(doc.ents == () or spans(doc) == [(0, 1, "LOC")] for doc in docs)
 
 
+@pytest.mark.parametrize("first", ["#oslo", "#", "#a=b"])
+@pytest.mark.parametrize("options", [{"missing_tag": "O"}, {"keep_entities": False}])
+def test_tokens_without_a_tag_may_begin_with_a_number_sign(write, first, options):
+    docs = list(read_conll(write(f"{first}\nis\nnice\n\n{first}\n"), VOCAB, **options))
+    assert [[token.text for token in doc] for doc in docs] == [[first, "is", "nice"], [first]]
+    (doc,) = read_conll(write("#oslo\nis\tO\n"), VOCAB, missing_tag="O")
+    assert [token.text for token in doc] == ["#oslo", "is"]
+
+
+@pytest.mark.parametrize("separator", " \t")
+def test_comments_of_free_words_are_no_types(write, separator):
+    lines = f"# a free comment\nOslo{separator}LOC\nis{separator}O\n"
+    (doc,) = read_conll(write(lines), VOCAB, scheme="types")
+    assert [token.text for token in doc] == ["Oslo", "is"] and spans(doc) == [(0, 1, "LOC")]
+    # As many words as columns, but no tabs
+    (doc,) = read_conll(write("# by hand B\nOslo\t_\t_\tB\n"), VOCAB)
+    assert [token.text for token in doc] == ["Oslo"]
+
+
 def test_a_token_that_is_a_number_sign_stays(write):
-    path = write("# B-LOC\n1 I-LOC\n# O\n\n#oslo\tB-LOC\n#\tO\n\n# : = O\n")
-    first, third, last = read_conll(path, VOCAB)
+    path = write("# B-LOC\n1 I-LOC\n# O\n\n#oslo\tB-LOC\n#\tO\n")
+    first, third = read_conll(path, VOCAB)
     assert [token.text for token in first] == ["#", "1", "#"] and spans(first) == [(0, 2, "LOC")]
     assert [token.text for token in third] == ["#oslo", "#"] and spans(third) == [(0, 1, "LOC")]
-    assert [token.text for token in last] == ["#"]
 
 
-@pytest.mark.parametrize("line", ["# made by hand", "Oslo B-LOC\n#comment\n"])
+@pytest.mark.parametrize("line", ["#1 = O", "#id = O", "# : O"])
+def test_a_token_before_an_equals_sign_stays(write, line):
+    (doc,) = read_conll(write(f"{line}\nOslo NNP B-LOC\n"), VOCAB)
+    assert [token.text for token in doc] == [line.split()[0], "Oslo"]
+    (doc,) = read_conll(write("#1 = O\nOslo B-LOC\n"), VOCAB)
+    assert [token.text for token in doc] == ["#1", "Oslo"]
+
+
+def test_any_line_that_may_be_a_comment_is_called_so(write):
+    path = write("Oslo B-LOC\n# PLACE\n")
+    with pytest.raises(ValueError, match=r"'B-LOC'.*\[D244\].* If line 2 is a comment, remove it"):
+        list(read_conll(path, VOCAB))
+
+
+@pytest.mark.parametrize("line", ["# comment", "Oslo B-LOC\n#comment\n", "#made by hand"])
 def test_what_may_be_a_comment_is_called_so(write, line):
-    with pytest.raises(ValueError, match=r"If the line is a comment, remove it"):
+    with pytest.raises(ValueError, match=r"If line \d is a comment, remove it"):
         list(read_conll(write(f"It O\n\n{line}\nsleeps O\n"), VOCAB))

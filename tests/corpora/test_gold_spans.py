@@ -5,9 +5,11 @@ import warnings
 import pytest
 import spacy
 from spacy.tokens import DocBin, Span
+from thinc.api import Config
 
 from spacy_distill.corpora.labeled import read_examples
 from spacy_distill.corpora.mixed import MixedCorpus
+from spacy_distill.training.corpus import find_corpus, read_corpus
 
 NLP = spacy.blank("en")
 
@@ -81,7 +83,34 @@ def test_of_spans_that_overlap_the_longest_are_entities(write):
     assert found == [[("Anna Berg", "PER"), ("Oslo", "LOC")]]
 
 
+def test_spans_of_equal_extent_are_reported(write):
+    path = write([ANNA, (0, 2, "ORG")])
+    with pytest.warns(UserWarning, match=r"\[D943\] .*: 1 spans .* overlap longer or equal ones"):
+        assert entities(read_examples(path, NLP, spans_key="sc")) == [[("Anna Berg", "PER")]]
+
+
+def test_spans_without_labels_do_not_count_as_no_entities(write):
+    path = write([ANNA], [(4, 5, "LOC"), (0, 2, "")])
+    message = r"\[D365\] '.*corpus.spacy', document 2: found the span 'Anna Berg' .* key 'sc'"
+    with pytest.raises(ValueError, match=message):
+        list(read_examples(path, NLP, spans_key="sc"))
+    with pytest.raises(ValueError, match=message):
+        list(MixedCorpus(labeled=path, spans_key="sc")(NLP))
+
+
 def test_a_key_that_no_document_has_is_refused(write):
     path = write([ANNA], None)
     with pytest.raises(ValueError, match=r"\[D363\] .*the key 'gold'. The keys are: sc\."):
         list(read_examples(path, NLP, spans_key="gold"))
+
+
+@pytest.mark.parametrize("reader", ["spacy.Corpus.v1", "spacy-distill.MixedCorpus.v1"])
+def test_a_corpus_of_a_config_is_reported_once(write, reader):
+    path = str(write([ANNA], None))
+    block = {"@readers": reader, "path" if reader == "spacy.Corpus.v1" else "labeled": path}
+    if reader == "spacy.Corpus.v1":
+        block.update(gold_preproc=False, max_length=0, limit=0, augmenter=None)
+    config = Config({"corpora": {"dev": block}})
+    with pytest.warns(UserWarning, match=r"\[D942\] .*: 1 documents have spans") as found:
+        read_corpus(find_corpus(config, "corpora.dev"), NLP, config, "corpora.dev")
+    assert len(found) == 1

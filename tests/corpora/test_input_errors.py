@@ -135,3 +135,15 @@ def test_a_file_of_one_endless_line_is_refused(write, monkeypatch, suffix):
     path = write(f"a{suffix}", as_rows(["x" * 2000]))
     with pytest.raises(ValueError, match=rf"'{path}', row 1: found no line break"):
         list(Input(path))
+
+
+def test_an_error_of_the_system_keeps_its_name(write, monkeypatch):
+    """Who may not read a file need not convert it."""
+    path = write("a.txt", as_rows(["one"]))
+
+    def refuse(self, *args, **kwargs):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(PermissionError, match=r"Permission denied: '.*a\.txt'"):
+        list(Input(path))

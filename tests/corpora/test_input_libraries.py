@@ -32,7 +32,7 @@ def test_without_the_library_the_extra_is_named(write, monkeypatch):
         monkeypatch.setitem(sys.modules, library, None)
     for source in plain:
         assert texts(source) == ["one"]
-    for source in (*others, "news"):
+    for source in (*others, "hf:news"):
         with pytest.raises(ImportError, match=r'pip install "spacy-distill\[train\]"'):
             list(Input(source))
 

@@ -49,6 +49,29 @@ def test_a_quoted_tsv_is_read_if_it_is_said_and_looks_odd_if_not(write):
         assert texts(path, quoting="double") == ['say "no"', "plain", '"']
 
 
+def test_a_quoted_header_leads_to_quoting(write):
+    path = write("a.tsv", b'"id"\t"text"\n"1"\t"one"\n')
+    with pytest.raises(ValueError, match=r"\[D364\] .*a.tsv': found the column \"id\" .* double"):
+        texts(path)
+    assert texts(path, quoting="double") == ["one"]
+    # Who names the column with its quotes reads them.
+    assert texts(path, text_field='"text"') == ['"one"']
+    with pytest.raises(ValueError, match=r"\[D364\]"):
+        texts(write("b.csv", b'"id",text\n1,one\n'), quoting="none")
+
+
+def test_a_column_in_quotes_throughout_is_reported(write):
+    path = write("a.tsv", b'id\ttext\n1\t"one"\n2\t"say ""no"""\n3\t""\n')
+    with pytest.warns(UserWarning, match=r"\[D944\] .* column 'text' in 3 rows\.") as found:
+        texts(path)
+    assert len(found) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert texts(path, quoting="double") == ["one", 'say "no"']
+        assert texts(write("b.tsv", b'text\n"one"\n')) == ['"one"']
+        assert texts(write("c.tsv", b'text\n"one"\n"two"\nthree\n')) == ['"one"', '"two"', "three"]
+
+
 def test_line_ends_within_quotes_are_read_and_reported(write):
     path = write("a.csv", quoted([["text"], ["one"], ["two\nlines"], ["a\r\nb"], ["end"]], ","))
     pattern = r"\[D940\] '.*a.csv': .* in 2 rows: row 2 \(line 3\), row 3 \(line 5\)\..*none"
@@ -67,6 +90,20 @@ def test_lines_that_a_quote_swallows_are_reported(write):
     with pytest.warns(UserWarning, match=r"\[D940\] .* in 1 rows: row 1 \(line 2\)"):
         assert texts(path) == ["Oslo\n2,Bergen\n3,Molde", "end"]
     assert texts(path, quoting="none") == ['"Oslo', "Bergen", 'Molde"', "end"]
+
+
+@pytest.mark.parametrize(
+    "table, expected, places",
+    [
+        (b'id,text,note\n1,abc,"x\n2,def,y"\n3,ghi,z\n', ["abc", "ghi"], r"row 1 \(line 2\)"),
+        (b'id,text,"note\n1,abc,x"\n3,ghi,z\n', ["ghi"], r"the header \(line 1\)"),
+    ],
+)
+def test_lines_that_a_quote_of_another_column_swallows_are_reported(write, table, expected, places):
+    path = write("a.csv", table)
+    with pytest.warns(UserWarning, match=rf"\[D940\] .* in 1 rows: {places}\."):
+        assert texts(path) == expected
+    assert len(texts(path, quoting="none")) > len(expected)
 
 
 def test_only_some_of_many_places_are_listed(write):

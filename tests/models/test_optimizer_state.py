@@ -67,6 +67,42 @@ def test_averages_follow_a_grown_head(make, rng):
         assert_allclose(averages, model.get_param(name), atol=0.1)
 
 
+@pytest.mark.parametrize("make", [Adam, RAdam])
+@pytest.mark.parametrize("sizes", [(3,), (3, 6), (1,)])
+def test_moments_stay_if_the_optimizer_is_called_first_by_others(make, sizes, rng):
+    """`nlp.rehearse` calls the optimizer under a new id, and nothing has come over before."""
+    results = []
+    for call_first in (False, True):
+        optimizer = make(0.0, L2=0.0)  # so that gradients do not depend on what is kept
+        model = ChainHead(2)
+        X = random_ragged(numpy.random.default_rng(0), [4, 3], 5)
+        model.initialize(X=X)
+        for name in model.param_names:
+            model.set_param(name, numpy.full_like(model.get_param(name), 0.1))
+        for _ in range(10):
+            step(model, X, optimizer)
+        for size in sizes:
+            resize(model, size)
+            for _ in range(2):
+                for name in model.param_names:
+                    model.set_grad(name, numpy.ones_like(model.get_param(name)))
+                if not call_first:
+                    keep_moments(model, optimizer)
+                model.finish_update(optimizer)
+        keep_moments(model, optimizer)
+        assert {key[0] for key in optimizer.nr_update} == {model.id}
+        assert {key[0] for key in (*optimizer.mom1, *optimizer.mom2)} == {model.id}
+        results.append(
+            {
+                (number, name): moments[(model.id, name)]
+                for number, moments in enumerate((optimizer.mom1, optimizer.mom2))
+                for name in model.param_names
+            }
+        )
+    for key, expected in results[0].items():
+        assert_allclose(results[1][key], expected, rtol=1e-4, atol=1e-7)
+
+
 def test_an_optimizer_that_is_new_begins_anew(rng):
     model, X = trained_head(rng, Adam(0.01))
     resize(model, 3)

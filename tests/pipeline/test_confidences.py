@@ -132,6 +132,35 @@ def test_an_entity_of_another_label_has_none(doc):
     assert doc[first.start : first.end]._.confidence is None
 
 
+@pytest.mark.parametrize("attr, kept", [("confidence", False), ("other_confidence", True)])
+def test_a_component_without_confidences_leaves_none_of_others_on_its_entities(
+    newsroom, nlp, attr, kept
+):
+    nlp.add_pipe("ner_student", name="second", source=newsroom.copy(nlp))
+    second = nlp.get_pipe("second")
+    second.confidence, second.overwrite_ents, second.confidence_attr = False, True, attr
+    doc = nlp(TEXT)
+    assert doc.ents and all((ent._.confidence is not None) is kept for ent in doc.ents)
+    assert bool(doc.user_data) is kept
+
+
+def test_values_of_an_app_stay(nlp, own_extension):
+    nlp.get_pipe("ner_student").confidence = False
+    places = [(ent.start, ent.end) for ent in nlp(TEXT).ents]
+    doc = nlp.make_doc(TEXT)
+    for start, end in places:
+        doc[start:end]._.confidence = "low"
+    doc = nlp(doc)
+    assert [ent._.confidence for ent in doc.ents] == ["low"] * len(places) != []
+
+
+def test_entities_that_stay_keep_their_confidences(newsroom, nlp):
+    nlp.add_pipe("ner_student", name="second", source=newsroom.copy(nlp))
+    nlp.get_pipe("second").confidence = False
+    doc = nlp(TEXT)
+    assert doc.ents and all(ent._.confidence is not None for ent in doc.ents)
+
+
 def test_a_persons_value_counts(doc):
     doc.ents[0]._.confidence = 1.0
     assert doc.ents[0]._.confidence == 1.0
@@ -180,9 +209,35 @@ def test_a_student_that_is_asked_to_write_to_a_taken_name_says_so(own_extension)
     spacy.blank("en").add_pipe("ner_student")
 
 
-def test_a_name_has_to_be_there():
+def test_documents_do_not_fail_if_an_app_takes_the_name_after_loading(nlp, own_extension):
+    """`own_extension` has been registered since the component was made."""
+    doc = nlp(TEXT)
+    assert all(0 < confidence_of(ent) <= 1 for ent in doc.ents) and doc.ents
+
+
+def test_the_name_is_looked_at_when_a_component_is_unpickled(nlp, own_extension):
+    pipe = nlp.get_pipe("ner_student")
+    data = pickle.dumps(pipe)
+    with pytest.raises(ValueError, match=r"\[D015\]"):
+        pickle.loads(data)
+    Span.remove_extension("confidence")
+    pickle.loads(data)
+    assert Span.get_extension("confidence")[2].func is confidence_of
+    Span.set_extension("confidence", default="high", force=True)
+    pipe.confidence = False
+    pickle.loads(pickle.dumps(pipe))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "get", "set", "has", "__class__", "_doc", "_extensions", "confidence.label", "a b", "is"],
+)
+@pytest.mark.parametrize("confidence", [True, False])
+def test_a_name_has_to_be_one_that_can_be_read(name, confidence):
+    config = {"confidence": confidence, "confidence_attr": name}
     with pytest.raises(ValueError, match=r"\[D030\] .*'ner_student'"):
-        spacy.blank("en").add_pipe("ner_student", config={"confidence_attr": ""})
+        spacy.blank("en").add_pipe("ner_student", config=config)
+    assert not Span.has_extension(name)
 
 
 def test_two_components_write_under_names_of_their_own(newsroom, learned):

@@ -2,6 +2,7 @@ import numpy
 import pytest
 import spacy
 import srsly
+from thinc.api import Adam
 
 
 def predictions(nlp, newsroom):
@@ -46,6 +47,36 @@ def test_the_component_alone_comes_back_from_its_own_bytes(newsroom, learned, tm
             other.from_disk(tmp_path / "pipe", exclude=["vocab"])
         assert other.to_bytes(exclude=["vocab"]) == pipe.to_bytes(exclude=["vocab"])
         assert_same(predictions(nlp, newsroom), predictions(learned, newsroom))
+
+
+@pytest.mark.parametrize("way", ["bytes", "disk"])
+@pytest.mark.parametrize("grown", ["loads", "is loaded"])
+def test_labels_may_differ_from_what_is_loaded(newsroom, learned, way, grown, tmp_path):
+    small, big = newsroom.copy(learned), newsroom.copy(learned)
+    optimizer = Adam(0.01)
+    big.update(newsroom.examples(big), sgd=optimizer)
+    big.get_pipe("ner_student").add_label("ANIMAL")
+    big.update(newsroom.examples(big), sgd=optimizer)
+    loaded, saved = (big, small) if grown == "loads" else (small, big)
+    if way == "bytes":
+        loaded.from_bytes(saved.to_bytes())
+    else:
+        saved.to_disk(tmp_path)
+        loaded.from_disk(tmp_path)
+    pipes = [nlp.get_pipe("ner_student") for nlp in (loaded, saved)]
+    assert pipes[0].labels == pipes[1].labels
+    assert pipes[0].to_bytes(exclude=["vocab"]) == pipes[1].to_bytes(exclude=["vocab"])
+    assert_same(predictions(loaded, newsroom), predictions(saved, newsroom))
+    loaded.update(newsroom.examples(loaded), sgd=optimizer)
+
+
+def test_only_the_settings_are_loaded(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    pipe.add_label("ANIMAL")
+    pipe.from_bytes(learned.get_pipe("ner_student").to_bytes(), exclude=["model"])
+    assert pipe.labels == ("LOC", "ORG", "PER")
+    assert_same(predictions(nlp, newsroom), predictions(learned, newsroom))
 
 
 def test_a_component_can_be_saved_before_training(newsroom, tmp_path):

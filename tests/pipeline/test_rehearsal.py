@@ -77,6 +77,41 @@ def test_it_has_to_be_told_what_to_rehearse(newsroom, learned):
         nlp.rehearse(newsroom.examples(nlp))
 
 
+@pytest.mark.parametrize("way", ["bytes", "disk"])
+def test_other_weights_are_not_taught_by_the_former_ones(newsroom, learned, way, tmp_path):
+    nlp = newsroom.copy(learned)
+    nlp.resume_training()
+    if way == "bytes":
+        nlp.from_bytes(learned.to_bytes())
+    else:
+        learned.to_disk(tmp_path)
+        nlp.from_disk(tmp_path)
+    with pytest.raises(ValueError, match=r"\[D520\]"):
+        nlp.rehearse(newsroom.examples(nlp))
+
+
+def test_a_label_that_nothing_has_trained_is_not_taught(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    pipe.add_label("ANIMAL")
+    optimizer = nlp.resume_training(sgd=Adam(0.01))
+    words, _ = ANIMALS[0]
+    former, before = (
+        model.predict([newsroom.doc(nlp.vocab, words)]).emissions
+        for model in (pipe._rehearsal_model, learned.get_pipe("ner_student").model)
+    )
+    numpy.testing.assert_array_equal(former, before)
+    for _ in range(40):
+        nlp.update(newsroom.examples(nlp, ANIMALS), sgd=optimizer)
+        nlp.rehearse(newsroom.examples(nlp), sgd=optimizer)
+    assert nlp.evaluate(newsroom.examples(nlp))["ents_f"] > 0.9
+    assert nlp.evaluate(newsroom.examples(nlp, ANIMALS))["ents_f"] == 1.0
+    # Now it is trained, so a new copy has it.
+    nlp.resume_training()
+    former = pipe._rehearsal_model.predict([nlp.make_doc("The lynx")])
+    assert former.emissions.shape[1] == len(pipe.tags)
+
+
 def test_documents_without_tokens(newsroom, learned):
     nlp = newsroom.copy(learned)
     nlp.resume_training()
@@ -97,6 +132,52 @@ def test_gradients_add_up_without_an_optimizer(newsroom, learned):
     assert numpy.abs(head.get_grad("W")).max() > 0
     for key, values in parameters(pipe).items():
         numpy.testing.assert_array_equal(values, before[key])
+
+
+def test_moments_stay_if_rehearsal_comes_first_after_a_new_label(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    head = pipe.model.get_ref("output_layer")
+    examples = newsroom.examples(nlp)
+    nothing = newsroom.examples(nlp, [(words, []) for words, _ in newsroom.sentences])
+    optimizer = nlp.resume_training(sgd=Adam(1e-5))
+    for _ in range(10):
+        nlp.update(nothing, sgd=optimizer)
+    before = numpy.abs(optimizer.mom1[(head.id, "W")]).max()
+    former = head.id
+    pipe.add_label("ANIMAL")
+    nlp.rehearse(examples, sgd=optimizer)
+    nlp.update(nothing, sgd=optimizer)
+    assert numpy.abs(optimizer.mom1[(head.id, "W")]).max() > 0.5 * before
+    states = (optimizer.mom1, optimizer.mom2, optimizer.averages, optimizer.nr_update)
+    assert former not in {key[0] for state in states for key in state}
+
+
+def test_no_gradient_is_left_where_spacy_applies_those_of_another_component(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    nlp.add_pipe("tagger").add_label("N")
+    examples = newsroom.examples(nlp, [(words, []) for words, _ in newsroom.sentences])
+    for example in examples:
+        for token in example.reference:
+            token.tag_ = "N"
+    nlp.get_pipe("tagger").initialize(lambda: examples, nlp=nlp)
+    optimizer = nlp.resume_training(sgd=Adam(0.01))
+    nlp.update(examples, sgd=optimizer)
+    rehearsed = set()
+    for seed in range(8):
+        fix_random_seed(seed)
+        before = parameters(pipe)
+        nlp.rehearse(examples, sgd=optimizer)
+        rehearsed.add(any((parameters(pipe)[key] != before[key]).any() for key in before))
+        gradients = [
+            node.get_grad(name)
+            for node in pipe.model.walk()
+            for name in node.param_names
+            if node.has_grad(name)
+        ]
+        assert gradients and not any(gradient.any() for gradient in gradients)
+    assert rehearsed == {True, False}
 
 
 def test_a_component_that_listens_says_that_it_cannot():

@@ -19,7 +19,13 @@ from spacy_distill.teachers import (
     TokenClassificationTeacher,
     load_teacher,
 )
-from spacy_distill.teachers.asking import DocumentsError, ask, ask_each
+from spacy_distill.teachers.asking import ask, ask_each
+from spacy_distill.teachers.failures import (
+    DocumentsError,
+    TeacherError,
+    ends_run,
+    is_out_of_memory,
+)
 from tests.teachers.conftest import WordTeacher
 
 NAN, INF = float("nan"), float("inf")
@@ -92,20 +98,6 @@ def spoilt(train_ner, save, quiet):
     return make
 
 
-class Parses:
-    """The transition system of a `beam_ner`, whose probabilities are NaN."""
-
-    def __init__(self, moves, get_beam_parses):
-        self._moves = moves
-        self._get_beam_parses = get_beam_parses
-
-    def __getattr__(self, name):
-        return getattr(self._moves, name)
-
-    def get_beam_parses(self, beam):
-        return [(NAN, spans) for _, spans in self._get_beam_parses(beam)]
-
-
 @pytest.mark.parametrize("wrap", ["alone", "mapped", "ensemble", "cached"])
 @pytest.mark.parametrize("kind", ["own class", "spans", "hugging face", "ner", "ner_student"])
 def test_a_teacher_of_each_kind_is_found_out(spoilt, doc, kind, wrap):
@@ -124,18 +116,30 @@ def test_a_teacher_of_each_kind_is_found_out(spoilt, doc, kind, wrap):
         ask(wraps[wrap](), [doc("a storm comes")])
 
 
-def test_a_beam_whose_probabilities_are_none(train_ner, doc):
-    nlp = train_ner("beam_ner", beam_width=4)
+@pytest.mark.parametrize("where", ["all", "one action", "open entities"])
+def test_a_beam_whose_scores_are_none(train_ner, doc, where):
+    """spaCy raises an AssertionError without a word there. Empty documents are read by no beam."""
+    nlp = train_ner("beam_ner", beam_width=4, updates=10, beam_update_prob=0.0)
     pipe = nlp.get_pipe("ner")
-    beam_parses = Parses(pipe.moves, pipe.moves.get_beam_parses)
     teacher = PipelineTeacher(nlp)
-
-    class Pipe:
-        name, moves, predict = "ner", beam_parses, staticmethod(pipe.predict)
-
-    teacher._teacher.pipe = Pipe()
-    with pytest.raises(DocumentsError, match=r"'en_pipeline' cannot teach .*'Oslo' is NaN"):
-        ask(teacher, [doc("Oslo waits")])
+    if where == "all":
+        spoil(pipe)
+    else:
+        name, param, index = {
+            "one action": ("linear", "b", pipe.moves.n_moves - 1),
+            "open entities": ("precomputable_affine", "W", 1),
+        }[where]
+        nodes = [node for node in pipe.model.walk() if node.name == name]
+        node = next(n for n in nodes if where != "one action" or n.get_dim("nO") > 13)
+        values = node.get_param(param).copy()
+        values[index] = NAN
+        node.set_param(param, values)
+    docs = [doc(""), doc("Carl Lund sails to New York")]
+    message = r"'en_pipeline' cannot teach .*'Carl Lund.* a score of the token '\w+' is NaN"
+    with pytest.raises(DocumentsError, match=message) as found:
+        ask(teacher, docs)
+    assert list(found.value.reasons) == [1]
+    assert [failure.number for failure in ask_each(teacher, docs).failures] == [1]
 
 
 @pytest.mark.parametrize("value, told", [(NAN, "NaN"), (INF, "infinite")])
@@ -225,20 +229,112 @@ def test_of_several_teachers_the_one_that_fails_is_named(doc):
     assert "[D276] The teacher 'second', one of several, failed" in answer.failures[1].reason
 
 
+def test_of_several_teachers_an_error_with_a_code_stays_as_it_is(doc):
+    ensemble = EnsembleTeacher([WordTeacher(), Raising(ValueError("[D001] wrong."), name="second")])
+    message = r"^\[D001\] wrong. That is of the teacher 'second', one of several.$"
+    for teacher in (ensemble, EnsembleTeacher([ensemble, WordTeacher()])):
+        with pytest.raises(ValueError, match=message):
+            ask(teacher, [doc("Oslo")])
+
+
 def test_all_documents_fail(doc):
     answer = ask_each(StormTeacher(), [doc("a storm"), doc("thunder")])
     assert answer.chain is None and answer.left == [] and len(answer.failures) == 2
 
 
-def test_a_batch_that_fails_though_no_document_does(doc):
+@pytest.mark.parametrize("differs", [False, True])
+def test_a_batch_that_fails_though_no_document_does(doc, differs):
     class Small(WordTeacher):
         def predict_chain(self, docs):
-            if len(docs) > 1:
+            if len(docs) > 2:
                 raise MemoryError("too many")
-            return super().predict_chain(docs)
+            chain = super().predict_chain(docs)
+            return replace(chain, end=chain.end + (len(docs) if differs else 0))
 
-    with pytest.raises(ValueError, match=r"\[D275\].*on 2 documents together, from 'Oslo.*fewer"):
-        ask_each(Small(), [doc("Oslo"), doc("Kiel")])
+    docs = [doc(text) for text in ("Oslo", "Kiel waits", "Turku", "Anna", "Lund")]
+    with pytest.warns(UserWarning, match=r"\[D275\].*on 5 documents together.*: too many. Let"):
+        answer = ask_each(Small(), docs)
+    assert answer.left == [0, 1, 2, 3, 4] and not answer.failures
+    expected = WordTeacher().predict_chain(docs)
+    assert answer.chain.lengths.tolist() == expected.lengths.tolist()
+    numpy.testing.assert_allclose(answer.chain.marginals(), expected.marginals(), atol=1e-5)
+
+
+def test_halves_are_read_so_that_one_failing_document_costs_little(doc):
+    teacher = StormTeacher()
+    docs = [doc("thunder" if number == 21 else f"boat {number}") for number in range(64)]
+    answer = ask_each(teacher, docs)
+    assert [failure.number for failure in answer.failures] == [21]
+    assert answer.left == [number for number in range(64) if number != 21]
+    # Once in vain, and no document alone but for those next to it.
+    assert len(teacher.calls) <= 13 and teacher.n_read <= 3 * 64
+
+
+class Raising(WordTeacher):
+    """Raises an error at "thunder" and "Oslo"."""
+
+    def __init__(self, error, name="raising"):
+        super().__init__()
+        self.error, self.name = error, name
+
+    def predict_chain(self, docs):
+        if any(word in doc.text for doc in docs for word in ("thunder", "Oslo")):
+            raise self.error
+        return super().predict_chain(docs)
+
+
+def wrapped(error):
+    """RETURNS (Exception): An error as a component raises it that caught another."""
+    outer = RuntimeError("the component failed")
+    outer.__cause__ = error
+    return outer
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch's."""
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize(
+    "error",
+    [
+        TeacherError("[D000] settings"),
+        MemoryError(),
+        OutOfMemoryError("CUDA out of memory"),
+        OSError(28, "No space left on device"),
+        wrapped(MemoryError()),
+        wrapped(OSError(5, "Input/output error")),
+    ],
+)
+def test_what_is_no_documents_fault_ends_the_run(doc, error, several):
+    teacher = Raising(error)
+    if several:
+        teacher = EnsembleTeacher([WordTeacher(), teacher])
+    with pytest.raises(type(error)) as found:
+        ask_each(teacher, [doc("Kiel"), doc("thunder"), doc("Turku")])
+    assert found.value is error
+
+
+def test_errors_of_torch_are_known_by_their_names():
+    torch = pytest.importorskip("torch", reason="the train extra is not installed")
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_out_of_memory(RuntimeError("another")) and not ends_run(OSError("a web page"))
+
+
+def test_a_chain_that_does_not_fit_ends_the_run(doc):
+    class Short(WordTeacher):
+        def predict_chain(self, docs):
+            return super().predict_chain(docs[:1])
+
+    with pytest.raises(TeacherError, match=r"\[D274\]"):
+        ask_each(Short(), [doc("Oslo waits"), doc("Kiel")])
+
+
+def test_an_error_of_documents_names_them():
+    with pytest.raises(TypeError):
+        DocumentsError("late")
+    with pytest.raises(ValueError, match=r"\[D237\].*no reasons for 'late'"):
+        DocumentsError("late", {})
 
 
 def test_teachers_have_the_names_that_they_were_given_by(train_ner, tmp_path, doc):

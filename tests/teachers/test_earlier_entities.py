@@ -3,7 +3,8 @@
 import numpy
 import pytest
 import spacy
-from spacy.tokens import Span
+from spacy.language import Language
+from spacy.tokens import Span, SpanGroup
 from thinc.api import Adam, fix_random_seed
 
 from spacy_distill.chain import BiluoTags
@@ -128,3 +129,21 @@ def test_all_kinds_of_components_teach_them(factory):
     nlp.add_pipe("entity_ruler", first=True).add_patterns(PATTERNS)
     (found, *_) = best_entities(PipelineTeacher(nlp, factory), [nlp.make_doc("It rains in Oslo")])
     assert {(0, 2, "LOC"), (3, 4, "PER")} <= set(found)
+
+
+@Language.component("spacy_distill_tests_boats")
+def boats(doc):
+    doc.spans["sc"] = SpanGroup(doc, spans=[Span(doc, 0, 1, label="SHIP")])
+    return doc
+
+
+def test_with_a_spans_key_only_spans_count():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "SHIP", "pattern": "Oslo"}])
+    nlp.add_pipe("spacy_distill_tests_boats")
+    teacher = PipelineTeacher(
+        nlp, "spacy_distill_tests_boats", spans_key="sc", labels=["SHIP"], confidence=0.75
+    )
+    chain = teacher.predict_chain([nlp.make_doc("Turku Oslo")])
+    outside = chain.marginals()[:, 0]
+    numpy.testing.assert_allclose(outside, [0.25, 1], atol=1e-4)

@@ -42,9 +42,8 @@ def io(label, *names):
         ("O I-PER", "io", io("PER", "I-PER")),
         ("O PER PAD", "io", io("PER", "PER")),
         ("O X", "io", io("X", "X")),
-        # "E-" is no letter of a scheme where there is no B or I.
+        # "E-" is no letter of a scheme where some have none.
         ("O E-MAIL PHONE", "io", io("E-MAIL", "E-MAIL") | io("PHONE", "PHONE")),
-        ("O E-MAIL", "io", io("E-MAIL", "E-MAIL")),
         # IOB1: a type without B
         ("O I-LOC B-LOC I-PER", "io", io("LOC", "I-LOC", "B-LOC") | io("PER", "I-PER")),
         ("O I-PER E-PER", "ioe2", IOE2),
@@ -67,6 +66,16 @@ def test_schemes_are_found_by_the_names(names, scheme, expected):
 @pytest.mark.parametrize("outside", ["O", "0", "o", "OUT", "None", "_"])
 def test_names_of_the_outside_class(outside):
     assert read_scheme(["B-PER", outside, "I-PER"]).columns[0] == (1,)
+
+
+def test_blanks_around_names_do_not_count():
+    names = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "[PAD]"]
+    assert read_scheme([" O", "B-PER", "I-PER ", "B-LOC", "I-LOC", "[PAD] "]) == read_scheme(names)
+
+
+def test_iob1_is_io_though_a_type_has_no_begin():
+    names = ["O", "B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER"]
+    assert read_scheme(names).name == "io"
 
 
 def test_labels_come_in_the_order_of_the_classes():

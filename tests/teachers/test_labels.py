@@ -106,6 +106,24 @@ def test_what_is_no_label_map_is_refused(text):
         parse_label_map(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["A=B,A=C", "A=B, A =B", '{"A": "B", "A": "C"}', '{"A": "B", "A ": "B"}']
+)
+def test_a_label_that_is_mapped_twice_is_refused(text, tmp_path):
+    message = r"\[D286\] {} has the label 'A' twice: found 'B' and '[BC]'"
+    with pytest.raises(ValueError, match=message.format("The label map")):
+        parse_label_map(text)
+    if text.startswith("{"):
+        path = tmp_path / "map.json"
+        path.write_text(text, encoding="utf8")
+        with pytest.raises(ValueError, match=message.format("'.*map.json'")):
+            parse_label_map(str(path))
+
+
+def test_blanks_around_labels_in_json_do_not_count():
+    assert parse_label_map('{" A": "B ", "C": "B"}') == {"A": "B", "C": "B"}
+
+
 def test_labels_with_commas_and_equals_signs_are_mapped_by_json(tmp_path):
     expected = {"Person, living": "PER", "a=b": "C, d"}
     text = json.dumps(expected)
@@ -122,6 +140,7 @@ def test_labels_with_commas_and_equals_signs_are_mapped_by_json(tmp_path):
         ("{}", r"\[D284\] The label map is no JSON object of labels: found {}"),
         ('{"a": 1}', r"\[D284\]"),
         ('{"a": ""}', r"\[D284\]"),
+        ('{"a": {"b": "c"}}', r"\[D284\]"),
     ],
 )
 def test_json_that_is_no_label_map_is_refused(text, message, tmp_path):

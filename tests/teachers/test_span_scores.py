@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from spacy.tokens import Doc, Span, SpanGroup
 
 from spacy_distill.teachers import AnnotationTeacher
-from spacy_distill.teachers.asking import DocumentsError
+from spacy_distill.teachers.failures import DocumentsError, TeacherError
 
 VOCAB = spacy.blank("en").vocab
 MISSING = object()
@@ -89,7 +89,7 @@ def test_without_spans_there_is_nothing_to_read(scores):
 )
 def test_scores_that_are_no_probabilities(scores, told):
     with pytest.raises(
-        ValueError,
+        TeacherError,
         match=rf"\[D278\] The span {told}.*number from 0 to 1.*percentage by 100.*sigmoid",
     ):
         outside(spans(scores))
@@ -110,12 +110,21 @@ def test_scores_that_are_no_probabilities(scores, told):
         ({"PER": 0.5}, r"found \{'PER': 0.5\}"),
         ([[0.5, 0.5], [0.5, 0.5]], "found "),
         ([1j, 0.5], "found "),
+        ([numpy.asarray([0.4, 0.2])] * 2, r"found \[array\(\[0.4, 0.2\]\)"),
+        ([numpy.zeros(0), 0.5], r"found \[array\(\[\]"),
+        ([numpy.datetime64("2020-01-01"), 0.5], "found "),
     ],
 )
 def test_what_is_no_number_for_each_span(scores, told):
     message = rf"\[D277\] Expected one number for each of 2 spans in doc.spans\['sc'\].*{told}"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(TeacherError, match=message):
         outside(spans(scores))
+
+
+def test_a_list_of_tensors_that_are_no_numbers():
+    torch = pytest.importorskip("torch", reason="the train extra is not installed")
+    with pytest.raises(TeacherError, match=r"\[D277\].*found \[tensor\(\[0.4"):
+        outside(spans([torch.tensor([0.4, 0.2])] * 2))
 
 
 def test_a_score_that_is_nan_is_the_documents_fault():

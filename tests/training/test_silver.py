@@ -4,15 +4,52 @@ import io
 
 import pytest
 import spacy
+from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
 
-from spacy_distill.teachers import AnnotationTeacher
+from spacy_distill.teachers import AnnotationTeacher, PipelineTeacher
 from spacy_distill.training.silver import with_teacher_entities
 from spacy_distill.training.skipped import SkippedDocuments
 
 nlp = spacy.blank("en")
 nlp.add_pipe("ner_student")
+
+
+NAMED = [
+    ("Carl Lund lives in Oslo .", "Oslo"),
+    ("Oslo and Turku are cities .", "Turku"),
+    ("Kiel is here .", "Kiel"),
+    ("Lund is in Kiel .", "Lund"),
+]
+NARROW = {"width": 16, "depth": 1, "char_filters": 8, "feature_width": 8}
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """RETURNS (Callable): Makes pipelines with a student of one label, each label trained once."""
+    made = {}
+
+    def make(label):
+        if label not in made:
+            fix_random_seed(0)
+            pipeline = spacy.blank("en")
+            pipeline.add_pipe("ner_student", config={"model": NARROW})
+            examples = []
+            for text, name in NAMED:
+                doc = pipeline.make_doc(text)
+                start = text.index(name)
+                doc.set_ents([doc.char_span(start, start + len(name), label=label)])
+                examples.append(Example(pipeline.make_doc(text), doc))
+            pipeline.initialize(lambda: examples)
+            optimizer = Adam(0.02)
+            for _ in range(30):
+                pipeline.update(examples, sgd=optimizer)
+            made[label] = pipeline
+        return spacy.blank("en").from_config(made[label].config).from_bytes(made[label].to_bytes())
+
+    return make
 
 
 class Words(AnnotationTeacher):
@@ -107,9 +144,56 @@ def test_of_several_teachers_one_that_fails_leaves_the_document_out():
     teachers = {"people": Words("PER", "Anna"), "places": Failing("LOC", "Oslo")}
     texts = ["Anna fears storm", "Anna sails to Oslo"]
     corpus = corpus_of(*map(nlp.make_doc, texts))
+    with pytest.raises(ValueError, match=r"\[D532\].*all 1 documents of the development"):
+        only = corpus_of(nlp.make_doc(texts[0]))
+        with_teacher_entities(only, students, teachers, SkippedDocuments(1))
     skipped = SkippedDocuments(1)
     silver = with_teacher_entities(corpus, students, teachers, skipped)
     assert [example.text for example in silver(students)] == ["Anna sails to Oslo"]
     assert len(skipped) == 1
     with pytest.raises(ValueError, match=r"\[D517\] The teacher 'entities' .*'Anna fears"):
         with_teacher_entities(corpus_of(*map(nlp.make_doc, texts)), students, teachers)
+
+
+@Language.component("spacy_distill_tests_shouter")
+def shouter(doc):
+    for token in doc:
+        token.lemma_ = token.text.upper()
+    return doc
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [],
+        [("ruler", "first")],
+        [("ruler", "last")],
+        [("frozen", "last")],
+        [("frozen", "first"), ("ruler", "last")],
+        [("merging", "first"), ("ruler", "first"), ("tags", "first")],
+    ],
+)
+def test_a_copy_of_the_teacher_agrees_with_itself_next_to_other_components(trained, others):
+    """A ruler and a frozen student write entities of their own, as the pipeline has them."""
+    teacher = PipelineTeacher(trained("LOC"))
+    students = trained("LOC")
+    for kind, place in others:
+        where = {place: True}
+        if kind == "ruler":
+            patterns = [{"label": "CITY", "pattern": name} for name in ("Kiel", "Lund", "is")]
+            students.add_pipe("entity_ruler", **where).add_patterns(patterns)
+        elif kind == "frozen":
+            other = trained("NAME")
+            other.rename_pipe("ner_student", "frozen")
+            students.add_pipe("frozen", source=other, **where)
+        else:
+            factory = {"merging": "merge_entities", "tags": "spacy_distill_tests_shouter"}[kind]
+            students.add_pipe(factory, **where)
+    corpus = corpus_of(*(students.make_doc(text) for text, _ in NAMED))
+    silver = with_teacher_entities(corpus, students, {"ner_student": teacher})
+    examples = list(silver(students))
+    scores = students.evaluate(examples)
+    assert scores["ents_f"] == 1.0
+    assert len(set(scores["ents_per_type"])) >= 1 + any(kind == "ruler" for kind, _ in others)
+    # Nothing but entities is taken over.
+    assert not any(example.reference.has_annotation("LEMMA") for example in examples)

@@ -3,6 +3,7 @@ run."""
 
 import io
 import json
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -50,13 +51,13 @@ def run(tmp_path):
 
     def annotated(output="soft", **settings):
         run_settings = {"shard_size": 120, "batch_size": 3, "code": code, "max_errors": 3}
+        run_settings["teacher_options"] = OPTIONS
         stderr = io.StringIO()
         try:
             return annotate(
                 tmp_path / "teacher",
                 str(tmp_path / "texts.txt"),
                 tmp_path / output,
-                teacher_options=OPTIONS,
                 stderr=stderr,
                 **{**run_settings, **settings},
             )
@@ -99,7 +100,7 @@ def test_processes_do_not_change_it(run, contents, tmp_path, settings):
 def test_without_leave_the_first_ends_the_run(run):
     message = (
         r"\[D427\] The teacher '.*teacher' failed on the document 'texts.txt:4': the score of the "
-        r"span 'storm' \(WORD\) is NaN.* is so: 1; allowed are 0.*--max-errors"
+        r"span 'storm' \(WORD\) is NaN\. Failed documents: 1, allowed: 0\. .*--max-errors"
     )
     with pytest.raises(ValueError, match=message):
         run(max_errors=0)
@@ -131,6 +132,30 @@ def test_a_shard_of_which_nothing_is_left(run, tmp_path):
     manifest = run(shard_size=1)
     assert [shard.documents for shard in manifest.shards] == [0, 0, 1]
     assert ids(tmp_path / "soft", manifest) == ["texts.txt:3"]
+
+
+@pytest.mark.parametrize("n_process", [1, 2])
+def test_a_teacher_that_fails_on_all_documents_ends_the_run(run, tmp_path, n_process):
+    (tmp_path / "texts.txt").write_text("a storm\nthunder\nthunder again")
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"\[D432\].*texts.txt': found 3\..*--overwrite"):
+            run(shard_size=1, n_process=n_process)
+        assert not Manifest.from_disk(tmp_path / "soft").complete
+
+
+@pytest.mark.parametrize("n_process", [1, 2])
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"spans_key": "wrong"}, r"\[D216\].*'wrong': found sc"),
+        ({"labels": ("OTHER",)}, r"\[D236\] The teacher found 'Boat' \(WORD\).*are: OTHER"),
+    ],
+)
+def test_wrong_settings_are_no_documents_fault(run, changes, told, n_process):
+    """The reason is raised as it is, and nothing is left out for it."""
+    with pytest.raises(ValueError, match="^" + told):
+        run(max_errors=100, n_process=n_process, teacher_options=replace(OPTIONS, **changes))
+    assert "D430" not in run.told
 
 
 @pytest.mark.parametrize("name", ["annotate", "distill"])
@@ -170,7 +195,7 @@ N_FAILING = 4 + 1 + 1
 def test_the_student_learns_from_the_others(quietly, config, max_epochs):
     settings = {"max_epochs": max_epochs, "max_steps": 8}
     nlp = quietly(Moody(), config(distillation=settings), max_errors=N_FAILING)
-    assert f"[D530] {N_FAILING} documents were left out" in quietly.output
+    assert f"[D530] The teacher failed, and documents were left out: {N_FAILING}" in quietly.output
     for node in nlp.get_pipe("ner_student").model.walk():
         assert all(numpy.isfinite(node.get_param(name)).all() for name in node.param_names)
     if max_epochs == 0:
@@ -182,11 +207,11 @@ def test_one_more_than_allowed_ends_the_run(quietly, config, max_epochs):
     settings = {"max_epochs": max_epochs, "max_steps": 8}
     message = (
         r"\[D517\] The teacher 'Moody' failed on the document '.*(night|Kiel).*': .*(NaN|too late)"
-        rf".* is so: {N_FAILING}; allowed are {N_FAILING - 1}"
+        rf"\. Failed documents: {N_FAILING}, allowed: {N_FAILING - 1}\."
     )
     with pytest.raises(ValueError, match=message):
         quietly(Moody(), config(distillation=settings), max_errors=N_FAILING - 1)
-    with pytest.raises(ValueError, match=r"\[D517\].*is so: 1; allowed are 0"):
+    with pytest.raises(ValueError, match=r"\[D517\].*[^.]\. Failed documents: 1, allowed: 0\."):
         quietly(Moody(), config(distillation=settings))
 
 
@@ -211,4 +236,4 @@ def test_an_unlabeled_development_corpus_is_scored_without_them(quietly, config,
     changed = config(**paths, distillation={"calibrate": False})
     changed["corpora"]["dev"] = {**changed["corpora"]["train"], "unlabeled": "${paths.dev}"}
     quietly(Moody(), changed, max_errors=5)
-    assert "[D530] 5 documents were left out" in quietly.output
+    assert "[D530] The teacher failed, and documents were left out: 5" in quietly.output

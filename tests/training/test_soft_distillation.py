@@ -2,13 +2,15 @@
 
 import io
 import math
+import random
 import re
 
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
-from spacy.training import Corpus
+from spacy.training import Corpus, Example
 
+from spacy_distill.corpora.labeled import CorpusSize
 from spacy_distill.corpora.soft_corpus import SoftCorpus
 from spacy_distill.corpora.soft_shards import Manifest
 from spacy_distill.training import passes
@@ -141,7 +143,8 @@ def test_a_corpus_without_targets_is_told(quietly, soft, config, corpora, corpus
 
 
 def batches_of(size):
-    return {"@batchers": "spacy.batch_by_words.v1", "size": size, "tolerance": 0.2}
+    settings = {"size": size, "tolerance": 0.2, "discard_oversize": False}
+    return {"@batchers": "spacy.batch_by_words.v1", **settings}
 
 
 def n_words(folder):
@@ -156,16 +159,18 @@ def test_the_steps_follow_the_size_of_the_corpus(quietly, soft, soft_config, mon
     config = soft_config(max_steps=-1)
     config["distillation"]["optimizer"] = {"@optimizers": "Adam.v1", "learn_rate": schedule}
     config["distillation"]["batcher"] = batches_of(20)
-    expected = math.ceil(n_words(soft) / 20)
-    assert expected > 3
     nlp = quietly(soft, config)
+    per_step = passes.words_per_step(batches_of(20), SoftCorpus(soft).size())
+    expected = math.ceil(n_words(soft) / per_step)
+    assert expected > 3
     settings = nlp.config.interpolate()["distillation"]
     assert settings["max_steps"] == expected
     assert settings["optimizer"]["learn_rate"]["total_steps"] == expected
     read = re.findall(
         r"([\d,]+) steps read the corpus's ([\d,]+) words (\d\.\d) times", quietly.output
     )
-    assert read[0] == (str(expected), str(n_words(soft)), f"{expected * 20 / n_words(soft):.1f}")
+    times = f"{expected * per_step / n_words(soft):.1f}"
+    assert read[0] == (str(expected), str(n_words(soft)), times)
     assert len(read) == 2 and "[D914]" not in quietly.output
 
 
@@ -181,9 +186,10 @@ def test_the_run_says_which_share_it_reads(quietly, soft, soft_config):
     config["distillation"]["batcher"] = batches_of(20)
     quietly(soft, config)
     output = " ".join(quietly.output.split())
-    share = 40 / n_words(soft)
+    per_step = passes.words_per_step(batches_of(20), SoftCorpus(soft).size())
+    share = 2 * per_step / n_words(soft)
     assert f"[D914] 2 steps read {share:.2%} of the corpus" in output
-    assert f"--distillation.max_steps -1: that is {math.ceil(n_words(soft) / 20)} steps" in output
+    assert f"max_steps -1: that is {math.ceil(n_words(soft) / per_step)} steps" in output
     read = re.findall(r"2 steps read ([\d.]+)% of the corpus, which has", output)
     # What was read is counted: spaCy's steps are numbered from 0.
     assert float(read[-1]) == pytest.approx(100 * 3 / 2 * share, rel=0.2)
@@ -198,9 +204,37 @@ def test_the_size_of_a_pass_is_what_is_read(soft, limit, n_shards):
     assert size.words == pytest.approx(sum(len(eg.reference) for eg in examples), rel=0.3)
 
 
-def test_labeled_documents_count(soft, corpora):
-    corpus = SoftCorpus(soft, labeled=corpora["labeled"], labeled_share=0.5)
-    assert corpus.size().words == 2 * SoftCorpus(soft).size().words
+@pytest.mark.parametrize("labeled_share", [0.0, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("limit", [0, 3])
+def test_the_size_of_a_pass_with_labeled_documents(soft, corpora, labeled_share, limit):
+    """Each labeled document comes at least once, however few others there are."""
+    corpus = SoftCorpus(soft, labeled=corpora["dev"], labeled_share=labeled_share, limit=limit)
+    size, examples = corpus.size(), list(corpus(spacy.blank("en")))
+    # Those of the soft corpus with the text of a labeled one are left out.
+    left_out = min(limit, 16) if limit else 16
+    assert 0 <= size.documents - len(examples) <= left_out / (1 - labeled_share)
+    assert size.documents >= 16 and len(size.lengths) > 0
+
+
+@pytest.mark.parametrize("shortest, longest", [(5, 40), (100, 600), (300, 900), (500, 2500)])
+@pytest.mark.parametrize("name", ["words", "padded", "sequence"])
+def test_a_pass_reads_the_corpus_once(shortest, longest, name):
+    """Batches are not as full as their size says, or fuller, by the documents' lengths."""
+    rng = random.Random(0)
+    lengths = [rng.randrange(shortest, longest) for _ in range(400_000 // longest)]
+    settings = {
+        "words": {"size": 1000, "tolerance": 0.2, "discard_oversize": False},
+        "padded": {"size": 1000, "buffer": 64, "discard_oversize": False},
+        "sequence": {"size": 4},
+    }[name]
+    settings["@batchers"] = f"spacy.batch_by_{name}.v1"
+    size = CorpusSize(len(lengths), sum(lengths), lengths[:200])
+    n_steps = size.words / passes.words_per_step(settings, size)
+    vocab = spacy.blank("en").vocab
+    docs = [Doc(vocab, words=["word"] * length) for length in lengths]
+    batcher = spacy.registry.resolve({"batcher": settings})["batcher"]
+    batches = list(batcher(Example(doc, doc) for doc in docs))
+    assert n_steps == pytest.approx(len(batches), rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +242,6 @@ def test_labeled_documents_count(soft, corpora):
     [
         ({"max_epochs": 1}, r"\[D113\].*found max_epochs = 1"),
         ({"corpus": "corpora.train"}, r"\[D114\].*'corpora.train' is not known"),
-        ({"batcher": {"@batchers": "batch_by_odd.v1"}}, r"\[D115\].*a fixed size"),
     ],
 )
 def test_a_pass_of_which_nobody_knows_the_size(soft, soft_config, changes, message):

@@ -1,3 +1,4 @@
+import shutil
 import sys
 
 import pytest
@@ -122,3 +123,17 @@ def test_the_base_install_says_what_is_missing(transformer, monkeypatch, library
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ImportError, match=rf"{library}.* Install .*spacy-distill\[train\]"):
         find_encoder(str(transformer))
+
+
+@pytest.mark.parametrize("damage", ["cut off", "another shape"])
+def test_a_damaged_model_is_named(transformer, tmp_path, damage):
+    folder = tmp_path / "damaged"
+    shutil.copytree(transformer, folder)
+    if damage == "cut off":
+        path = folder / "model.safetensors"
+        path.write_bytes(path.read_bytes()[:1000])
+    else:
+        path = folder / "config.json"
+        path.write_text(path.read_text().replace('"hidden_size": ', '"hidden_size": 2'))
+    with pytest.raises(ValueError, match=r"D625.*damaged"):
+        find_encoder(str(folder), layer=-1)
