@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from ..chain import LinearChain
-from ..models.chain_head import resize_output
+from ..models.chain_tagger import resize_output
 
 
 class LabelledPipe(TrainablePipe):

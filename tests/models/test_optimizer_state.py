@@ -74,7 +74,7 @@ def test_moments_stay_if_the_optimizer_is_called_first_by_others(make, sizes, rn
     results = []
     for call_first in (False, True):
         optimizer = make(0.0, L2=0.0)  # so that gradients do not depend on what is kept
-        model = ChainHead(2)
+        model = CRF(2)
         X = random_ragged(numpy.random.default_rng(0), [4, 3], 5)
         model.initialize(X=X)
         for name in model.param_names:

@@ -9,7 +9,10 @@ from thinc.api import Adam, Config, fix_random_seed
 from spacy_distill.corpora.plain_docs import plain_copy
 from tests.training.conftest import make_docs
 
-NARROW = {"width": 16, "depth": 1, "char_filters": 8, "feature_width": 8}
+NARROW = {
+    "embed": {"features": {"width": 8}, "characters": {"filters": 8}},
+    "encode": {"width": 16, "depth": 1},
+}
 LABELS = {"people": "PER", "places": "LOC"}
 
 

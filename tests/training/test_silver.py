@@ -23,7 +23,10 @@ NAMED = [
     ("Kiel is here .", "Kiel"),
     ("Lund is in Kiel .", "Lund"),
 ]
-NARROW = {"width": 16, "depth": 1, "char_filters": 8, "feature_width": 8}
+NARROW = {
+    "embed": {"features": {"width": 8}, "characters": {"filters": 8}},
+    "encode": {"width": 16, "depth": 1},
+}
 
 
 @pytest.fixture(scope="module")
