@@ -26,7 +26,7 @@ from spacy.vocab import Vocab
 from thinc.types import Ragged
 from wasabi import msg
 
-from spacy_distill.models.chain_tagger import embed_and_encode
+from spacy_distill.models.chain_tagger import parts
 from spacy_distill.pipeline.prediction import Prediction
 
 
@@ -107,7 +107,7 @@ def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
     for start in range(0, len(texts), 64):
         docs = [nlp.make_doc(text) for text in texts[start : start + 64]]
         clock.lap("tokenizer")
-        encoder = node.shims[0].encoder(*embed_and_encode(node), nlp.vocab)
+        encoder = node.shims[0].encoder(parts(node), nlp.vocab)
         look_up = clock.around(encoder._cache, "look_up", "word forms")
         with look_up, clock.within(encoder._inference._stack, "predict", "BiLSTM"):
             states = encoder.encode(docs)
@@ -117,8 +117,8 @@ def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
         clock.lap("emissions")
         tags = chain.argmax()
         clock.lap("Viterbi")
-        parts = numpy.split(tags, numpy.cumsum(lengths)[:-1])
-        pipe.set_annotations(docs, Prediction(parts))
+        per_doc = numpy.split(tags, numpy.cumsum(lengths)[:-1])
+        pipe.set_annotations(docs, Prediction(per_doc))
         clock.lap("entities")
         n_words += len(tags)
     return n_words

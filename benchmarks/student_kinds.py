@@ -81,6 +81,5 @@ def kind_config(kind: str) -> Config:
     elif kind == "unidirectional":
         model["encode"] = {"@architectures": "spacy-distill.LSTM.v1", "width": 200, "depth": 2}
     else:
-        model["embed"]["width"] = CNN["width"]
         model["encode"] = dict(CNN)
     return config

@@ -3,13 +3,13 @@
 from typing import Callable, List, Optional, Tuple, Union
 
 from spacy.tokens import Doc
-from thinc.api import Model, NumpyOps, chain, with_list
+from thinc.api import Maxout, Model, NumpyOps, chain, with_array, with_list
 from thinc.types import Floats2d, Ragged
 
 from ..chain import LinearChain
 from .chain_head import resize
 from .dropout import dropout
-from .inference import EncoderShim, offers_inference
+from .inference import EncoderShim, Parts, offers_inference
 
 
 def ChainTagger(
@@ -25,16 +25,21 @@ def ChainTagger(
         listener to a `tok2vec` or `transformer` component.
     head (Model): `spacy-distill.CRF.v1` or `spacy-distill.Softmax.v1`.
     encode (Optional[Model]): What sees a token among its neighbours: `spacy-distill.BiLSTM.v1`, or
-        any encoder from and to lists of arrays, such as `spacy.MaxoutWindowEncoder.v2`. Null where
-        `embed` sees the neighbours already.
+        any encoder from and to lists of arrays, such as `spacy.MaxoutWindowEncoder.v2`, to whose
+        width the embedding is projected. Null where `embed` sees the neighbours already.
     variational_dropout (bool): Whether the tokens of a document lose the same columns (Gal,
         Ghahramani 2016), not each token columns of its own.
     RETURNS (Model[List[Doc], LinearChain]): Documents in, their chains out.
     """
     layers: List[Model] = [with_ragged_output(embed), dropout()]
-    if encode is not None:
-        # Encoders of spaCy take lists; those of this package say how they predict.
-        layers += [encode if offers_inference(encode) else with_list(encode), dropout()]
+    if encode is not None and offers_inference(encode):
+        layers += [encode, dropout()]
+    elif encode is not None:
+        # As spaCy's encoders are: from and to lists, with as many columns in as out.
+        width = encode.maybe_get_dim("nI") or encode.maybe_get_dim("nO")
+        if width and width != embed.maybe_get_dim("nO"):
+            layers += [with_array(Maxout(width, nP=3, normalize=True)), dropout()]
+        layers += [with_list(encode), dropout()]
     tokens: Model[List[Doc], Ragged] = Model(
         "encoded_tokens", forward, init=init, layers=[chain(*layers)], shims=[EncoderShim()]
     )
@@ -60,18 +65,19 @@ def forward(
     # and by `inference.py`, fast.
     if is_train or not isinstance(model.ops, NumpyOps) or not any(len(doc) for doc in docs):
         return model.layers[0](docs, is_train)
-    encoder = model.shims[0].encoder(*embed_and_encode(model), docs[0].vocab)
+    encoder = model.shims[0].encoder(parts(model), docs[0].vocab)
     lengths = model.ops.asarray1i([len(doc) for doc in docs])
     return Ragged(encoder.encode(docs), lengths), no_backprop
 
 
-def embed_and_encode(model: Model[List[Doc], Ragged]) -> Tuple[Model, Optional[Model]]:
-    """RETURNS (Tuple[Model, Optional[Model]]): The parts of a model of tokens. (Not by references:
-    Thinc's `Model.copy` does not copy these.)"""
-    embed, _, *encode = model.layers[0].layers
-    if not encode:
-        return embed.layers[0], None
-    return embed.layers[0], encode[0] if offers_inference(encode[0]) else encode[0].layers[0]
+def parts(model: Model[List[Doc], Ragged]) -> Parts:
+    """RETURNS (Parts): The parts of a model of tokens. (Not by references: Thinc's `Model.copy`
+    does not copy these.)"""
+    embed, *others = model.layers[0].layers[::2]
+    encode = others.pop() if others else None
+    if encode is not None and not offers_inference(encode):
+        encode = encode.layers[0]
+    return Parts(embed.layers[0], others[0] if others else None, encode)
 
 
 def no_backprop(d_output: Ragged) -> List[Doc]:

@@ -6,7 +6,7 @@ it is trained, and gains from the forms that are kept all the same.
 """
 
 import contextlib
-from typing import Any, Callable, Iterator, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 import numpy
 from spacy.attrs import ORTH
@@ -62,20 +62,37 @@ class Inference(Protocol):
         ...
 
 
-class PlainInference:
-    """How an encoder predicts that says nothing: as it is trained.
+class Parts(NamedTuple):
+    """What a model of tokens is made of.
 
-    layer (Optional[Model]): From and to lists of arrays; None for an embedding alone.
+    embed (Model): From documents to an array, or a list of arrays. One that depends on the word
+        form alone says so (`word_forms.py`).
+    project (Optional[Model]): From the embedding's columns to those that the encoder takes.
+    encode (Optional[Model]): The encoder; None for an embedding alone.
     """
+
+    embed: Model
+    project: Optional[Model]
+    encode: Optional[Model]
+
+
+class PlainInference:
+    """How an encoder predicts that says nothing: as it is trained."""
 
     forgets = False
 
-    def __init__(self, layer: Optional[Model]) -> None:
+    def __init__(self, project: Optional[Model], layer: Optional[Model]) -> None:
+        """Take the layers.
+
+        project (Optional[Model]): From arrays to arrays, before the layer.
+        layer (Optional[Model]): From and to lists of arrays; None for an embedding alone.
+        """
+        self._project = project
         self._layer = layer
 
     def per_form(self, features: Floats2d) -> Floats2d:
-        """RETURNS (Floats2d): The features."""
-        return features
+        """RETURNS (Floats2d): The features, projected if need be."""
+        return features if self._project is None else self._project.predict(features)
 
     def per_sequence(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
         """RETURNS (Floats2d): (tokens, outputs) what the layer gives."""
@@ -91,29 +108,28 @@ def offers_inference(encode: Model) -> bool:
     return ATTRIBUTE in encode.attrs
 
 
-def inference_of(encode: Optional[Model]) -> Inference:
+def inference_of(parts: Parts) -> Inference:
     """RETURNS (Inference): How an encoder predicts, with its parameters as they are now."""
-    if encode is None or not offers_inference(encode):
-        return PlainInference(encode)
-    return encode.attrs[ATTRIBUTE](encode)
+    if parts.encode is None or not offers_inference(parts.encode):
+        return PlainInference(parts.project, parts.encode)
+    return parts.encode.attrs[ATTRIBUTE](parts.encode)
 
 
 class Encoder:
     """An embedding and the encoder above it, as they were when this was made."""
 
-    def __init__(self, embed: Model, encode: Optional[Model], vocab: Vocab) -> None:
+    def __init__(self, parts: Parts, vocab: Vocab) -> None:
         """Take the parameters.
 
-        embed (Model): From documents to an array, or a list of arrays. One that depends on the word
-            form alone says so (`word_forms.py`).
-        encode (Optional[Model]): The encoder; None for an embedding alone.
+        parts (Parts): The embedding and what is above it.
         vocab (Vocab): The documents' vocabulary, with the word vectors.
         """
-        nodes = [*embed.walk(), *([] if encode is None else encode.walk())]
+        nodes = [node for part in parts if part is not None for node in part.walk()]
         self.vocab = vocab
-        self._embed = embed
-        self._forms: Optional[Model] = embed.layers[0] if depends_on_form(embed) else None
-        self._inference = inference_of(encode)
+        self._embed = parts.embed
+        by_form = depends_on_form(self._embed)
+        self._forms: Optional[Model] = self._embed.layers[0] if by_form else None
+        self._inference = inference_of(parts)
         self._cut = cut_windows if self._inference.forgets else whole_sequences
         self._cache: Optional[FormCache] = None
         if self._forms is not None:
@@ -213,15 +229,16 @@ class EncoderShim(Shim):
         super().__init__(None)
         self._encoder: Optional[Encoder] = None
 
-    def encoder(self, embed: Model, encode: Optional[Model], vocab: Vocab) -> Encoder:
+    def encoder(self, parts: Parts, vocab: Vocab) -> Encoder:
         """Give the encoder of parameters and word vectors as they are now.
 
-        embed, encode, vocab: As `Encoder` takes them.
+        parts (Parts): The embedding and what is above it.
+        vocab (Vocab): The documents' vocabulary.
         RETURNS (Encoder): The encoder, whose cache may be filled.
         """
         encoder = self._encoder
         if encoder is None or not encoder.is_of(vocab):
-            encoder = self._encoder = Encoder(embed, encode, vocab)
+            encoder = self._encoder = Encoder(parts, vocab)
         return encoder
 
     def clear(self) -> None:

@@ -3,7 +3,7 @@
 from typing import List, Optional
 
 from spacy.tokens import Doc
-from thinc.api import Maxout, Model, chain, concatenate
+from thinc.api import Model, concatenate
 from thinc.types import Floats2d, Ragged
 
 from .word_forms import WordForms, with_word_forms
@@ -13,7 +13,6 @@ def WordEmbedding(
     vectors: Optional[Model[WordForms, Floats2d]] = None,
     features: Optional[Model[WordForms, Floats2d]] = None,
     characters: Optional[Model[WordForms, Floats2d]] = None,
-    width: Optional[int] = None,
 ) -> Model[List[Doc], Ragged]:
     """Embed words by their form: up to three layers, side by side. Each form of a batch is computed
     once, and in prediction it is kept for the next batches.
@@ -24,9 +23,6 @@ def WordEmbedding(
         null.
     characters (Optional[Model[WordForms, Floats2d]]): `spacy-distill.CharacterCNN.v1`, another, or
         null.
-    width (Optional[int]): Project all to so many columns (maxout and layer normalisation), which
-        encoders of spaCy need: they return as many columns as they get. Null to leave them as they
-        are.
     RETURNS (Model[List[Doc], Ragged]): (tokens, width) for documents.
     RAISES (ValueError): There is no layer.
     """
@@ -36,7 +32,4 @@ def WordEmbedding(
             "[D607] spacy-distill.WordEmbedding.v1 has no layer: vectors, features and characters "
             "are all null. Give at least one of them."
         )
-    joined = layers[0] if len(layers) == 1 else concatenate(*layers)
-    if width is not None:
-        joined = chain(joined, Maxout(width, nP=3, normalize=True))
-    return with_word_forms(joined)
+    return with_word_forms(layers[0] if len(layers) == 1 else concatenate(*layers))

@@ -9,9 +9,9 @@ from spacy_distill.models.word_embedding import WordEmbedding
 from spacy_distill.models.word_vectors import WordVectors
 
 
-def word_embedding(filters=6, char_width=4, feature_width=4, rows=None, width=None):
+def word_embedding(filters=6, char_width=4, feature_width=4, rows=None):
     return WordEmbedding(
-        WordVectors(), FormFeatures(feature_width, rows), CharacterCNN(filters, char_width), width
+        WordVectors(), FormFeatures(feature_width, rows), CharacterCNN(filters, char_width)
     )
 
 

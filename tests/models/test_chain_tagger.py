@@ -171,7 +171,6 @@ def tagger(request, vocab):
             "vectors": {"@architectures": "spacy-distill.WordVectors.v1"},
             "features": {"@architectures": "spacy-distill.FormFeatures.v1", "width": 4},
             "characters": {"@architectures": "spacy-distill.CharacterCNN.v1", "filters": 4},
-            "width": 8 if request.param == "spaCy's" else None,
         },
         "encode": ENCODERS[request.param],
         "head": {"@architectures": "spacy-distill.CRF.v1", "nL": 2},
