@@ -135,7 +135,7 @@ def test_the_input_is_read_as_it_is_asked_for(run, monkeypatch):
 
     def read(source, **settings):
         asked.append((source, settings))
-        raise ValueError("nothing is read")
+        raise ValueError("[D301] nothing is read")
 
     monkeypatch.setattr("spacy_distill.cli.distill_vectors.Input", read)
     more = ("--split", "test", "--text-field", "body", "--quoting", "none")
