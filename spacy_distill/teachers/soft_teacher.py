@@ -73,5 +73,12 @@ class SoftTeacher:
                 "entities. A soft corpus teaches only what spacy-distill.SoftCorpus.v1 reads: name "
                 "such a corpus under [distillation] corpus."
             )
+        for span in doc.ents:
+            if span.label_ not in self.labels:
+                raise ValueError(
+                    f"[D252] The gold entity '{span.text[:40]}' has the label '{span.label_}', but "
+                    f"the labels are: {', '.join(self.labels)}. Take it out of the annotation, or "
+                    "write the soft corpus with a teacher that knows the label."
+                )
         marginals, known = self._gold.marginals(doc)
         return pack_marginals(marginals, marginals.argmax(axis=1), 1, known)

@@ -29,7 +29,10 @@ from spacy_distill.teachers.failures import (
 from tests.teachers.conftest import WordTeacher
 
 NAN, INF = float("nan"), float("inf")
-NARROW = {"width": 16, "depth": 1, "char_filters": 8, "feature_width": 8}
+NARROW = {
+    "embed": {"features": {"width": 8}, "characters": {"filters": 8}},
+    "encode": {"width": 16, "depth": 1},
+}
 
 
 class StormTeacher(WordTeacher):

@@ -145,7 +145,10 @@ def test_documents_that_follow_are_not_shifted(train_ner, kind):
         nlp = train_ner(kind, **settings)
     elif kind == "ner_student":
         nlp = spacy.blank("en")
-        narrow = {"width": 16, "depth": 1, "char_filters": 8, "feature_width": 8}
+        narrow = {
+            "embed": {"features": {"width": 8}, "characters": {"filters": 8}},
+            "encode": {"width": 16, "depth": 1},
+        }
         pipe = nlp.add_pipe("ner_student", config={"model": narrow})
         for label in ("LOC", "PER"):
             pipe.add_label(label)
