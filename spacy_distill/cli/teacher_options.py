@@ -73,8 +73,8 @@ Scheme = Annotated[
     Optional[str],
     typer.Option(
         "--scheme",
-        help="Label scheme of a Hugging Face model, if it cannot be told: iob2, ioe2, io, iobes "
-        "or types",
+        help="Label scheme of a Hugging Face model, if its labels do not show it: iob2, ioe2, io, "
+        "iobes or types",
         rich_help_panel=PANEL,
     ),
 ]

@@ -30,6 +30,7 @@ LONGEST_LINE = 1 << 26
 ROWS = 1000
 CHUNK = 1 << 20
 # What the libraries raise for a file that is damaged, or is not what its name promises.
+# pyarrow raises NotImplementedError for a feature of parquet that it does not read.
 BROKEN = (OSError, lzma.LZMAError, NotImplementedError, *DAMAGED)
 
 

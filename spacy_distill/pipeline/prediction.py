@@ -52,8 +52,9 @@ def write_prediction(
     found = tags.spans(numpy.concatenate(prediction.tags))
     chain, probabilities = prediction.chain, None
     if confidence and chain is not None:
-        # A component may be told later to write them. One of that name is not looked at: documents
-        # would fail if an app has registered its own since the component was made.
+        # An app may turn confidence on after the component was made, so the extension is added
+        # here. One that the app itself registered since then is left as it is: an error here would
+        # stop the documents.
         if not Span.has_extension(confidence_attr):
             add_confidence_extension(confidence_attr)
         marginals = chain.span_marginal(*tags.segments(found))

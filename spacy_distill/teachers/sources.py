@@ -42,7 +42,7 @@ class TeacherOptions:
         labels as they are.
     weights (Tuple[float, ...]): What each of several teachers counts; empty: all the same.
     scheme (Optional[str]): Label scheme of a Hugging Face model ("iob2", "ioe2", "io", "iobes",
-        "types"), where it cannot be told from its labels.
+        "types"), where its labels do not show it.
     """
 
     pipe: OneOrEach[Optional[str]] = None
