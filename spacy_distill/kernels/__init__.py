@@ -1,9 +1,11 @@
 """Loops over tokens, compiled: the steps of an LSTM, layers of them, Viterbi, forward-backward.
 
 numpy has to be called for each step of a batch; these are called once a batch. Whoever calls one
-has the same in numpy too, for GPUs and for installs without a compiler. The environment variable
-SPACY_DISTILL_KERNELS chooses: `avx2`, `baseline` (compiled for any machine of the architecture) or
-`numpy`; by default the first of them that there is.
+has the same in numpy too, for GPUs and for installs without a compiler.
+
+The environment variable SPACY_DISTILL_KERNELS chooses the instruction set, whether prediction may
+compute in integers, or both: `avx2`, `float32`, `avx2,float32`. By default the best instruction set of
+the machine is used, and layers decide on the numbers (`precision` of `spacy-distill.BiLSTM.v1`).
 """
 
 import importlib
@@ -29,22 +31,31 @@ except ImportError as error:
 CHOICES = (*(reversed(compiled.INSTRUCTION_SETS) if compiled else ()), "numpy")
 
 
+PRECISIONS = ("int8", "float32")
+
+
 def use(choice: str) -> None:
     """Choose what runs, for the whole process.
 
-    choice (str): One of CHOICES.
+    choice (str): One of CHOICES, one of PRECISIONS, or both with a comma between them. Without one
+        of CHOICES it is the first of them. With `float32`, nothing is computed in integers; with
+        `int8`, what layers allow.
     RAISES (ValueError): It is none of them.
     """
-    global in_use
-    if choice not in CHOICES:
+    global in_use, allows_integers
+    words = [word.strip() for word in choice.split(",")]
+    chosen = [word for word in words if word in CHOICES] or [CHOICES[0]]
+    precisions = [word for word in words if word in PRECISIONS] or ["int8"]
+    if len(chosen) > 1 or len(precisions) > 1 or not {*words} <= {*CHOICES, *PRECISIONS}:
         raise ValueError(
-            f"[D803] There are no kernels '{choice}' here: choose of {', '.join(CHOICES)}, by "
+            f"[D803] There are no kernels '{choice}' here: choose of {', '.join(CHOICES)}, of "
+            f"{', '.join(PRECISIONS)}, or one of each with a comma between them, by "
             "SPACY_DISTILL_KERNELS or `spacy_distill.kernels.use`. Compiled ones need a C++ "
             "compiler when the package is installed."
         )
-    if choice != "numpy":
-        compiled.use_instruction_set(choice)
-    in_use = choice
+    if chosen[0] != "numpy":
+        compiled.use_instruction_set(chosen[0])
+    in_use, allows_integers = chosen[0], precisions[0] == "int8"
 
 
 def kernels(*arrays) -> Optional[Any]:
@@ -57,4 +68,5 @@ def kernels(*arrays) -> Optional[Any]:
 
 
 in_use: str = CHOICES[-1]
+allows_integers: bool = True
 use(os.environ.get("SPACY_DISTILL_KERNELS") or CHOICES[0])

@@ -1,8 +1,10 @@
-// The same kernels for x86-64 with AVX2 and FMA: one wheel runs on any machine and uses what it
-// has. The instruction set holds to the end of the file, for templates are compiled there.
+// For x86-64 with AVX2 and FMA. The instruction set holds to the end of the file, for templates are
+// compiled there.
 #include "kernels.hh"
 
 #if defined(__x86_64__)
+#include <immintrin.h>
+
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else
@@ -11,26 +13,33 @@
 
 namespace spacy_distill {
 namespace {
-constexpr int LANES = 8;
-#include "simd.hh"
-#include "lstm.hh"
-#include "stack.hh"
-#include "viterbi.hh"
-#include "forward_backward.hh"
+constexpr int LANES = 8, PRODUCT_ROWS = 3, PRODUCT_WIDTH = 3;
+#include "vectors.hh"
+
+INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
+
+constexpr int DOT_OFFSET = -128;
+INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights));
+    // No sum of two leaves sixteen bits, since weights have seven.
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32(states), bytes);
+    return sums + IntVector(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+#include "instruction_set.hh"
+
+bool has_avx2() {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") &&
+           __builtin_cpu_supports("fma");
+}
 }  // namespace
 
-const Kernels avx2_kernels = {
-    lstm_forward, lstm_backward, stack_new, stack_delete, stack_read, viterbi,
-    forward_backward,
-};
+const Kernels avx2_kernels = kernels_for("avx2", has_avx2);
 
 }  // namespace spacy_distill
 
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif
-#else
-namespace spacy_distill {
-const Kernels avx2_kernels = baseline_kernels;
-}
 #endif

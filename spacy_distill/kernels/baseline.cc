@@ -1,28 +1,71 @@
-// The kernels for every machine of the architecture, and what this one has beyond it.
+// The kernels for every machine of the architecture, and the list of all.
 #include "kernels.hh"
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
 
 namespace spacy_distill {
 namespace {
-constexpr int LANES = 4;
-#include "simd.hh"
-#include "lstm.hh"
-#include "stack.hh"
-#include "viterbi.hh"
-#include "forward_backward.hh"
+constexpr int LANES = 4, PRODUCT_ROWS = 2, PRODUCT_WIDTH = 2;
+#include "vectors.hh"
+
+#if defined(__SSE2__)
+INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return a * b + c; }
+
+constexpr int DOT_OFFSET = -128;
+INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
+    const __m128i zeros = _mm_setzero_si128();
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(weights));
+    const __m128i words = _mm_unpacklo_epi8(_mm_set1_epi32(states), zeros);
+    const __m128i signs = _mm_cmplt_epi8(bytes, zeros);
+    const __m128 low = _mm_castsi128_ps(_mm_madd_epi16(words, _mm_unpacklo_epi8(bytes, signs)));
+    const __m128 high = _mm_castsi128_ps(_mm_madd_epi16(words, _mm_unpackhi_epi8(bytes, signs)));
+    const __m128i even = _mm_castps_si128(_mm_shuffle_ps(low, high, 0x88));
+    const __m128i odd = _mm_castps_si128(_mm_shuffle_ps(low, high, 0xdd));
+    return sums + IntVector(_mm_add_epi32(even, odd));
+}
+#elif defined(__ARM_NEON)
+INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
+
+constexpr int DOT_OFFSET = 0;
+INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
+    const int8x16_t left = vreinterpretq_s8_s32(vdupq_n_s32(states ^ 0x80808080));
+    const int8x16_t right = vld1q_s8(weights);
+    const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(left), vget_low_s8(right)));
+    const int32x4_t high = vpaddlq_s16(vmull_s8(vget_high_s8(left), vget_high_s8(right)));
+    return sums + vpaddq_s32(low, high);
+}
+#else
+INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return a * b + c; }
+
+constexpr int DOT_OFFSET = -128;
+INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
+    uint8_t bytes[4];
+    std::memcpy(bytes, &states, sizeof bytes);
+    for (int lane = 0; lane < LANES; ++lane)
+        for (int k = 0; k < 4; ++k) sums[lane] += bytes[k] * weights[4 * lane + k];
+    return sums;
+}
+#endif
+
+#include "instruction_set.hh"
+
+bool always() { return true; }
 }  // namespace
 
-const Kernels baseline_kernels = {
-    lstm_forward, lstm_backward, stack_new, stack_delete, stack_read, viterbi,
-    forward_backward,
-};
+const Kernels baseline_kernels = kernels_for("baseline", always);
 
-bool has_avx2() {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+const Kernels* const ALL_KERNELS[] = {&baseline_kernels, &avx2_kernels, &avxvnni_kernels,
+                                      &avx512_kernels};
+#elif defined(__aarch64__)
+const Kernels* const ALL_KERNELS[] = {&baseline_kernels, &dotprod_kernels};
 #else
-    return false;
+const Kernels* const ALL_KERNELS[] = {&baseline_kernels};
 #endif
-}
+const int N_KERNELS = sizeof ALL_KERNELS / sizeof *ALL_KERNELS;
 
 }  // namespace spacy_distill

@@ -56,40 +56,49 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
     ctypedef void (*lstm_backward_type)(
         const LstmInput&, const LstmOutput&, const float*, float*
     ) except +
-    ctypedef void* (*stack_new_type)(const LayerWeights*, int, int) except +
-    ctypedef void (*stack_delete_type)(void*)
-    ctypedef void (*stack_read_type)(const void*, const StackInput&, float*) except +
+    ctypedef void* (*make_stack_type)(const LayerWeights*, int, int) except +
+    ctypedef void (*remove_stack_type)(void*)
+    ctypedef void (*read_stack_type)(const void*, const StackInput&, float*) except +
     ctypedef void (*viterbi_type)(const ChainScores&, int64_t*) except +
     ctypedef bint (*forward_backward_type)(const ChainScores&, const ChainWeights&)
 
+    cdef struct StackKernels:
+        make_stack_type make
+        remove_stack_type remove
+        read_stack_type read
+
     cdef struct Kernels:
+        const char* name
+        bint (*is_supported)()
         lstm_forward_type lstm_forward
         lstm_backward_type lstm_backward
-        stack_new_type stack_new
-        stack_delete_type stack_delete
-        stack_read_type stack_read
+        StackKernels float_stack
+        StackKernels integer_stack
         viterbi_type viterbi
         forward_backward_type forward_backward
 
-    const Kernels baseline_kernels
-    const Kernels avx2_kernels
-    bint has_avx2()
+    const Kernels** ALL_KERNELS
+    int N_KERNELS
 
 
-cdef const Kernels* KERNELS = &baseline_kernels
-INSTRUCTION_SETS = ("baseline", "avx2") if has_avx2() else ("baseline",)
+cdef const Kernels* KERNELS = ALL_KERNELS[0]
+INSTRUCTION_SETS = tuple(
+    ALL_KERNELS[i].name.decode() for i in range(N_KERNELS) if ALL_KERNELS[i].is_supported()
+)
 
 
 def use_instruction_set(name):
-    """Choose among INSTRUCTION_SETS; the last one is used from the start."""
+    """Choose among INSTRUCTION_SETS, those that this machine supports, the slowest first."""
     global KERNELS
     _check(name in INSTRUCTION_SETS, f"one of the instruction sets {INSTRUCTION_SETS}")
-    KERNELS = &avx2_kernels if name == "avx2" else &baseline_kernels
+    for i in range(N_KERNELS):
+        if ALL_KERNELS[i].name.decode() == name:
+            KERNELS = ALL_KERNELS[i]
 
 
 def in_use():
     """RETURNS (str): Which one of INSTRUCTION_SETS is used."""
-    return "avx2" if KERNELS == &avx2_kernels else "baseline"
+    return KERNELS.name.decode()
 
 
 cdef class Sequences:
@@ -117,25 +126,29 @@ cdef class Sequences:
 
 
 cdef class Stack:
-    """Layers of bidirectional LSTMs above one another, their weights packed for the instruction set
-    that was in use."""
+    """Layers of bidirectional LSTMs above one another for prediction, their weights packed for the
+    instruction set that was in use."""
 
     cdef readonly str instruction_set
-    cdef const Kernels* kernels
+    cdef const StackKernels* kernels
     cdef void* packed
     cdef int hidden
 
-    def __cinit__(self, layers):
-        """layers (Sequence[Tuple[Floats3d, Floats2d, Floats1d]]): Of each layer U (2, hidden, 4 *
+    def __cinit__(self, layers, bint integers):
+        """Pack the weights.
+
+        layers (Sequence[Tuple[Floats3d, Floats2d, Floats1d]]): Of each layer U (2, hidden, 4 *
         hidden), states to gates, W (2 * hidden, 8 * hidden), the states below to the gates of both
-        directions, and b (8 * hidden,); W and b of the first are not used."""
+        directions, and b (8 * hidden,); W and b of the first are not used.
+        integers (bool): Whether to compute with weights and states in bytes instead of floats.
+        """
         cdef const float[:, :, ::1] U
         cdef const float[:, ::1] W
         cdef const float[::1] b
         cdef Py_ssize_t number, n_layers = len(layers)
         _check(n_layers > 0, "a layer")
         self.hidden = layers[0][0].shape[1]
-        self.kernels = KERNELS
+        self.kernels = &KERNELS.integer_stack if integers else &KERNELS.float_stack
         self.instruction_set = in_use()
         cdef LayerWeights* weights = <LayerWeights*>calloc(n_layers, sizeof(LayerWeights))
         if not weights:
@@ -154,13 +167,13 @@ cdef class Stack:
                     _check(b.shape[0] == 8 * self.hidden, "a bias a gate")
                     weights[number].W = &W[0, 0]
                     weights[number].bias = &b[0]
-            self.packed = self.kernels.stack_new(weights, n_layers, self.hidden)
+            self.packed = self.kernels.make(weights, n_layers, self.hidden)
         finally:
             free(weights)
 
     def __dealloc__(self):
         if self.packed:
-            self.kernels.stack_delete(self.packed)
+            self.kernels.remove(self.packed)
 
     def predict(
         self,
@@ -188,7 +201,7 @@ cdef class Stack:
         cdef StackInput given = StackInput(sequences.batch, &table[0, 0], &rows[0])
         cdef float* result = &states_view[0, 0]
         with nogil:
-            self.kernels.stack_read(self.packed, given, result)
+            self.kernels.read(self.packed, given, result)
         return states
 
 

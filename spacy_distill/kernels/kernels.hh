@@ -74,28 +74,41 @@ struct ChainWeights {
     double largest_factor;
 };
 
+// Layers above one another for prediction, their weights packed for one instruction set, whose kernels
+// alone can read and delete them.
+struct StackKernels {
+    void* (*make)(const LayerWeights* layers, int n_layers, int hidden);
+    void (*remove)(void* stack);
+    // states (tokens, 2, hidden) of the last layer, written.
+    void (*read)(const void* stack, const StackInput& in, float* states);
+};
+
 // The kernels as one instruction set runs them.
 struct Kernels {
+    const char* name;
+    bool (*is_supported)();  // by this machine
     // Writes the output.
     void (*lstm_forward)(const LstmInput& in, const LstmOutput& out);
     // d_states (tokens, 2, hidden): gradient of the states; d_gates (tokens, 2, 4 * hidden):
     // gradient of the inputs, written.
     void (*lstm_backward)(const LstmInput& in, const LstmOutput& kept, const float* d_states,
                           float* d_gates);
-    // Layers above one another, their weights packed for `stack_read`; which only these kernels can
-    // read and delete.
-    void* (*stack_new)(const LayerWeights* layers, int n_layers, int hidden);
-    void (*stack_delete)(void* stack);
-    // states (tokens, 2, hidden) of the last layer, written.
-    void (*stack_read)(const void* stack, const StackInput& in, float* states);
+    StackKernels float_stack, integer_stack;
     // tags (tokens,), written.
     void (*viterbi)(const ChainScores& chain, int64_t* tags);
     // Writes the weights; false where this arithmetic cannot be trusted.
     bool (*forward_backward)(const ChainScores& chain, const ChainWeights& out);
 };
 
-extern const Kernels baseline_kernels;  // what every machine of this architecture has
-extern const Kernels avx2_kernels;      // x86-64 with AVX2 and FMA
-bool has_avx2();
+// All that were compiled for this architecture, the slowest first; the first runs on any machine of it.
+extern const Kernels* const ALL_KERNELS[];
+extern const int N_KERNELS;
+
+extern const Kernels baseline_kernels;
+#if defined(__x86_64__)
+extern const Kernels avx2_kernels, avxvnni_kernels, avx512_kernels;
+#elif defined(__aarch64__)
+extern const Kernels dotprod_kernels;
+#endif
 
 }  // namespace spacy_distill

@@ -135,7 +135,7 @@ public:
 private:
     const Panels& U;
     const int hidden, padded;
-    Buffer gates, states, cells;
+    Buffer<float> gates, states, cells;
 };
 
 static void lstm_forward(const LstmInput& in, const LstmOutput& out) {
@@ -198,7 +198,7 @@ static void backward_direction(const LstmInput& in, int direction, const LstmOut
     const int hidden = in.hidden, padded = round_up(hidden, LANES), whole = hidden / LANES * LANES;
     Panels U(GATES * padded, hidden);
     pack_transposed(in.U + size_t(direction) * hidden * GATES * hidden, hidden, U);
-    Buffer d_tile(TILE * U.rows, 0.f), d_state(TILE * U.columns), d_cell(TILE * padded);
+    Buffer<float> d_tile(TILE * U.rows, 0.f), d_state(TILE * U.columns), d_cell(TILE * padded);
     for_each_tile(in.batch, [&](const Tile& tile) {
         d_state.fill(0.f);
         d_cell.fill(0.f);

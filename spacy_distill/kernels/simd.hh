@@ -1,69 +1,9 @@
+// Arithmetic of vectors, and products of matrices. The compiler fuses no product with a sum
+// (-ffp-contract=off); `multiply_add` does so where the instruction set can.
+
 #ifdef __FAST_MATH__
 #error "exponential() rounds by adding and taking away, and NaN has to stay: no -ffast-math."
 #endif
-
-// LANES numbers at a time, as many as a register holds. The vector types are GCC's and clang's.
-
-typedef float Vector __attribute__((vector_size(4 * LANES)));
-typedef int32_t IntVector __attribute__((vector_size(4 * LANES)));
-
-#define INLINE_METHOD inline __attribute__((always_inline))
-#define INLINE static INLINE_METHOD
-
-INLINE void prefetch(const float* from, int n) {
-    for (int i = 0; i < n; i += 16) __builtin_prefetch(from + i);
-}
-
-// Numbers from a cache line's beginning on, freed when the block ends. No std::vector: its functions
-// have the same names in all instruction sets, and the linker might choose the ones that this
-// machine cannot run.
-class Buffer {
-public:
-    explicit Buffer(size_t size) : whole(new float[size + LINE]), size(size) {
-        const size_t beyond = reinterpret_cast<uintptr_t>(whole) / sizeof(float) % LINE;
-        numbers = whole + (LINE - beyond) % LINE;
-    }
-    Buffer(size_t size, float value) : Buffer(size) { fill(value); }
-    ~Buffer() { delete[] whole; }
-    Buffer(const Buffer&) = delete;
-    Buffer& operator=(const Buffer&) = delete;
-    float* operator+(size_t place) { return numbers + place; }
-    const float* operator+(size_t place) const { return numbers + place; }
-    void fill(float value) {
-        for (size_t i = 0; i < size; ++i) numbers[i] = value;
-    }
-
-private:
-    static constexpr size_t LINE = 64 / sizeof(float);
-    float* const whole;
-    float* numbers;
-    const size_t size;
-};
-
-constexpr int round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
-
-INLINE Vector filled(float x) { return Vector{} + x; }
-
-INLINE Vector load(const float* from) {
-    Vector v;
-    std::memcpy(&v, from, sizeof v);
-    return v;
-}
-
-INLINE void store(float* to, Vector v) { std::memcpy(to, &v, sizeof v); }
-
-// The first `n` numbers; zeros after them.
-INLINE Vector load_some(const float* from, int n) {
-    if (n >= LANES) return load(from);
-    Vector v = {};
-    for (int lane = 0; lane < n; ++lane) v[lane] = from[lane];
-    return v;
-}
-
-INLINE void store_some(float* to, Vector v, int n) {
-    if (n >= LANES) return store(to, v);
-    for (int lane = 0; lane < n; ++lane) to[lane] = v[lane];
-}
 
 INLINE Vector at_least(Vector x, float bound) { return x < bound ? filled(bound) : x; }
 INLINE Vector at_most(Vector x, float bound) { return x > bound ? filled(bound) : x; }
@@ -76,12 +16,12 @@ INLINE Vector exponential(Vector x) {
     Vector shifted = z + to_whole;
     Vector f = z - (shifted - to_whole);
     Vector p = filled(1.533757687e-4f);
-    p = p * f + 1.339986037e-3f;
-    p = p * f + 9.618519534e-3f;
-    p = p * f + 5.550328998e-2f;
-    p = p * f + 2.402264661e-1f;
-    p = p * f + 6.931472056e-1f;
-    p = p * f + 1.f;
+    p = multiply_add(p, f, filled(1.339986037e-3f));
+    p = multiply_add(p, f, filled(9.618519534e-3f));
+    p = multiply_add(p, f, filled(5.550328998e-2f));
+    p = multiply_add(p, f, filled(2.402264661e-1f));
+    p = multiply_add(p, f, filled(6.931472056e-1f));
+    p = multiply_add(p, f, filled(1.f));
     IntVector bits, exponent;
     std::memcpy(&bits, &p, sizeof bits);
     std::memcpy(&exponent, &shifted, sizeof exponent);
@@ -106,7 +46,7 @@ constexpr int PANEL = 2 * LANES;
 
 struct Panels {
     int rows, columns;  // columns is a multiple of PANEL
-    Buffer numbers;
+    Buffer<float> numbers;
 
     Panels(int rows, int columns)
         : rows(rows), columns(round_up(columns, PANEL)),
@@ -129,7 +69,8 @@ INLINE void multiply_panels(const float* left, int left_width, const float* pane
         for (int w = 0; w < 2 * WIDE; ++w)
             right[w] = load(panel + (size_t(w / 2) * n + k) * PANEL + w % 2 * LANES);
         for (int r = 0; r < ROWS; ++r)
-            for (int w = 0; w < 2 * WIDE; ++w) sums[r][w] += left[r * left_width + k] * right[w];
+            for (int w = 0; w < 2 * WIDE; ++w)
+                sums[r][w] = multiply_add(filled(left[r * left_width + k]), right[w], sums[r][w]);
     }
     for (int r = 0; r < ROWS; ++r)
         for (int w = 0; w < 2 * WIDE; ++w)

@@ -1,4 +1,4 @@
-// Layers of bidirectional LSTMs above one another, without a way back. A tile goes through all
+// Layers of bidirectional LSTMs above one another, for prediction, in floats. A tile goes through all
 // layers before the next one begins, and what a layer gets from below is multiplied for some steps
 // at a time, so that little memory is needed between layers, however long the batch.
 
@@ -41,11 +41,11 @@ struct Stack {
     Stack& operator=(const Stack&) = delete;
 };
 
-static void* stack_new(const LayerWeights* layers, int n_layers, int hidden) {
+static void* new_stack(const LayerWeights* layers, int n_layers, int hidden) {
     return new Stack(layers, n_layers, hidden);
 }
 
-static void stack_delete(void* stack) { delete static_cast<Stack*>(stack); }
+static void delete_stack(void* stack) { delete static_cast<Stack*>(stack); }
 
 // The first layer looks its inputs up in a table.
 static void read_rows(const Panels& U, int hidden, int direction, const StackInput& in,
@@ -96,7 +96,7 @@ public:
 
 private:
     const int below_width, n_columns;
-    Buffer below, inputs;
+    Buffer<float> below, inputs;
 };
 
 static void read_states(const DirectionWeights& weights, int hidden, int direction, const Tile& tile,
@@ -123,14 +123,14 @@ static void read_states(const DirectionWeights& weights, int hidden, int directi
     }
 }
 
-static void stack_read(const void* packed, const StackInput& in, float* states) {
+static void read_stack(const void* packed, const StackInput& in, float* states) {
     const Stack& stack = *static_cast<const Stack*>(packed);
     const int hidden = stack.hidden;
     const int64_t longest = in.batch.n_sequences ? in.batch.lengths[in.batch.order[0]] : 0;
     const int64_t n_together = in.batch.n_sequences < TILE ? in.batch.n_sequences : TILE;
     const int64_t most_rows = stack.n_layers > 1 ? n_together * longest : 0;
     // What the layers with even and with odd numbers hand on.
-    Buffer even(most_rows * 2 * hidden), odd(stack.n_layers > 2 ? most_rows * 2 * hidden : 0);
+    Buffer<float> even(most_rows * 2 * hidden), odd(stack.n_layers > 2 ? most_rows * 2 * hidden : 0);
     Block block(most_rows < BLOCK + TILE ? most_rows : BLOCK + TILE, hidden,
                 most_rows ? stack.directions[2]->W.columns : 0);
     for_each_tile(in.batch, [&](const Tile& tile) {

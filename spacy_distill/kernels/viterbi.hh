@@ -5,7 +5,7 @@ INLINE Vector larger(Vector a, Vector b) { return a > b ? a : b; }
 
 // The best score with which WIDE vectors of tags are reached from any tag.
 template <int WIDE>
-INLINE void best_columns(const float* before, const Buffer& from, int size, int padded, int column,
+INLINE void best_columns(const float* before, const Buffer<float>& from, int size, int padded, int column,
                          float* reached) {
     Vector best[WIDE];
     for (int w = 0; w < WIDE; ++w) best[w] = filled(-INFINITY);
@@ -15,7 +15,7 @@ INLINE void best_columns(const float* before, const Buffer& from, int size, int 
     for (int w = 0; w < WIDE; ++w) store(reached + column + w * LANES, best[w]);
 }
 
-static void best_arrivals(const float* before, const Buffer& from, int size, int padded,
+static void best_arrivals(const float* before, const Buffer<float>& from, int size, int padded,
                           float* reached) {
     int column = 0;
     for (; column + 5 * LANES <= padded; column += 5 * LANES)
@@ -30,13 +30,13 @@ static void viterbi(const ChainScores& chain, int64_t* tags) {
     const int size = chain.n_tags, padded = round_up(size, LANES);
     const Vector nothing = filled(-INFINITY);
     // Transitions from each tag, and to each tag, in whole vectors.
-    Buffer from(size_t(size) * padded, -INFINITY), to(size_t(size) * padded, -INFINITY);
+    Buffer<float> from(size_t(size) * padded, -INFINITY), to(size_t(size) * padded, -INFINITY);
     for (int i = 0; i < size; ++i)
         for (int j = 0; j < size; ++j)
             *(from + (i * padded + j)) = *(to + (j * padded + i)) =
                 chain.transitions[i * size + j];
     const Batch& batch = chain.batch;
-    Buffer scores(batch.n_sequences ? batch.lengths[batch.order[0]] * padded : 0);
+    Buffer<float> scores(batch.n_sequences ? batch.lengths[batch.order[0]] * padded : 0);
     for (int64_t s = 0; s < batch.n_sequences; ++s) {
         const int64_t length = batch.lengths[s];
         const float* emissions = chain.emissions + batch.starts[s] * size;

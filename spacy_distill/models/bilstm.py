@@ -1,27 +1,33 @@
 """Bidirectional LSTMs over ragged batches."""
 
-from typing import Callable, List, Optional, Tuple
+from functools import partial
+from typing import Callable, List, Literal, Optional, Tuple
 
 import numpy
 from thinc.api import Model, chain, glorot_uniform_init
 from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 
 from .dropout import dropout
-from .recurrence import BiLSTMStack, Layer, run
+from .layers import Layer
+from .recurrence import BiLSTMStack, run
 
 
-def BiLSTM(width: int = 200, depth: int = 2) -> Model[Ragged, Ragged]:
+def BiLSTM(
+    width: int = 200, depth: int = 2, precision: Literal["int8", "float32"] = "int8"
+) -> Model[Ragged, Ragged]:
     """Build bidirectional LSTM layers above one another, with dropout between them.
 
     width (int): Output width of each layer, half of it for each direction.
     depth (int): Layers.
+    precision (str): What prediction computes with. "int8" is faster: weights and states are rounded
+        to bytes when a document is read, and what is trained and saved stays as it is.
     RETURNS (Model[Ragged, Ragged]): (tokens, inputs) to (tokens, width).
     """
     layers: List[Model[Ragged, Ragged]] = [bilstm_layer(width)]
     for _ in range(depth - 1):
         layers += [dropout(), bilstm_layer(width)]
     model = layers[0] if depth == 1 else chain(*layers)
-    model.attrs["inference"] = BiLSTMInference
+    model.attrs["inference"] = partial(BiLSTMInference, precision=precision)
     return model
 
 
@@ -31,10 +37,11 @@ class BiLSTMInference:
 
     forgets = True
 
-    def __init__(self, model: Model[Ragged, Ragged]) -> None:
+    def __init__(self, model: Model[Ragged, Ragged], precision: str) -> None:
         """Take the parameters as they are now.
 
         model (Model[Ragged, Ragged]): What `BiLSTM` returned.
+        precision (str): "int8" or "float32".
         """
         layers = [node for node in model.walk() if node.has_param("U")]
         parameters = [
@@ -42,7 +49,9 @@ class BiLSTMInference:
             for U, W, b in (map(layer.get_param, ("U", "W", "b")) for layer in layers)
         ]
         self._first = parameters[0]
-        self._stack = BiLSTMStack(parameters)
+        # Integers cannot hold what is no number, and would hide it.
+        finite = all(numpy.isfinite(array).all() for layer in parameters for array in layer)
+        self._stack = BiLSTMStack(parameters, integers=precision == "int8" and finite)
 
     def per_form(self, features: Floats2d) -> Floats2d:
         """RETURNS (Floats2d): (forms, 8 * hidden) inputs to the first layer's gates."""

@@ -4,57 +4,54 @@ Compiled (`kernels/`) where that is possible. Else all sentences of the batch an
 step together, in the packed order of `chain/packing.py`: each step is a few calls of numpy or cupy.
 """
 
-from typing import Any, Callable, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Optional, Sequence, Tuple
 
 import numpy
 from thinc.api import get_array_module
-from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d
+from thinc.types import Floats2d, Floats3d, Ints1d
 
+from .. import kernels as kernel_choice
 from ..chain.packing import Packing, pack
 from ..kernels import kernels
-
-
-class Layer(NamedTuple):
-    """A bidirectional LSTM's parameters. Gates are input, forget, output and candidate, those of
-    the forward before those of the backward direction.
-
-    U (Floats3d): (2, hidden, 4 * hidden) states to gates.
-    W (Floats2d): (inputs, 8 * hidden) inputs to gates.
-    b (Floats1d): (8 * hidden,)
-    """
-
-    U: Floats3d
-    W: Floats2d
-    b: Floats1d
+from .integer_recurrence import predict as predict_integers
+from .integer_recurrence import quantize
+from .layers import Layer
 
 
 class BiLSTMStack:
-    """Layers above one another, without a way back, over a table of inputs to the first one."""
+    """Layers above one another, for prediction, over a table of inputs to the first one."""
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
+    def __init__(self, layers: Sequence[Layer], integers: bool = False) -> None:
         """Take layers. Kernels work on copies of the weights, so a change within the arrays is not
         seen: make a new stack.
 
         layers (Sequence[Layer]): At least one, C-contiguous; W and b of the first are not used.
+        integers (bool): Whether to compute with weights and states in bytes instead of floats.
         """
         self._layers = list(layers)
+        self._integers = integers
         self._weights = [layers[0].U, *(array for layer in layers[1:] for array in layer)]
         self._packed: Any = None
+        self._choice: Optional[Tuple[str, bool]] = None
 
     def predict(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
-        """Find the last layer's states.
+        """Compute the last layer's states.
 
         table (Floats2d): (rows, 8 * hidden) inputs to the first layer's gates.
         rows (Ints1d): (tokens,) int64 each token's row.
         lengths (Ints1d): (sequences,) tokens of each sequence, a numpy array.
         RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, side by side.
         """
+        integers = self._integers and kernel_choice.allows_integers
         compiled = kernels(table, *self._weights)
         if compiled:
-            packed = self._packed
-            if packed is None or packed.instruction_set != compiled.in_use():
-                packed = self._packed = compiled.Stack(self._layers)
-            return packed.predict(table, rows, compiled.Sequences(lengths))
+            choice = (compiled.in_use(), integers)
+            if self._choice != choice:
+                self._packed = compiled.Stack(self._layers, integers)
+                self._choice = choice
+            return self._packed.predict(table, rows, compiled.Sequences(lengths))
+        if integers:
+            return predict_integers(quantize(self._layers), table[rows], lengths)
         packing = pack(lengths, get_array_module(table))
         first, *others = self._layers
         states = _states(table[rows], first.U, packing)

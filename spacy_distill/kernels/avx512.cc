@@ -1,0 +1,47 @@
+// For x86-64 with AVX-512 and its VNNI: products of bytes in one instruction, sixteen lanes.
+#include "kernels.hh"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")
+#endif
+
+namespace spacy_distill {
+namespace {
+constexpr int LANES = 16, PRODUCT_ROWS = 6, PRODUCT_WIDTH = 4;
+#include "vectors.hh"
+
+INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+
+constexpr int DOT_OFFSET = -128;
+INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
+    const __m512i bytes = _mm512_loadu_si512(weights);
+    return IntVector(_mm512_dpbusd_epi32(__m512i(sums), _mm512_set1_epi32(states), bytes));
+}
+
+#include "instruction_set.hh"
+
+bool has_avx512() {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni") &&
+           __builtin_cpu_supports("avx2") &&
+           __builtin_cpu_supports("fma");
+}
+}  // namespace
+
+const Kernels avx512_kernels = kernels_for("avx512", has_avx512);
+
+}  // namespace spacy_distill
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif

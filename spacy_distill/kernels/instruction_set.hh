@@ -1,0 +1,24 @@
+// All kernels for one instruction set. A file includes `vectors.hh` and then this in a namespace of its
+// own. Between them it defines
+// - multiply_add(Vector a, Vector b, Vector c): a * b + c;
+// - dot(IntVector sums, int32_t states, const int8_t* weights): adds to each lane the sum of four
+//   products, of the bytes in `states` with the lane's weights;
+// - DOT_OFFSET: what to add for each weight, if `dot` takes the bytes without a sign;
+// - PRODUCT_ROWS, PRODUCT_WIDTH: rows and vectors of columns that registers hold the sums of.
+#include "simd.hh"
+#include "lstm.hh"
+#include "stack.hh"
+#include "integer_stack.hh"
+#include "viterbi.hh"
+#include "forward_backward.hh"
+
+constexpr Kernels kernels_for(const char* name, bool (*is_supported)()) {
+    return {name,
+            is_supported,
+            lstm_forward,
+            lstm_backward,
+            {new_stack, delete_stack, read_stack},
+            {new_integer_stack, delete_integer_stack, read_integer_stack},
+            viterbi,
+            forward_backward};
+}

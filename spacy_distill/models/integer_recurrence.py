@@ -1,0 +1,139 @@
+"""The steps of LSTM layers with weights and states in bytes, for prediction.
+
+States of an LSTM lie between -1 and 1, so steps of 1/127 are enough for them, and nothing has to be
+calibrated. Weights have seven bits and a scale for each gate. What `kernels/integer_stack.hh` computes
+is the same bit by bit: sums of whole numbers are exact, and all else is rounded after each operation.
+"""
+
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy
+from thinc.api import get_array_module
+from thinc.types import Floats1d, Floats2d, Ints1d
+
+from ..chain.packing import Packing, pack
+from .layers import Layer
+
+STATE_SCALE = numpy.float32(127)
+WEIGHT_SCALE = numpy.float32(63)
+HALF, ONE, TWO = numpy.float32(0.5), numpy.float32(1), numpy.float32(2)
+
+
+class IntegerWeights(NamedTuple):
+    """A layer's weights in one direction.
+
+    weights (Floats2d): (inputs, 4 * hidden) whole numbers of up to 63: of the states below, then of its
+        own. In single precision, their products with states and the sums of these are exact.
+    scales (Floats1d): (4 * hidden,) what a sum is multiplied with.
+    bias (Optional[Floats1d]): (4 * hidden,) None in the first layer, whose inputs hold it.
+    """
+
+    weights: Floats2d
+    scales: Floats1d
+    bias: Optional[Floats1d]
+
+
+def quantize(layers: Sequence[Layer]) -> List[Tuple[IntegerWeights, IntegerWeights]]:
+    """Round the weights of layers.
+
+    layers (Sequence[Layer]): The layers; W and b of the first are not used.
+    RETURNS (List[Tuple[IntegerWeights, IntegerWeights]]): Those of both directions of each.
+    """
+    return [
+        (_quantize(layer, 0, i > 0), _quantize(layer, 1, i > 0)) for i, layer in enumerate(layers)
+    ]
+
+
+def _quantize(layer: Layer, direction: int, reads_states: bool) -> IntegerWeights:
+    xp = get_array_module(layer.U)
+    weights, bias = layer.U[direction], None
+    if reads_states:
+        columns = slice(direction * weights.shape[1], (direction + 1) * weights.shape[1])
+        weights, bias = xp.concatenate((layer.W[:, columns], weights)), layer.b[columns]
+    steps = abs(weights).max(axis=0) / WEIGHT_SCALE
+    rounded = xp.rint(weights / xp.where(steps > 0, steps, ONE))
+    return IntegerWeights(rounded, steps / STATE_SCALE, bias)
+
+
+def predict(
+    layers: Sequence[Tuple[IntegerWeights, IntegerWeights]], inputs: Floats2d, lengths: Ints1d
+) -> Floats2d:
+    """Compute the last layer's states.
+
+    layers (Sequence[Tuple[IntegerWeights, IntegerWeights]]): What `quantize` returned.
+    inputs (Floats2d): (tokens, 8 * hidden) inputs to the first layer's gates.
+    lengths (Ints1d): (sequences,) tokens of each sequence, a numpy array.
+    RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, side by side.
+    """
+    xp = get_array_module(inputs)
+    packing = pack(lengths, xp)
+    width = inputs.shape[1] // 2
+    rows = (packing.rows, packing.reversed_rows)
+    below = given = None
+    states: List[Floats2d] = []
+    for directions in layers:
+        states = []
+        for number, (weights, order) in enumerate(zip(directions, rows, strict=True)):
+            if below is None:
+                given = inputs[order, number * width : (number + 1) * width]
+            packed = _run(weights, None if below is None else below[order], given, packing)
+            ragged = xp.empty_like(packed)
+            ragged[order] = packed
+            states.append(ragged)
+        below, given = _in_steps(xp.concatenate(states, axis=1)), None
+    return xp.concatenate(states, axis=1)
+
+
+def _run(
+    weights: IntegerWeights, below: Optional[Floats2d], given: Optional[Floats2d], packing: Packing
+) -> Floats2d:
+    """RETURNS (Floats2d): (tokens, hidden) the states of one direction, in the packed order."""
+    xp = get_array_module(weights.weights)
+    hidden = len(weights.scales) // 4
+    n_tokens = len(packing.rows)
+    states = xp.empty((n_tokens, hidden), dtype="float32")
+    own, cells = xp.empty_like(states), xp.empty_like(states)
+    for step, before in ((packing.first, None), *packing.steps()):
+        zeros = xp.zeros((len(states[step]), hidden), dtype="float32")
+        read = zeros if before is None else own[before]
+        if below is not None:
+            read = xp.concatenate((below[step], read), axis=1)
+        gates = (read @ weights.weights) * weights.scales
+        gates += weights.bias if given is None else given[step]
+        cells[step], states[step] = _open_gates(gates, zeros if before is None else cells[before])
+        own[step] = _in_steps(states[step])
+    return states
+
+
+def _in_steps(states: Floats2d) -> Floats2d:
+    """RETURNS (Floats2d): The nearest steps; 0 for what is no number."""
+    xp = get_array_module(states)
+    return xp.rint(xp.where(xp.isnan(states), 0, states) * STATE_SCALE)
+
+
+def _open_gates(gates: Floats2d, cells: Floats2d) -> Tuple[Floats2d, Floats2d]:
+    """RETURNS (Tuple[Floats2d, Floats2d]): (sequences, hidden) the next cells and states. Gates are
+    fractions, so that two divisions are enough."""
+    hidden = cells.shape[1]
+    i, f, o, candidate = (gates[:, k * hidden : (k + 1) * hidden] for k in range(4))
+    (i, i_below), (f, f_below), (o, o_below) = map(_twice_logistic, (i, f, o))
+    candidate, candidate_below = _tangent(candidate)
+    entering = i_below * candidate_below
+    cells = (f * cells * entering + i * candidate * f_below) / (TWO * f_below * entering)
+    shown, shown_below = _tangent(cells)
+    return cells, o * shown / (TWO * o_below * shown_below)
+
+
+def _twice_logistic(x: Floats2d) -> Tuple[Floats2d, Floats2d]:
+    above, below = _tangent(x * HALF)
+    return below + above, below
+
+
+def _tangent(x: Floats2d) -> Tuple[Floats2d, Floats2d]:
+    """RETURNS (Tuple[Floats2d, Floats2d]): The fraction that is tanh(x), to 7e-5."""
+    xp = get_array_module(x)
+    x = xp.clip(x, numpy.float32(-5.25), numpy.float32(5.25))
+    y = x * x
+    above = numpy.float32(9.9975e-1) + y * (numpy.float32(1.0087e-1) + y * numpy.float32(6.31e-4))
+    below = ONE + y * (numpy.float32(4.3352e-1) + y * numpy.float32(1.239e-2))
+    return x * above, below
