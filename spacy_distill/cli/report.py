@@ -7,9 +7,10 @@ from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
 from ..corpora.labeled import read_examples
-from ..evaluation import System, compare, load_system, read_runs
+from ..evaluation import System, load_system
 from ..evaluation.systems import files_of
 from ..evaluation.teacher_reader import reading_pipeline
+from ..report import compare, overview, read_runs, summary, write_report
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, load_teacher, split_sources
 from .failures import Verbose, explained, on_interrupt
 from .output import require_free
@@ -90,8 +91,6 @@ def distill_report_cli(
             seed=seed,
             shown=shown,
         )
-        from ..report import overview, summary, write_report
-
         page = write_report(found, output)
     for note in found["notes"]:
         msg.warn(f"[D930] {note}")

@@ -1,6 +1,16 @@
-"""A comparison as pictures and one page."""
+"""Compare a student with other systems: figures, pictures and one page."""
 
+from .comparison import compare
 from .folder import is_report, write_report
+from .learning_curves import read_runs
 from .page import overview, render_page, summary
 
-__all__ = ["is_report", "overview", "render_page", "summary", "write_report"]
+__all__ = [
+    "compare",
+    "is_report",
+    "overview",
+    "read_runs",
+    "render_page",
+    "summary",
+    "write_report",
+]

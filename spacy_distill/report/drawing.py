@@ -1,10 +1,21 @@
-"""What all pictures of a report have in common."""
+"""Colours, figures and axes that the pictures and the page of a report share."""
 
-from typing import Any, Mapping, Tuple
+import colorsys
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 # Inches; a page shows them with 96 pixels each, so letters are as large on both.
 WIDE, NARROW = 7.9, 3.5
 INK, FAINT = "#22262a", "#d5d9dd"
+
+# Colours on white that can be told apart without red and green. Each system has a marker too.
+SYSTEMS = {"student": "#0b5fa5", "teacher": "#b8500b", "baseline": "#5f6368"}
+# The same hues, light enough for the text of a dark page; pictures are white there too.
+ON_DARK = {"student": "#7fb8ec", "teacher": "#f0a06a", "baseline": "#b4bac0"}
+MARKERS = {"student": "o", "teacher": "s", "baseline": "^"}
+RUNS = ("#0b5fa5", "#b8500b", "#5f6368", "#6a3d9a", "#1b7837", "#a6155a")
+# Hues that are far apart, for the labels that come first.
+HUES = (0.58, 0.08, 0.36, 0.83, 0.14, 0.48, 0.95, 0.70, 0.24)
+GOLDEN_RATIO = 0.618034
 
 Report = Mapping[str, Any]
 
@@ -45,3 +56,19 @@ def shortened(text: str, length: int) -> str:
 def thousands(value: float, _: int) -> str:
     """RETURNS (str): A number on an axis, with commas."""
     return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+
+
+def system_variables(colors: Mapping[str, str]) -> str:
+    """RETURNS (str): Colours as variables of a style sheet, by the systems' names."""
+    return " ".join(f"--{role}: {color};" for role, color in colors.items())
+
+
+def label_colors(labels: Sequence[str]) -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): A light background for dark text, by label."""
+    colors = {}
+    for number, label in enumerate(labels):
+        hue = HUES[number] if number < len(HUES) else (number * GOLDEN_RATIO) % 1
+        lightness = (0.84, 0.89, 0.79)[number // len(HUES) % 3]
+        red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.62)
+        colors[label] = f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
+    return colors

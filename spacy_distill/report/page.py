@@ -1,8 +1,7 @@
-"""The page of a report: HTML out of its numbers and pictures, with all that it needs within it."""
+"""The page of a report: one HTML file with its pictures and styles within it."""
 
 import base64
 import re
-import unicodedata
 from html import escape
 from importlib.resources import files
 from typing import Any, Dict, List, Mapping, Optional, Tuple
@@ -10,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from spacy import displacy
 
 from ..evaluation.bootstrap import FEWEST_DOCUMENTS
-from .colors import MARKERS, ON_DARK, SYSTEMS, label_colors, system_variables
+from .drawing import MARKERS, ON_DARK, SYSTEMS, label_colors, system_variables
 from .pictures import MOST_CONFUSED, MOST_LABELS, Picture
 
 SHAPES = {"o": "●", "s": "■", "^": "▲"}
@@ -245,11 +244,4 @@ def _rendered(one: Mapping[str, Any], side: str, colors: Mapping[str, str]) -> s
     )
     inner = re.sub(r'^\s*<div class="entities"[^>]*>|</div>\s*$', "", html)
     before, after = ("… " if one["cut_before"] else ""), (" …" if one["cut_after"] else "")
-    direction = writing_direction(one["text"])
-    return f'<div class="entities" dir="{direction}">{before}{inner}{after}</div>'
-
-
-def writing_direction(text: str) -> str:
-    """RETURNS (str): "rtl" if most letters that have a direction are written from right to left."""
-    kinds = [unicodedata.bidirectional(letter) for letter in text]
-    return "rtl" if sum(k in ("R", "AL") for k in kinds) > kinds.count("L") else "ltr"
+    return f'<div class="entities" dir="auto">{before}{inner}{after}</div>'

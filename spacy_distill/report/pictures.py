@@ -6,11 +6,13 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy
 
-from .colors import MARKERS, RUNS, SYSTEMS
 from .drawing import (
     FAINT,
     INK,
+    MARKERS,
     NARROW,
+    RUNS,
+    SYSTEMS,
     WIDE,
     Report,
     distances,
@@ -19,7 +21,6 @@ from .drawing import (
     shortened,
     thousands,
 )
-from .speed_picture import speed_and_accuracy, speed_in_words
 
 DPI = 200
 # All that there may be.
@@ -29,6 +30,8 @@ MOST_LABELS = 15
 MOST_CONFUSED = {"wide": 12, "narrow": 6}
 # Entities in a bin of confidences, of which fewer say little.
 FEW = 10
+# The disc of the largest system, in points squared.
+DISC = 1500.0
 
 
 class Picture(NamedTuple):
@@ -55,7 +58,7 @@ def draw_all(report: Report) -> Dict[str, Picture]:
 
     drawings: Dict[str, Tuple[Callable[[Report, float], Any], str]] = {
         "f1": (_f1, "F1 of each system, with intervals, for all entities and for each label."),
-        "speed": (speed_and_accuracy, speed_in_words(report)),
+        "speed": (_speed, "F1 against words per second, with each system's size as a disc."),
         "learning": (_learning, "F1 on the development set against training steps."),
         "confusion": (_confusion, "Table of the student's labels against the teacher's."),
         "calibration": (_calibration, "Share of right entities against their confidence."),
@@ -153,6 +156,44 @@ def _f1(report: Report, width: float) -> Any:
     axis.set_axisbelow(True)
     axis.set_xlabel("F1")
     legend_above(figure, axis, len(systems))
+    return figure
+
+
+def _speed(report: Report, width: float) -> Any:
+    systems = [
+        system
+        for system in report["systems"]
+        if system["words_per_second"] and system["scores"]["f1"]["value"] is not None
+    ]
+    figure, axis = new_figure(width, 3.7)
+    axis.set_xscale("log")
+    largest = max((system["megabytes"] or 0.0 for system in systems), default=0.0) or 1.0
+    for system in systems:
+        role, size = system["role"], system["megabytes"]
+        x, y = system["words_per_second"], 100 * system["scores"]["f1"]["value"]
+        below, above = distances(system["scores"]["f1"])
+        color = SYSTEMS[role]
+        axis.scatter(
+            [x], [y], s=DISC * (size or 0.0) / largest, color=color, alpha=0.22, linewidth=0
+        )
+        axis.errorbar(
+            [x],
+            [y],
+            yerr=[[below], [above]],
+            fmt=MARKERS[role],
+            color=color,
+            markersize=6,
+            linewidth=1.2,
+            label=role if size is None else f"{role}, {size:,.0f} MB",
+        )
+    # Room for the discs.
+    axis.margins(x=0.25, y=0.25)
+    axis.set(xlabel="words per second, one core", ylabel="F1")
+    axis.grid(color=FAINT, linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.xaxis.set_major_formatter(thousands)
+    axis.xaxis.set_minor_formatter(lambda *_: "")
+    legend_above(figure, axis, len(systems) if width > NARROW else 1)
     return figure
 
 

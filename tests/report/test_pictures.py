@@ -13,10 +13,8 @@ import pytest
 pytest.importorskip("matplotlib", reason="the report extra is not installed")
 from matplotlib import image
 
-from spacy_distill.report.colors import ON_DARK, SYSTEMS, label_colors
-from spacy_distill.report.drawing import NARROW, WIDE
+from spacy_distill.report.drawing import NARROW, ON_DARK, SYSTEMS, WIDE, label_colors
 from spacy_distill.report.pictures import DPI, NAMES, draw_all, grouped_matrix
-from spacy_distill.report.speed_picture import _offsets, _Point, _shared, speed_and_accuracy
 
 
 def test_all_are_drawn_for_both_widths(nasty_pictures):
@@ -35,38 +33,6 @@ def test_what_was_not_measured_is_not_drawn(plain):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert set(draw_all(plain)) == {"f1"}
-
-
-@pytest.mark.parametrize("speeds", [(1000, 1000, 1000), (10, 1000, 1010), (900, 1000, 90000)])
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_names_of_points_do_not_cover_each_other(speeds, width):
-    roles = ("student", "teacher", "baseline")
-    systems = [
-        {
-            "role": role,
-            "words_per_second": speed,
-            "megabytes": size,
-            "scores": {"f1": {"value": score, "low": score - 0.03, "high": score + 0.03}},
-        }
-        for role, speed, size, score in zip(
-            roles, speeds, (14, 400, 40), (0.9, 0.905, 0.9), strict=True
-        )
-    ]
-    figure = speed_and_accuracy({"systems": systems}, width)
-    figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()
-    axis = figure.axes[0]
-    boxes = [note.get_window_extent(renderer).extents for note in axis.texts]
-    assert len(boxes) == 3
-    assert all(_shared(a, b) == 0 for i, a in enumerate(boxes) for b in boxes[:i])
-    frame = axis.get_window_extent().extents
-    for box in boxes:
-        area = (box[2] - box[0]) * (box[3] - box[1])
-        assert _shared(box, frame) == pytest.approx(area)
-
-
-def test_names_are_written_to_the_right_where_there_is_room():
-    assert _offsets(_Point("student", "student", 0, 0, 9, 9, 10))[0][2:] == ("left", "center")
 
 
 def test_labels_that_are_confused_least_are_put_together():
