@@ -11,7 +11,15 @@ FOLDER = "spacy_distill/kernels"
         [f"{FOLDER}/compiled.pyx", f"{FOLDER}/baseline.cc", f"{FOLDER}/avx2.cc"],
         depends=[
             f"{FOLDER}/{name}.hh"
-            for name in ("kernels", "simd", "lstm", "stack", "viterbi", "forward_backward")
+            for name in (
+                "kernels",
+                "instruction_set",
+                "simd",
+                "lstm",
+                "stack",
+                "viterbi",
+                "forward_backward",
+            )
         ],
         language="c++",
         extra_compile_args=["-O3", "-g0", "-std=c++17", "-fno-math-errno"],

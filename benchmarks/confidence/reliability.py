@@ -3,9 +3,9 @@
 python -m benchmarks.confidence.reliability benchmarks/runs/conll-150/seed0 \\
     benchmarks/runs/conll-750/seed0 --picture docs/confidence.png --output docs/confidence.json
 
-Each folder is a cell of the low-resource benchmark. A temperature is fitted to its development set; errors
-are those of its test set. Costs are processor seconds of `nlp.pipe` on the test set's texts, all
-settings in turn, medians of the rounds' ratios to a student without confidences.
+Each folder is a cell of the low-resource benchmark. A temperature is fitted to its development set;
+errors are those of its test set. Costs are processor seconds of `nlp.pipe` on the test set's texts,
+all settings in turn, medians of the rounds' ratios to a student without confidences.
 """
 
 import json

@@ -20,7 +20,8 @@ from benchmarks.low_resource.tables import (
 from benchmarks.pages import table
 
 # The package's own student first.
-KIND_NAMES = {None: "LSTM-CNN-CRF, the package's", **KINDS}
+KIND_NAMES: Dict[Optional[str], str] = {None: "LSTM-CNN-CRF, the package's"}
+KIND_NAMES.update(KINDS.items())
 # What the student is compared with.
 COMPARED_WITH = {
     "teacher": "its teachers' average",

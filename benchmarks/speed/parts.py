@@ -76,25 +76,6 @@ class Clock:
         finally:
             delattr(owner, method)
 
-    @contextmanager
-    def around(self, owner: Any, method: str, part: str) -> Iterator[None]:
-        """The same for what a context manager does before its body."""
-        enter = getattr(owner, method)
-
-        @contextmanager
-        def timed(*args: Any) -> Iterator[Any]:
-            start = perf_counter()
-            with enter(*args) as result:
-                spent = perf_counter() - start
-                self._take(part, spent)
-                yield result
-
-        setattr(owner, method, timed)
-        try:
-            yield
-        finally:
-            delattr(owner, method)
-
 
 def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
     """Tag texts part by part.
@@ -108,7 +89,7 @@ def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
         docs = [nlp.make_doc(text) for text in texts[start : start + 64]]
         clock.lap("tokenizer")
         encoder = node.shims[0].encoder(parts(node), nlp.vocab)
-        look_up = clock.around(encoder._cache, "look_up", "word forms")
+        look_up = clock.within(encoder._cache, "look_up", "word forms")
         with look_up, clock.within(encoder._inference._stack, "predict", "BiLSTM"):
             states = encoder.encode(docs)
         clock.lap("hashes, windows")

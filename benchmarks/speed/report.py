@@ -6,7 +6,7 @@ python -m benchmarks.speed.report docs/performance.md
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any, Dict, List, Sequence
+from typing import Annotated, Any, Callable, Dict, List, Sequence
 
 import typer
 
@@ -98,7 +98,7 @@ def shown_table(measured: Result) -> str:
     return table(measured["header"], measured["rows"])
 
 
-SECTIONS = {
+SECTIONS: Dict[str, Callable[[Result], str]] = {
     "batches": batches_table,
     **{
         name: partial(section_table, name)

@@ -1,10 +1,11 @@
-"""How well a student that never saw a label agrees with its teacher, by the amount of text:
+"""How well a student without labels agrees with its teacher, by the amount of text:
 
-python -m benchmarks.teachers.agreement en_core_web_sm --text one/train.spacy --text two/train.spacy \\
-    --dev one/dev.spacy --test one/test.spacy --sizes 1000,3000,0 --vectors assets/vectors
+python -m benchmarks.teachers.agreement en_core_web_sm --text one/train.spacy \\
+    --text two/train.spacy --dev one/dev.spacy --test one/test.spacy --sizes 1000,3000,0 \\
+    --vectors assets/vectors
 
-The teacher writes down once what it thinks of the texts, shuffled, and its entities in the
-development and test texts, which take the place of gold ones. Each size, in documents, is one
+The teacher annotates the texts once, shuffled. Its entities in the development and test texts take
+the place of gold ones. Each size, in documents, is one
 distillation from the first documents of the soft corpus (and their variants) with the commands that
 a user types; a second run goes on where the first one stopped.
 """

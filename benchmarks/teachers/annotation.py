@@ -1,6 +1,7 @@
-"""What it costs to let teachers write down what they think, and whether that is what they say:
+"""What annotation by a teacher costs, and whether it has the entities of the teacher's pipeline:
 
-python -m benchmarks.teachers.annotation en_core_web_sm training/teacher/model-best --text corpus/test.spacy
+python -m benchmarks.teachers.annotation en_core_web_sm training/teacher/model-best \\
+    --text corpus/test.spacy
 
 For each teacher, interleaved and on one thread: words a second of its own pipeline (`nlp.pipe`, or
 that of `transformers`) and of annotating with the same batch size, how well the entities of its

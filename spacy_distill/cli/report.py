@@ -10,7 +10,7 @@ from ..corpora.labeled import read_examples
 from ..evaluation import System, load_system
 from ..evaluation.systems import files_of
 from ..evaluation.teacher_reader import reading_pipeline
-from ..report import compare, overview, read_runs, summary, write_report
+from ..reports import compare, overview, read_runs, summary, write_report
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, load_teacher, split_sources
 from .failures import Verbose, explained, on_interrupt
 from .output import require_free
@@ -69,7 +69,7 @@ def distill_report_cli(
                 "[D710] Options of a teacher are given, and no teacher. Name it: --teacher."
             )
         # Drawing comes last, and should not fail only then.
-        from ..report.pictures import require_matplotlib
+        from ..reports.pictures import require_matplotlib
 
         require_matplotlib()
         curves = read_runs(runs or [])

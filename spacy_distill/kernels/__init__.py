@@ -1,9 +1,9 @@
 """Loops over tokens, compiled: the steps of an LSTM, layers of them, Viterbi, forward-backward.
 
-numpy has to be called for each step of a batch; these are called once a batch. Whoever calls one
-has the same in numpy too, for GPUs and for installs without a compiler. The environment variable
+numpy has to be called for each step of a batch, and a kernel once for the whole batch. Their callers
+have the same in numpy too, for GPUs and for installs without a compiler. The environment variable
 SPACY_DISTILL_KERNELS chooses: `avx2`, `baseline` (compiled for any machine of the architecture) or
-`numpy`; by default the first of them that there is.
+`numpy`. The default is the first of these that is installed.
 """
 
 import importlib
@@ -30,7 +30,7 @@ CHOICES = (*(reversed(compiled.INSTRUCTION_SETS) if compiled else ()), "numpy")
 
 
 def use(choice: str) -> None:
-    """Choose what runs, for the whole process.
+    """Choose the kernels of the whole process.
 
     choice (str): One of CHOICES.
     RAISES (ValueError): It is none of them.
@@ -48,8 +48,8 @@ def use(choice: str) -> None:
 
 
 def kernels(*arrays) -> Optional[Any]:
-    """RETURNS (Optional[Any]): The compiled kernels if they are in use and can read the arrays:
-    numpy's, of float32."""
+    """RETURNS (Optional[Any]): The compiled kernels, if they are in use and all arrays are numpy's
+    of float32."""
     if in_use == "numpy":
         return None
     fit = all(isinstance(array, numpy.ndarray) and array.dtype == "float32" for array in arrays)

@@ -1,22 +1,9 @@
-// The kernels for every machine of the architecture, and what this one has beyond it.
-#include "kernels.hh"
+// The kernels for every machine of the architecture, and what this machine has beyond it.
+#define REGISTER 4
+#define TABLE baseline_kernels
+#include "instruction_set.hh"
 
-namespace spacy_distill {
-namespace {
-constexpr int LANES = 4;
-#include "simd.hh"
-#include "lstm.hh"
-#include "stack.hh"
-#include "viterbi.hh"
-#include "forward_backward.hh"
-}  // namespace
-
-const Kernels baseline_kernels = {
-    lstm_forward, lstm_backward, stack_new, stack_delete, stack_read, viterbi,
-    forward_backward,
-};
-
-bool has_avx2() {
+bool spacy_distill::has_avx2() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -24,5 +11,3 @@ bool has_avx2() {
     return false;
 #endif
 }
-
-}  // namespace spacy_distill

@@ -10,7 +10,7 @@ from thinc.api import Adam, Model
 from spacy_distill.chain import BiluoTags, ChainCounts
 from spacy_distill.models.chain_head import CRF, Softmax
 from spacy_distill.models.chain_tagger import ChainTagger
-from spacy_distill.models.word_embedding import WordEmbedding
+from spacy_distill.models.word_forms import WordEmbedding
 from tests.models.batches import CHAIN_PARTS, WORDS, add_vectors, make_docs, random_chain
 from tests.models.gradients import check_parameters
 from tests.models.students import lstm_cnn

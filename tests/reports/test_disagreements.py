@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_distill.report.disagreements import (
+from spacy_distill.reports.disagreements import (
     AROUND,
     KINDS,
     LONGEST,

@@ -7,7 +7,7 @@ import pytest
 from spacy.tokens import Span
 
 from spacy_distill.evaluation.systems import System
-from spacy_distill.report.comparison import compare
+from spacy_distill.reports.comparison import compare
 from tests.told_systems import corpora_for, gold_doc, told_system
 
 
@@ -78,8 +78,8 @@ def test_an_extension_of_somebody_else_is_in_nobodys_way():
 
 @pytest.mark.parametrize("rounds, held, told", [(1, False, 1), (1, True, 0), (0, False, 0)])
 def test_threads_that_spoil_speeds_are_told(monkeypatch, rounds, held, told):
-    monkeypatch.setattr("spacy_distill.report.comparison.holds_one_thread", lambda: held)
-    monkeypatch.setattr("spacy_distill.report.comparison.LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("spacy_distill.reports.comparison.holds_one_thread", lambda: held)
+    monkeypatch.setattr("spacy_distill.reports.comparison.LEAST_SECONDS", 0.0)
     found = compared([told_system("student", [])], GOLD, rounds=rounds)
     assert found["speed"]["one_thread"] is held
     assert sum("threadpoolctl" in note for note in found["notes"]) == told

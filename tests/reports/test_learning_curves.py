@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from spacy_distill.report.learning_curves import read_runs
+from spacy_distill.reports.learning_curves import read_runs
 
 
 def line(step, f1, **more):

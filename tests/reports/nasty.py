@@ -2,7 +2,7 @@
 
 import io
 
-from spacy_distill.report.comparison import compare
+from spacy_distill.reports.comparison import compare
 from tests.told_systems import corpora_for, gold_doc, told_system
 
 SCRIPT = "<script>document.title = 'broken'</script>"
