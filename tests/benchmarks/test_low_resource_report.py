@@ -192,7 +192,7 @@ def test_the_commands_of_the_page_make_the_runs_of_the_store():
     for command in page.replace("\\\n", " ").splitlines():
         name, assigned, value = command.replace("+=", "=").partition("=")
         if assigned and name.isidentifier():
-            variables[f"${name}"] = variables.get(f"${name}", "") + value
+            variables[f"${name}"] = variables.get(f"${name}", "") + value.strip('"')
         for variable, content in variables.items():
             command = command.replace(variable, content)
         if command.startswith("python -m benchmarks.low_resource.train"):
