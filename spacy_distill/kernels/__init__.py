@@ -1,6 +1,6 @@
 """Loops over tokens, compiled: the steps of an LSTM, layers of them, Viterbi, forward-backward.
 
-numpy has to be called for each step of a batch, and a kernel once for the whole batch. Their callers
+numpy has to be called for each step of a batch, a kernel once for the whole batch. Callers of these
 have the same in numpy too, for GPUs and for installs without a compiler. The environment variable
 SPACY_DISTILL_KERNELS chooses: `avx2`, `baseline` (compiled for any machine of the architecture) or
 `numpy`. The default is the first of these that is installed.
