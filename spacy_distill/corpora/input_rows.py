@@ -17,14 +17,14 @@ from .input_documents import Row, useful_columns
 from .input_files import (
     InputError,
     Reading,
+    compression_of,
     format_of,
     not_installed,
     open_unpacked,
-    unpacked,
 )
 from .input_tables import read_table
 
-# spaCy refuses texts of more than a million characters unless it is told otherwise.
+# Texts of spaCy have a million characters at most by default.
 LONGEST_LINE = 1 << 26
 # Rows of a parquet file that are in memory.
 ROWS = 1000
@@ -109,7 +109,7 @@ def _read_docs(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
         docs = DocBin().from_bytes(file.read())
     size = path.stat().st_size
     for number, doc in enumerate(docs.get_docs(Vocab()), 1):
-        reading.follow(partial(float, size * number / len(docs)))
+        reading.position = partial(float, size * number / len(docs))
         row: Row = {text_field: None, "words": [token.text for token in doc]}
         if not doc.has_unknown_spaces:
             row[text_field] = doc.text
@@ -151,13 +151,15 @@ def _read_parquet(path: Path, text_field: str, reading: Reading) -> Iterator[Row
         raise not_installed("pyarrow") from error
     # Not through `datasets`, which decodes a row group as a whole, and that is often all of the
     # file: 400 MB for one of 117 MB, where this takes 25 MB and a tenth of the time.
-    with unpacked(path) as plain, ParquetFile(plain, pre_buffer=False, buffer_size=CHUNK) as file:
+    with open_unpacked(path) as unpacked:
+        source = path if compression_of(path) is None else io.BytesIO(unpacked.read())
+    with ParquetFile(source, pre_buffer=False, buffer_size=CHUNK) as file:
         useful = useful_columns(file.schema_arrow.names, text_field, f"'{path}'")
         size, n_rows, number = path.stat().st_size, file.metadata.num_rows, 0
         for batch in file.iter_batches(batch_size=ROWS, columns=useful):
             for row in batch.to_pylist():
                 number += 1
-                reading.follow(partial(float, size * number / n_rows))
+                reading.position = partial(float, size * number / n_rows)
                 yield row
 
 

@@ -19,8 +19,7 @@ class Input:
     Formats are `.spacy`, `.jsonl`, `.txt` with a document in each line (which ends with \\n, \\r\\n
     or \\r), `.csv` and `.tsv` with a header, and `.parquet`, in UTF-8, each also compressed. Quotes
     around fields are no text in `.csv`, and text in `.tsv`. Memory holds some thousand rows, and a
-    whole file only of `.spacy`. A compressed `.parquet` file is unpacked to the temporary folder
-    while it is read.
+    whole file only of `.spacy` and of compressed `.parquet`.
 
     A row's column "words" or "tokens" gives its words: a list of strings, or of objects with "text"
     and perhaps "ws", as Prodigy writes them. Where spaces follow is in a list "spaces", or else in

@@ -60,18 +60,6 @@ def test_a_quoted_header_leads_to_quoting(write):
         texts(write("b.csv", b'"id",text\n1,one\n'), quoting="none")
 
 
-def test_a_column_in_quotes_throughout_is_reported(write):
-    path = write("a.tsv", b'id\ttext\n1\t"one"\n2\t"say ""no"""\n3\t""\n')
-    with pytest.warns(UserWarning, match=r"\[D944\] .* column 'text' in 3 rows\.") as found:
-        texts(path)
-    assert len(found) == 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert texts(path, quoting="double") == ["one", 'say "no"']
-        assert texts(write("b.tsv", b'text\n"one"\n')) == ['"one"']
-        assert texts(write("c.tsv", b'text\n"one"\n"two"\nthree\n')) == ['"one"', '"two"', "three"]
-
-
 def test_line_ends_within_quotes_are_read_and_reported(write):
     path = write("a.csv", quoted([["text"], ["one"], ["two\nlines"], ["a\r\nb"], ["end"]], ","))
     pattern = r"\[D940\] '.*a.csv': .* in 2 rows: row 2 \(line 3\), row 3 \(line 5\)\..*none"

@@ -5,9 +5,7 @@ import pytest
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
-from spacy.tokens import DocBin
-
-from spacy_distill.corpora.markup import (
+from newsroom_markup import (
     LABELS,
     Article,
     Sentence,
@@ -15,6 +13,7 @@ from spacy_distill.corpora.markup import (
     misfit_entities,
     read_articles,
 )
+from spacy.tokens import DocBin
 
 NEWSROOM = Path(__file__).parents[2] / "assets" / "newsroom" / "raw"
 TEXT = """\
