@@ -8,8 +8,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
-from .tag_names import TagNameError, is_outside, read_tag_meanings
-from .tag_sequences import read_entities
+from .tag_names import TagNameError, is_outside, read_entities, read_tag_meanings
 
 DOCUMENT_START = "-DOCSTART-"
 # As CoNLL-U has them before a sentence: "# text = Oslo sleeps", "# newdoc"; and as MultiCoNER has
@@ -21,12 +20,8 @@ Layout = Tuple[bool, int]
 
 
 class Line(NamedTuple):
-    """A token's line.
-
-    number (int): The line's number in the file, from 1.
-    word (str): The token.
-    tag (Optional[str]): Its tag; None where tags are not looked at.
-    """
+    """A token's line: its number in the file, from 1, the token, and its tag (None where tags are
+    not read)."""
 
     number: int
     word: str
@@ -60,7 +55,7 @@ def read_conll(
     tag_column (int): The column of the tags, which are IOB1, IOB2, IOE1, IOE2, BILUO or
         IOBES; 0 is the token's column, -1 the last one.
     keep_entities (bool): Set the entities. If false, they stay unset for all tokens, which is
-        not the same as "outside an entity", and the tags are not looked at.
+        not the same as "outside an entity", and the tags are not read.
     scheme (Optional[str]): The scheme of the tags, as `read_tag_meanings` takes it; found by their
         names if None. It has to be named where tags are types without letters: "types". Then, and
         for "io", neighbours of one type are one entity.
@@ -102,7 +97,7 @@ def read_conll(
 
 
 def _read_lines(path: Path) -> Iterator[Tuple[int, str]]:
-    """YIELDS (Tuple[int, str]): The number of each line, from 1, and its text."""
+    """YIELDS (Tuple[int, str]): Each line's number, from 1, and its text."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             yield from enumerate(file, 1)
@@ -127,17 +122,17 @@ def _layout(line: str) -> Layout:
 
 
 def _is_comment(line: str, needs_tag: bool, missing_tag: bool, layouts: Set[Layout]) -> bool:
-    """RETURNS (bool): Whether a line before a sentence is a comment, by the layouts of others."""
+    """RETURNS (bool): Whether a line before a sentence is a comment, by the layouts of tokens."""
     if not line.startswith("#"):
         return False
     layout = _layout(line)
-    is_other = bool(layouts) and layout not in layouts
-    after_signs = line.lstrip("#")[:1]
+    is_odd = bool(layouts) and layout not in layouts
+    has_blank = line.lstrip("#")[:1] == " "
     if STATEMENT.fullmatch(line.rstrip()):
-        return is_other or after_signs == " " or (needs_tag and layout[1] == 1)
+        return is_odd or has_blank or (needs_tag and layout[1] == 1)
     if layout[1] == 1:
-        return needs_tag or (is_other and not missing_tag)
-    return is_other and after_signs == " "
+        return needs_tag or (is_odd and not missing_tag)
+    return is_odd and has_blank
 
 
 def _read_sentences(
@@ -152,12 +147,17 @@ def _read_sentences(
         columns = _split_columns(text)
         if columns and columns[0] != DOCUMENT_START:
             place = f"{path}:{number}"
+            if not columns[0]:
+                raise ValueError(
+                    f"[D343] {place}: found an empty first column, expected a token there, "
+                    "remove the line or write its token"
+                )
             tag = missing_tag if len(columns) == 1 else None
             if tag_column is None:
                 tag = None
             elif tag is None:
                 tag = _find_tag(columns, tag_column, number, place)
-            sentence.append(Line(number, _read_word(columns, place), tag))
+            sentence.append(Line(number, columns[0], tag))
         elif sentence:
             yield sentence
             sentence = []
@@ -174,8 +174,7 @@ def _split_columns(line: str) -> List[str]:
 
 
 def _hint(*lines: Optional[Line]) -> str:
-    """RETURNS (str): What else to do if one of the lines that are not understood may be a
-    comment."""
+    """RETURNS (str): What to do if one of the lines may be a comment; "" if none may."""
     line = next((line for line in lines if line is not None and line.word[:1] == "#"), None)
     if line is None:
         return ""
@@ -183,15 +182,6 @@ def _hint(*lines: Optional[Line]) -> str:
         f" If line {line.number} is a comment, remove it, or write it as '# key = value' before a "
         "sentence."
     )
-
-
-def _read_word(columns: List[str], place: str) -> str:
-    if not columns[0]:
-        raise ValueError(
-            f"[D343] {place}: found an empty first column, expected a token there, "
-            "remove the line or write its token"
-        )
-    return columns[0]
 
 
 def _find_tag(columns: List[str], tag_column: int, number: int, place: str) -> str:
