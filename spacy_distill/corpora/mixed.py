@@ -6,6 +6,7 @@ from typing import Iterator, Optional
 from spacy.language import Language
 from spacy.training import Example
 
+from ..documents import plain_copy
 from .labeled import (
     MixedReader,
     interleave,
@@ -14,7 +15,6 @@ from .labeled import (
     require_path,
     require_share,
 )
-from .plain_docs import plain_copy
 
 
 def MixedCorpus(

@@ -11,6 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from ..documents import plain_copy
 from .labeled import (
     CorpusSize,
     MixedReader,
@@ -20,7 +21,6 @@ from .labeled import (
     read_examples,
     require_share,
 )
-from .plain_docs import plain_copy
 from .soft_shards import Manifest, Shard, SoftDocument, read_shard
 from .soft_targets import USER_DATA_KEY
 

@@ -8,11 +8,9 @@ from thinc.api import get_current_ops
 from thinc.types import Floats2d
 
 from ..chain import BiluoTags, LinearChain, chain_from_marginals
+from ..documents import MISSING
 from .failures import DocumentsError, TeacherError, documents_error
 from .span_scores import span_scores
-
-# spaCy's value of ENT_IOB for a token without annotation.
-_MISSING = 0
 
 
 class AnnotationTeacher:
@@ -101,7 +99,7 @@ class AnnotationTeacher:
         if self.partial:
             known |= marginals[:, 0] < 1
         elif self.spans_key is None and doc.has_annotation("ENT_IOB"):
-            known = doc.to_array("ENT_IOB") != _MISSING
+            known = doc.to_array("ENT_IOB") != MISSING
         return marginals, known
 
     def _require_key(self, docs: Sequence[Doc]) -> None:

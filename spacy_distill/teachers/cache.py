@@ -1,6 +1,5 @@
 """A teacher that reads every document once."""
 
-import hashlib
 from dataclasses import replace
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -11,6 +10,7 @@ from thinc.api import get_current_ops
 from thinc.types import ArrayXd, Floats1d, Floats2d, Ints1d
 
 from ..chain import LinearChain, chain_from_marginals
+from ..documents import document_key
 from .array_store import ArrayStore, Stored
 from .asking import Failure, ask_each
 from .failures import documents_error
@@ -220,9 +220,3 @@ def _all_known(entries: Sequence[_Entry], lengths: Ints1d) -> Optional[ArrayXd]:
         for entry, length in zip(entries, lengths.tolist(), strict=True)
     ]
     return get_current_ops().xp.asarray(numpy.concatenate(known))
-
-
-def document_key(doc: Doc) -> bytes:
-    """RETURNS (bytes): What tells documents apart that have words only: these, and the spaces."""
-    attributes = doc.to_array(["ORTH", "SPACY"])
-    return hashlib.blake2b(attributes.tobytes(), digest_size=16).digest()

@@ -9,6 +9,7 @@ from thinc.api import get_array_module
 from thinc.types import Ints1d
 
 from ..chain import BiluoTags, LinearChain
+from ..documents import BEGIN
 
 # The tag number of a token that is free. O has 0.
 FREE = -1
@@ -93,7 +94,7 @@ def given_tags(docs: Sequence[Doc], tags: BiluoTags) -> Ints1d:
         given = numpy.full(len(doc), FREE)
         if doc.has_annotation("ENT_IOB"):
             iob, types = doc.to_array(["ENT_IOB", "ENT_TYPE"]).reshape(-1, 2).T
-            given[(iob == 3) & (types == 0)] = 0
+            given[(iob == BEGIN) & (types == 0)] = 0
             for span in doc.ents:
                 known = span.label_ in tags.labels
                 given[span.start : span.end] = (

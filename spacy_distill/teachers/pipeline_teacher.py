@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 
 from ..chain import LinearChain
 from ..chain.joining import join_chains
-from ..corpora.plain_docs import plain_copy
+from ..documents import plain_copy, same_tokens
 from ..padding import masks_padding
 from .annotations import AnnotationTeacher
 from .asking import ask
@@ -18,7 +18,7 @@ from .earlier_entities import ChainTeacher
 from .failures import DocumentsError, documents_error
 from .protocol import Teacher, parts_of
 from .running import run_component
-from .tokens import align, carry_over, same_words
+from .tokens import align, carry_over
 from .transition_ner import TransitionTeacher
 from .written_attributes import writers
 
@@ -109,7 +109,7 @@ class PipelineTeacher:
         # Components may split or join tokens, also in documents of their own.
         read = self._run([self._own_doc(doc) for doc in docs])
         chain = self._ask(read)
-        if all(same_words(mine, doc) for mine, doc in zip(read, docs, strict=True)):
+        if all(same_tokens(mine, doc) for mine, doc in zip(read, docs, strict=True)):
             return chain
         blocks = align(read, docs)
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
@@ -140,7 +140,7 @@ class PipelineTeacher:
         if not doc.has_unknown_spaces:
             text = doc.text
             made = self.nlp.tokenizer(text)
-            if same_words(made, doc) or made.text == text:
+            if same_tokens(made, doc) or made.text == text:
                 return made
         return plain_copy(doc, self.nlp.vocab)
 

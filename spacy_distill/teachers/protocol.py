@@ -1,7 +1,9 @@
 """What a teacher is: labels, and a chain of BILUO tags for documents."""
 
-from typing import Any, Iterable, Iterator, List, Protocol, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Iterable, Iterator, List, Protocol, Sequence, Tuple, Union
 
+from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..chain import LinearChain
@@ -24,6 +26,10 @@ class Teacher(Protocol):
             order.
         """
         ...
+
+
+# A teacher, or what one is loaded from: a pipeline, a folder, or the name of one.
+TeacherSource = Union[str, Path, Language, Teacher]
 
 
 def parts_of(teacher: object) -> Iterator[Any]:

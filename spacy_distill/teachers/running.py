@@ -4,6 +4,7 @@ from typing import Any, List, Sequence
 
 from spacy.tokens import Doc
 
+from ..documents import same_text
 from .failures import TeacherError
 
 
@@ -40,9 +41,3 @@ def run_component(name: str, pipe: Any, docs: Sequence[Doc], batch_size: int) ->
                 "the text has to stay the same."
             )
     return found
-
-
-def same_text(first: Doc, second: Doc) -> bool:
-    """RETURNS (bool): Whether two documents have the same text. A space behind the last token does
-    not count: spaCy adds one where it does not know the spaces."""
-    return first.text == second.text or first[:].text == second[:].text

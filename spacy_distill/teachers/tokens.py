@@ -9,8 +9,8 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, chain_from_marginals
 from ..chain.biluo import PREFIXES
+from ..documents import same_text
 from .failures import TeacherError
-from .running import same_text
 
 # A token is unknown where what the teacher thinks fits its borders with less probability than this.
 LEAST_FIT = 0.5
@@ -28,13 +28,6 @@ class Blocks(NamedTuple):
     n_source: Ints1d
     target: Ints1d
     n_target: Ints1d
-
-
-def same_words(first: Doc, second: Doc) -> bool:
-    """RETURNS (bool): Whether two documents, of whatever vocabularies, have the same tokens."""
-    return len(first) == len(second) and numpy.array_equal(
-        first.to_array("ORTH"), second.to_array("ORTH")
-    )
 
 
 def align(sources: Sequence[Doc], targets: Sequence[Doc]) -> Blocks:

@@ -9,6 +9,7 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, chain_with_best, constraints
 from ..chain.biluo import PREFIXES
+from ..documents import BEGIN, INSIDE
 from .asking import not_finite
 from .earlier_entities import FREE, given_tags
 from .failures import documents_error
@@ -200,7 +201,7 @@ def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
     space, sentence, iob = table.astype("int64").T
     last = numpy.zeros(len(table), dtype=bool)
     last[numpy.cumsum([len(doc) for doc in docs if len(doc)]) - 1] = True
-    stops = (sentence == 1) | (iob == 3)
+    stops = (sentence == 1) | (iob == BEGIN)
     # No entity goes on over the end of a document or a sentence, or into one that is set already.
     goes_on = ~last & ~numpy.append(stops[1:], False)
     valid = numpy.ones((len(table), len(tags)), dtype=bool)
@@ -208,7 +209,7 @@ def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
     by_prefix[:, :, [PREFIXES.index("B"), PREFIXES.index("I")]] = goes_on[:, None, None]
     by_prefix[space != 0, :, PREFIXES.index("B")] = False
     by_prefix[space != 0, :, PREFIXES.index("U")] = False
-    if (iob % 2).any():
+    if numpy.isin(iob, (INSIDE, BEGIN)).any():
         given = given_tags(docs, tags)
         taken = given != FREE
         valid[taken] = given[taken][:, None] == numpy.arange(len(tags))

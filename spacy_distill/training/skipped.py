@@ -8,9 +8,9 @@ from spacy.training import Example
 from wasabi import Printer
 
 from ..chain import LinearChain
+from ..documents import document_key
 from ..teachers import CachedTeacher, Teacher
 from ..teachers.asking import Failure, ask, ask_each
-from ..teachers.cache import document_key
 from ..teachers.failures import DocumentsError
 
 

@@ -52,7 +52,7 @@ def run(*arguments):
 
 def test_a_distilled_student_knows_how_it_was_made(folder):
     made = spacy.load(folder / "training" / "model-best").meta["distillation"]
-    assert made["teachers"] == ["en_gazetteer 1.2.3 (entity_ruler, 1 label)"]
+    assert made["teachers"] == ["en_gazetteer 1.2.3"]
     last = spacy.load(folder / "training" / "model-last").meta["distillation"]
     assert made["steps"] == made["best_step"] == last["best_step"] <= last["steps"] == 50
     assert made["documents"] == {"labeled": 1, "unlabeled": 3}

@@ -15,10 +15,12 @@ from spacy_distill.teachers import (
     PipelineTeacher,
     SoftTeacher,
     TeacherOptions,
+    identity,
     load_teacher,
     sources,
 )
-from spacy_distill.teachers.sources import fingerprint, split_sources
+from spacy_distill.teachers.identity import fingerprint
+from spacy_distill.teachers.sources import split_sources
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +166,7 @@ def test_a_name_of_nothing_is_answered_without_the_hub(monkeypatch, tmp_path, fu
 @pytest.mark.parametrize("function", [lambda name: load_teacher([name]), fingerprint])
 def test_a_typing_error_in_a_path_is_no_name_on_the_hub(function, monkeypatch, tmp_path):
     monkeypatch.setattr(sources, "TokenClassificationTeacher", None)
-    monkeypatch.setattr(sources, "hub_commit", None)
+    monkeypatch.setattr(identity, "hub_commit", None)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "training" / "teacher").mkdir(parents=True)
     with pytest.raises(ValueError, match=r"'training/teachr'.*The nearest is 'training/teacher'\."):

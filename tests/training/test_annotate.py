@@ -60,8 +60,8 @@ def test_it_writes_down_what_the_teacher_thinks(run, ner_folder, text_file, tmp_
     same = [tags.spans(doc.targets.best) == ents for doc, ents in zip(soft, entities, strict=True)]
     assert sum(same) >= len(lines) - 1
     assert manifest.labels == ["LOC", "PER"]
-    (told,) = manifest.teacher["teachers"]
-    assert told["description"] == "en_pipeline 0.0.0 (ner, 2 labels)"
+    (entry,) = manifest.teacher["teachers"]
+    assert entry["description"] == "en_pipeline 0.0.0"
     assert len(manifest.shards) > 3 and manifest.complete
     assert sum(shard.documents for shard in manifest.shards) == len(lines)
     assert sum(shard.tokens for shard in manifest.shards) == sum(len(doc) for doc in docs)
