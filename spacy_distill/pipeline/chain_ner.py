@@ -17,7 +17,7 @@ from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihoo
 from ..models.learn_rates import with_learn_rate_factors
 from ..models.optimizer_state import keep_moments
 from ..teachers import Teacher, earlier_entities, match_labels
-from ..teachers.asking import ask
+from ..teachers.predictions import predict
 from .confidences import CONFIDENCE, add_confidence_extension, check_attr
 from .entities import around_entities, score_likely_spans
 from .gold_tags import gold_tags
@@ -287,7 +287,7 @@ class ChainNER(RehearsingPipe):
                     f"'{example.text[:50]}' they differ. Make the reference document with the "
                     "student's tokenizer."
                 )
-        teacher_scores = ask(teacher_pipe, [example.reference for example in examples])
+        teacher_scores = predict(teacher_pipe, [example.reference for example in examples])
         order = match_labels(teacher_pipe.labels, self.labels)
         set_dropout_rate(self.model, drop)
         predicted = [example.predicted for example in examples]

@@ -12,8 +12,8 @@ from thinc.types import ArrayXd, Floats1d, Floats2d, Ints1d
 from ..chain import LinearChain, chain_from_marginals
 from ..documents import document_key
 from .array_store import ArrayStore, Stored
-from .asking import Failure, ask_each
 from .failures import documents_error
+from .predictions import Failure, predict_each
 from .protocol import Teacher
 
 # Called with a document that the teacher fails on, and why it does.
@@ -101,12 +101,12 @@ class CachedTeacher:
         """
         # Neighbours in length make batches with little padding.
         for batch in minibatch(sorted(self.unread(docs), key=len), self.batch_size):
-            answer = ask_each(self.teacher, batch)
-            for failure in answer.failures:
+            predictions = predict_each(self.teacher, batch)
+            for failure in predictions.failures:
                 self._failures[document_key(batch[failure.number])] = failure
                 on_failure(batch[failure.number], failure)
-            if answer.chain is not None:
-                self._keep([batch[number] for number in answer.left], answer.chain)
+            if predictions.chain is not None:
+                self._keep([batch[number] for number in predictions.kept], predictions.chain)
             on_batch(len(batch))
 
     def _keep(self, docs: Sequence[Doc], chain: LinearChain) -> None:

@@ -10,8 +10,8 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import LinearChain, chain_from_marginals
 from ..chain.biluo import PREFIXES
-from .asking import ask, is_composite, name_of
 from .failures import DocumentsError, ends_run, is_out_of_memory
+from .predictions import is_composite, name_of, predict
 from .protocol import Teacher
 
 # Probability below which nothing is shared out.
@@ -113,7 +113,7 @@ class EnsembleTeacher:
 def _ask(teacher: Teacher, docs: Sequence[Doc]) -> LinearChain:
     """RETURNS (LinearChain): What one of several teachers says; errors name it."""
     try:
-        return ask(teacher, docs)
+        return predict(teacher, docs)
     except DocumentsError:
         raise
     except Exception as error:

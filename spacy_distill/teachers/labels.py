@@ -10,7 +10,7 @@ from thinc.types import Floats2d
 
 from ..chain import LinearChain, chain_from_marginals, n_tags
 from ..chain.biluo import PREFIXES
-from .asking import ask
+from .predictions import predict
 from .protocol import Teacher
 
 
@@ -45,7 +45,7 @@ class MappedTeacher:
         RETURNS (LinearChain): One sequence a document, over the tags of the new labels. Its
             marginals are sums of the teacher's.
         """
-        chain = ask(self.teacher, docs)
+        chain = predict(self.teacher, docs)
         marginals = chain.marginals()
         xp = get_array_module(marginals)
         mapped: Floats2d = xp.zeros((len(marginals), n_tags(len(self.labels))), dtype="float32")

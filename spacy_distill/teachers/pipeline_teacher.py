@@ -9,17 +9,15 @@ from spacy.tokens import Doc
 
 from ..chain import LinearChain
 from ..chain.joining import join_chains
-from ..documents import plain_copy, same_tokens
+from ..documents import plain_copy, same_text, same_tokens
 from ..padding import masks_padding
 from .annotations import AnnotationTeacher
-from .asking import ask
-from .beam_ner import BeamTeacher
 from .earlier_entities import ChainTeacher
-from .failures import DocumentsError, documents_error
+from .failures import DocumentsError, TeacherError, documents_error
+from .predictions import predict
 from .protocol import Teacher, parts_of
-from .running import run_component
+from .spacy_ner import BeamTeacher, TransitionTeacher
 from .tokens import align, carry_over
-from .transition_ner import TransitionTeacher
 from .written_attributes import writers
 
 
@@ -123,12 +121,12 @@ class PipelineTeacher:
         pipe = self.nlp.get_pipe(self.pipe_name)
         size = _at_once(pipe, len(docs)) if self._last is None else len(docs)
         if size == len(docs):
-            return ask(self._teacher, docs, self.name)
+            return predict(self._teacher, docs, self.name)
         chains: List[LinearChain] = []
         reasons: Dict[int, str] = {}
         for start in range(0, len(docs), size):
             try:
-                chains.append(ask(self._teacher, docs[start : start + size], self.name))
+                chains.append(predict(self._teacher, docs[start : start + size], self.name))
             except DocumentsError as error:
                 reasons.update({start + n: reason for n, reason in error.reasons.items()})
         if reasons:
@@ -148,7 +146,7 @@ class PipelineTeacher:
         for name, pipe in self.nlp.pipeline:
             if name == self.pipe_name and self._last is None:
                 break
-            docs = run_component(name, pipe, docs, _at_once(pipe, len(docs)))
+            docs = _run_component(name, pipe, docs, _at_once(pipe, len(docs)))
             if name == self._last:
                 break
         return docs
@@ -157,6 +155,37 @@ class PipelineTeacher:
 def pipelines_of(teacher: object) -> Iterator[PipelineTeacher]:
     """RETURNS (Iterator[PipelineTeacher]): The pipelines among a teacher and its parts."""
     return (part for part in parts_of(teacher) if isinstance(part, PipelineTeacher))
+
+
+def _run_component(name: str, pipe: Any, docs: Sequence[Doc], batch_size: int) -> List[Doc]:
+    """Run one component and check what it returns.
+
+    RETURNS (List[Doc]): A document of the same text for each, the same one or another.
+    RAISES (TeacherError): It returned fewer or more documents, none, or one of another text.
+    """
+    docs = list(docs)
+    if hasattr(pipe, "pipe"):
+        found = list(pipe.pipe(docs, batch_size=max(batch_size, 1)))
+    else:
+        found = [pipe(doc) for doc in docs]
+    if len(found) != len(docs):
+        raise TeacherError(
+            f"[D270] The component '{name}' of the teacher's pipeline returned {len(found)} "
+            f"documents for {len(docs)}. Let it return one document for each, in their order."
+        )
+    for doc, result in zip(docs, found, strict=True):
+        if not isinstance(result, Doc):
+            raise TeacherError(
+                f"[D271] The component '{name}' of the teacher's pipeline returned no document "
+                f"for '{doc.text[:40]}': found {type(result).__name__}. Let it return the Doc."
+            )
+        if result is not doc and not same_text(doc, result):
+            raise TeacherError(
+                f"[D272] The component '{name}' of the teacher's pipeline changed the text "
+                f"'{doc.text[:40]}' to '{result.text[:40]}'. Tokens may be split and joined, but "
+                "the text has to stay the same."
+            )
+    return found
 
 
 def _kind(pipe: Any) -> str:

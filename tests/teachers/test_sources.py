@@ -202,7 +202,7 @@ def test_a_fingerprint_is_of_the_content_and_not_of_the_place(folder, tmp_path):
 
 def test_the_version_is_that_of_meta_json(ruler, folder, tmp_path):
     assert fingerprint(folder)["version"] == fingerprint(ruler)["version"] == "0.0.0"
-    for text in ('{"version": "2.1"}', "{}", "not json", '{"version": '):
+    for text in ('{"lang": "en", "name": "a", "version": "2.1"}', "{}", "not json", '{"version": '):
         (folder / "meta.json").write_text(text)
         expected = "2.1" if "2.1" in text else ""
         assert fingerprint(folder)["version"] == expected
