@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
+from ..loading import import_library
+
 FORMATS = (".spacy", ".jsonl", ".txt", ".csv", ".tsv", ".parquet")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 SUPPORTED = f"Supported are {', '.join(FORMATS)}, each also with {', '.join(COMPRESSIONS)}"
@@ -16,14 +18,6 @@ SUPPORTED = f"Supported are {', '.join(FORMATS)}, each also with {', '.join(COMP
 
 class InputError(ValueError):
     """An input that cannot be read: what is wrong, where, and what to do."""
-
-
-def not_installed(library: str) -> ImportError:
-    """RETURNS (ImportError): Explains how to install a library of the train extra."""
-    return ImportError(
-        f"[D305] This input needs the library {library}. Install it with "
-        '`pip install "spacy-distill[train]"`.'
-    )
 
 
 def format_of(path: Path) -> Optional[str]:
@@ -124,10 +118,7 @@ def open_unpacked(path: Path, reading: Optional[Reading] = None) -> Iterator[Bin
 
 def _unpacking(packed: BinaryIO, compression: Optional[str]) -> Any:
     if compression == ".zst":
-        try:
-            import pyarrow
-        except ImportError as error:
-            raise not_installed("pyarrow") from error
-        return io.BufferedReader(pyarrow.CompressedInputStream(packed, "zstd"))
+        stream = import_library("pyarrow").CompressedInputStream(packed, "zstd")
+        return io.BufferedReader(stream)
     openers: Dict[Optional[str], Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
     return openers[compression](packed, "rb") if compression else packed

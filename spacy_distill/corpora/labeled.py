@@ -1,4 +1,4 @@
-"""Labeled documents, and how they are mixed among others."""
+"""Labeled documents, and how they are mixed with unlabeled ones."""
 
 from dataclasses import dataclass
 from pathlib import Path

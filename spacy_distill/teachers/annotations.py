@@ -1,4 +1,4 @@
-"""Entities or spans that something else wrote, as a teacher."""
+"""The entities or spans of documents as a teacher."""
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -14,12 +14,12 @@ from .span_scores import span_scores
 
 
 class AnnotationTeacher:
-    """Takes the entities of documents as they are, with a confidence: rules, GLiNER, language
-    models, people.
+    """Reads the entities of documents with a confidence: those of rules, GLiNER, language models
+    or people.
 
-    An entity has the confidence as its probability, and the rest of it says that there is none.
-    Tokens outside are O, or unknown where what was written is a part of what there is. Tokens
-    without annotation, in a document that has some, are unknown.
+    The confidence is the probability of an entity, and the rest is that of O. Tokens outside are O,
+    or unknown if there may be more entities. Tokens without annotation, in a document that has
+    some, are unknown.
     """
 
     def __init__(
@@ -30,16 +30,16 @@ class AnnotationTeacher:
         confidence: float = 0.9,
         partial: bool = False,
     ) -> None:
-        """Say what is read.
+        """Choose the annotation.
 
-        labels (Sequence[str]): The labels, in the order of their tags; others are an error when
-            they are met.
-        spans_key (Optional[str]): Read `doc.spans[spans_key]`, and `doc.ents` if None. Spans that
-            overlap others of a higher score (or longer ones) are left out; the scores are those in
-            `doc.spans[spans_key].attrs["scores"]`, from 0 to 1, as `spancat` leaves them.
+        labels (Sequence[str]): The labels, in the order of their tags. An entity of another label
+            is an error.
+        spans_key (Optional[str]): Read `doc.spans[spans_key]`, and `doc.ents` if None. Of spans
+            that overlap, the one with the highest score counts, or the longest of these. The scores
+            are those in `doc.spans[spans_key].attrs["scores"]`, from 0 to 1, as `spancat` writes
+            them.
         confidence (float): The probability of entities without score, above 0 and at most 1.
-        partial (bool): Whether there are more entities than were written: tokens outside are
-            unknown then.
+        partial (bool): Whether there may be more entities: tokens outside are unknown then.
         RAISES (ValueError): A confidence that is no probability.
         """
         if not 0 < confidence <= 1:
@@ -48,14 +48,14 @@ class AnnotationTeacher:
                 "most 1."
             )
         self.labels: Tuple[str, ...] = tuple(dict.fromkeys(labels))
-        # What errors call it.
+        # The name in errors.
         self.name = "entities" if spans_key is None else f"spans '{spans_key}'"
         self.spans_key = spans_key
         self.confidence = confidence
         self.partial = partial
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Read what documents have.
+        """Read the annotation of documents.
 
         docs (Sequence[Doc]): The documents.
         RETURNS (LinearChain): One sequence a document.
@@ -81,7 +81,7 @@ class AnnotationTeacher:
         return chain_from_marginals(xp.asarray(marginals), lengths, mask)
 
     def marginals(self, doc: Doc) -> Tuple[Floats2d, numpy.ndarray]:
-        """Read what a document has.
+        """Read the annotation of a document.
 
         doc (Doc): The document.
         RETURNS (Tuple[Floats2d, numpy.ndarray]): Probabilities (tokens, tags), float32, and which
@@ -91,7 +91,12 @@ class AnnotationTeacher:
         marginals = numpy.zeros((len(doc), len(tags)), dtype="float32")
         marginals[:, 0] = 1
         for span, score in self._scored_spans(doc):
-            self._require_label(doc, span)
+            if span.label_ not in self.labels:
+                raise TeacherError(
+                    f"[D236] The teacher found '{span.text[:40]}' ({span.label_}) in the document "
+                    f"'{doc.text[:40]}', but its labels are: {', '.join(self.labels)}. Name all "
+                    "that it writes with --labels, or the argument `labels`."
+                )
             rows = numpy.arange(span.start, span.end)
             marginals[rows, tags.span_tags(len(span), span.label_)] = score
             marginals[rows, 0] = 1 - score
@@ -108,14 +113,6 @@ class AnnotationTeacher:
             raise TeacherError(
                 f"[D216] The teacher writes no spans under the key '{self.spans_key}': found "
                 f"{', '.join(keys)}. Correct --spans-key."
-            )
-
-    def _require_label(self, doc: Doc, span: Span) -> None:
-        if span.label_ not in self.labels:
-            raise TeacherError(
-                f"[D236] The teacher found '{span.text[:40]}' ({span.label_}) in the document "
-                f"'{doc.text[:40]}', but its labels are: {', '.join(self.labels)}. Name all that "
-                "it writes with --labels, or the argument `labels`."
             )
 
     def _scored_spans(self, doc: Doc) -> List[Tuple[Span, float]]:

@@ -56,8 +56,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def ends_run(error: BaseException) -> bool:
-    """RETURNS (bool): Whether the teacher's settings or code, or the machine, cause an error. A full
-    disk does, and no document."""
+    """RETURNS (bool): Whether the cause of an error is the teacher's settings or code, or the
+    machine, such as a full disk; and no document."""
     return any(
         isinstance(cause, TeacherError)
         or (isinstance(cause, OSError) and cause.errno is not None)

@@ -16,7 +16,7 @@ from ..chain import (
 )
 from ..chain.biluo import PREFIXES
 from ..documents import BEGIN, INSIDE
-from .earlier_entities import FREE, given_tags
+from .earlier_entities import FREE, fixed_tags
 from .failures import documents_error
 from .predictions import not_finite
 
@@ -30,7 +30,7 @@ class _SpacyTeacher:
         """pipe (EntityRecognizer): A trained `ner` or `beam_ner`."""
         self.pipe = pipe
         # Sorted, as spaCy's own order changes when a pipeline is saved; and kept, as spaCy adds
-        # labels to the component when it meets entities that have others.
+        # labels to the component when it meets entities with new ones.
         self.labels: Tuple[str, ...] = tuple(sorted(pipe.labels))
 
 
@@ -260,9 +260,9 @@ def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
     by_prefix[space != 0, :, PREFIXES.index("B")] = False
     by_prefix[space != 0, :, PREFIXES.index("U")] = False
     if numpy.isin(iob, (INSIDE, BEGIN)).any():
-        given = given_tags(docs, tags)
-        taken = given != FREE
-        valid[taken] = given[taken][:, None] == numpy.arange(len(tags))
+        fixed = fixed_tags(docs, tags)
+        taken = fixed != FREE
+        valid[taken] = fixed[taken][:, None] == numpy.arange(len(tags))
     return valid
 
 
