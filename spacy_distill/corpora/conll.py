@@ -51,7 +51,7 @@ def read_conll(
 ) -> Iterator[Doc]:
     """Read a column file. Columns are separated by tabs, or in a line without tabs by blanks.
 
-    The spaces between the words are not known from such a file: the documents say so
+    Such a file does not have the spaces between the words: the documents mark them as unknown
     (`doc.has_unknown_spaces`), and spaCy then trains on these words instead of its own
     tokenisation.
 

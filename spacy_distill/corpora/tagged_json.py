@@ -23,8 +23,8 @@ def read_tagged_json(
 ) -> Iterator[Doc]:
     """Read JSON lines with a list of words, and a list of their tags.
 
-    Words are in "words" or "tokens", tags in "ner_tags" or "tags". The file is read twice: what a
-    tag means is found by the names of all of them.
+    Words are in "words" or "tokens", tags in "ner_tags" or "tags". The file is read twice, as
+    the names of all tags show the scheme.
 
     path (Union[str, Path]): A `.jsonl` file in UTF-8, which may be compressed.
     vocab (Vocab): The documents' vocabulary.

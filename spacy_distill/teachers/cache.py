@@ -62,8 +62,8 @@ class CachedTeacher:
         self.store = ArrayStore(max_bytes)
         self._entries: Dict[bytes, _Entry] = {}
         self._failures: Dict[bytes, Failure] = {}
-        # Most teachers have one set of transition scores; those that carry some documents over to
-        # other tokens have two.
+        # Mostly one set of transition scores. Documents that are carried over to other tokens may
+        # have another.
         self._scores: List[Tuple[Floats2d, Floats1d, Floats1d]] = []
 
     @property

@@ -38,7 +38,7 @@ class ChainTeacher:
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
         """Predict the chain of documents that the components before have processed.
 
-        docs (Sequence[Doc]): The documents, left as they are. Their entities are kept to.
+        docs (Sequence[Doc]): The documents, left as they are. Their entities stay certain.
         RETURNS (LinearChain): One sequence a document.
         """
         chain = self.pipe.predict_chain(docs)

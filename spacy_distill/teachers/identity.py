@@ -93,8 +93,8 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     folder = Path(source)
     if is_soft_corpus(folder):
         raise ValueError(
-            f"[D206] '{source}' is a soft corpus: it knows the texts that it was made of and no "
-            "others, so it teaches in `distill` alone. Name the teacher that wrote it, which is in "
+            f"[D206] '{source}' is a soft corpus: it has predictions of its own texts alone, so it "
+            "teaches in `distill` and nowhere else. Name the teacher that wrote it, which is in "
             "its manifest.json."
         )
     if is_package(name):

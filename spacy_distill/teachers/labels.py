@@ -23,7 +23,7 @@ class MappedTeacher:
 
         teacher (Teacher): The teacher.
         label_map (Mapping[str, str]): New labels by old ones. The teacher's labels that are new
-            labels stay what they are, all others are left out.
+            labels stay as they are, the rest is left out.
         RAISES (ValueError): None of the teacher's labels is left.
         """
         self.teacher = teacher

@@ -1,5 +1,6 @@
 """spaCy's transition-based `ner` and `beam_ner` as soft teachers."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Dict, Sequence, Tuple
 
 import numpy
@@ -23,7 +24,7 @@ from .predictions import not_finite
 _OPEN = numpy.isin(PREFIXES, ("I", "L"))
 
 
-class _SpacyTeacher:
+class _SpacyTeacher(ABC):
     """A component of spaCy's class EntityRecognizer."""
 
     def __init__(self, pipe: Any) -> None:
@@ -32,6 +33,19 @@ class _SpacyTeacher:
         # Sorted, as spaCy's own order changes when a pipeline is saved; and kept, as spaCy adds
         # labels to the component when it meets entities with new ones.
         self.labels: Tuple[str, ...] = tuple(sorted(pipe.labels))
+
+    def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
+        """Predict the chain of documents that the components before have processed.
+
+        docs (Sequence[Doc]): The documents, left as they are; their entities stay certain.
+        RETURNS (LinearChain): One sequence a document.
+        RAISES (DocumentsError): The model's scores are NaN or infinite.
+        """
+        lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
+        return self._chain(docs, BiluoTags(self.labels), lengths)
+
+    @abstractmethod
+    def _chain(self, docs: Sequence[Doc], tags: BiluoTags, lengths: Ints1d) -> LinearChain: ...
 
 
 class TransitionTeacher(_SpacyTeacher):
@@ -48,17 +62,9 @@ class TransitionTeacher(_SpacyTeacher):
     whole, both are averaged, so that the chain's best sequence is spaCy's.
     """
 
-    def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Predict the chain of documents that the components before have processed.
-
-        docs (Sequence[Doc]): The documents, left as they are; their entities are kept to.
-        RETURNS (LinearChain): One sequence a document.
-        RAISES (DocumentsError): The model's scores are NaN or infinite.
-        """
+    def _chain(self, docs: Sequence[Doc], tags: BiluoTags, lengths: Ints1d) -> LinearChain:
         xp = get_current_ops().xp
-        tags = BiluoTags(self.labels)
         start, transitions, end = constraints(len(tags.labels))
-        lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         scores = xp.asarray(transitions), xp.asarray(start), xp.asarray(end)
         if not lengths.sum():
             emissions = numpy.zeros((0, len(tags)), dtype="float32")
@@ -78,15 +84,7 @@ class TransitionTeacher(_SpacyTeacher):
 class BeamTeacher(_SpacyTeacher):
     """Averages the parses that are left in the beam, by their probabilities."""
 
-    def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Predict the chain of documents that the components before have processed.
-
-        docs (Sequence[Doc]): The documents, left as they are; their entities are kept to.
-        RETURNS (LinearChain): One sequence a document.
-        RAISES (DocumentsError): The model's scores are NaN or infinite.
-        """
-        tags = BiluoTags(self.labels)
-        lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
+    def _chain(self, docs: Sequence[Doc], tags: BiluoTags, lengths: Ints1d) -> LinearChain:
         marginals = numpy.zeros((int(lengths.sum()), len(tags)), dtype="float32")
         best = numpy.zeros(len(marginals), dtype="int64")
         parsed = [doc for doc in docs if len(doc)]
@@ -209,7 +207,7 @@ def _parse(actions: _Actions, docs: Sequence[Doc], tags: BiluoTags) -> Tuple[Flo
 
 
 def _greedy_parse(actions: _Actions, closed: Ints1d, valid: numpy.ndarray) -> Tuple[Ints1d, Ints1d]:
-    """Follow all entities that might be begun at once, then choose those that the parse reaches.
+    """Follow all entities that might begin, together, then choose those that the parse reaches.
 
     closed (Ints1d): (tokens,) best tag where no entity is open.
     valid (numpy.ndarray): (tokens, tags), bool.

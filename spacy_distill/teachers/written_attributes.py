@@ -8,8 +8,8 @@ from spacy.pipeline import SpanRuler
 
 def written_attributes(nlp: Language, name: str) -> Iterable[str]:
     """RETURNS (Iterable[str]): The attributes that a component writes with its settings, such as
-    "doc.ents". spaCy knows those of a factory. Components of which settings decide have an
-    attribute `assigns`, and the span ruler is a special case."""
+    "doc.ents". spaCy knows those of a factory. A component that writes others by its
+    settings has an attribute `assigns`; the span ruler has none."""
     pipe = nlp.get_pipe(name)
     if isinstance(pipe, SpanRuler):
         entities = ["doc.ents"] if pipe.annotate_ents else []

@@ -7,10 +7,9 @@ import warnings
 import pytest
 
 from spacy_distill.corpora.inputs import Input
-from tests.corpora.written_files import COMPRESSIONS, refuse_network, texts, write_below
+from tests.corpora.written_files import COMPRESSIONS, texts
 
-attempts = pytest.fixture(autouse=True)(refuse_network)
-write = pytest.fixture(write_below)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 BARE = 'id\ttext\n1\t"Oslo" is a city\n2\t"Bergen\n3\tSo is "Ålesund"\n4\t"\n5\t"all of it"\n'
 BARE_TEXTS = ['"Oslo" is a city', '"Bergen', 'So is "Ålesund"', '"', '"all of it"']

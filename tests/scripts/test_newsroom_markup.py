@@ -1,4 +1,5 @@
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,13 +34,8 @@ def nlp():
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write_text(text):
-        path = tmp_path / "articles.txt"
-        path.write_text(text, encoding="utf8")
-        return path
-
-    return write_text
+def write(write_text):
+    return partial(write_text, "articles.txt")
 
 
 def spans(doc):
