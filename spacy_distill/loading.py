@@ -1,5 +1,6 @@
 """Pipelines and models that are loaded from where a person says that they are."""
 
+import importlib
 import struct
 import zlib
 from contextlib import contextmanager
@@ -73,3 +74,19 @@ def naming_model(named: Callable[[Exception], Exception]) -> Iterator[None]:
         *DAMAGED,
     ) as error:
         raise named(error) from error
+
+
+def import_library(name: str) -> Any:
+    """Import a library of the train extra.
+
+    name (str): The module.
+    RETURNS (Any): The module.
+    RAISES (ImportError): The library is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"[D305] The library {name} is needed here and cannot be imported. Install it with "
+            '`pip install "spacy-distill[train]"`.'
+        ) from error

@@ -61,3 +61,15 @@ def two_names():
     for _ in range(40):
         nlp.update([example], sgd=optimizer)
     return nlp
+
+
+@pytest.fixture
+def write_text(tmp_path):
+    """A function that writes a text in UTF-8 to a file of a name, and returns its path."""
+
+    def write(name, text):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf8")
+        return path
+
+    return write

@@ -13,7 +13,7 @@ from spacy.training import Example, offsets_to_biluo_tags
 from spacy.util import minibatch
 
 from spacy_distill.chain import BiluoTags
-from spacy_distill.corpora.plain_docs import plain_copy
+from spacy_distill.documents import plain_copy
 from spacy_distill.teachers.sources import load_teacher
 
 BATCH_SIZE = 128

@@ -3,7 +3,7 @@
 from typing import Callable, Optional, Tuple
 
 import numpy
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 from thinc.types import ArrayXd, Floats2d, Floats3d, Ints1d, Ints2d
 
 from .biluo import PREFIXES, constraints
@@ -30,7 +30,7 @@ def viterbi(emissions: Floats2d, transitions: Floats2d, packing: Packing) -> Int
         at_step += arriving_best(best[:, before])
         # Only differences count; so scores stay small in documents of any length.
         at_step -= _finite(at_step.max(axis=0))
-    best, transitions = _to_numpy(best), _to_numpy(transitions)
+    best, transitions = to_numpy(best), to_numpy(transitions)
     tags = best.argmax(axis=0)
     for step, before in reversed(list(packing.steps())):
         tags[before] = (best[:, before] + transitions[:, tags[step]]).argmax(axis=0)
@@ -126,12 +126,12 @@ def k_best(
     if unknown is not None:
         rows = xp.flatnonzero(unknown[last])
         finals[rows] = _best_of_alike(finals[rows], alike[last][rows])
-    finals, sources = _to_numpy(finals[:, 0]), _to_numpy(sources)
+    finals, sources = to_numpy(finals[:, 0]), to_numpy(sources)
     scores = numpy.full((k, n_sequences), -numpy.inf)
     scores[0, :] = 0.0
     cells = numpy.zeros((n_tokens, k), dtype="int64")
     cells[last] = numpy.argsort(-finals, axis=1, kind="stable")[:, :k]
-    scores[:, _to_numpy(packing.sequences)[last]] = numpy.take_along_axis(
+    scores[:, to_numpy(packing.sequences)[last]] = numpy.take_along_axis(
         finals, cells[last], axis=1
     ).T
     for step, before in reversed(list(packing.steps())):
@@ -158,7 +158,3 @@ def _best_of_alike(scores: Floats3d, alike: Ints2d) -> Floats3d:
 def _finite(values):
     xp = get_array_module(values)
     return xp.where(xp.isfinite(values), values, 0)
-
-
-def _to_numpy(array) -> numpy.ndarray:
-    return array.get() if hasattr(array, "get") else array

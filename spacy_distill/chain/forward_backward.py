@@ -13,7 +13,7 @@ import numpy
 from thinc.api import get_array_module
 from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d
 
-from .packing import Packing
+from .packing import Packing, sum_by_sequence
 
 # Weights below 1e-307 are rounded to nothing. As long as no weight is multiplied by more than this
 # on its way to a probability, nothing that counts was lost.
@@ -214,7 +214,7 @@ def scaled_trellis(
         return None
     steps = xp.log(scale) + peak
     steps[first.stop :] += link_peak
-    log_partition = _sum_rows(steps, packing, n_sequences)
+    log_partition = sum_by_sequence(steps, packing.sequences, n_sequences)
     return Trellis(packing, log_partition, forward, backward, links, weights, False)
 
 
@@ -249,12 +249,6 @@ def log_sum_exp(scores, axis: int):
     total = xp.exp(scores - peak).sum(axis=axis)
     with_mass = total > 0
     return xp.where(with_mass, xp.log(xp.where(with_mass, total, 1)) + peak.squeeze(axis), -xp.inf)
-
-
-def _sum_rows(values: Floats1d, packing: Packing, n_sequences: int) -> Floats1d:
-    xp = get_array_module(values)
-    counts = xp.bincount(packing.sequences, weights=values, minlength=n_sequences)
-    return counts.astype("float64")
 
 
 def _exp(values):

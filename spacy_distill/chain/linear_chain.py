@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Optional, Sequence, Tuple
 
 import numpy
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 from thinc.types import ArrayXd, Floats1d, Floats2d, Floats3d, Ints1d, Ints2d
 
 from ..kernels import kernels
@@ -17,7 +17,7 @@ from .forward_backward import (
     log_trellis,
     scaled_trellis,
 )
-from .packing import Packing, pack
+from .packing import Packing, pack, sum_by_sequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,8 +265,7 @@ class LinearChain:
             given is impossible.
         """
         xp = self._xp
-        found = self._transition_probability(*map(xp.asarray, (rows, before, tags)))
-        return found.get() if hasattr(found, "get") else found
+        return to_numpy(self._transition_probability(*map(xp.asarray, (rows, before, tags))))
 
     # Chains made out of this one
 
@@ -379,9 +378,7 @@ class LinearChain:
         return scaled_trellis(*arguments) or log_trellis(*arguments)
 
     def _sum_per_sequence(self, packed: Floats1d) -> Floats1d:
-        sequences = self._packing.sequences
-        counts = self._xp.bincount(sequences, weights=packed, minlength=len(self.lengths))
-        return counts.astype("float64")
+        return sum_by_sequence(packed, self._packing.sequences, len(self.lengths))
 
     def _ragged(self, packed: Floats2d) -> Floats2d:
         ragged = self._xp.empty(packed.shape, dtype="float32")

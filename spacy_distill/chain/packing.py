@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Iterator, Tuple
 
 import numpy
-from thinc.types import Ints1d
+from thinc.api import get_array_module
+from thinc.types import ArrayXd, Floats1d, Ints1d
 
 
 @dataclass(frozen=True)
@@ -70,3 +71,17 @@ def pack(lengths: Ints1d, xp=numpy) -> Packing:
         xp.asarray(previous),
         offsets,
     )
+
+
+def sum_by_sequence(values: ArrayXd, sequences: Ints1d, n_sequences: int) -> Floats1d:
+    """Sum the values of each sequence's tokens.
+
+    values (ArrayXd): (tokens,) numbers or bool, in any order.
+    sequences (Ints1d): (tokens,) the sequence to which each belongs.
+    n_sequences (int): The number of sequences.
+    RETURNS (Floats1d): (sequences,) float64.
+    """
+    xp = get_array_module(sequences)
+    weights = xp.asarray(values).astype("float64")
+    # Of no tokens at all, numpy counts in integers.
+    return xp.bincount(sequences, weights=weights, minlength=n_sequences).astype("float64")

@@ -10,6 +10,7 @@ from thinc.api import get_array_module
 from thinc.types import ArrayXd, Floats1d, Ints1d
 
 from ..chain import ChainCounts, LinearChain
+from ..chain.packing import sum_by_sequence
 from .likelihood import negative_log_likelihood
 
 
@@ -148,9 +149,7 @@ def sequence_numbers(chain: LinearChain) -> Ints1d:
 
 def sum_per_sequence(chain: LinearChain, values: ArrayXd) -> Floats1d:
     """RETURNS (Floats1d): (sequences,) the sums of (tokens,) values, float64."""
-    xp = get_array_module(chain.emissions)
-    weights = xp.asarray(values).astype("float64")
-    return xp.bincount(sequence_numbers(chain), weights=weights, minlength=len(chain.lengths))
+    return sum_by_sequence(values, sequence_numbers(chain), len(chain.lengths))
 
 
 def _per_step(weight: Weight) -> Iterator[float]:

@@ -3,7 +3,7 @@
 from typing import Callable, List, Optional, Tuple
 
 import numpy
-from thinc.api import Model, chain, glorot_uniform_init, with_ragged
+from thinc.api import Model, chain, glorot_uniform_init, to_numpy, with_ragged
 from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 
 from .dropout import dropout
@@ -97,7 +97,7 @@ def forward(
     # W (8 * hidden, nI): inputs to the gates of the forward, then of the backward direction
     # U (2, hidden, 4 * hidden): states to gates; gates are input, forget, output and candidate
     W, U, b = model.get_param("W"), model.get_param("U"), model.get_param("b")
-    lengths = X.lengths.get() if hasattr(X.lengths, "get") else X.lengths
+    lengths = to_numpy(X.lengths)
     inputs = X.dataXd @ W.T
     inputs += b
     states, backprop_run = run(inputs, lengths, U)

@@ -2,8 +2,7 @@
 
 from typing import Callable, Optional, Tuple
 
-import numpy
-from thinc.api import Model, glorot_uniform_init
+from thinc.api import Model, glorot_uniform_init, to_numpy
 from thinc.types import Ragged
 
 from ..chain import ChainCounts, LinearChain, constraints, n_tags
@@ -57,7 +56,7 @@ def forward(
         end = end + model.get_param("end")
     elif is_train:
         start, transitions, end = (xp.zeros_like(mask) for mask in (start, transitions, end))
-    lengths = X.lengths.get() if hasattr(X.lengths, "get") else numpy.asarray(X.lengths)
+    lengths = to_numpy(X.lengths)
     chain = LinearChain(X.dataXd @ W.T + b, lengths, transitions, start, end)
 
     def backprop(d_chain: ChainCounts) -> Ragged:

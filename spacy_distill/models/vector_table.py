@@ -4,6 +4,7 @@ from typing import Dict, Optional
 
 import numpy
 from spacy.vectors import Mode, Vectors
+from thinc.api import to_numpy
 from thinc.types import ArrayXd, Floats2d, Ints1d
 
 from ..progress import ProgressBar
@@ -40,7 +41,7 @@ def vector_table(
             f"[D611] Vectors are stored in {', '.join(NUMBERS)}: found '{numbers}'. Choose one of "
             "these."
         )
-    data = numpy.asarray(_to_numpy(vectors.data), dtype="float32")
+    data = numpy.asarray(to_numpy(vectors.data), dtype="float32")
     items = numpy.asarray(sorted(vectors.key2row.items()), dtype="uint64")
     keys, places = items[:, 0], items[:, 1].astype("int64")
     if rows is not None and rows < len(data):
@@ -98,7 +99,3 @@ def most_similar_rows(queries: Floats2d, table: Floats2d, batch_size: int = 2000
             found[start : start + batch_size] = (batch @ directions).argmax(axis=1)
             bar.update(len(batch))
     return found
-
-
-def _to_numpy(array) -> numpy.ndarray:
-    return array.get() if hasattr(array, "get") else array

@@ -12,14 +12,15 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
+from ..documents import same_tokens
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..models.learn_rates import with_learn_rate_factors
 from ..models.optimizer_state import keep_moments
 from ..teachers import Teacher, earlier_entities, match_labels
-from ..teachers.asking import ask
+from ..teachers.predictions import predict
 from .confidences import CONFIDENCE, add_confidence_extension, check_attr
 from .entities import around_entities, score_likely_spans
-from .gold_tags import gold_tags, same_tokens
+from .gold_tags import gold_tags
 from .prediction import Prediction, write_prediction
 from .rehearsal import RehearsingPipe
 
@@ -199,7 +200,7 @@ class ChainNER(RehearsingPipe):
         if calibrated:
             chain = chain.scaled(self.cfg["temperature"])
         if given_entities:
-            chain = earlier_entities.given_entities(chain, docs, self.tags)
+            chain = earlier_entities.keep_entities(chain, docs, self.tags)
         return _split(chain.marginals(), docs)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Prediction) -> None:
@@ -280,13 +281,13 @@ class ChainNER(RehearsingPipe):
         if not any(len(example.predicted) for example in examples):
             return losses
         for example in examples:
-            if not same_tokens(example):
+            if not same_tokens(example.predicted, example.reference):
                 raise ValueError(
                     "[D501] Teacher and student have to see the same tokens: in "
                     f"'{example.text[:50]}' they differ. Make the reference document with the "
                     "student's tokenizer."
                 )
-        teacher_scores = ask(teacher_pipe, [example.reference for example in examples])
+        teacher_scores = predict(teacher_pipe, [example.reference for example in examples])
         order = match_labels(teacher_pipe.labels, self.labels)
         set_dropout_rate(self.model, drop)
         predicted = [example.predicted for example in examples]

@@ -9,13 +9,11 @@ from spacy.training import Example
 from thinc.types import Floats1d
 
 from ..chain import LinearChain
+from ..documents import BEGIN, INSIDE
 from .confidences import CONFIDENCE, forget_confidence, set_confidence
 
 # (first token, token after the last, label)
 Entity = Tuple[int, int, str]
-# Token.ent_iob of tokens within and at the start of an entity. Blocked tokens, which must not be in
-# one, have the latter and no label.
-INSIDE, BEGINS = 1, 3
 
 
 def around_entities(chain: LinearChain, docs: Sequence[Doc]) -> LinearChain:
@@ -28,7 +26,7 @@ def around_entities(chain: LinearChain, docs: Sequence[Doc]) -> LinearChain:
     if not any(doc.has_annotation("ENT_IOB") for doc in docs):
         return chain
     taken = numpy.isin(
-        numpy.concatenate([doc.to_array("ENT_IOB") for doc in docs]), (INSIDE, BEGINS)
+        numpy.concatenate([doc.to_array("ENT_IOB") for doc in docs]), (INSIDE, BEGIN)
     )
     if not taken.any():
         return chain
@@ -81,7 +79,7 @@ def without_overlaps(spans: List[Span], others: Iterable[Span]) -> List[Span]:
 def blocked_tokens(doc: Doc) -> List[Span]:
     """RETURNS (List[Span]): The tokens that `Doc.set_ents` was told to keep free of entities."""
     iob, types = doc.to_array(["ENT_IOB", "ENT_TYPE"]).T
-    return [doc[i : i + 1] for i in ((iob == BEGINS) & (types == 0)).nonzero()[0].tolist()]
+    return [doc[i : i + 1] for i in ((iob == BEGIN) & (types == 0)).nonzero()[0].tolist()]
 
 
 def set_spans(doc: Doc, key: str, entities: Iterable[Entity], scores: Floats1d) -> None:

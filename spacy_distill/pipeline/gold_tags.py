@@ -3,21 +3,14 @@
 from typing import Iterable, List
 
 import numpy
-from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.types import Ints1d
 
 from ..chain import BiluoTags
 from ..chain.biluo import PREFIXES, UNKNOWN
-
-# spaCy's values of ENT_IOB; 0 is a missing annotation.
-_INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3
-
-
-def same_tokens(example: Example) -> bool:
-    """RETURNS (bool): Whether both documents of an example have the same tokens."""
-    return numpy.array_equal(example.predicted.to_array(ORTH), example.reference.to_array(ORTH))
+from ..documents import BEGIN, INSIDE, MISSING, OUTSIDE, same_tokens
 
 
 def gold_tags(examples: Iterable[Example], tags: BiluoTags) -> Ints1d:
@@ -30,7 +23,7 @@ def gold_tags(examples: Iterable[Example], tags: BiluoTags) -> Ints1d:
     RAISES (ValueError): An entity with a label that the component does not have.
     """
     examples = list(examples)
-    same = [same_tokens(example) for example in examples]
+    same = [same_tokens(example.predicted, example.reference) for example in examples]
     references = [example.reference for example, fits in zip(examples, same, strict=True) if fits]
     numbers = _read_tags(references, tags)
     if all(same):
@@ -54,13 +47,13 @@ def _read_tags(docs: List[Doc], tags: BiluoTags) -> Ints1d:
     last = lengths.cumsum() - 1
     columns = [doc.to_array([ENT_IOB, ENT_TYPE, IS_SPACE]) for doc in docs]
     iob, types, space = numpy.concatenate(columns).T
-    entity = (types != 0) & ((iob == _BEGIN) | (iob == _INSIDE))
+    entity = (types != 0) & ((iob == BEGIN) | (iob == INSIDE))
     # White space is outside in documents that are annotated at all.
-    annotated = numpy.logical_or.reduceat(iob != 0, last + 1 - lengths)
-    outside = (iob == _OUTSIDE) | ((space != 0) & numpy.repeat(annotated, lengths))
+    annotated = numpy.logical_or.reduceat(iob != MISSING, last + 1 - lengths)
+    outside = (iob == OUTSIDE) | ((space != 0) & numpy.repeat(annotated, lengths))
     numbers = numpy.where(outside, 0, UNKNOWN)
-    begins = entity & (iob == _BEGIN)
-    ends = entity & ~numpy.append(iob[1:] == _INSIDE, False)
+    begins = entity & (iob == BEGIN)
+    ends = entity & ~numpy.append(iob[1:] == INSIDE, False)
     ends[last] = entity[last]
     prefix = numpy.select([begins & ends, begins, ends], [PREFIXES.index(p) for p in "UBL"], 1)
     for key in numpy.unique(types[entity]).tolist():

@@ -29,8 +29,8 @@ from ..corpora.augmentation import with_variants
 from ..corpora.inputs import Input, InputDocument
 from ..corpora.soft_shards import Manifest, Shard
 from ..progress import ProgressBar
-from ..teachers.source_names import source_names
-from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, fingerprint
+from ..teachers.identity import describe, fingerprint
+from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .annotation_folder import (
     changed,
     earlier_manifest,
@@ -157,9 +157,8 @@ def annotate(
         if earlier is None:
             # Not before the teacher is there: what is replaced cannot be had back.
             remove_shards(folder)
-            names = source_names(sources, teacher_options)
-            for told, name in zip(manifest.teacher["teachers"], names, strict=True):
-                told["description"] = name
+            for entry, item in zip(manifest.teacher["teachers"], sources, strict=True):
+                entry["description"] = describe(item)
             manifest.to_disk(folder)
         with progress.shown("Annotate", stderr):
             n_shards = _annotate_all(

@@ -15,8 +15,8 @@ from ..corpora.inputs import InputDocument
 from ..corpora.soft_shards import SoftDocument
 from ..corpora.soft_targets import SoftTargets, pack_marginals
 from ..teachers import Teacher
-from ..teachers.asking import ask_each
 from ..teachers.pipeline_teacher import pipelines_of
+from ..teachers.predictions import predict_each
 from ..teachers.protocol import count_misfits
 
 # Called with the numbers of documents and of words that were annotated since the last call.
@@ -119,8 +119,8 @@ class Annotator:
         # Were the short ones read first, less time would seem to be left than is.
         random.Random(0).shuffle(batches)
         for batch in batches:
-            answer = ask_each(self.teacher, [docs[i] for i in batch])
-            for number, teacher, reason in answer.failures:
+            predictions = predict_each(self.teacher, [docs[i] for i in batch])
+            for number, teacher, reason in predictions.failures:
                 i = batch[number]
                 skipped[i] = Skipped(documents[i].id, teacher, reason)
                 if len(skipped) > max_errors:
@@ -130,9 +130,9 @@ class Annotator:
                         f"{len(skipped)}, allowed: {max_errors}. Mend the teacher or the "
                         "document, or let more be left out with --max-errors."
                     )
-            if answer.chain is not None:
-                left = [batch[number] for number in answer.left]
-                results, n_entities = self._pack(answer.chain, [docs[i] for i in left])
+            if predictions.chain is not None:
+                left = [batch[number] for number in predictions.kept]
+                results, n_entities = self._pack(predictions.chain, [docs[i] for i in left])
                 entities += n_entities
                 for i, result in zip(left, results, strict=True):
                     targets[i] = result

@@ -11,8 +11,8 @@ from thinc.api import Config
 from wasabi import Printer
 
 from ..teachers import CachedTeacher, match_labels
+from ..teachers.identity import describe
 from ..teachers.protocol import count_misfits
-from ..teachers.source_names import source_names
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .checkpoints import require_output_dir
 from .devices import require_device
@@ -66,7 +66,7 @@ def distill(
     teachers = find_teachers(sources, config.interpolate(), teacher_options)
     with_teacher_labels(config, teachers)
     nlp = initialize(config, use_gpu)
-    nlp.meta["distillation"] = made_with(nlp.config, sources, teacher_options)
+    nlp.meta["distillation"] = made_with(nlp.config, sources)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
     try:
@@ -147,9 +147,7 @@ def with_training_corpus(config: Config) -> None:
         corpora["train"] = dict(corpora[key])
 
 
-def made_with(
-    config: Config, sources: Sequence[TeacherSource], options: TeacherOptions
-) -> Dict[str, Any]:
+def made_with(config: Config, sources: Sequence[TeacherSource]) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): What the student's meta.json says of how it was made; documents and
     steps are added in training."""
     config = config.interpolate()
@@ -169,7 +167,7 @@ def made_with(
     }
     return {
         "version": get_package_version("spacy-distill") or "",
-        "teachers": source_names(sources, options),
+        "teachers": [describe(source) for source in sources],
         "loss": dict(block["loss"]),
         "batcher": dict(block["batcher"]),
         "settings": {name: value for name, value in settings.items() if value is not None},

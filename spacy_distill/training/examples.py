@@ -5,8 +5,7 @@ from typing import Iterable, Iterator
 from spacy.tokens import Span
 from spacy.training import Example, biluo_tags_to_spans
 
-from ..corpora.plain_docs import plain_copy
-from ..pipeline.gold_tags import same_tokens
+from ..documents import plain_copy, same_tokens
 
 
 def with_student_tokens(examples: Iterable[Example]) -> Iterator[Example]:
@@ -18,7 +17,7 @@ def with_student_tokens(examples: Iterable[Example]) -> Iterator[Example]:
     """
     for example in examples:
         predicted = example.predicted
-        if same_tokens(example):
+        if same_tokens(predicted, example.reference):
             yield example
             continue
         reference = plain_copy(predicted)

@@ -6,7 +6,8 @@ from typing import Collection, Dict, Mapping, Optional, Sequence
 from thinc.api import Config
 
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
-from ..teachers.sources import TeacherOptions, TeacherSource, load_teacher, names_of, open_source
+from ..teachers.identity import names_of
+from ..teachers.sources import TeacherOptions, TeacherSource, load_teacher, open_source
 
 # Factories of components that can learn from a teacher.
 LEARNERS = ("ner_student", "ner_teacher")

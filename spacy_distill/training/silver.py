@@ -10,8 +10,8 @@ from spacy.util import minibatch
 from thinc.api import get_current_ops
 
 from ..chain import BiluoTags, LinearChain
-from ..corpora.plain_docs import plain_copy
 from ..corpora.soft_targets import USER_DATA_KEY
+from ..documents import plain_copy
 from ..pipeline.entities import around_entities
 from ..pipeline.prediction import Prediction, write_prediction
 from ..progress import ProgressBar

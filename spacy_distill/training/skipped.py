@@ -8,10 +8,10 @@ from spacy.training import Example
 from wasabi import Printer
 
 from ..chain import LinearChain
+from ..documents import document_key
 from ..teachers import CachedTeacher, Teacher
-from ..teachers.asking import Failure, ask, ask_each
-from ..teachers.cache import document_key
 from ..teachers.failures import DocumentsError
+from ..teachers.predictions import Failure, predict, predict_each
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class SkippedDocuments:
         left = list(range(len(docs)))
         while left and isinstance(teacher, CachedTeacher):
             try:
-                return ask(teacher, [docs[number] for number in left]), left
+                return predict(teacher, [docs[number] for number in left]), left
             except DocumentsError:
                 for number in left:
                     failure = teacher.failure_on(docs[number])
@@ -92,10 +92,10 @@ class SkippedDocuments:
                 left = [number for number in left if docs[number] not in self]
         if not left:
             return None, left
-        answer = ask_each(teacher, docs)
-        for failure in answer.failures:
+        predictions = predict_each(teacher, docs)
+        for failure in predictions.failures:
             self.add(docs[failure.number], failure)
-        return answer.chain, answer.left
+        return predictions.chain, predictions.kept
 
     def ask_all(
         self, teachers: Mapping[str, Teacher], docs: Sequence[Doc]

@@ -21,7 +21,7 @@ def log_level():
     "error, text",
     [
         (ValueError("[D202] There is no\nteacher 'x'."), "[D202] There is no teacher 'x'."),
-        (ImportError("[D305] This input needs the library y."), "[D305] This input needs"),
+        (ImportError("[D305] The library y is needed."), "[D305] The library y"),
         (ValueError("[E985] Can't load model"), "[E985] Can't load model"),
         (OSError(28, "No space left on device", "model"), "No space left on device: 'model'"),
     ],

@@ -1,4 +1,5 @@
 import re
+from functools import partial
 
 import pytest
 import spacy
@@ -19,13 +20,8 @@ runs = st.lists(
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write_text(text):
-        path = tmp_path / "corpus.conll"
-        path.write_text(text, encoding="utf8")
-        return path
-
-    return write_text
+def write(write_text):
+    return partial(write_text, "corpus.conll")
 
 
 def spans(doc):

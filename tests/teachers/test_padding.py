@@ -182,7 +182,7 @@ def test_of_documents_that_are_read_alone_all_that_fail_are_named(monkeypatch):
         return chain
 
     monkeypatch.setattr(nlp.get_pipe("ner_student"), "predict_chain", spoilt)
-    monkeypatch.setattr("spacy_distill.teachers.pipeline_teacher._at_once", lambda *_: 1)
+    monkeypatch.setattr("spacy_distill.teachers.pipeline_teacher._batch_size", lambda *_: 1)
     with pytest.raises(DocumentsError) as found:
         teacher.predict_chain([make_doc(text) for text in TEXTS])
     assert sorted(found.value.reasons) == [0, 3]

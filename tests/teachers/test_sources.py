@@ -15,10 +15,12 @@ from spacy_distill.teachers import (
     PipelineTeacher,
     SoftTeacher,
     TeacherOptions,
+    identity,
     load_teacher,
     sources,
 )
-from spacy_distill.teachers.sources import fingerprint, split_sources
+from spacy_distill.teachers.identity import fingerprint
+from spacy_distill.teachers.sources import split_sources
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,7 @@ def test_a_soft_corpus_teaches(tmp_path):
 def test_a_soft_corpus_cannot_write_another_one(tmp_path):
     Manifest(["B", "A"], {"teachers": []}, {}, {}, complete=True).to_disk(tmp_path)
     for source in (tmp_path, str(tmp_path)):
-        with pytest.raises(ValueError, match=rf"'{tmp_path}' is a soft corpus.*`distill` alone"):
+        with pytest.raises(ValueError, match=rf"'{tmp_path}' is a soft corpus.*`distill` and"):
             fingerprint(source)
 
 
@@ -164,7 +166,7 @@ def test_a_name_of_nothing_is_answered_without_the_hub(monkeypatch, tmp_path, fu
 @pytest.mark.parametrize("function", [lambda name: load_teacher([name]), fingerprint])
 def test_a_typing_error_in_a_path_is_no_name_on_the_hub(function, monkeypatch, tmp_path):
     monkeypatch.setattr(sources, "TokenClassificationTeacher", None)
-    monkeypatch.setattr(sources, "hub_commit", None)
+    monkeypatch.setattr(identity, "hub_commit", None)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "training" / "teacher").mkdir(parents=True)
     with pytest.raises(ValueError, match=r"'training/teachr'.*The nearest is 'training/teacher'\."):
@@ -200,7 +202,7 @@ def test_a_fingerprint_is_of_the_content_and_not_of_the_place(folder, tmp_path):
 
 def test_the_version_is_that_of_meta_json(ruler, folder, tmp_path):
     assert fingerprint(folder)["version"] == fingerprint(ruler)["version"] == "0.0.0"
-    for text in ('{"version": "2.1"}', "{}", "not json", '{"version": '):
+    for text in ('{"lang": "en", "name": "a", "version": "2.1"}', "{}", "not json", '{"version": '):
         (folder / "meta.json").write_text(text)
         expected = "2.1" if "2.1" in text else ""
         assert fingerprint(folder)["version"] == expected

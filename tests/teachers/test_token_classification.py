@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from thinc.api import use_ops
 from thinc.util import gpu_is_available
 
-from spacy_distill.teachers.sources import fingerprint
+from spacy_distill.teachers.identity import fingerprint
 from spacy_distill.teachers.token_classification import TokenClassificationTeacher
 from tests.teachers.token_classifiers import (
     CLOSE,

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from spacy.tokens import Doc
 
 from spacy_distill.chain import BiluoTags, LinearChain, chain_from_marginals, constraints
-from spacy_distill.teachers.tokens import align, carry_over, same_words
+from spacy_distill.teachers.tokens import align, carry_over
 
 LABELS = ("LOC", "PER")
 TAGS = BiluoTags(LABELS)
@@ -262,13 +262,6 @@ def test_empty_documents_align():
     assert blocks.source.tolist() == [0] and blocks.n_target.tolist() == [1]
     chain, _ = carry_over(random_chain(docs, 0), LABELS, blocks, lengths_of(docs))
     assert chain.lengths.tolist() == [0, 1, 0]
-
-
-def test_same_words_does_not_look_at_the_vocabulary():
-    doc = doc_of("Anna ", "sails")
-    assert same_words(doc, Doc(OTHER_VOCAB, words=["Anna", "sails"]))
-    assert not same_words(doc, doc_of("Anna ", "sail", "s"))
-    assert not same_words(doc, doc_of("Anna ", "waits"))
 
 
 def test_what_is_impossible_stays_so_in_a_split_token():

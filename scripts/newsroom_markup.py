@@ -70,12 +70,12 @@ def read_articles(path: Union[str, Path]) -> List[Article]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"[D350] {path}: no such file, expected articles, check the path")
+        raise FileNotFoundError(f"{path}: no such file, expected articles, check the path")
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"[D351] {path}: found bytes that are not UTF-8 ({error.reason} at byte "
+            f"{path}: found bytes that are not UTF-8 ({error.reason} at byte "
             f"{error.start}), expected UTF-8, convert the file"
         ) from None
     articles: List[Article] = []
@@ -87,9 +87,7 @@ def read_articles(path: Union[str, Path]) -> List[Article]:
             articles.append(Article(tuple(sentences)))
             sentences = []
     if not articles:
-        raise ValueError(
-            f"[D352] {path}: found no article, expected at least one sentence, fill the file"
-        )
+        raise ValueError(f"{path}: found no article, expected at least one sentence, fill the file")
     return articles
 
 
@@ -144,12 +142,12 @@ def _parse_sentence(line: str, place: str) -> Sentence:
         label, surface = match.groups()
         if label not in LABELS:
             raise ValueError(
-                f"[D353] {place}: found the label {label!r} in {match.group()!r}, "
+                f"{place}: found the label {label!r} in {match.group()!r}, "
                 f"expected one of {', '.join(LABELS)}, correct the label"
             )
         if not surface or surface != surface.strip():
             raise ValueError(
-                f"[D354] {place}: found blanks at the edge of the entity {match.group()!r}, "
+                f"{place}: found blanks at the edge of the entity {match.group()!r}, "
                 "expected [LABEL text] with one space, remove the blanks"
             )
         text += line[position : match.start()]
@@ -159,7 +157,7 @@ def _parse_sentence(line: str, place: str) -> Sentence:
     text += line[position:]
     if "[" in text or "]" in text:
         raise ValueError(
-            f"[D355] {place}: found a stray bracket in {line!r}, expected entities as [LABEL text] "
+            f"{place}: found a stray bracket in {line!r}, expected entities as [LABEL text] "
             "that neither nest nor cross a line, correct the brackets"
         )
     return Sentence(text, tuple(entities))

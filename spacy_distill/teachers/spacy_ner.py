@@ -1,5 +1,6 @@
-"""spaCy's transition-based `ner` as a soft teacher."""
+"""spaCy's transition-based `ner` and `beam_ner` as soft teachers."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Dict, Sequence, Tuple
 
 import numpy
@@ -7,51 +8,63 @@ from spacy.tokens import Doc
 from thinc.api import get_current_ops
 from thinc.types import Floats2d, Ints1d
 
-from ..chain import BiluoTags, LinearChain, chain_with_best, constraints
+from ..chain import (
+    BiluoTags,
+    LinearChain,
+    chain_from_marginals,
+    chain_with_best,
+    constraints,
+)
 from ..chain.biluo import PREFIXES
-from .asking import not_finite
-from .earlier_entities import FREE, given_tags
+from ..documents import BEGIN, INSIDE
+from .earlier_entities import FREE, fixed_tags
 from .failures import documents_error
+from .predictions import not_finite
 
 _OPEN = numpy.isin(PREFIXES, ("I", "L"))
 
 
-class TransitionTeacher:
-    """Reads a chain off `EntityRecognizer`'s model.
-
-    Its actions are the BILUO tags, one a token. What the model sees beside the token itself is
-    where the open entity starts, if one is open, and not its type; so it is asked twice about each
-    token, with no entity open and with one. O, B and U can only come in the first case, I and L in
-    the second, and each gets its probability among the actions that are valid there, as its
-    emission. That is the model's own distribution over sequences, but for one thing: an entity that
-    is open at a token is taken to start where the greedy parse has its start, or, off that parse,
-    where the most likely other one would.
-
-    spaCy decides for the best action token by token. Where another sequence is more probable as a
-    whole, both are averaged, so that the chain's best sequence is spaCy's.
-    """
+class _SpacyTeacher(ABC):
+    """A component of spaCy's class EntityRecognizer."""
 
     def __init__(self, pipe: Any) -> None:
-        """Take a component.
-
-        pipe (EntityRecognizer): A trained `ner`.
-        """
+        """pipe (EntityRecognizer): A trained `ner` or `beam_ner`."""
         self.pipe = pipe
         # Sorted, as spaCy's own order changes when a pipeline is saved; and kept, as spaCy adds
-        # labels to the component when it meets entities that have others.
+        # labels to the component when it meets entities with new ones.
         self.labels: Tuple[str, ...] = tuple(sorted(pipe.labels))
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Ask the model about documents that the components before it have processed.
+        """Predict the chain of documents that the components before have processed.
 
-        docs (Sequence[Doc]): The documents, left as they are; their entities are kept to.
+        docs (Sequence[Doc]): The documents, left as they are; their entities stay certain.
         RETURNS (LinearChain): One sequence a document.
         RAISES (DocumentsError): The model's scores are NaN or infinite.
         """
-        xp = get_current_ops().xp
-        tags = BiluoTags(self.labels)
-        start, transitions, end = constraints(len(tags.labels))
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
+        return self._chain(docs, BiluoTags(self.labels), lengths)
+
+    @abstractmethod
+    def _chain(self, docs: Sequence[Doc], tags: BiluoTags, lengths: Ints1d) -> LinearChain: ...
+
+
+class TransitionTeacher(_SpacyTeacher):
+    """Reads a chain off the model of `ner`.
+
+    Its actions are the BILUO tags, one a token. Besides the token itself, the model sees where the
+    open entity starts, if one is open, and not its type. So each token is scored twice, with no
+    entity open and with one. O, B and U can only follow in the first case, I and L in the second.
+    The emission of each is its probability among the actions that are valid there. That is the
+    model's own distribution over sequences, with one approximation: an open entity starts where the
+    greedy parse has its start, or, off that parse, where the most likely other one would.
+
+    spaCy chooses the best action token by token. Where another sequence is more probable as a
+    whole, both are averaged, so that the chain's best sequence is spaCy's.
+    """
+
+    def _chain(self, docs: Sequence[Doc], tags: BiluoTags, lengths: Ints1d) -> LinearChain:
+        xp = get_current_ops().xp
+        start, transitions, end = constraints(len(tags.labels))
         scores = xp.asarray(transitions), xp.asarray(start), xp.asarray(end)
         if not lengths.sum():
             emissions = numpy.zeros((0, len(tags)), dtype="float32")
@@ -68,14 +81,50 @@ class TransitionTeacher:
         return chain_with_best(chain, xp.asarray(parse))
 
 
-def not_finite_actions(pipe: Any, docs: Sequence[Doc]) -> Dict[int, str]:
-    """Find documents in which the score of an action is NaN or infinite, with no entity open or
-    with one that begins at the token before.
+class BeamTeacher(_SpacyTeacher):
+    """Averages the parses that are left in the beam, by their probabilities."""
 
-    pipe (EntityRecognizer): A `ner` or `beam_ner`.
-    docs (Sequence[Doc]): The documents.
-    RETURNS (Dict[int, str]): Their first such token, by the document's number.
-    """
+    def _chain(self, docs: Sequence[Doc], tags: BiluoTags, lengths: Ints1d) -> LinearChain:
+        marginals = numpy.zeros((int(lengths.sum()), len(tags)), dtype="float32")
+        best = numpy.zeros(len(marginals), dtype="int64")
+        parsed = [doc for doc in docs if len(doc)]
+        beams = self._beams(docs, parsed) if parsed else []
+        row = 0
+        for doc, beam in zip(parsed, beams, strict=True):
+            parses = self.pipe.moves.get_beam_parses(beam)
+            total = sum(probability for probability, _ in parses)
+            for number, (probability, spans) in enumerate(parses):
+                sequence = numpy.zeros(len(doc), dtype="int64")
+                for start, end, label in spans:
+                    # Entities of earlier components may have other labels, blocked tokens "".
+                    if label in self.labels:
+                        sequence[start:end] = tags.span_tags(end - start, label)
+                marginals[row + numpy.arange(len(doc)), sequence] += probability / total
+                if number == 0:
+                    best[row : row + len(doc)] = sequence
+            row += len(doc)
+        reasons = not_finite(marginals, docs)
+        if reasons:
+            raise documents_error(self.pipe.name, docs, reasons)
+        xp = get_current_ops().xp
+        chain = chain_from_marginals(xp.asarray(marginals), lengths)
+        return chain_with_best(chain, xp.asarray(best))
+
+    def _beams(self, docs: Sequence[Doc], parsed: Sequence[Doc]) -> Any:
+        """RETURNS (Any): The beams of the documents that are not empty."""
+        try:
+            return self.pipe.predict(parsed)
+        except AssertionError:
+            # spaCy's beam raises this for NaN, without a message.
+            reasons = _not_finite_actions(self.pipe, docs)
+            if not reasons:
+                raise
+            raise documents_error(self.pipe.name, docs, reasons) from None
+
+
+def _not_finite_actions(pipe: Any, docs: Sequence[Doc]) -> Dict[int, str]:
+    """RETURNS (Dict[int, str]): The first token with a score that is NaN or infinite, by the number
+    of the document, with no entity open or with one that begins at the token before."""
     rows = numpy.arange(sum(len(doc) for doc in docs))
     step_model = pipe.model.predict(docs)
     try:
@@ -158,7 +207,7 @@ def _parse(actions: _Actions, docs: Sequence[Doc], tags: BiluoTags) -> Tuple[Flo
 
 
 def _greedy_parse(actions: _Actions, closed: Ints1d, valid: numpy.ndarray) -> Tuple[Ints1d, Ints1d]:
-    """Follow all entities that might be begun at once, then choose those that the parse reaches.
+    """Follow all entities that might begin, together, then choose those that the parse reaches.
 
     closed (Ints1d): (tokens,) best tag where no entity is open.
     valid (numpy.ndarray): (tokens, tags), bool.
@@ -200,7 +249,7 @@ def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
     space, sentence, iob = table.astype("int64").T
     last = numpy.zeros(len(table), dtype=bool)
     last[numpy.cumsum([len(doc) for doc in docs if len(doc)]) - 1] = True
-    stops = (sentence == 1) | (iob == 3)
+    stops = (sentence == 1) | (iob == BEGIN)
     # No entity goes on over the end of a document or a sentence, or into one that is set already.
     goes_on = ~last & ~numpy.append(stops[1:], False)
     valid = numpy.ones((len(table), len(tags)), dtype=bool)
@@ -208,10 +257,10 @@ def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
     by_prefix[:, :, [PREFIXES.index("B"), PREFIXES.index("I")]] = goes_on[:, None, None]
     by_prefix[space != 0, :, PREFIXES.index("B")] = False
     by_prefix[space != 0, :, PREFIXES.index("U")] = False
-    if (iob % 2).any():
-        given = given_tags(docs, tags)
-        taken = given != FREE
-        valid[taken] = given[taken][:, None] == numpy.arange(len(tags))
+    if numpy.isin(iob, (INSIDE, BEGIN)).any():
+        fixed = fixed_tags(docs, tags)
+        taken = fixed != FREE
+        valid[taken] = fixed[taken][:, None] == numpy.arange(len(tags))
     return valid
 
 

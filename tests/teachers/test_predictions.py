@@ -19,13 +19,13 @@ from spacy_distill.teachers import (
     TokenClassificationTeacher,
     load_teacher,
 )
-from spacy_distill.teachers.asking import ask, ask_each
 from spacy_distill.teachers.failures import (
     DocumentsError,
     TeacherError,
     ends_run,
     is_out_of_memory,
 )
+from spacy_distill.teachers.predictions import predict, predict_each
 from tests.teachers.conftest import WordTeacher
 
 NAN, INF = float("nan"), float("inf")
@@ -116,7 +116,7 @@ def test_a_teacher_of_each_kind_is_found_out(spoilt, doc, kind, wrap):
     }
     message = r"\[D273\] The teacher 'bad day' cannot teach the document 'a storm comes ?': .*"
     with pytest.raises(DocumentsError, match=message + "(NaN|infinite)"):
-        ask(wraps[wrap](), [doc("a storm comes")])
+        predict(wraps[wrap](), [doc("a storm comes")])
 
 
 @pytest.mark.parametrize("where", ["all", "one action", "open entities"])
@@ -140,16 +140,16 @@ def test_a_beam_whose_scores_are_none(train_ner, doc, where):
     docs = [doc(""), doc("Carl Lund sails to New York")]
     message = r"'en_pipeline' cannot teach .*'Carl Lund.* a score of the token '\w+' is NaN"
     with pytest.raises(DocumentsError, match=message) as found:
-        ask(teacher, docs)
+        predict(teacher, docs)
     assert list(found.value.reasons) == [1]
-    assert [failure.number for failure in ask_each(teacher, docs).failures] == [1]
+    assert [failure.number for failure in predict_each(teacher, docs).failures] == [1]
 
 
 @pytest.mark.parametrize("value, told", [(NAN, "NaN"), (INF, "infinite")])
 def test_the_document_and_the_token_are_named(doc, value, told):
     docs = [doc(text) for text in ("Oslo", "a storm comes", "Kiel", "a storm goes")]
     with pytest.raises(DocumentsError) as found:
-        ask(StormTeacher(value), docs)
+        predict(StormTeacher(value), docs)
     reason = f"a score of the token 'storm' is {told}"
     assert found.value.reasons == {1: reason, 3: reason}
     assert pickle.loads(pickle.dumps(found.value)).reasons == found.value.reasons
@@ -157,7 +157,7 @@ def test_the_document_and_the_token_are_named(doc, value, told):
 
 def test_what_is_impossible_is_no_error(doc):
     docs = [doc(text) for text in ("a storm comes", "Oslo")]
-    chain = ask(StormTeacher(-INF), docs)
+    chain = predict(StormTeacher(-INF), docs)
     assert numpy.isneginf(chain.emissions[1, 2])
 
 
@@ -173,7 +173,7 @@ def test_a_document_without_a_possible_sequence_is_found(doc):
 
     docs = [doc(text) for text in ("Oslo waits", "a storm comes")]
     with pytest.raises(DocumentsError) as found:
-        ask(Refusing(), docs)
+        predict(Refusing(), docs)
     assert found.value.reasons == {1: "no sequence of tags is possible"}
 
 
@@ -187,7 +187,7 @@ def test_transition_scores_that_are_none_spoil_all_documents(doc, part):
             return replace(chain, **{part: scores})
 
     with pytest.raises(DocumentsError) as found:
-        ask(Spoilt(), [doc("Oslo"), doc("Kiel")])
+        predict(Spoilt(), [doc("Oslo"), doc("Kiel")])
     assert set(found.value.reasons) == {0, 1}
 
 
@@ -202,34 +202,34 @@ def test_a_chain_of_other_documents_or_labels_is_refused(doc):
 
     docs = [doc("Oslo waits"), doc("Kiel")]
     with pytest.raises(ValueError, match=r"\[D274\].*'Short'.*1 documents of 2 tokens and 9 tags"):
-        ask(Short(), docs)
+        predict(Short(), docs)
     with pytest.raises(ValueError, match=r"\[D274\].*'Wide'.*13 tags, expected 2 of 3 and 9"):
-        ask(Wide(), docs)
+        predict(Wide(), docs)
 
 
 def test_other_documents_are_as_without_those_that_fail(doc):
     texts = ["Oslo", "a storm comes", "Kiel Oslo", "thunder", "Turku", "thunder again"]
     teacher = StormTeacher()
-    answer = ask_each(teacher, [doc(text) for text in texts])
-    assert answer.left == [0, 2, 4]
-    assert [(failure.number, failure.teacher) for failure in answer.failures] == [
+    predictions = predict_each(teacher, [doc(text) for text in texts])
+    assert predictions.kept == [0, 2, 4]
+    assert [(failure.number, failure.teacher) for failure in predictions.failures] == [
         (1, "weather"),
         (3, "weather"),
         (5, "weather"),
     ]
-    assert answer.failures[1].reason == "RuntimeError: no teacher for bad weather"
-    alone = WordTeacher().predict_chain([doc(texts[number]) for number in answer.left])
-    numpy.testing.assert_array_equal(answer.chain.emissions, alone.emissions)
+    assert predictions.failures[1].reason == "RuntimeError: no teacher for bad weather"
+    alone = WordTeacher().predict_chain([doc(texts[number]) for number in predictions.kept])
+    numpy.testing.assert_array_equal(predictions.chain.emissions, alone.emissions)
     # However often they were read.
     assert teacher.n_misfits == 2
 
 
 def test_of_several_teachers_the_one_that_fails_is_named(doc):
     ensemble = EnsembleTeacher([WordTeacher(), StormTeacher(name="second")])
-    answer = ask_each(ensemble, [doc("a storm comes"), doc("thunder"), doc("Oslo")])
-    assert answer.left == [2]
-    assert answer.failures[0].teacher == "second"
-    assert "[D276] The teacher 'second', one of several, failed" in answer.failures[1].reason
+    predictions = predict_each(ensemble, [doc("a storm comes"), doc("thunder"), doc("Oslo")])
+    assert predictions.kept == [2]
+    assert predictions.failures[0].teacher == "second"
+    assert "[D276] The teacher 'second', one of several, failed" in predictions.failures[1].reason
 
 
 def test_of_several_teachers_an_error_with_a_code_stays_as_it_is(doc):
@@ -237,12 +237,12 @@ def test_of_several_teachers_an_error_with_a_code_stays_as_it_is(doc):
     message = r"^\[D001\] wrong. That is of the teacher 'second', one of several.$"
     for teacher in (ensemble, EnsembleTeacher([ensemble, WordTeacher()])):
         with pytest.raises(ValueError, match=message):
-            ask(teacher, [doc("Oslo")])
+            predict(teacher, [doc("Oslo")])
 
 
 def test_all_documents_fail(doc):
-    answer = ask_each(StormTeacher(), [doc("a storm"), doc("thunder")])
-    assert answer.chain is None and answer.left == [] and len(answer.failures) == 2
+    predictions = predict_each(StormTeacher(), [doc("a storm"), doc("thunder")])
+    assert predictions.chain is None and predictions.kept == [] and len(predictions.failures) == 2
 
 
 @pytest.mark.parametrize("differs", [False, True])
@@ -256,19 +256,19 @@ def test_a_batch_that_fails_though_no_document_does(doc, differs):
 
     docs = [doc(text) for text in ("Oslo", "Kiel waits", "Turku", "Anna", "Lund")]
     with pytest.warns(UserWarning, match=r"\[D275\].*on 5 documents together.*: too many. Let"):
-        answer = ask_each(Small(), docs)
-    assert answer.left == [0, 1, 2, 3, 4] and not answer.failures
+        predictions = predict_each(Small(), docs)
+    assert predictions.kept == [0, 1, 2, 3, 4] and not predictions.failures
     expected = WordTeacher().predict_chain(docs)
-    assert answer.chain.lengths.tolist() == expected.lengths.tolist()
-    numpy.testing.assert_allclose(answer.chain.marginals(), expected.marginals(), atol=1e-5)
+    assert predictions.chain.lengths.tolist() == expected.lengths.tolist()
+    numpy.testing.assert_allclose(predictions.chain.marginals(), expected.marginals(), atol=1e-5)
 
 
 def test_halves_are_read_so_that_one_failing_document_costs_little(doc):
     teacher = StormTeacher()
     docs = [doc("thunder" if number == 21 else f"boat {number}") for number in range(64)]
-    answer = ask_each(teacher, docs)
-    assert [failure.number for failure in answer.failures] == [21]
-    assert answer.left == [number for number in range(64) if number != 21]
+    predictions = predict_each(teacher, docs)
+    assert [failure.number for failure in predictions.failures] == [21]
+    assert predictions.kept == [number for number in range(64) if number != 21]
     # Once in vain, and no document alone but for those next to it.
     assert len(teacher.calls) <= 13 and teacher.n_read <= 3 * 64
 
@@ -314,7 +314,7 @@ def test_what_is_no_documents_fault_ends_the_run(doc, error, several):
     if several:
         teacher = EnsembleTeacher([WordTeacher(), teacher])
     with pytest.raises(type(error)) as found:
-        ask_each(teacher, [doc("Kiel"), doc("thunder"), doc("Turku")])
+        predict_each(teacher, [doc("Kiel"), doc("thunder"), doc("Turku")])
     assert found.value is error
 
 
@@ -330,7 +330,7 @@ def test_a_chain_that_does_not_fit_ends_the_run(doc):
             return super().predict_chain(docs[:1])
 
     with pytest.raises(TeacherError, match=r"\[D274\]"):
-        ask_each(Short(), [doc("Oslo waits"), doc("Kiel")])
+        predict_each(Short(), [doc("Oslo waits"), doc("Kiel")])
 
 
 def test_an_error_of_documents_names_them():

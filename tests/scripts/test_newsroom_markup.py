@@ -1,13 +1,12 @@
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
-from spacy.tokens import DocBin
-
-from spacy_distill.corpora.markup import (
+from newsroom_markup import (
     LABELS,
     Article,
     Sentence,
@@ -15,6 +14,7 @@ from spacy_distill.corpora.markup import (
     misfit_entities,
     read_articles,
 )
+from spacy.tokens import DocBin
 
 NEWSROOM = Path(__file__).parents[2] / "assets" / "newsroom" / "raw"
 TEXT = """\
@@ -34,13 +34,8 @@ def nlp():
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write_text(text):
-        path = tmp_path / "articles.txt"
-        path.write_text(text, encoding="utf8")
-        return path
-
-    return write_text
+def write(write_text):
+    return partial(write_text, "articles.txt")
 
 
 def spans(doc):

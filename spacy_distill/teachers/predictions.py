@@ -1,4 +1,5 @@
-"""How teachers are asked: chains that nothing can be learnt from are found where they come from."""
+"""Checked predictions of teachers: chains that a student cannot learn from are found at their
+source."""
 
 import warnings
 from typing import Dict, List, NamedTuple, Optional, Sequence
@@ -20,7 +21,7 @@ class Failure(NamedTuple):
 
     number (int): Its number in the batch.
     teacher (str): The teacher's name; of several, that of the one which failed.
-    reason (str): What it failed of.
+    reason (str): The reason.
     """
 
     number: int
@@ -28,25 +29,25 @@ class Failure(NamedTuple):
     reason: str
 
 
-class Answer(NamedTuple):
-    """What a teacher says of a batch.
+class Predictions(NamedTuple):
+    """A teacher's predictions of a batch.
 
-    chain (Optional[LinearChain]): One sequence for each document that is left; None if none is.
-    left (List[int]): The numbers of these documents in the batch.
-    failures (List[Failure]): The others, in the order of the batch.
+    chain (Optional[LinearChain]): One sequence for each document that is kept; None if none is.
+    kept (List[int]): The numbers of these documents in the batch.
+    failures (List[Failure]): The documents that the teacher failed on, in the order of the batch.
     """
 
     chain: Optional[LinearChain]
-    left: List[int]
+    kept: List[int]
     failures: List[Failure]
 
 
-def ask(teacher: Teacher, docs: Sequence[Doc], name: Optional[str] = None) -> LinearChain:
-    """Ask a teacher, and make sure that its chain can be learnt from.
+def predict(teacher: Teacher, docs: Sequence[Doc], name: Optional[str] = None) -> LinearChain:
+    """Predict the chain of documents, and check that a student can learn from it.
 
     teacher (Teacher): The teacher.
     docs (Sequence[Doc]): At least one document.
-    name (Optional[str]): What to call the teacher in errors; by default its own name.
+    name (Optional[str]): The teacher's name in errors; by default its own.
     RETURNS (LinearChain): One sequence a document.
     RAISES (DocumentsError): Scores that are NaN or infinite, or a document without a possible
         sequence. It has the number of each such document.
@@ -68,35 +69,35 @@ def ask(teacher: Teacher, docs: Sequence[Doc], name: Optional[str] = None) -> Li
             f"{len(chain.start)} tags, expected {len(lengths)} of {sum(lengths)} and {size}. "
             "Correct its `predict_chain`."
         )
-    reasons = unusable(chain, docs)
+    reasons = _unusable(chain, docs)
     if reasons:
         raise documents_error(name or name_of(teacher), docs, reasons)
     return chain
 
 
-def ask_each(teacher: Teacher, docs: Sequence[Doc]) -> Answer:
-    """Ask a teacher, and find the documents that it fails on.
+def predict_each(teacher: Teacher, docs: Sequence[Doc]) -> Predictions:
+    """Predict the chain of documents, and find those that the teacher fails on.
 
-    If it raises an error, it reads the halves of the batch, until a document fails alone. What it
-    says of the others does then not depend on those.
+    If the teacher raises an error, it reads the halves of the batch, until a document fails alone.
+    So the predictions of a document do not depend on the failures of another.
 
     teacher (Teacher): The teacher.
     docs (Sequence[Doc]): At least one document.
-    RETURNS (Answer): What it says of the documents that are left.
-    RAISES (Exception): What is no document's fault, as it is: a TeacherError, a MemoryError on a
-        document alone, an OSError of the system.
+    RETURNS (Predictions): The predictions of the documents that are kept.
+    RAISES (Exception): An error that no document causes, as it is: a TeacherError, a MemoryError on
+        a single document, an OSError of the system.
     """
     chains: List[LinearChain] = []
-    left: List[int] = []
+    kept: List[int] = []
     failures: List[Failure] = []
-    too_many: Optional[Exception] = None
+    batch_error: Optional[Exception] = None
     waiting = [list(range(len(docs)))]
     while waiting:
         numbers = waiting.pop()
         misfits = misfits_by_part(teacher)
         try:
-            chains.append(ask(teacher, [docs[number] for number in numbers]))
-            left += numbers
+            chains.append(predict(teacher, [docs[number] for number in numbers]))
+            kept += numbers
             continue
         except DocumentsError as error:
             found = [Failure(numbers[n], error.teacher, error.reasons[n]) for n in error.reasons]
@@ -106,8 +107,8 @@ def ask_each(teacher: Teacher, docs: Sequence[Doc]) -> Answer:
             if ends_run(error) or (is_alone and is_out_of_memory(error)):
                 raise
             found = [_failure(numbers[0], teacher, error)] if is_alone else []
-            too_many = too_many or (None if is_alone else error)
-        # What was read in vain is read again, and counts once.
+            batch_error = batch_error or (None if is_alone else error)
+        # Count the misfits of a batch that is read again once.
         for part, n_misfits in misfits:
             part.n_misfits = n_misfits
         failures += found
@@ -118,37 +119,32 @@ def ask_each(teacher: Teacher, docs: Sequence[Doc]) -> Answer:
             half = (len(numbers) + 1) // 2
             rest = [numbers[half:], numbers[:half]]
         waiting += [part for part in rest if part]
-    if too_many is not None and not failures:
+    if batch_error is not None and not failures:
         warnings.warn(
             f"[D275] The teacher '{name_of(teacher)}' failed on {len(docs)} documents together, "
             f"from '{docs[0].text[:40]}' to '{docs[-1].text[:40]}', and on none of them in smaller "
-            f"batches: {type(too_many).__name__}: {too_many}. Let it read fewer at once: that is "
-            "quicker.",
+            f"batches: {type(batch_error).__name__}: {batch_error}. Let it read fewer at once: "
+            "that is quicker.",
             stacklevel=2,
         )
-    return Answer(join_chains(chains) if chains else None, left, sorted(failures))
+    return Predictions(join_chains(chains) if chains else None, kept, sorted(failures))
 
 
 def _failure(number: int, teacher: Teacher, error: Exception) -> Failure:
-    # With --verbose, commands show where it came from.
+    # Commands show the traceback with --verbose.
     logger.debug("The teacher '%s' failed", name_of(teacher), exc_info=error)
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
     return Failure(number, name_of(teacher), f"{kind}{error}")
 
 
-def unusable(chain: LinearChain, docs: Sequence[Doc]) -> Dict[int, str]:
-    """Find the documents of a chain that nothing can be learnt from.
-
-    chain (LinearChain): The chain; -inf marks what is impossible, and is right.
-    docs (Sequence[Doc]): Its documents.
-    RETURNS (Dict[int, str]): What is wrong, by the document's number.
-    """
+def _unusable(chain: LinearChain, docs: Sequence[Doc]) -> Dict[int, str]:
+    """RETURNS (Dict[int, str]): Why a student cannot learn from documents, by their numbers. -inf
+    marks impossible tags, which is right."""
     xp = get_array_module(chain.emissions)
-    others = chain.transitions, chain.start, chain.end
-    if not all(bool((part < xp.inf).all()) for part in others):
+    if not all(bool((part < xp.inf).all()) for part in (chain.transitions, chain.start, chain.end)):
         return dict.fromkeys(range(len(docs)), "its transition scores are NaN or infinite")
     reasons = not_finite(chain.emissions, docs)
-    # Mostly all tokens may be outside, and a sequence is possible.
+    # If all tokens may be outside, as nearly always, a sequence is possible.
     outside = (chain.emissions[:, 0], chain.transitions[0, 0], chain.start[0], chain.end[0])
     if not reasons and not all(bool(xp.isfinite(part).all()) for part in outside):
         impossible = numpy.flatnonzero(~numpy.isfinite(to_numpy(chain.log_partition)))
@@ -164,13 +160,13 @@ def not_finite(scores: Floats2d, docs: Sequence[Doc]) -> Dict[int, str]:
     RETURNS (Dict[int, str]): Their first such token, by the document's number.
     """
     xp = get_array_module(scores)
-    # False for NaN as well.
-    right = scores < xp.inf
-    if bool(right.all()):
+    # The comparison is false for NaN too.
+    is_usable = scores < xp.inf
+    if bool(is_usable.all()):
         return {}
     ends = numpy.cumsum([len(doc) for doc in docs])
     reasons: Dict[int, str] = {}
-    for row in numpy.flatnonzero(~to_numpy(right).all(axis=1)).tolist():
+    for row in numpy.flatnonzero(~to_numpy(is_usable).all(axis=1)).tolist():
         number = int(numpy.searchsorted(ends, row, side="right"))
         token = docs[number][row - int(ends[number])].text
         value = "NaN" if bool(xp.isnan(scores[row]).any()) else "infinite"
@@ -179,7 +175,7 @@ def not_finite(scores: Floats2d, docs: Sequence[Doc]) -> Dict[int, str]:
 
 
 def name_of(teacher: object) -> str:
-    """RETURNS (str): What a teacher is called, or those that it is made of."""
+    """RETURNS (str): A teacher's name, or the names of the teachers that it is made of."""
     names = [
         str(getattr(part, "name", None) or type(part).__name__)
         for part in parts_of(teacher)
@@ -189,5 +185,5 @@ def name_of(teacher: object) -> str:
 
 
 def is_composite(teacher: object) -> bool:
-    """RETURNS (bool): Whether a teacher is made of others."""
+    """RETURNS (bool): Whether a teacher is made of several."""
     return len(list(parts_of(teacher))) > 1
