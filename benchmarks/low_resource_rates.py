@@ -24,7 +24,7 @@ from low_resource_systems import system_of
 from tqdm import tqdm
 from wasabi import msg
 
-from spacy_distill.models.feature_cache import FEATURES
+from spacy_distill.encoders.feature_cache import FEATURES
 
 DEFAULT_SYSTEMS = "joined-0,teacher,student,gold-only"
 WARM_UP = 100

@@ -46,10 +46,9 @@ def main(
     rows = [("GloVe", probe_f1(parts, {w: vocab[w].vector for w in listed}))]
     msg.info(f"GloVe: {rows[0][1]:.2f}")
     unlabeled = read_docs(cell / "corpus" / "unlabeled.spacy")
-    texts = [([t.text for t in doc], [bool(t.whitespace_) for t in doc]) for doc in unlabeled]
     for layer in map(int, layers.split(",")):
         encoder, _ = find_encoder(str(cell / "transformer" / "model-best"), layer=layer)
-        means = contextual_means(encoder, texts)
+        means = contextual_means(encoder, unlabeled)
         words = [*means.words, *(word for word in listed if word not in means.rows)]
         alone, _ = isolated_encodings(encoder, words)
         variants: Sequence[Tuple[str, Dict[str, Any]]] = [("as it is", {})]

@@ -10,7 +10,7 @@ from typing import Callable, ContextManager, Dict, Iterator, List, Mapping, Opti
 
 from spacy.language import Language
 
-from ..models.feature_cache import FEATURES, FOLDER
+from ..encoders.feature_cache import FEATURES, FOLDER
 from ..progress import ProgressBar
 
 # Short texts are read again and again for so long: a clock has steps.

@@ -6,7 +6,7 @@ from typing import Callable, Dict, Iterator, NamedTuple, Tuple
 import numpy
 from thinc.types import Floats2d, Ints1d
 
-from .forks import Shared
+from ..forks import Shared
 
 # Tokens after which it counts half as much that a form was asked for: what dropped fewest forms of
 # CoNLL-2003 and newsroom, of 5,000 to 300,000.

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from ..chain import LinearChain
 from ..chain.joining import join_chains
 from ..corpora.plain_docs import plain_copy
-from ..padding import masks_padding
+from ..encoders.batches import masks_padding
 from .annotations import AnnotationTeacher
 from .asking import ask
 from .beam_ner import BeamTeacher

@@ -11,6 +11,7 @@ from spacy.util import get_package_path, get_package_version, is_package
 
 from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
+from ..encoders.loading import hub_commit
 from ..loading import load_pipeline
 from ..names import hint_of, is_on_hub
 from .ensemble import EnsembleTeacher
@@ -18,7 +19,7 @@ from .labels import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
 from .protocol import Teacher
 from .soft_teacher import SoftTeacher
-from .token_classification import TokenClassificationTeacher, hub_commit
+from .token_classification import TokenClassificationTeacher
 
 TeacherSource = Union[str, Path, Language, Teacher]
 Value = TypeVar("Value")

@@ -6,22 +6,18 @@ from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 import numpy
 import spacy
 from spacy.language import Language
-from spacy.util import minibatch
-from thinc.types import Floats1d, Floats2d, Ints1d
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.types import Floats1d, Floats2d
 
 from ..corpora.input_documents import InputDocument
-from ..progress import ProgressBar
+from ..encoders.encoder import BATCH_SIZE
 from .blending import blend, contextual_from_isolated
-from .find_encoder import find_encoder
+from .find_encoder import WordEncoder, find_encoder
 from .reduction import reduce_dimensions
 from .table import vectors_pipeline
-from .word_encoder import WordEncoder, Words
 from .word_means import WordMeans
 
-# Documents that are tokenized and sorted by length together.
-DOCUMENTS = 512
-# Words that are encoded alone together.
-ISOLATED = 4096
 # Contexts that a word's isolated encoding counts for.
 PRIOR = 1.0
 # What a word that the text does not have weighs in the reduction; one that it has n times weighs
@@ -38,7 +34,7 @@ def distill_vectors(
     more_words: Iterable[str] = (),
     limit: int = 0,
     min_count: int = 1,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     use_gpu: int = -1,
     lang: Optional[str] = None,
 ) -> Language:
@@ -54,11 +50,11 @@ def distill_vectors(
     documents (Iterable[InputDocument]): The text, as `Input` reads it: once. Memory grows with
         its distinct words alone.
     dim (int): Dimensions of the vectors.
-    layer (Optional[int]): Which hidden states, as in WordEncoder.
+    layer (Optional[int]): Which hidden states, as in `find_encoder`.
     more_words (Iterable[str]): Words that get a vector though the text may not have them.
     limit (int): Documents to read; 0 is no limit.
     min_count (int): How often the text has to have a word, for it to get a vector.
-    batch_size (int): Pieces of documents that run through the transformer at once.
+    batch_size (int): Wordpieces that the transformer reads at once, padding included.
     use_gpu (int): GPU id, -1 for the CPU.
     lang (Optional[str]): Language of the pipeline; the teacher's if None.
     RETURNS (Language): A blank pipeline with the vectors.
@@ -74,8 +70,8 @@ def distill_vectors(
             "Ask for fewer (--dim)."
         )
     lang = lang or teacher_lang or "xx"
-    texts = with_words(islice(documents, limit or None), spacy.blank(lang))
-    means = contextual_means(encoder, texts)
+    docs = make_docs(islice(documents, limit or None), spacy.blank(lang))
+    means = contextual_means(encoder, docs)
     words, vectors, weights = word_vectors(encoder, means, more_words, min_count=min_count)
     if not words:
         raise ValueError(
@@ -84,33 +80,27 @@ def distill_vectors(
     return vectors_pipeline(words, reduce_dimensions(vectors, weights, dim), lang)
 
 
-def with_words(documents: Iterable[InputDocument], tokenizer: Language) -> Iterator[Words]:
-    """YIELDS (Words): Each document's words and spaces; those of the tokenizer if it has none."""
+def make_docs(documents: Iterable[InputDocument], nlp: Language) -> Iterator[Doc]:
+    """YIELDS (Doc): Each document, with its own words or those of a pipeline's tokenizer."""
     for document in documents:
         if document.words is not None and document.spaces is not None:
-            yield document.words, document.spaces
+            yield Doc(nlp.vocab, words=document.words, spaces=document.spaces)
         else:
-            doc = tokenizer.make_doc(document.text)
-            yield [token.text for token in doc], [bool(token.whitespace_) for token in doc]
+            yield nlp.make_doc(document.text)
 
 
-def contextual_means(encoder: WordEncoder, texts: Iterable[Words]) -> WordMeans:
+def contextual_means(encoder: WordEncoder, docs: Iterable[Doc]) -> WordMeans:
     """Average each word's vectors over a text.
 
     encoder (WordEncoder): The transformer.
-    texts (Iterable[Words]): The text's documents, read once.
+    docs (Iterable[Doc]): The text's documents, read once.
     RETURNS (WordMeans): The means by form, or by lower-cased form for an uncased transformer.
-        Forms that the tokenizer drops are left out; lower-cased forms that the text does not have
-        are added, for the student looks these up where it does not find a form as it is written.
+        Forms that the tokenizer drops are left out. Lower-cased forms that the text does not have
+        are added, since a student looks these up where it does not find a form as it is written.
     """
     means = WordMeans(encoder.width)
-    with ProgressBar(desc="Text", unit="word") as progress:
-        for batch in minibatch(texts, DOCUMENTS):
-            words = [encoder.key(word) for document in batch for word in document[0]]
-            vectors, pieces = encoder.encode(batch)
-            known = pieces > 0
-            means.add([words[i] for i in numpy.flatnonzero(known)], vectors[known])
-            progress.update(len(words))
+    for words, vectors, known in encoder.encode(docs, desc="Text"):
+        means.add([words[i] for i in numpy.flatnonzero(known)], vectors[known])
     means.add_lower_forms()
     return means
 
@@ -147,21 +137,23 @@ def word_vectors(
     return words, vectors, weights
 
 
-def isolated_encodings(encoder: WordEncoder, words: Sequence[str]) -> Tuple[Floats2d, Ints1d]:
+def isolated_encodings(
+    encoder: WordEncoder, words: Sequence[str]
+) -> Tuple[Floats2d, numpy.ndarray]:
     """Encode words that stand alone.
 
     encoder (WordEncoder): The transformer.
     words (Sequence[str]): The words.
-    RETURNS (Tuple[Floats2d, Ints1d]): Their vectors, (words, width) float32, and which of them the
-        tokenizer does not drop, (words,) bool.
+    RETURNS (Tuple[Floats2d, numpy.ndarray]): Their vectors, (words, width) float32, and whether the
+        tokenizer knows a word, (words,) bool.
     """
     vectors = numpy.zeros((len(words), encoder.width), dtype="float32")
     known = numpy.zeros(len(words), dtype=bool)
-    with ProgressBar(desc="Words", total=len(words), unit="word") as progress:
-        for start in range(0, len(words), ISOLATED):
-            batch = words[start : start + ISOLATED]
-            block = slice(start, start + len(batch))
-            vectors[block], pieces = encoder.encode([([word], [False]) for word in batch])
-            known[block] = pieces > 0
-            progress.update(len(batch))
+    vocab = Vocab()
+    docs = (Doc(vocab, words=[word], spaces=[False]) for word in words)
+    start = 0
+    for batch, *encoded in encoder.encode(docs, desc="Words", total=len(words)):
+        end = start + len(batch)
+        vectors[start:end], known[start:end] = encoded
+        start = end
     return vectors, known

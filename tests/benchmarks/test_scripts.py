@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_distill.models.feature_cache import FOLDER
+from spacy_distill.encoders.feature_cache import FOLDER
 
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 

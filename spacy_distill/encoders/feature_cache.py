@@ -4,15 +4,17 @@ import hashlib
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
-from thinc.api import Model
+from spacy.training.batchers import minibatch_by_padded_size
 from thinc.types import Floats3d
 
-from .forks import Shared
+from ..forks import Shared
+
+if TYPE_CHECKING:
+    from .encoder import Encoder
 
 # Names a folder in which features stay from run to run: several teachers over one transformer
 # then read each document once. A matter of the machine, so no setting of a model's config.
@@ -21,8 +23,6 @@ FOLDER = "SPACY_DISTILL_FEATURES"
 MAX_BYTES = 2**31
 # Seconds to wait for another process that writes.
 LOCK_TIMEOUT = 120
-# Settings of a tokenizer that say where it comes from, not what it does.
-PLACES = ("name_or_path", "vocab_file", "tokenizer_file", "special_tokens_map_file")
 
 
 class FeatureCache(Shared):
@@ -117,36 +117,45 @@ class FeatureCache(Shared):
 
 # One for all teachers of a process, so that those over one transformer share what it says.
 FEATURES = FeatureCache()
-# Hashing weights takes a while; a transformer that is loaded is another object.
-_WEIGHTS: "WeakKeyDictionary[Any, str]" = WeakKeyDictionary()
 
 
-def document_key(transformer: Model, doc: Doc) -> bytes:
-    """RETURNS (bytes): What a transformer sees of a document: its words and spaces, and the windows
-    that are cut out of it."""
-    digest = hashlib.blake2b(doc.to_array(["ORTH", "SPACY"]).tobytes(), digest_size=16)
-    (spans,) = transformer.attrs["get_spans"]([doc])
-    digest.update(repr([(span.start, span.end) for span in spans]).encode())
-    return digest.digest()
+def cached_states(encoder: "Encoder", docs: Sequence[Doc], layers: Sequence[int]) -> Floats3d:
+    """Look up the hidden states of documents, and read those that are not kept.
 
-
-def model_key(transformer: Model) -> str:
-    """RETURNS (str): What tells a transformer of spacy-transformers from others: its weights, its
-    config and its tokenizer."""
+    encoder (Encoder): The transformer, whose weights do not change.
+    docs (Sequence[Doc]): The documents.
+    layers (Sequence[int]): The layers, 0 for the transformer's embeddings.
+    RETURNS (Floats3d): (tokens, layers, width) float32, a numpy array.
+    RAISES (ValueError): Hidden states are too large for half precision.
+    """
     import torch
 
-    module, tokenizer = transformer.transformer, transformer.tokenizer
-    if module not in _WEIGHTS:
-        digest = hashlib.blake2b(digest_size=16)
-        for name, tensor in module.state_dict().items():
-            digest.update(name.encode())
-            flat = tensor.detach().cpu().contiguous().reshape(-1)
-            digest.update(flat.view(torch.uint8).numpy().tobytes())
-        # Not where it was loaded from: a folder of a name of its own each time.
-        config = {k: v for k, v in module.config.to_dict().items() if not k.startswith("_")}
-        settings = {k: str(v) for k, v in tokenizer.init_kwargs.items() if k not in PLACES}
-        vocabulary = sorted(tokenizer.get_vocab().items())
-        parts = [sorted(config.items(), key=str), sorted(settings.items()), vocabulary]
-        digest.update(repr([*parts, tokenizer.model_max_length]).encode())
-        _WEIGHTS[module] = digest.hexdigest()
-    return _WEIGHTS[module]
+    docs = [doc for doc in docs if len(doc)]
+    keys = [document_key(encoder, doc, layers) for doc in docs]
+    found = FEATURES.get_all(encoder.fingerprint, keys)
+    unread = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in found}
+    for batch in minibatch_by_padded_size(
+        unread.items(), encoder.batch_size, get_length=lambda item: len(item[1])
+    ):
+        with torch.inference_mode():
+            states, _ = encoder.states([doc for _, doc in batch], layers)
+        halves = states.half().cpu().numpy()
+        if not numpy.isfinite(halves).all():
+            raise ValueError(
+                f"[D604] Hidden states of the transformer '{encoder.name}' are NaN, or too large "
+                "for half precision, in which those of a frozen one are kept. Set `frozen = false`."
+            )
+        ends = numpy.cumsum([len(doc) for _, doc in batch])[:-1]
+        new = {key: part for (key, _), part in zip(batch, numpy.split(halves, ends), strict=True)}
+        FEATURES.set_all(encoder.fingerprint, new)
+        found.update(new)
+    nothing = numpy.zeros((0, len(layers), encoder.width), dtype="float32")
+    return numpy.concatenate([nothing, *(found[key] for key in keys)])
+
+
+def document_key(encoder: "Encoder", doc: Doc, layers: Sequence[int]) -> bytes:
+    """RETURNS (bytes): Hash of what decides on a document's features, next to the transformer: its
+    words and spaces, the window and the layers."""
+    digest = hashlib.blake2b(doc.to_array(["ORTH", "SPACY"]).tobytes(), digest_size=16)
+    digest.update(repr((encoder.window, list(layers))).encode())
+    return digest.digest()
