@@ -8,31 +8,11 @@ from typing import Any, Iterator, List, Sequence
 # tries each. Others may mix padding in (convolutions, pooling, Fourier transforms). With batches of
 # one length, a model of MiniLM's size reads a fifth fewer words per second on a CPU.
 MASKING = frozenset(
-    (
-        "albert",
-        "bert",
-        "camembert",
-        "data2vec-text",
-        "deberta",
-        "deberta-v2",
-        "distilbert",
-        "electra",
-        "ernie",
-        "esm",
-        "ibert",
-        "layoutlm",
-        "longformer",
-        "megatron-bert",
-        "modernbert",
-        "mpnet",
-        "rembert",
-        "roberta",
-        "roberta-prelayernorm",
-        "roformer",
-        "squeezebert",
-        "xlm-roberta",
-        "xlm-roberta-xl",
-    )
+    """
+    albert bert camembert data2vec-text deberta deberta-v2 distilbert electra ernie esm ibert
+    layoutlm longformer megatron-bert modernbert mpnet rembert roberta roberta-prelayernorm roformer
+    squeezebert xlm-roberta xlm-roberta-xl
+    """.split()
 )
 
 

@@ -259,7 +259,7 @@ class Encoder:
                 if arguments:
                     found[layer] = arguments[0]
                     if layer == max(layers):
-                        raise LayerReached
+                        raise LayerReached(layer)
 
             return hook
 
@@ -281,7 +281,7 @@ class Encoder:
 
 
 class LayerReached(Exception):
-    """The hidden states that are wanted are there: the layers above need not run."""
+    """The hidden states of a layer are there, and the layers above need not run."""
 
 
 def longest_input(model: Any, tokenizer: Any) -> int:

@@ -18,9 +18,9 @@ from .reduction import reduce_dimensions
 from .table import vectors_pipeline
 from .word_means import WordMeans
 
-# Contexts that a word's isolated encoding counts for.
+# The number of contexts that a word's isolated encoding counts for.
 PRIOR = 1.0
-# What a word that the text does not have weighs in the reduction; one that it has n times weighs
+# The weight in the reduction of a word that is not in the text. One that is there n times weighs
 # log(1 + n) more.
 UNSEEN = 0.1
 
@@ -38,22 +38,21 @@ def distill_vectors(
     use_gpu: int = -1,
     lang: Optional[str] = None,
 ) -> Language:
-    """Make static word vectors of a transformer's contextual ones (Bommasani, Davis, Cardie 2020,
+    """Make static word vectors of a transformer's contextual ones.
+
+    A word's vector is the mean of its hidden states over the text (Bommasani, Davis, Cardie 2020,
     "Interpreting Pretrained Contextualized Representations via Reductions to Static Embeddings";
     Gupta, Jaggi 2021, "Obtaining Better Static Word Embeddings Using Contextual Embedding Models").
+    It is averaged with the vector that the word's encoding alone lets expect, centred, and
+    projected on the principal components. Keys are lower-cased if the tokenizer is uncased.
 
-    A word's vector is the mean of its hidden states over the text, averaged with what its encoding
-    alone lets expect, centred and projected on the principal components. Keys are lower-cased if
-    the transformer's tokenizer is uncased.
-
-    teacher (str): A spaCy pipeline with a spacy-transformers component, or a Hugging Face model.
-    documents (Iterable[InputDocument]): The text, as `Input` reads it: once. Memory grows with
-        its distinct words alone.
+    teacher (str): A spaCy pipeline with a transformer, or a Hugging Face model.
+    documents (Iterable[InputDocument]): The text, read once. Memory grows with its distinct words.
     dim (int): Dimensions of the vectors.
     layer (Optional[int]): Which hidden states, as in `find_encoder`.
-    more_words (Iterable[str]): Words that get a vector though the text may not have them.
+    more_words (Iterable[str]): Words that get a vector even if they are not in the text.
     limit (int): Documents to read; 0 is no limit.
-    min_count (int): How often the text has to have a word, for it to get a vector.
+    min_count (int): Leave out words that are in the text less often.
     batch_size (int): Wordpieces that the transformer reads at once, padding included.
     use_gpu (int): GPU id, -1 for the CPU.
     lang (Optional[str]): Language of the pipeline; the teacher's if None.
@@ -83,10 +82,10 @@ def distill_vectors(
 def make_docs(documents: Iterable[InputDocument], nlp: Language) -> Iterator[Doc]:
     """YIELDS (Doc): Each document, with its own words or those of a pipeline's tokenizer."""
     for document in documents:
-        if document.words is not None and document.spaces is not None:
-            yield Doc(nlp.vocab, words=document.words, spaces=document.spaces)
-        else:
+        if document.words is None:
             yield nlp.make_doc(document.text)
+        else:
+            yield Doc(nlp.vocab, words=document.words, spaces=document.spaces)
 
 
 def contextual_means(encoder: WordEncoder, docs: Iterable[Doc]) -> WordMeans:
@@ -113,12 +112,12 @@ def word_vectors(
     min_count: int = 1,
     prior: float = PRIOR,
 ) -> Tuple[List[str], Floats2d, Floats1d]:
-    """Give each word one vector, of its contexts and of its encoding alone.
+    """Make one vector for each word, of its contexts and of its encoding alone.
 
     encoder (WordEncoder): The transformer.
     means (WordMeans): The words of the text.
-    more_words (Iterable[str]): Other words; those of the text among them change nothing.
-    min_count (int): Words that the text has less often are left out, unless `more_words` has them.
+    more_words (Iterable[str]): Words that may not be in the text.
+    min_count (int): Rarer words are left out, unless `more_words` has them.
     prior (float): As in `blend`.
     RETURNS (Tuple[List[str], Floats2d, Floats1d]): The words, the text's first; their vectors,
         (words, width) float32; and their weights in the reduction, (words,).
@@ -127,8 +126,9 @@ def word_vectors(
     means = means.select(lambda word, count: count >= min_count or word in listed)
     words = [*means.words, *(word for word in listed if word not in means.rows)]
     vectors, known = isolated_encodings(encoder, words)
-    contextual_from_isolated(vectors, means.means, means.counts)
-    blend(vectors, means.means, means.counts, prior)
+    contexts = means.means
+    contextual_from_isolated(vectors, contexts, means.counts)
+    blend(vectors, contexts, means.counts, prior)
     weights = numpy.full(len(words), UNSEEN)
     weights[: len(means.words)] += numpy.log1p(means.counts)
     if not known.all():

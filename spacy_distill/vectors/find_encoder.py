@@ -56,7 +56,7 @@ class WordEncoder:
         desc (str): The title of the bar.
         total (Optional[int]): The number of words, if it is known.
         YIELDS (Tuple[List[str], Floats2d, numpy.ndarray]): The keys of the next words; their
-            vectors, (words, width) float32; and whether the tokenizer knows a word, (words,) bool.
+            vectors, (words, width) float32; and whether the tokenizer keeps a word, (words,) bool.
             The vector of a word that it drops, such as a line break, is zero.
         """
         for batch, vectors, n_pieces in self.encoder.pipe(docs, self.layer, desc=desc, total=total):

@@ -113,8 +113,8 @@ def test_a_process_that_is_forked_meanwhile_does_not_wait(monkeypatch, tmp_path,
         with cache._lock:
             database = cache._open("model")
             if database is not None:
-                row = (b"two", b"", ARRAY.tobytes())
-                database.execute("INSERT OR REPLACE INTO features VALUES (?, ?, ?)", row)
+                row = (b"two", 2, 3, ARRAY.tobytes())
+                database.execute("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?)", row)
             counted, cache._n_bytes = cache._n_bytes, 0
             holding.set()
             time.sleep(0.5)
