@@ -7,13 +7,31 @@ from typing import Any, Iterator, List, Sequence
 # padding behind it, but for rounding: up to 1e-5 of a probability. tests/encoders/test_padding.py
 # tries each. Others may mix padding in (convolutions, pooling, Fourier transforms). With batches of
 # one length, a model of MiniLM's size reads a fifth fewer words per second on a CPU.
-MASKING = frozenset(
-    """
-    albert bert camembert data2vec-text deberta deberta-v2 distilbert electra ernie esm ibert
-    layoutlm longformer megatron-bert modernbert mpnet rembert roberta roberta-prelayernorm roformer
-    squeezebert xlm-roberta xlm-roberta-xl
-    """.split()
-)
+MASKING = {
+    "albert",
+    "bert",
+    "camembert",
+    "data2vec-text",
+    "deberta",
+    "deberta-v2",
+    "distilbert",
+    "electra",
+    "ernie",
+    "esm",
+    "ibert",
+    "layoutlm",
+    "longformer",
+    "megatron-bert",
+    "modernbert",
+    "mpnet",
+    "rembert",
+    "roberta",
+    "roberta-prelayernorm",
+    "roformer",
+    "squeezebert",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+}
 
 
 def masks_padding(config: Any) -> bool:
