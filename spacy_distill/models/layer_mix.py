@@ -17,8 +17,8 @@ def LayerMix(transformer: Model[List[Doc], Ragged]) -> Model[List[Doc], Ragged]:
 
 
 def layer_mix() -> Model[Ragged, Ragged]:
-    """Average the layers with learned weights, the softmax of one score a layer, and multiply by one
-    learned factor (Peters et al. 2018, "Deep Contextualized Word Representations").
+    """Average the layers with learned weights, a softmax over one score a layer, and multiply by
+    one learned factor (Peters et al. 2018, "Deep Contextualized Word Representations").
 
     Input is (tokens, layers, width), output (tokens, width).
     """

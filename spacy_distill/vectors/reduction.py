@@ -45,7 +45,7 @@ def reduce_dimensions(
         covariance += (centred * weights[block, None]).T @ centred
     variances, components = numpy.linalg.eigh(covariance)
     components = components[:, ::-1][:, :dim]
-    # The sign of an eigenvector is the library's choice. It is fixed, for the same table everywhere.
+    # An eigenvector's sign is the library's choice. It is fixed, for the same table everywhere.
     strongest = components[numpy.abs(components).argmax(axis=0), numpy.arange(dim)]
     components = components * numpy.where(strongest < 0, -1.0, 1.0)
     spreads = numpy.sqrt(numpy.maximum(variances[::-1][:dim], 0.0))
