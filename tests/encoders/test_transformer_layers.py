@@ -55,8 +55,8 @@ def test_fine_tuning_gradients_reach_every_layer(layers, vocab, rng):
     transformer = model.shims[0].transformer
     # Without dropout, as in prediction.
     for module in transformer.modules():
-        if hasattr(module, "p"):
-            module.p = 0.0
+        for name in {"p", "dropout_prob"} & vars(module).keys():
+            setattr(module, name, 0.0)
 
     def loss():
         return float((model.predict(docs).dataXd.astype("float64") * weights).sum())
