@@ -64,14 +64,15 @@ class Encoder:
                 "in the text a wordpiece stands. Take a model that has a fast tokenizer "
                 "(tokenizer.json), and set `use_fast = true` for that of a pipeline."
             )
-        # Windows are counted from the text's beginning.
-        tokenizer.truncation_side = "right"
-        # Each call sets its own; what is saved must not depend on the last one.
-        tokenizer.backend_tokenizer.no_truncation()
-        tokenizer.backend_tokenizer.no_padding()
         self.model, self.tokenizer, self.name = model, tokenizer, name
         limit = longest_input(model, tokenizer)
         self.window = limit if window is None else min(window, limit)
+        self._overlap = self.window // 4
+        # Windows are counted from the text's beginning.
+        tokenizer.truncation_side = "right"
+        # Those of `_windows`, which then changes no setting that another thread may read.
+        tokenizer.backend_tokenizer.no_padding()
+        tokenizer.backend_tokenizer.enable_truncation(self.window, stride=self._overlap)
         self.batch_size = batch_size
         accepted = inspect.signature(model.forward).parameters
         padding = {
@@ -221,25 +222,23 @@ class Encoder:
         offsets: List[Offsets] = [[] for _ in docs]
         if not docs:
             return windows, kept, offsets
-        overlap = self.window // 4
         encoded = self.tokenizer(
             [doc.text for doc in docs],
             truncation=True,
             max_length=self.window,
-            stride=overlap,
+            stride=self._overlap,
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
             return_attention_mask=True,
         )
-        self.tokenizer.backend_tokenizer.no_truncation()
         sources = encoded["overflow_to_sample_mapping"]
         for index, source in enumerate(sources):
             # Special wordpieces belong to no text.
             content = [n for n, text in enumerate(encoded.sequence_ids(index)) if text == 0]
             if index and sources[index - 1] == source:
-                content = content[(overlap + 1) // 2 :]
+                content = content[(self._overlap + 1) // 2 :]
             if index + 1 < len(sources) and sources[index + 1] == source:
-                content = content[: len(content) - overlap // 2]
+                content = content[: len(content) - self._overlap // 2]
             if content:
                 kept.append(slice(content[0], content[-1] + 1))
                 offsets[source].extend(encoded["offset_mapping"][index][kept[-1]])

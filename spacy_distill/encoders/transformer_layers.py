@@ -1,5 +1,6 @@
 """A transformer's hidden states as features of tokens: every layer's, frozen or fine-tuned."""
 
+from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Callable, List, Optional, Tuple, Union
@@ -75,9 +76,12 @@ class TransformerShim(PyTorchShim):
         """RETURNS (bytes): The files that transformers writes; none before it is initialized."""
         files = {}
         if self.encoder is not None:
+            # The window is a setting of the config, not of the tokenizer.
+            tokenizer = deepcopy(self.tokenizer)
+            tokenizer.backend_tokenizer.no_truncation()
             with TemporaryDirectory() as folder:
                 self.transformer.save_pretrained(folder)
-                self.tokenizer.save_pretrained(folder)
+                tokenizer.save_pretrained(folder)
                 files = {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
         return srsly.msgpack_dumps(files)
 

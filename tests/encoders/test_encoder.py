@@ -117,7 +117,9 @@ def test_a_stream_of_documents(encoder, vocab, monkeypatch):
 def test_what_tells_transformers_apart(encoder, vocab):
     """The same files have the same fingerprint. Another weight, setting or tokenizer has not."""
     first = encoder()
+    settings = first.tokenizer.backend_tokenizer.truncation
     read(first, make_docs(vocab))
+    assert first.tokenizer.backend_tokenizer.truncation == settings
     weights, settings, tokenizer, words = (encoder() for _ in range(4))
     next(weights.model.parameters()).data[0] += 1
     settings.model.config.num_attention_heads = 4
