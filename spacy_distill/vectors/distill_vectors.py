@@ -63,9 +63,10 @@ def distill_vectors(
     encoder, teacher_lang = find_encoder(
         teacher, layer=layer, batch_size=batch_size, use_gpu=use_gpu
     )
-    if dim > encoder.width:
+    width = encoder.encoder.width
+    if dim > width:
         raise ValueError(
-            f"[D620] {dim} dimensions cannot be had from a transformer of width {encoder.width}. "
+            f"[D620] {dim} dimensions cannot be had from a transformer of width {width}. "
             "Ask for fewer (--dim)."
         )
     lang = lang or teacher_lang or "xx"
@@ -97,8 +98,8 @@ def contextual_means(encoder: WordEncoder, docs: Iterable[Doc]) -> WordMeans:
         Forms that the tokenizer drops are left out. Lower-cased forms that the text does not have
         are added, since a student looks these up where it does not find a form as it is written.
     """
-    means = WordMeans(encoder.width)
-    for words, vectors, known in encoder.encode(docs, desc="Text"):
+    means = WordMeans(encoder.encoder.width)
+    for words, vectors, known in encoder.pipe(docs, desc="Text"):
         means.add([words[i] for i in numpy.flatnonzero(known)], vectors[known])
     means.add_lower_forms()
     return means
@@ -145,15 +146,13 @@ def isolated_encodings(
     encoder (WordEncoder): The transformer.
     words (Sequence[str]): The words.
     RETURNS (Tuple[Floats2d, numpy.ndarray]): Their vectors, (words, width) float32, and whether the
-        tokenizer knows a word, (words,) bool.
+        tokenizer keeps a word, (words,) bool.
     """
-    vectors = numpy.zeros((len(words), encoder.width), dtype="float32")
-    known = numpy.zeros(len(words), dtype=bool)
     vocab = Vocab()
     docs = (Doc(vocab, words=[word], spaces=[False]) for word in words)
-    start = 0
-    for batch, *encoded in encoder.encode(docs, desc="Words", total=len(words)):
-        end = start + len(batch)
-        vectors[start:end], known[start:end] = encoded
-        start = end
-    return vectors, known
+    vectors = [numpy.zeros((0, encoder.encoder.width), dtype="float32")]
+    known = [numpy.zeros(0, dtype=bool)]
+    for _, *encoded in encoder.pipe(docs, desc="Words", total=len(words)):
+        vectors.append(encoded[0])
+        known.append(encoded[1])
+    return numpy.concatenate(vectors), numpy.concatenate(known)

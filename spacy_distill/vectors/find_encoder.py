@@ -31,11 +31,6 @@ class WordEncoder:
     encoder: Encoder
     layer: int
 
-    @property
-    def width(self) -> int:
-        """The width of the vectors."""
-        return self.encoder.width
-
     @cached_property
     def is_uncased(self) -> bool:
         """Whether the tokenizer lower-cases text."""
@@ -47,19 +42,13 @@ class WordEncoder:
         is uncased."""
         return word.lower() if self.is_uncased else word
 
-    def encode(
-        self, docs: Iterable[Doc], *, desc: str, total: Optional[int] = None
+    def pipe(
+        self, docs: Iterable[Doc], **bar: Any
     ) -> Iterator[Tuple[List[str], Floats2d, numpy.ndarray]]:
-        """Encode the words of documents, and show a progress bar.
-
-        docs (Iterable[Doc]): The documents, read once.
-        desc (str): The title of the bar.
-        total (Optional[int]): The number of words, if it is known.
-        YIELDS (Tuple[List[str], Floats2d, numpy.ndarray]): The keys of the next words; their
-            vectors, (words, width) float32; and whether the tokenizer keeps a word, (words,) bool.
-            The vector of a word that it drops, such as a line break, is zero.
-        """
-        for batch, vectors, n_pieces in self.encoder.pipe(docs, self.layer, desc=desc, total=total):
+        """YIELDS (Tuple[List[str], Floats2d, numpy.ndarray]): The keys of some of the words; their
+        vectors, (words, width) float32; and whether the tokenizer keeps them, (words,) bool. The
+        others, such as line breaks, have zeros. The bar is that of `Encoder.pipe`."""
+        for batch, vectors, n_pieces in self.encoder.pipe(docs, self.layer, **bar):
             yield [self.key(token.text) for doc in batch for token in doc], vectors, n_pieces > 0
 
 

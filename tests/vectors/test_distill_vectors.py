@@ -37,7 +37,7 @@ def test_a_vector_is_of_all_contexts(transformer, documents):
     encoder, _ = find_encoder(str(transformer), layer=2)
     docs = [Doc(Vocab(), words=document.words) for document in documents]
     means = contextual_means(encoder, docs)
-    encoded = [next(encoder.encode([doc], desc="Test"))[1] for doc in docs]
+    encoded = [next(encoder.pipe([doc], desc="Test"))[1] for doc in docs]
     of_oslo = [encoded[0][4], encoded[2][0]]
     assert means.means[means.words.index("oslo")] == pytest.approx(
         numpy.mean(of_oslo, axis=0), abs=1e-5

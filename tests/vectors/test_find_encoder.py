@@ -16,7 +16,7 @@ WORDS = ["Anna", "sails", "to", "Oslo"]
 def encode(encoder, words=WORDS):
     """RETURNS: The vectors of a sentence's words, their keys and which of them are known."""
     doc = Doc(Vocab(), words=words)
-    ((keys, vectors, known),) = encoder.encode([doc], desc="Test")
+    ((keys, vectors, known),) = encoder.pipe([doc], desc="Test")
     return vectors, keys, known.tolist()
 
 
