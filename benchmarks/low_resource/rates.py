@@ -20,7 +20,7 @@ from benchmarks.commands import provenance
 from benchmarks.low_resource.scores import load_reader, read_docs
 from benchmarks.low_resource.store import RATES, RESULTS, Store
 from benchmarks.low_resource.systems import system_of
-from spacy_distill.models.feature_cache import FEATURES
+from spacy_distill.encoders.feature_cache import FEATURES
 
 DEFAULT_SYSTEMS = "joined-0,teacher,student,gold-only"
 WARM_UP = 100

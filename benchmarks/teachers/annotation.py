@@ -28,7 +28,7 @@ from wasabi import msg
 from spacy_distill.chain import BiluoTags
 from spacy_distill.corpora.inputs import Input, InputDocument
 from spacy_distill.corpora.soft_shards import SoftDocument, write_shard
-from spacy_distill.models.feature_cache import FEATURES
+from spacy_distill.encoders.feature_cache import FEATURES
 from spacy_distill.teachers import PipelineTeacher
 from spacy_distill.teachers.sources import load_teacher, open_source
 from spacy_distill.training.annotator import Annotator

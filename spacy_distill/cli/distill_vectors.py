@@ -8,6 +8,7 @@ from wasabi import msg
 
 from ..corpora.inputs import Input
 from ..corpora.word_list import read_words
+from ..encoders.encoder import BATCH_SIZE
 from ..vectors.distill_vectors import distill_vectors
 from ..vectors.table import require_replaceable, write_pipeline
 from .failures import Verbose, explained, on_interrupt
@@ -56,7 +57,11 @@ def distill_vectors_cli(
         "for .csv, none for .tsv]",
     ),
     batch_size: int = Opt(
-        64, "--batch-size", "-b", min=1, help="Pieces of documents that are encoded at once"
+        BATCH_SIZE,
+        "--batch-size",
+        "-b",
+        min=1,
+        help="Wordpieces that are read at once",
     ),
     lang: Optional[str] = Opt(
         None, "--lang", help="Language of the pipeline  [default: the teacher's, or xx]"

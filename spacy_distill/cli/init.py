@@ -158,8 +158,8 @@ def config_text(
     labeled (Optional[int]): How many labeled sentences there are.
     vectors (Optional[str]): A pipeline with word vectors.
     transformer (Optional[str]): The teacher's transformer, a folder or `hf:OWNER/NAME`.
-    RETURNS (str): The text, with comments. A name on the hub has no prefix in it, as
-        spacy-transformers reads it.
+    RETURNS (str): The text, with comments. In a config of the kind "transformer", a name on the hub
+        has no prefix, as spacy-transformers reads it.
     RAISES (ValueError): There is no such folder.
     """
     text = (files("spacy_distill.configs") / f"{kind.value}.cfg").read_text(encoding="utf8")
@@ -167,7 +167,9 @@ def config_text(
     if vectors is not None:
         changes["paths", "vectors"] = json.dumps(vectors)
     if transformer is not None:
-        changes["paths", "transformer"] = json.dumps(model_place(transformer))
+        place = model_place(transformer)
+        named = place if kind is Kind.transformer else transformer
+        changes["paths", "transformer"] = json.dumps(named)
     if kind in (Kind.student, Kind.soft):
         width, depth = WIDTHS[size]
         changes["components.ner_student.model.encode", "width"] = str(width)

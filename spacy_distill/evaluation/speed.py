@@ -12,7 +12,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, List, Mapping,
 
 from spacy.language import Language
 
-from ..models.feature_cache import FEATURES, FOLDER
+from ..encoders.feature_cache import FEATURES, FOLDER
 from ..progress import ProgressBar
 
 # Short texts are read again and again for so long: a clock has steps.

@@ -5,7 +5,7 @@ from typing import Callable, NamedTuple, Tuple
 import numpy
 from thinc.types import Floats1d, Floats2d, Ints1d
 
-from .forks import Shared
+from ..forks import Shared
 
 # Tokens after which a look-up counts half as much: what dropped fewest forms of CoNLL-2003 and
 # newsroom, of 5,000 to 300,000.

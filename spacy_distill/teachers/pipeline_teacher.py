@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from ..chain import LinearChain
 from ..chain.joining import join_chains
 from ..documents import plain_copy, same_text, same_tokens
-from ..padding import masks_padding
+from ..encoders.batches import masks_padding
 from .annotations import AnnotationTeacher
 from .earlier_entities import ChainTeacher
 from .failures import DocumentsError, TeacherError, documents_error

@@ -5,6 +5,7 @@ from typing import Sequence
 
 import numpy
 import spacy
+import srsly
 from spacy.language import Language
 from spacy.vectors import Vectors
 from thinc.types import Floats2d
@@ -36,32 +37,22 @@ def require_replaceable(output: Path) -> None:
     output (Path): The folder: nothing, or a pipeline that has no components.
     RAISES (ValueError): Something else is there.
     """
-    if not output.exists():
-        return
-    meta = output / "meta.json"
-    if not (meta.is_file() and load_meta(meta).get("pipeline") == []):
+    try:
+        meta = srsly.read_json(output / "meta.json") if output.exists() else {"pipeline": []}
+    except (OSError, ValueError):
+        meta = None
+    if not isinstance(meta, dict) or meta.get("pipeline") != []:
         raise ValueError(
             f"[D723] {output}: found something other than a pipeline of word vectors alone, which "
             "would be replaced. Remove it or choose another folder."
         )
 
 
-def load_meta(path: Path) -> dict:
-    """RETURNS (dict): A meta.json; empty if it is none."""
-    import srsly
-
-    try:
-        meta = srsly.read_json(path)
-    except ValueError:
-        return {}
-    return meta if isinstance(meta, dict) else {}
-
-
 def write_pipeline(nlp: Language, output: Path) -> None:
-    """Save a pipeline, so that there is never half of one.
+    """Save a pipeline atomically.
 
     nlp (Language): The pipeline.
-    output (Path): The folder to write; a pipeline of vectors that is there already is replaced.
+    output (Path): The folder to write; a pipeline of vectors in its place is replaced.
     RAISES (ValueError): Something else is there.
     """
     require_replaceable(output)

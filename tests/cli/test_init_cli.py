@@ -92,11 +92,11 @@ def test_few_labels_get_the_usual_steps():
     assert "total_steps = 800" in config_text(Kind.teacher, labeled=600)
 
 
-@pytest.mark.parametrize("kind", [Kind.teacher, Kind.transformer])
-def test_a_teachers_transformer(kind, tmp_path):
+@pytest.mark.parametrize("kind, prefix", [(Kind.teacher, "hf:"), (Kind.transformer, "")])
+def test_a_teachers_transformer(kind, prefix, tmp_path):
     """spacy-transformers takes names on the hub without a prefix."""
     config = config_text(kind, transformer="hf:KB/bert-base-swedish-cased")
-    assert 'transformer = "KB/bert-base-swedish-cased"' in config
+    assert f'transformer = "{prefix}KB/bert-base-swedish-cased"' in config
     assert f'transformer = "{tmp_path}"' in config_text(kind, transformer=str(tmp_path))
 
 

@@ -1,12 +1,12 @@
-"""What a transformer says of a document does not depend on what is read with it, of whatever kind
-it is. Each kind is a tiny random model."""
+"""A transformer of any kind has the same output for a document in every batch. Each kind is a tiny
+random model."""
 
 import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose
 
-from spacy_distill.padding import MASKING, length_batches
+from spacy_distill.encoders.batches import MASKING, length_batches
 from spacy_distill.teachers import PipelineTeacher, TokenClassificationTeacher
 from spacy_distill.teachers.failures import DocumentsError
 from tests.teachers.token_classifiers import IOB2, TEXT, make_doc, save_classifier, transformers
@@ -65,19 +65,21 @@ def teacher(request, tmp_path_factory):
         without=OTHER_NAMES.get(kind, ()),
         **KINDS[kind],
     )
-    return TokenClassificationTeacher(folder, batch_size=3)
+    teacher = TokenClassificationTeacher(folder)
+    teacher.encoder.batch_size = 60
+    return teacher
 
 
 @pytest.fixture
 def count_batches(teacher, monkeypatch):
     """RETURNS (list): Grows by the number of windows of each batch."""
-    batches, forward = [], teacher._model.forward
+    batches, forward = [], teacher.encoder.model.forward
 
     def counted(input_ids, **inputs):
         batches.append(len(input_ids))
         return forward(input_ids=input_ids, **inputs)
 
-    monkeypatch.setattr(teacher._model, "forward", counted)
+    monkeypatch.setattr(teacher.encoder.model, "forward", counted)
     return batches
 
 
@@ -89,7 +91,7 @@ def test_a_document_has_the_same_targets_in_every_batch(teacher, count_batches):
         together = teacher.predict_chain(docs[order])
         expected = numpy.concatenate([chain.marginals() for chain in alone[order]])
         assert_allclose(together.marginals(), expected, atol=1e-5)
-    masks = teacher._model.config.model_type in MASKING
+    masks = teacher.encoder.model.config.model_type in MASKING
     # One for each length, where padding is not kept out.
     assert len(count_batches) == (4 if masks else 10)
 
@@ -106,15 +108,15 @@ def test_a_bigbird_does_not_remember_that_a_batch_was_short(tmp_path):
     long, short = make_doc(" ".join([*TEXTS] * 3)), make_doc("Oslo")
     before = teacher.predict_chain([long]).marginals()
     teacher.predict_chain([short])
-    assert teacher._model.bert.attention_type == "original_full"
+    assert teacher.encoder.model.bert.attention_type == "original_full"
     assert_allclose(teacher.predict_chain([long]).marginals(), before, atol=1e-6)
 
 
 def test_batches_of_known_kinds_mix_lengths():
     lengths = [3, 9, 3, 5, 9, 3]
     known, other = transformers.BertConfig(), transformers.ConvBertConfig()
-    assert list(length_batches(lengths, 4, known)) == [[1, 4, 3, 0], [2, 5]]
-    assert list(length_batches(lengths, 2, other)) == [[1, 4], [3], [0, 2], [5]]
+    assert list(length_batches(lengths, 18, known)) == [[1, 4], [3, 0, 2], [5]]
+    assert list(length_batches(lengths, 6, other)) == [[1], [4], [3], [0, 2], [5]]
     assert list(length_batches([], 2, other)) == list(length_batches([], 2, known)) == []
 
 
