@@ -21,13 +21,13 @@ class ConfidentSentences:
     def __init__(self, loss: DistillationLoss, least_confidence: float = 0.5) -> None:
         """Create the loss.
 
-        loss (DistillationLoss): The other loss. Its mean stays one over the tokens of all sentences.
+        loss (DistillationLoss): The other loss: a mean over the tokens of all sentences.
         least_confidence (float): The threshold, from 0 to 1.
         RAISES (ValueError): The confidence is no probability.
         """
         if not 0 <= least_confidence <= 1:
             raise ValueError(
-                f"[D125] least_confidence={least_confidence} is no probability. Expected a number from "
+                f"[D125] least_confidence={least_confidence} is no probability: it has to be from "
                 "0 to 1. Correct the loss in the config."
             )
         self.loss = loss

@@ -66,8 +66,8 @@ def k_best_cross_entropy(
 def fuzzy_likelihood(
     teacher: LinearChain, student: LinearChain, k: int
 ) -> Tuple[float, ChainCounts]:
-    """Find the negative log-likelihood of all sequences made of the tags of the teacher's best ones.
-    Takes and returns what `k_best_cross_entropy` does."""
+    """Find the negative log-likelihood of all sequences that can be made of the tags of the
+    teacher's best ones. Takes and returns what `k_best_cross_entropy` does."""
     tags, scores = teacher.topk(k)
     possible = get_array_module(scores).isfinite(scores)[:, sequence_numbers(teacher)]
     allowed = ~teacher.is_known[:, None]

@@ -17,7 +17,7 @@ from ..pipeline.prediction import Prediction, write_prediction
 from ..progress import ProgressBar
 from ..teachers import SoftTeacher, Teacher
 from ..teachers.written_attributes import writers
-from .examples import with_student_tokens
+from .corpus import with_student_tokens
 from .skipped import SkippedDocuments
 
 BATCH_SIZE = 64
