@@ -86,7 +86,7 @@ class Ways:
         for fold in range(FOLDS):
             part = examples[fold::FOLDS]
             for chain, allowed in read_chains(self.nlp, self.name, self.pipe, part):
-                (lengths, tags), right = judge(self.pipe.tags, chain, allowed)
+                _, (lengths, tags), right = judge(self.pipe.tags, chain, allowed)
                 labels = [self.pipe.tags.names[row[0]].partition("-")[2] for row in tags]
                 segments = lengths, tags
                 batch = Batch(chain, allowed, segments, right, numpy.asarray(labels), fold)
