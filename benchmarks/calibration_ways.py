@@ -29,6 +29,7 @@ from spacy_distill.training.calibrate import (
     LEAST,
     LOWEST,
     TOLERANCE,
+    Judged,
     best_temperature,
     find_component,
     golden_section,
@@ -101,7 +102,7 @@ class Ways:
 
     def temperature(self, batches: Sequence[Batch]) -> float:
         """RETURNS (float): The one that the package fits."""
-        return best_temperature([(one.chain, one.segments, one.right) for one in batches])
+        return best_temperature([Judged(one.chain, one.segments, one.right) for one in batches])
 
     def platt(self, batches: Sequence[Batch]) -> Reading:
         """RETURNS (Reading): A sigmoid of the log-odds, its slope and place fitted."""

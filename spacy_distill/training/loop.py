@@ -113,8 +113,9 @@ def train_while_improving(
     YIELDS (Tuple[Dict[str, Any], Optional[bool]]): What loggers get of a step, and whether its
         score is the best one so far; None if it was not evaluated.
     """
-    nlp, results, losses, n_words = students.nlp, [], {}, 0
-    start = perf_counter()
+    nlp, n_words, start = students.nlp, 0, perf_counter()
+    results: List[Tuple[float, int]] = []
+    losses: Dict[str, float] = {}
     for step, (epoch, batch) in enumerate(batches):
         if step:
             advance(students.loss)
@@ -133,8 +134,8 @@ def train_while_improving(
             results.append((score, step))
             best_score, best_step = max(results, key=lambda result: (result[0], -result[1]))
             is_best = score == best_score
-        info = {"epoch": epoch, "step": step, "score": score, "other_scores": scores}
-        info |= {"losses": losses, "checkpoints": results, "words": n_words}
+        info: Dict[str, Any] = {"epoch": epoch, "step": step, "words": n_words, "losses": losses}
+        info |= {"score": score, "other_scores": scores, "checkpoints": results}
         yield {**info, "seconds": int(perf_counter() - start)}, is_best
         if is_best is not None:
             losses = {}

@@ -2,7 +2,7 @@
 
 from math import inf
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Union
+from typing import Any, Callable, Dict, Mapping, Tuple, Union
 
 from spacy.language import Language
 from spacy.util import load_config, registry
@@ -54,17 +54,17 @@ beta = 0.5
 temperature = 1.0
 """
 
-# Types of plain settings, and ranges of numbers.
-_TYPES = {
-    "corpus": str,
+# Types of plain settings, the first one by name in errors, and ranges of numbers.
+_TYPES: Dict[str, Tuple[type, ...]] = {
+    "corpus": (str,),
     "dropout": (float, int),
-    "max_epochs": int,
-    "max_steps": int,
-    "student_to_teacher": dict,
-    "teacher_batch_size": int,
-    "calibrate": bool,
+    "max_epochs": (int,),
+    "max_steps": (int,),
+    "student_to_teacher": (dict,),
+    "teacher_batch_size": (int,),
+    "calibrate": (bool,),
 }
-_RANGES = {
+_RANGES: Dict[str, Tuple[float, float]] = {
     "dropout": (0.0, 1.0),
     "max_epochs": (-1, inf),
     "max_steps": (-1, inf),
@@ -77,17 +77,20 @@ def load_student_config(
 ) -> Config:
     """RETURNS (Config): The student's config with overrides, every setting of `[distillation]`, and
     the number of steps. ValueError if something is missing or wrong."""
-    is_path = isinstance(student, (str, Path))
+    name = f" {student}" if isinstance(student, (str, Path)) else ""
     try:
-        config = load_config(student, interpolate=False) if is_path else Config(student)
+        if isinstance(student, (str, Path)):
+            config = load_config(student, interpolate=False)
+        else:
+            config = Config(student)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"[D112] '{student}' is no config: found bytes that are not UTF-8 "
             f"({error.reason}). Name a .cfg file, such as `distill-init` writes."
         ) from error
-    for name in overrides:
+    for override in overrides:
         # spaCy takes them without a word, and a mistyped path would leave its corpus out.
-        section, _, key = name.partition(".")
+        section, _, key = override.partition(".")
         if section in ("paths", "system") and key not in config.get(section, {}):
             known = ", ".join(config.get(section, {})) or "none"
             raise ValueError(
@@ -100,7 +103,7 @@ def load_student_config(
     if missing or "pipeline" not in config["nlp"]:
         lacks = f"[{missing[0]}]" if missing else "[nlp] pipeline"
         raise ValueError(
-            f"[D101] The student's config{f' {student}' if is_path else ''} has no {lacks}. "
+            f"[D101] The student's config{name} has no {lacks}. "
             "Start from what `python -m spacy distill-init` writes, or run `init fill-config`."
         )
     return with_steps_of_pass(fill_settings(config))
@@ -126,11 +129,11 @@ def fill_settings(config: Config) -> Config:
     filled = Config({**config, **filled}, is_interpolated=False)
     block = filled.interpolate()["distillation"]
     for name, types in _TYPES.items():
-        value, (least, most) = block[name], _RANGES.get(name, (-inf, inf))
-        if not isinstance(value, types) or isinstance(value, bool) != (types is bool):
-            expected = types[0] if isinstance(types, tuple) else types
+        value: Any = block[name]
+        least, most = _RANGES.get(name, (-inf, inf))
+        if not isinstance(value, types) or isinstance(value, bool) != (bool in types):
             raise ValueError(
-                f"[D104] [distillation] {name} has to be of type {expected.__name__}: found "
+                f"[D104] [distillation] {name} has to be of type {types[0].__name__}: found "
                 f"{value!r}. Correct the config or the override."
             )
         if name in _RANGES and not least <= value <= most:

@@ -84,10 +84,10 @@ class SkippedDocuments:
             try:
                 return ask(teacher, [docs[number] for number in left]), left
             except DocumentsError:
-                for number in left:
-                    failure = teacher.failure_on(docs[number])
-                    if failure is not None:
-                        self.add(docs[number], failure)
+                for doc in [docs[number] for number in left]:
+                    cached = teacher.failure_on(doc)
+                    if cached is not None:
+                        self.add(doc, cached)
                 left = [number for number in left if docs[number] not in self]
         return None, left
 
