@@ -38,23 +38,17 @@ class ChainCounts:
     end: Floats1d
 
     def __add__(self, other: "ChainCounts") -> "ChainCounts":
-        return ChainCounts(
-            self.emissions + other.emissions,
-            self.transitions + other.transitions,
-            self.start + other.start,
-            self.end + other.end,
-        )
+        pairs = zip(self._parts(), other._parts(), strict=True)
+        return ChainCounts(*(mine + theirs for mine, theirs in pairs))
 
     def __mul__(self, factor: float) -> "ChainCounts":
-        return ChainCounts(
-            self.emissions * factor,
-            self.transitions * factor,
-            self.start * factor,
-            self.end * factor,
-        )
+        return ChainCounts(*(part * factor for part in self._parts()))
 
     def __sub__(self, other: "ChainCounts") -> "ChainCounts":
         return self + other * -1.0
+
+    def _parts(self) -> Tuple[Floats2d, Floats2d, Floats1d, Floats1d]:
+        return self.emissions, self.transitions, self.start, self.end
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Processes that annotate: each with the teachers in its memory, each writing whole shards."""
+"""Processes that annotate: each loads the teachers and writes whole shards."""
 
 import hashlib
 import json
