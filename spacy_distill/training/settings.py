@@ -136,7 +136,7 @@ def fill_settings(config: Config) -> Config:
                 f"[D104] [distillation] {name} has to be of type {types[0].__name__}: found "
                 f"{value!r}. Correct the config or the override."
             )
-        if name in _RANGES and not least <= value <= most:
+        if name in _RANGES and not least <= block[name] <= most:
             raise ValueError(
                 f"[D105] [distillation] {name} has to be from {least} to {most}: found {value!r}. "
                 "Correct the config or the override."
