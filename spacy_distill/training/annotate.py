@@ -164,7 +164,9 @@ def annotate(
                 entry["description"] = name
             manifest.to_disk(folder)
         with progress.shown("Annotate", stderr):
-            n_shards = _annotate_all(folder, manifest, groups, work, plan, n_process, progress)
+            n_shards = _annotate_all(
+                folder, manifest, groups, work, plan, n_process, progress, stderr
+            )
     if not n_shards:
         raise ValueError(
             f"[D420] The input '{source}' has no text: found blank documents or none. Correct the "
@@ -190,6 +192,7 @@ def _annotate_all(
     plan: Annotation,
     n_process: int,
     progress: "_Progress",
+    stderr: IO,
 ) -> int:
     """Make the shards that are not there, in order. RETURNS (int): How many there are."""
     pending: Deque[Tuple[int, Callable[[], Written]]] = deque()
@@ -205,7 +208,8 @@ def _annotate_all(
         _require_few_errors(manifest, plan.max_errors)
         for document in skipped:
             title = f"[D430] The document '{document.id}' is left out: the teacher failed on it"
-            progress.warn(title, f"{document.teacher}: {document.reason}")
+            text = Printer(no_print=True).warn(title, f"{document.teacher}: {document.reason}")
+            stderr.write(text + "\n")
 
     n_shards = 0
     for number, group, input_hash, shard in _with_earlier_shards(folder, earlier, groups):
@@ -278,13 +282,11 @@ class _Progress:
         # 0 is no limit.
         self._most = most
         self._bar: Any = None
-        self._stderr: Any = None
         self._n_words = self._n_read = 0
 
     @contextmanager
     def shown(self, title: str, stderr: IO) -> Iterator[None]:
         """Show the bar."""
-        self._stderr = stderr
         with ProgressBar(desc=title, total=self._most or None, stream=stderr) as self._bar:
             yield
 
@@ -312,7 +314,3 @@ class _Progress:
             rate = self._n_words / max(self._bar.format_dict["elapsed"], 1e-3)
             self._bar.set_postfix_str(f"{rate:,.0f} words/s", refresh=False)
             self._bar.update(n_documents)
-
-    def warn(self, title: str, text: str) -> None:
-        """Write a warning next to the bar."""
-        self._stderr.write(Printer(no_print=True).warn(title, text) + "\n")

@@ -88,13 +88,14 @@ def share_of_corpus(corpus: Any, block: Mapping[str, Any]) -> str:
     per_step = words_per_step(block["batcher"], size)
     passes = n_steps * per_step / max(size.words, 1)
     if passes > 1 - TOLERANCE:
-        text = f"{n_steps:,} steps read the corpus's {size.words:,} words {passes:.1f} times"
-        return message.info(text) + "\n"
-    title = (
-        f"[D914] {n_steps:,} steps read {passes:.2%} of the corpus, which has {size.words:,} words"
+        read = f"the corpus's {size.words:,} words {passes:.1f} times"
+        return message.info(f"{n_steps:,} steps read {read}") + "\n"
+    read = f"{passes:.2%} of the corpus, which has {size.words:,} words"
+    return (
+        message.warn(
+            f"[D914] {n_steps:,} steps read {read}",
+            "For a pass over it, set --distillation.max_steps -1: that is "
+            f"{ceil(size.words / per_step):,} steps",
+        )
+        + "\n"
     )
-    text = (
-        "For a pass over it, set --distillation.max_steps -1: that is "
-        f"{ceil(size.words / per_step):,} steps"
-    )
-    return message.warn(title, text) + "\n"
