@@ -21,6 +21,7 @@ class Packing:
     previous (Ints1d): (tokens - sequences,) the packed row of the token before, for each packed row
         after the first step.
     offsets (Ints1d): (steps + 1,) where each step starts in the packed rows; a numpy array.
+    last (Ints1d): (sequences with a token,) the packed rows of last tokens.
     """
 
     rows: Ints1d
@@ -28,6 +29,7 @@ class Packing:
     sequences: Ints1d
     previous: Ints1d
     offsets: Ints1d
+    last: Ints1d
 
     def steps(self) -> Iterator[Tuple[slice, slice]]:
         """Go through the steps after the first.
@@ -70,6 +72,7 @@ def pack(lengths: Ints1d, xp=numpy) -> Packing:
         xp.asarray(sequences),
         xp.asarray(previous),
         offsets,
+        xp.asarray(numpy.flatnonzero(step + 1 == lengths[sequences])),
     )
 
 

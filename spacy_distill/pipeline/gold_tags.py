@@ -25,21 +25,21 @@ def gold_tags(examples: Iterable[Example], tags: BiluoTags) -> Ints1d:
     examples = list(examples)
     same = [same_tokens(example.predicted, example.reference) for example in examples]
     references = [example.reference for example, fits in zip(examples, same, strict=True) if fits]
-    numbers = _read_tags(references, tags)
+    tag_ids = _read_tags(references, tags)
     if all(same):
-        return numbers
+        return tag_ids
     ends = numpy.cumsum([len(reference) for reference in references], dtype="int64")
-    whole = iter(numpy.split(numbers, ends[:-1]) if references else [])
+    whole = iter(numpy.split(tag_ids, ends[:-1]) if references else [])
     parts = [
-        next(whole) if fits else tags.numbers(example.get_aligned_ner())
+        next(whole) if fits else tags.tag_ids(example.get_aligned_ner())
         for example, fits in zip(examples, same, strict=True)
     ]
     return numpy.concatenate(parts)
 
 
 def _read_tags(docs: List[Doc], tags: BiluoTags) -> Ints1d:
-    """RETURNS (Ints1d): (tokens,) tag numbers of all documents: those of spaCy's alignment, which
-    takes longer than an update, in array operations."""
+    """RETURNS (Ints1d): (tokens,) tag numbers of all documents. spaCy's alignment gives the same,
+    and takes longer than an update."""
     docs = [doc for doc in docs if len(doc)]
     if not docs:
         return numpy.zeros(0, dtype="int64")
@@ -51,7 +51,7 @@ def _read_tags(docs: List[Doc], tags: BiluoTags) -> Ints1d:
     # White space is outside in documents that are annotated at all.
     annotated = numpy.logical_or.reduceat(iob != MISSING, last + 1 - lengths)
     outside = (iob == OUTSIDE) | ((space != 0) & numpy.repeat(annotated, lengths))
-    numbers = numpy.where(outside, 0, UNKNOWN)
+    tag_ids = numpy.where(outside, 0, UNKNOWN)
     begins = entity & (iob == BEGIN)
     ends = entity & ~numpy.append(iob[1:] == INSIDE, False)
     ends[last] = entity[last]
@@ -59,5 +59,5 @@ def _read_tags(docs: List[Doc], tags: BiluoTags) -> Ints1d:
     for key in numpy.unique(types[entity]).tolist():
         rows = entity & (types == key)
         first_doc = docs[int(numpy.searchsorted(last, rows.argmax()))]
-        numbers[rows] = tags.first_tag(first_doc.vocab.strings[key]) + prefix[rows]
-    return numbers
+        tag_ids[rows] = tags.first_tag(first_doc.vocab.strings[key]) + prefix[rows]
+    return tag_ids

@@ -16,9 +16,9 @@ from spacy.util import (
 
 from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
+from ..encoders.loading import hub_commit
 from ..names import HUB_PREFIX, hint_of, is_on_hub
 from .protocol import TeacherSource
-from .token_classification import hub_commit
 
 
 def names_of(sources: Sequence[TeacherSource]) -> List[str]:

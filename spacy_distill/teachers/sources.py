@@ -8,7 +8,6 @@ from spacy.language import Language
 from spacy.util import is_package
 
 from ..corpora.soft_shards import Manifest, is_soft_corpus
-from ..encoders.loading import hub_commit
 from ..loading import load_pipeline
 from ..names import is_on_hub
 from .ensemble import EnsembleTeacher

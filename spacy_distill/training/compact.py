@@ -13,13 +13,13 @@ from ..pipeline.chain_ner import ChainNER
 
 def compact(nlp: Language, *, rows: Optional[int] = None, numbers: str = "int8") -> Language:
     """Move the word vectors out of the vocabulary into the components that use them. There they are
-    found by the words' hashes alone, so the vocabulary needs no strings for them, and a component
-    takes its vectors along into other pipelines.
+    found by the words' hashes, so the vocabulary needs no strings for them. A component then takes
+    its vectors into other pipelines.
 
     nlp (Language): A trained pipeline with a `ner_student`; left as it is.
-    rows (Optional[int]): The most vectors to keep, the first ones; the words of the others get the
-        most similar one's. None to keep all.
-    numbers (str): What a dimension is stored in: "int8" with a factor a vector, "float16" or
+    rows (Optional[int]): How many vectors to keep, the first ones; all other words get the most
+        similar one of these. None to keep all.
+    numbers (str): The data type of a dimension: "int8" with a factor a vector, "float16" or
         "float32".
     RETURNS (Language): The smaller pipeline. If there are trained components of other kinds, its
         vocabulary is as it was, for they may need it.

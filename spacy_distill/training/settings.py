@@ -1,10 +1,14 @@
-"""The `[distillation]` block: its defaults, and its check."""
+"""A student's config: the `[distillation]` block, its defaults, and what is checked of it."""
 
 from math import inf
-from typing import Any, Dict, Mapping, Tuple
+from pathlib import Path
+from typing import Any, Callable, Dict, Mapping, Tuple, Union
 
-from spacy.util import registry
+from spacy.language import Language
+from spacy.util import load_config, registry
 from thinc.api import Config
+
+from .passes import with_steps_of_pass
 
 DEFAULT_CONFIG = """
 [distillation]
@@ -50,6 +54,7 @@ beta = 0.5
 temperature = 1.0
 """
 
+# Types of plain settings, the first one by name in errors, and ranges of numbers.
 _TYPES: Dict[str, Tuple[type, ...]] = {
     "corpus": (str,),
     "dropout": (float, int),
@@ -59,13 +64,49 @@ _TYPES: Dict[str, Tuple[type, ...]] = {
     "teacher_batch_size": (int,),
     "calibrate": (bool,),
 }
-
 _RANGES: Dict[str, Tuple[float, float]] = {
     "dropout": (0.0, 1.0),
     "max_epochs": (-1, inf),
     "max_steps": (-1, inf),
     "teacher_batch_size": (1, inf),
 }
+
+
+def load_student_config(
+    student: Union[str, Path, Config, Mapping[str, Any]], overrides: Mapping[str, Any]
+) -> Config:
+    """RETURNS (Config): The student's config with overrides, every setting of `[distillation]`, and
+    the number of steps. ValueError if something is missing or wrong."""
+    name = f" {student}" if isinstance(student, (str, Path)) else ""
+    try:
+        if isinstance(student, (str, Path)):
+            config = load_config(student, interpolate=False)
+        else:
+            config = Config(student)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"[D112] '{student}' is no config: found bytes that are not UTF-8 "
+            f"({error.reason}). Name a .cfg file, such as `distill-init` writes."
+        ) from error
+    for override in overrides:
+        # spaCy takes them without a word, and a mistyped path would leave its corpus out.
+        section, _, key = override.partition(".")
+        if section in ("paths", "system") and key not in config.get(section, {}):
+            known = ", ".join(config.get(section, {})) or "none"
+            raise ValueError(
+                f"[D102] [{section}] has no setting '{key}'. Its settings are: {known}. Correct "
+                "the override, or add the setting to the config."
+            )
+    text = config.to_str(interpolate=False)
+    config = Config().from_str(text, interpolate=False, overrides=dict(overrides))
+    missing = [name for name in ("nlp", "components", "training") if name not in config]
+    if missing or "pipeline" not in config["nlp"]:
+        lacks = f"[{missing[0]}]" if missing else "[nlp] pipeline"
+        raise ValueError(
+            f"[D101] The student's config{name} has no {lacks}. "
+            "Start from what `python -m spacy distill-init` writes, or run `init fill-config`."
+        )
+    return with_steps_of_pass(fill_settings(config))
 
 
 def fill_settings(config: Config) -> Config:
@@ -85,40 +126,28 @@ def fill_settings(config: Config) -> Config:
             f"{', '.join(known)}. Correct the config or the override."
         )
     filled = filled.merge({"distillation": block})
-    block = Config({**config, **filled}, is_interpolated=False).interpolate()["distillation"]
-    require_types(block)
-    require_schedules(block)
-    return Config({**config, **filled}, is_interpolated=False)
-
-
-def require_types(block: Mapping[str, Any]) -> None:
-    """Make sure that plain settings have values that can be.
-
-    block (Mapping[str, Any]): A complete `[distillation]` block, interpolated.
-    RAISES (ValueError): A wrong type, or a number out of its range.
-    """
+    filled = Config({**config, **filled}, is_interpolated=False)
+    block = filled.interpolate()["distillation"]
     for name, types in _TYPES.items():
-        value = block[name]
+        value: Any = block[name]
+        least, most = _RANGES.get(name, (-inf, inf))
         if not isinstance(value, types) or isinstance(value, bool) != (bool in types):
             raise ValueError(
                 f"[D104] [distillation] {name} has to be of type {types[0].__name__}: found "
                 f"{value!r}. Correct the config or the override."
             )
-        least, most = _RANGES.get(name, (-inf, inf))
-        if isinstance(value, (int, float)) and not least <= value <= most:
+        if name in _RANGES and not least <= block[name] <= most:
             raise ValueError(
                 f"[D105] [distillation] {name} has to be from {least} to {most}: found {value!r}. "
                 "Correct the config or the override."
             )
+    require_schedules(block)
+    return filled
 
 
 def require_schedules(block: Mapping[str, Any], name: str = "distillation") -> None:
-    """Make sure that schedules that change with the steps have steps to change in.
-
-    block (Mapping[str, Any]): A complete `[distillation]` block, interpolated, or a block in it.
-    name (str): The block's name, for the error.
-    RAISES (ValueError): A schedule's `total_steps` is 0, as of a `max_steps` that is no limit.
-    """
+    """Make sure that the schedules of a block have steps; raise ValueError if a `total_steps`
+    follows a `max_steps` that is no limit."""
     if "@schedules" in block and block.get("total_steps") == 0:
         raise ValueError(
             f"[D106] [{name}] total_steps is 0: the schedule would have ended before it begins. "
@@ -130,9 +159,28 @@ def require_schedules(block: Mapping[str, Any], name: str = "distillation") -> N
 
 
 def resolve_settings(config: Config) -> Dict[str, Any]:
-    """Build the objects of a complete `[distillation]` block.
-
-    config (Config): A config, interpolated.
-    RETURNS (Dict[str, Any]): The settings, with batcher, optimizer and loss as functions.
-    """
+    """RETURNS (Dict[str, Any]): The `[distillation]` block of an interpolated config, with batcher,
+    optimizer and loss as functions."""
     return registry.resolve({"distillation": config["distillation"]})["distillation"]
+
+
+def RequireSteps() -> Callable[[Language], None]:
+    """Make sure that `[training] max_steps` and the learning rate's schedule end together.
+    Registered as `spacy-distill.RequireSteps.v1`, for `[initialize.before_init]`.
+
+    RETURNS (Callable[[Language], None]): The check. It raises ValueError if they do not.
+    """
+
+    def check(nlp: Language) -> None:
+        training = nlp.config.interpolate()["training"]
+        rate = training["optimizer"].get("learn_rate")
+        total = rate.get("total_steps") if isinstance(rate, dict) else None
+        most = training["max_steps"]
+        if total is not None and not 0 < most <= total:
+            raise ValueError(
+                f"[D107] [training] max_steps is {most or 'without limit'}, but the learning rate "
+                f"falls to 0 in {total} steps. Set [training.optimizer.learn_rate] total_steps "
+                "alone: in the config that `distill-init` writes, max_steps follows it."
+            )
+
+    return check

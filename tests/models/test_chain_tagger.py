@@ -107,7 +107,7 @@ def test_a_student_learns_its_sentence(vocab):
     """All layers pull in one direction: a few steps down the gradient reach the gold tags."""
     doc = Doc(vocab, words=["Anna", "Kowalska", "met", "Bob", "in", "Łódź", "."])
     tags = BiluoTags(("PER", "LOC"))
-    gold = tags.numbers(["B-PER", "L-PER", "O", "U-PER", "O", "U-LOC", "O"])
+    gold = tags.tag_ids(["B-PER", "L-PER", "O", "U-PER", "O", "U-LOC", "O"])
     model = small_student(nL=2)
     model.initialize(X=[doc])
     optimizer = Adam(0.02)

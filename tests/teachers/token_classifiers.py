@@ -152,7 +152,7 @@ def assert_distribution(chain, labels, expected):
     tags = BiluoTags(labels)
     total = sum(expected.values())
     for names, weight in expected.items():
-        probability = numpy.exp(chain.score(tags.numbers(names)) - chain.log_partition)
+        probability = numpy.exp(chain.score(tags.tag_ids(names)) - chain.log_partition)
         assert_allclose(probability, weight / total, err_msg=str(names), **CLOSE)
 
 
