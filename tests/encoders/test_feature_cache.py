@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 from spacy_distill.encoders.feature_cache import (
     FEATURES,
     FOLDER,
+    LOCK_TIMEOUT,
     FeatureCache,
     cached_states,
     document_key,
@@ -92,7 +93,8 @@ def run_in_fork(cache):
     not end."""
     child = multiprocessing.get_context("fork").Process(target=use, args=(cache,))
     child.start()
-    child.join(20)
+    # As long as sqlite waits for the other process that writes.
+    child.join(LOCK_TIMEOUT)
     code = child.exitcode
     child.kill()
     return code
