@@ -48,8 +48,8 @@ def _pipeline_name(
     meta: Mapping[str, Any], config: Mapping[str, Any], options: TeacherOptions
 ) -> str:
     labels = meta.get("labels", {})
-    if options.pipe is not None:
-        teaching = [str(options.pipe)]
+    if options.teacher_pipe is not None:
+        teaching = [str(options.teacher_pipe)]
     else:
         teaching = _writers(meta, config, "doc.ents" if not options.spans_key else "doc.spans")
     n_labels = len({label for name in teaching for label in labels.get(name, ())})

@@ -55,9 +55,9 @@ def test_a_package_is_called_what_its_meta_says(folder, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "options, details",
     [
-        (TeacherOptions(pipe="places"), "places, 2 labels"),
+        (TeacherOptions(teacher_pipe="places"), "places, 2 labels"),
         (TeacherOptions(spans_key="sc"), "titles, 1 label"),
-        (TeacherOptions(pipe="sentencizer"), "sentencizer"),
+        (TeacherOptions(teacher_pipe="sentencizer"), "sentencizer"),
     ],
 )
 def test_the_component_that_teaches_is_named(folder, options, details):
@@ -70,7 +70,7 @@ def test_the_license_is_told(nlp):
 
 
 def test_each_of_several_has_its_options(folder, nlp):
-    options = TeacherOptions(pipe=("people", None))
+    options = TeacherOptions(teacher_pipe=("people", None))
     assert source_names([folder, nlp], options) == [
         "en_places 0.3.1 (people, 1 label)",
         "en_places 0.3.1 (people, places, 2 labels)",

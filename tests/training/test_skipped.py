@@ -30,7 +30,10 @@ def weather(doc):
     return doc
 """
 OPTIONS = TeacherOptions(
-    pipe="spacy_distill_tests_weather_code", spans_key="sc", labels=("WORD",), confidence=0.9
+    teacher_pipe="spacy_distill_tests_weather_code",
+    spans_key="sc",
+    labels=("WORD",),
+    assumed_confidence=0.9,
 )
 TEXTS = [f"Boat number {number} sails" for number in range(24)]
 TEXTS[3] = TEXTS[17] = "a storm comes up"
@@ -42,10 +45,10 @@ FAILING = ["texts.txt:4", "texts.txt:10", "texts.txt:18"]
 def run(tmp_path):
     code = tmp_path / "code.py"
     code.write_text(CODE)
-    if not spacy.Language.has_factory(OPTIONS.pipe):
+    if not spacy.Language.has_factory(OPTIONS.teacher_pipe):
         exec(compile(CODE, str(code), "exec"), {"__name__": "python_code"})
     nlp = spacy.blank("en")
-    nlp.add_pipe(OPTIONS.pipe)
+    nlp.add_pipe(OPTIONS.teacher_pipe)
     nlp.to_disk(tmp_path / "teacher")
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
 
