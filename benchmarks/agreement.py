@@ -143,7 +143,7 @@ def main(
         result = store / f"{size or 'all'}.json"
         if not result.exists():
             command: List[Any] = ["-m", "spacy", "distill", soft, config]
-            command += ["--output", folder, "--overwrite", "--paths.soft", soft]
+            command += ["--output", folder, "--force", "--paths.soft", soft]
             command += ["--paths.dev", store / "dev.spacy", "--paths.vectors", vectors.absolute()]
             if tables:
                 command += ["--paths.tables", teacher]

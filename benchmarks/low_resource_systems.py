@@ -13,7 +13,7 @@ from spacy.cli.init_config import init_config
 from student_kinds import KINDS, LOSSES, kind_config
 from thinc.api import Config
 
-from spacy_distill.cli.init import steps_for
+from spacy_distill.configs import steps_for
 
 # Of the student, however many labels there are: it reads all sentences.
 DISTILLATION_STEPS = 3000
@@ -158,7 +158,7 @@ def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         teachers = ",".join(str(cell.folder / name / "model-best") for name in members)
         config, code = student_config(cell, kind)
-        command = ["-m", "spacy", "distill", teachers, config, "--overwrite", *code]
+        command = ["-m", "spacy", "distill", teachers, config, "--force", *code]
         command += [*shared(cell, pretrained), "--system.seed", cell.seed]
         command += ["--distillation.max_steps", DISTILLATION_STEPS, *evaluated(DISTILLATION_STEPS)]
         return [*command, *unlabeled(cell)]

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from tokenize import TokenError
-from typing import Any, Callable, Iterator, Union
+from typing import Any, Callable, Iterator, Optional, Union
 
 from spacy.language import Language
-from spacy.util import load_model
+from spacy.util import import_file, load_model
 from srsly.msgpack.exceptions import UnpackException
 
 # What spaCy and the libraries under it raise for files that are damaged, or are not what they are
@@ -46,6 +46,24 @@ def load_pipeline(name: Union[str, Path], **options: Any) -> Language:
         raise ValueError(
             f"[D706] The pipeline '{name}' cannot be loaded. Install what it was made with, copy "
             f"it again, or mend its code. spaCy says: {said}"
+        ) from error
+
+
+def import_code(path: Optional[Union[str, Path]]) -> None:
+    """Import a Python file with functions that configs and pipelines name.
+
+    path (Optional[Union[str, Path]]): The file; nothing is imported if None.
+    RAISES (ValueError): The file cannot be imported.
+    """
+    if path is None:
+        return
+    try:
+        import_file("python_code", path)
+    except Exception as error:
+        # Anything can happen in the file's code.
+        raise ValueError(
+            f"[D708] The Python file '{path}' cannot be imported: {type(error).__name__}: {error}. "
+            "Correct the file, or the path (--code)."
         ) from error
 
 

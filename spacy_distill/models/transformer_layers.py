@@ -18,6 +18,7 @@ from spacy.tokens import Doc
 from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
 from thinc.types import Floats3d, Ragged
 
+from ..names import model_place
 from ..padding import masks_padding, restore_attention
 from .feature_cache import FEATURES, document_key, model_key
 
@@ -98,6 +99,8 @@ def fine_tuned(
 
 def init(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:
     transformer = model.layers[0]
+    if not transformer.attrs["has_transformer"]:
+        transformer.attrs["name"] = model_place(transformer.attrs["name"])
     transformer.initialize(X=X)
     model.set_dim("nO", transformer.get_dim("nO"))
 

@@ -34,10 +34,10 @@ class TeacherOptions:
     teacher_pipe (OneOrEach[Optional[str]]): The component that teaches; needed where a pipeline has
         several.
     spans_key (OneOrEach[Optional[str]]): Read `doc.spans[spans_key]` instead of entities.
-    assumed_confidence (OneOrEach[float]): How probable entities are that were written without a score.
+    assumed_confidence (OneOrEach[float]): The probability of entities that have no score.
     labels (Tuple[str, ...]): Labels of a component that does not say which it has.
-    partial_labels (bool): Whether what a teacher does not have means nothing: labels that others of an
-        ensemble have, and tokens without an entity that it wrote.
+    partial_labels (bool): Whether what a teacher does not have means nothing: labels that only
+        others of an ensemble have, and tokens outside the entities that it writes.
     label_map (Mapping[str, str]): New labels by the teachers'; the rest is left out. Empty: all
         labels as they are.
     weights (Tuple[float, ...]): What each of several teachers counts; empty: all the same.
@@ -89,8 +89,9 @@ def load_teacher(
     RETURNS (Teacher): The teacher.
     RAISES (ValueError): A source is none of these, or cannot teach, or the labels differ.
     """
-    sources = list(sources) if isinstance(sources, (list, tuple)) else [sources]
-    opened = [open_source(source, options) for source in sources]
+    listed: Sequence[TeacherSource]
+    listed = list(sources) if isinstance(sources, (list, tuple)) else [sources]  # type: ignore[list-item]
+    opened = [open_source(source, options) for source in listed]
     alone = len(opened) == 1 and not options.label_map and not options.weights
     if not alone and any(isinstance(item, SoftTeacher) for item in opened):
         raise ValueError(
@@ -101,7 +102,7 @@ def load_teacher(
         _pipeline(item, options.of(number, len(opened)), name)
         if isinstance(item, Language)
         else item
-        for number, (item, name) in enumerate(zip(opened, names or names_of(sources), strict=True))
+        for number, (item, name) in enumerate(zip(opened, names or names_of(listed), strict=True))
     ]
     _require_used(teachers, options)
     if options.label_map:

@@ -10,11 +10,16 @@ from spacy.util import get_package_version, load_config
 from thinc.api import Config
 from wasabi import Printer
 
+from ..corpora.soft_shards import is_soft_corpus
+from ..loading import load_pipeline
+from ..saving import save_pipeline
 from ..teachers import CachedTeacher, match_labels
 from ..teachers.protocol import count_misfits
 from ..teachers.source_names import source_names
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
-from .checkpoints import require_output_dir
+from .checkpoints import MODEL_BEST, MODEL_LAST, require_output_dir
+from .compact import compact as make_compact
+from .compact import require_vectors
 from .devices import require_device
 from .find_teachers import find_teachers, with_teacher_labels
 from .loop import train_student
@@ -30,6 +35,8 @@ def distill(
     *,
     overrides: Optional[Mapping[str, Any]] = None,
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
+    calibrate: Optional[bool] = None,
+    compact: bool = False,
     use_gpu: int = -1,
     max_errors: int = 0,
     overwrite: bool = False,
@@ -47,6 +54,9 @@ def distill(
     output_path (Optional[Union[str, Path]]): A folder for `model-best` and `model-last`.
     overrides (Optional[Mapping[str, Any]]): Config values by dotted name.
     teacher_options (TeacherOptions): How teachers are read: component, label map, weights.
+    calibrate (Optional[bool]): Whether to fit the confidences to the development corpus at the end;
+        what `[distillation] calibrate` says if None.
+    compact (bool): Whether to store the student's word vectors as `compact` does.
     use_gpu (int): GPU id, -1 for the CPU.
     max_errors (int): How many documents may be left out, as a teacher fails on them: it raises an
         error, or its scores are NaN or infinite.
@@ -56,16 +66,21 @@ def distill(
     RAISES (ValueError): A setting, a label or a folder is not as it has to be.
     """
     require_range("max_errors", max_errors, 0)
-    config = load_student_config(student, overrides or {})
+    sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
+    overrides = dict(overrides or {})
+    if calibrate is not None:
+        overrides["distillation.calibrate"] = calibrate
+    config = load_student_config(student, overrides, sources)
     with_training_corpus(config)
     require_device(use_gpu)
     output = None if output_path is None else Path(output_path)
     if output is not None:
         require_output_dir(output, overwrite=overwrite)
-    sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
     teachers = find_teachers(sources, config.interpolate(), teacher_options)
     with_teacher_labels(config, teachers)
     nlp = initialize(config, use_gpu)
+    if compact:
+        require_vectors(nlp)
     nlp.meta["distillation"] = made_with(nlp.config, sources, teacher_options)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
@@ -77,6 +92,11 @@ def distill(
         for item in teachers.values():
             if isinstance(item, CachedTeacher):
                 item.close()
+    if compact:
+        for folder in (output / name for name in (MODEL_BEST, MODEL_LAST) if output):
+            if folder.exists():
+                save_pipeline(make_compact(load_pipeline(folder)), folder)
+        trained = make_compact(trained)
     n_misfits = count_misfits(teachers.values())
     if n_misfits:
         once = all(isinstance(item, CachedTeacher) for item in teachers.values())
@@ -89,10 +109,12 @@ def distill(
 
 
 def load_student_config(
-    student: Union[str, Path, Config, Mapping[str, Any]], overrides: Mapping[str, Any]
+    student: Union[str, Path, Config, Mapping[str, Any]],
+    overrides: Mapping[str, Any],
+    sources: Sequence[TeacherSource] = (),
 ) -> Config:
-    """RETURNS (Config): The student's config with overrides, every setting of the block and the
-    number of steps."""
+    """RETURNS (Config): The student's config with overrides, every setting of the block, the path
+    of a soft corpus that teaches, and the number of steps."""
     require_known_paths(student, overrides)
     source = f" {student}" if isinstance(student, (str, Path)) else ""
     if isinstance(student, (str, Path)):
@@ -107,7 +129,28 @@ def load_student_config(
             f"[D101] The student's config{source} has no {lacks}. "
             "Start from what `python -m spacy distill-init` writes, or run `init fill-config`."
         )
-    return with_steps_of_pass(fill_settings(config))
+    return with_steps_of_pass(with_soft_corpus(fill_settings(config), sources))
+
+
+def with_soft_corpus(config: Config, sources: Sequence[TeacherSource]) -> Config:
+    """RETURNS (Config): A config that reads the soft corpus that teaches, if there is one;
+    ValueError if it reads another one."""
+    if len(sources) != 1 or not isinstance(sources[0], (str, Path)):
+        return config
+    source = Path(sources[0])
+    settings = config.interpolate()
+    section, _, key = settings["distillation"]["corpus"].partition(".")
+    reader = settings.get(section, {}).get(key, {})
+    if not is_soft_corpus(source) or reader.get("@readers") != "spacy-distill.SoftCorpus.v1":
+        return config
+    path = reader.get("path")
+    if path is not None and Path(path).resolve() != source.resolve():
+        raise ValueError(
+            f"[D299] The teacher is the soft corpus '{source}', but [{section}.{key}] path is "
+            f"'{path}'. Leave the path out: the corpus that teaches is the one that is read."
+        )
+    config = Config(config, is_interpolated=False)
+    return config.merge({section: {key: {**config[section][key], "path": str(source)}}})
 
 
 def require_known_paths(

@@ -4,9 +4,9 @@ import pytest
 from spacy import util
 from spacy.cli import app
 from spacy.tokens import DocBin
+from spacy_distill.cli.failures import explained
 from typer.testing import CliRunner
 
-from spacy_distill.cli.failures import explained
 from spacy_distill.cli.init import Kind, config_text
 
 

@@ -104,7 +104,9 @@ def test_several_teach_as_an_ensemble(ruler, folder, word_teacher):
 
 
 def test_options_reach_the_pipeline(ruler):
-    options = TeacherOptions(teacher_pipe="entity_ruler", labels=("PER",), label_map={"PER": "NAME"})
+    options = TeacherOptions(
+        teacher_pipe="entity_ruler", labels=("PER",), label_map={"PER": "NAME"}
+    )
     teacher = load_teacher([ruler], options)
     assert isinstance(teacher, MappedTeacher) and teacher.labels == ("NAME",)
     with pytest.raises(ValueError, match="no component 'ner'"):

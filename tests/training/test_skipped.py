@@ -141,7 +141,7 @@ def test_a_shard_of_which_nothing_is_left(run, tmp_path):
 def test_a_teacher_that_fails_on_all_documents_ends_the_run(run, tmp_path, n_process):
     (tmp_path / "texts.txt").write_text("a storm\nthunder\nthunder again")
     for _ in range(2):
-        with pytest.raises(ValueError, match=r"\[D432\].*texts.txt': found 3\..*--overwrite"):
+        with pytest.raises(ValueError, match=r"\[D432\].*texts.txt': found 3\..*--force"):
             run(shard_size=1, n_process=n_process)
         assert not Manifest.from_disk(tmp_path / "soft").complete
 

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from spacy_distill.report import write_report
+from spacy_distill.reports import write_report
 
 pytest.importorskip("matplotlib", reason="the report extra is not installed")
 
@@ -31,7 +31,7 @@ def test_a_report_that_cannot_be_written_leaves_the_former_one(plain, tmp_path, 
         write_report(broken, tmp_path)
     assert contents(tmp_path) == before
     # The disk is full.
-    monkeypatch.setattr("spacy_distill.report.folder.PAGE", "no/such/folder.html")
+    monkeypatch.setattr("spacy_distill.reports.folder.PAGE", "no/such/folder.html")
     with pytest.raises(OSError, match="No such file"):
         write_report(plain, tmp_path)
     assert contents(tmp_path) == before

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spacy_distill.report import write_report
+from spacy_distill.reports import write_report
 
 pytest.importorskip("matplotlib", reason="the report extra is not installed")
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from spacy_distill.report.page import (
+from spacy_distill.reports.page import (
     DASH,
     confusions,
     interval,
@@ -19,7 +19,7 @@ from spacy_distill.report.page import (
     summary,
     writing_direction,
 )
-from tests.report.nasty import LONG_WORD, SCRIPT
+from tests.reports.nasty import LONG_WORD, SCRIPT
 
 
 class Outline(HTMLParser):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.report.nasty import nasty_report, plain_report
+from tests.reports.nasty import nasty_report, plain_report
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,6 @@ def plain():
 @pytest.fixture(scope="session")
 def nasty_pictures(nasty):
     pytest.importorskip("matplotlib", reason="the report extra is not installed")
-    from spacy_distill.report.pictures import draw_all
+    from spacy_distill.reports.pictures import draw_all
 
     return draw_all(nasty)

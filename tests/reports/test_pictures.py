@@ -13,10 +13,10 @@ import pytest
 pytest.importorskip("matplotlib", reason="the report extra is not installed")
 from matplotlib import image
 
-from spacy_distill.report.colors import ON_DARK, SYSTEMS, label_colors
-from spacy_distill.report.drawing import NARROW, WIDE
-from spacy_distill.report.pictures import DPI, NAMES, draw_all, grouped_matrix
-from spacy_distill.report.speed_picture import _offsets, _Point, _shared, speed_and_accuracy
+from spacy_distill.reports.colors import ON_DARK, SYSTEMS, label_colors
+from spacy_distill.reports.drawing import NARROW, WIDE
+from spacy_distill.reports.pictures import DPI, NAMES, draw_all, grouped_matrix
+from spacy_distill.reports.speed_picture import _offsets, _Point, _shared, speed_and_accuracy
 
 
 def test_all_are_drawn_for_both_widths(nasty_pictures):
@@ -93,7 +93,7 @@ def test_labels_have_colors_of_their_own_that_letters_can_be_read_on():
 @pytest.mark.parametrize("number, colors", [(0, SYSTEMS), (1, ON_DARK)])
 def test_systems_can_be_read_on_light_and_dark_pages(number, colors):
     """As the Web Content Accessibility Guidelines ask of text (AA)."""
-    style = (files("spacy_distill.report") / "page.css").read_text(encoding="utf8")
+    style = (files("spacy_distill.reports") / "page.css").read_text(encoding="utf8")
     paper = re.findall(r"--paper: (#\w{6});", style)[number]
     assert all(contrast(paper, color) >= 4.5 for color in colors.values())
 
@@ -115,8 +115,8 @@ def test_matplotlib_is_imported_only_to_draw_and_missed_in_one_line():
 import sys
 sys.modules["matplotlib"] = None
 import spacy_distill.cli.report
-from spacy_distill.report import write_report
-from spacy_distill.report.pictures import draw_all
+from spacy_distill.reports import write_report
+from spacy_distill.reports.pictures import draw_all
 try:
     draw_all({})
 except ImportError as error:
