@@ -51,7 +51,7 @@ def train(
 ) -> List[List[float]]:
     """Distil and watch. RETURNS (List[List[float]]): Seconds and megabytes."""
     command = [sys.executable, "-m", "spacy", "distill", soft, "spacy_distill/configs/soft.cfg"]
-    command += ["--output", folder / "student", "--force", "--paths.soft", soft]
+    command += ["--output", folder / "student", "--force"]
     command += ["--paths.dev", dev, "--paths.vectors", vectors]
     command += ["--distillation.max_steps", str(steps), "--training.logger.progress_bar", "false"]
     command += options

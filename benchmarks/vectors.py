@@ -34,7 +34,7 @@ def main(
     cell: Annotated[
         Path, typer.Argument(help="Folder of a cell's corpus and of its fine-tuned transformer")
     ],
-    glove: Annotated[Path, typer.Option(help="GloVe, as scripts/make_vectors.py writes it")],
+    glove: Annotated[Path, typer.Option(help="GloVe, as distill-vectors --table writes it")],
     layers: Annotated[str, typer.Option(help="Layers to try")] = "0,1,2,3,4,5,6",
     best: Annotated[int, typer.Option(help="The layer at which all else is tried")] = 3,
 ) -> None:

@@ -61,7 +61,7 @@ def test_the_command_distils(files, tmp_path):
 def test_help_tells_of_the_settings():
     result = CliRunner().invoke(app, ["distill", "--help"])
     assert result.exit_code == 0
-    for word in ("teacher", "student_config", "--output", "--gpu-id", "--overwrite", "--code"):
+    for word in ("teacher", "student_config", "--output", "--gpu-id", "--force", "--code"):
         assert word in result.output.lower()
 
 
@@ -124,9 +124,9 @@ def test_an_output_folder_that_is_not_empty(run, tmp_path):
     (tmp_path / "output").mkdir()
     (tmp_path / "output" / "thesis.txt").touch()
     said = message(run())
-    assert str(tmp_path / "output") in said and "--overwrite" in said
+    assert str(tmp_path / "output") in said and "--force" in said
     assert [path.name for path in (tmp_path / "output").iterdir()] == ["thesis.txt"]
-    assert run("--overwrite", "--distillation.max_steps", "1").exit_code == 0
+    assert run("--force", "--distillation.max_steps", "1").exit_code == 0
     assert (tmp_path / "output" / "model-last").is_dir()
 
 

@@ -46,7 +46,7 @@ def run(given, tmp_path):
 
     def invoke(*more, teacher=given / "teacher", source=given / "corpus.spacy", output=None):
         output = output or tmp_path / "vectors"
-        arguments = ["distill-vectors", teacher, source, output, *more]
+        arguments = ["distill-vectors", teacher, source, "--output", output, *more]
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     return invoke
@@ -94,7 +94,7 @@ def test_options_reach_what_they_are_for(run, tmp_path):
     result = run("--dim", 2, "--limit", 2, "--min-count", 1, "--batch-size", 1)
     assert result.exit_code == 0, result.output
     assert len(words_of(spacy.load(tmp_path / "vectors"))) == 6
-    assert run("--dim", 2, "--min-count", 2).exit_code == 0
+    assert run("--dim", 2, "--min-count", 2, "--force").exit_code == 0
     assert words_of(spacy.load(tmp_path / "vectors")) == {"anna", "sails"}
 
 
@@ -126,7 +126,7 @@ def test_an_output_folder_with_something_else_is_refused_before_any_work(run, tm
     (tmp_path / "vectors").mkdir()
     (tmp_path / "vectors" / "thesis.txt").touch()
     # The teacher does not exist either, which is not even looked at.
-    assert "vectors: found something other" in message(run(teacher=tmp_path / "nowhere"))
+    assert "vectors: found files there" in message(run(teacher=tmp_path / "nowhere"))
     assert [path.name for path in (tmp_path / "vectors").iterdir()] == ["thesis.txt"]
 
 

@@ -14,8 +14,8 @@ PAGES = ["README.md", "PROJECT.md", "benchmarks/README.md", "CONTRIBUTING.md"]
 PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
 CLONE = ["assets/newsroom", "scripts"]
 # What is in a clone in which the project has run.
-PROJECT = [*CLONE, "assets/pretrained", "assets/glove_vectors", "assets/transformer_vectors"]
-PROJECT += ["assets/vectors", "assets/words.txt", "corpus", "packages", "report", "training"]
+PROJECT = [*CLONE, "assets/pretrained", "assets/vectors"]
+PROJECT += ["corpus", "packages", "report", "training"]
 LABELED = ["corpus/train.spacy", "corpus/dev.spacy"]
 CORPORA = [*LABELED, "corpus/unlabeled.spacy"]
 TEACHER, STUDENT = "training/teacher/model-best", "training/student/model-best"

@@ -69,9 +69,9 @@ def test_the_first_vector_of_a_repeated_word_is_taken(tmp_path):
 
 
 def test_what_is_no_table_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="D293.*no word vectors"):
+    with pytest.raises(ValueError, match=r"D293.*no word vectors"):
         read_table("owner/vectors")
-    with pytest.raises(ValueError, match="D295.*found 0 .npy files and 0 word lists"):
+    with pytest.raises(ValueError, match=r"D295.*found 0 \.npy files and 0 word lists"):
         read_table(tmp_path)
     numpy.save(tmp_path / "array.npy", DATA[:4])
     (tmp_path / "words.txt").write_text("\n".join(WORDS))
@@ -129,7 +129,7 @@ def test_words_that_share_a_row_share_what_only_the_first_of_them_has():
 
 
 def test_tables_without_a_common_word_are_refused():
-    with pytest.raises(ValueError, match="D297.*no word in common"):
+    with pytest.raises(ValueError, match=r"D297.*no word in common"):
         join(table(["oslo"], FIRST[:1]), table(["vik"], SECOND[:1]))
 
 
