@@ -190,12 +190,22 @@ def test_ctrl_c_before_anything_was_learnt_does_not_promise_a_model(run, tmp_pat
     assert not (tmp_path / "output" / "model-last").exists()
 
 
-def test_documents_that_the_teacher_fails_on_are_allowed_by_an_option(run, monkeypatch):
+@pytest.mark.parametrize(
+    "options, expected",
+    [
+        ([], {"max_errors": 0, "compact": False, "calibrate": None, "overwrite": False}),
+        (["--max-errors", "7", "--compact"], {"max_errors": 7, "compact": True}),
+        (["--calibrate", "-F"], {"calibrate": True, "overwrite": True}),
+        (["--no-calibrate"], {"calibrate": False}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_reach_the_function(run, monkeypatch, options, expected):
     passed = {}
 
-    def distill(*_, **given):
-        passed.update(given)
+    def distill(*_, **settings):
+        passed.update(settings)
 
     monkeypatch.setattr(distill_cli, "distill", distill)
-    assert run().exit_code == 0 and passed["max_errors"] == 0
-    assert run("--max-errors", "7").exit_code == 0 and passed["max_errors"] == 7
+    assert run(*options).exit_code == 0
+    assert {name: passed[name] for name in expected} == expected
