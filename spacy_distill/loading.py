@@ -1,4 +1,4 @@
-"""Pipelines and models that are loaded from where a person says that they are."""
+"""Load pipelines, models and code, with errors that name what cannot be loaded."""
 
 import struct
 import zlib
@@ -12,8 +12,8 @@ from spacy.language import Language
 from spacy.util import import_file, load_model
 from srsly.msgpack.exceptions import UnpackException
 
-# What spaCy and the libraries under it raise for files that are damaged, or are not what they are
-# taken for. A lack of memory is none of these, nor is an error of the system or of a device.
+# Errors of spaCy and the libraries under it for files that are damaged or have another format.
+# Errors of memory, of the operating system and of devices are not among them.
 DAMAGED = (
     ValueError,
     TypeError,
@@ -34,15 +34,15 @@ def load_pipeline(name: Union[str, Path], **options: Any) -> Language:
     name (Union[str, Path]): A package or a folder.
     **options: Those of `spacy.load`.
     RETURNS (Language): The pipeline.
-    RAISES (OSError): There is none; spaCy says so.
-    RAISES (ValueError): There is one that is damaged, or lacks what it was made with.
+    RAISES (OSError): There is no such package or folder. The message is spaCy's.
+    RAISES (ValueError): The pipeline is damaged, or a library or function that it needs is missing.
     """
     try:
         return load_model(name, **options)
     except DAMAGED as error:
-        # What is raised depends on the damage, and does not name the pipeline.
-        is_told = isinstance(error, ValueError)
-        said = str(error) if is_told else f"{type(error).__name__}: {error}"
+        # The type depends on the damage, and the message does not name the pipeline.
+        has_message = isinstance(error, ValueError)
+        said = str(error) if has_message else f"{type(error).__name__}: {error}"
         raise ValueError(
             f"[D706] The pipeline '{name}' cannot be loaded. Install what it was made with, copy "
             f"it again, or mend its code. spaCy says: {said}"
@@ -69,10 +69,10 @@ def import_code(path: Optional[Union[str, Path]]) -> None:
 
 @contextmanager
 def naming_model(named: Callable[[Exception], Exception]) -> Iterator[None]:
-    """Raise another error where files of a Hugging Face model are missing or damaged, of which
-    nearly anything comes. A lack of memory stays what it is.
+    """Replace errors about missing or damaged files of a Hugging Face model by one that names the
+    model. Errors of memory are not replaced.
 
-    named (Callable[[Exception], Exception]): Makes the error that names the model.
+    named (Callable[[Exception], Exception]): Makes the new error from the old one.
     """
     import torch
     from safetensors import SafetensorError
@@ -80,7 +80,7 @@ def naming_model(named: Callable[[Exception], Exception]) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError:
-        # It is a RuntimeError too.
+        # This is a RuntimeError too.
         raise
     except (
         OSError,

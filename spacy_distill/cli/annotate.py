@@ -11,22 +11,7 @@ from ..corpora.word_list import read_words
 from ..teachers.sources import split_sources
 from ..training.annotate import annotate
 from ..training.annotation_workers import SHARD_SIZE
-from .options import (
-    TEACHER_HELP,
-    TEXT_HELP,
-    BatchSize,
-    CodePath,
-    Force,
-    Lang,
-    Limit,
-    MaxErrors,
-    Output,
-    Quoting,
-    Split,
-    TextField,
-    UseGpu,
-    Verbose,
-)
+from . import options
 from .running import running
 from .teacher_options import TypedOptions, takes_teacher_options
 
@@ -34,11 +19,11 @@ from .teacher_options import TypedOptions, takes_teacher_options
 @app.command("distill-annotate")
 @takes_teacher_options
 def annotate_cli(
-    teacher: Annotated[str, Arg(help=TEACHER_HELP)],
-    source: Annotated[str, Arg(metavar="INPUT", help=TEXT_HELP)],
-    output_path: Output,
+    teacher: Annotated[str, Arg(help=options.TEACHER_HELP)],
+    source: Annotated[str, Arg(metavar="INPUT", help=options.TEXT_HELP)],
+    output_path: options.Output,
     top_k: Annotated[int, Opt(help="Tags to keep for each token")] = 8,
-    limit: Limit = 0,
+    limit: options.Limit = 0,
     augment: Annotated[
         int, Opt(help="Variants to annotate of each document, with other names in it")
     ] = 0,
@@ -46,20 +31,20 @@ def annotate_cli(
         Optional[Path],
         Opt(help="Words for the variants: a file with one a line, or a pipeline with word vectors"),
     ] = None,
-    max_errors: MaxErrors = 0,
-    text_field: TextField = "text",
-    split: Split = "train",
-    quoting: Quoting = None,
-    lang: Lang = None,
-    batch_size: BatchSize = 64,
+    max_errors: options.MaxErrors = 0,
+    text_field: options.TextField = "text",
+    split: options.Split = "train",
+    quoting: options.Quoting = None,
+    lang: options.Lang = None,
+    batch_size: options.BatchSize = 64,
     n_process: Annotated[
         int, Opt("--n-process", "-n", help="Processes, each of which loads the teacher")
     ] = 1,
     shard_size: Annotated[int, Opt(help="Characters of text in a shard")] = SHARD_SIZE,
-    code_path: CodePath = None,
-    use_gpu: UseGpu = -1,
-    force: Force = False,
-    verbose: Verbose = False,
+    code_path: options.CodePath = None,
+    use_gpu: options.UseGpu = -1,
+    force: options.Force = False,
+    verbose: options.Verbose = False,
     *,
     teacher_options: TypedOptions,
 ) -> None:

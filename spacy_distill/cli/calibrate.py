@@ -18,23 +18,23 @@ from ..progress import ProgressBar
 from ..saving import save_pipeline
 from ..training.calibrate import calibrate, find_component
 from ..training.corpus import warn_of_unknown_labels
-from .options import CodePath, Corpus, Force, GoldSpansKey, Output, Student, UseGpu, Verbose
+from . import options
 from .running import require_free, running
 
 
 @app.command("distill-calibrate")
 def distill_calibrate_cli(
-    student: Student,
-    corpus: Corpus,
-    output_path: Output,
+    student: options.Student,
+    corpus: options.Corpus,
+    output_path: options.Output,
     component: Annotated[
         Optional[str], Opt(help="Component to calibrate  [default: the only one that fits]")
     ] = None,
-    gold_spans_key: GoldSpansKey = None,
-    code_path: CodePath = None,
-    use_gpu: UseGpu = -1,
-    force: Force = False,
-    verbose: Verbose = False,
+    gold_spans_key: options.GoldSpansKey = None,
+    code_path: options.CodePath = None,
+    use_gpu: options.UseGpu = -1,
+    force: options.Force = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """
     Fit the confidences of a student to labeled documents that it was not trained on, such as the

@@ -7,26 +7,16 @@ from wasabi import msg
 
 from ..evaluation import summary
 from ..evaluation.card import write_card
-from .options import (
-    CodePath,
-    Corpus,
-    Force,
-    GoldSpansKey,
-    Output,
-    Student,
-    TestSet,
-    UseGpu,
-    Verbose,
-)
+from . import options
 from .running import require_free, running
 
 
 @app.command("distill-card")
 def distill_card_cli(
-    student: Student,
-    corpus: Corpus,
-    output_path: Output,
-    data: TestSet = "",
+    student: options.Student,
+    corpus: options.Corpus,
+    output_path: options.Output,
+    data: options.TestSet = "",
     name: Annotated[Optional[str], Opt(help="Name of the package, without the language")] = None,
     version: Annotated[Optional[str], Opt(help="Version of the package")] = None,
     description: Annotated[
@@ -43,11 +33,11 @@ def distill_card_cli(
         ),
     ] = None,
     notes: Annotated[Optional[str], Opt(help="What else users should know")] = None,
-    gold_spans_key: GoldSpansKey = None,
-    code_path: CodePath = None,
-    use_gpu: UseGpu = -1,
-    force: Force = False,
-    verbose: Verbose = False,
+    gold_spans_key: options.GoldSpansKey = None,
+    code_path: options.CodePath = None,
+    use_gpu: options.UseGpu = -1,
+    force: options.Force = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """
     Evaluate a student on labeled documents, and write it with a card: meta.json, and a README.md

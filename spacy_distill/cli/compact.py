@@ -10,14 +10,14 @@ from ..loading import load_pipeline
 from ..models.vector_table import DTYPES
 from ..saving import save_pipeline
 from ..training.compact import compact
-from .options import CodePath, Force, Output, Student, UseGpu, Verbose
+from . import options
 from .running import require_free, running
 
 
 @app.command("distill-compact")
 def distill_compact_cli(
-    student: Student,
-    output_path: Output,
+    student: options.Student,
+    output_path: options.Output,
     prune: Annotated[
         Optional[int],
         Opt(
@@ -27,10 +27,10 @@ def distill_compact_cli(
         ),
     ] = None,
     dtype: Annotated[str, Opt(help=f"Type of a vector's numbers: {', '.join(DTYPES)}")] = "int8",
-    code_path: CodePath = None,
-    use_gpu: UseGpu = -1,
-    force: Force = False,
-    verbose: Verbose = False,
+    code_path: options.CodePath = None,
+    use_gpu: options.UseGpu = -1,
+    force: options.Force = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """
     Make a trained student smaller on disk and in memory, and quicker to load. Its word vectors are

@@ -14,7 +14,7 @@ from wasabi import msg
 from ..teachers.sources import split_sources
 from ..training.checkpoints import MODEL_LAST
 from ..training.distill import distill
-from .options import TEACHER_HELP, CodePath, Force, MaxErrors, Output, UseGpu, Verbose
+from . import options
 from .running import running
 from .teacher_options import TypedOptions, takes_teacher_options
 
@@ -23,11 +23,13 @@ from .teacher_options import TypedOptions, takes_teacher_options
 @takes_teacher_options
 def distill_cli(
     ctx: typer.Context,
-    teacher: Annotated[str, Arg(help=f"{TEACHER_HELP}; or one soft corpus, which is learnt from")],
+    teacher: Annotated[
+        str, Arg(help=f"{options.TEACHER_HELP}; or one soft corpus, which is learnt from")
+    ],
     student_config: Annotated[
         Path, Arg(help="Config of the student", exists=True, dir_okay=False, allow_dash=True)
     ],
-    output_path: Output,
+    output_path: options.Output,
     calibrate: Annotated[
         Optional[bool],
         Opt(
@@ -40,11 +42,11 @@ def distill_cli(
         bool,
         Opt("--compact", help="Store the student's word vectors as `distill-compact` does"),
     ] = False,
-    max_errors: MaxErrors = 0,
-    code_path: CodePath = None,
-    use_gpu: UseGpu = -1,
-    force: Force = False,
-    verbose: Verbose = False,
+    max_errors: options.MaxErrors = 0,
+    code_path: options.CodePath = None,
+    use_gpu: options.UseGpu = -1,
+    force: options.Force = False,
+    verbose: options.Verbose = False,
     *,
     teacher_options: TypedOptions,
 ) -> None:

@@ -10,20 +10,7 @@ from ..corpora.inputs import Input
 from ..corpora.word_list import read_words
 from ..saving import save_pipeline
 from ..vectors.make_vectors import make_vectors
-from .options import (
-    TEXT_HELP,
-    BatchSize,
-    CodePath,
-    Force,
-    Lang,
-    Limit,
-    Output,
-    Quoting,
-    Split,
-    TextField,
-    UseGpu,
-    Verbose,
-)
+from . import options
 from .running import require_free, running
 
 
@@ -36,9 +23,9 @@ def distill_vectors_cli(
             "model (folder or hf:OWNER/NAME)",
         ),
     ] = None,
-    input_source: Annotated[Optional[str], Arg(metavar="INPUT", help=TEXT_HELP)] = None,
+    input_source: Annotated[Optional[str], Arg(metavar="INPUT", help=options.TEXT_HELP)] = None,
     *,
-    output_path: Output,
+    output_path: options.Output,
     table: Annotated[
         Optional[List[Path]],
         Opt(
@@ -70,16 +57,16 @@ def distill_vectors_cli(
         ),
     ] = None,
     min_count: Annotated[int, Opt(min=1, help="Leave out words that are rarer in the text")] = 1,
-    limit: Limit = 0,
-    text_field: TextField = "text",
-    split: Split = "train",
-    quoting: Quoting = None,
-    batch_size: BatchSize = 64,
-    lang: Lang = None,
-    code_path: CodePath = None,
-    use_gpu: UseGpu = -1,
-    force: Force = False,
-    verbose: Verbose = False,
+    limit: options.Limit = 0,
+    text_field: options.TextField = "text",
+    split: options.Split = "train",
+    quoting: options.Quoting = None,
+    batch_size: options.BatchSize = 64,
+    lang: options.Lang = None,
+    code_path: options.CodePath = None,
+    use_gpu: options.UseGpu = -1,
+    force: options.Force = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """
     Make word vectors of a teacher's transformer: the average of a word's hidden states over a text,

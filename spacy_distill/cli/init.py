@@ -9,7 +9,7 @@ from spacy.util import get_lang_class
 from wasabi import msg
 
 from ..configs import make_config
-from .options import Force, Verbose
+from . import options
 from .running import running
 
 
@@ -69,8 +69,8 @@ def distill_init_cli(
     transformer: Annotated[
         Optional[str], Opt(help="Transformer of the teacher: a folder or hf:OWNER/NAME")
     ] = None,
-    force: Force = False,
-    verbose: Verbose = False,
+    force: options.Force = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """
     Write a complete config with comments, to train it as it is or to change it.

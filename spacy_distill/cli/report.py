@@ -8,18 +8,7 @@ from wasabi import msg
 
 from ..reports import overview, report, summary
 from ..reports.folder import NUMBERS, PAGE
-from .options import (
-    TEACHER_HELP,
-    CodePath,
-    Corpus,
-    Force,
-    GoldSpansKey,
-    Output,
-    Student,
-    TestSet,
-    UseGpu,
-    Verbose,
-)
+from . import options
 from .running import require_free, running
 from .teacher_options import TypedOptions, takes_teacher_options
 
@@ -27,10 +16,10 @@ from .teacher_options import TypedOptions, takes_teacher_options
 @app.command("distill-report")
 @takes_teacher_options
 def distill_report_cli(
-    student: Student,
-    corpus: Corpus,
-    output_path: Output = Path("report"),
-    teacher: Annotated[Optional[str], Opt(help=TEACHER_HELP)] = None,
+    student: options.Student,
+    corpus: options.Corpus,
+    output_path: options.Output = Path("report"),
+    teacher: Annotated[Optional[str], Opt(help=options.TEACHER_HELP)] = None,
     baseline: Annotated[
         Optional[str], Opt(help="Another pipeline, such as a student without a teacher")
     ] = None,
@@ -42,7 +31,7 @@ def distill_report_cli(
             dir_okay=False,
         ),
     ] = None,
-    data: TestSet = "",
+    data: options.TestSet = "",
     rounds: Annotated[
         int,
         Opt(help="How often each reads the test set to measure its speed; 0 for never", min=0),
@@ -50,11 +39,11 @@ def distill_report_cli(
     resamples: Annotated[int, Opt(help="Draws of the bootstrap", min=100)] = 1000,
     seed: Annotated[int, Opt(help="Seed of the bootstrap", min=0)] = 0,
     shown: Annotated[int, Opt(help="Most disagreements to write out", min=0)] = 50,
-    gold_spans_key: GoldSpansKey = None,
-    code_path: CodePath = None,
-    use_gpu: UseGpu = -1,
-    force: Force = False,
-    verbose: Verbose = False,
+    gold_spans_key: options.GoldSpansKey = None,
+    code_path: options.CodePath = None,
+    use_gpu: options.UseGpu = -1,
+    force: options.Force = False,
+    verbose: options.Verbose = False,
     *,
     teacher_options: TypedOptions,
 ) -> None:

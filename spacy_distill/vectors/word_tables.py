@@ -50,8 +50,7 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
         - a text file of word2vec, GloVe or fastText, which may be zipped: a word and its numbers in
           each line
         - an `.npy` file of vectors with a word list in its folder, or this folder. The word list is
-          a `.txt` file with one word a line, or a `.parquet` file with the words in its first
-          column.
+          `words.txt` with one word a line, or a `.parquet` file with the words in its first column.
     truncate (int): How many vectors to read, the first ones; 0 for all.
     RETURNS (WordTable): The table.
     RAISES (ValueError): The source cannot be read as any of these.
@@ -88,7 +87,7 @@ def read_array(folder: Path) -> Tuple[List[str], Floats2d]:
     """RETURNS (Tuple[List[str], Floats2d]): The words of the only word list in a folder, and the
     only array; ValueError if they do not fit."""
     arrays = sorted(folder.glob("*.npy"))
-    lists = sorted([*folder.glob("*.txt"), *folder.glob("*.parquet")])
+    lists = sorted([*folder.glob("words.txt"), *folder.glob("*.parquet")])
     found = f"{len(arrays)} .npy files and {len(lists)} word lists"
     if len(arrays) == len(lists) == 1:
         data = numpy.load(arrays[0])
@@ -103,7 +102,7 @@ def read_array(folder: Path) -> Tuple[List[str], Floats2d]:
         found = f"{len(words)} words and an array of the shape {data.shape}"
     raise ValueError(
         f"[D295] '{folder}' is no table of word vectors: found {found}. Expected one .npy file, "
-        "with a row for each word of one word list (.txt or .parquet)."
+        "with a row for each word of one word list (words.txt or a .parquet file)."
     )
 
 
