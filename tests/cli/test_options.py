@@ -1,11 +1,15 @@
 """One convention for all commands: an option has one name, one letter and one meaning."""
 
 from collections import defaultdict
+from dataclasses import fields
 from importlib.metadata import entry_points
 
 import pytest
 from spacy.cli._util import app
 from typer.main import get_command
+
+from spacy_distill.cli.teacher_options import DEFAULTS, HELP, read_options
+from spacy_distill.teachers import TeacherOptions
 
 OWN = {
     point.name: point.load()
@@ -20,6 +24,12 @@ WITHOUT_PIPELINE = {"distill-init"}
 def options(name):
     """RETURNS (List): The options of a command, as click has them."""
     return [item for item in COMMANDS[name].params if item.param_type_name == "option"]
+
+
+def test_teacher_options_are_the_fields_of_the_class():
+    assert set(HELP) == {field.name for field in fields(TeacherOptions)}
+    typed = {name: DEFAULTS.get(name, "") for name in HELP}
+    assert read_options(typed) == TeacherOptions()
 
 
 def test_all_commands_are_looked_at():
