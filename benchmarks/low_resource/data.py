@@ -28,7 +28,7 @@ OPTIONS = {
     Dataset.swedish: [
         *("--train-file", "train_corpus.txt", "--test-file", "test_corpus.txt"),
         # One word of the training file has no tag.
-        *("--tag-column", "1", "--plain-labels", "--missing-tag", "0"),
+        *("--tag-column", "1", "--scheme", "types", "--missing-tag", "0"),
         *("--dev", "500", "--lang", "sv"),
     ],
 }

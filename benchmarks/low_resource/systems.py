@@ -14,7 +14,7 @@ from benchmarks.commands import CONFIGS, ROOT
 from benchmarks.low_resource.data import Cell, Dataset
 from benchmarks.low_resource.kinds import KINDS, LOSSES, kind_config
 from benchmarks.low_resource.scores import read_docs
-from spacy_distill.cli.init import steps_for
+from spacy_distill.configs import steps_for
 from spacy_distill.vectors.table import vectors_pipeline
 
 # Of the student, however many labels there are: it reads all sentences.
@@ -158,7 +158,7 @@ def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         teachers = ",".join(str(cell.folder / name / "model-best") for name in members)
         config = student_config(cell, kind)
-        command = ["-m", "spacy", "distill", teachers, config, "--overwrite"]
+        command = ["-m", "spacy", "distill", teachers, config, "--force"]
         command += [*shared(cell, pretrained), "--system.seed", cell.seed]
         command += ["--distillation.max_steps", DISTILLATION_STEPS, *evaluated(DISTILLATION_STEPS)]
         return [*command, *unlabeled(cell)]

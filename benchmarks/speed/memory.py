@@ -48,7 +48,7 @@ def train(
 ) -> float:
     """Distil a student. RETURNS (float): The highest resident memory, MB."""
     command = [sys.executable, "-m", "spacy", "distill", soft, f"{CONFIGS}/soft.cfg"]
-    command += ["--output", folder / "student", "--overwrite", "--paths.soft", soft]
+    command += ["--output", folder / "student", "--force"]
     command += ["--paths.dev", dev, "--paths.vectors", vectors]
     command += ["--distillation.max_steps", str(steps), "--training.logger.progress_bar", "false"]
     command += options

@@ -80,9 +80,9 @@ def main(
         measure(f"fast, {choice}", nlp)
     kernels.use(best)
     for numbers in ("float16", "int8"):
-        measure(f"compact, {numbers}", compact(nlp, numbers=numbers))
+        measure(f"compact, {numbers}", compact(nlp, dtype=numbers))
     if rows:
-        measure(f"compact, int8, {rows:,} vectors", compact(nlp, rows=rows))
+        measure(f"compact, int8, {rows:,} vectors", compact(nlp, prune=rows))
     msg.text(f"{len(exact[1])} entities in {sum(1 for _ in Corpus(test)(nlp))} documents")
     header = ("student", "F1", "other entities", "greatest difference")
     show(output, "shortcuts", header, table)

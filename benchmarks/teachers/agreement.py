@@ -131,8 +131,8 @@ def main(
     store.mkdir(parents=True, exist_ok=True)
     soft = store / "soft"
     write_shuffled(text, store / "text.jsonl")
-    annotate: List[Any] = ["-m", "spacy", "distill-annotate", teacher, store / "text.jsonl", soft]
-    annotate += ["--augment", augment, "--words", vectors.absolute()]
+    annotate: List[Any] = ["-m", "spacy", "distill-annotate", teacher, store / "text.jsonl"]
+    annotate += ["--output", soft, "--augment", augment, "--words", vectors.absolute()]
     execute(annotate, store / "annotate.log")
     for part, sources in (("dev", dev), ("test", test)):
         write_entities(teacher, sources, store / f"{part}.spacy")
@@ -143,7 +143,7 @@ def main(
         result = store / f"{size or 'all'}.json"
         if not result.exists():
             command: List[Any] = ["-m", "spacy", "distill", soft, config]
-            command += ["--output", folder, "--overwrite", "--paths.soft", soft]
+            command += ["--output", folder, "--force"]
             command += ["--paths.dev", store / "dev.spacy", "--paths.vectors", vectors.absolute()]
             if tables:
                 command += ["--paths.tables", teacher]

@@ -114,8 +114,8 @@ def SoftCorpus(
 def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
     if path is None:
         raise ValueError(
-            "[D131] The corpus spacy-distill.SoftCorpus.v1 has no `path`. Set that of a soft "
-            "corpus, e.g. with --paths.soft."
+            "[D131] The corpus spacy-distill.SoftCorpus.v1 has no `path`. Name a soft corpus as "
+            "the teacher of `spacy distill`, or set the path in the config."
         )
     manifest = Manifest.from_disk(Path(path))
     if not manifest.complete:

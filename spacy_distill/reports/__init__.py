@@ -3,6 +3,7 @@
 from .comparison import compare
 from .folder import is_report, write_report
 from .learning_curves import read_runs
+from .make_report import report
 from .page import overview, render_page, summary
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "overview",
     "read_runs",
     "render_page",
+    "report",
     "summary",
     "write_report",
 ]

@@ -52,8 +52,8 @@ class EnsembleTeacher:
             listed = "; ".join(", ".join(teacher.labels) for teacher in teachers)
             raise ValueError(
                 f"[D214] One teacher of an ensemble has to have all labels: found {listed}. Map "
-                "names of the same thing with --label-map OLD=NEW,..., or say with --partial that "
-                "they are of different things."
+                "names of the same thing with --label-map OLD=NEW,..., or say with "
+                "--partial-labels that they are of different things."
             )
         self.labels: Tuple[str, ...] = complete[0].labels if complete else tuple(found)
         self._tags = [find_tags(self.labels, teacher.labels) for teacher in teachers]

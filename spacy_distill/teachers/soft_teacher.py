@@ -41,8 +41,8 @@ class SoftTeacher:
             if item.labels not in (self.labels, ()):
                 raise ValueError(
                     f"[D250] The documents come from a soft corpus of {', '.join(item.labels)}, "
-                    f"but the teacher is one of {', '.join(self.labels)}. Name the same soft "
-                    "corpus twice."
+                    f"but the teacher is one of {', '.join(self.labels)}. Name the soft "
+                    "corpus once, as the teacher."
                 )
         sources = [
             doc if item.source is None else item.source

@@ -28,12 +28,12 @@ class TeacherOptions:
 
     The first three may also be tuples, with a value for each of several teachers.
 
-    pipe (OneOrEach[Optional[str]]): The component that teaches; needed where a pipeline has
-        several.
+    teacher_pipe (OneOrEach[Optional[str]]): The component that teaches; needed where a pipeline
+        has several.
     spans_key (OneOrEach[Optional[str]]): Read `doc.spans[spans_key]` instead of entities.
-    confidence (OneOrEach[float]): How probable entities are that were written without a score.
+    assumed_confidence (OneOrEach[float]): The probability of entities that have no score.
     labels (Tuple[str, ...]): Labels of a component that does not say which it has.
-    partial (bool): Whether teachers may miss entities: those with labels that only other teachers
+    partial_labels (bool): Whether teachers may miss entities: those with labels that only other teachers
         of an ensemble have, and those that a component did not write.
     label_map (Mapping[str, str]): New labels by the teachers'; other labels are left out. Empty:
         all labels as they are.
@@ -42,11 +42,11 @@ class TeacherOptions:
         "types"), where its labels do not show it.
     """
 
-    pipe: OneOrEach[Optional[str]] = None
+    teacher_pipe: OneOrEach[Optional[str]] = None
     spans_key: OneOrEach[Optional[str]] = None
-    confidence: OneOrEach[float] = 0.9
+    assumed_confidence: OneOrEach[float] = 0.9
     labels: Tuple[str, ...] = ()
-    partial: bool = False
+    partial_labels: bool = False
     label_map: Mapping[str, str] = field(default_factory=dict)
     weights: Tuple[float, ...] = ()
     scheme: Optional[str] = None
@@ -54,7 +54,8 @@ class TeacherOptions:
     def of(self, number: int, n_teachers: int) -> "TeacherOptions":
         """RETURNS (TeacherOptions): The options of one of several teachers. RAISES (ValueError):
         There are more or fewer values than teachers."""
-        values = {name: getattr(self, name) for name in ("pipe", "spans_key", "confidence")}
+        each = ("teacher_pipe", "spans_key", "assumed_confidence")
+        values = {name: getattr(self, name) for name in each}
         for name, value in values.items():
             if isinstance(value, (tuple, list)):
                 if len(value) != n_teachers:
@@ -70,21 +71,24 @@ DEFAULT_OPTIONS = TeacherOptions()
 
 
 def load_teacher(
-    sources: Sequence[TeacherSource],
+    sources: Union[TeacherSource, Sequence[TeacherSource]],
     options: TeacherOptions = DEFAULT_OPTIONS,
     names: Optional[Sequence[str]] = None,
 ) -> Teacher:
     """Load one teacher, or several as an ensemble.
 
-    sources (Sequence[TeacherSource]): Each a spaCy pipeline's name or folder, the folder of a soft
-        corpus, a Hugging Face token classification model as a folder or `hf:OWNER/NAME`, a
-        pipeline, or anything else with `labels` and `predict_chain`.
+    sources (Union[TeacherSource, Sequence[TeacherSource]]): One or several. Each is a spaCy
+        pipeline's name or folder, the folder of a soft corpus, a Hugging Face token classification
+        model as a folder or `hf:OWNER/NAME`, a pipeline, or anything else with `labels` and
+        `predict_chain`.
     options (TeacherOptions): Their options.
     names (Optional[Sequence[str]]): Their names in errors; by default what `names_of` returns.
     RETURNS (Teacher): The teacher.
     RAISES (ValueError): A source is none of these, or cannot teach, or the labels differ.
     """
-    opened = [open_source(source, options) for source in sources]
+    listed: Sequence[TeacherSource]
+    listed = list(sources) if isinstance(sources, (list, tuple)) else [sources]  # type: ignore[list-item]
+    opened = [open_source(source, options) for source in listed]
     alone = len(opened) == 1 and not options.label_map and not options.weights
     if not alone and any(isinstance(item, SoftTeacher) for item in opened):
         raise ValueError(
@@ -95,14 +99,14 @@ def load_teacher(
         _pipeline(item, options.of(number, len(opened)), name)
         if isinstance(item, Language)
         else item
-        for number, (item, name) in enumerate(zip(opened, names or names_of(sources), strict=True))
+        for number, (item, name) in enumerate(zip(opened, names or names_of(listed), strict=True))
     ]
     _require_used(teachers, options)
     if options.label_map:
         teachers = [MappedTeacher(teacher, options.label_map) for teacher in teachers]
     if len(teachers) == 1 and not options.weights:
         return teachers[0]
-    return EnsembleTeacher(teachers, options.weights or None, partial=options.partial)
+    return EnsembleTeacher(teachers, options.weights or None, partial=options.partial_labels)
 
 
 def split_sources(text: str) -> Sequence[str]:
@@ -165,11 +169,11 @@ def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
 def _pipeline(nlp: Language, options: TeacherOptions, name: str) -> Teacher:
     teacher = PipelineTeacher(
         nlp,
-        options.pipe,  # type: ignore[arg-type]
+        options.teacher_pipe,  # type: ignore[arg-type]
         spans_key=options.spans_key,  # type: ignore[arg-type]
         labels=options.labels or None,
-        confidence=options.confidence,  # type: ignore[arg-type]
-        partial=options.partial,
+        confidence=options.assumed_confidence,  # type: ignore[arg-type]
+        partial=options.partial_labels,
     )
     teacher.name = name
     return teacher

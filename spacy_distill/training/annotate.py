@@ -175,7 +175,7 @@ def annotate(
         raise ValueError(
             f"[D432] The teacher failed on all documents of the input '{source}': found "
             f"{sum(shard.skipped for shard in manifest.shards)}. Each is named above, with the "
-            "reason. Mend the teacher or the input, and replace the corpus with --overwrite."
+            "reason. Mend the teacher or the input, and replace the corpus with --force."
         )
     if not manifest.complete:
         manifest.complete = True
@@ -254,7 +254,7 @@ def _require_few_errors(manifest: Manifest, max_errors: int) -> None:
         raise ValueError(
             f"[D431] The teacher failed on {len(ids)} documents, and {max_errors} are allowed; the "
             f"last is '{ids[-1]}'. Mend the teacher or the documents and replace the corpus with "
-            "--overwrite, or let more be left out with --max-errors."
+            "--force, or let more be left out with --max-errors."
         )
 
 

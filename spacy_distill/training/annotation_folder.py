@@ -62,7 +62,7 @@ def changed(folder: Path, what: str) -> ValueError:
     """RETURNS (ValueError): To raise where a corpus cannot go on, as something changed."""
     return ValueError(
         f"[D421] The soft corpus in '{folder}' was made of something else. Since then changed: "
-        f"{what}. Name another output folder, or replace the corpus with --overwrite."
+        f"{what}. Name another output folder, or replace the corpus with --force."
     )
 
 

@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from spacy.util import get_package_version, import_file
+from spacy.util import get_package_version
 
 from ..corpora.inputs import InputDocument
 from ..corpora.soft_shards import Shard, file_hash, shard_name, write_shard
+from ..loading import import_code
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, load_teacher
 from .annotator import Advance, Annotator, Skipped
 from .checkpoints import require_device
@@ -62,23 +63,11 @@ class Annotation:
 
     def writer(self, folder: Path, advance: Advance) -> "ShardWriter":
         """RETURNS (ShardWriter): A writer of shards, with the teachers loaded."""
-        if self.code is not None:
-            _import_code(self.code)
+        import_code(self.code)
         require_device(self.use_gpu)
         teacher = load_teacher(self.sources, self.options)
         annotator = Annotator(teacher, lang=self.lang, top_k=self.top_k, batch_size=self.batch_size)
         return ShardWriter(annotator, folder, self.max_errors, advance)
-
-
-def _import_code(path: Path) -> None:
-    try:
-        import_file("python_code", path)
-    except Exception as error:
-        # Whatever the file does when it is run.
-        raise ValueError(
-            f"[D708] The Python file '{path}' cannot be imported: {type(error).__name__}: {error}. "
-            "Correct the file, or the path (--code)."
-        ) from error
 
 
 def installed_versions() -> Dict[str, str]:

@@ -18,7 +18,7 @@ def require_output_dir(path: Path, *, overwrite: bool) -> None:
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise ValueError(
             f"[D721] The output folder '{path}' is not empty. Name another one, or allow with "
-            f"--overwrite that {MODEL_BEST} and {MODEL_LAST} in it are replaced."
+            f"--force that {MODEL_BEST} and {MODEL_LAST} in it are replaced."
         )
 
 

@@ -10,11 +10,21 @@ from spacy.util import get_package_version
 from thinc.api import Config
 from wasabi import Printer
 
+from ..loading import load_pipeline
+from ..saving import save_pipeline
 from ..teachers import CachedTeacher, match_labels
 from ..teachers.identity import describe
 from ..teachers.protocol import count_misfits
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
-from .checkpoints import require_device, require_output_dir, require_range
+from .checkpoints import (
+    MODEL_BEST,
+    MODEL_LAST,
+    require_device,
+    require_output_dir,
+    require_range,
+)
+from .compact import compact as make_compact
+from .compact import require_vectors
 from .find_teachers import find_teachers, with_teacher_labels
 from .settings import load_student_config
 from .train import train_student
@@ -27,6 +37,8 @@ def distill(
     *,
     overrides: Optional[Mapping[str, Any]] = None,
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
+    calibrate: Optional[bool] = None,
+    compact: bool = False,
     use_gpu: int = -1,
     max_errors: int = 0,
     overwrite: bool = False,
@@ -44,6 +56,9 @@ def distill(
     output_path (Optional[Union[str, Path]]): A folder for `model-best` and `model-last`.
     overrides (Optional[Mapping[str, Any]]): Config values by dotted name.
     teacher_options (TeacherOptions): How teachers are read: component, label map, weights.
+    calibrate (Optional[bool]): Whether to fit the confidences to the development corpus at the end;
+        what `[distillation] calibrate` says if None.
+    compact (bool): Whether to store the student's word vectors as `compact` does.
     use_gpu (int): GPU id, -1 for the CPU.
     max_errors (int): How many documents may be left out, as a teacher fails on them: it raises an
         error, or its scores are NaN or infinite.
@@ -53,16 +68,21 @@ def distill(
     RAISES (ValueError): A setting, a label or a folder is not as it has to be.
     """
     require_range("max_errors", max_errors, 0)
-    config = load_student_config(student, overrides or {})
+    sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
+    overrides = dict(overrides or {})
+    if calibrate is not None:
+        overrides["distillation.calibrate"] = calibrate
+    config = load_student_config(student, overrides, sources)
     with_training_corpus(config)
     require_device(use_gpu)
     output = None if output_path is None else Path(output_path)
     if output is not None:
         require_output_dir(output, overwrite=overwrite)
-    sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
     teachers = find_teachers(sources, config.interpolate(), teacher_options)
     with_teacher_labels(config, teachers)
     nlp = initialize(config, use_gpu)
+    if compact:
+        require_vectors(nlp)
     nlp.meta["distillation"] = made_with(nlp.config, sources)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
@@ -74,6 +94,11 @@ def distill(
         for item in teachers.values():
             if isinstance(item, CachedTeacher):
                 item.close()
+    if compact:
+        for folder in (output / name for name in (MODEL_BEST, MODEL_LAST) if output):
+            if folder.exists():
+                save_pipeline(make_compact(load_pipeline(folder)), folder)
+        trained = make_compact(trained)
     n_misfits = count_misfits(teachers.values())
     if n_misfits:
         once = all(isinstance(item, CachedTeacher) for item in teachers.values())

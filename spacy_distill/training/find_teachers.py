@@ -30,7 +30,7 @@ def find_teachers(
     settings = config["distillation"]
     teachers: Dict[str, Teacher] = {}
     for student_name, teacher_name in component_pairs(config).items():
-        own_options = replace(options, pipe=teacher_name or options.pipe)
+        own_options = replace(options, teacher_pipe=teacher_name or options.teacher_pipe)
         teacher = load_teacher(opened, own_options, names_of(sources))
         if settings["max_epochs"] >= 0 and not isinstance(teacher, SoftTeacher):
             teacher = CachedTeacher(teacher, batch_size=settings["teacher_batch_size"])

@@ -2,12 +2,15 @@
 
 from math import inf
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, Sequence, Tuple, Union
 
 from spacy.language import Language
 from spacy.util import load_config, registry
 from thinc.api import Config
 
+from ..corpora.soft_shards import is_soft_corpus
+from ..names import model_place
+from ..teachers.protocol import TeacherSource
 from .passes import with_steps_of_pass
 
 DEFAULT_CONFIG = """
@@ -73,10 +76,13 @@ _RANGES: Dict[str, Tuple[float, float]] = {
 
 
 def load_student_config(
-    student: Union[str, Path, Config, Mapping[str, Any]], overrides: Mapping[str, Any]
+    student: Union[str, Path, Config, Mapping[str, Any]],
+    overrides: Mapping[str, Any],
+    sources: Sequence[TeacherSource] = (),
 ) -> Config:
-    """RETURNS (Config): The student's config with overrides, every setting of `[distillation]`, and
-    the number of steps. ValueError if something is missing or wrong."""
+    """RETURNS (Config): The student's config with overrides, every setting of `[distillation]`, the
+    path of a soft corpus that teaches, and the number of steps. ValueError if something is missing
+    or wrong."""
     name = f" {student}" if isinstance(student, (str, Path)) else ""
     try:
         if isinstance(student, (str, Path)):
@@ -106,7 +112,28 @@ def load_student_config(
             f"[D101] The student's config{name} has no {lacks}. "
             "Start from what `python -m spacy distill-init` writes, or run `init fill-config`."
         )
-    return with_steps_of_pass(fill_settings(config))
+    return with_steps_of_pass(with_soft_corpus(fill_settings(config), sources))
+
+
+def with_soft_corpus(config: Config, sources: Sequence[TeacherSource]) -> Config:
+    """RETURNS (Config): A config that reads the soft corpus that teaches, if there is one.
+    ValueError if it reads another one."""
+    if len(sources) != 1 or not isinstance(sources[0], (str, Path)):
+        return config
+    source = Path(sources[0])
+    settings = config.interpolate()
+    section, _, key = settings["distillation"]["corpus"].partition(".")
+    reader = settings.get(section, {}).get(key, {})
+    if not is_soft_corpus(source) or reader.get("@readers") != "spacy-distill.SoftCorpus.v1":
+        return config
+    path = reader.get("path")
+    if path is not None and Path(path).resolve() != source.resolve():
+        raise ValueError(
+            f"[D299] The teacher is the soft corpus '{source}', but [{section}.{key}] path is "
+            f"'{path}'. Leave the path out: the corpus that teaches is the one that is read."
+        )
+    config = Config(config, is_interpolated=False)
+    return config.merge({section: {key: {**config[section][key], "path": str(source)}}})
 
 
 def fill_settings(config: Config) -> Config:
@@ -164,23 +191,38 @@ def resolve_settings(config: Config) -> Dict[str, Any]:
     return registry.resolve({"distillation": config["distillation"]})["distillation"]
 
 
-def RequireSteps() -> Callable[[Language], None]:
-    """Make sure that `[training] max_steps` and the learning rate's schedule end together.
-    Registered as `spacy-distill.RequireSteps.v1`, for `[initialize.before_init]`.
+def PrepareTraining() -> Callable[[Language], None]:
+    """Check the steps of a training, and find the model of its `transformer` component. Registered
+    as `spacy-distill.PrepareTraining.v1`, for `[initialize.before_init]`.
 
-    RETURNS (Callable[[Language], None]): The check. It raises ValueError if they do not.
+    `[training] max_steps` and the learning rate's schedule have to end together. The model is a
+    folder, or `hf:OWNER/NAME` on the Hugging Face hub.
+
+    RETURNS (Callable[[Language], None]): The check. It raises ValueError if the steps differ, or if
+        there is no such folder.
     """
 
-    def check(nlp: Language) -> None:
-        training = nlp.config.interpolate()["training"]
-        rate = training["optimizer"].get("learn_rate")
-        total = rate.get("total_steps") if isinstance(rate, dict) else None
-        most = training["max_steps"]
-        if total is not None and not 0 < most <= total:
-            raise ValueError(
-                f"[D107] [training] max_steps is {most or 'without limit'}, but the learning rate "
-                f"falls to 0 in {total} steps. Set [training.optimizer.learn_rate] total_steps "
-                "alone: in the config that `distill-init` writes, max_steps follows it."
-            )
+    def prepare(nlp: Language) -> None:
+        require_equal_steps(nlp)
+        for _, pipe in nlp.components:
+            model = getattr(pipe, "model", None)
+            # A transformer of spacy-transformers that is yet to be loaded.
+            if model is not None and model.attrs.get("has_transformer") is False:
+                model.attrs["name"] = model_place(model.attrs["name"])
 
-    return check
+    return prepare
+
+
+def require_equal_steps(nlp: Language) -> None:
+    """Make sure that a training ends when its learning rate has fallen to 0; raise ValueError if
+    not."""
+    training = nlp.config.interpolate()["training"]
+    rate = training["optimizer"].get("learn_rate")
+    total = rate.get("total_steps") if isinstance(rate, dict) else None
+    most = training["max_steps"]
+    if total is not None and not 0 < most <= total:
+        raise ValueError(
+            f"[D107] [training] max_steps is {most or 'without limit'}, but the learning rate "
+            f"falls to 0 in {total} steps. Set [training.optimizer.learn_rate] total_steps "
+            "alone: in the config that `distill-init` writes, max_steps follows it."
+        )

@@ -14,8 +14,8 @@ PAGES = ["README.md", "PROJECT.md", "benchmarks/README.md", "CONTRIBUTING.md"]
 PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
 CLONE = ["assets/newsroom", "scripts"]
 # What is in a clone in which the project has run.
-PROJECT = [*CLONE, "assets/pretrained", "assets/glove_vectors", "assets/transformer_vectors"]
-PROJECT += ["assets/vectors", "assets/words.txt", "corpus", "packages", "report", "training"]
+PROJECT = [*CLONE, "assets/pretrained", "assets/vectors"]
+PROJECT += ["corpus", "packages", "report", "training"]
 LABELED = ["corpus/train.spacy", "corpus/dev.spacy"]
 CORPORA = [*LABELED, "corpus/unlabeled.spacy"]
 TEACHER, STUDENT = "training/teacher/model-best", "training/student/model-best"
@@ -27,14 +27,14 @@ TAKEN = {
     "docs/how-to/existing-pipelines.md": [STUDENT],
     "docs/how-to/few-labels.md": [*CORPORA, "corpus/test.spacy", VECTORS],
     "docs/how-to/much-text.md": [*LABELED, "texts", TEACHER, VECTORS],
-    "docs/how-to/new-language.md": ["data", "scripts"],
+    "docs/how-to/new-language.md": ["data", "corpus/unlabeled.spacy"],
     "docs/how-to/prodigy.md": [*CORPORA, STUDENT, TEACHER, VECTORS],
     "docs/how-to/without-labels.md": ["texts/news.txt"],
     "docs/report.md": ["corpus/test.spacy", "training/compact", TEACHER, BASELINE],
     "docs/soft_corpus.md": ["texts", "dev_texts", "corpus/dev.spacy", VECTORS],
     "docs/teachers.md": [*CORPORA, "texts", VECTORS],
     "docs/tutorial.md": [*CLONE, "assets/pretrained"],
-    "docs/vectors.md": [*CORPORA, "words.txt", TEACHER, "scripts", "assets/pretrained"],
+    "docs/vectors.md": [*CORPORA, "words.txt", TEACHER, "assets/pretrained"],
 }
 
 

@@ -64,7 +64,7 @@ def package(ruler, tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["str", "Path", "pipeline"])
 def test_a_pipeline_and_its_folder_teach(ruler, folder, kind):
     source = {"str": str(folder), "Path": folder, "pipeline": ruler}[kind]
-    teacher = load_teacher([source], TeacherOptions(confidence=0.7))
+    teacher = load_teacher([source], TeacherOptions(assumed_confidence=0.7))
     assert isinstance(teacher, PipelineTeacher) and teacher.labels == ("LOC", "PER")
     chain = teacher.predict_chain([spacy.blank("en").make_doc("Oslo")])
     assert chain.marginals().max() == pytest.approx(0.7, abs=1e-4)
@@ -106,11 +106,13 @@ def test_several_teach_as_an_ensemble(ruler, folder, word_teacher):
 
 
 def test_options_reach_the_pipeline(ruler):
-    options = TeacherOptions(pipe="entity_ruler", labels=("PER",), label_map={"PER": "NAME"})
+    options = TeacherOptions(
+        teacher_pipe="entity_ruler", labels=("PER",), label_map={"PER": "NAME"}
+    )
     teacher = load_teacher([ruler], options)
     assert isinstance(teacher, MappedTeacher) and teacher.labels == ("NAME",)
     with pytest.raises(ValueError, match="no component 'ner'"):
-        load_teacher([ruler], TeacherOptions(pipe="ner"))
+        load_teacher([ruler], TeacherOptions(teacher_pipe="ner"))
 
 
 def test_each_of_several_teachers_has_options_of_its_own():
@@ -121,7 +123,7 @@ def test_each_of_several_teachers_has_options_of_its_own():
         return nlp
 
     pipelines = [rules("first", "Oslo"), rules("second", "Kiel")]
-    options = TeacherOptions(pipe=("first", "second"), confidence=(0.9, 0.6))
+    options = TeacherOptions(teacher_pipe=("first", "second"), assumed_confidence=(0.9, 0.6))
     ensemble = load_teacher(pipelines, options)
     assert [teacher.pipe_name for teacher in ensemble.teachers] == ["first", "second"]
     docs = [spacy.blank("en").make_doc(text) for text in ("Oslo", "Kiel")]
@@ -129,7 +131,7 @@ def test_each_of_several_teachers_has_options_of_its_own():
     # Each place is known to one of the two, and the other takes it for O.
     marginals = ensemble.predict_chain(docs).marginals()
     assert marginals[:, 4] == pytest.approx([0.45, 0.3], abs=1e-4)
-    partial = load_teacher(pipelines, replace(options, partial=True))
+    partial = load_teacher(pipelines, replace(options, partial_labels=True))
     marginals = partial.predict_chain(docs).marginals()
     assert marginals[:, 4] == pytest.approx([0.9, 0.6], abs=1e-4)
     with pytest.raises(ValueError, match=r"pipe has 2 values for 3 teachers"):

@@ -118,7 +118,7 @@ def test_a_finished_corpus_is_left_alone(run, monkeypatch, tmp_path):
 def test_another_setting_is_refused_by_name(run, contents, tmp_path, settings, name):
     run(limit=8)
     before = contents(tmp_path / "soft")
-    with pytest.raises(ValueError, match=rf"Since then changed: {name}.*--overwrite"):
+    with pytest.raises(ValueError, match=rf"Since then changed: {name}.*--force"):
         run(**{"limit": 8, **settings})
     assert contents(tmp_path / "soft") == before
 

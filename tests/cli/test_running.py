@@ -6,8 +6,8 @@ from spacy.cli import app
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from spacy_distill.cli.failures import explained
-from spacy_distill.cli.init import Kind, config_text
+from spacy_distill.cli.running import running
+from spacy_distill.configs import make_config
 
 
 @pytest.fixture(autouse=True)
@@ -27,12 +27,12 @@ def log_level():
     ],
 )
 def test_what_a_person_can_mend_is_one_line(error, text, capsys):
-    with pytest.raises(SystemExit) as ended, explained(verbose=False):
+    with pytest.raises(SystemExit) as ended, running(verbose=False):
         raise error
     assert ended.value.code == 1
     output = capsys.readouterr().out.strip()
     assert text in output and "\n" not in output
-    with pytest.raises(type(error)), explained(verbose=True):
+    with pytest.raises(type(error)), running(verbose=True):
         raise error
     assert util.logger.level == logging.DEBUG
 
@@ -48,27 +48,27 @@ def test_what_a_person_can_mend_is_one_line(error, text, capsys):
     ],
 )
 def test_a_bug_keeps_its_traceback(error, capsys):
-    with pytest.raises(type(error)), explained(verbose=False):
+    with pytest.raises(type(error)), running(verbose=False):
         raise error
     assert not capsys.readouterr().out
 
 
 COMMANDS = {
     "distill": ["nowhere", "student.cfg", "--output", "out"],
-    "distill-annotate": ["nowhere", "text.txt", "out"],
-    "distill-calibrate": ["nowhere", "corpus.spacy", "out"],
-    "distill-card": ["nowhere", "corpus.spacy", "out"],
-    "distill-compact": ["nowhere", "out"],
-    "distill-init": ["student.cfg"],
+    "distill-annotate": ["nowhere", "text.txt", "-o", "out"],
+    "distill-calibrate": ["nowhere", "corpus.spacy", "-o", "out"],
+    "distill-card": ["nowhere", "corpus.spacy", "-o", "out"],
+    "distill-compact": ["nowhere", "-o", "out"],
+    "distill-init": ["-o", "student.cfg"],
     "distill-report": ["nowhere", "corpus.spacy"],
-    "distill-vectors": ["nowhere", "nowhere.txt", "out"],
+    "distill-vectors": ["nowhere", "nowhere.txt", "-o", "out"],
 }
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_shows_tracebacks_if_asked(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "student.cfg").write_text(config_text(Kind.student))
+    (tmp_path / "student.cfg").write_text(make_config())
     (tmp_path / "text.txt").write_text("Oslo\n")
     DocBin().to_disk(tmp_path / "corpus.spacy")
     util.registry.cli.get_all()  # imports the commands of entry points
