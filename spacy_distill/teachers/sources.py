@@ -33,8 +33,8 @@ class TeacherOptions:
     spans_key (OneOrEach[Optional[str]]): Read `doc.spans[spans_key]` instead of entities.
     assumed_confidence (OneOrEach[float]): The probability of entities that have no score.
     labels (Tuple[str, ...]): Labels of a component that does not say which it has.
-    partial_labels (bool): Whether teachers may miss entities: those with labels that only other teachers
-        of an ensemble have, and those that a component did not write.
+    partial_labels (bool): Whether teachers may miss entities: those with labels that only other
+        teachers of an ensemble have, and those that a component did not write.
     label_map (Mapping[str, str]): New labels by the teachers'; other labels are left out. Empty:
         all labels as they are.
     weights (Tuple[float, ...]): The weight of each of several teachers; empty: all the same.
