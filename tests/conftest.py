@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy
 import pytest
 import spacy
 from spacy.tokens import Span
@@ -30,6 +31,17 @@ def each_kernel(request):
     kernels.use(request.param)
     yield request.param
     kernels.use(before)
+
+
+@pytest.fixture
+def rng():
+    return numpy.random.default_rng(0)
+
+
+@pytest.fixture
+def vocab():
+    """A vocabulary of its own: vectors are set on it."""
+    return spacy.blank("en").vocab
 
 
 # For a module and not for all: as long as it is open, no other event loop can run.

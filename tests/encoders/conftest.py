@@ -1,6 +1,5 @@
 """Every test starts from the same seed, with a vocabulary of its own and an empty cache."""
 
-import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc
@@ -21,16 +20,6 @@ def start(monkeypatch):
     fix_random_seed(0)
     monkeypatch.delenv(FOLDER, raising=False)
     FEATURES.clear()
-
-
-@pytest.fixture
-def rng():
-    return numpy.random.default_rng(0)
-
-
-@pytest.fixture
-def vocab():
-    return spacy.blank("en").vocab
 
 
 @pytest.fixture
