@@ -1,20 +1,31 @@
-"""The commands that benchmarks run, as a user types them, and what these cost."""
+"""What all benchmarks share: running commands, their cost, JSON files and provenance."""
 
 import fcntl
+import hashlib
+import json
 import os
+import platform
 import resource
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
 
+import spacy
+from spacy.util import get_package_version
 from wasabi import msg
+
+from spacy_distill.corpora.hashes import update_with_file
+from spacy_distill.evaluation import processor
 
 ROOT = Path(__file__).parents[1]
 # Of locked folders: what is started keeps them locked, should this process be killed.
 LOCKS: List[int] = []
+# The project's configs, seen from ROOT.
+CONFIGS = "spacy_distill/configs"
+CODE = (".py", ".pyx", ".hh", ".cc", ".cfg")
 ENERGY = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 
@@ -76,3 +87,49 @@ def alone(folder: Path) -> Iterator[None]:
         if handle in LOCKS:
             LOCKS.remove(handle)
         os.close(handle)
+
+
+def provenance() -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): The versions and the machine that a figure is made with."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
+    )
+    return {
+        "commit": commit.stdout.strip() or get_package_version("spacy-distill") or "",
+        "code": code_digest(),
+        "spacy": spacy.__version__,
+        "python": platform.python_version(),
+        "processor": processor(),
+    }
+
+
+def code_digest() -> str:
+    """RETURNS (str): A digest of the package's code and configs, of the scripts and benchmarks."""
+    folders = [ROOT / name for name in ("spacy_distill", "benchmarks", "scripts")]
+    paths = [path for folder in folders for path in folder.rglob("*") if path.suffix in CODE]
+    return files_digest(paths, ROOT)
+
+
+def files_digest(paths: Iterable[Path], folder: Path) -> str:
+    """RETURNS (str): A digest of files, by their places in a folder and their bytes."""
+    content = hashlib.blake2b(digest_size=8)
+    for path in sorted(paths):
+        content.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
+        update_with_file(content, path)
+    return content.hexdigest()
+
+
+def digest(content: Any) -> str:
+    """RETURNS (str): A digest of plain values."""
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=8).hexdigest()
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf8"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file atomically."""
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf8")
+    unfinished.replace(path)

@@ -147,21 +147,11 @@ def main(
             help=f"Scheme of the tags: {', '.join(SCHEMES)}  [default: found by their names]"
         ),
     ] = None,
-    plain_labels: Annotated[
-        bool,
-        typer.Option(
-            "--plain-labels",
-            help="The same as --scheme types: tags are labels (O or 0 is none), and neighbours "
-            "with the same one are one entity",
-        ),
-    ] = False,
     missing_tag: Annotated[
         Optional[str], typer.Option(help="Tag of a line without one  [default: refuse the file]")
     ] = None,
 ) -> None:
     """Write train.spacy, dev.spacy, unlabeled.spacy and test.spacy."""
-    if plain_labels and scheme not in (None, "types"):
-        msg.fail(f"--plain-labels is --scheme types, not {scheme}: leave one out", exits=1)
     try:
         splits = convert(
             folder / train_file,
@@ -175,7 +165,7 @@ def main(
             keep_entities=keep_entities,
             dev_sentences=dev_sentences,
             extra_unlabeled=extra_unlabeled,
-            scheme="types" if plain_labels else scheme,
+            scheme=scheme,
             missing_tag=missing_tag,
         )
     except (FileNotFoundError, ValueError) as error:

@@ -8,16 +8,10 @@ from typing import Annotated, Dict, List, Optional
 
 import spacy
 import typer
+from newsroom_markup import Article, article_to_doc, misfit_entities, read_articles
 from spacy.language import Language
 from splits import Split, write_splits
 from wasabi import msg
-
-from spacy_distill.corpora.markup import (
-    Article,
-    article_to_doc,
-    misfit_entities,
-    read_articles,
-)
 
 TEST_FILE = "mixed.txt"
 # The development articles start here or later, so that fewer labeled ones do not move them.

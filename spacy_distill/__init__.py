@@ -1,15 +1,35 @@
 """Distil large spaCy NER pipelines into compact ones that run fast on a CPU."""
 
+from importlib import import_module
+from typing import Any, List
+
 from .pipeline import NERStudent, NERTeacher
 from .pipeline.confidences import add_confidence_extension
 
-__all__ = ["NERStudent", "NERTeacher", "add_confidence_extension", "distill"]
+# What makes students, by the module that has it. It is imported when it is used: an app that runs a
+# student needs none of it.
+LAZY = {
+    "TeacherOptions": "teachers.sources",
+    "annotate": "training.annotate",
+    "calibrate": "training.calibrate",
+    "compact": "training.compact",
+    "distill": "training.distill",
+    "distill_vectors": "vectors.distill_vectors",
+    "load_teacher": "teachers.sources",
+    "make_config": "configs",
+    "make_vectors": "vectors.make_vectors",
+    "report": "reports.make_report",
+    "write_card": "evaluation.card",
+}
+
+__all__ = ["NERStudent", "NERTeacher", "add_confidence_extension", *LAZY]
 
 
-def __getattr__(name: str):
-    # The training loop is imported when it is used: an app that runs a student needs none of it.
-    if name == "distill":
-        from .training import distill
-
-        return distill
+def __getattr__(name: str) -> Any:
+    if name in LAZY:
+        return getattr(import_module(f".{LAZY[name]}", __name__), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> List[str]:
+    return sorted([*globals(), *LAZY])

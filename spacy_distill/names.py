@@ -1,4 +1,4 @@
-"""Names that a person gives: `hf:` names what is on the hub, all else is on this machine."""
+"""Names of pipelines and models: `hf:OWNER/NAME` is on the Hugging Face hub, all else is local."""
 
 import difflib
 import re
@@ -7,7 +7,7 @@ from typing import List, Optional, Union
 
 from spacy.util import get_installed_models
 
-# Only a name that begins so is looked up on the hub: a typing error in a path must not load a
+# Only names with this prefix are looked up on the hub: a typing error in a path must not download a
 # stranger's model.
 HUB_PREFIX = "hf:"
 MODEL_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
@@ -19,12 +19,12 @@ def is_on_hub(name: Union[str, Path]) -> bool:
 
 
 def model_place(name: Union[str, Path]) -> str:
-    """Find out where transformers has to load a model from.
+    """Find the place that transformers loads a model from.
 
     name (Union[str, Path]): A folder, or `hf:OWNER/NAME`.
     RETURNS (str): The folder, or the name on the hub without its prefix.
-    RAISES (ValueError): There is no such folder, or it is no name on the hub, or a folder stands in
-        its place.
+    RAISES (ValueError): There is no such folder, or the name after `hf:` is malformed or also a
+        local path.
     """
     if not is_on_hub(name):
         if not Path(name).exists():
@@ -48,17 +48,17 @@ def model_place(name: Union[str, Path]) -> str:
 
 
 def hint_of(name: Union[str, Path]) -> str:
-    """RETURNS (str): A sentence that tells what is nearest to a name that nothing has; "" if
-    nothing is near."""
+    """RETURNS (str): A sentence with the path or package whose name is most similar; "" if there is
+    none."""
     near = nearest(name)
     return "" if near is None else f" The nearest is '{near}'."
 
 
 def nearest(name: Union[str, Path]) -> Optional[str]:
-    """Look for the path or the installed pipeline that is spelled most like a name.
+    """Find the path or the installed pipeline whose name is most similar to a wrong one.
 
-    name (Union[str, Path]): A name that nothing has.
-    RETURNS (Optional[str]): What could have been meant; None if nothing is near.
+    name (Union[str, Path]): A name for which there is no file and no package.
+    RETURNS (Optional[str]): The most similar name; None if no name is similar.
     """
     path = Path(name)
     if len(path.parts) == 1:

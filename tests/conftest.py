@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy
 import pytest
 import spacy
 from spacy.tokens import Span
@@ -30,6 +31,17 @@ def each_kernel(request):
     kernels.use(request.param)
     yield request.param
     kernels.use(before)
+
+
+@pytest.fixture
+def rng():
+    return numpy.random.default_rng(0)
+
+
+@pytest.fixture
+def vocab():
+    """A vocabulary of its own: vectors are set on it."""
+    return spacy.blank("en").vocab
 
 
 # For a module and not for all: as long as it is open, no other event loop can run.
@@ -61,3 +73,15 @@ def two_names():
     for _ in range(40):
         nlp.update([example], sgd=optimizer)
     return nlp
+
+
+@pytest.fixture
+def write_text(tmp_path):
+    """A function that writes a text in UTF-8 to a file of a name, and returns its path."""
+
+    def write(name, text):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf8")
+        return path
+
+    return write

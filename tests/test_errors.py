@@ -19,7 +19,6 @@ GAP = "{}"
 # What needs no code, and why.
 WITHOUT_CODE = {
     "module '{}' has no attribute '{}'": "Python's own words for a name that is not there",
-    "No such settings: {}": "the configs of the package have the settings that it changes in them",
 }
 # Exceptions that say nothing to anyone.
 SILENT = {

@@ -7,23 +7,12 @@ from configparser import ConfigParser
 from enum import Enum
 from importlib import import_module
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-    Callable,
-    Dict,
-    Iterable,
-    List,
-    NamedTuple,
-    Optional,
-    Sequence,
-    get_args,
-    get_origin,
-)
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, get_args
 
 from docstrings import Docstring, parse
+from spacy.cli._util import app
 from spacy.language import Language
-from typer.models import ArgumentInfo, ParameterInfo
+from typer.main import get_command
 
 from spacy_distill.training.settings import DEFAULT_CONFIG
 
@@ -93,62 +82,57 @@ def registered() -> List[Registered]:
 
 def commands_page() -> str:
     """RETURNS (str): Each command with its arguments and options, markdown."""
-    parts = [command_section(name, run) for name, run in entry_points("spacy_cli").items()]
-    return "\n\n".join(parts)
+    functions = entry_points("spacy_cli")
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    return "\n\n".join(
+        command_section(name, commands[name], run) for name, run in functions.items()
+    )
 
 
-def command_section(name: str, run: Callable) -> str:
+def command_section(name: str, command: Any, run: Callable) -> str:
     """RETURNS (str): A command's description, usage and tables."""
-    parameters = {key: parameter(value) for key, value in inspect.signature(run).parameters.items()}
-    told = {key: info for key, info in parameters.items() if info is not None}
-    arguments = [key for key, info in told.items() if isinstance(info, ArgumentInfo)]
-    usage = " ".join(told[key].metavar or key.upper() for key in arguments)
-    tables = []
-    for title, keys in (
-        ("Argument", arguments),
-        ("Option", [key for key in told if key not in arguments]),
-    ):
-        rows = [command_setting(run, key, told[key]) for key in keys]
-        if rows:
-            tables.append(table(title, rows))
-    more = " [--section.setting VALUE]" if len(told) < len(parameters) else ""
+    types = {key: item.annotation for key, item in inspect.signature(run).parameters.items()}
+    arguments = [item for item in command.params if item.param_type_name == "argument"]
+    options = [item for item in command.params if item.param_type_name == "option"]
+    usage = " ".join(argument_name(item) for item in arguments)
+    tables = [
+        table(title, [command_setting(item, types[item.name]) for item in items])
+        for title, items in (("Argument", arguments), ("Option", options))
+        if items
+    ]
+    more = (
+        " [--section.setting VALUE]"
+        if command.context_settings.get("ignore_unknown_options")
+        else ""
+    )
     return "\n\n".join(
         [
             f"## {name}",
-            inspect.cleandoc(run.__doc__ or ""),
+            inspect.cleandoc(command.help or ""),
             f"```text\npython -m spacy {name} {usage} [OPTIONS]{more}\n```",
             *tables,
         ]
     )
 
 
-def parameter(value: inspect.Parameter) -> Optional[ParameterInfo]:
-    """RETURNS (Optional[ParameterInfo]): What typer was told of a parameter; None for its own."""
-    if isinstance(value.default, ParameterInfo):
-        return value.default
-    for extra in get_args(value.annotation)[1:]:
-        if isinstance(extra, ParameterInfo):
-            return extra
-    return None
+def argument_name(argument: Any) -> str:
+    return argument.metavar or argument.name.upper()
 
 
-def command_setting(run: Callable, key: str, info: ParameterInfo) -> Setting:
-    value = inspect.signature(run).parameters[key]
-    annotation = value.annotation
-    if get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    default = info.default if value.default is info else value.default
-    if isinstance(info, ArgumentInfo):
-        name = code(info.metavar or key.upper())
+def command_setting(item: Any, annotation: Any) -> Setting:
+    """RETURNS (Setting): An argument or an option, by what click knows of it."""
+    if item.param_type_name == "argument":
+        name = code(argument_name(item))
     else:
-        name = ", ".join(map(code, info.param_decls or ("--" + key.replace("_", "-"),)))
-    meaning, _, said = (info.help or "").partition("  [default: ")
-    shown = said.rstrip("]") or (code(shown_default(default)) if shown_default(default) else "")
+        name = ", ".join(map(code, [*item.opts, *item.secondary_opts]))
+    meaning, _, described = (item.help or "").partition("  [default: ")
+    default = shown_default(item.default)
+    shown = described.rstrip("]") or (code(default) if default else "")
     return Setting(name, type_name(annotation), shown, escape(meaning))
 
 
 def shown_default(default: Any) -> str:
-    if default is ... or default is None or default == "" or default is False:
+    if default is None or default == "" or default is False or callable(default):
         return ""
     return str(default.value if isinstance(default, Enum) else default)
 

@@ -1,4 +1,4 @@
-"""BILUO tags: their order, which may follow which, and the way to and from entities."""
+"""BILUO tags: their order, which tag may follow which, and the entities that they stand for."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +19,7 @@ def n_tags(n_labels: int) -> int:
 
 @lru_cache(maxsize=64)
 def constraints(n_labels: int) -> Tuple[Floats1d, Floats2d, Floats1d]:
-    """Scores that exclude whatever is no BILUO sequence.
+    """Create scores that exclude whatever is no BILUO sequence.
 
     n_labels (int): The number of entity labels.
     RETURNS (Tuple[Floats1d, Floats2d, Floats1d]): Start (tags,), transitions (tags, tags; from row
@@ -61,28 +61,28 @@ class BiluoTags:
     def __len__(self) -> int:
         return n_tags(len(self.labels))
 
-    def numbers(self, tags: Iterable[Optional[str]]) -> Ints1d:
+    def tag_ids(self, tags: Iterable[Optional[str]]) -> Ints1d:
         """Number tags.
 
         tags (Iterable[Optional[str]]): BILUO tags; None, "" or "-" where the tag is unknown.
         RETURNS (Ints1d): (tags,) int64, UNKNOWN where it is.
         RAISES (ValueError): A tag that is not one of these labels'.
         """
-        numbers = []
+        ids = []
         for tag in tags:
+            prefix, _, label = (tag or "").partition("-")
             if tag in (None, "", "-"):
-                numbers.append(UNKNOWN)
+                ids.append(UNKNOWN)
             elif tag == "O":
-                numbers.append(0)
+                ids.append(0)
+            elif prefix in PREFIXES:
+                ids.append(self.first_tag(label) + PREFIXES.index(prefix))
             else:
-                prefix, _, label = str(tag).partition("-")
-                if prefix not in PREFIXES:
-                    raise ValueError(
-                        f"[D001] '{tag}' is no BILUO tag: expected O, or B-, I-, L- or U- and a "
-                        "label. Convert the annotation, e.g. with spacy.training.iob_to_biluo."
-                    )
-                numbers.append(self.first_tag(label) + PREFIXES.index(prefix))
-        return numpy.asarray(numbers, dtype="int64")
+                raise ValueError(
+                    f"[D001] '{tag}' is no BILUO tag: expected O, or B-, I-, L- or U- and a "
+                    "label. Convert the annotation, e.g. with spacy.training.iob_to_biluo."
+                )
+        return numpy.asarray(ids, dtype="int64")
 
     def first_tag(self, label: str) -> int:
         """RETURNS (int): The number of a label's B tag; I, L and U come after it."""
@@ -94,14 +94,14 @@ class BiluoTags:
             )
         return 1 + len(PREFIXES) * self.labels.index(label)
 
-    def allowed(self, numbers: Ints1d) -> numpy.ndarray:
+    def allowed(self, tag_ids: Ints1d) -> numpy.ndarray:
         """Mark the tags that an annotation leaves open.
 
-        numbers (Ints1d): (tokens,) tag numbers, or UNKNOWN.
+        tag_ids (Ints1d): (tokens,) tag numbers, or UNKNOWN.
         RETURNS (numpy.ndarray): (tokens, tags), bool: one True per known token, all True elsewhere.
         """
-        numbers = numpy.asarray(numbers)[:, None]
-        return (numbers == numpy.arange(len(self))) | (numbers == UNKNOWN)
+        column = numpy.asarray(tag_ids)[:, None]
+        return (column == numpy.arange(len(self))) | (column == UNKNOWN)
 
     def without_edges(self, excluded: numpy.ndarray) -> numpy.ndarray:
         """Mark the tags that are left where tokens cannot be an entity's first or last one.

@@ -3,7 +3,7 @@
 from typing import Callable, Optional, Tuple
 
 import numpy
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 from thinc.types import ArrayXd, Floats2d, Floats3d, Ints1d, Ints2d
 
 from .biluo import PREFIXES, constraints
@@ -29,8 +29,9 @@ def viterbi(emissions: Floats2d, transitions: Floats2d, packing: Packing) -> Int
         at_step = best[:, step]
         at_step += arriving_best(best[:, before])
         # Only differences count; so scores stay small in documents of any length.
-        at_step -= _finite(at_step.max(axis=0))
-    best, transitions = _to_numpy(best), _to_numpy(transitions)
+        peak = at_step.max(axis=0)
+        at_step -= xp.where(xp.isfinite(peak), peak, 0)
+    best, transitions = to_numpy(best), to_numpy(transitions)
     tags = best.argmax(axis=0)
     for step, before in reversed(list(packing.steps())):
         tags[before] = (best[:, before] + transitions[:, tags[step]]).argmax(axis=0)
@@ -98,40 +99,37 @@ def k_best(
     best = xp.full((n_tokens, size, k), -xp.inf)
     best[:, :, 0] = emissions
     sources = xp.zeros((n_tokens, size * k), dtype="int64")
-    # Beginnings of one row with the same number have the same tags at known tokens: several can
-    # have it only where the token is unknown.
+    # groups[r, t * k + i]: beginnings of one row in the same group have the same tags at known
+    # tokens. There are several in a group only where the token is unknown.
     unknown = None if known is None or known.all() else ~known
-    alike = xp.zeros((0, 0), dtype="int64")
+    groups = xp.zeros((0, 0), dtype="int64")
     if unknown is not None:
-        alike = xp.tile(xp.arange(size * k), (n_tokens, 1))
-        alike[unknown] = 0
+        groups = xp.tile(xp.arange(size * k), (n_tokens, 1))
+        groups[unknown] = 0
     for step, before in packing.steps():
         beginnings = best[before]
         arriving = beginnings[:, None, :, :] + transitions.T[None, :, :, None]
         arriving = arriving.reshape(len(beginnings), size, size * k)
         if unknown is not None:
             rows = xp.flatnonzero(unknown[before])
-            arriving[rows] = _best_of_alike(arriving[rows], alike[before][rows])
+            arriving[rows] = _best_of_groups(arriving[rows], groups[before][rows])
         chosen = xp.argsort(-arriving, axis=2, kind="stable")[:, :, :k]
         best[step] = xp.take_along_axis(arriving, chosen, axis=2) + emissions[step][:, :, None]
         sources[step] = chosen.reshape(-1, size * k)
         if unknown is not None:
-            inherited = xp.take_along_axis(alike[before], sources[step], axis=1)
-            alike[step] = xp.where(unknown[step][:, None], inherited, alike[step])
-    later = numpy.zeros(n_tokens, dtype=bool)
-    for _, before in packing.steps():
-        later[before] = True
-    last = numpy.flatnonzero(~later)
+            inherited = xp.take_along_axis(groups[before], sources[step], axis=1)
+            groups[step] = xp.where(unknown[step][:, None], inherited, groups[step])
+    last = packing.last
     finals = best[last].reshape(len(last), 1, size * k)
     if unknown is not None:
         rows = xp.flatnonzero(unknown[last])
-        finals[rows] = _best_of_alike(finals[rows], alike[last][rows])
-    finals, sources = _to_numpy(finals[:, 0]), _to_numpy(sources)
+        finals[rows] = _best_of_groups(finals[rows], groups[last][rows])
+    finals, sources = to_numpy(finals[:, 0]), to_numpy(sources)
     scores = numpy.full((k, n_sequences), -numpy.inf)
     scores[0, :] = 0.0
     cells = numpy.zeros((n_tokens, k), dtype="int64")
     cells[last] = numpy.argsort(-finals, axis=1, kind="stable")[:, :k]
-    scores[:, _to_numpy(packing.sequences)[last]] = numpy.take_along_axis(
+    scores[:, to_numpy(packing.sequences)[last]] = numpy.take_along_axis(
         finals, cells[last], axis=1
     ).T
     for step, before in reversed(list(packing.steps())):
@@ -140,25 +138,16 @@ def k_best(
     return xp.asarray(numpy.ascontiguousarray(tags)), xp.asarray(scores)
 
 
-def _best_of_alike(scores: Floats3d, alike: Ints2d) -> Floats3d:
-    """RETURNS (Floats3d): (sequences, tags, beginnings) scores, -inf for beginnings that have the
-    number of a better one."""
+def _best_of_groups(scores: Floats3d, groups: Ints2d) -> Floats3d:
+    """RETURNS (Floats3d): (sequences, tags, beginnings) scores, -inf for all but the best beginning
+    of each group."""
     xp = get_array_module(scores)
     order = xp.argsort(-scores, axis=2, kind="stable")
-    numbers = xp.take_along_axis(xp.broadcast_to(alike[:, None], scores.shape), order, axis=2)
-    # Equal numbers side by side, the best one of each first.
-    grouped = xp.argsort(numbers, axis=2, kind="stable")
-    numbers = xp.take_along_axis(numbers, grouped, axis=2)
+    groups = xp.take_along_axis(xp.broadcast_to(groups[:, None], scores.shape), order, axis=2)
+    # Beginnings of a group next to each other, the best one first.
+    grouped = xp.argsort(groups, axis=2, kind="stable")
+    groups = xp.take_along_axis(groups, grouped, axis=2)
     order = xp.take_along_axis(order, grouped, axis=2)
     values = xp.take_along_axis(scores, order, axis=2)
-    values[:, :, 1:][numbers[:, :, 1:] == numbers[:, :, :-1]] = -xp.inf
+    values[:, :, 1:][groups[:, :, 1:] == groups[:, :, :-1]] = -xp.inf
     return xp.take_along_axis(values, xp.argsort(order, axis=2), axis=2)
-
-
-def _finite(values):
-    xp = get_array_module(values)
-    return xp.where(xp.isfinite(values), values, 0)
-
-
-def _to_numpy(array) -> numpy.ndarray:
-    return array.get() if hasattr(array, "get") else array

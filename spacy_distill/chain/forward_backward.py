@@ -7,13 +7,14 @@ scores lie within some hundreds of nats. `log_trellis` works on logarithms at an
 """
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from functools import cached_property
+from typing import Optional, Protocol, Tuple
 
 import numpy
 from thinc.api import get_array_module
 from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d
 
-from .packing import Packing
+from .packing import Packing, sum_by_sequence
 
 # Weights below 1e-307 are rounded to nothing. As long as no weight is multiplied by more than this
 # on its way to a probability, nothing that counts was lost.
@@ -48,7 +49,7 @@ class Trellis:
         """RETURNS (Floats2d): (tokens, tags) packed probabilities of each tag."""
         if not self.logarithmic:
             return self.forward * self.backward
-        return _exp(self.forward + self.backward - self._partition_rows()[:, None])
+        return self._xp.exp(self.forward + self.backward - self._partition_rows()[:, None])
 
     def pairwise(self) -> Floats3d:
         """RETURNS (Floats3d): (tokens - sequences, tags, tags) packed probabilities of each pair of
@@ -57,19 +58,15 @@ class Trellis:
         if not self.logarithmic:
             return before[:, :, None] * self.links * after[:, None, :]
         partition = self._partition_rows()[self.packing.first.stop :, None, None]
-        return _exp(before[:, :, None] + self.links + after[:, None, :] - partition)
+        return self._xp.exp(before[:, :, None] + self.links + after[:, None, :] - partition)
 
     def pair_probability(self, before: Ints1d, here: Ints1d, i: Ints1d, j: Ints1d) -> Floats1d:
-        """Look up single pairs of neighbouring tags.
-
-        before, here (Ints1d): (pairs,) packed rows of neighbouring tokens.
-        i, j (Ints1d): (pairs,) their tags.
-        RETURNS (Floats1d): (pairs,) probabilities.
-        """
+        """RETURNS (Floats1d): (pairs,) the probabilities of the tags i, j at single pairs of
+        neighbouring packed rows."""
         parts = self.forward[before, i], self.links[i, j], self.arrivals[here, j]
         if not self.logarithmic:
             return parts[0] * parts[1] * parts[2]
-        return _exp(sum(parts) - self._partition_rows()[here])
+        return self._xp.exp(sum(parts) - self._partition_rows()[here])
 
     def transition_counts(self, weights: Floats1d) -> Floats2d:
         """Sum the probabilities of neighbouring tags over the batch.
@@ -95,20 +92,20 @@ class Trellis:
         before, after = self._neighbours()
         return ((before @ (self.links * scores)) * after).sum(axis=1)
 
-    def carry(self, given: Floats2d) -> Tuple[Floats2d, Floats2d]:
-        """Expect tags and neighbouring tags, given one token's tag, summed over what is given.
+    def counts_given_tags(self, weights: Floats2d) -> Tuple[Floats2d, Floats2d]:
+        """Expect tags and pairs of tags, given one token's tag, summed over all that are given.
 
-        given (Floats2d): (tokens, tags) packed, what each tag counts as the one that is given; 0
+        weights (Floats2d): (tokens, tags) packed, what each tag counts as the one that is given; 0
             where it is impossible.
         RETURNS (Tuple[Floats2d, Floats2d]): (tokens, tags) packed, and (tags, tags).
         """
-        xp = get_array_module(given)
+        xp = get_array_module(weights)
         packing, n_first = self.packing, self.packing.first.stop
         unary = self.unary()
         reached = xp.where(unary > 0, unary, 1)
-        # What is given at a token or before it, and at a token or after it, carried to the token by
+        # The weights of tokens up to each token, and of tokens from it on, carried to it by
         # p(tag | tag before) and by p(tag before | tag).
-        before, after = given.copy(), given.copy()
+        before, after = weights.copy(), weights.copy()
         steps = list(packing.steps())
         if self.logarithmic:
             pairs = self.pairwise()
@@ -122,7 +119,7 @@ class Trellis:
                 after[previous] += (after[step][:, None, :] * links).sum(axis=2)
             transitions = (before[packing.previous][:, :, None] * onward).sum(axis=0)
             transitions += (after[n_first:][:, None, :] * back).sum(axis=0)
-            return before + after - given, transitions
+            return before + after - weights, transitions
         # The same without an array of pairs for each token.
         to_come = xp.where(self.backward > 0, self.backward, 1)
         share = self.arrivals / reached
@@ -135,25 +132,35 @@ class Trellis:
         forward, arrivals = self._neighbours()
         leaving = (before / to_come)[packing.previous]
         transitions = leaving.T @ arrivals + forward.T @ (after * share)[n_first:]
-        return before + after - given, transitions * self.links
+        return before + after - weights, transitions * self.links
+
+    @property
+    def _xp(self):
+        return get_array_module(self.forward)
 
     def _neighbours(self):
         return self.forward[self.packing.previous], self.arrivals[self.packing.first.stop :]
 
     def _partition_rows(self) -> Floats1d:
-        xp = get_array_module(self.forward)
         rows = self.log_partition[self.packing.sequences]
-        return xp.where(xp.isfinite(rows), rows, xp.inf)
+        return self._xp.where(self._xp.isfinite(rows), rows, self._xp.inf)
+
+
+class TokenProbabilities(Protocol):
+    """Probabilities of single tags and of pairs, in the order of a ragged batch."""
+
+    def unary(self) -> Floats2d:
+        """RETURNS (Floats2d): (tokens, tags) probabilities of each tag, float64."""
+        ...
+
+    def pair_probability(self, rows: Ints1d, before: Ints1d, tags: Ints1d) -> Floats1d:
+        """RETURNS (Floats1d): (pairs,) probabilities of tags at rows and at the rows before."""
+        ...
 
 
 @dataclass(frozen=True)
-class RaggedTrellis:
-    """The same of a ragged batch, made by a kernel, for what needs single tokens and pairs alone.
-
-    forward, backward, arrivals (Floats2d): (tokens, tags) as in `Trellis`, in the order of the
-        batch.
-    links (Floats2d): (tags, tags) transition weights.
-    """
+class RaggedTrellis(TokenProbabilities):
+    """The weights of `Trellis` in the order of a ragged batch, as a kernel computes them."""
 
     forward: Floats2d
     backward: Floats2d
@@ -161,12 +168,30 @@ class RaggedTrellis:
     links: Floats2d
 
     def unary(self) -> Floats2d:
-        """RETURNS (Floats2d): (tokens, tags) probabilities of each tag."""
         return self.forward * self.backward
 
-    def pair_probability(self, before: Ints1d, here: Ints1d, i: Ints1d, j: Ints1d) -> Floats1d:
-        """As `Trellis.pair_probability`, of the batch's rows."""
-        return self.forward[before, i] * self.links[i, j] * self.arrivals[here, j]
+    def pair_probability(self, rows: Ints1d, before: Ints1d, tags: Ints1d) -> Floats1d:
+        arriving = self.forward[rows - 1, before] * self.links[before, tags]
+        return arriving * self.arrivals[rows, tags]
+
+
+@dataclass(frozen=True)
+class PackedTrellis(TokenProbabilities):
+    """A packed trellis, read in the order of the ragged batch."""
+
+    trellis: Trellis
+
+    @cached_property
+    def packed_rows(self) -> Ints1d:
+        """(tokens,) The packed row of each row of the batch."""
+        return get_array_module(self.trellis.forward).argsort(self.trellis.packing.rows)
+
+    def unary(self) -> Floats2d:
+        return self.trellis.unary()[self.packed_rows]
+
+    def pair_probability(self, rows: Ints1d, before: Ints1d, tags: Ints1d) -> Floats1d:
+        here, previous = self.packed_rows[rows], self.packed_rows[rows - 1]
+        return self.trellis.pair_probability(previous, here, before, tags)
 
 
 def scaled_trellis(
@@ -214,7 +239,7 @@ def scaled_trellis(
         return None
     steps = xp.log(scale) + peak
     steps[first.stop :] += link_peak
-    log_partition = _sum_rows(steps, packing, n_sequences)
+    log_partition = sum_by_sequence(steps, packing.sequences, n_sequences)
     return Trellis(packing, log_partition, forward, backward, links, weights, False)
 
 
@@ -249,14 +274,3 @@ def log_sum_exp(scores, axis: int):
     total = xp.exp(scores - peak).sum(axis=axis)
     with_mass = total > 0
     return xp.where(with_mass, xp.log(xp.where(with_mass, total, 1)) + peak.squeeze(axis), -xp.inf)
-
-
-def _sum_rows(values: Floats1d, packing: Packing, n_sequences: int) -> Floats1d:
-    xp = get_array_module(values)
-    counts = xp.bincount(packing.sequences, weights=values, minlength=n_sequences)
-    return counts.astype("float64")
-
-
-def _exp(values):
-    xp = get_array_module(values)
-    return xp.exp(values)

@@ -17,18 +17,18 @@ BEST_WEIGHTS = (0.3, 0.6, 1.0)
 def chain_from_marginals(
     marginals: Floats2d, lengths: Ints1d, known: Optional[ArrayXd] = None
 ) -> LinearChain:
-    """Make the chain of BILUO tags that has given marginals.
+    """Create the chain of BILUO tags that has given marginals.
 
-    O, B and U come where no entity is open, I-X and L-X where one of type X is: a tag says which
-    of the two it follows. So a tag's probability given what is open before it can be its emission,
-    and the transitions only exclude what is no BILUO sequence. Of all chains with these marginals
-    it is the one of the greatest entropy, apart from which of O, L and U stood before.
+    A BILUO tag says whether an entity was open before it: O, B and U follow where none is open, I-X
+    and L-X where one of type X is. So the emission of a tag is its probability, given what is open
+    before it, and transitions only exclude what is no BILUO sequence. Of all chains with these
+    marginals it has the greatest entropy, apart from which of O, L and U stood before.
 
-    Averages of marginals, and marginals of merged labels, are marginals again; with such sums over
-    teachers and labels this is exact. Small probabilities stay as they are, since a temperature
-    above 1 brings them out, and a probability of 0 excludes its tag. Of marginals that are rounded
-    or cut off it keeps the proportions among the tags that may follow the same. Where these leave
-    nothing that may follow, an open entity goes on or ends, and O follows all else.
+    Averages of marginals, and marginals of merged labels, are marginals again, so such sums are
+    exact. Small probabilities stay, since a temperature above 1 brings them out. A probability of 0
+    excludes its tag. Of marginals that are rounded or cut off, the proportions among the tags that
+    may follow the same are kept. Where these leave nothing that may follow, an open entity goes on
+    or ends, and O follows all else.
 
     marginals (Floats2d): (tokens, tags) float32, in BiluoTags' order.
     lengths (Ints1d): (sequences,) tokens per sentence, a numpy array.
@@ -40,22 +40,22 @@ def chain_from_marginals(
     n_labels = (marginals.shape[1] - 1) // len(PREFIXES)
     start, transitions, end = (xp.asarray(scores) for scores in constraints(n_labels))
     # Sums of rounded numbers may be a little below 0.
-    given = xp.maximum(marginals, 0).astype("float32")
+    rows = xp.maximum(marginals, 0).astype("float32")
     stops = numpy.cumsum(lengths)
-    given[xp.asarray((stops - lengths)[lengths > 0])] *= xp.isfinite(start)
-    given[xp.asarray(stops[lengths > 0] - 1)] *= xp.isfinite(end)
+    rows[xp.asarray((stops - lengths)[lengths > 0])] *= xp.isfinite(start)
+    rows[xp.asarray(stops[lengths > 0] - 1)] *= xp.isfinite(end)
     # (tokens, labels, B I L U)
-    by_label = given[:, 1:].reshape(-1, n_labels, len(PREFIXES))
+    by_label = rows[:, 1:].reshape(-1, n_labels, len(PREFIXES))
     opened = by_label[:, :, 1:3].sum(axis=2, keepdims=True)
     # Summed, not subtracted from 1: where an entity is certainly open, nothing would be left.
-    closed = given[:, :1] + by_label[:, :, ::3].sum(axis=(1, 2))[:, None]
-    only_o = xp.arange(given.shape[1]) == 0
-    conditional = xp.where(closed > 0, given / xp.where(closed > 0, closed, 1), only_o)
+    closed = rows[:, :1] + by_label[:, :, ::3].sum(axis=(1, 2))[:, None]
+    only_o = xp.arange(rows.shape[1]) == 0
+    conditional = xp.where(closed > 0, rows / xp.where(closed > 0, closed, 1), only_o)
     goes_on = by_label[:, :, 1:3] / xp.where(opened > 0, opened, 1)
     in_entities = conditional[:, 1:].reshape(by_label.shape)
     in_entities[:, :, 1:3] = xp.where(opened > 0, goes_on, 0.5)
     if known is not None:
-        conditional = _leave_open(conditional, given, xp.asarray(known), lengths)
+        conditional = _leave_open(conditional, rows, xp.asarray(known), lengths)
     with numpy.errstate(divide="ignore"):
         emissions = xp.log(conditional).astype("float32")
     return LinearChain(emissions, lengths, transitions, start, end, known)

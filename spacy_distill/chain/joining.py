@@ -23,12 +23,7 @@ def join_chains(chains: Sequence[LinearChain]) -> LinearChain:
     lengths = numpy.concatenate([chain.lengths for chain in chains])
     known = None
     if any(chain.known is not None for chain in chains):
-        known = xp.concatenate(
-            [
-                xp.ones(len(chain.emissions), dtype=bool) if chain.known is None else chain.known
-                for chain in chains
-            ]
-        )
+        known = xp.concatenate([chain.is_known for chain in chains])
     names = ("transitions", "start", "end")
     if all(
         xp.array_equal(getattr(chain, name), getattr(first, name))

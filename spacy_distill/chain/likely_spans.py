@@ -3,6 +3,7 @@
 from typing import List, Tuple
 
 import numpy
+from thinc.api import to_numpy
 from thinc.types import Floats1d
 
 from .biluo import PREFIXES, BiluoTags
@@ -28,8 +29,7 @@ def likely_spans(
         after the last one and label, sorted; and the probabilities, exact, float32, a numpy array.
     """
     threshold = max(threshold, TINY)
-    marginals = chain.marginals()
-    marginals = marginals.get() if hasattr(marginals, "get") else marginals
+    marginals = to_numpy(chain.marginals())
     alone, begins = (marginals[:, prefix + 1 :: len(PREFIXES)] for prefix in (3, 0))
     rows, labels = (alone >= threshold).nonzero()
     found = [(rows, rows + 1, labels, alone[rows, labels])]

@@ -5,19 +5,21 @@ from functools import cached_property
 from typing import Optional, Sequence, Tuple
 
 import numpy
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 from thinc.types import ArrayXd, Floats1d, Floats2d, Floats3d, Ints1d, Ints2d
 
 from ..kernels import kernels
 from .decoding import k_best, viterbi
 from .forward_backward import (
     LARGEST_FACTOR,
+    PackedTrellis,
     RaggedTrellis,
+    TokenProbabilities,
     Trellis,
     log_trellis,
     scaled_trellis,
 )
-from .packing import Packing, pack
+from .packing import Packing, pack, sum_by_sequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,23 +38,17 @@ class ChainCounts:
     end: Floats1d
 
     def __add__(self, other: "ChainCounts") -> "ChainCounts":
-        return ChainCounts(
-            self.emissions + other.emissions,
-            self.transitions + other.transitions,
-            self.start + other.start,
-            self.end + other.end,
-        )
+        pairs = zip(self._parts(), other._parts(), strict=True)
+        return ChainCounts(*(mine + theirs for mine, theirs in pairs))
 
     def __mul__(self, factor: float) -> "ChainCounts":
-        return ChainCounts(
-            self.emissions * factor,
-            self.transitions * factor,
-            self.start * factor,
-            self.end * factor,
-        )
+        return ChainCounts(*(part * factor for part in self._parts()))
 
     def __sub__(self, other: "ChainCounts") -> "ChainCounts":
         return self + other * -1.0
+
+    def _parts(self) -> Tuple[Floats2d, Floats2d, Floats1d, Floats1d]:
+        return self.emissions, self.transitions, self.start, self.end
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +65,9 @@ class LinearChain:
     transitions (Floats2d): (tags, tags) scores, from row to column.
     start (Floats1d): (tags,) scores of the first tag.
     end (Floats1d): (tags,) scores of the last tag.
-    known (Optional[ArrayXd]): (tokens,) bool, False where the source of the scores has no opinion
-        and nothing is to be learnt from it; None where it has one on all tokens. Of the algebra,
-        `topk` alone looks at it; chains made out of this one keep it.
+    known (Optional[ArrayXd]): (tokens,) bool, False where the source of the scores knows nothing
+        and nothing is to be learnt from it; None where it knows all tokens. Of the algebra, `topk`
+        alone looks at it; losses read `is_known` and `allowed`. Chains made of this one keep it.
     """
 
     emissions: Floats2d
@@ -118,9 +114,7 @@ class LinearChain:
     def marginals(self) -> Floats2d:
         """RETURNS (Floats2d): (tokens, tags) probability of each tag at each token, float32; zeros
         in a sentence for which no sequence is possible."""
-        if self._ragged_trellis is not None:
-            return self._unary.astype("float32")
-        return self._ragged(self._trellis.unary())
+        return self._unary.astype("float32")
 
     def pairwise_marginals(self) -> Floats3d:
         """RETURNS (Floats3d): (tokens, tags, tags) probability of each pair of tags at the token
@@ -145,12 +139,7 @@ class LinearChain:
         else:
             rows = xp.asarray(weights, dtype="float64")[packing.sequences]
         unary = self._trellis.unary() * rows[:, None]
-        return ChainCounts(
-            self._ragged(unary),
-            self._trellis.transition_counts(rows).astype("float32"),
-            unary[packing.first].sum(axis=0).astype("float32"),
-            unary[self._last_rows].sum(axis=0).astype("float32"),
-        )
+        return self._counts(unary, self._trellis.transition_counts(rows))
 
     def counts_given_tags(self, weights: Floats2d) -> ChainCounts:
         """Count how often each score is used, in expectation, given one token's tag, and sum that
@@ -164,25 +153,15 @@ class LinearChain:
         """
         xp = self._xp
         packing, trellis = self._packing, self._trellis
-        given = xp.where(trellis.unary() > 0, xp.asarray(weights)[packing.rows], 0)
-        unary, transitions = trellis.carry(given.astype("float64"))
-        return ChainCounts(
-            self._ragged(unary),
-            transitions.astype("float32"),
-            unary[packing.first].sum(axis=0).astype("float32"),
-            unary[self._last_rows].sum(axis=0).astype("float32"),
-        )
+        weights = xp.where(trellis.unary() > 0, xp.asarray(weights)[packing.rows], 0)
+        return self._counts(*trellis.counts_given_tags(weights.astype("float64")))
 
     def argmax(self) -> Ints1d:
         """RETURNS (Ints1d): (tokens,) the tags of each sentence's most probable sequence, int64."""
-        scores = self.emissions, self.transitions, self.start, self.end
-        compiled = kernels(*scores)
-        if compiled:
-            emissions, *others = map(numpy.ascontiguousarray, scores)
-            return compiled.viterbi(emissions, compiled.Sequences(self.lengths), *others)
-        xp = self._xp
-        tags = xp.empty(len(self.emissions), dtype="int64")
-        tags[self._packing.rows] = viterbi(self._emissions, self.transitions, self._packing)
+        tags = self._run_kernel("viterbi")
+        if tags is None:
+            tags = self._xp.empty(len(self.emissions), dtype="int64")
+            tags[self._packing.rows] = viterbi(self._emissions, self.transitions, self._packing)
         return tags
 
     def topk(self, k: int) -> Tuple[Ints2d, Floats2d]:
@@ -247,7 +226,7 @@ class LinearChain:
         if not tags.size:
             return xp.zeros(len(rows), dtype="float32")
         # p(tags) = p(first tag) * product of p(next tag | tag): a chain is Markov.
-        probability = self._unary[self._trellis_rows(rows), tags[:, 0]]
+        probability = self._unary[rows, tags[:, 0]]
         for column in range(1, tags.shape[1]):
             (going_on,) = xp.nonzero(tags[:, column] >= 0)
             probability[going_on] *= self._transition_probability(
@@ -264,11 +243,26 @@ class LinearChain:
         RETURNS (Floats1d): (transitions,) probabilities, float64, a numpy array; 0 where what is
             given is impossible.
         """
-        xp = self._xp
-        found = self._transition_probability(*map(xp.asarray, (rows, before, tags)))
-        return found.get() if hasattr(found, "get") else found
+        return to_numpy(self._transition_probability(*map(self._xp.asarray, (rows, before, tags))))
 
-    # Chains made out of this one
+    # What the source of the scores knows
+
+    @property
+    def is_known(self) -> ArrayXd:
+        """(tokens,) Bool: where something can be learnt from the chain; `known` without None."""
+        if self.known is None:
+            return self._xp.ones(len(self.emissions), dtype=bool)
+        return self._xp.asarray(self.known)
+
+    def allowed(self, tags: Ints1d) -> ArrayXd:
+        """Mark the tags that one tag sequence per sentence leaves open as an annotation.
+
+        tags (Ints1d): (tokens,) tag numbers.
+        RETURNS (ArrayXd): (tokens, tags), bool: one True per known token, all True elsewhere.
+        """
+        return (tags[:, None] == self._xp.arange(len(self.start))) | ~self.is_known[:, None]
+
+    # Chains made of this one
 
     def scaled(self, temperature: float) -> "LinearChain":
         """RETURNS (LinearChain): The chain with all scores divided by a temperature (Hinton,
@@ -294,20 +288,20 @@ class LinearChain:
         emissions = xp.where(xp.asarray(allowed), self.emissions, xp.float32(-xp.inf))
         return replace(self, emissions=emissions)
 
-    def with_tags(self, numbers: Sequence[int]) -> "LinearChain":
+    def with_tags(self, tag_ids: Sequence[int]) -> "LinearChain":
         """Reorder the tags.
 
-        numbers (Sequence[int]): This chain's tag number for each tag of the new one.
+        tag_ids (Sequence[int]): This chain's tag number for each tag of the new one.
         RETURNS (LinearChain): The same distribution under other tag numbers.
         """
-        if list(numbers) == list(range(len(self.start))):
+        if list(tag_ids) == list(range(len(self.start))):
             return self
         return replace(
             self,
-            emissions=self.emissions[:, numbers],
-            transitions=self.transitions[numbers][:, numbers],
-            start=self.start[numbers],
-            end=self.end[numbers],
+            emissions=self.emissions[:, tag_ids],
+            transitions=self.transitions[tag_ids][:, tag_ids],
+            start=self.start[tag_ids],
+            end=self.end[tag_ids],
         )
 
     # Inner workings
@@ -320,70 +314,64 @@ class LinearChain:
     def _packing(self) -> Packing:
         return pack(self.lengths, self._xp)
 
-    def _transition_probability(self, rows: Ints1d, before: Ints1d, tags: Ints1d) -> Floats1d:
-        xp = self._xp
-        here, previous = self._trellis_rows(rows), self._trellis_rows(rows - 1)
-        trellis = self._ragged_trellis or self._trellis
-        pair = trellis.pair_probability(previous, here, before, tags)
-        alone = self._unary[previous, before]
-        return xp.where(alone > 0, pair / xp.where(alone > 0, alone, 1), 0)
+    @cached_property
+    def _trellis(self) -> Trellis:
+        """What expectations over whole sequences are made of."""
+        emissions = self._emissions.astype("float64")
+        transitions = self.transitions.astype("float64")
+        arguments = (emissions, transitions, self._packing, len(self.lengths))
+        return scaled_trellis(*arguments) or log_trellis(*arguments)
 
     @cached_property
-    def _ragged_trellis(self) -> Optional[RaggedTrellis]:
-        """A trellis without packing, where there are kernels and the whole one is not there."""
-        scores = self.emissions, self.transitions, self.start, self.end
-        compiled = kernels(*scores) if "_trellis" not in self.__dict__ else None
-        if not compiled or not len(self.emissions):
-            return None
-        emissions, *others = map(numpy.ascontiguousarray, scores)
-        sequences = compiled.Sequences(self.lengths)
-        arrays = compiled.forward_backward(emissions, sequences, *others, LARGEST_FACTOR)
-        return None if arrays is None else RaggedTrellis(*arrays)
+    def _token_probabilities(self) -> TokenProbabilities:
+        """What probabilities of single tokens and pairs are read from: the kernel's trellis, which
+        takes half the time, or `_trellis` where no kernel runs or its arithmetic is not enough."""
+        arrays = None
+        if len(self.emissions):
+            arrays = self._run_kernel("forward_backward", LARGEST_FACTOR)
+        return PackedTrellis(self._trellis) if arrays is None else RaggedTrellis(*arrays)
 
     @cached_property
     def _unary(self) -> Floats2d:
-        """Probabilities of each tag, in the order of `_trellis_rows`."""
-        return (self._ragged_trellis or self._trellis).unary()
+        """(tokens, tags) probability of each tag, float64."""
+        return self._token_probabilities.unary()
 
-    def _trellis_rows(self, rows: Ints1d) -> Ints1d:
-        """RETURNS (Ints1d): The trellis's rows of rows of the batch."""
-        return rows if self._ragged_trellis is not None else self._packed_rows[rows]
+    def _transition_probability(self, rows: Ints1d, before: Ints1d, tags: Ints1d) -> Floats1d:
+        xp = self._xp
+        pair = self._token_probabilities.pair_probability(rows, before, tags)
+        alone = self._unary[rows - 1, before]
+        return xp.where(alone > 0, pair / xp.where(alone > 0, alone, 1), 0)
 
-    @cached_property
-    def _packed_rows(self) -> Ints1d:
-        """The packed row of each row of the batch."""
-        packed = self._xp.empty(len(self.emissions), dtype="int64")
-        packed[self._packing.rows] = self._xp.arange(len(self.emissions))
-        return packed
-
-    @cached_property
-    def _last_rows(self) -> Ints1d:
-        """Packed rows of the last tokens."""
-        packing = self._packing
-        first_tokens = self._xp.asarray(numpy.cumsum(self.lengths) - self.lengths)
-        return self._xp.flatnonzero(packing.reversed_rows == first_tokens[packing.sequences])
+    def _run_kernel(self, name: str, *arguments):
+        """Run a compiled kernel on the scores; None where there is none for these arrays."""
+        scores = self.emissions, self.transitions, self.start, self.end
+        compiled = kernels(*scores)
+        if not compiled:
+            return None
+        emissions, *rest = map(numpy.ascontiguousarray, scores)
+        return getattr(compiled, name)(
+            emissions, compiled.Sequences(self.lengths), *rest, *arguments
+        )
 
     @cached_property
     def _emissions(self) -> Floats2d:
         """Packed emissions, with start and end scores added in: no special cases from here on."""
         emissions = self.emissions[self._packing.rows]
         emissions[self._packing.first] += self.start
-        emissions[self._last_rows] += self.end
+        emissions[self._packing.last] += self.end
         return emissions
 
-    @cached_property
-    def _trellis(self) -> Trellis:
-        emissions = self._emissions.astype("float64")
-        transitions = self.transitions.astype("float64")
-        arguments = (emissions, transitions, self._packing, len(self.lengths))
-        return scaled_trellis(*arguments) or log_trellis(*arguments)
-
     def _sum_per_sequence(self, packed: Floats1d) -> Floats1d:
-        sequences = self._packing.sequences
-        counts = self._xp.bincount(sequences, weights=packed, minlength=len(self.lengths))
-        return counts.astype("float64")
+        return sum_by_sequence(packed, self._packing.sequences, len(self.lengths))
 
-    def _ragged(self, packed: Floats2d) -> Floats2d:
-        ragged = self._xp.empty(packed.shape, dtype="float32")
-        ragged[self._packing.rows] = packed
-        return ragged
+    def _counts(self, unary: Floats2d, transitions: Floats2d) -> ChainCounts:
+        """Sum packed counts of tags and of pairs of tags to those of the chain's scores."""
+        packing = self._packing
+        emissions = self._xp.empty(unary.shape, dtype="float32")
+        emissions[packing.rows] = unary
+        return ChainCounts(
+            emissions,
+            transitions.astype("float32"),
+            unary[packing.first].sum(axis=0).astype("float32"),
+            unary[packing.last].sum(axis=0).astype("float32"),
+        )

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Iterator, Tuple
 
 import numpy
-from thinc.types import Ints1d
+from thinc.api import get_array_module
+from thinc.types import ArrayXd, Floats1d, Ints1d
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Packing:
     previous (Ints1d): (tokens - sequences,) the packed row of the token before, for each packed row
         after the first step.
     offsets (Ints1d): (steps + 1,) where each step starts in the packed rows; a numpy array.
+    last (Ints1d): (sequences with a token,) the packed rows of last tokens.
     """
 
     rows: Ints1d
@@ -27,6 +29,7 @@ class Packing:
     sequences: Ints1d
     previous: Ints1d
     offsets: Ints1d
+    last: Ints1d
 
     def steps(self) -> Iterator[Tuple[slice, slice]]:
         """Go through the steps after the first.
@@ -69,4 +72,19 @@ def pack(lengths: Ints1d, xp=numpy) -> Packing:
         xp.asarray(sequences),
         xp.asarray(previous),
         offsets,
+        xp.asarray(numpy.flatnonzero(step + 1 == lengths[sequences])),
     )
+
+
+def sum_by_sequence(values: ArrayXd, sequences: Ints1d, n_sequences: int) -> Floats1d:
+    """Sum the values of each sequence's tokens.
+
+    values (ArrayXd): (tokens,) numbers or bool, in any order.
+    sequences (Ints1d): (tokens,) the sequence to which each belongs.
+    n_sequences (int): The number of sequences.
+    RETURNS (Floats1d): (sequences,) float64.
+    """
+    xp = get_array_module(sequences)
+    weights = xp.asarray(values).astype("float64")
+    # Of no tokens at all, numpy counts in integers.
+    return xp.bincount(sequences, weights=weights, minlength=n_sequences).astype("float64")

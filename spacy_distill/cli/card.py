@@ -1,73 +1,62 @@
 """`python -m spacy distill-card`."""
 
-from pathlib import Path
-from typing import Optional
+from typing import Annotated, Optional
 
-from spacy.cli._util import Arg, Opt, app
+from spacy.cli._util import Opt, app
 from wasabi import msg
 
-from ..corpora.labeled import read_examples
-from ..evaluation import measure, model_card, processor, summary, words_per_second
-from ..loading import load_pipeline
-from ..saving import replaced_directory
-from ..training.calibrate import find_component
-from .failures import Verbose, explained
-from .output import require_free
+from ..evaluation import summary
+from ..evaluation.card import write_card
+from . import options
+from .running import require_free, running
 
 
 @app.command("distill-card")
 def distill_card_cli(
-    student: str = Arg(..., help="Trained pipeline with a ner_student: package or folder"),
-    test: Path = Arg(..., help="Labeled .spacy file to evaluate it on", exists=True),
-    output_path: Path = Arg(..., metavar="OUTPUT", help="Folder to write the pipeline to"),
-    data: str = Opt("", "--data", "-d", help="What the test set is  [default: the file's name]"),
-    name: Optional[str] = Opt(None, "--name", "-n", help="The package's name, without language"),
-    version: Optional[str] = Opt(None, "--version", "-v", help="The package's version"),
-    description: Optional[str] = Opt(
-        None, "--description", help="What it finds, in a sentence  [default: labels, F1 and speed]"
-    ),
-    license: Optional[str] = Opt(None, "--license", help="The package's own license"),
-    author: Optional[str] = Opt(None, "--author", help="Who made it"),
-    sources: Optional[str] = Opt(
-        None,
-        "--sources",
-        help="What it was made of, data and teachers, each with its license, with semicolons "
-        "between them, such as 'Our news (CC0); roberta-base (MIT)'",
-    ),
-    notes: Optional[str] = Opt(None, "--notes", help="What else its users should know"),
-    gold_spans_key: Optional[str] = Opt(
-        None, "--gold-spans-key", help="Take doc.spans[KEY] of the corpus for its gold entities"
-    ),
-    overwrite: bool = Opt(
-        False, "--overwrite", "-F", help="Replace a pipeline that is in the output folder"
-    ),
-    verbose: Verbose = False,
+    student: options.Student,
+    corpus: options.Corpus,
+    output_path: options.Output,
+    data: options.TestSet = "",
+    name: Annotated[Optional[str], Opt(help="Name of the package, without the language")] = None,
+    version: Annotated[Optional[str], Opt(help="Version of the package")] = None,
+    description: Annotated[
+        Optional[str],
+        Opt(help="What the student finds, in a sentence  [default: labels, F1 and speed]"),
+    ] = None,
+    license: Annotated[Optional[str], Opt(help="License of the package")] = None,
+    author: Annotated[Optional[str], Opt(help="Author of the package")] = None,
+    sources: Annotated[
+        Optional[str],
+        Opt(
+            help="Data and teachers, each with its license, with semicolons between them: "
+            "'Our news (CC0); roberta-base (MIT)'"
+        ),
+    ] = None,
+    notes: Annotated[Optional[str], Opt(help="What else users should know")] = None,
+    gold_spans_key: options.GoldSpansKey = None,
+    code_path: options.CodePath = None,
+    use_gpu: options.UseGpu = -1,
+    force: options.Force = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """
-    Evaluate a student, and write it with a card of what it is: meta.json and a README.md, which
-    `spacy package` puts into the package.
+    Evaluate a student on labeled documents, and write it with a card: meta.json, and a README.md
+    that `spacy package` puts into the package.
     """
-    with explained(verbose):
-        require_free(output_path, overwrite=overwrite)
-        nlp = load_pipeline(student)
-        find_component(nlp)
-        scores = measure(nlp, read_examples(test, nlp, spans_key=gold_spans_key))
-        texts = [example.reference.text for example in read_examples(test, nlp, labeled=False)]
-        scores["speed"] = words_per_second(nlp, texts)
-        given = {
-            "name": name,
-            "version": version,
-            "description": description,
-            "license": license,
-            "author": author,
-            "sources": sources and [part.strip() for part in sources.split(";")],
-            "notes": notes,
-        }
-        nlp.meta.update({key: value for key, value in given.items() if value is not None})
-        nlp.meta["performance"] = scores
-        nlp.meta["evaluation"] = {"data": data or test.name, "machine": processor()}
-        nlp.meta["description"] = nlp.meta["description"] or summary(nlp.meta)
-        with replaced_directory(output_path) as unfinished:
-            nlp.to_disk(unfinished)
-            (unfinished / "README.md").write_text(model_card(nlp.meta), encoding="utf8")
-    msg.good(f"Wrote {output_path}, with README.md", summary(nlp.meta))
+    with running(verbose, code_path=code_path, use_gpu=use_gpu):
+        require_free(output_path, force=force)
+        meta = write_card(
+            student,
+            corpus,
+            output_path,
+            data=data,
+            name=name,
+            version=version,
+            description=description,
+            license=license,
+            author=author,
+            sources=[part.strip() for part in sources.split(";")] if sources else None,
+            notes=notes,
+            gold_spans_key=gold_spans_key,
+        )
+    msg.good(f"Wrote {output_path}, with README.md", summary(meta))

@@ -1,49 +1,47 @@
 """`python -m spacy distill-compact`."""
 
-from pathlib import Path
-from typing import Optional
+from typing import Annotated, Optional
 
-from spacy.cli._util import Arg, Opt, app
+from spacy.cli._util import Opt, app
 from wasabi import msg
 
+from ..evaluation import megabytes
 from ..loading import load_pipeline
-from ..models.vector_table import NUMBERS
+from ..models.vector_table import DTYPES
 from ..saving import save_pipeline
 from ..training.compact import compact
-from .failures import Verbose, explained
-from .output import require_free
+from . import options
+from .running import require_free, running
 
 
 @app.command("distill-compact")
 def distill_compact_cli(
-    student: str = Arg(..., help="Trained pipeline with a ner_student: package or folder"),
-    output_path: Path = Arg(..., metavar="OUTPUT", help="Folder to write the smaller pipeline to"),
-    rows: Optional[int] = Opt(
-        None,
-        "--rows",
-        "-r",
-        min=1,
-        help="Most word vectors to keep, the first ones; the words of the others get the most "
-        "similar one's  [default: all]",
-    ),
-    numbers: str = Opt(
-        "int8", "--numbers", "-n", help=f"What a vector's numbers are: {', '.join(NUMBERS)}"
-    ),
-    overwrite: bool = Opt(
-        False, "--overwrite", "-F", help="Replace a pipeline that is in the output folder"
-    ),
-    verbose: Verbose = False,
+    student: options.Student,
+    output_path: options.Output,
+    prune: Annotated[
+        Optional[int],
+        Opt(
+            min=1,
+            help="Most word vectors to keep, the first ones; other words get the most similar "
+            "vector  [default: all]",
+        ),
+    ] = None,
+    dtype: Annotated[str, Opt(help=f"Type of a vector's numbers: {', '.join(DTYPES)}")] = "int8",
+    code_path: options.CodePath = None,
+    use_gpu: options.UseGpu = -1,
+    force: options.Force = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """
-    Make a trained student small: on disk, in memory, and quick to load. Its word vectors are stored
-    in fewer bits and without the words' strings, in the component that uses them.
+    Make a trained student smaller on disk and in memory, and quicker to load. Its word vectors are
+    stored in fewer bits and without the words' strings, in the component that uses them.
     """
-    with explained(verbose):
-        require_free(output_path, overwrite=overwrite)
+    with running(verbose, code_path=code_path, use_gpu=use_gpu):
+        require_free(output_path, force=force)
         nlp = load_pipeline(student)
-        small = compact(nlp, rows=rows, numbers=numbers)
+        small = compact(nlp, prune=prune, dtype=dtype)
         save_pipeline(small, output_path)
-    size = sum(file.stat().st_size for file in output_path.rglob("*") if file.is_file()) / 1e6
-    msg.good(f"Wrote {size:.1f} MB with {nlp.vocab.vectors.n_keys:,} words to {output_path}")
+    n_words = nlp.vocab.vectors.n_keys
+    msg.good(f"Wrote {megabytes(output_path):.1f} MB with {n_words:,} words to {output_path}")
     if small.vocab.vectors.n_keys:
         msg.warn("[D912] The vocabulary was kept", "Other trained components may need its vectors")

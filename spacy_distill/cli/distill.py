@@ -3,18 +3,19 @@
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Annotated, Any, Dict, Iterator, List, Optional
 
 import typer
 from click import NoSuchOption
-from spacy.cli._util import Arg, Opt, app, import_code, parse_config_overrides
+from spacy.cli._util import Arg, Opt, app, parse_config_overrides
 from thinc.config import ConfigValidationError
 from wasabi import msg
 
 from ..teachers.sources import split_sources
 from ..training.checkpoints import MODEL_LAST
 from ..training.distill import distill
-from .failures import Verbose, explained, on_interrupt
+from . import options
+from .running import running
 from .teacher_options import TypedOptions, takes_teacher_options
 
 
@@ -22,61 +23,60 @@ from .teacher_options import TypedOptions, takes_teacher_options
 @takes_teacher_options
 def distill_cli(
     ctx: typer.Context,
-    teacher: str = Arg(
-        ...,
-        help="Teacher: a pipeline, a soft corpus or a Hugging Face token classifier (folder or "
-        "hf:OWNER/NAME); several, with commas, as an ensemble",
-    ),
-    student_config: Path = Arg(
-        ..., help="Config of the student", exists=True, dir_okay=False, allow_dash=True
-    ),
-    output_path: Path = Opt(
-        ..., "--output", "--output-path", "-o", help="Folder to store the trained student in"
-    ),
-    code_path: Optional[Path] = Opt(
-        None,
-        "--code",
-        "-c",
-        help="Python file with additional code (registered functions) to be imported",
-    ),
-    verbose: Verbose = False,
-    use_gpu: int = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
-    max_errors: int = Opt(
-        0,
-        "--max-errors",
-        help="Documents that may be left out, as the teacher fails on them",
-    ),
-    overwrite: bool = Opt(
-        False, "--overwrite", "-F", help="Replace models that are in the output folder"
-    ),
+    teacher: Annotated[
+        str, Arg(help=f"{options.TEACHER_HELP}; or one soft corpus, which is learnt from")
+    ],
+    student_config: Annotated[
+        Path, Arg(help="Config of the student", exists=True, dir_okay=False, allow_dash=True)
+    ],
+    output_path: options.Output,
+    calibrate: Annotated[
+        Optional[bool],
+        Opt(
+            "--calibrate/--no-calibrate",
+            help="Fit the confidences to the development corpus at the end  "
+            "[default: the config's [distillation] calibrate]",
+        ),
+    ] = None,
+    compact: Annotated[
+        bool,
+        Opt("--compact", help="Store the student's word vectors as `distill-compact` does"),
+    ] = False,
+    max_errors: options.MaxErrors = 0,
+    code_path: options.CodePath = None,
+    use_gpu: options.UseGpu = -1,
+    force: options.Force = False,
+    verbose: options.Verbose = False,
     *,
     teacher_options: TypedOptions,
 ) -> None:
     """
-    Distil a teacher pipeline into the student of a config. The student learns from the teacher's
-    probabilities over the documents of [distillation] corpus, and from their gold entities where
-    they have some. Settings of the config can be overridden on the command line, e.g.
-    --distillation.max_epochs 10.
+    Train the student of a config on a teacher's probabilities for the documents of [distillation]
+    corpus, and on their gold entities where there are any. Settings of the config can be
+    overridden: --distillation.max_steps 5000.
     """
-    interruptible = on_interrupt(partial(tell_interrupted, output_path))
-    with explained(verbose), interruptible, named_config(student_config):
-        overrides = read_overrides(ctx.args)
-        import_code(code_path)
+    on_interrupt = partial(warn_of_model, output_path)
+    with (
+        running(verbose, code_path=code_path, on_interrupt=on_interrupt),
+        named_config(student_config),
+    ):
         distill(
             split_sources(teacher),
             student_config,
             output_path,
-            overrides=overrides,
+            overrides=read_overrides(ctx.args),
             teacher_options=teacher_options(),
+            calibrate=calibrate,
+            compact=compact,
             use_gpu=use_gpu,
             max_errors=max_errors,
-            overwrite=overwrite,
+            overwrite=force,
         )
 
 
 def read_overrides(arguments: List[str]) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): Settings of the config by dotted name; ValueError if one of the
-    arguments is none."""
+    """RETURNS (Dict[str, Any]): Settings of the config by dotted name; ValueError if an argument is
+    no setting."""
     try:
         return parse_config_overrides(arguments)
     except NoSuchOption as error:
@@ -86,8 +86,8 @@ def read_overrides(arguments: List[str]) -> Dict[str, Any]:
         ) from error
 
 
-def tell_interrupted(output_path: Path) -> None:
-    """Say what is left of an interrupted training."""
+def warn_of_model(output_path: Path) -> None:
+    """Warn of what an interrupted training has left."""
     last = output_path / MODEL_LAST
     if last.exists():
         msg.warn("[D921] Interrupted", f"What was learnt so far is in {last}")

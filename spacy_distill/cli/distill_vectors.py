@@ -1,96 +1,114 @@
 """`python -m spacy distill-vectors`."""
 
 from pathlib import Path
-from typing import Optional
+from typing import Annotated, List, Optional
 
 from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
 from ..corpora.inputs import Input
 from ..corpora.word_list import read_words
-from ..vectors.distill_vectors import distill_vectors
-from ..vectors.table import require_replaceable, write_pipeline
-from .failures import Verbose, explained, on_interrupt
+from ..encoders.encoder import BATCH_SIZE
+from ..saving import save_pipeline
+from ..vectors.make_vectors import make_vectors
+from . import options
+from .running import require_free, running
 
 
 @app.command("distill-vectors")
 def distill_vectors_cli(
-    teacher: str = Arg(
-        ...,
-        help="Teacher: a pipeline with a transformer (package or folder), or a Hugging Face model "
-        "(folder or hf:OWNER/NAME)",
-    ),
-    input_source: str = Arg(
-        ...,
-        metavar="INPUT",
-        help="Text: a file, a folder, a glob, - or a data set on the Hugging Face hub: "
-        "hf:OWNER/NAME:CONFIGURATION",
-    ),
-    output_path: Path = Arg(
-        ..., metavar="OUTPUT", help="Folder to write a blank pipeline with the vectors to"
-    ),
-    dim: int = Opt(100, "--dim", "-d", min=1, help="Dimensions of the vectors"),
-    layer: Optional[int] = Opt(
-        None,
-        "--layer",
-        help="Layer whose hidden states are used: 0 are the embeddings, -1 is the last layer  "
-        "[default: the middle one]",
-    ),
-    words: Optional[Path] = Opt(
-        None,
-        "--words",
-        "-w",
-        help="Words that get a vector though the text may not have them: a file with one a line, "
-        "or a pipeline with word vectors, of which only the words are used",
-    ),
-    min_count: int = Opt(
-        1, "--min-count", min=1, help="Leave out words that the text has less often"
-    ),
-    limit: int = Opt(0, "--limit", "-l", min=0, help="Documents to read, 0 for all"),
-    text_field: str = Opt("text", "--text-field", help="Field of the text in tables and JSON"),
-    split: str = Opt("train", "--split", help="Split of a data set on the hub"),
-    quoting: Optional[str] = Opt(
-        None,
-        "--quoting",
-        help="Whether fields of tables stand in double quotes: none or double  [default: double "
-        "for .csv, none for .tsv]",
-    ),
-    batch_size: int = Opt(
-        64, "--batch-size", "-b", min=1, help="Pieces of documents that are encoded at once"
-    ),
-    lang: Optional[str] = Opt(
-        None, "--lang", help="Language of the pipeline  [default: the teacher's, or xx]"
-    ),
-    use_gpu: int = Opt(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
-    verbose: Verbose = False,
+    teacher: Annotated[
+        Optional[str],
+        Arg(
+            help="Teacher: a pipeline with a transformer (package or folder), or a Hugging Face "
+            "model (folder or hf:OWNER/NAME)",
+        ),
+    ] = None,
+    input_source: Annotated[Optional[str], Arg(metavar="INPUT", help=options.TEXT_HELP)] = None,
+    *,
+    output_path: options.Output,
+    table: Annotated[
+        Optional[List[Path]],
+        Opt(
+            help="Word vectors to join with the teacher's: a text file (word2vec, GloVe, "
+            "fastText), an .npy file with a word list in its folder, or a pipeline; may be repeated"
+        ),
+    ] = None,
+    truncate: Annotated[
+        int, Opt(min=0, help="Vectors to read of each --table, the first ones; 0 for all")
+    ] = 0,
+    prune: Annotated[
+        int,
+        Opt(
+            min=0,
+            help="Vectors of the first --table to keep; its other words get the most similar "
+            "vector; 0 for all",
+        ),
+    ] = 0,
+    dim: Annotated[int, Opt(min=1, help="Dimensions of the teacher's vectors")] = 100,
+    layer: Annotated[
+        Optional[int],
+        Opt(help="Layer to read: 0 for the embeddings, -1 for the last  [default: the middle one]"),
+    ] = None,
+    words: Annotated[
+        Optional[Path],
+        Opt(
+            help="Words that get a vector even if the text lacks them: a file with one a line, or "
+            "a pipeline with word vectors, of which only the words are read"
+        ),
+    ] = None,
+    min_count: Annotated[int, Opt(min=1, help="Leave out words that are rarer in the text")] = 1,
+    limit: options.Limit = 0,
+    text_field: options.TextField = "text",
+    split: options.Split = "train",
+    quoting: options.Quoting = None,
+    batch_size: Annotated[
+        int, Opt("--batch-size", "-b", min=1, help="Wordpieces to read at once")
+    ] = BATCH_SIZE,
+    lang: options.Lang = None,
+    code_path: options.CodePath = None,
+    use_gpu: options.UseGpu = -1,
+    force: options.Force = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """
-    Make static word vectors out of a teacher's transformer. Each word's vector is the average of
-    its contextual ones over a text, reduced to a few dimensions. The result is for the `vectors`
-    setting of a student's config, e.g. --paths.vectors OUTPUT.
+    Make word vectors of a teacher's transformer: the average of a word's hidden states over a text,
+    in few dimensions. Or read vectors from files. Or join both. The result is a pipeline for a
+    student's config: --paths.vectors.
     """
-    with explained(verbose), on_interrupt(tell_interrupted):
-        # What can be wrong with the paths is said before hours of work.
-        require_replaceable(output_path)
-        documents = Input(input_source, text_field=text_field, split=split, quoting=quoting)
-        more_words = [] if words is None else list(read_words(words))
-        nlp = distill_vectors(
+    # The transformer runs in torch, which chooses the device.
+    with running(verbose, code_path=code_path):
+        # Mistakes in paths show before hours of work.
+        require_free(output_path, force=force)
+        has_text = teacher is not None
+        if (
+            has_text != (input_source is not None)
+            or not (has_text or table)
+            or ((truncate or prune) and not table)
+        ):
+            raise ValueError(
+                "[D298] `distill-vectors` takes a teacher and a text, or a --table, or all three. "
+                "--truncate and --prune are for a --table. Give what is missing."
+            )
+        documents = None
+        if input_source is not None:
+            documents = Input(input_source, text_field=text_field, split=split, quoting=quoting)
+        nlp = make_vectors(
+            table or (),
             teacher,
             documents,
+            truncate=truncate,
+            prune_to=prune,
             dim=dim,
             layer=layer,
-            more_words=more_words,
+            more_words=() if words is None else list(read_words(words)),
             limit=limit,
             min_count=min_count,
             batch_size=batch_size,
             use_gpu=use_gpu,
             lang=lang,
         )
-        write_pipeline(nlp, output_path)
+        save_pipeline(nlp, output_path)
     rows, width = nlp.vocab.vectors.shape
-    msg.good(f"Wrote {rows:,} vectors of {width} dimensions to {output_path}")
-
-
-def tell_interrupted() -> None:
-    """Say what is left of the work."""
-    msg.warn("[D923] Interrupted", "Nothing was written")
+    n_words = nlp.vocab.vectors.n_keys
+    msg.good(f"Wrote {rows:,} vectors of {width} dimensions for {n_words:,} words to {output_path}")

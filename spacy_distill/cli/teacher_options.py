@@ -2,130 +2,75 @@
 
 import functools
 import json
-from inspect import signature
-from typing import Annotated, Any, Callable, List, Optional, Sequence
+from inspect import Parameter, signature
+from typing import Annotated, Any, Callable, List, Mapping, Optional, Sequence
 
-import typer
+from spacy.cli._util import Opt
 
 from ..teachers.labels import parse_label_map
 from ..teachers.sources import DEFAULT_OPTIONS, OneOrEach, TeacherOptions, Value
 
-PANEL = "Teacher"
+# The fields of TeacherOptions, as they are typed.
+HELP = {
+    "teacher_pipe": "Component that teaches; one for all teachers, or one each: ner,ruler",
+    "spans_key": "Read doc.spans[KEY] instead of entities; one for all teachers, or one each",
+    "labels": "Labels of a component that does not list its own: PER,LOC; or a JSON list",
+    "assumed_confidence": "Probability of entities without a score; one for all teachers, or one "
+    "each: 0.9,0.6",
+    "partial_labels": "Where a teacher says nothing, nothing is known: labels that only others "
+    "have, and tokens outside the entities that it writes",
+    "label_map": "New labels: PERSON=PER,GPE=LOC, a JSON object, or a .json file; labels that are "
+    "not named are left out",
+    "weights": "Weight of each of several teachers: 2,1",
+    "scheme": "Label scheme of a Hugging Face model, if its labels do not show it: iob2, ioe2, io, "
+    "iobes or types",
+}
+# All other defaults are "".
+DEFAULTS = {"assumed_confidence": str(DEFAULT_OPTIONS.assumed_confidence), "partial_labels": False}
 
-TeacherPipe = Annotated[
-    Optional[str],
-    typer.Option(
-        "--teacher-pipe",
-        help="Component that teaches; for several teachers one for all, or one each: ner,ruler",
-        rich_help_panel=PANEL,
-    ),
-]
-SpansKey = Annotated[
-    Optional[str],
-    typer.Option(
-        "--spans-key",
-        help="Read doc.spans[KEY] instead of entities; one for all teachers, or one each",
-        rich_help_panel=PANEL,
-    ),
-]
-Labels = Annotated[
-    str,
-    typer.Option(
-        "--labels",
-        help="Labels of a component that does not say which it has: PER,LOC; or a JSON list",
-        rich_help_panel=PANEL,
-    ),
-]
-Confidence = Annotated[
-    str,
-    typer.Option(
-        "--confidence",
-        help="How probable entities are that were written without a score; one for all teachers, "
-        "or one each: 0.9,0.6",
-        rich_help_panel=PANEL,
-    ),
-]
-Partial = Annotated[
-    bool,
-    typer.Option(
-        "--partial",
-        help="What a teacher does not have means nothing: labels that others have, and tokens "
-        "without an entity that it wrote",
-        rich_help_panel=PANEL,
-    ),
-]
-LabelMap = Annotated[
-    str,
-    typer.Option(
-        "--label-map",
-        help="New labels, PERSON=PER,GPE=LOC, or a JSON object or .json file of them; labels on "
-        "neither side are left out",
-        rich_help_panel=PANEL,
-    ),
-]
-Weights = Annotated[
-    str,
-    typer.Option(
-        "--weights", help="What each of several teachers counts: 2,1", rich_help_panel=PANEL
-    ),
-]
-Scheme = Annotated[
-    Optional[str],
-    typer.Option(
-        "--scheme",
-        help="Label scheme of a Hugging Face model, if its labels do not show it: iob2, ioe2, io, "
-        "iobes or types",
-        rich_help_panel=PANEL,
-    ),
-]
-
-
-# What a command calls to have the options as they were typed.
+# What a command calls to read the options as they were typed.
 TypedOptions = Callable[[], TeacherOptions]
 
 
 def takes_teacher_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of this file, at its end.
+    """Add the options of HELP to a command, after its own.
 
-    command (Callable[..., Any]): A command with a keyword `teacher_options`, a `TypedOptions`, in
-        the place of all of them.
-    RETURNS (Callable[..., Any]): The command as typer takes it.
+    command (Callable[..., Any]): A command with a keyword `teacher_options`, a `TypedOptions`,
+        which stands for all of them.
+    RETURNS (Callable[..., Any]): The command with every option as a parameter, as typer needs it.
     """
-    options = signature(read_options).parameters
     own = signature(command).parameters.values()
+    parameters = [item for item in own if item.name != "teacher_options"]
+    for name, text in HELP.items():
+        default = DEFAULTS.get(name, "")
+        info = Opt(f"--{name.replace('_', '-')}", help=text, rich_help_panel="Teacher")
+        option: Any = Annotated[type(default), info]  # type: ignore[valid-type]
+        parameters.append(
+            Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=option)
+        )
 
     @functools.wraps(command)
-    def run(**given: Any) -> Any:
-        typed = {name: given.pop(name) for name in options}
-        return command(**given, teacher_options=functools.partial(read_options, **typed))
+    def run(**values: Any) -> Any:
+        typed = {name: values.pop(name) for name in HELP}
+        return command(**values, teacher_options=functools.partial(read_options, typed))
 
-    parameters = [item for item in own if item.name != "teacher_options"] + [*options.values()]
     run.__signature__ = signature(command).replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {item.name: item.annotation for item in parameters}
     return run
 
 
-def read_options(
-    teacher_pipe: TeacherPipe = None,
-    spans_key: SpansKey = None,
-    labels: Labels = "",
-    confidence: Confidence = "",
-    partial: Partial = False,
-    label_map: LabelMap = "",
-    weights: Weights = "",
-    scheme: Scheme = None,
-) -> TeacherOptions:
-    """RETURNS (TeacherOptions): The options as they were typed; ValueError if they cannot be."""
-    confidences = _one_or_each(_numbers("--confidence", confidence))
+def read_options(typed: Mapping[str, Any]) -> TeacherOptions:
+    """RETURNS (TeacherOptions): The options that were typed; ValueError if one is malformed."""
+    confidences = _numbers("--assumed-confidence", typed["assumed_confidence"])
     return TeacherOptions(
-        pipe=_one_or_each(_split(teacher_pipe or "")),
-        spans_key=_one_or_each(_split(spans_key or "")),
-        confidence=DEFAULT_OPTIONS.confidence if confidences is None else confidences,
-        labels=tuple(_read_labels(labels)),
-        partial=partial,
-        label_map=parse_label_map(label_map),
-        weights=tuple(_numbers("--weights", weights)),
-        scheme=scheme,
+        teacher_pipe=_one_or_each(_split(typed["teacher_pipe"])),
+        spans_key=_one_or_each(_split(typed["spans_key"])),
+        assumed_confidence=confidences[0] if len(confidences) == 1 else tuple(confidences),
+        labels=tuple(_read_labels(typed["labels"])),
+        partial_labels=typed["partial_labels"],
+        label_map=parse_label_map(typed["label_map"]),
+        weights=tuple(_numbers("--weights", typed["weights"])),
+        scheme=typed["scheme"] or None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Variants of text, for a teacher to label: more names than the text has, in its own sentences."""
+"""Variants of text, with more names than the text has, for a teacher to label."""
 
 import random
 import re
@@ -6,9 +6,9 @@ from typing import Iterable, Iterator, List, Sequence
 
 from .input_documents import InputDocument
 
-# How often words of each kind become others: names and abbreviations, numbers, all else.
+# How often words are replaced: names and abbreviations, numbers, all other words.
 NAME_RATE, NUMBER_RATE, WORD_RATE = 0.4, 0.5, 0.05
-# Names of the text that are kept at hand, to stand in other places.
+# Names of the text in memory, to replace other names.
 N_NAMES = 10_000
 
 _WORD = re.compile(r"[^\W_]+")
@@ -17,16 +17,16 @@ _WORD = re.compile(r"[^\W_]+")
 def with_variants(
     documents: Iterable[InputDocument], n_variants: int, words: Sequence[str] = ()
 ) -> Iterator[InputDocument]:
-    """Give each document, and after it variants in which some words are others.
+    """Yield each document, and after it variants in which some words are replaced.
 
-    A student sees few of the names that it will meet later. A teacher has an opinion on any text,
-    so it can be asked about names in sentences where nobody put them: capitalised words become
-    other capitalised ones, of the text so far or of a list, numbers other numbers.
+    A student sees few of the names that it will meet later. A teacher can label any text, so it can
+    label other names in the sentences of the text. Capitalised words become other capitalised
+    words, of the text so far or of a list, and numbers other numbers.
 
     documents (Iterable[InputDocument]): The documents.
     n_variants (int): Variants of each.
     words (Sequence[str]): A list of words in lower case, such as the keys of word vectors; without
-        it, only words of the text take others' places.
+        it, only words of the text replace other words.
     YIELDS (InputDocument): Documents and variants, always the same for the same input.
     """
     rng = random.Random(0)

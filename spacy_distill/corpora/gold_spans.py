@@ -1,4 +1,4 @@
-"""Gold entities in `doc.spans`, where other tools leave them."""
+"""Gold entities in `doc.spans`, where other tools write them."""
 
 import warnings
 from pathlib import Path
@@ -16,11 +16,11 @@ class SpansCorpus(Corpus):
     """spaCy's Corpus with the entities of a spans key."""
 
     def __init__(self, path: Path, *, spans_key: str, max_length: int = 0, limit: int = 0) -> None:
-        """Name what is read.
+        """Choose the spans.
 
         path (Path): A `.spacy` file, or a folder of these.
         spans_key (str): Documents with `doc.spans[spans_key]` get its spans as their entities, and
-            O at all other tokens. Others stay as they are.
+            O at all other tokens. Documents without the key stay as they are.
         max_length (int): As in spaCy's Corpus.
         limit (int): As in spaCy's Corpus.
         """
@@ -78,10 +78,10 @@ def keys_of_spans_alone(doc: Doc) -> List[str]:
 
 
 def warn_of_spans_alone(found: Iterable[List[str]], name: str) -> None:
-    """Say that documents have spans and no entities, if there are such: they count as unlabeled.
+    """Warn of documents that have spans and no entities: they count as unlabeled.
 
-    found (Iterable[List[str]]): What `keys_of_spans_alone` gives of each document.
-    name (str): What the documents are called, such as a path.
+    found (Iterable[List[str]]): The result of `keys_of_spans_alone` for each document.
+    name (str): The name of the documents, such as a path.
     """
     alone = list(filter(None, found))
     if alone:

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Tuple, Type
 
-from ..loading import DAMAGED
+from ..loading import DAMAGED, import_library
 from ..names import HUB_PREFIX
 from .input_documents import Row, useful_columns
-from .input_files import InputError, not_installed
+from .input_files import InputError
 
 # ":CONFIGURATION" is for data sets that have several, "@VERSION" for a branch, a tag or a commit.
 HUB_NAME = re.compile(
@@ -62,7 +62,7 @@ class HubDataset:
         RAISES (InputError): It cannot be read, or has no such column.
         RAISES (ImportError): The library is not installed.
         """
-        datasets = _import_datasets()
+        datasets = import_library("datasets")
         try:
             with _quiet(datasets):
                 stream = datasets.load_dataset(
@@ -84,43 +84,39 @@ class HubDataset:
             useful = useful_columns(columns, text_field, f"'{self.source}'")
             stream = stream.select_columns(useful)
         number = 0
-        rows = iter(stream)
-        while True:
-            try:
-                row = next(rows, None)
-            except _hub_errors() as error:
-                raise InputError(
-                    f"[D304] The data set '{self.source}' cannot be read after row {number}: "
-                    f"{one_line(error)} Try again, or download its files and name these."
-                ) from error
-            if row is None:
-                return
-            number += 1
-            yield row
+        try:
+            for row in stream:
+                number += 1
+                yield row
+        except _hub_errors() as error:
+            raise InputError(
+                f"[D304] The data set '{self.source}' cannot be read after row {number}: "
+                f"{one_line(error)} Try again, or download its files and name these."
+            ) from error
 
     @cached_property
     def _revision(self) -> Optional[str]:
-        """The commit that it is at, so that what is read is what the fingerprint says."""
+        """The commit that is read and that the fingerprint names."""
         if self._known_revision is not None:
             return self._known_revision
-        _import_datasets()
+        import_library("datasets")
         from huggingface_hub import HfApi
 
         try:
             version = self._parts["version"]
             return HfApi().dataset_info(self._parts["dataset"], revision=version, timeout=10).sha
         except _hub_errors():
-            # Without network, or where the name is wrong: `load_dataset` says what is wrong.
+            # No network, or a wrong name, which `load_dataset` reports.
             return self._parts["version"]
 
 
 def _hub_errors() -> Tuple[Type[Exception], ...]:
-    """RETURNS (Tuple[Type[Exception], ...]): What is raised for a wrong name, a missing network or
-    right, or rows that cannot be read. A lack of memory is none of these."""
-    datasets = _import_datasets()
+    """RETURNS (Tuple[Type[Exception], ...]): The errors for a wrong name, a missing network or
+    right, or rows that cannot be read; not for a lack of memory."""
+    datasets = import_library("datasets")
     errors = (OSError, RuntimeError, ImportError, datasets.exceptions.DatasetsError, *DAMAGED)
     try:
-        # Its errors are no OSError, and newer versions of the hub's library use it.
+        # Newer versions of the hub's library raise its errors, which are no OSError.
         import httpx
     except ImportError:
         return errors
@@ -128,24 +124,15 @@ def _hub_errors() -> Tuple[Type[Exception], ...]:
 
 
 def one_line(error: BaseException) -> str:
-    """RETURNS (str): What an error says, without line breaks and not much of it."""
-    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return (said if len(said) <= 500 else f"{said[:500]} [...]") + "."
-
-
-def _import_datasets() -> Any:
-    try:
-        import datasets
-    except ImportError as error:
-        raise not_installed("datasets") from error
-    return datasets
+    """RETURNS (str): The message of an error in one line of some 500 characters at most."""
+    message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return (message if len(message) <= 500 else f"{message[:500]} [...]") + "."
 
 
 @contextmanager
 def _quiet(datasets: Any) -> Iterator[None]:
-    """Keep the library from showing bars, from logging what it raises as well, and from reporting
-    each load, of local files too, to a server.
-    """
+    """Keep the library from showing bars, from logging the errors that it raises, and from
+    reporting each load, of local files too, to a server."""
     config = datasets.config
     reports, level = config.HF_UPDATE_DOWNLOAD_COUNTS, datasets.logging.get_verbosity()
     # Where the environment variable is set, it decides, and the library warns of other settings.

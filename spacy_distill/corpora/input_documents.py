@@ -30,7 +30,7 @@ class InputDocument(NamedTuple):
 
 
 def useful_columns(columns: Sequence[str], text_field: str, place: str) -> List[str]:
-    """RETURNS (List[str]): Those that make a document. RAISES (InputError): None gives a text."""
+    """RETURNS (List[str]): The columns that make a document. RAISES (InputError): None is text."""
     if not _has_text(columns, text_field):
         raise _no_text(columns, text_field, place)
     useful = {text_field, "spaces", *WORD_FIELDS, *ID_FIELDS}
@@ -38,10 +38,10 @@ def useful_columns(columns: Sequence[str], text_field: str, place: str) -> List[
 
 
 def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[InputDocument]:
-    """Make a document.
+    """Make a document of a row.
 
     row (Row): Columns of a record.
-    text_field (str): That of the text.
+    text_field (str): The column of the text.
     name (str): The document's id if the record has none.
     place (str): Where the row is, for errors.
     RETURNS (Optional[InputDocument]): The document; None if it is blank.
@@ -54,11 +54,14 @@ def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[
             "text. Name the column that has the text with --text-field."
         )
     words = spaces = None
-    tokens = words_of(row) if _has_text(row, text_field) else None
+    has_text = _has_text(row, text_field)
+    tokens = words_of(row) if has_text else None
     if tokens is not None:
         text, words, spaces = _fit(text, *tokens, place)
-    elif text_field not in row and (_has_words(row) or not _has_text(row, text_field)):
-        raise _no_text(row, text_field, place)
+    elif text_field not in row:
+        has_words = any(row.get(field) is not None for field in WORD_FIELDS)
+        if has_words or not has_text:
+            raise _no_text(row, text_field, place)
     if not text or not text.strip():
         return None
     try:
@@ -68,20 +71,19 @@ def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[
             f"[D312] {place}: found half of a surrogate pair at character {error.start}, expected "
             "text that can be written in UTF-8. Correct the row."
         ) from error
-    own = next((row[field] for field in ID_FIELDS if _is_id(row.get(field))), name)
-    return InputDocument(str(own), text, words, spaces)
+    ids = (row[field] for field in ID_FIELDS if isinstance(row.get(field), (str, int)))
+    own = next((str(value) for value in ids if value != "" and not isinstance(value, bool)), name)
+    return InputDocument(own, text, words, spaces)
 
 
 def _has_text(columns: Iterable[str], text_field: str) -> bool:
-    """RETURNS (bool): Whether these columns give a text: words do, unless another column than the
-    usual one was asked for.
-    """
+    """RETURNS (bool): Whether one of these columns is text. Words are, unless the column of the
+    text was named."""
     wanted = {text_field, *(WORD_FIELDS if text_field == "text" else ())}
     return not wanted.isdisjoint(columns)
 
 
 def _no_text(columns: Iterable[str], text_field: str, place: str) -> InputError:
-    """RETURNS (InputError): Says that columns give no text, and which they are."""
     names = ", ".join(f"'{name}'" for name in columns) or "none"
     return InputError(
         f"[D310] {place}: found no column '{text_field}', expected the text there. The columns are "
@@ -89,20 +91,11 @@ def _no_text(columns: Iterable[str], text_field: str, place: str) -> InputError:
     )
 
 
-def _is_id(value: Any) -> bool:
-    return isinstance(value, (str, int)) and not isinstance(value, bool) and value != ""
-
-
-def _has_words(row: Row) -> bool:
-    return any(row.get(field) is not None for field in WORD_FIELDS)
-
-
 def words_of(row: Row) -> Optional[Tuple[List[str], Optional[List[Any]]]]:
     """Read the words of a row.
 
-    RETURNS (Optional[Tuple[List[str], Optional[List[Any]]]]): Words, and the spaces if they are
-    given; None where there is no list of words. Columns of these names with numbers in them
-    are something else.
+    RETURNS (Optional[Tuple[List[str], Optional[List[Any]]]]): Words, and their spaces if the row
+        has them; None without a list of words. Lists of numbers are no words.
     """
     for field in WORD_FIELDS:
         tokens = row.get(field)
@@ -112,34 +105,32 @@ def words_of(row: Row) -> Optional[Tuple[List[str], Optional[List[Any]]]]:
             spaces = row.get("spaces")
             return tokens, spaces if isinstance(spaces, list) else None
         if all(isinstance(token, dict) and isinstance(token.get("text"), str) for token in tokens):
-            given = all("ws" in token for token in tokens)
             words = [token["text"] for token in tokens]
-            return words, [token["ws"] for token in tokens] if given else None
+            has_spaces = all("ws" in token for token in tokens)
+            return words, [token["ws"] for token in tokens] if has_spaces else None
     return None
 
 
 def _fit(
     text: Optional[str], words: List[str], spaces: Optional[List[Any]], place: str
 ) -> Tuple[str, Optional[List[str]], Optional[List[bool]]]:
-    """RETURNS (Tuple[str, Optional[List[str]], Optional[List[bool]]]): The text, and words and
-    spaces that make it up, if these words do.
-    """
+    """RETURNS (Tuple[str, Optional[List[str]], Optional[List[bool]]]): The text, and its words and
+    spaces, if these words make up the text."""
     if spaces is not None and len(spaces) != len(words):
         raise InputError(
             f"[D313] {place}: found {len(words)} words and {len(spaces)} spaces, expected as many "
             "of these as of those. Correct the row."
         )
-    if spaces is None and text is None:
-        known = [word for word in words if word]
-        return " ".join(known), known, None
+    # A spaCy document cannot have empty words.
+    known = [word for word in words if word]
     if spaces is not None:
-        # A spaCy document cannot have empty words.
-        pairs = [(word, bool(space)) for word, space in zip(words, spaces, strict=False) if word]
-        made = "".join(word + " " * space for word, space in pairs)
+        after = [bool(space) for word, space in zip(words, spaces, strict=True) if word]
+        made = "".join(word + " " * space for word, space in zip(known, after, strict=True))
         if text is None or made == text:
-            return made, [word for word, _ in pairs], [space for _, space in pairs]
-    assert text is not None
+            return made, known, after
+    elif text is None:
+        return " ".join(known), known, None
     try:
-        return text, *get_words_and_spaces([word for word in words if word], text)
+        return text, *get_words_and_spaces(known, text)
     except ValueError:
         return text, None, None

@@ -5,30 +5,19 @@ import glob
 import gzip
 import io
 import lzma
-import shlex
-import shutil
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
+
+from ..loading import import_library
 
 FORMATS = (".spacy", ".jsonl", ".txt", ".csv", ".tsv", ".parquet")
-JSON = ".json"
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
-UNPACKERS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
 SUPPORTED = f"Supported are {', '.join(FORMATS)}, each also with {', '.join(COMPRESSIONS)}"
 
 
 class InputError(ValueError):
-    """Says what of an input is wrong, where, and what to do."""
-
-
-def not_installed(library: str) -> ImportError:
-    """RETURNS (ImportError): Says how to install a library of the train extra."""
-    return ImportError(
-        f"[D305] This input needs the library {library}. Install it with "
-        '`pip install "spacy-distill[train]"`.'
-    )
+    """An input that cannot be read: what is wrong, where, and what to do."""
 
 
 def format_of(path: Path) -> Optional[str]:
@@ -70,25 +59,15 @@ def find_files(source: str) -> Dict[str, Path]:
         (file.relative_to(root).as_posix(), file) for file in paths if format_of(file) is not None
     ]
     if not files:
+        has_json = any(".json" in map(str.lower, file.suffixes) for file in paths)
+        json_hint = " Write lists in JSON as lines: jq -c '.[]' FILE.json > FILE.jsonl."
+        json_hint = json_hint if has_json else ""
         raise InputError(
             f"[D302] The input '{source}' has no file that can be read: found {len(paths)} of "
             f"other formats. {SUPPORTED}. Correct the path, or rename or convert the files."
-            f"{_json_hint(paths)}"
+            f"{json_hint}"
         )
     return dict(sorted(files))
-
-
-def _json_hint(paths: Iterable[Path]) -> str:
-    """RETURNS (str): How JSON becomes lines, if there is some."""
-    path = next((path for path in sorted(paths) if JSON in map(str.lower, path.suffixes)), None)
-    if path is None:
-        return ""
-    name, unpacker = shlex.quote(str(path)), UNPACKERS.get(compression_of(path) or "")
-    command = f"{unpacker} -dc {name} | jq -c '.[]'" if unpacker else f"jq -c '.[]' {name}"
-    return (
-        f" Write a document in each line of a .jsonl file. If '{path.name}' is one list, use "
-        f"{command} for it; if it has a document in each line, rename it."
-    )
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -99,31 +78,24 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 class Reading:
-    """How far files are read, one after another, in bytes as they lie on disk."""
+    """The progress of reading files one after another, in bytes as they lie on disk."""
 
     def __init__(self, size: int) -> None:
-        """Begin.
-
-        size (int): Bytes of all files.
-        """
+        """size (int): Bytes of all files."""
         self.size = size
         self._finished = 0
-        self._position: Callable[[], float] = float
+        self.position: Callable[[], float] = float
+        """Returns how many bytes of the present file were read."""
 
     @property
     def share(self) -> float:
-        """The share that was read, from 0 to 1."""
-        read = self._finished + self._position()
-        return min(read / self.size, 1.0) if self.size else 1.0
-
-    def follow(self, position: Callable[[], float]) -> None:
-        """Take how far the present file is read from a function that returns bytes."""
-        self._position = position
+        """The share of all bytes that was read, from 0 to 1."""
+        return min((self._finished + self.position()) / self.size, 1.0) if self.size else 1.0
 
     def finish(self, size: int) -> None:
-        """Finish the present file, which has so many bytes."""
+        """Count the present file, which has so many bytes, as read."""
         self._finished += size
-        self._position = float
+        self.position = float
 
 
 @contextmanager
@@ -138,31 +110,15 @@ def open_unpacked(path: Path, reading: Optional[Reading] = None) -> Iterator[Bin
     size = path.stat().st_size
     with path.open("rb") as packed:
         if reading is not None:
-            # Those who read on may close it before they are through.
-            reading.follow(lambda: size if packed.closed else packed.tell())
+            # A library may close the file early.
+            reading.position = lambda: size if packed.closed else packed.tell()
         with _unpacking(packed, compression_of(path)) as file:
             yield file
 
 
 def _unpacking(packed: BinaryIO, compression: Optional[str]) -> Any:
     if compression == ".zst":
-        try:
-            import pyarrow
-        except ImportError as error:
-            raise not_installed("pyarrow") from error
-        return io.BufferedReader(pyarrow.CompressedInputStream(packed, "zstd"))
+        stream = import_library("pyarrow").CompressedInputStream(packed, "zstd")
+        return io.BufferedReader(stream)
     openers: Dict[Optional[str], Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
     return openers[compression](packed, "rb") if compression else packed
-
-
-@contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
-    """Give a file's content as a file: the file itself, or a temporary one if it is compressed."""
-    if compression_of(path) is None:
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / path.stem
-        with open_unpacked(path) as packed, plain.open("wb") as file:
-            shutil.copyfileobj(packed, file, 1 << 20)
-        yield plain

@@ -11,26 +11,25 @@ from typing import Any, Callable, Dict, Iterator, Optional, Union
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from ..loading import DAMAGED
+from ..loading import DAMAGED, import_library
 from .input_datasets import one_line
 from .input_documents import Row, useful_columns
 from .input_files import (
     InputError,
     Reading,
+    compression_of,
     format_of,
-    not_installed,
     open_unpacked,
-    unpacked,
 )
 from .input_tables import read_table
 
-# spaCy refuses texts of more than a million characters unless it is told otherwise.
+# Texts of spaCy have a million characters at most by default.
 LONGEST_LINE = 1 << 26
 # Rows of a parquet file that are in memory.
 ROWS = 1000
 CHUNK = 1 << 20
-# What the libraries raise for a file that is damaged, or is not what its name promises.
-# pyarrow raises NotImplementedError for a feature of parquet that it does not read.
+# The libraries' errors for files that are damaged or of another format. pyarrow raises
+# NotImplementedError for features of parquet that it does not read.
 BROKEN = (OSError, lzma.LZMAError, NotImplementedError, *DAMAGED)
 
 
@@ -57,29 +56,25 @@ def read_rows(
         ".parquet": _read_parquet,
     }
     reading = reading or Reading(0)
-    rows = readers[format_of(path)](path, text_field, reading)
     number = 0
-    while True:
-        try:
-            row = next(rows, None)
-        except (ImportError, InputError):
+    try:
+        for row in readers[format_of(path)](path, text_field, reading):
+            number += 1
+            yield row
+    except (ImportError, InputError):
+        raise
+    except BROKEN as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # An error of the system: no permission, a full disk.
             raise
-        except BROKEN as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                # The system's: a right that lacks, a disk that is full or gone.
-                raise
-            # Each library has errors of its own, and most do not name the file.
-            kind = format_of(path)
-            encoding = "" if kind in (".spacy", ".parquet") else " in UTF-8"
-            raise InputError(
-                f"[D306] '{path}' cannot be read after row {number}: {one_line(error)} Expected a "
-                f"whole {kind} file{encoding}. Convert or copy the file again."
-            ) from error
-        if row is None:
-            reading.finish(path.stat().st_size)
-            return
-        number += 1
-        yield row
+        # Each library has errors of its own, and most do not name the file.
+        kind = format_of(path)
+        encoding = "" if kind in (".spacy", ".parquet") else " in UTF-8"
+        raise InputError(
+            f"[D306] '{path}' cannot be read after row {number}: {one_line(error)} Expected a "
+            f"whole {kind} file{encoding}. Convert or copy the file again."
+        ) from error
+    reading.finish(path.stat().st_size)
 
 
 def read_standard_input(text_field: str) -> Iterator[Row]:
@@ -109,7 +104,7 @@ def _read_docs(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
         docs = DocBin().from_bytes(file.read())
     size = path.stat().st_size
     for number, doc in enumerate(docs.get_docs(Vocab()), 1):
-        reading.follow(partial(float, size * number / len(docs)))
+        reading.position = partial(float, size * number / len(docs))
         row: Row = {text_field: None, "words": [token.text for token in doc]}
         if not doc.has_unknown_spaces:
             row[text_field] = doc.text
@@ -145,24 +140,23 @@ def _read_lines(path: Path, reading: Reading) -> Iterator[str]:
 
 
 def _read_parquet(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
-    try:
-        from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        raise not_installed("pyarrow") from error
+    parquet = import_library("pyarrow.parquet")
     # Not through `datasets`, which decodes a row group as a whole, and that is often all of the
     # file: 400 MB for one of 117 MB, where this takes 25 MB and a tenth of the time.
-    with unpacked(path) as plain, ParquetFile(plain, pre_buffer=False, buffer_size=CHUNK) as file:
+    with open_unpacked(path) as unpacked:
+        source = path if compression_of(path) is None else io.BytesIO(unpacked.read())
+    with parquet.ParquetFile(source, pre_buffer=False, buffer_size=CHUNK) as file:
         useful = useful_columns(file.schema_arrow.names, text_field, f"'{path}'")
         size, n_rows, number = path.stat().st_size, file.metadata.num_rows, 0
         for batch in file.iter_batches(batch_size=ROWS, columns=useful):
             for row in batch.to_pylist():
                 number += 1
-                reading.follow(partial(float, size * number / n_rows))
+                reading.position = partial(float, size * number / n_rows)
                 yield row
 
 
 def _parse(line: str) -> Any:
-    """RETURNS (Any): What the JSON says; None where it is none."""
+    """RETURNS (Any): The value of a text in JSON; None if it is no JSON."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError):

@@ -19,14 +19,12 @@ class Input:
     Formats are `.spacy`, `.jsonl`, `.txt` with a document in each line (which ends with \\n, \\r\\n
     or \\r), `.csv` and `.tsv` with a header, and `.parquet`, in UTF-8, each also compressed. Quotes
     around fields are no text in `.csv`, and text in `.tsv`. Memory holds some thousand rows, and a
-    whole file only of `.spacy`. A compressed `.parquet` file is unpacked to the temporary folder
-    while it is read.
+    whole file only of `.spacy` and of compressed `.parquet`.
 
     A row's column "words" or "tokens" gives its words: a list of strings, or of objects with "text"
-    and perhaps "ws", as Prodigy writes them. Where spaces follow is in a list "spaces", or else in
-    the text, or else a single one follows each word. Words that do not make up the text are left
-    out, as it is the text that counts. A document's own name is in "id", "_id" or "uuid". Blank
-    documents are skipped.
+    and perhaps "ws", as Prodigy writes them. The spaces behind words are those of a list "spaces",
+    or of the text, or else one behind each word. Words that do not make up the text are left out.
+    A document's id is in "id", "_id" or "uuid". Blank documents are skipped.
     """
 
     def __init__(
@@ -46,11 +44,9 @@ class Input:
             several, and `@VERSION` for another branch, tag or commit than the last one.
         text_field (str): The column of the text, in formats that have columns.
         split (str): The split of a data set on the hub.
-        quoting (Optional[str]): How fields of `.csv` and `.tsv` are quoted, as `read_table` takes
-            it.
-        revision (Optional[str]): The commit of a data set on the hub that is read, whatever is the
-            last one now.
-        RAISES (ValueError): There is no such thing, or nothing in it that can be read.
+        quoting (Optional[str]): The quoting of `.csv` and `.tsv`, as in `read_table`.
+        revision (Optional[str]): The commit of a data set on the hub; by default the last one.
+        RAISES (ValueError): The source does not exist, or has nothing that can be read.
         """
         self.source = source
         self.text_field = text_field
@@ -76,7 +72,7 @@ class Input:
             )
 
     def fingerprint(self) -> Dict[str, Union[str, int]]:
-        """Say what identifies the input, so that a change is noticed.
+        """Identify the input, so that a change is noticed.
 
         RETURNS (Dict[str, Union[str, int]]): For files, the bytes of each by its name; they are not
             read for this. For the hub, "dataset", "split" and, where they are known,
@@ -94,14 +90,14 @@ class Input:
     @property
     def share_read(self) -> Optional[float]:
         """The share of the files that the last iteration has read, from 0 to 1; None for standard
-        input and the hub, of which the length is not known."""
+        input and the hub, whose length is not known."""
         return self._reading.share if self._files else None
 
     def __iter__(self) -> Iterator[InputDocument]:
         """Read the documents.
 
         YIELDS (InputDocument): Each that is not blank.
-        RAISES (ValueError): Something cannot be read, or has no text where it is looked for.
+        RAISES (ValueError): A file cannot be read, or has no such column.
         RAISES (ImportError): A library of the train extra is missing.
         """
         if self._hub is not None:

@@ -1,4 +1,4 @@
-"""Labeled documents, and how they are mixed among others."""
+"""Labeled documents, and how they are mixed with unlabeled ones."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from .input_files import InputError
 
 
 class CorpusSize(NamedTuple):
-    """What a pass over a corpus reads, labeled documents included.
+    """The size of a pass over a corpus, labeled documents included.
 
     documents, words (int): How many.
     lengths (Sequence[int]): The words of some of the documents.
@@ -26,13 +26,13 @@ class CorpusSize(NamedTuple):
 
 @dataclass(frozen=True)
 class MixedReader:
-    """What reads a corpus of labeled documents and others: called, it reads all of them, as any
-    corpus reader does.
+    """A corpus reader of labeled and unlabeled documents.
 
-    read (Callable[[Language], Iterator[Example]]): Reads all documents, once.
-    labeled (Callable[[Language], Iterator[Example]]): Reads the labeled ones alone, in their order:
-        few enough to be looked at before a stream of the others begins.
-    size (Optional[Callable[[], CorpusSize]]): Tells what a pass reads, if that is known without
+    read (Callable[[Language], Iterator[Example]]): Reads all documents once, as a call of the
+        object does.
+    labeled (Callable[[Language], Iterator[Example]]): Reads the labeled documents alone, in their
+        order. There are few of them, so they can be checked before a long stream begins.
+    size (Optional[Callable[[], CorpusSize]]): Returns the size of a pass, if that is known without
         reading it.
     """
 
@@ -84,37 +84,57 @@ def read_examples(
     warn_of_spans_alone(spans_alone, str(path))
 
 
+def labeled_reader(
+    path: Optional[Path], max_length: int, spans_key: Optional[str]
+) -> Callable[[Language], Iterator[Example]]:
+    """Create a reader of labeled documents, if there are some.
+
+    path (Optional[Path]): The corpus; None reads nothing.
+    max_length (int): As in `read_examples`.
+    spans_key (Optional[str]): As in `read_examples`.
+    RETURNS (Callable[[Language], Iterator[Example]]): The reader.
+    """
+
+    def read(nlp: Language) -> Iterator[Example]:
+        require_path(path, "labeled")
+        if path is None:
+            return iter(())
+        return read_examples(path, nlp, max_length, spans_key=spans_key)
+
+    return read
+
+
 def interleave(
-    labeled: List[Example], others: Iterable[Example], labeled_share: float
+    labeled: List[Example], unlabeled: Iterable[Example], labeled_share: float
 ) -> Iterator[Example]:
-    """Mix labeled documents among others, again and again, so that few labels are not lost among
-    much text.
+    """Mix labeled documents among unlabeled ones, again and again, so that few labels are not lost
+    among much text.
 
     labeled (List[Example]): The labeled documents.
-    others (Iterable[Example]): The others.
+    unlabeled (Iterable[Example]): The unlabeled ones.
     labeled_share (float): The share of all documents that are labeled, from 0 to below 1.
-    YIELDS (Example): The others in their order, with labeled ones among them; each of these comes
-        at least once.
+    YIELDS (Example): The unlabeled documents in their order, with labeled ones among them. Each
+        labeled one comes at least once.
     """
-    per_other = labeled_share / (1 - labeled_share)
+    per_unlabeled = labeled_share / (1 - labeled_share)
     n_labeled = 0
-    for n_others, example in enumerate(others, start=1):
+    for n_unlabeled, example in enumerate(unlabeled, start=1):
         yield example
-        while labeled and n_labeled < round(n_others * per_other):
+        while labeled and n_labeled < round(n_unlabeled * per_unlabeled):
             yield labeled[n_labeled % len(labeled)]
             n_labeled += 1
     yield from labeled[n_labeled:]
 
 
-def n_repeated(n_labeled: int, n_others: int, labeled_share: float) -> int:
-    """RETURNS (int): How often labeled documents come in a pass of `interleave`, all together."""
+def n_repeated(n_labeled: int, n_unlabeled: int, labeled_share: float) -> int:
+    """RETURNS (int): The number of labeled documents in a pass of `interleave`."""
     if not n_labeled:
         return 0
-    return max(n_labeled, round(n_others * labeled_share / (1 - labeled_share)))
+    return max(n_labeled, round(n_unlabeled * labeled_share / (1 - labeled_share)))
 
 
 def require_share(labeled_share: float, reader: str) -> None:
-    """Make sure that a share is one; raise ValueError if not."""
+    """Raise ValueError if a share is none."""
     if not 0 <= labeled_share < 1:
         raise ValueError(
             f"[D133] labeled_share={labeled_share} of {reader} is no share of the documents: give "
@@ -123,7 +143,7 @@ def require_share(labeled_share: float, reader: str) -> None:
 
 
 def require_path(path: Optional[Path], name: str) -> None:
-    """Make sure that a corpus is there, if one is asked for; raise ValueError if not."""
+    """Raise ValueError if a corpus has a path and does not exist."""
     if path is not None and not Path(path).exists():
         raise ValueError(
             f"[D331] The {name} corpus '{path}' does not exist. Make it, or correct the path."

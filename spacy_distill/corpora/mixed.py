@@ -6,8 +6,15 @@ from typing import Iterator, Optional
 from spacy.language import Language
 from spacy.training import Example
 
-from .labeled import MixedReader, interleave, read_examples, require_path, require_share
-from .plain_docs import plain_copy
+from ..documents import plain_copy
+from .labeled import (
+    MixedReader,
+    interleave,
+    labeled_reader,
+    read_examples,
+    require_path,
+    require_share,
+)
 
 
 def MixedCorpus(
@@ -18,13 +25,13 @@ def MixedCorpus(
     limit: int = 0,
     spans_key: Optional[str] = None,
 ) -> MixedReader:
-    """Read documents with gold entities, and documents for which only the teacher is asked.
+    """Read documents with gold entities, and documents that only the teacher labels.
 
     labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities.
     unlabeled (Optional[Path]): The same without; entities that it has are dropped.
     labeled_share (float): The share of a pass's documents that are labeled, from 0 to below 1: the
-        labeled ones are mixed among the others, again and again, so that few labels are not lost
-        among much text. Each comes at least once.
+        labeled ones are mixed among the unlabeled ones, again and again, so that few labels are
+        not lost among much text. Each comes at least once.
     max_length (int): Longer documents are split into sentences or left out, as in spaCy's Corpus;
         0 is no limit.
     limit (int): Read at most so many unlabeled documents; 0 is no limit.
@@ -33,12 +40,7 @@ def MixedCorpus(
     RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.MixedCorpus.v1")
-
-    def read_labeled(nlp: Language) -> Iterator[Example]:
-        require_path(labeled, "labeled")
-        if labeled is None:
-            return iter(())
-        return read_examples(labeled, nlp, max_length, spans_key=spans_key)
+    read_labeled = labeled_reader(labeled, max_length, spans_key)
 
     def read(nlp: Language) -> Iterator[Example]:
         # Not before: a config may have corpora that it does not read.
@@ -48,11 +50,11 @@ def MixedCorpus(
                 "`unlabeled`. Set the path of at least one."
             )
         require_path(unlabeled, "unlabeled")
-        examples = list(read_labeled(nlp))
-        others: Iterator[Example] = iter(())
+        gold = list(read_labeled(nlp))
+        found: Iterator[Example] = iter(())
         if unlabeled is not None:
-            others = read_examples(unlabeled, nlp, max_length, limit, labeled=False)
-        without = (Example(item.predicted, plain_copy(item.reference)) for item in others)
-        yield from interleave(examples, without, labeled_share)
+            found = read_examples(unlabeled, nlp, max_length, limit, labeled=False)
+        plain = (Example(item.predicted, plain_copy(item.reference)) for item in found)
+        yield from interleave(gold, plain, labeled_share)
 
     return MixedReader(read, read_labeled)

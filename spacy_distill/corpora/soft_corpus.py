@@ -1,4 +1,4 @@
-"""A soft corpus for training: what a teacher wrote down, and labeled documents among it."""
+"""A soft corpus for training: documents with a teacher's predictions, and labeled ones."""
 
 import random
 from dataclasses import replace
@@ -11,20 +11,20 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from ..documents import plain_copy
 from .labeled import (
     CorpusSize,
     MixedReader,
     interleave,
+    labeled_reader,
     n_repeated,
     read_examples,
-    require_path,
     require_share,
 )
-from .plain_docs import plain_copy
 from .soft_shards import Manifest, Shard, SoftDocument, read_shard
 from .soft_targets import USER_DATA_KEY
 
-# Documents whose lengths tell how a batcher fills its batches.
+# Documents whose lengths show how a batcher fills its batches.
 SAMPLE_SIZE = 2000
 
 
@@ -36,8 +36,6 @@ def SoftCorpus(
     limit: int = 0,
     shuffle_buffer: int = 10000,
     seed: int = 0,
-    shard: int = 0,
-    n_shards: int = 1,
     spans_key: Optional[str] = None,
 ) -> MixedReader:
     """Read a soft corpus and, mixed among its documents, labeled ones.
@@ -49,7 +47,7 @@ def SoftCorpus(
         config that does not read this corpus.
     labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities. They are kept in
         memory. A document of the soft corpus with the same text as one of them, whatever the white
-        space, is left out: gold wins over the teacher's opinion.
+        space, is left out: gold labels replace the teacher's predictions.
     labeled_share (float): The share of a pass's documents that are labeled, from 0 to below 1; they
         come again and again, and each at least once a pass; with 0, all at its end.
     max_length (int): Leave out documents of more tokens; 0 is no limit.
@@ -57,26 +55,14 @@ def SoftCorpus(
     shuffle_buffer (int): How many documents are shuffled at once; the order of the shards changes
         too. 0 keeps the corpus's order.
     seed (int): Seed of the order.
-    shard, n_shards (int): Read only each `n_shards`-th document, from the `shard`-th on: for
-        several processes that each train on a part.
     spans_key (Optional[str]): Take the labeled documents' spans under this key for their gold
         entities.
     RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.SoftCorpus.v1")
-    if not 0 <= shard < n_shards:
-        raise ValueError(
-            f"[D132] spacy-distill.SoftCorpus.v1 has no shard {shard} of {n_shards}: shards count "
-            "from 0."
-        )
+    read_labeled = labeled_reader(labeled, max_length, spans_key)
     passes = count()
     checked: Set[str] = set()
-
-    def read_labeled(nlp: Language) -> Iterator[Example]:
-        require_path(labeled, "labeled")
-        if labeled is None:
-            return iter(())
-        return read_examples(labeled, nlp, max_length, spans_key=spans_key)
 
     def read(nlp: Language) -> Iterator[Example]:
         gold = list(read_labeled(nlp))
@@ -84,7 +70,7 @@ def SoftCorpus(
         labels = tuple(manifest.labels)
         rng = random.Random(f"{seed} {next(passes)}")
         rng.shuffle(gold)
-        # As they are before long ones are split.
+        # The whole documents, which `max_length` splits.
         whole = (
             gold
             if labeled is None or not max_length
@@ -95,15 +81,10 @@ def SoftCorpus(
         shards = list(zip(firsts, manifest.shards, strict=False))
         if shuffle_buffer:
             rng.shuffle(shards)
-        chosen = (
-            document
-            for number, document in _numbered(folder, shards, limit, checked)
-            if number % n_shards == shard
-        )
-        shuffled = _shuffled(chosen, shuffle_buffer, rng)
+        documents = _shuffled(_read(folder, shards, limit, checked), shuffle_buffer, rng)
         examples = (
             example
-            for example in (_as_example(nlp, document, labels) for document in shuffled)
+            for example in (_as_example(nlp, document, labels) for document in documents)
             if _without_spaces(example.reference) not in gold_texts
             and not 0 < max_length < len(example.predicted)
         )
@@ -112,13 +93,20 @@ def SoftCorpus(
     def size() -> CorpusSize:
         folder, manifest = _open(path)
         gold = [len(example.reference) for example in read_labeled(spacy.blank("xx"))]
-        soft = _soft_size(folder, manifest, limit, n_shards)
-        n_gold = n_repeated(len(gold), soft.documents, labeled_share)
-        words = soft.words + round(n_gold * sum(gold) / max(len(gold), 1))
-        shown = n_gold * len(soft.lengths) // max(soft.documents, 1)
-        lengths = [*soft.lengths, *islice(cycle(gold), shown)]
+        n_soft = words = 0.0
+        lengths: List[int] = []
+        for shard in manifest.shards:
+            n_read = min(shard.documents, limit - n_soft) if limit else shard.documents
+            n_soft += n_read
+            words += shard.tokens * n_read / max(shard.documents, 1)
+            if len(lengths) < SAMPLE_SIZE:
+                sample = islice(read_shard(folder / shard.file), SAMPLE_SIZE - len(lengths))
+                lengths += [len(document.words) for document in sample]
+        n_gold = n_repeated(len(gold), round(n_soft), labeled_share)
+        words = round(words) + round(n_gold * sum(gold) / max(len(gold), 1))
+        lengths += islice(cycle(gold), n_gold * len(lengths) // max(round(n_soft), 1))
         random.Random(seed).shuffle(lengths)
-        return CorpusSize(soft.documents + n_gold, words, lengths)
+        return CorpusSize(round(n_soft) + n_gold, words, lengths)
 
     return MixedReader(read, read_labeled, size)
 
@@ -126,8 +114,8 @@ def SoftCorpus(
 def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
     if path is None:
         raise ValueError(
-            "[D131] The corpus spacy-distill.SoftCorpus.v1 has no `path`. Set that of a soft "
-            "corpus, e.g. with --paths.soft."
+            "[D131] The corpus spacy-distill.SoftCorpus.v1 has no `path`. Name a soft corpus as "
+            "the teacher of `spacy distill`, or set the path in the config."
         )
     manifest = Manifest.from_disk(Path(path))
     if not manifest.complete:
@@ -138,39 +126,23 @@ def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
     return Path(path), manifest
 
 
-def _soft_size(folder: Path, manifest: Manifest, limit: int, n_shards: int) -> CorpusSize:
-    """RETURNS (CorpusSize): What a pass reads of the soft corpus, with the lengths of documents of
-    its first shards."""
-    documents = words = 0.0
-    lengths: List[int] = []
-    for shard in manifest.shards:
-        read = min(shard.documents, limit - documents) if limit else shard.documents
-        documents += read
-        words += shard.tokens * read / max(shard.documents, 1)
-        if len(lengths) < SAMPLE_SIZE:
-            found = islice(read_shard(folder / shard.file), SAMPLE_SIZE - len(lengths))
-            lengths += [len(document.words) for document in found]
-    return CorpusSize(round(documents / n_shards), round(words / n_shards), lengths)
-
-
 def _without_spaces(doc: Doc) -> str:
-    """RETURNS (str): What two documents of one text have in common, though one of them may be made
-    of words alone, which spaCy puts a space behind each of."""
+    """RETURNS (str): The text without white space: spaCy puts a space behind each word of documents
+    that are made of words alone."""
     return "".join(doc.text.split())
 
 
-def _numbered(
+def _read(
     folder: Path, shards: Sequence[Tuple[int, Shard]], limit: int, checked: Set[str]
-) -> Iterator[Tuple[int, SoftDocument]]:
-    """Read shards, each with the number of its first document in the corpus, and number what is
-    in them."""
+) -> Iterator[SoftDocument]:
+    """Read shards, each with the number of its first document in the corpus."""
     for first, shard in shards:
         if 0 < limit <= first:
             continue
-        # Checksums once a process: reading a file twice each pass would cost more than it tells.
+        # Compare checksums once a process: a second reading in each pass would take too long.
         sha256 = None if shard.file in checked else shard.sha256
         documents = read_shard(folder / shard.file, sha256)
-        yield from islice(enumerate(documents, first), max(limit - first, 0) if limit else None)
+        yield from islice(documents, max(limit - first, 0) if limit else None)
         checked.add(shard.file)
 
 
@@ -192,7 +164,7 @@ def _as_example(nlp: Language, document: SoftDocument, labels: Tuple[str, ...]) 
 def _shuffled(
     documents: Iterable[SoftDocument], size: int, rng: random.Random
 ) -> Iterator[SoftDocument]:
-    """Keep so many documents at hand and give one of them at random for each new one."""
+    """Keep `size` documents in memory, and yield one of them at random for each new one."""
     if size <= 0:
         yield from documents
         return

@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy
 
+from ..loading import import_library
 from .hashes import update_with_file
 from .soft_targets import SoftTargets
 
@@ -27,15 +28,15 @@ class SoftDocument(NamedTuple):
 
 @dataclass
 class Shard:
-    """What the manifest says about a shard.
+    """A shard's entry in the manifest.
 
     file (str): Its name in the folder.
     documents, tokens (int): Counts.
     entities (int): Entities of the teacher's best tags.
     misfits (int): Entities of the teacher that do not fit the tokens.
     sha256 (str): Of the file.
-    input_hash (str): Of the input documents that it was made of.
-    skipped (int): Documents that the teacher failed on, which were left out.
+    input_hash (str): Of its input documents.
+    skipped (int): Documents that were left out because the teacher failed on them.
     skipped_ids (List[str]): Their ids, in the order of the input.
     """
 
@@ -52,12 +53,12 @@ class Shard:
 
 @dataclass
 class Manifest:
-    """What a soft corpus is made of. It has no times and no machine in it, so that one corpus has
-    the same bytes each time it is made.
+    """The origin and the shards of a soft corpus, without times and machines: a corpus has the same
+    bytes whenever it is made.
 
     labels (List[str]): The teacher's labels, in the order of their tags.
     teacher (Dict[str, Any]): Name and content hash of each teacher.
-    settings (Dict[str, Any]): What was set, as far as it changes the result.
+    settings (Dict[str, Any]): The settings that change the result.
     input (Dict[str, Any]): The source, and the hashes of its files.
     complete (bool): Whether the input was read to its end, or to the limit.
     shards (List[Shard]): The shards, in the order of the input.
@@ -72,7 +73,7 @@ class Manifest:
     format: int = FORMAT
 
     def to_disk(self, folder: Path) -> None:
-        """Write the manifest: the new one is there as a whole, or still the old one."""
+        """Write the manifest, atomically."""
         totals = {
             name: sum(getattr(shard, name) for shard in self.shards)
             for name in ("documents", "tokens", "entities", "misfits", "skipped")
@@ -122,13 +123,13 @@ def shard_name(number: int) -> str:
 
 
 def write_shard(path: Path, documents: Sequence[SoftDocument]) -> str:
-    """Write a shard beside its place and put it there when it is complete.
+    """Write a shard, atomically.
 
     path (Path): The file.
     documents (Sequence[SoftDocument]): The documents.
     RETURNS (str): The file's sha256.
     """
-    pyarrow = _import_pyarrow()
+    pyarrow, parquet = import_library("pyarrow"), import_library("pyarrow.parquet")
     table = pyarrow.table(
         {
             "id": pyarrow.array([document.id for document in documents], pyarrow.string()),
@@ -146,7 +147,7 @@ def write_shard(path: Path, documents: Sequence[SoftDocument]) -> str:
         }
     )
     unfinished = path.with_name(f".{path.name}-unfinished")
-    pyarrow.parquet.write_table(table, unfinished, compression="zstd")
+    parquet.write_table(table, unfinished, compression="zstd")
     digest = file_hash(unfinished)
     unfinished.replace(path)
     return digest
@@ -156,11 +157,11 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
     """Read a shard's documents, some at a time.
 
     path (Path): The file.
-    sha256 (Optional[str]): What its checksum has to be; not looked at if None.
+    sha256 (Optional[str]): Its checksum; not compared if None.
     YIELDS (SoftDocument): The documents, in order.
-    RAISES (ValueError): The file is missing, is not what it was, or cannot be read.
+    RAISES (ValueError): The file is missing, has another checksum, or cannot be read.
     """
-    pyarrow = _import_pyarrow()
+    pyarrow, parquet = import_library("pyarrow"), import_library("pyarrow.parquet")
     if not path.is_file():
         raise ValueError(
             f"[D404] The shard '{path}' is missing. Run the same `distill-annotate` again to make "
@@ -169,7 +170,7 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
     if sha256 is not None:
         require_intact(path, sha256)
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=256):
                 yield from _documents(batch)
     except MemoryError:
@@ -183,7 +184,7 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
 
 
 def require_intact(path: Path, sha256: str) -> None:
-    """Make sure that a shard is what it was; raise ValueError if not."""
+    """Raise ValueError if a shard has another checksum."""
     if file_hash(path) != sha256:
         raise ValueError(
             f"[D406] The shard '{path}' is not what the manifest says: its checksum differs. "
@@ -198,22 +199,9 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _import_pyarrow() -> Any:
-    # Not at the top: it comes with the train extra, and students run without it.
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError(
-            "[D407] A soft corpus needs the library pyarrow. Install it with "
-            '`pip install "spacy-distill[train]"`.'
-        ) from error
-    return pyarrow
-
-
 def _lists(rows: Sequence, kind: Any) -> Any:
-    """An arrow array of lists, out of numpy arrays or lists."""
-    pyarrow = _import_pyarrow()
+    """RETURNS (pyarrow.ListArray): Numpy arrays or lists as an arrow array of lists."""
+    pyarrow = import_library("pyarrow")
     offsets = numpy.concatenate([[0], numpy.cumsum([len(row) for row in rows])]).astype("int32")
     if rows and isinstance(rows[0], numpy.ndarray):
         values = pyarrow.array(numpy.concatenate(rows), kind)

@@ -9,23 +9,22 @@ from thinc.types import Floats1d, Floats2d, Ints1d
 
 # Probabilities below this are not kept one by one.
 LEAST_PROBABILITY = 1e-5
-# Where a document keeps its targets.
+# The key of a document's targets.
 USER_DATA_KEY = "spacy_distill.soft_targets"
 
 
 @dataclass(frozen=True, eq=False)
 class SoftTargets:
-    """What a teacher thinks of one document: its best tags, and the most probable tags per token.
+    """A teacher's predictions of one document: its best tags, and the most probable tags per token.
 
     best (Ints1d): (tokens,) uint16, tags of the most probable sequence.
-    counts (Ints1d): (tokens,) uint8, how many tags are kept of each token; 0 where the teacher has
-        no opinion.
+    counts (Ints1d): (tokens,) uint8, how many tags are kept of each token; 0 where it is unknown.
     tags (Ints1d): (sum of counts,) uint16, the tags kept, the most probable first.
     probabilities (Floats1d): (sum of counts,) float16, their probabilities.
-    rest (Floats1d): (tokens,) float32 of 8 significant bits, the probability of all tags that are
-        not kept, together. What the probabilities lack to 1 would not do: most of that is rounding.
-    source (Optional[Doc]): The document with the tokens that all this is about, where the
-        document that keeps the targets has other ones.
+    rest (Floats1d): (tokens,) float32 of 8 significant bits, the sum of the probabilities that are
+        not kept. The difference of the others to 1 would mostly be rounding.
+    source (Optional[Doc]): The document with the tokens of the targets, where the document that
+        keeps the targets has other tokens.
     labels (Tuple[str, ...]): The labels of the tags; set when a corpus is read.
     """
 
@@ -67,11 +66,11 @@ def pack_marginals(
     marginals (Floats2d): (tokens, tags) probabilities, a numpy array.
     best (Ints1d): (tokens,) tags of the most probable sequence.
     top_k (int): Tags to keep of a token, from 1 to 255; fewer where probabilities are tiny.
-    known (Optional[numpy.ndarray]): (tokens,) bool, False where there is no opinion.
+    known (Optional[numpy.ndarray]): (tokens,) bool; None if all are.
     RETURNS (SoftTargets): The targets.
     """
     top_k = min(top_k, marginals.shape[1])
-    # Equal probabilities in the order of their tags: the result must not depend on the sorting.
+    # Equal probabilities in the order of their tags: the result does not depend on the sorting.
     order = numpy.argsort(-marginals, axis=1, kind="stable")[:, :top_k]
     kept = numpy.take_along_axis(marginals, order, axis=1)
     chosen = kept >= LEAST_PROBABILITY
@@ -103,7 +102,7 @@ def unpack_marginals(targets: Sequence[SoftTargets], n_tags: int) -> Floats2d:
     targets (Sequence[SoftTargets]): The documents' targets.
     n_tags (int): The number of tags.
     RETURNS (Floats2d): (tokens, tags) float32. The tags that were not kept share the rest evenly;
-        zeros where there is no opinion.
+        zeros for unknown tokens.
     """
     counts = numpy.concatenate([item.counts for item in targets]).astype("int64")
     rest = numpy.concatenate([item.rest for item in targets])

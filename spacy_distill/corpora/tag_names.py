@@ -1,12 +1,11 @@
-"""Names of tags, such as B-PER, per_i or PER: the letter of the scheme and the type of each."""
+"""Names of tags, such as B-PER, per_i or PER: the letter of the scheme and the type of each; and
+the entities of a sequence of tags."""
 
 import re
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
-from .tag_sequences import BILUO_LETTERS, OUTSIDE
-
-# The schemes that can be named, and the letters that each has, in all their spellings. "io" has
-# any letter, or none. Under "types" names are types as they are written, "B-CELL" too.
+# The schemes that can be named, and the letters of each, in all their spellings. "io" has any
+# letter, or none. Under "types" each name is a type as it is written, "B-CELL" too.
 SCHEMES: Dict[str, str] = {
     "iobes": "BIMELSUW",
     "iob2": "BI",
@@ -14,48 +13,47 @@ SCHEMES: Dict[str, str] = {
     "io": "BIMELSUW",
     "types": "",
 }
+# The letters in BILUO: IOBES and BMEWO have other letters for the same.
+BILUO_LETTERS = dict(zip("BIMELSUW", "BIILLUUU", strict=True))
+OUTSIDE = "O"
 # Names of the tag outside of entities, in capitals.
-OUTSIDE_NAMES = {"O", "0", "OUT", "OUTSIDE", "NONE", "_"}
+OUTSIDE_NAMES = {OUTSIDE, "0", "OUT", "OUTSIDE", "NONE", "_"}
 # The type of names that are letters alone.
 ONLY_TYPE = "ENTITY"
-# A message lists so many names at the most.
+# A message lists so many names at most.
 LISTED = 30
 
 _LETTER = f"(?P<letter>[{SCHEMES['iobes']}])"
 _SEPARATORS = r"-_:./|\\ "
 _SEPARATOR = f"(?P<separator>[{_SEPARATORS}])"
-_WAYS = (
+_FORMS = (
     f"{_LETTER}{_SEPARATOR}(?P<type>[^{_SEPARATORS}].*)",
     f"(?P<type>.*[^{_SEPARATORS}]){_SEPARATOR}{_LETTER}",
     f"{_LETTER}(?P<separator>)(?P<type>)",
 )
-# Upper and lower case, each for all of the names.
+# Upper and lower case: all names have the same.
 _PATTERNS = [
-    re.compile(way.replace(SCHEMES["iobes"], letters))
-    for way in _WAYS
+    re.compile(form.replace(SCHEMES["iobes"], letters))
+    for form in _FORMS
     for letters in (SCHEMES["iobes"], SCHEMES["iobes"].lower())
 ]
+# B or I next to something else than a letter or a number.
 _HALF_KNOWN = re.compile(r"[(\[{<]?[BI]([\W_].*)?|.*[\W_][BI][)\]}>]?", re.IGNORECASE)
-
-
-def _word_pattern(words: str) -> "re.Pattern[str]":
-    """RETURNS (re.Pattern[str]): Matches types with one of the words before or behind."""
-    return re.compile(rf"({words})[\W_].*|.*[\W_]({words})", re.IGNORECASE)
-
-
-_BEGIN_WORD = _word_pattern("BEG|BEGIN|BEGINNING")
-_INSIDE_WORD = _word_pattern("IN|INSIDE|INNER")
-# Words that types have as well, such as START_DATE.
-_FIRST_WORD = _word_pattern("BEG|BEGIN|BEGINNING|START|FIRST")
-_LATER_WORD = _word_pattern("IN|INSIDE|INNER|CONT|CONTINUE|CONTINUED|MIDDLE|END|LAST|REST")
-_NUMBERED = re.compile(r"\d+[\W_]+(.*[^\W\d].*)")
-_NO_NAME = re.compile(r"(LABEL|CLASS|TAG|ENT|ENTITY)[-_ ]?\d+", re.IGNORECASE)
-# "C1" is a number where all labels are like it.
-_NO_NAMES = re.compile(r"[CL][-_ ]?\d+", re.IGNORECASE)
+# Words in the place of letters.
+_FIRST_WORD, _LATER_WORD = (
+    re.compile(rf"({words})[\W_].*|.*[\W_]({words})", re.IGNORECASE)
+    for words in (
+        "BEG|BEGIN|BEGINNING|START|FIRST",
+        "IN|INSIDE|INNER|CONT|CONTINUE|CONTINUED|MIDDLE|END|LAST|REST",
+    )
+)
+_NO_TYPE = re.compile(r"(LABEL|CLASS|TAG|ENT|ENTITY)[-_ ]?\d+", re.IGNORECASE)
+# "C1" is a number where all labels look like it.
+_NO_TYPES = re.compile(r"[CL][-_ ]?\d+", re.IGNORECASE)
 
 
 class TagNameError(ValueError):
-    """Says which names of tags are not understood, and how to name them.
+    """Names of tags that cannot be read, and how to write them.
 
     name (str): The first of them.
     """
@@ -73,12 +71,12 @@ def is_outside(name: str) -> bool:
 def read_tag_names(
     names: Iterable[str], scheme: Optional[str] = None, *, need_letters: bool = False
 ) -> Dict[str, Tuple[str, str]]:
-    """Read names of tags as letters and types.
+    """Split names of tags into letters and types.
 
     A letter stands before the type or behind it, with one of `- _ : . / |` or a blank between them.
-    Letters are capitals or small ones. Both hold for all names or for none. Names without letters
-    are types. Blanks around names do not count. Where no name has B or I, but all may have other
-    letters, they are refused.
+    All names have the letter in the same place, all in capitals or all in lower case. Names without
+    letters are types. Blanks around names do not count. Where no name has B or I, but all may have
+    other letters, the scheme has to be named.
 
     names (Iterable[str]): All names of a model or a file.
     scheme (Optional[str]): One of SCHEMES; found by the names if None.
@@ -96,7 +94,8 @@ def read_tag_names(
     stripped = {name: name.strip() for name in names}
     names = list(dict.fromkeys(stripped.values()))
     inside = [name for name in names if not is_outside(name)]
-    found = f"The names are: {_listed(names)}."
+    more = len(names) - LISTED
+    found = f"The names are: {', '.join(names[:LISTED])}{f' and {more} more' if more > 0 else ''}."
     _require_types({name: name for name in inside}, found)
     with_letters = None
     if scheme != "types":
@@ -104,11 +103,11 @@ def read_tag_names(
         if with_letters is None and need_letters:
             _require_bare_outside(names, inside, found)
     parts = {name: ("", name) for name in inside} if with_letters is None else with_letters
-    if scheme not in (None, "io", "types"):
-        _require_letters(parts, scheme, found)
     _require_types({name: label for name, (_, label) in parts.items()}, found)
+    if scheme in ("iobes", "iob2", "ioe2"):
+        _require_letters(parts, scheme, found)
     if scheme != "types":
-        _require_types_written_alike(parts, found)
+        _require_one_spelling(parts, found)
     if scheme is None:
         _require_both_letters(parts, found)
     read = {name: (BILUO_LETTERS.get(letter, ""), label) for name, (letter, label) in parts.items()}
@@ -118,7 +117,7 @@ def read_tag_names(
 def read_tag_meanings(
     names: Iterable[str], scheme: Optional[str] = None
 ) -> Dict[str, Tuple[str, str]]:
-    """Read names of tags of a file as `read_entities` takes them.
+    """Split the names of a file's tags into letters and types, as `read_entities` takes them.
 
     names (Iterable[str]): All names of the file.
     scheme (Optional[str]): One of SCHEMES; found by the names if None. Names without letters are
@@ -132,57 +131,55 @@ def read_tag_meanings(
     return {name: ("I" if label else OUTSIDE, label) for name, (_, label) in meanings.items()}
 
 
+def read_entities(tags: Iterable[Tuple[str, str]]) -> List[Tuple[int, int, str]]:
+    """Read the entities of a sentence.
+
+    An entity goes on with I and L of its own label only, and never after L or U. So these rules
+    read IOB1, IOB2, IOE1, IOE2, BILUO and IOBES, and the scheme need not be known. Sequences
+    outside of these schemes are read too: no two entities are merged.
+
+    tags (Iterable[Tuple[str, str]]): Letter and label of each token. The letter is O, B, I, L or U.
+    RETURNS (List[Tuple[int, int, str]]): First token, token after the last, label.
+    """
+    entities: List[Tuple[int, int, str]] = []
+    open_label = None
+    for token, (letter, label) in enumerate(tags):
+        if letter == OUTSIDE:
+            open_label = None
+            continue
+        if letter in "IL" and label == open_label:
+            entities[-1] = (entities[-1][0], token + 1, label)
+        else:
+            entities.append((token, token + 1, label))
+        open_label = label if letter in "BI" else None
+    return entities
+
+
 def _find_letters(
     names: Sequence[str], scheme: Optional[str], found: str
 ) -> Optional[Dict[str, Tuple[str, str]]]:
-    """RETURNS (Optional[Dict[str, Tuple[str, str]]]): Letter and type by name, None if they have no
-    letters; TagNameError if they have letters in part, not in one way, or perhaps."""
-    # "E-MAIL" may be a type where nothing speaks of letters.
-    telling = "BI" if scheme in (None, "io") else SCHEMES[scheme]
-    unsure = ""
+    """RETURNS (Optional[Dict[str, Tuple[str, str]]]): Letter and type by name, None without
+    letters. RAISES (TagNameError): Only some have letters, or it is not clear if they have."""
+    # "E-MAIL" may be a type if the scheme is not known.
+    certain = "BI" if scheme in (None, "io") else SCHEMES[scheme]
+    uncertain = ""
     for pattern in _PATTERNS:
         matches = {name: match for name in names if (match := pattern.fullmatch(name))}
         separators = {match["separator"] for match in matches.values()}
         if len(matches) != len(names) or len(separators) != 1:
             continue
         letters = "".join(match["letter"].upper() for match in matches.values())
-        if any(letter in telling for letter in letters):
+        if any(letter in certain for letter in letters):
             return {
                 name: (match["letter"].upper(), match["type"] or ONLY_TYPE)
                 for name, match in matches.items()
             }
-        unsure = unsure or letters
-    _require_none_half_known(names, found)
-    if unsure and scheme in (None, "io"):
-        fitting = [name for name in ("iobes", "ioe2") if not set(unsure).difference(SCHEMES[name])]
-        raise TagNameError(
-            f"[D287] The label '{names[0]}' may have a letter of a scheme, or be a type: none of "
-            f"the labels has B or I. {found} Name the scheme (--scheme): {' or '.join(fitting)} if "
-            "they have letters, types if all of them are types.",
-            names[0],
-        )
-    return None
-
-
-def _require_none_half_known(names: Sequence[str], found: str) -> None:
-    """Make sure that names do not look as if they had letters."""
-    half_known: List[str] = [name for name in names if _HALF_KNOWN.fullmatch(name)]
-    words = [list(filter(pattern.fullmatch, names)) for pattern in (_BEGIN_WORD, _INSIDE_WORD)]
-    if all(words):
-        half_known += words[0]
-    words = [list(filter(pattern.fullmatch, names)) for pattern in (_FIRST_WORD, _LATER_WORD)]
-    if all(words) and len({*words[0], *words[1]}) == len(names):
-        half_known += words[0]
-    # Numbers instead of letters
-    numbered = [match[1] for name in names if (match := _NUMBERED.fullmatch(name))]
-    if len(set(numbered)) < len(numbered) == len(names):
-        half_known += names
-    # Letters without anything between them and the types
-    types = {
-        letter: {name[1:] for name in names if name[:1].upper() == letter and len(name) > 1}
-        for letter in "BI"
-    }
-    if types["B"] & types["I"] and all(name[:1].upper() in BILUO_LETTERS for name in names):
+        uncertain = uncertain or letters
+    half_known = [name for name in names if _HALF_KNOWN.fullmatch(name)]
+    # BPER and IPER: nothing between letter and type
+    half_known += [name for name in names if name[:1] == "B" and f"I{name[1:]}" in names]
+    first, later = (set(filter(p.fullmatch, names)) for p in (_FIRST_WORD, _LATER_WORD))
+    if first and later and first | later == set(names):
         half_known += names
     if half_known:
         raise TagNameError(
@@ -192,14 +189,23 @@ def _require_none_half_known(names: Sequence[str], found: str) -> None:
             "so on, in id2label of a model's config.json or in the file.",
             half_known[0],
         )
+    if uncertain and scheme in (None, "io"):
+        fitting = [name for name in ("iobes", "ioe2") if {*uncertain} <= {*SCHEMES[name]}]
+        raise TagNameError(
+            f"[D287] The label '{names[0]}' may have a letter of a scheme, or be a type: none of "
+            f"the labels has B or I. {found} Name the scheme (--scheme): {' or '.join(fitting)} if "
+            "they have letters, types if all of them are types.",
+            names[0],
+        )
+    return None
 
 
 def _require_types(labels: Dict[str, str], found: str) -> None:
-    """Make sure that labels, by the names that have them, are types and no numbers."""
-    all_numbers = all(map(_NO_NAMES.fullmatch, labels.values()))
+    """Raise TagNameError if a label, by the name that has it, is a number or has no letters."""
+    all_numbers = all(map(_NO_TYPES.fullmatch, labels.values()))
     for name, label in labels.items():
         has_letters = any(character.isalpha() for character in label)
-        if all_numbers or _NO_NAME.fullmatch(label) or not has_letters:
+        if all_numbers or _NO_TYPE.fullmatch(label) or not has_letters:
             what = "a number" if re.search(r"\d", label) else "no letters"
             raise TagNameError(
                 f"[D280] The label '{name}' does not say what it stands for: found {what}, "
@@ -209,43 +215,42 @@ def _require_types(labels: Dict[str, str], found: str) -> None:
             )
 
 
-def _require_types_written_alike(parts: Dict[str, Tuple[str, str]], found: str) -> None:
-    """Make sure that no two types differ in capitals or blanks alone."""
+def _require_one_spelling(parts: Dict[str, Tuple[str, str]], found: str) -> None:
+    """Raise TagNameError if two types differ in capitals or blanks alone."""
     first: Dict[str, str] = {}
     for name, (_, label) in parts.items():
-        other = first.setdefault("".join(label.split()).casefold(), name)
-        if parts[other][1] != label:
+        same = first.setdefault("".join(label.split()).casefold(), name)
+        if parts[same][1] != label:
             raise TagNameError(
-                f"[D288] The types of the labels '{other}' and '{name}' differ in capitals or "
-                f"blanks alone. {found} Write them alike: in id2label of a model's config.json, or "
-                "in the file.",
+                f"[D288] The types of the labels '{same}' and '{name}' differ in capitals or "
+                f"blanks alone. {found} Give them one spelling: in id2label of a model's "
+                "config.json, or in the file.",
                 name,
             )
 
 
 def _require_both_letters(parts: Dict[str, Tuple[str, str]], found: str) -> None:
-    """Make sure that names fit IOB1 or IOB2 if they have no other letters: a type has I without B
-    in the first alone, and B without I in the second."""
-    types = {
-        letter: {label: name for name, (own, label) in parts.items() if own == letter}
-        for letter in "BI"
-    }
-    begun = [name for label, name in types["B"].items() if label not in types["I"]]
-    inside = [name for label, name in types["I"].items() if label not in types["B"]]
-    if begun and inside and {letter for letter, _ in parts.values()} == {"B", "I"}:
+    """Raise TagNameError if names with B and I alone are neither IOB1 nor IOB2: only in IOB1 has a
+    type I without B, and only in IOB2 B without I."""
+    begun, inside = (
+        {label: name for name, (own, label) in parts.items() if own == letter} for letter in "BI"
+    )
+    only_begun = [name for label, name in begun.items() if label not in inside]
+    only_inside = [name for label, name in inside.items() if label not in begun]
+    if only_begun and only_inside and {letter for letter, _ in parts.values()} == {"B", "I"}:
         raise TagNameError(
-            f"[D289] The label '{begun[0]}' has no I of its type, and '{inside[0]}' has no B of "
-            f"its type. {found} Correct the names: in id2label of a model's config.json, or in the "
-            "file. If they are right, name the scheme (--scheme).",
-            begun[0],
+            f"[D289] The label '{only_begun[0]}' has no I of its type, and '{only_inside[0]}' has "
+            f"no B of its type. {found} Correct the names: in id2label of a model's config.json, "
+            "or in the file. If they are right, name the scheme (--scheme).",
+            only_begun[0],
         )
 
 
 def _require_letters(parts: Dict[str, Tuple[str, str]], scheme: str, found: str) -> None:
-    """Make sure that names have the letters of a scheme."""
+    """Raise TagNameError if a name has no letter of a scheme."""
     wrong = [name for name, (letter, _) in parts.items() if letter not in [*SCHEMES[scheme]]]
     if wrong:
-        # Where letters were not found, some names may look as if they had one.
+        # Names that look as if they had a letter are not the reason: put them last.
         wrong.sort(key=lambda name: any(pattern.fullmatch(name) for pattern in _PATTERNS))
         raise TagNameError(
             f"[D242] The label '{wrong[0]}' does not fit the scheme '{scheme}', which has the "
@@ -255,17 +260,12 @@ def _require_letters(parts: Dict[str, Tuple[str, str]], scheme: str, found: str)
 
 
 def _require_bare_outside(names: Sequence[str], inside: Sequence[str], found: str) -> None:
-    """Make sure that tags without letters are O alone: else another column was read."""
-    other = [*inside, *(name for name in names if name.upper() != OUTSIDE)]
-    if other:
+    """Raise TagNameError if tags without letters are not O alone: they are another column then."""
+    wrong = [*inside, *(name for name in names if name.upper() != OUTSIDE)]
+    if wrong:
         raise TagNameError(
-            f"[D282] The label '{other[0]}' has no letter of a scheme, such as B-PER or PER_B, nor "
-            f"have the others. {found} Choose another column of tags (--tag-column), or name "
-            "the scheme 'types' (--scheme types) if the tags are types alone.",
-            other[0],
+            f"[D282] The label '{wrong[0]}' has no letter of a scheme, such as B-PER or PER_B, and "
+            f"no label has one. {found} Choose another column of tags (--tag-column), or name the "
+            "scheme 'types' (--scheme types) if the tags are types alone.",
+            wrong[0],
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - LISTED
-    return ", ".join(names[:LISTED]) + (f" and {more} others" if more > 0 else "")

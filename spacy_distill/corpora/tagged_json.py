@@ -9,8 +9,7 @@ from spacy.vocab import Vocab
 
 from .input_documents import Row, words_of
 from .input_rows import read_rows
-from .tag_names import TagNameError, read_tag_meanings
-from .tag_sequences import read_entities
+from .tag_names import TagNameError, read_entities, read_tag_meanings
 
 TAG_FIELDS = ("ner_tags", "tags")
 
@@ -24,12 +23,12 @@ def read_tagged_json(
 ) -> Iterator[Doc]:
     """Read JSON lines with a list of words, and a list of their tags.
 
-    Words are in "words" or "tokens", tags in "ner_tags" or "tags". The file is read twice: what a
-    tag means is found by the names of all of them.
+    Words are in "words" or "tokens", tags in "ner_tags" or "tags". The file is read twice, as
+    the names of all tags show the scheme.
 
     path (Union[str, Path]): A `.jsonl` file in UTF-8, which may be compressed.
     vocab (Vocab): The documents' vocabulary.
-    keep_entities (bool): Set the entities. If false, the tags are not looked at.
+    keep_entities (bool): Set the entities. If false, the tags are not read.
     scheme (Optional[str]): The scheme of the tags, as `read_conll` takes it.
     YIELDS (Doc): One document a line that has words.
     RAISES (ValueError): The file cannot be read, a line has no words or not as many tags, or the
@@ -79,15 +78,15 @@ def _read(
                 f"[D358] {place}: found {len(words)} words and {n_tags} in {_listed(row)}, "
                 "expected a tag for each word in 'ner_tags' or 'tags'. Correct the row."
             )
-        odd = [tag for tag in tags if not _is_name(tag)] if with_tags else []
-        if odd:
+        wrong = [tag for tag in tags if not _is_name(tag)] if with_tags else []
+        if wrong:
             raise ValueError(
-                f"[D366] {place}: found {json.dumps(odd[0])} in the list of tags, expected names "
+                f"[D366] {place}: found {json.dumps(wrong[0])} in the list of tags, expected names "
                 "of tags or numbers. Correct the row."
             )
         if words:
-            whether = None if spaces is None else [bool(space) for space in spaces]
-            yield place, words, whether, [str(tag).strip() for tag in tags] if with_tags else []
+            spaces = None if spaces is None else [bool(space) for space in spaces]
+            yield place, words, spaces, [str(tag).strip() for tag in tags] if with_tags else []
 
 
 def _is_name(tag: Any) -> bool:

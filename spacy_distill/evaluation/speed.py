@@ -1,16 +1,18 @@
-"""How fast pipelines are."""
+"""How fast pipelines are, and on which machine."""
 
 import os
+import platform
 import sys
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from statistics import median
 from time import process_time
 from types import ModuleType
-from typing import Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from spacy.language import Language
 
-from ..models.feature_cache import FEATURES, FOLDER
+from ..encoders.feature_cache import FEATURES, FOLDER
 from ..progress import ProgressBar
 
 # Short texts are read again and again for so long: a clock has steps.
@@ -116,3 +118,23 @@ def _one_thread() -> Iterator[None]:
 def _one_blas_thread() -> ContextManager[object]:
     library = find_threadpoolctl()
     return nullcontext() if library is None else library.threadpool_limits(limits=1)
+
+
+def processor() -> str:
+    """RETURNS (str): The processor's name, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def hardware() -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): The processor's name, how many cores it shows, and the operating
+    system."""
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count() or 1,
+        "system": f"{platform.system()} {platform.machine()}",
+    }

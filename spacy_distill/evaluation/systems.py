@@ -1,4 +1,4 @@
-"""Pipelines that are compared, and what they say of themselves."""
+"""Pipelines that are compared, their descriptions and sizes."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from spacy.language import Language
+from spacy.pipeline import TrainablePipe
 from spacy.util import get_package_path, is_package
+from thinc.api import PyTorchShim
 
 from ..loading import load_pipeline
 from ..pipeline.confidences import MEASURED
 from ..teachers.written_attributes import writers
-from .size import megabytes, parameters
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,11 @@ def files_of(source: Union[str, Path]) -> Optional[Path]:
     return Path(source) if Path(source).is_dir() else None
 
 
-def confident_components(nlp: Language) -> List[Any]:
-    """RETURNS (List[Any]): The components that can write confidences."""
-    return [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "confidence_attr")]
-
-
 @contextmanager
 def with_confidences(nlp: Language) -> Iterator[None]:
-    """Let the components that can do so write confidences, whatever their settings say. These are
-    under a name of the package's own, `MEASURED`, so no app's attribute is in the way."""
-    able = confident_components(nlp)
+    """Have components write confidences for a while, whatever their settings say: under `MEASURED`,
+    a name of the package's own, so that no app's attribute is in the way."""
+    able: List[Any] = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "confidence_attr")]
     before = [(pipe.confidence, pipe.confidence_attr) for pipe in able]
     try:
         for pipe in able:
@@ -85,3 +81,22 @@ def with_confidences(nlp: Language) -> Iterator[None]:
     finally:
         for pipe, settings in zip(able, before, strict=True):
             pipe.confidence, pipe.confidence_attr = settings
+
+
+def parameters(nlp: Language) -> int:
+    """RETURNS (int): Numbers in the pipeline's models and word vectors."""
+    total = nlp.vocab.vectors.data.size
+    for _, pipe in nlp.pipeline:
+        for node in pipe.model.walk() if isinstance(pipe, TrainablePipe) else ():
+            total += sum(node.get_param(name).size for name in node.param_names)
+            if node.attrs.get("vector_table"):  # a compact student's word vectors
+                total += node.attrs["vector_table"]["data"].size
+            for shim in node.shims:
+                if isinstance(shim, PyTorchShim):
+                    total += sum(weights.numel() for weights in shim._model.parameters())
+    return total
+
+
+def megabytes(path: Path) -> float:
+    """RETURNS (float): Size of a folder's files in MB (10**6 bytes)."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 1e6

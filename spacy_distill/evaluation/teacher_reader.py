@@ -14,7 +14,7 @@ from thinc.api import to_numpy
 from ..chain import BiluoTags
 from ..pipeline.confidences import CONFIDENCE
 from ..pipeline.prediction import Prediction, write_prediction
-from ..teachers.asking import ask
+from ..teachers.predictions import predict
 from ..teachers.protocol import Teacher
 
 BATCH_SIZE = 32
@@ -42,7 +42,7 @@ class TeacherReader:
         assert self.teacher is not None, "The component has no teacher"
         tags = BiluoTags(self.teacher.labels)
         for batch in minibatch(docs, min(batch_size, BATCH_SIZE)):
-            chain = ask(self.teacher, batch)
+            chain = predict(self.teacher, batch)
             best = to_numpy(chain.argmax())
             ends = numpy.cumsum([len(doc) for doc in batch])
             write_prediction(

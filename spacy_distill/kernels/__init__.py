@@ -1,11 +1,11 @@
 """Loops over tokens, compiled: the steps of an LSTM, layers of them, Viterbi, forward-backward.
 
-numpy has to be called for each step of a batch; these are called once a batch. Whoever calls one
-has the same in numpy too, for GPUs and for installs without a compiler.
+numpy has to be called for each step of a batch, a kernel once for the whole batch. Callers of these
+have the same in numpy too, for GPUs and for installs without a compiler.
 
-The environment variable SPACY_DISTILL_KERNELS chooses the instruction set, whether prediction may
-compute in integers, or both: `avx2`, `float32`, `avx2,float32`. By default the best instruction set of
-the machine is used, and layers decide on the numbers (`precision` of `spacy-distill.BiLSTM.v1`).
+The environment variable SPACY_DISTILL_KERNELS chooses the instruction set, the precision of
+prediction, or both: `avx2`, `float32`, `avx2,float32`. By default it is the best instruction set of
+the machine, and the precision that a layer is set to (`precision` of `spacy-distill.BiLSTM.v1`).
 """
 
 import importlib
@@ -35,7 +35,7 @@ PRECISIONS = ("int8", "float32")
 
 
 def use(choice: str) -> None:
-    """Choose what runs, for the whole process.
+    """Choose the kernels of the whole process.
 
     choice (str): One of CHOICES, one of PRECISIONS, or both with a comma between them. Without one
         of CHOICES it is the first of them. With `float32`, nothing is computed in integers; with
@@ -59,8 +59,8 @@ def use(choice: str) -> None:
 
 
 def kernels(*arrays) -> Optional[Any]:
-    """RETURNS (Optional[Any]): The compiled kernels if they are in use and can read the arrays:
-    numpy's, of float32."""
+    """RETURNS (Optional[Any]): The compiled kernels, if they are in use and all arrays are numpy's
+    of float32."""
     if in_use == "numpy":
         return None
     fit = all(isinstance(array, numpy.ndarray) and array.dtype == "float32" for array in arrays)

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=True
-"""The kernels as Python functions over numpy arrays. Each lets other threads run meanwhile."""
+"""The kernels as Python functions over numpy arrays. Other threads run meanwhile."""
 
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
@@ -181,7 +181,7 @@ cdef class Stack:
         const int64_t[::1] rows not None,
         Sequences sequences not None,
     ):
-        """Find the last layer's states.
+        """Compute the states of the last layer.
 
         table (Floats2d): (rows, 8 * hidden) inputs to the first layer's gates.
         rows (Ints1d): (tokens,) int64, each token's row of the table.
@@ -198,10 +198,10 @@ cdef class Stack:
         cdef float[:, ::1] states_view = states
         if not n_tokens:
             return states
-        cdef StackInput given = StackInput(sequences.batch, &table[0, 0], &rows[0])
+        cdef StackInput batch = StackInput(sequences.batch, &table[0, 0], &rows[0])
         cdef float* result = &states_view[0, 0]
         with nogil:
-            self.kernels.read(self.packed, given, result)
+            self.kernels.read(self.packed, batch, result)
         return states
 
 
@@ -210,13 +210,13 @@ def lstm_forward(
     Sequences sequences not None,
     const float[:, :, ::1] U not None,
 ):
-    """Run an LSTM in both directions and keep what the way back needs.
+    """Run an LSTM in both directions and keep what the backward pass needs.
 
     inputs (Floats3d): (tokens, 2, 4 * hidden) inputs to the gates of each direction.
     sequences (Sequences): The batch.
     U (Floats3d): (2, hidden, 4 * hidden) states to gates.
     RETURNS (Tuple[Floats2d, Floats3d, Floats3d]): (tokens, 2 * hidden) states; (tokens, 2,
-        4 * hidden) opened gates; (tokens, 2, hidden) cells.
+        4 * hidden) gates after their functions; (tokens, 2, hidden) cells.
     """
     cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
     _check_weights(inputs, U)
@@ -228,12 +228,12 @@ def lstm_forward(
     cdef float[:, :, ::1] gates_view = gates, cells_view = cells
     if not n_tokens:
         return states, gates, cells
-    cdef LstmInput given = LstmInput(sequences.batch, &inputs[0, 0, 0], &U[0, 0, 0], hidden)
+    cdef LstmInput batch = LstmInput(sequences.batch, &inputs[0, 0, 0], &U[0, 0, 0], hidden)
     cdef LstmOutput output = LstmOutput(
         &states_view[0, 0], &gates_view[0, 0, 0], &cells_view[0, 0, 0]
     )
     with nogil:
-        KERNELS.lstm_forward(given, output)
+        KERNELS.lstm_forward(batch, output)
     return states, gates, cells
 
 
@@ -244,7 +244,7 @@ def lstm_backward(
     Sequences sequences not None,
     const float[:, :, ::1] U not None,
 ):
-    """Go back through `lstm_forward`.
+    """Compute the backward pass of `lstm_forward`.
 
     d_states (Floats2d): (tokens, 2 * hidden) gradient of the loss with respect to the states.
     gates, cells (Floats3d): What `lstm_forward` returned.
@@ -260,13 +260,13 @@ def lstm_backward(
     cdef float[:, :, ::1] d_gates_view = d_gates
     if not n_tokens:
         return d_gates
-    cdef LstmInput given = LstmInput(sequences.batch, NULL, &U[0, 0, 0], hidden)
-    # The kernel reads what it does not change.
+    cdef LstmInput batch = LstmInput(sequences.batch, NULL, &U[0, 0, 0], hidden)
+    # The kernel only reads these.
     cdef LstmOutput kept = LstmOutput(NULL, <float*>&gates[0, 0, 0], <float*>&cells[0, 0, 0])
     cdef const float* gradient = &d_states[0, 0]
     cdef float* result = &d_gates_view[0, 0, 0]
     with nogil:
-        KERNELS.lstm_backward(given, kept, gradient, result)
+        KERNELS.lstm_backward(batch, kept, gradient, result)
     return d_gates
 
 

@@ -1,5 +1,6 @@
-// Loops over tokens that numpy cannot run at once: the steps of an LSTM, layers of them above one
-// another, Viterbi's and forward-backward. All arrays are in C order; a ragged batch has its sequences' tokens one after another.
+// Loops over tokens: the steps of an LSTM, layers of them above one another, Viterbi and
+// forward-backward. All arrays are in C order; a ragged batch has the tokens of its sequences one
+// after another.
 #pragma once
 
 #include <cmath>
@@ -18,8 +19,8 @@ struct Batch {
     int64_t n_sequences;
 };
 
-// inputs (tokens, 2, 4 * hidden): what the gates (input, forget, output, candidate) of the forward
-// and of the backward direction get from below; U (2, hidden, 4 * hidden): states to gates.
+// inputs (tokens, 2, 4 * hidden): inputs to the gates (input, forget, output, candidate) of the
+// forward and of the backward direction; U (2, hidden, 4 * hidden): states to gates.
 struct LstmInput {
     Batch batch;
     const float* inputs;

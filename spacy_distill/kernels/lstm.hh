@@ -66,13 +66,13 @@ static void pack_transposed(const float* U, int hidden, Panels& packed) {
 // the tile has `padded`.
 struct Step {
     int hidden, padded;
-    const float* given;      // (4, given_width) from below
-    int given_width;
+    const float* input;      // (4, input_width) from below
+    int input_width;
     const float* recurrent;  // (4, padded) from the states
     float* cell;             // (padded,) replaced
     float* state;            // (padded,)
     float* output;           // (hidden,) the state once more
-    float* gates;            // (4, hidden) what is kept for the way back
+    float* gates;            // (4, hidden) kept for the backward pass
     float* cells;            // (hidden,)
 };
 
@@ -82,7 +82,7 @@ INLINE void step_units(const Step& at, int unit, int n) {
     Vector x[GATES];
     for (int gate = 0; gate < GATES; ++gate)
         x[gate] = load(at.recurrent + gate * at.padded + unit) +
-                  load_some(at.given + gate * at.given_width + unit, n);
+                  load_some(at.input + gate * at.input_width + unit, n);
     const Vector before = load(at.cell + unit);
     Vector cell, state;
     if (KEEP) {
@@ -109,7 +109,7 @@ public:
         : U(U), hidden(hidden), padded(round_up(hidden, LANES)), gates(TILE * U.columns),
           states(TILE * padded, 0.f), cells(TILE * padded) {}
 
-    // `place(sequence)` says where each of the first `active` sequences reads and writes. Memory is
+    // `place(sequence)` returns where each of the first `active` sequences reads and writes. Memory is
     // empty at step 0.
     template <bool KEEP, class Place>
     INLINE_METHOD void step(int64_t number, int active, Place place) {
@@ -149,8 +149,8 @@ static void lstm_forward(const LstmInput& in, const LstmOutput& out) {
                 recurrence.step<true>(step, tile.at_step(step), [&](int s) {
                     const int64_t place = 2 * tile.token(s, step, direction) + direction;
                     Step at = {};
-                    at.given = in.inputs + place * width;
-                    at.given_width = hidden;
+                    at.input = in.inputs + place * width;
+                    at.input_width = hidden;
                     at.output = out.states + place * hidden;
                     at.gates = out.gates + place * width;
                     at.cells = out.cells + place * hidden;
@@ -160,17 +160,17 @@ static void lstm_forward(const LstmInput& in, const LstmOutput& out) {
     }
 }
 
-// The same for the way back. What goes one step back is replaced: the states' gradient by the
-// product with the weights, the cells' here.
+// A step of the backward pass. Gradients that go to the step before are replaced: that of the cell
+// here, that of the state by a product with the weights.
 struct BackStep {
     int hidden, padded;
-    const float* gates;        // (4, hidden) as they were opened
+    const float* gates;        // (4, hidden) after their functions
     const float* cell;         // (hidden,)
     const float* cell_before;  // (hidden,) null at the first step
     const float* d_output;     // (hidden,) gradient of the state in the output
     const float* d_state;      // (padded,) and of the state as the next step's input
     float* d_cell;             // (padded,)
-    float* d_given;            // (4, hidden) written
+    float* d_input;            // (4, hidden) written
     float* d_gates;            // (4, padded) the same once more
 };
 
@@ -188,7 +188,7 @@ INLINE void step_units_back(const BackStep& at, int unit, int n) {
     d[CANDIDATE] = d_cell * x[INPUT] * (1.f - x[CANDIDATE] * x[CANDIDATE]);
     store(at.d_cell + unit, d_cell * x[FORGET]);
     for (int gate = 0; gate < GATES; ++gate) {
-        store_some(at.d_given + gate * at.hidden + unit, d[gate], n);
+        store_some(at.d_input + gate * at.hidden + unit, d[gate], n);
         store(at.d_gates + gate * at.padded + unit, d[gate]);
     }
 }

@@ -1,5 +1,5 @@
-// Layers of bidirectional LSTMs above one another, for prediction, in floats. A tile goes through all
-// layers before the next one begins, and what a layer gets from below is multiplied for some steps
+// Layers of bidirectional LSTMs above one another, in floats and for prediction only. A tile goes through all
+// layers before the next one begins, and the inputs of a layer are multiplied for some steps
 // at a time, so that little memory is needed between layers, however long the batch.
 
 // Rows that are multiplied together, if there are so many: enough to read the weights seldom, few
@@ -51,18 +51,18 @@ static void delete_stack(void* stack) { delete static_cast<Stack*>(stack); }
 static void read_rows(const Panels& U, int hidden, int direction, const StackInput& in,
                       const Tile& tile, const int64_t* places, float* states) {
     const int width = GATES * hidden;
-    const auto given = [&](int s, int64_t step) {
+    const auto inputs_at = [&](int s, int64_t step) {
         return in.table + (2 * in.rows[tile.token(s, step, direction)] + direction) * width;
     };
     Recurrence recurrence(U, hidden);
     for (int64_t step = 0; step < tile.lengths[0]; ++step) {
         const int active = tile.at_step(step), still_active = tile.at_step(step + 1);
-        for (int s = 0; s < still_active; ++s) prefetch(given(s, step + 1), width);
+        for (int s = 0; s < still_active; ++s) prefetch(inputs_at(s, step + 1), width);
         recurrence.step<false>(step, active, [&](int s) {
             const int64_t place = places[s] + tile.position(s, step, direction);
             Step at = {};
-            at.given = given(s, step);
-            at.given_width = hidden;
+            at.input = inputs_at(s, step);
+            at.input_width = hidden;
             at.output = states + (2 * place + direction) * hidden;
             return at;
         });
@@ -114,8 +114,8 @@ static void read_states(const DirectionWeights& weights, int hidden, int directi
         recurrence.step<false>(step, active, [&](int s) {
             const int64_t place = places[s] + tile.position(s, step, direction);
             Step at = {};
-            at.given = block.row(row + s);
-            at.given_width = round_up(hidden, LANES);
+            at.input = block.row(row + s);
+            at.input_width = round_up(hidden, LANES);
             at.output = states + (2 * place + direction) * hidden;
             return at;
         });
@@ -129,7 +129,7 @@ static void read_stack(const void* packed, const StackInput& in, float* states) 
     const int64_t longest = in.batch.n_sequences ? in.batch.lengths[in.batch.order[0]] : 0;
     const int64_t n_together = in.batch.n_sequences < TILE ? in.batch.n_sequences : TILE;
     const int64_t most_rows = stack.n_layers > 1 ? n_together * longest : 0;
-    // What the layers with even and with odd numbers hand on.
+    // Outputs of the layers with even and with odd numbers.
     Buffer<float> even(most_rows * 2 * hidden), odd(stack.n_layers > 2 ? most_rows * 2 * hidden : 0);
     Block block(most_rows < BLOCK + TILE ? most_rows : BLOCK + TILE, hidden,
                 most_rows ? stack.directions[2]->W.columns : 0);

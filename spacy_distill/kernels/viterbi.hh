@@ -1,5 +1,5 @@
 // The best tag sequence of each sequence in a ragged batch.
-// The sums are those of `chain/decoding.py` in the same order, so ties fall alike.
+// The sums are those of `chain/decoding.py` in the same order, so both break ties in the same way.
 
 INLINE Vector larger(Vector a, Vector b) { return a > b ? a : b; }
 
@@ -48,13 +48,13 @@ static void viterbi(const ChainScores& chain, int64_t* tags) {
             Vector peak = nothing;
             for (int j = 0; j < padded; j += LANES) {
                 const int n = size - j;
-                Vector given = load_some(emissions + j, n);
-                if (t == 0) given += load_some(chain.start + j, n);
-                if (t == length - 1) given += load_some(chain.end + j, n);
-                if (t) given += load(here + j);
-                for (int lane = n; lane < LANES; ++lane) given[lane] = -INFINITY;
-                store(here + j, given);
-                peak = larger(given, peak);
+                Vector score = load_some(emissions + j, n);
+                if (t == 0) score += load_some(chain.start + j, n);
+                if (t == length - 1) score += load_some(chain.end + j, n);
+                if (t) score += load(here + j);
+                for (int lane = n; lane < LANES; ++lane) score[lane] = -INFINITY;
+                store(here + j, score);
+                peak = larger(score, peak);
             }
             if (!t) continue;
             // Only differences count; so scores stay small in sequences of any length.
@@ -70,9 +70,9 @@ static void viterbi(const ChainScores& chain, int64_t* tags) {
             int best = 0;
             float highest = -INFINITY;
             for (int i = 0; i < size; ++i) {
-                const float score = next ? here[i] + next[i] : here[i];
-                if (score > highest) {
-                    highest = score;
+                const float sum = next ? here[i] + next[i] : here[i];
+                if (sum > highest) {
+                    highest = sum;
                     best = i;
                 }
             }

@@ -11,18 +11,18 @@ from .objective import DistillationLoss, advance, sequence_numbers, sum_per_sequ
 
 
 class ConfidentSentences:
-    """Learn from the teacher where it is sure: of a sentence of whose best tag sequence it is not,
-    neither its probabilities nor its best tags count. Gold annotation counts everywhere.
+    """Computes another loss, without the teacher in sentences of whose best tag sequence it is not
+    sure. Gold annotation counts everywhere.
 
-    The probability of a sequence falls with its length; what is compared here is its geometric mean
-    over the tokens that the teacher knows.
+    The probability of a sequence falls with its length. So its geometric mean over the tokens that
+    the teacher knows is compared with the threshold.
     """
 
     def __init__(self, loss: DistillationLoss, least_confidence: float = 0.5) -> None:
-        """Take a loss.
+        """Create the loss.
 
-        loss (DistillationLoss): What is computed; its mean is over the tokens of all sentences.
-        least_confidence (float): From 0 to 1.
+        loss (DistillationLoss): The other loss: a mean over the tokens of all sentences.
+        least_confidence (float): The threshold, from 0 to 1.
         RAISES (ValueError): The confidence is no probability.
         """
         if not 0 <= least_confidence <= 1:
@@ -44,20 +44,16 @@ class ConfidentSentences:
     def __call__(
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
     ) -> Tuple[float, ChainCounts]:
-        xp = get_array_module(teacher.emissions)
         sure = (confidence(teacher) >= self.least_confidence)[sequence_numbers(teacher)]
-        known = sure if teacher.known is None else sure & xp.asarray(teacher.known)
-        return self.loss(student, replace(teacher, known=known), allowed)
+        return self.loss(student, replace(teacher, known=sure & teacher.is_known), allowed)
 
 
 def confidence(chain: LinearChain) -> Floats1d:
     """RETURNS (Floats1d): (sequences,) geometric mean, over the tokens that the chain knows, of the
     probability of their best tags; 1 for a sentence without any."""
     xp = get_array_module(chain.emissions)
-    best = chain.argmax()[:, None] == xp.arange(len(chain.start))
-    known = xp.ones(len(best), dtype=bool) if chain.known is None else xp.asarray(chain.known)
-    of_best = chain.restricted(best | ~known[:, None])
-    n_known = sum_per_sequence(chain, known)
+    of_best = chain.restricted(chain.allowed(chain.argmax()))
+    n_known = sum_per_sequence(chain, chain.is_known)
     possible = xp.isfinite(chain.log_partition)
     logarithms = xp.where(possible, of_best.log_partition, 0) - xp.where(
         possible, chain.log_partition, 0

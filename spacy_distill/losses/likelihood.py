@@ -24,7 +24,7 @@ def negative_log_likelihood(chain: LinearChain, allowed: ArrayXd) -> Tuple[float
     """
     xp = get_array_module(chain.emissions)
     annotated = chain.restricted(allowed)
-    # Scores that are no numbers are not the annotation's fault: the loss is no number then.
+    # NaN scores are not the annotation's fault: the loss is NaN then.
     broken = ~xp.isfinite(chain.log_partition)
     possible = xp.isfinite(annotated.log_partition) | broken
     if not possible.all():

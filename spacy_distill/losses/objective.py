@@ -10,16 +10,17 @@ from thinc.api import get_array_module
 from thinc.types import ArrayXd, Floats1d, Ints1d
 
 from ..chain import ChainCounts, LinearChain
+from ..chain.packing import sum_by_sequence
 from .likelihood import negative_log_likelihood
 
 
 class DistillationLoss(Protocol):
-    """What a student's step descends."""
+    """What a student's training minimizes. A plain function does as well."""
 
     def __call__(
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
     ) -> Tuple[float, ChainCounts]:
-        """Compare student, teacher and gold.
+        """Compute the loss of a batch.
 
         student (LinearChain): The student's chain.
         teacher (LinearChain): The teacher's, over the same tokens and tags.
@@ -29,8 +30,7 @@ class DistillationLoss(Protocol):
         """
 
     def advance(self) -> None:
-        """Go on to the next step, for weights that change. Called by the training loop; a plain
-        function, which has no such method, does as well."""
+        """Go on to the next step of schedules. The training loop calls it; optional."""
 
 
 # (teacher's chain, student's chain) -> (sum over the batch, gradient for the student's scores)
@@ -40,19 +40,19 @@ Weight = Union[float, Iterable[float]]
 
 
 class Objective:
-    """The task weighed against what the teacher says (Izsak, Guskin, Wasserblat 2019).
+    """The weighted sum of the task's loss and the distillation's (Izsak, Guskin, Wasserblat 2019).
 
-    The task is the negative log-likelihood of the gold tags, or of the teacher's best tags (hard
-    pseudo-labels) where a document has no gold ones.
+    The task is the negative log-likelihood of the gold tags. Documents without any have the
+    teacher's best tags instead (hard pseudo-labels).
     """
 
     def __init__(self, alpha: Weight, beta: Weight, compare: Comparison) -> None:
-        """Take the weights.
+        """Create the loss.
 
         alpha (Weight): Weight of the task, at least 0, or a schedule; one that ends keeps its last
             value.
-        beta (Weight): Weight of the comparison, at least 0, or a schedule.
-        compare (Comparison): Compares teacher and student.
+        beta (Weight): Weight of the distillation, at least 0, or a schedule.
+        compare (Comparison): Computes the distillation's loss.
         RAISES (ValueError): The weights make no loss.
         """
         if isinstance(alpha, Real) and isinstance(beta, Real) and not alpha and not beta:
@@ -62,7 +62,7 @@ class Objective:
             )
         self._compare = compare
         self._alphas, self._betas = _per_step(alpha), _per_step(beta)
-        # What the two summands were in the last step, weighed, as means per token.
+        # The two summands of the last step: weighted means per token.
         self.parts: Dict[str, float] = {}
         self.alpha = self.beta = 0.0
         self.advance()
@@ -92,18 +92,15 @@ class Objective:
 
 
 def advance(loss: DistillationLoss) -> None:
-    """Let a loss go on to the next step. One that has nothing to change may be a plain function."""
+    """Let a loss go on to the next step of its schedules, if it has any."""
     if hasattr(loss, "advance"):
         loss.advance()
 
 
 def softened(divergence: Comparison, temperature: float) -> Comparison:
-    """Compare chains whose scores are divided by a temperature (Hinton, Vinyals, Dean 2015).
+    """Divide the scores of both chains by a temperature before they are compared (Hinton, Vinyals,
+    Dean 2015). The result is multiplied by its square, which keeps the size of the gradients.
 
-    divergence (Comparison): Compares them.
-    temperature (float): Above 0; higher is softer.
-    RETURNS (Comparison): The same of softened chains, scaled by the temperature's square, so that
-        the weight of the gradients stays.
     RAISES (ValueError): The temperature is not above 0.
     """
     if not 0 < temperature < inf:
@@ -121,22 +118,13 @@ def softened(divergence: Comparison, temperature: float) -> Comparison:
 
 
 def gold_or_pseudo_labels(teacher: LinearChain, allowed: ArrayXd) -> ArrayXd:
-    """Fill in the teacher's best tags where a document has no annotation at all, and the teacher
-    has an opinion.
-
-    teacher (LinearChain): The teacher's chain.
-    allowed (ArrayXd): (tokens, tags), bool: the tags that the annotation leaves open.
-    RETURNS (ArrayXd): (tokens, tags), bool.
-    """
+    """RETURNS (ArrayXd): (tokens, tags), bool: the allowed tags of documents that have gold tags,
+    and the teacher's best tags of the other documents."""
     xp = get_array_module(teacher.emissions)
     allowed = xp.asarray(allowed)
-    sequences = sequence_numbers(teacher)
-    known = ~allowed.all(axis=1)
-    n_known = sum_per_sequence(teacher, known)
-    best = teacher.argmax()[:, None] == xp.arange(allowed.shape[1])
-    if teacher.known is not None:
-        best |= ~xp.asarray(teacher.known)[:, None]
-    return xp.where((n_known > 0)[sequences][:, None], allowed, best)
+    n_gold = sum_per_sequence(teacher, ~allowed.all(axis=1))
+    has_gold = (n_gold > 0)[sequence_numbers(teacher)]
+    return xp.where(has_gold[:, None], allowed, teacher.allowed(teacher.argmax()))
 
 
 def sequence_numbers(chain: LinearChain) -> Ints1d:
@@ -148,9 +136,7 @@ def sequence_numbers(chain: LinearChain) -> Ints1d:
 
 def sum_per_sequence(chain: LinearChain, values: ArrayXd) -> Floats1d:
     """RETURNS (Floats1d): (sequences,) the sums of (tokens,) values, float64."""
-    xp = get_array_module(chain.emissions)
-    weights = xp.asarray(values).astype("float64")
-    return xp.bincount(sequence_numbers(chain), weights=weights, minlength=len(chain.lengths))
+    return sum_by_sequence(values, sequence_numbers(chain), len(chain.lengths))
 
 
 def _per_step(weight: Weight) -> Iterator[float]:

@@ -15,9 +15,8 @@ LEAST = 1e-9
 def rehearsal_divergence(former: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:
     """Find the Kullback-Leibler divergence of a student from the former student.
 
-    With the same labels, it is that of whole tag sequences. With new ones, it is that of each
-    token's tags, where the student's new labels count as O: the former student knows nothing of
-    them, so what it takes for O may be one of theirs.
+    With the same labels, whole tag sequences are compared. With new labels, the tags of each token
+    are compared, and new labels count as O: the former student may take their entities for O.
 
     former (LinearChain): The chain of the former student, over the first ones of the tags.
     student (LinearChain): The student's chain.

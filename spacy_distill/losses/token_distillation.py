@@ -15,11 +15,12 @@ LEAST_PROBABILITY = 1e-12
 def TokenDistillation(
     alpha: Weight = 0.5, beta: Weight = 0.5, temperature: float = 1.0
 ) -> DistillationLoss:
-    """The Kullback-Leibler divergence of the student's tag probabilities from the teacher's, token
-    by token (Izsak, Guskin, Wasserblat 2019). The probabilities are the chains' marginals (Wang et
-    al. 2020, "Structure-Level Knowledge Distillation For Multilingual Sequence Labeling"), in
-    training a softmax of the emissions where the student has no trained transitions. The
-    temperature softens the whole chains, as in `ChainDistillation`.
+    """Create the loss that compares tag probabilities token by token, by their Kullback-Leibler
+    divergence (Izsak, Guskin, Wasserblat 2019).
+
+    The probabilities are the chains' marginals (Wang et al. 2020, "Structure-Level Knowledge
+    Distillation For Multilingual Sequence Labeling"). The temperature softens whole chains, as in
+    `ChainDistillation`.
 
     alpha (Weight): Weight of the task, a number or a schedule (`Objective`).
     beta (Weight): Weight of the distillation, a number or a schedule.
@@ -31,26 +32,18 @@ def TokenDistillation(
 
 
 def marginal_divergence(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:
-    """Compare two chains token by token, where the first one has an opinion.
-
-    teacher (LinearChain): The chain to learn from.
-    student (LinearChain): The chain that learns.
-    RETURNS (Tuple[float, ChainCounts]): The sum of the divergences over tokens that the teacher
-        knows, and the gradient with respect to the student's scores.
-    """
-    wanted = teacher.marginals()
-    if teacher.known is not None:
-        wanted = wanted * get_array_module(wanted).asarray(teacher.known)[:, None]
-    return divergence_from_marginals(wanted, student)
+    """Find the divergence of a student from its teacher, token by token. Takes and returns what
+    `kl_divergence` does; unknown tokens are left out."""
+    return divergence_from_marginals(teacher.marginals() * teacher.is_known[:, None], student)
 
 
 def divergence_from_marginals(wanted: Floats2d, student: LinearChain) -> Tuple[float, ChainCounts]:
-    """Compare a chain with the tag probabilities that it should have.
+    """Find the divergence of a student's tag probabilities from those that it should have.
 
     wanted (Floats2d): (tokens, tags) probabilities. Rows of zeros leave a token out.
-    student (LinearChain): The chain that learns.
-    RETURNS (Tuple[float, ChainCounts]): The sum of the divergences over tokens, and the gradient
-        with respect to the student's scores.
+    student (LinearChain): The student's chain.
+    RETURNS (Tuple[float, ChainCounts]): The sum over tokens, and the gradient with respect to the
+        student's scores.
     """
     xp = get_array_module(student.emissions)
     wanted = wanted.astype("float64")

@@ -1,10 +1,10 @@
-"""Bidirectional LSTMs over ragged batches."""
+"""LSTMs over ragged batches, in both directions or from left to right."""
 
 from functools import partial
 from typing import Callable, List, Literal, Optional, Tuple
 
 import numpy
-from thinc.api import Model, chain, glorot_uniform_init
+from thinc.api import Model, chain, glorot_uniform_init, to_numpy, with_ragged
 from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 
 from .dropout import dropout
@@ -32,13 +32,13 @@ def BiLSTM(
 
 
 class BiLSTMInference:
-    """How a BiLSTM predicts: the inputs to the first layer's gates once a word form, and the steps
-    of all layers in one call a batch."""
+    """Predict with a BiLSTM: the inputs to the first layer's gates once for each word form, and the
+    steps of all layers in one call for each batch."""
 
     forgets = True
 
     def __init__(self, model: Model[Ragged, Ragged], precision: str) -> None:
-        """Take the parameters as they are now.
+        """Copy the parameters as they are now.
 
         model (Model[Ragged, Ragged]): What `BiLSTM` returned.
         precision (str): "int8" or "float32".
@@ -64,8 +64,27 @@ class BiLSTMInference:
         return self._stack.predict(table, rows, lengths)
 
 
+def LSTM(width: int = 100, depth: int = 2) -> Model[Ragged, Ragged]:
+    """Build LSTM layers that read from left to right, with dropout between them. Each one is the
+    forward half of a bidirectional layer, whose other half is computed and left out.
+
+    width (int): Output width of each layer.
+    depth (int): Layers.
+    RETURNS (Model[Ragged, Ragged]): (tokens, inputs) to (tokens, width).
+    """
+    layers: List[Model[Ragged, Ragged]] = [bilstm_layer(2 * width), forward_direction()]
+    for _ in range(depth - 1):
+        layers += [dropout(), bilstm_layer(2 * width), forward_direction()]
+    return with_ragged(chain(*layers))
+
+
+def forward_direction() -> Model[Ragged, Ragged]:
+    """Keep the states of the forward direction, which are the first half of the columns."""
+    return Model("forward_direction", keep_forward)
+
+
 def bilstm_layer(nO: Optional[int] = None, nI: Optional[int] = None) -> Model[Ragged, Ragged]:
-    """One bidirectional LSTM layer (Hochreiter, Schmidhuber 1997; Graves, Schmidhuber 2005).
+    """Build one bidirectional LSTM layer (Hochreiter, Schmidhuber 1997; Graves, Schmidhuber 2005).
 
     The inputs of all steps are one matrix product; `recurrence.py` has the steps.
 
@@ -87,7 +106,7 @@ def forward(
     # W (8 * hidden, nI): inputs to the gates of the forward, then of the backward direction
     # U (2, hidden, 4 * hidden): states to gates; gates are input, forget, output and candidate
     W, U, b = model.get_param("W"), model.get_param("U"), model.get_param("b")
-    lengths = X.lengths.get() if hasattr(X.lengths, "get") else X.lengths
+    lengths = to_numpy(X.lengths)
     inputs = X.dataXd @ W.T
     inputs += b
     states, backprop_run = run(inputs, lengths, U)
@@ -127,3 +146,16 @@ def recurrent_init(model: Model, hidden: int) -> Floats3d:
     orthogonal = numpy.linalg.qr(normal)[0].reshape(2, 4, hidden, hidden)
     stacked = orthogonal.transpose(0, 2, 1, 3).reshape(2, hidden, 4 * hidden)
     return model.ops.asarray3f(numpy.ascontiguousarray(stacked, dtype="float32"))
+
+
+def keep_forward(
+    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
+) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
+    width = X.dataXd.shape[1] // 2
+
+    def backprop(dY: Ragged) -> Ragged:
+        dX = model.ops.alloc2f(len(dY.dataXd), 2 * width)
+        dX[:, :width] = dY.dataXd
+        return Ragged(dX, dY.lengths)
+
+    return Ragged(model.ops.as_contig(X.dataXd[:, :width]), X.lengths), backprop

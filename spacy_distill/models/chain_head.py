@@ -2,8 +2,7 @@
 
 from typing import Callable, Optional, Tuple
 
-import numpy
-from thinc.api import Model, glorot_uniform_init
+from thinc.api import Model, glorot_uniform_init, to_numpy
 from thinc.types import Ragged
 
 from ..chain import ChainCounts, LinearChain, constraints, n_tags
@@ -57,7 +56,7 @@ def forward(
         end = end + model.get_param("end")
     elif is_train:
         start, transitions, end = (xp.zeros_like(mask) for mask in (start, transitions, end))
-    lengths = X.lengths.get() if hasattr(X.lengths, "get") else numpy.asarray(X.lengths)
+    lengths = to_numpy(X.lengths)
     chain = LinearChain(X.dataXd @ W.T + b, lengths, transitions, start, end)
 
     def backprop(d_chain: ChainCounts) -> Ragged:
@@ -84,8 +83,8 @@ def init(model: Model[Ragged, LinearChain], X=None, Y=None) -> None:
 
 
 def resize(model: Model[Ragged, LinearChain], nL: int) -> None:
-    """Make room for more labels, or drop the last ones. What the head knows of the others stays as
-    it is, and so do gradients that are not applied yet.
+    """Change the number of labels: add some, or drop the last ones. Parameters and gradients of the
+    other labels stay as they are.
 
     Optimizers keep arrays of the old shapes under the head's id, so the head gets a new id.
     `keep_moments` finds these arrays by it.
@@ -102,7 +101,7 @@ def resize(model: Model[Ragged, LinearChain], nL: int) -> None:
     values = {name: model.get_param(name) for name in model.param_names}
     gradients = {name: model.get_grad(name) for name in model.grad_names}
     for name in values:
-        model.set_param(name, None)  # else thinc holds the dimension fast
+        model.set_param(name, None)  # else Thinc refuses another dimension
     model.set_dim("nL", nL, force=True)
     take_new_id(model, {name: old.shape for name, old in values.items()})
     init(model)

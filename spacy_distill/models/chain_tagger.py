@@ -24,9 +24,9 @@ def ChainTagger(
     embed (Model): One vector a token: `spacy-distill.WordEmbedding.v1`, a tok2vec of spaCy's, or a
         listener to a `tok2vec` or `transformer` component.
     head (Model): `spacy-distill.CRF.v1` or `spacy-distill.Softmax.v1`.
-    encode (Optional[Model]): What sees a token among its neighbours: `spacy-distill.BiLSTM.v1`, or
+    encode (Optional[Model]): Encodes a token with its neighbours: `spacy-distill.BiLSTM.v1`, or
         any encoder from and to lists of arrays, such as `spacy.MaxoutWindowEncoder.v2`, to whose
-        width the embedding is projected. Null where `embed` sees the neighbours already.
+        width the embedding is projected. Null where `embed` encodes the neighbours already.
     variational_dropout (bool): Whether the tokens of a document lose the same columns (Gal,
         Ghahramani 2016), not each token columns of its own.
     RETURNS (Model[List[Doc], LinearChain]): Documents in, their chains out.
@@ -61,8 +61,8 @@ def resize_output(model: Model[List[Doc], LinearChain], nL: int) -> Model:
 def forward(
     model: Model[List[Doc], Ragged], docs: List[Doc], is_train: bool
 ) -> Tuple[Ragged, Callable[[Ragged], List[Doc]]]:
-    # The same numbers in two ways: by Thinc's layers, which can be trained and run on any device,
-    # and by `inference.py`, fast.
+    # The same values in two ways: by Thinc's layers, which can be trained and run on any device,
+    # and by `inference.py`, which is fast.
     if is_train or not isinstance(model.ops, NumpyOps) or not any(len(doc) for doc in docs):
         return model.layers[0](docs, is_train)
     encoder = model.shims[0].encoder(parts(model), docs[0].vocab)
@@ -71,8 +71,8 @@ def forward(
 
 
 def parts(model: Model[List[Doc], Ragged]) -> Parts:
-    """RETURNS (Parts): The parts of a model of tokens. (Not by references: Thinc's `Model.copy`
-    does not copy these.)"""
+    """RETURNS (Parts): The parts of a model of tokens, by their places: Thinc's `Model.copy` does
+    not copy references."""
     embed, *others = model.layers[0].layers[::2]
     encode = others.pop() if others else None
     if encode is not None and not offers_inference(encode):
@@ -95,7 +95,7 @@ def init(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:
 def with_ragged_output(
     embed: Union[Model[List[Doc], Ragged], Model[List[Doc], List[Floats2d]]],
 ) -> Model[List[Doc], Ragged]:
-    """Let a model of documents return one array for all, whether it returns that or a list."""
+    """Wrap a model of documents so that it returns `Ragged`, also where it returns a list."""
     return Model("with_ragged_output", forward_ragged, init=init_ragged, layers=[embed])
 
 

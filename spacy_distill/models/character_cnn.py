@@ -10,7 +10,7 @@ from thinc.types import Floats2d, Ints1d, Ints2d
 from .word_forms import WordForms
 
 WINDOW = 3
-# Longer words are read by their first and last characters: affixes tell more than middles.
+# Of longer words the first and last characters are read, for affixes say more than middles.
 MAX_CHARACTERS = 20
 BOUNDARY = 0
 
@@ -40,14 +40,14 @@ def forward(
     ops, xp = model.ops, model.ops.xp
     (n_rows, width), n_filters = E.shape, len(b)
     numbers, n_windows = character_windows(forms.texts, n_rows)
-    # Different characters, and which of them stands where.
+    # The distinct characters, and the place of each one among these.
     there = numpy.zeros(n_rows, dtype=bool)
     there[numbers] = True
     different = ops.asarray(numpy.flatnonzero(there))
     characters = ops.asarray((numpy.cumsum(there) - 1)[numbers])
     lengths = ops.asarray1i(n_windows)
-    # A filter's response is a sum over the window's places, and a place's part of it depends on the
-    # character there alone: there are fewer characters than windows.
+    # A filter's response is a sum over the places of a window, and each summand depends on one
+    # character alone. There are fewer characters than windows.
     places = W.reshape(n_filters, WINDOW, width).transpose(1, 2, 0)
     embedded = E[different]
     parts = embedded @ places  # (window, characters, filters)

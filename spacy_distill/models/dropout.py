@@ -1,23 +1,23 @@
-"""Dropout over a batch's token vectors."""
+"""Dropout over the token vectors of a batch."""
 
 from typing import Callable, Tuple
 
 import numpy
 from thinc.api import Model
-from thinc.types import Floats2d, Ints1d, Ragged
+from thinc.types import Floats2d, Ragged
 
-# Chances that a random number of 16 bits can tell apart.
+# Different values of 16 random bits.
 CHANCES = 2**16
 
 
 def dropout(rate: float = 0.0, *, variational: bool = False) -> Model[Ragged, Ragged]:
-    """Set numbers to zero by chance and scale the others up (Srivastava et al. 2014, "Dropout: A
+    """Set values to zero at random and scale the rest up (Srivastava et al. 2014, "Dropout: A
     Simple Way to Prevent Neural Networks from Overfitting"), in training.
 
-    As Thinc's layer of the name, whose attributes it has for `set_dropout_rate`, but it draws 16
-    bits for each number instead of 64, which took much of an update's time.
+    It has the attributes of Thinc's layer, for `set_dropout_rate`. It draws 16 random bits for each
+    value instead of 64, which took much of an update's time.
 
-    rate (float): Chance of each number to become zero.
+    rate (float): Probability of each value to become zero.
     variational (bool): Whether the tokens of a document lose the same columns (Gal, Ghahramani
         2016, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks").
     """
@@ -33,8 +33,10 @@ def forward(
         return X, lambda dY: dY
     n_tokens, width = X.dataXd.shape
     if model.attrs["variational"]:
-        of_docs = draw_mask(model, (len(X.lengths), width), rate)
-        mask = of_docs[rows_of_docs(model, X)]
+        # numpy's repeat takes a count for each element; not every cupy's does.
+        lengths = model.ops.to_numpy(X.lengths)
+        documents = model.ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))
+        mask = draw_mask(model, (len(lengths), width), rate)[documents]
     else:
         mask = draw_mask(model, (n_tokens, width), rate)
 
@@ -45,17 +47,10 @@ def forward(
 
 
 def draw_mask(model: Model, shape: Tuple[int, int], rate: float) -> Floats2d:
-    """RETURNS (Floats2d): 0 by this chance, else what makes the mean 1."""
-    # Seeded by numpy's global state, as all that Thinc draws.
+    """RETURNS (Floats2d): 0 with this probability, else the factor that makes the mean 1."""
+    # Seeded by numpy's global state, as Thinc's own layers are.
     generator = numpy.random.default_rng(numpy.random.randint(2**31))
     drawn = generator.integers(CHANCES, size=shape, dtype="uint16")
     mask = (model.ops.xp.asarray(drawn) >= rate * CHANCES).astype("float32")
     mask /= max(1.0 - rate, 1 / CHANCES)  # of a rate of 1 nothing is left to be scaled
     return mask
-
-
-def rows_of_docs(model: Model, X: Ragged) -> Ints1d:
-    """RETURNS (Ints1d): (tokens,) the number of each token's document."""
-    # numpy's repeat takes a count for each element; not every cupy's does.
-    lengths = model.ops.to_numpy(X.lengths)
-    return model.ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))

@@ -8,7 +8,7 @@ from thinc.types import Floats2d, Ints2d
 
 from .word_forms import ATTRIBUTES, WordForms
 
-# With few labels, tables of words and affixes cost more than they gain (docs/settings.md).
+# With few labels, tables of words and affixes cost more than they gain (benchmarks/NOTEBOOK.md).
 DEFAULT_ROWS = {"SHAPE": 500}
 
 

@@ -1,8 +1,8 @@
-"""How a tagger predicts: what an app runs.
+"""Prediction with a tagger: what an app runs.
 
-The numbers are those of the layers that are trained. An encoder says which part of its work depends
-on the word form alone; that is computed once a form and kept. An encoder that says nothing runs as
-it is trained, and gains from the forms that are kept all the same.
+It computes the same values as the layers that are trained. An encoder declares which part of its
+work depends on the word form alone; that is computed once for each form and kept. An encoder that
+declares nothing runs through Thinc, and still gains from the forms that are kept.
 """
 
 import contextlib
@@ -20,19 +20,17 @@ from .form_cache import FormCache
 from .windows import Windows, cut_windows, whole_sequences
 from .word_forms import depends_on_form, read_word_forms
 
-# What is kept of word forms, so that a process takes no more memory than with en_core_web_sm
-# (docs/performance.md): 7,800 forms of the default student. More would be faster where a
-# text has many forms.
+# Bytes for the rows of word forms: 7,800 forms of the default student, with which a process takes
+# no more memory than with en_core_web_sm. More would be faster where a text has many forms.
 CACHE_BYTES = 24 * 2**20
 # Tokens that are read together, so that their word forms fit into the default student's cache.
 AT_ONCE = 4096
-# The attribute of an encoder's model under which it says how it predicts: a function of the model
-# that returns an `Inference`.
+# The attribute of an encoder's model with a function of the model that returns an `Inference`.
 ATTRIBUTE = "inference"
 
 
 class Inference(Protocol):
-    """How an encoder predicts, with its parameters as they were when this was made.
+    """Prediction with an encoder, whose parameters are copied when it is made.
 
     A layer of your own offers it with `model.attrs["inference"]`, a function of the model. The
     layer takes and returns `Ragged` then.
@@ -46,7 +44,7 @@ class Inference(Protocol):
     def per_form(self, features: Floats2d) -> Floats2d:
         """Do what depends on the word form alone.
 
-        features (Floats2d): (forms, inputs) what the embedding gives.
+        features (Floats2d): (forms, inputs) output of the embedding.
         RETURNS (Floats2d): (forms, columns) float32, what is kept of a form.
         """
         ...
@@ -57,16 +55,16 @@ class Inference(Protocol):
         table (Floats2d): (rows, columns) what `per_form` returned.
         rows (Ints1d): (tokens,) int64 each token's row.
         lengths (Ints1d): (sequences,) int64 tokens of each sequence.
-        RETURNS (Floats2d): (tokens, outputs) float32, what the encoder gives.
+        RETURNS (Floats2d): (tokens, outputs) float32, the output of the encoder.
         """
         ...
 
 
 class Parts(NamedTuple):
-    """What a model of tokens is made of.
+    """The parts of a model from documents to token vectors.
 
     embed (Model): From documents to an array, or a list of arrays. One that depends on the word
-        form alone says so (`word_forms.py`).
+        form alone has an attribute for it (`depends_on_form`).
     project (Optional[Model]): From the embedding's columns to those that the encoder takes.
     encode (Optional[Model]): The encoder; None for an embedding alone.
     """
@@ -77,7 +75,7 @@ class Parts(NamedTuple):
 
 
 class PlainInference:
-    """How an encoder predicts that says nothing: as it is trained."""
+    """Prediction with an encoder that declares nothing: through Thinc."""
 
     forgets = False
 
@@ -95,7 +93,7 @@ class PlainInference:
         return features if self._project is None else self._project.predict(features)
 
     def per_sequence(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
-        """RETURNS (Floats2d): (tokens, outputs) what the layer gives."""
+        """RETURNS (Floats2d): (tokens, outputs) output of the layer."""
         features = table[rows]
         if self._layer is None:
             return features
@@ -104,19 +102,19 @@ class PlainInference:
 
 
 def offers_inference(encode: Model) -> bool:
-    """RETURNS (bool): Whether an encoder says how it predicts."""
+    """RETURNS (bool): Whether an encoder has a prediction of its own."""
     return ATTRIBUTE in encode.attrs
 
 
 def inference_of(parts: Parts) -> Inference:
-    """RETURNS (Inference): How an encoder predicts, with its parameters as they are now."""
+    """RETURNS (Inference): Prediction with the encoder and its parameters as they are now."""
     if parts.encode is None or not offers_inference(parts.encode):
         return PlainInference(parts.project, parts.encode)
     return parts.encode.attrs[ATTRIBUTE](parts.encode)
 
 
 class Encoder:
-    """An embedding and the encoder above it, as they were when this was made."""
+    """An embedding and the encoder above it, with the parameters that they have when it is made."""
 
     def __init__(self, parts: Parts, vocab: Vocab) -> None:
         """Take the parameters.
@@ -147,9 +145,9 @@ class Encoder:
             if node.has_param(name)
         ]
 
-    def is_of(self, vocab: Vocab) -> bool:
-        """RETURNS (bool): Whether vocabulary, vectors and parameters are those that it was made of.
-        What was changed within an array is not seen."""
+    def is_current(self, vocab: Vocab) -> bool:
+        """RETURNS (bool): Whether vocabulary, vectors and parameters are still the same arrays.
+        Changes within an array are not noticed."""
         return (
             vocab is self.vocab
             and vocab.vectors is self._vectors
@@ -185,7 +183,7 @@ class Encoder:
     ) -> Floats2d:
         """Encode long documents in windows, and many tokens in groups.
 
-        tokens (Ints1d): (tokens,) what `encode` takes of each.
+        tokens (Ints1d): (tokens,) a number for each token, which `encode` takes.
         lengths (Ints1d): (documents,) tokens of each.
         encode (Callable[[Ints1d, Ints1d], Floats2d]): Encodes sequences of these lengths.
         RETURNS (Floats2d): (tokens, outputs).
@@ -211,33 +209,33 @@ class Encoder:
 
     def _encode_forms(self, forms: Ints1d, lengths: Ints1d) -> Floats2d:
         assert self._cache is not None
-        with self._cache.look_up(forms, self._rows) as (table, rows):
-            return self._inference.per_sequence(table, rows, lengths)
+        table, rows = self._cache.look_up(forms, self._rows)
+        return self._inference.per_sequence(table, rows, lengths)
 
     def _rows(self, forms: Ints1d) -> Floats2d:
-        """RETURNS (Floats2d): (forms, columns) what is kept of forms."""
+        """RETURNS (Floats2d): (forms, columns) the rows of forms, to be kept."""
         assert self._forms is not None
         return self._inference.per_form(self._forms.predict(read_word_forms(self.vocab, forms)))
 
 
 class EncoderShim(Shim):
-    """Keeps an `Encoder` for a Thinc model, and lets it go when parameters change within their
-    arrays: thinc tells its shims of updates, of averaged parameters for a while, and of what is
-    loaded. Arrays that are replaced are noticed by the encoder."""
+    """Keep an `Encoder` for a Thinc model, and drop it when parameters change within their arrays:
+    Thinc calls its shims for updates, averaged parameters and loading. The encoder itself notices
+    arrays that are replaced."""
 
     def __init__(self) -> None:
         super().__init__(None)
         self._encoder: Optional[Encoder] = None
 
     def encoder(self, parts: Parts, vocab: Vocab) -> Encoder:
-        """Give the encoder of parameters and word vectors as they are now.
+        """Return the encoder of parameters and word vectors as they are now, made anew if need be.
 
         parts (Parts): The embedding and what is above it.
         vocab (Vocab): The documents' vocabulary.
         RETURNS (Encoder): The encoder, whose cache may be filled.
         """
         encoder = self._encoder
-        if encoder is None or not encoder.is_of(vocab):
+        if encoder is None or not encoder.is_current(vocab):
             encoder = self._encoder = Encoder(parts, vocab)
         return encoder
 

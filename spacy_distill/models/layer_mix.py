@@ -17,8 +17,8 @@ def LayerMix(transformer: Model[List[Doc], Ragged]) -> Model[List[Doc], Ragged]:
 
 
 def layer_mix() -> Model[Ragged, Ragged]:
-    """Average the layers with weights that are learned (Peters et al. 2018, "Deep Contextualized
-    Word Representations"): a softmax of one score a layer, times one factor for all.
+    """Average the layers with learned weights, a softmax over one score a layer, and multiply by
+    one learned factor (Peters et al. 2018, "Deep Contextualized Word Representations").
 
     Input is (tokens, layers, width), output (tokens, width).
     """

@@ -1,4 +1,4 @@
-"""Learning rates of their own for parts of a model."""
+"""Learning rates for parts of a model."""
 
 import warnings
 from typing import Callable, Tuple
@@ -6,17 +6,17 @@ from typing import Callable, Tuple
 from thinc.api import Model, Optimizer
 from thinc.types import FloatsXd
 
-# Key, parameters and gradient; returns both.
+# From key, parameters and gradient to both.
 Update = Callable[[Tuple[int, str], FloatsXd, FloatsXd], Tuple[FloatsXd, FloatsXd]]
 
 
 def with_learn_rate_factors(model: Model, optimizer: Optimizer) -> Update:
-    """Give the fine-tuned transformers within a model their own learning rates.
+    """Wrap an optimizer so that fine-tuned transformers have their own learning rates.
 
     model (Model): A model, in which there may be some `TransformerLayers`.
     optimizer (Optimizer): Updates parameters.
-    RETURNS (Update): Does what the optimizer does, as `Model.finish_update` calls it.
-    RAISES (ValueError): There is a factor, and the optimizer has no use for it.
+    RETURNS (Update): The optimizer, or a function to call in its place.
+    RAISES (ValueError): There is a factor, and the optimizer cannot apply it.
     """
     layers = [node for node in model.walk() if "learn_rate_factor" in node.attrs]
     tuned = [layer for layer in layers if not layer.attrs.get("frozen")]

@@ -1,4 +1,4 @@
-"""What optimizers keep of parameters that grow or shrink."""
+"""Optimizer state of parameters that grow or shrink."""
 
 from typing import Dict, List, Mapping, NamedTuple, Tuple
 
@@ -15,7 +15,7 @@ class _Former(NamedTuple):
     shapes: Shapes
 
 
-# By the id that the layer got then. Ids are a process's own, so nothing of this is saved.
+# By the id that the layer got then. Ids differ from process to process, so none is saved.
 _FORMER: Dict[int, _Former] = {}
 
 
@@ -33,7 +33,7 @@ def take_new_id(layer: Model, shapes: Shapes) -> None:
 
 
 def keep_moments(layer: Model, optimizer: Optimizer) -> None:
-    """Let an optimizer go on with a layer that has other shapes since its last update.
+    """Move an optimizer's moments to a layer whose shapes have changed since its last update.
 
     The moments of the old parameters stay, those of the new ones are 0. Nothing stays under former
     ids. The count of updates begins anew, and so do the averages, which follow the parameters
@@ -70,8 +70,8 @@ def keep_moments(layer: Model, optimizer: Optimizer) -> None:
 
 
 def resized(old: FloatsXd, new: FloatsXd) -> FloatsXd:
-    """RETURNS (FloatsXd): A copy of the new array, with the old one in its first corner, as much of
-    it as there is room for."""
+    """RETURNS (FloatsXd): A copy of the new array, with as much of the old one in its first corner
+    as fits."""
     result = new.copy()
     corner = tuple(slice(min(sizes)) for sizes in zip(old.shape, new.shape, strict=True))
     result[corner] = old[corner]
@@ -79,7 +79,7 @@ def resized(old: FloatsXd, new: FloatsXd) -> FloatsXd:
 
 
 def _known_formers(layer: Model, optimizer: Optimizer) -> List[_Former]:
-    """RETURNS (List[_Former]): What the layer was while the optimizer updated it, oldest first."""
+    """RETURNS (List[_Former]): The former states that the optimizer has updated, oldest first."""
     known: List[_Former] = []
     former = _FORMER.get(layer.id)
     while former is not None:

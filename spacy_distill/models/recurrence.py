@@ -1,7 +1,8 @@
-"""The steps of an LSTM in both directions over a ragged batch.
+"""Run the steps of an LSTM in both directions over a ragged batch.
 
-Compiled (`kernels/`) where that is possible. Else all sentences of the batch and both directions
-step together, in the packed order of `chain/packing.py`: each step is a few calls of numpy or cupy.
+They are compiled (`kernels/`) where that is possible. Else all sentences of the batch and both
+directions step together, in the packed order of `chain/packing.py`: each step is a few calls of
+numpy or cupy.
 """
 
 from typing import Any, Callable, Optional, Sequence, Tuple
@@ -19,11 +20,11 @@ from .layers import Layer
 
 
 class BiLSTMStack:
-    """Layers above one another, for prediction, over a table of inputs to the first one."""
+    """Layers above one another, for prediction only, over a table of inputs to the first one."""
 
     def __init__(self, layers: Sequence[Layer], integers: bool = False) -> None:
-        """Take layers. Kernels work on copies of the weights, so a change within the arrays is not
-        seen: make a new stack.
+        """Make a stack. Kernels work on copies of the weights, so a change within the arrays has no
+        effect: make a new stack.
 
         layers (Sequence[Layer]): At least one, C-contiguous; W and b of the first are not used.
         integers (bool): Whether to compute with weights and states in bytes instead of floats.
@@ -63,13 +64,13 @@ class BiLSTMStack:
 def run(
     inputs: Floats2d, lengths: Ints1d, U: Floats3d
 ) -> Tuple[Floats2d, Callable[[Floats2d], Tuple[Floats2d, Floats3d]]]:
-    """Find the states, and the way back.
+    """Compute the states, and prepare the backward pass.
 
-    inputs (Floats2d): (tokens, 8 * hidden) what the gates get from below, as `Layer` has them.
+    inputs (Floats2d): (tokens, 8 * hidden) inputs to the gates, in the order of `Layer`.
     lengths (Ints1d): (sequences,) tokens of each sequence, a numpy array.
     U (Floats3d): (2, hidden, 4 * hidden) states to gates.
-    RETURNS (Tuple[Floats2d, Callable]): (tokens, 2 * hidden) states; and what turns their gradient
-        into those of the inputs and of U.
+    RETURNS (Tuple[Floats2d, Callable]): (tokens, 2 * hidden) states; and the backward pass, from
+        their gradient to those of the inputs and of U.
     """
     compiled = kernels(inputs, U)
     if compiled:
@@ -85,7 +86,7 @@ def _run_compiled(compiled: Any, inputs: Floats2d, lengths: Ints1d, U: Floats3d)
         d_states = numpy.ascontiguousarray(d_states)
         d_gates = compiled.lstm_backward(d_states, gates, cells, sequences, U)
         hidden = U.shape[1]
-        # Of one sequence's end and the next one's beginning, neither is the other's state before.
+        # The last state of a sequence is not the previous state of the next sequence.
         inside = numpy.ones(len(states), dtype=bool)
         starts = (lengths.cumsum() - lengths)[lengths > 0]
         inside[starts] = False
@@ -122,7 +123,7 @@ def _run_packed(inputs: Floats2d, lengths: Ints1d, U: Floats3d):
 def _step(gates: Floats3d, U: Floats3d, packing: Packing) -> Tuple[Floats3d, Floats3d]:
     """Step through a packed batch.
 
-    gates (Floats3d): (2, tokens, 4 * hidden) inputs to the gates; replaced by the open gates.
+    gates (Floats3d): (2, tokens, 4 * hidden) inputs to the gates; replaced by the activated gates.
     U (Floats3d): (2, hidden, 4 * hidden) recurrent weights.
     packing (Packing): The batch's order.
     RETURNS (Tuple[Floats3d, Floats3d]): States and cells, (2, tokens, hidden) each.
@@ -135,7 +136,7 @@ def _step(gates: Floats3d, U: Floats3d, packing: Packing) -> Tuple[Floats3d, Flo
         at_step = gates[:, step]
         if before is not None:
             at_step += states[:, before] @ U
-        _open_gates(at_step)
+        _activate(at_step)
         i, f, o, candidate = (at_step[:, :, k * hidden : (k + 1) * hidden] for k in range(4))
         cell = i * candidate
         if before is not None:
@@ -145,7 +146,7 @@ def _step(gates: Floats3d, U: Floats3d, packing: Packing) -> Tuple[Floats3d, Flo
     return states, cells
 
 
-def _open_gates(gates: Floats3d) -> None:
+def _activate(gates: Floats3d) -> None:
     """Apply the logistic function to the first three quarters of the columns and tanh to the rest,
     in place; `logistic(x) = (1 + tanh(x / 2)) / 2` makes it one call."""
     xp = get_array_module(gates)
@@ -164,10 +165,10 @@ def _step_back(
     U: Floats3d,
     packing: Packing,
 ) -> Tuple[Floats3d, Floats3d]:
-    """Go back through `_step`.
+    """Compute the backward pass of `_step`.
 
     d_states (Floats3d): (2, tokens, hidden) gradient of the loss with respect to the states.
-    gates, states, cells (Floats3d): What `_step` left.
+    gates, states, cells (Floats3d): The results of `_step`.
     RETURNS (Tuple[Floats3d, Floats3d]): Gradients of the gates' inputs and of U.
     """
     xp = get_array_module(gates)

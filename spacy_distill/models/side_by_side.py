@@ -10,12 +10,12 @@ from thinc.types import Ragged
 def SideBySide(
     left: Model[List[Doc], Ragged], right: Model[List[Doc], Ragged]
 ) -> Model[List[Doc], Ragged]:
-    """Join what two models say of the same tokens, such as word embeddings and a transformer's
-    layers. With few labels, a teacher that sees both knows what an uncased or a frozen transformer
-    alone does not (Peters, Ruder, Smith 2019, "To Tune or Not to Tune?", compare frozen features
+    """Concatenate the outputs of two models for the same tokens, such as word embeddings and the
+    layers of a transformer. With few labels, a teacher with both is better than one with a frozen
+    transformer alone (Peters, Ruder, Smith 2019, "To Tune or Not to Tune?", compare frozen features
     with fine-tuning).
 
-    (Thinc's `concatenate` adds the gradients of its layers' inputs, and documents have none.)
+    Thinc's `concatenate` would add the gradients of the inputs, which documents do not have.
 
     left (Model[List[Doc], Ragged]): Such as `spacy-distill.WordEmbedding.v1`.
     right (Model[List[Doc], Ragged]): Such as `spacy-distill.LayerMix.v1`.

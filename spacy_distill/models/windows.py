@@ -1,4 +1,4 @@
-"""Long sequences cut into overlapping windows, which are read side by side."""
+"""Cut long sequences into overlapping windows, which are read in one batch."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Windows:
 
     lengths (Ints1d): (windows,) int64 rows of each.
     rows (Ints1d): (rows,) int64 the token that stands in each row.
-    kept (Ints1d): (tokens,) int64 for each token, the row that counts: that with context around it.
+    kept (Ints1d): (tokens,) int64 each token's row in the window that has context around it.
     """
 
     lengths: Ints1d

@@ -1,15 +1,15 @@
-"""From documents to their distinct word forms, and from a vector per form to one per token."""
+"""Embed words by their form alone: each distinct form of a batch is computed once."""
 
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
-from typing import Callable, List, Tuple
+from typing import Callable, List, Optional, Tuple
 
 import numpy
 from spacy.attrs import LOWER, ORTH, PREFIX, SHAPE, SUFFIX
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from thinc.api import Model
+from thinc.api import Model, concatenate
 from thinc.types import Floats2d, Ints1d, Ints2d, Ragged
 
 ATTRIBUTES = [ORTH, LOWER, PREFIX, SUFFIX, SHAPE]
@@ -36,23 +36,49 @@ class WordForms:
 
 
 def read_word_forms(vocab: Vocab, orths: Ints1d) -> WordForms:
-    """Find forms by their hashes.
+    """Look up the attributes of forms by their hashes.
 
-    vocab (Vocab): A vocabulary that knows them.
+    vocab (Vocab): The vocabulary that the hashes are of.
     orths (Ints1d): (forms,) uint64.
     RETURNS (WordForms): The forms, in this order.
     """
     lexemes = [vocab[orth] for orth in orths.tolist()]
-    # (An array of tuples takes numpy several times as long.)
-    others = map(attrgetter("lower", "prefix", "suffix", "shape"), lexemes)
-    numbers = numpy.fromiter(chain.from_iterable(others), "uint64", 4 * len(lexemes))
-    return WordForms(vocab, numpy.column_stack((orths, numbers.reshape(-1, 4))))
+    # An array of tuples takes numpy several times as long.
+    rest = map(attrgetter("lower", "prefix", "suffix", "shape"), lexemes)
+    hashes = numpy.fromiter(chain.from_iterable(rest), "uint64", 4 * len(lexemes))
+    return WordForms(vocab, numpy.column_stack((orths, hashes.reshape(-1, 4))))
+
+
+def WordEmbedding(
+    vectors: Optional[Model[WordForms, Floats2d]] = None,
+    features: Optional[Model[WordForms, Floats2d]] = None,
+    characters: Optional[Model[WordForms, Floats2d]] = None,
+) -> Model[List[Doc], Ragged]:
+    """Embed words by their form: up to three layers, side by side. Each form of a batch is computed
+    once, and in prediction it is kept for the next batches.
+
+    vectors (Optional[Model[WordForms, Floats2d]]): `spacy-distill.WordVectors.v1`, or another layer
+        over word forms; null to leave it out.
+    features (Optional[Model[WordForms, Floats2d]]): `spacy-distill.FormFeatures.v1`, another, or
+        null.
+    characters (Optional[Model[WordForms, Floats2d]]): `spacy-distill.CharacterCNN.v1`, another, or
+        null.
+    RETURNS (Model[List[Doc], Ragged]): (tokens, width) for documents.
+    RAISES (ValueError): There is no layer.
+    """
+    layers = [layer for layer in (vectors, features, characters) if layer is not None]
+    if not layers:
+        raise ValueError(
+            "[D607] spacy-distill.WordEmbedding.v1 has no layer: vectors, features and characters "
+            "are all null. Give at least one of them."
+        )
+    return with_word_forms(layers[0] if len(layers) == 1 else concatenate(*layers))
 
 
 def with_word_forms(layer: Model[WordForms, Floats2d]) -> Model[List[Doc], Ragged]:
-    """Apply a layer that sees nothing but word forms to documents, once per distinct form.
+    """Apply a layer over word forms to documents, once for each distinct form.
 
-    layer (Model[WordForms, Floats2d]): The layer. Prediction keeps what it computed of a form.
+    layer (Model[WordForms, Floats2d]): The layer. Prediction keeps its output for a form.
     RETURNS (Model[List[Doc], Ragged]): A layer whose output has one row a token.
     """
     dims = {"nO": layer.get_dim("nO") if layer.has_dim("nO") else None}

@@ -1,4 +1,4 @@
-"""What `ner_student` and `ner_teacher` have in common: a chain of BILUO tags becomes entities."""
+"""The class of `ner_student` and `ner_teacher`: from a chain of BILUO tags to entities."""
 
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
@@ -12,14 +12,15 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
+from ..documents import same_tokens
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..models.learn_rates import with_learn_rate_factors
 from ..models.optimizer_state import keep_moments
 from ..teachers import Teacher, earlier_entities, match_labels
-from ..teachers.asking import ask
+from ..teachers.predictions import predict
 from .confidences import CONFIDENCE, add_confidence_extension, check_attr
 from .entities import around_entities, score_likely_spans
-from .gold_tags import gold_tags, same_tokens
+from .gold_tags import gold_tags
 from .prediction import Prediction, write_prediction
 from .rehearsal import RehearsingPipe
 
@@ -30,7 +31,7 @@ ASSIGNS = ("doc.ents", "token.ent_iob", "token.ent_type")
 
 
 class NonFiniteLossError(ValueError):
-    """A loss is no number, so what the model learnt is spoilt."""
+    """A loss is NaN or infinite, so the parameters are spoilt."""
 
 
 class ChainNER(RehearsingPipe):
@@ -55,15 +56,15 @@ class ChainNER(RehearsingPipe):
         model (Model[List[Doc], LinearChain]): A model with a chain head.
         name (str): The component's name, and its key in the losses.
         confidence (bool): Whether to write the probability of each entity to `ent._.confidence`.
-        confidence_attr (str): The name of that attribute of spans, for apps that have a
-            `confidence` of their own.
+        confidence_attr (str): The name of that attribute, for apps that have a `confidence` of
+            their own.
         spans_key (Optional[str]): Key in `doc.spans` for all spans whose probability is at least
             the threshold, with the probabilities in `doc.spans[key].attrs["scores"]`; None for no
             such spans.
-        threshold (float): The least probability of these spans, from 0 to 1. Those of more than 0.5
-            never overlap. With 0, all spans are written that are possible: very many.
-        overwrite_ents (bool): Whether entities that are there already make way for new ones that
-            overlap them. By default they stay, and entities are looked for around them.
+        threshold (float): The least probability of these spans, from 0 to 1. Spans above 0.5 never
+            overlap. With 0, all possible spans are written: very many.
+        overwrite_ents (bool): Whether new entities replace earlier ones that they overlap. By
+            default earlier entities stay, and entities are predicted around them.
         scorer (Optional[Callable]): The scoring method.
         RAISES (ValueError): The threshold is no probability, or the attribute's name is none or
             belongs to something else.
@@ -143,7 +144,7 @@ class ChainNER(RehearsingPipe):
     # Prediction
 
     def predict(self, docs: Iterable[Doc]) -> Prediction:
-        """Find each document's most probable tags, given the entities that are there.
+        """Predict each document's most probable tags, given the entities that it has already.
 
         docs (Iterable[Doc]): The documents, left as they are.
         RETURNS (Prediction): The tags, and the distribution if the settings need it.
@@ -154,13 +155,12 @@ class ChainNER(RehearsingPipe):
         chain = self.predict_chain(docs)
         possible = chain if self.overwrite_ents else around_entities(chain, docs)
         tags = _split(self.model.ops.to_numpy(possible.argmax()), docs)
-        if self.confidence or self.spans_key is not None:
-            return Prediction(tags, chain.scaled(self.cfg["temperature"]))
-        return Prediction(tags)
+        needs_chain = self.confidence or self.spans_key is not None
+        return Prediction(tags, chain.scaled(self.cfg["temperature"]) if needs_chain else None)
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Predict the distribution over tag sequences, as the model gives it: entities that are
-        there do not count, and confidences are calibrated later.
+        """Predict the distribution over tag sequences, as the model gives it: without earlier
+        entities and without calibration.
 
         docs (Sequence[Doc]): At least one document.
         RETURNS (LinearChain): One sequence a document, over `tags`. What is no BILUO sequence is
@@ -173,7 +173,10 @@ class ChainNER(RehearsingPipe):
                 "`nlp.initialize` and train it, or load a trained pipeline."
             )
         if not any(len(doc) for doc in docs):
-            return self._empty_chain(len(docs))
+            scores = map(self.model.ops.asarray, constraints(len(self.labels)))
+            start, transitions, end = scores
+            emissions = self.model.ops.alloc2f(0, len(start))
+            return LinearChain(emissions, numpy.zeros(len(docs), "int64"), transitions, start, end)
         chain = self.model.predict(list(docs))
         spaces = numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
         return chain.restricted(self.tags.without_edges(spaces)) if spaces.any() else chain
@@ -189,7 +192,7 @@ class ChainNER(RehearsingPipe):
             teach.
         given_entities (bool): Whether entities that are set and blocked tokens count. An entity's
             tokens have the entity's own tags then (O if its label is none of `labels`), blocked
-            tokens have O. Confidences do not heed them.
+            tokens have O. Confidences leave them out of account.
         RETURNS (List[Floats2d]): (tokens, tags) for each document, float32, in the order of
             `tags.names`.
         """
@@ -199,11 +202,11 @@ class ChainNER(RehearsingPipe):
         if calibrated:
             chain = chain.scaled(self.cfg["temperature"])
         if given_entities:
-            chain = earlier_entities.given_entities(chain, docs, self.tags)
+            chain = earlier_entities.keep_entities(chain, docs, self.tags)
         return _split(chain.marginals(), docs)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Prediction) -> None:
-        """Write entities to documents, and what the settings ask for beside them.
+        """Write entities to documents, with confidences and likely spans if the settings ask so.
 
         docs (Iterable[Doc]): The documents, changed in place.
         scores (Prediction): What `predict` returned.
@@ -243,7 +246,9 @@ class ChainNER(RehearsingPipe):
         scores (LinearChain): The chain of the examples' predicted documents.
         RETURNS (Tuple[float, ChainCounts]): Mean negative log-likelihood per token, its gradient.
         """
-        loss, gradient = negative_log_likelihood(scores, self._allowed(examples))
+        loss, gradient = negative_log_likelihood(
+            scores, self.tags.allowed(gold_tags(examples, self.tags))
+        )
         n_tokens = max(len(scores.emissions), 1)
         return self._checked(loss / n_tokens), gradient * (1 / n_tokens)
 
@@ -258,16 +263,16 @@ class ChainNER(RehearsingPipe):
         loss: Optional[DistillationLoss] = None,
     ) -> Dict[str, float]:
         """Learn from a teacher, and from gold entities where there are some. The signature is that
-        of spaCy v4's `TrainablePipe.distill`, and `loss` beside it.
+        of spaCy v4's `TrainablePipe.distill` with one argument more, `loss`.
 
         teacher_pipe (Teacher): A `ner_teacher`, a `ner_student`, or anything else with `labels` and
-            `predict_chain`. It sees the examples' reference documents; components that it listens
-            to must have run on these (`PipelineTeacher` sees to that).
+            `predict_chain`. It reads the examples' reference documents. Components that it listens
+            to must have processed these; `PipelineTeacher` does so.
         examples (Iterable[Example]): The examples. Both documents of one have the same tokens.
         drop (float): The dropout rate.
         sgd (Optional[Optimizer]): The optimizer; without it, gradients add up.
-        losses (Optional[Dict[str, float]]): Record of the losses, by component's name; its parts,
-            such as NAME_task and NAME_distillation, beside it.
+        losses (Optional[Dict[str, float]]): Record of the losses, by component's name, and of their
+            parts, such as NAME_task and NAME_distillation.
         loss (Optional[DistillationLoss]): The loss, ChainDistillation with its defaults if None.
         RETURNS (Dict[str, float]): The losses.
         RAISES (ValueError): The teacher's scores are NaN or infinite, or make no sequence possible.
@@ -280,13 +285,13 @@ class ChainNER(RehearsingPipe):
         if not any(len(example.predicted) for example in examples):
             return losses
         for example in examples:
-            if not same_tokens(example):
+            if not same_tokens(example.predicted, example.reference):
                 raise ValueError(
                     "[D501] Teacher and student have to see the same tokens: in "
                     f"'{example.text[:50]}' they differ. Make the reference document with the "
                     "student's tokenizer."
                 )
-        teacher_scores = ask(teacher_pipe, [example.reference for example in examples])
+        teacher_scores = predict(teacher_pipe, [example.reference for example in examples])
         order = match_labels(teacher_pipe.labels, self.labels)
         set_dropout_rate(self.model, drop)
         predicted = [example.predicted for example in examples]
@@ -309,7 +314,7 @@ class ChainNER(RehearsingPipe):
 
         sgd (Optimizer): The optimizer.
         """
-        if isinstance(sgd, Optimizer):  # and not what nlp.rehearse has for one
+        if isinstance(sgd, Optimizer):  # nlp.rehearse passes a function
             keep_moments(self.model.get_ref("output_layer"), sgd)
             self._n_untrained = 0
         self.model.finish_update(with_learn_rate_factors(self.model, sgd))  # type: ignore[arg-type]
@@ -334,21 +339,9 @@ class ChainNER(RehearsingPipe):
         if examples is None:
             allowed = numpy.ones(student_scores.emissions.shape, dtype=bool)
         else:
-            allowed = self._allowed(examples)
+            allowed = self.tags.allowed(gold_tags(examples, self.tags))
         value, gradient = (loss or ChainDistillation())(student_scores, teacher_scores, allowed)
         return self._checked(value), gradient
-
-    def _empty_chain(self, n_docs: int) -> LinearChain:
-        start, transitions, end = constraints(len(self.labels))
-        emissions = numpy.zeros((0, len(start)), dtype="float32")
-        lengths = numpy.zeros(n_docs, dtype="int64")
-        arrays = (self.model.ops.asarray(a) for a in (emissions, transitions, start, end))
-        emissions, transitions, start, end = arrays
-        return LinearChain(emissions, lengths, transitions, start, end)
-
-    def _allowed(self, examples: Iterable[Example]) -> numpy.ndarray:
-        tags = self.tags
-        return tags.allowed(gold_tags(examples, tags))
 
     def _checked(self, loss: float) -> float:
         if not numpy.isfinite(loss):

@@ -19,11 +19,10 @@ MEASURED = "spacy_distill.confidence"
 
 
 def add_confidence_extension(attr: str = CONFIDENCE) -> None:
-    """Register `Span._.confidence`: the probability of an entity, None for those of other
-    components. A pipeline that writes confidences does it by itself; a process that only reads
-    documents needs the call.
+    """Register `Span._.confidence`, the probability of an entity. A pipeline that writes
+    confidences does so by itself. A process that only reads documents needs this call.
 
-    attr (str): The attribute's name, as the component's setting `confidence_attr` has it.
+    attr (str): The attribute's name: the component's setting `confidence_attr`.
     RAISES (ValueError): The name belongs to something else.
     """
     if not Span.has_extension(attr):
@@ -42,7 +41,7 @@ def confidence_of(span: Span, attr: str = CONFIDENCE) -> Optional[float]:
     span (Span): A span of a document.
     attr (str): The attribute that it was written to.
     RETURNS (Optional[float]): The confidence; None if there is none for these characters, or if it
-        is that of an entity with another label, in whose place another component has put this one.
+        is that of an entity with another label.
     """
     user_data: Dict[Any, Any] = span.doc.user_data
     confidence = user_data.get(_key(span, attr))
@@ -53,12 +52,8 @@ def confidence_of(span: Span, attr: str = CONFIDENCE) -> Optional[float]:
 
 
 def check_attr(attr: str, component: str) -> None:
-    """Check that an attribute of spans can be written and read under a name.
-
-    attr (str): The name.
-    component (str): The name of the component that has it as a setting.
-    RAISES (ValueError): It cannot.
-    """
+    """Make sure that confidences can be written under the name of an attribute of spans; raise
+    ValueError if not."""
     # Attributes of the object `Span._` come before extensions.
     taken = hasattr(Underscore({}, SimpleNamespace(doc=None)), attr)  # type: ignore[arg-type]
     if attr != MEASURED and (taken or not attr.isidentifier() or iskeyword(attr)):
@@ -70,24 +65,15 @@ def check_attr(attr: str, component: str) -> None:
 
 
 def set_confidence(span: Span, confidence: float, attr: str = CONFIDENCE) -> None:
-    """Write an entity's confidence to its document.
-
-    span (Span): The entity.
-    confidence (float): Its probability.
-    attr (str): The attribute to write it to.
-    """
+    """Write an entity's confidence to an attribute of spans."""
     user_data: Dict[Any, Any] = span.doc.user_data
     user_data[_key(span, attr)] = confidence
     user_data[_key(span, _label_attr(attr))] = span.label_
 
 
 def forget_confidence(span: Span, attr: str = CONFIDENCE) -> None:
-    """Delete the confidence of an entity in this place, if there is one. A value that an app has
-    written under the same name stays.
-
-    span (Span): The place.
-    attr (str): The attribute that it was written to.
-    """
+    """Delete the confidence of an entity in the place of a span, if there is one. A value that an
+    app has written under the same name stays."""
     user_data: Dict[Any, Any] = span.doc.user_data
     if user_data.pop(_key(span, _label_attr(attr)), None) is not None:
         user_data.pop(_key(span, attr), None)

@@ -1,4 +1,4 @@
-"""Entities into documents: beside those that are there already, and with their probabilities."""
+"""How entities are written to documents that may have some already."""
 
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -9,26 +9,20 @@ from spacy.training import Example
 from thinc.types import Floats1d
 
 from ..chain import LinearChain
+from ..documents import BEGIN, INSIDE
 from .confidences import CONFIDENCE, forget_confidence, set_confidence
 
 # (first token, token after the last, label)
 Entity = Tuple[int, int, str]
-# Token.ent_iob of tokens within and at the start of an entity. Blocked tokens, which must not be in
-# one, have the latter and no label.
-INSIDE, BEGINS = 1, 3
 
 
 def around_entities(chain: LinearChain, docs: Sequence[Doc]) -> LinearChain:
-    """Keep entities off tokens that are taken: by an entity that is there, or blocked.
-
-    chain (LinearChain): What a model predicts of the documents.
-    docs (Sequence[Doc]): The documents.
-    RETURNS (LinearChain): The distribution, given that there is no other entity on these tokens.
-    """
+    """RETURNS (LinearChain): The chain of documents, given that there is no new entity on tokens
+    that are blocked or in an entity already."""
     if not any(doc.has_annotation("ENT_IOB") for doc in docs):
         return chain
     taken = numpy.isin(
-        numpy.concatenate([doc.to_array("ENT_IOB") for doc in docs]), (INSIDE, BEGINS)
+        numpy.concatenate([doc.to_array("ENT_IOB") for doc in docs]), (INSIDE, BEGIN)
     )
     if not taken.any():
         return chain
@@ -47,11 +41,11 @@ def set_entities(
     """Write entities to a document.
 
     doc (Doc): The document, changed in place.
-    entities (Iterable[Entity]): What was found, without overlaps.
+    entities (Iterable[Entity]): The new entities, without overlaps.
     confidences (Optional[Iterable[float]]): The probability of each; None to write none, and to
         delete those that are there.
-    overwrite (bool): Whether entities and blocked tokens that are there make way where a new one
-        overlaps them, or else the new one does. All others stay.
+    overwrite (bool): Whether new entities replace earlier entities and blocked tokens that they
+        overlap. If not, new entities that overlap earlier ones are left out.
     confidence_attr (str): The spans' attribute that the probabilities are written to.
     """
     spans = [Span(doc, start, end, label=label) for start, end, label in entities]
@@ -72,36 +66,29 @@ def set_entities(
     doc.set_ents([*before, *spans], blocked=blocked)
 
 
-def without_overlaps(spans: List[Span], others: Iterable[Span]) -> List[Span]:
-    """RETURNS (List[Span]): The spans that share no token with others."""
-    taken = {token for span in others for token in range(span.start, span.end)}
+def without_overlaps(spans: List[Span], earlier: Iterable[Span]) -> List[Span]:
+    """RETURNS (List[Span]): The spans that share no token with earlier ones."""
+    taken = {token for span in earlier for token in range(span.start, span.end)}
     return [span for span in spans if taken.isdisjoint(range(span.start, span.end))]
 
 
 def blocked_tokens(doc: Doc) -> List[Span]:
-    """RETURNS (List[Span]): The tokens that `Doc.set_ents` was told to keep free of entities."""
+    """RETURNS (List[Span]): The tokens that `Doc.set_ents` keeps free of entities."""
     iob, types = doc.to_array(["ENT_IOB", "ENT_TYPE"]).T
-    return [doc[i : i + 1] for i in ((iob == BEGINS) & (types == 0)).nonzero()[0].tolist()]
+    return [doc[i : i + 1] for i in ((iob == BEGIN) & (types == 0)).nonzero()[0].tolist()]
 
 
 def set_spans(doc: Doc, key: str, entities: Iterable[Entity], scores: Floats1d) -> None:
-    """Write likely entities, which may overlap, as spaCy's span categorizer does.
-
-    doc (Doc): The document, changed in place.
-    key (str): The key in `doc.spans`.
-    entities (Iterable[Entity]): What was found.
-    scores (Floats1d): (spans,) the probabilities, which go to `doc.spans[key].attrs["scores"]`.
-    """
+    """Write likely entities, which may overlap, and their probabilities to `doc.spans[key]`, as
+    spaCy's span categorizer does."""
     spans = [Span(doc, start, end, label=label) for start, end, label in entities]
     doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs={"scores": scores})
 
 
 def score_likely_spans(examples: Sequence[Example], key: str) -> Dict[str, Any]:
-    """Score the spans of a key.
+    """Score the spans of a key in predicted documents against the gold spans of that key, or the
+    gold entities if there are none. Spans with tokens whose gold tag is unknown do not count.
 
-    examples (Sequence[Example]): Predicted documents with these spans, beside gold ones: with spans
-        of the same key, or with entities. Where a token's gold tag is not known, nothing is.
-    key (str): The key in `doc.spans`.
     RETURNS (Dict[str, Any]): `spans_KEY_p`, `_r`, `_f` and `_per_type`.
     """
     spans: Dict[int, List[Span]] = {}

@@ -10,7 +10,7 @@ from ..chain import LinearChain
 from .chain_ner import ASSIGNS, ChainNER
 from .confidences import CONFIDENCE
 
-# Settings of both components beside their models.
+# Settings of both components, apart from their models.
 SETTINGS: Dict[str, Any] = {
     "confidence": False,
     "confidence_attr": CONFIDENCE,
@@ -50,7 +50,7 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
         spans_key (Optional[str]): Key in `doc.spans` for all spans with at least the threshold's
             probability; null for none.
         threshold (float): The least probability of these spans.
-        overwrite_ents (bool): Whether entities of earlier components make way for this one's.
+        overwrite_ents (bool): Whether this component's entities replace earlier ones.
         scorer (Optional[Callable]): The scoring method.
         """
         return component(

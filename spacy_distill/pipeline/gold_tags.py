@@ -3,21 +3,14 @@
 from typing import Iterable, List
 
 import numpy
-from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.types import Ints1d
 
 from ..chain import BiluoTags
 from ..chain.biluo import PREFIXES, UNKNOWN
-
-# spaCy's values of ENT_IOB; 0 is a missing annotation.
-_INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3
-
-
-def same_tokens(example: Example) -> bool:
-    """RETURNS (bool): Whether both documents of an example have the same tokens."""
-    return numpy.array_equal(example.predicted.to_array(ORTH), example.reference.to_array(ORTH))
+from ..documents import BEGIN, INSIDE, MISSING, OUTSIDE, same_tokens
 
 
 def gold_tags(examples: Iterable[Example], tags: BiluoTags) -> Ints1d:
@@ -30,23 +23,23 @@ def gold_tags(examples: Iterable[Example], tags: BiluoTags) -> Ints1d:
     RAISES (ValueError): An entity with a label that the component does not have.
     """
     examples = list(examples)
-    same = [same_tokens(example) for example in examples]
+    same = [same_tokens(example.predicted, example.reference) for example in examples]
     references = [example.reference for example, fits in zip(examples, same, strict=True) if fits]
-    numbers = _read_tags(references, tags)
+    tag_ids = _read_tags(references, tags)
     if all(same):
-        return numbers
+        return tag_ids
     ends = numpy.cumsum([len(reference) for reference in references], dtype="int64")
-    whole = iter(numpy.split(numbers, ends[:-1]) if references else [])
+    whole = iter(numpy.split(tag_ids, ends[:-1]) if references else [])
     parts = [
-        next(whole) if fits else tags.numbers(example.get_aligned_ner())
+        next(whole) if fits else tags.tag_ids(example.get_aligned_ner())
         for example, fits in zip(examples, same, strict=True)
     ]
     return numpy.concatenate(parts)
 
 
 def _read_tags(docs: List[Doc], tags: BiluoTags) -> Ints1d:
-    """RETURNS (Ints1d): (tokens,) tag numbers of all documents: those of spaCy's alignment, which
-    takes longer than an update, in array operations."""
+    """RETURNS (Ints1d): (tokens,) tag numbers of all documents. spaCy's alignment gives the same,
+    and takes longer than an update."""
     docs = [doc for doc in docs if len(doc)]
     if not docs:
         return numpy.zeros(0, dtype="int64")
@@ -54,17 +47,17 @@ def _read_tags(docs: List[Doc], tags: BiluoTags) -> Ints1d:
     last = lengths.cumsum() - 1
     columns = [doc.to_array([ENT_IOB, ENT_TYPE, IS_SPACE]) for doc in docs]
     iob, types, space = numpy.concatenate(columns).T
-    entity = (types != 0) & ((iob == _BEGIN) | (iob == _INSIDE))
+    entity = (types != 0) & ((iob == BEGIN) | (iob == INSIDE))
     # White space is outside in documents that are annotated at all.
-    annotated = numpy.logical_or.reduceat(iob != 0, last + 1 - lengths)
-    outside = (iob == _OUTSIDE) | ((space != 0) & numpy.repeat(annotated, lengths))
-    numbers = numpy.where(outside, 0, UNKNOWN)
-    begins = entity & (iob == _BEGIN)
-    ends = entity & ~numpy.append(iob[1:] == _INSIDE, False)
+    annotated = numpy.logical_or.reduceat(iob != MISSING, last + 1 - lengths)
+    outside = (iob == OUTSIDE) | ((space != 0) & numpy.repeat(annotated, lengths))
+    tag_ids = numpy.where(outside, 0, UNKNOWN)
+    begins = entity & (iob == BEGIN)
+    ends = entity & ~numpy.append(iob[1:] == INSIDE, False)
     ends[last] = entity[last]
     prefix = numpy.select([begins & ends, begins, ends], [PREFIXES.index(p) for p in "UBL"], 1)
     for key in numpy.unique(types[entity]).tolist():
         rows = entity & (types == key)
         first_doc = docs[int(numpy.searchsorted(last, rows.argmax()))]
-        numbers[rows] = tags.first_tag(first_doc.vocab.strings[key]) + prefix[rows]
-    return numbers
+        tag_ids[rows] = tags.first_tag(first_doc.vocab.strings[key]) + prefix[rows]
+    return tag_ids

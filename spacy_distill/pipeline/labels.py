@@ -66,7 +66,7 @@ class LabelledPipe(TrainablePipe):
         self._former = model
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "LabelledPipe":
-        """Load the component. Its labels may be others, and fewer, than those it has.
+        """Load the component. Its labels may differ from those that it has now.
 
         bytes_data (bytes): What `to_bytes` returned.
         exclude (Iterable[str]): Names of parts to leave as they are: cfg, vocab, model.
@@ -80,7 +80,7 @@ class LabelledPipe(TrainablePipe):
         return self
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "LabelledPipe":
-        """Load the component. Its labels may be others, and fewer, than those it has.
+        """Load the component. Its labels may differ from those that it has now.
 
         path (Union[str, Path]): The directory that `to_disk` wrote.
         exclude (Iterable[str]): Names of parts to leave as they are: cfg, vocab, model.

@@ -1,4 +1,4 @@
-"""What is found in a batch of documents, and how it is written into them."""
+"""The prediction for a batch of documents, and how it is written to them."""
 
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -13,11 +13,11 @@ from .entities import Entity, set_entities, set_spans
 
 
 class Prediction(NamedTuple):
-    """What is found in a batch of documents.
+    """The prediction for a batch of documents.
 
     tags (List[Ints1d]): (tokens,) the numbers of each document's most probable tags, numpy arrays.
-    chain (Optional[LinearChain]): The calibrated distribution over tag sequences, whatever entities
-        are there, if probabilities are to be written.
+    chain (Optional[LinearChain]): The calibrated distribution over tag sequences without regard to
+        earlier entities, if probabilities are to be written.
     """
 
     tags: List[Ints1d]
@@ -35,16 +35,12 @@ def write_prediction(
     spans_key: Optional[str] = None,
     threshold: float = 0.5,
 ) -> None:
-    """Write entities to documents, and what the settings of `ChainNER` ask for beside them.
+    """Write entities to documents, with confidences and likely spans if they are asked for.
 
-    prediction (Prediction): What was found; without a chain no probabilities are written.
+    prediction (Prediction): The prediction. Without a chain no probabilities are written.
     docs (Sequence[Doc]): The documents, changed in place.
-    tags (BiluoTags): The tags of the prediction's numbers.
-    confidence (bool): Whether each entity gets its probability.
-    overwrite (bool): Whether entities that are there make way for new ones.
-    confidence_attr (str): The spans' attribute for the probabilities.
-    spans_key (Optional[str]): Key in `doc.spans` for all likely spans; None for none.
-    threshold (float): The least probability of these spans.
+    tags (BiluoTags): The tags of the prediction.
+    confidence, overwrite, confidence_attr, spans_key, threshold: The settings of `ChainNER`.
     """
     if not prediction.tags:
         return
@@ -52,9 +48,8 @@ def write_prediction(
     found = tags.spans(numpy.concatenate(prediction.tags))
     chain, probabilities = prediction.chain, None
     if confidence and chain is not None:
-        # An app may turn confidence on after the component was made, so the extension is added
-        # here. One that the app itself registered since then is left as it is: an error here would
-        # stop the documents.
+        # An app may switch confidence on later. An extension of its own stays, as an error here
+        # would stop the documents.
         if not Span.has_extension(confidence_attr):
             add_confidence_extension(confidence_attr)
         marginals = chain.span_marginal(*tags.segments(found))
@@ -74,13 +69,8 @@ def write_prediction(
 def _by_document(
     spans: Sequence[Entity], lengths: Sequence[int]
 ) -> Iterator[Tuple[slice, List[Entity]]]:
-    """Part a batch's spans.
-
-    spans (Sequence[Entity]): Spans of the batch's tokens, sorted.
-    lengths (Sequence[int]): Tokens of each document.
-    YIELDS (Tuple[slice, List[Entity]]): For each document, which of the spans are its own, and
-        these in its own tokens.
-    """
+    """YIELDS (Tuple[slice, List[Entity]]): For each document, which of a batch's sorted spans are
+    its own, and these in the tokens of the document."""
     number = first = 0
     for length in lengths:
         begin, own = number, []

@@ -24,12 +24,11 @@ class RehearsingPipe(LabelledPipe):
         losses: Optional[Dict[str, float]] = None,
         drop: float = 0.0,
     ) -> Dict[str, float]:
-        """Learn from the component as it was when `nlp.resume_training` was called, so that it does
-        not forget while it learns something else.
+        """Learn from the component as it was when `nlp.resume_training` was called, so that nothing
+        is forgotten while something else is learnt.
 
-        Labels that were added after that call, or before it and not trained, are left to the gold
-        annotation: where the former component is sure that there is none of its entities, there may
-        be one of theirs.
+        Labels that were added after that call, or before it and not trained, count as O here: where
+        the former component finds none of its entities, there may be one of a new label.
 
         examples (Iterable[Example]): Documents of any kind. Their annotation does not count.
         sgd (Optional[Optimizer]): The optimizer. Without it, gradients add up.
@@ -78,10 +77,10 @@ class RehearsingPipe(LabelledPipe):
 
 
 def _handing_over(collect: Update) -> Update:
-    """Let a function have copies of gradients, so that none is left where it does not apply them.
+    """Pass copies of gradients to a function, and set the gradients to 0.
 
-    `nlp.rehearse` collects gradients and applies those of one component. Those of the others would
-    go into their next updates.
+    `nlp.rehearse` collects gradients and applies those of one component alone. All others would go
+    into the next updates of their components.
     """
 
     def hand_over(key: Tuple[int, str], weights: FloatsXd, gradient: FloatsXd):

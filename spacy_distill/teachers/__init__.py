@@ -1,13 +1,13 @@
-"""Sources of knowledge: from documents to chains."""
+"""Teachers: from documents to chains."""
 
 from .annotations import AnnotationTeacher
 from .cache import CachedTeacher
 from .ensemble import EnsembleTeacher
 from .labels import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
-from .protocol import Teacher, match_labels
+from .protocol import Teacher, TeacherSource, match_labels
 from .soft_teacher import SoftTeacher
-from .sources import TeacherOptions, TeacherSource, load_teacher
+from .sources import TeacherOptions, load_teacher
 from .token_classification import TokenClassificationTeacher
 
 __all__ = [

@@ -1,6 +1,7 @@
-"""Entities or spans that something else wrote, as a teacher."""
+"""The entities or spans of documents as a teacher."""
 
-from typing import Dict, List, Optional, Sequence, Tuple
+import math
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc, Span
@@ -8,20 +9,20 @@ from thinc.api import get_current_ops
 from thinc.types import Floats2d
 
 from ..chain import BiluoTags, LinearChain, chain_from_marginals
+from ..documents import MISSING
 from .failures import DocumentsError, TeacherError, documents_error
-from .span_scores import span_scores
 
-# spaCy's value of ENT_IOB for a token without annotation.
-_MISSING = 0
+# Sums of probabilities in half precision may exceed 1, or fall below 0, by so much.
+ROUNDING = 1e-3
 
 
 class AnnotationTeacher:
-    """Takes the entities of documents as they are, with a confidence: rules, GLiNER, language
-    models, people.
+    """Reads the entities of documents with a confidence: those of rules, GLiNER, language models
+    or people.
 
-    An entity has the confidence as its probability, and the rest of it says that there is none.
-    Tokens outside are O, or unknown where what was written is a part of what there is. Tokens
-    without annotation, in a document that has some, are unknown.
+    The confidence is the probability of an entity, and the rest is that of O. Tokens outside are O,
+    or unknown if there may be more entities. Tokens without annotation, in a document that has
+    some, are unknown.
     """
 
     def __init__(
@@ -32,16 +33,16 @@ class AnnotationTeacher:
         confidence: float = 0.9,
         partial: bool = False,
     ) -> None:
-        """Say what is read.
+        """Choose the annotation.
 
-        labels (Sequence[str]): The labels, in the order of their tags; others are an error when
-            they are met.
-        spans_key (Optional[str]): Read `doc.spans[spans_key]`, and `doc.ents` if None. Spans that
-            overlap others of a higher score (or longer ones) are left out; the scores are those in
-            `doc.spans[spans_key].attrs["scores"]`, from 0 to 1, as `spancat` leaves them.
+        labels (Sequence[str]): The labels, in the order of their tags. An entity of another label
+            is an error.
+        spans_key (Optional[str]): Read `doc.spans[spans_key]`, and `doc.ents` if None. Of spans
+            that overlap, the one with the highest score counts, or the longest of these. The scores
+            are those in `doc.spans[spans_key].attrs["scores"]`, from 0 to 1, as `spancat` writes
+            them.
         confidence (float): The probability of entities without score, above 0 and at most 1.
-        partial (bool): Whether there are more entities than were written: tokens outside are
-            unknown then.
+        partial (bool): Whether there may be more entities: tokens outside are unknown then.
         RAISES (ValueError): A confidence that is no probability.
         """
         if not 0 < confidence <= 1:
@@ -50,14 +51,14 @@ class AnnotationTeacher:
                 "most 1."
             )
         self.labels: Tuple[str, ...] = tuple(dict.fromkeys(labels))
-        # What errors call it.
+        # The name in errors.
         self.name = "entities" if spans_key is None else f"spans '{spans_key}'"
         self.spans_key = spans_key
         self.confidence = confidence
         self.partial = partial
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Read what documents have.
+        """Read the annotation of documents.
 
         docs (Sequence[Doc]): The documents.
         RETURNS (LinearChain): One sequence a document.
@@ -83,7 +84,7 @@ class AnnotationTeacher:
         return chain_from_marginals(xp.asarray(marginals), lengths, mask)
 
     def marginals(self, doc: Doc) -> Tuple[Floats2d, numpy.ndarray]:
-        """Read what a document has.
+        """Read the annotation of a document.
 
         doc (Doc): The document.
         RETURNS (Tuple[Floats2d, numpy.ndarray]): Probabilities (tokens, tags), float32, and which
@@ -93,7 +94,12 @@ class AnnotationTeacher:
         marginals = numpy.zeros((len(doc), len(tags)), dtype="float32")
         marginals[:, 0] = 1
         for span, score in self._scored_spans(doc):
-            self._require_label(doc, span)
+            if span.label_ not in self.labels:
+                raise TeacherError(
+                    f"[D236] The teacher found '{span.text[:40]}' ({span.label_}) in the document "
+                    f"'{doc.text[:40]}', but its labels are: {', '.join(self.labels)}. Name all "
+                    "that it writes with --labels, or the argument `labels`."
+                )
             rows = numpy.arange(span.start, span.end)
             marginals[rows, tags.span_tags(len(span), span.label_)] = score
             marginals[rows, 0] = 1 - score
@@ -101,7 +107,7 @@ class AnnotationTeacher:
         if self.partial:
             known |= marginals[:, 0] < 1
         elif self.spans_key is None and doc.has_annotation("ENT_IOB"):
-            known = doc.to_array("ENT_IOB") != _MISSING
+            known = doc.to_array("ENT_IOB") != MISSING
         return marginals, known
 
     def _require_key(self, docs: Sequence[Doc]) -> None:
@@ -112,21 +118,13 @@ class AnnotationTeacher:
                 f"{', '.join(keys)}. Correct --spans-key."
             )
 
-    def _require_label(self, doc: Doc, span: Span) -> None:
-        if span.label_ not in self.labels:
-            raise TeacherError(
-                f"[D236] The teacher found '{span.text[:40]}' ({span.label_}) in the document "
-                f"'{doc.text[:40]}', but its labels are: {', '.join(self.labels)}. Name all that "
-                "it writes with --labels, or the argument `labels`."
-            )
-
     def _scored_spans(self, doc: Doc) -> List[Tuple[Span, float]]:
         if self.spans_key is None:
             return [(span, self.confidence) for span in doc.ents]
         if self.spans_key not in doc.spans:
             return []
         group = doc.spans[self.spans_key]
-        scores = span_scores(doc, self.spans_key)
+        scores = _span_scores(doc, self.spans_key)
         if scores is None:
             scores = [self.confidence] * len(group)
         pairs = sorted(
@@ -140,3 +138,53 @@ class AnnotationTeacher:
                 taken.update(range(span.start, span.end))
                 chosen.append((span, score))
         return chosen
+
+
+def _span_scores(doc: Doc, key: str) -> Optional[List[float]]:
+    """Read the scores of a group of spans, in `doc.spans[key].attrs["scores"]`.
+
+    RETURNS (Optional[List[float]]): The probability of each span; None if the group has no scores.
+    RAISES (TeacherError): The scores are not one number from 0 to 1 for each span.
+    RAISES (DocumentsError): A score is NaN.
+    """
+    group = doc.spans[key]
+    written = group.attrs.get("scores")
+    if written is None:
+        return None
+    scores = _numbers(written)
+    where = f"doc.spans['{key}'].attrs['scores'] of the document '{doc.text[:40]}'"
+    if scores is None or len(scores) != len(group):
+        found = f"{written!r:.60}" if scores is None else f"{len(scores)} numbers"
+        raise TeacherError(
+            f"[D277] Expected one number for each of {len(group)} spans in {where}: found {found}. "
+            "Write a list of probabilities, one for each span in their order."
+        )
+    for span, score in zip(group, scores, strict=True):
+        if math.isnan(score):
+            reason = f"the score of the span '{span.text[:40]}' ({span.label_}) is NaN"
+            raise documents_error(f"spans '{key}'", [doc], {0: reason})
+        if not -ROUNDING <= score <= 1 + ROUNDING:
+            raise TeacherError(
+                f"[D278] The span '{span.text[:40]}' ({span.label_}) has the score {score:g} in "
+                f"{where}, which is no probability: expected a number from 0 to 1. Map the scores "
+                "in the component that writes them: divide a percentage by 100, and put other "
+                "scores through a sigmoid, 1 / (1 + exp(-score))."
+            )
+    return [min(max(score, 0.0), 1.0) for score in scores]
+
+
+def _numbers(written: Any) -> Optional[List[float]]:
+    """RETURNS (Optional[List[float]]): The numbers of a list, or of an array of numpy, cupy or
+    torch; None for anything else."""
+    values = written.tolist() if hasattr(written, "tolist") else written
+    if not isinstance(values, (list, tuple)):
+        return None
+    # A list may have arrays of one number.
+    values = [value.item() if _has_one_number(value) else value for value in values]
+    if not all(isinstance(value, (int, float)) for value in values):
+        return None
+    return [float(value) for value in values]
+
+
+def _has_one_number(value: Any) -> bool:
+    return hasattr(value, "item") and math.prod(getattr(value, "shape", (0,))) == 1

@@ -8,23 +8,23 @@ import numpy
 
 
 class _Place(NamedTuple):
-    """Where the file has an array."""
+    """The place of an array in the file."""
 
     offset: int
     shape: Tuple[int, ...]
     dtype: str
 
 
-# What stands for an array that was put into a store.
+# An array in the store.
 Stored = Union[numpy.ndarray, _Place]
 
 
 class ArrayStore:
-    """Keeps arrays. What comes first stays in memory: epochs go over the same arrays again and
-    again, so that dropping old ones would drop each just before it is asked for.
+    """Keeps arrays. The first ones stay in memory: epochs read the same arrays again and again, and
+    a store of the latest ones would drop each just before it is read.
 
-    The file has no name where the system allows this. It is gone with the store, or with the
-    process, however that ends.
+    The file has no name where the system allows this. The system deletes it with the store, or when
+    the process ends.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -71,16 +71,16 @@ class ArrayStore:
         return place
 
     def get(self, stored: Stored) -> numpy.ndarray:
-        """RETURNS (numpy.ndarray): An array that was put here; not to be changed."""
+        """RETURNS (numpy.ndarray): An array of the store, not to be changed."""
         if isinstance(stored, numpy.ndarray):
             return stored
-        assert self._file is not None, "A place is of the store that gave it"
+        assert self._file is not None
         self._file.seek(stored.offset)
         dtype = numpy.dtype(stored.dtype)
         n_bytes = dtype.itemsize * int(numpy.prod(stored.shape))
         return numpy.frombuffer(self._file.read(n_bytes), dtype).reshape(stored.shape)
 
     def close(self) -> None:
-        """Remove the file. Arrays in memory can still be had."""
+        """Remove the file. Arrays in memory stay."""
         if self._file is not None:
             self._file.close()

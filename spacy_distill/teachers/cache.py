@@ -1,6 +1,5 @@
 """A teacher that reads every document once."""
 
-import hashlib
 from dataclasses import replace
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -11,29 +10,29 @@ from thinc.api import get_current_ops
 from thinc.types import ArrayXd, Floats1d, Floats2d, Ints1d
 
 from ..chain import LinearChain, chain_from_marginals
+from ..documents import document_key
 from .array_store import ArrayStore, Stored
-from .asking import Failure, ask_each
 from .failures import documents_error
+from .predictions import Failure, predict_each
 from .protocol import Teacher
 
 # Called with a document that the teacher fails on, and why it does.
 OnFailure = Callable[[Doc, Failure], object]
 
-# What a cache keeps in memory: 3.7 million tokens of a teacher of 18 labels.
+# In memory: 3.7 million tokens of a teacher of 18 labels.
 MAX_BYTES = 2**29
-# Emissions of half precision may change no probability by more; where they do, single precision
-# is kept.
+# Half precision may change a probability by so much; beyond, single precision is kept.
 TOLERANCE = 1e-3
 # Finite in half precision.
 LOWEST = -60000.0
 
 
 class _Entry(NamedTuple):
-    """What is kept of a document.
+    """The chain of a document.
 
     emissions (Stored): (tokens, tags) float16 or float32, the greatest of each token 0.
-    known (Optional[numpy.ndarray]): (tokens,) which tokens are known, packed bits; None if all are.
-    scores (int): The number of the transition scores that belong to them.
+    known (Optional[numpy.ndarray]): (tokens,) bool, which tokens are known; None if all are.
+    scores (int): The number of its transition scores.
     """
 
     emissions: Stored
@@ -63,8 +62,8 @@ class CachedTeacher:
         self.store = ArrayStore(max_bytes)
         self._entries: Dict[bytes, _Entry] = {}
         self._failures: Dict[bytes, Failure] = {}
-        # Most teachers have one set of transition scores; those that carry some documents over to
-        # other tokens have two.
+        # Mostly one set of transition scores. Documents that are carried over to other tokens may
+        # have another.
         self._scores: List[Tuple[Floats2d, Floats1d, Floats1d]] = []
 
     @property
@@ -91,48 +90,43 @@ class CachedTeacher:
         on_batch: Callable[[int], object] = lambda n: None,
         on_failure: OnFailure = lambda doc, failure: None,
     ) -> None:
-        """Let the teacher read the documents that are new to it.
+        """Keep the teacher's chains of the documents that it has not read yet.
 
         docs (Sequence[Doc]): The documents.
         on_batch (Callable[[int], object]): Called after each batch with the number of its
             documents.
         on_failure (OnFailure): Called with each document that the teacher fails on, and why. It
-            is not asked again; `predict_chain` raises an error for such a document.
+            does not read such a document again; `predict_chain` raises an error for it.
         """
         # Neighbours in length make batches with little padding.
         for batch in minibatch(sorted(self.unread(docs), key=len), self.batch_size):
-            answer = ask_each(self.teacher, batch)
-            for failure in answer.failures:
+            predictions = predict_each(self.teacher, batch)
+            for failure in predictions.failures:
                 self._failures[document_key(batch[failure.number])] = failure
                 on_failure(batch[failure.number], failure)
-            if answer.chain is not None:
-                self._keep([batch[number] for number in answer.left], answer.chain)
+            if predictions.chain is not None:
+                self._keep([batch[number] for number in predictions.kept], predictions.chain)
             on_batch(len(batch))
 
     def _keep(self, docs: Sequence[Doc], chain: LinearChain) -> None:
         ops = get_current_ops()
-        lengths = [len(doc) for doc in docs]
-        ends = numpy.cumsum(lengths)[:-1]
-        exact, rounded = _rounded(chain)
-        known = None if chain.known is None else ops.to_numpy(chain.known)
-        is_known = [None] * len(docs) if known is None else numpy.split(known, ends)
-        scores = self._number_of(chain)
-        parts = zip(docs, numpy.split(exact, ends), numpy.split(rounded, ends), strict=True)
-        differences = numpy.split(self._differences(chain, rounded), ends)
-        for (doc, precise, half), difference, mask in zip(
-            parts, differences, is_known, strict=True
-        ):
-            emissions = half if difference.max(initial=0) <= TOLERANCE else precise
-            bits = None if mask is None or mask.all() else numpy.packbits(mask)
-            self._entries[document_key(doc)] = _Entry(self.store.put(emissions), bits, scores)
-
-    @staticmethod
-    def _differences(chain: LinearChain, rounded: Floats2d) -> Floats1d:
-        """RETURNS (Floats1d): (tokens,) by how much rounding changes a probability at most."""
-        ops = get_current_ops()
-        emissions = ops.xp.asarray(rounded.astype("float32"))
-        changed = replace(chain, emissions=emissions).marginals()
-        return ops.to_numpy(abs(changed - chain.marginals()).max(axis=1))
+        emissions = ops.to_numpy(chain.emissions)
+        # With the greatest emission of each token at 0, the distribution stays the same.
+        exact = emissions - emissions.max(axis=1, keepdims=True)
+        finite = numpy.isfinite(exact)
+        rounded = numpy.where(finite, numpy.maximum(exact, LOWEST), exact).astype("float16")
+        changed = replace(chain, emissions=ops.xp.asarray(rounded.astype("float32"))).marginals()
+        differences = ops.to_numpy(abs(changed - chain.marginals()).max(axis=1))
+        n_tokens = len(emissions)
+        known = numpy.ones(n_tokens, bool) if chain.known is None else ops.to_numpy(chain.known)
+        scores = self._number_of_scores(chain)
+        ends = numpy.cumsum([len(doc) for doc in docs])
+        for doc, end in zip(docs, ends.tolist(), strict=True):
+            rows = slice(end - len(doc), end)
+            is_close = differences[rows].max(initial=0) <= TOLERANCE
+            kept = self.store.put((rounded if is_close else exact)[rows])
+            mask = None if known[rows].all() else known[rows].copy()
+            self._entries[document_key(doc)] = _Entry(kept, mask, scores)
 
     def close(self) -> None:
         """Remove what is on disk."""
@@ -149,17 +143,22 @@ class CachedTeacher:
         if self._failures:
             self._require_no_failure(docs)
         entries = [self._entries[document_key(doc)] for doc in docs if len(doc)]
-        lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
-        kinds = sorted({entry.scores for entry in entries})
         if not self._scores:
             return self.teacher.predict_chain(docs)
-        n_tokens = lengths[lengths > 0]
+        lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         emissions = [self.store.get(entry.emissions) for entry in entries]
-        known = _all_known(entries, n_tokens)
+        known: Optional[ArrayXd] = None
+        if any(entry.known is not None for entry in entries):
+            masks = [
+                numpy.ones(len(rows), dtype=bool) if entry.known is None else entry.known
+                for rows, entry in zip(emissions, entries, strict=True)
+            ]
+            known = get_current_ops().xp.asarray(numpy.concatenate(masks))
+        kinds = sorted({entry.scores for entry in entries})
         if len(kinds) <= 1:
             return self._chain(emissions, lengths, kinds[0] if kinds else 0, known)
         marginals = numpy.empty((lengths.sum(), len(self._scores[0][1])), dtype="float32")
-        row_kinds = numpy.repeat([entry.scores for entry in entries], n_tokens)
+        row_kinds = numpy.repeat([entry.scores for entry in entries], lengths[lengths > 0])
         for kind in kinds:
             chosen = [
                 rows for rows, entry in zip(emissions, entries, strict=True) if entry.scores == kind
@@ -172,7 +171,7 @@ class CachedTeacher:
         return chain_from_marginals(xp.asarray(marginals), lengths, known)
 
     def failure_on(self, doc: Doc) -> Optional[Failure]:
-        """RETURNS (Optional[Failure]): How the teacher failed on a document; None if it did not."""
+        """RETURNS (Optional[Failure]): The teacher's failure on a document, if it failed."""
         return self._failures.get(document_key(doc))
 
     def _require_no_failure(self, docs: Sequence[Doc]) -> None:
@@ -182,7 +181,7 @@ class CachedTeacher:
             first = next(failure for _, failure in found if failure is not None)
             raise documents_error(first.teacher, docs, reasons)
 
-    def _number_of(self, chain: LinearChain) -> int:
+    def _number_of_scores(self, chain: LinearChain) -> int:
         parts = (chain.transitions, chain.start, chain.end)
         xp = get_current_ops().xp
         for number, known in enumerate(self._scores):
@@ -199,30 +198,3 @@ class CachedTeacher:
         rows = numpy.concatenate([nothing, *emissions])
         transitions, start, end = (xp.asarray(array) for array in self._scores[kind])
         return LinearChain(xp.asarray(rows), lengths, transitions, start, end, known)
-
-
-def _rounded(chain: LinearChain) -> Tuple[Floats2d, Floats2d]:
-    """RETURNS (Tuple[Floats2d, Floats2d]): The chain's emissions, float32, with the greatest of
-    each token moved to 0, which leaves the distribution as it is; and the same in float16."""
-    emissions = get_current_ops().to_numpy(chain.emissions)
-    moved = emissions - emissions.max(axis=1, keepdims=True)
-    finite = numpy.isfinite(moved)
-    return moved, numpy.where(finite, numpy.maximum(moved, LOWEST), moved).astype("float16")
-
-
-def _all_known(entries: Sequence[_Entry], lengths: Ints1d) -> Optional[ArrayXd]:
-    if all(entry.known is None for entry in entries):
-        return None
-    known = [
-        numpy.ones(length, dtype=bool)
-        if entry.known is None
-        else numpy.unpackbits(entry.known, count=length).astype(bool)
-        for entry, length in zip(entries, lengths.tolist(), strict=True)
-    ]
-    return get_current_ops().xp.asarray(numpy.concatenate(known))
-
-
-def document_key(doc: Doc) -> bytes:
-    """RETURNS (bytes): What tells documents apart that have words only: these, and the spaces."""
-    attributes = doc.to_array(["ORTH", "SPACY"])
-    return hashlib.blake2b(attributes.tobytes(), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Several teachers as one: the average of what they think."""
+"""Several teachers as one: the average of their predictions."""
 
 from math import inf
 from typing import Any, List, Optional, Sequence, Tuple
@@ -6,15 +6,14 @@ from typing import Any, List, Optional, Sequence, Tuple
 import numpy
 from spacy.tokens import Doc
 from thinc.api import get_array_module
-from thinc.types import Floats2d, Ints1d
+from thinc.types import Floats2d
 
 from ..chain import LinearChain, chain_from_marginals
-from ..chain.biluo import PREFIXES
-from .asking import ask, is_composite, name_of
 from .failures import DocumentsError, ends_run, is_out_of_memory
-from .protocol import Teacher
+from .predictions import is_composite, name_of, predict
+from .protocol import Teacher, find_tags
 
-# Probability below which nothing is shared out.
+# Divisors that are smaller count as this.
 LEAST = 1e-6
 
 
@@ -35,8 +34,8 @@ class EnsembleTeacher:
         """Join teachers.
 
         teachers (Sequence[Teacher]): The teachers, at least one. One of them has all labels.
-        weights (Optional[Sequence[float]]): What each counts, above 0; all the same by default.
-        partial (bool): Whether each may have labels that the others do not have.
+        weights (Optional[Sequence[float]]): The weight of each, above 0; by default all the same.
+        partial (bool): Whether each may lack labels of other teachers.
         RAISES (ValueError): No teacher has all labels, or the weights do not fit.
         """
         weights = [1.0] * len(teachers) if weights is None else list(weights)
@@ -53,67 +52,67 @@ class EnsembleTeacher:
             listed = "; ".join(", ".join(teacher.labels) for teacher in teachers)
             raise ValueError(
                 f"[D214] One teacher of an ensemble has to have all labels: found {listed}. Map "
-                "names of the same thing with --label-map OLD=NEW,..., or say with --partial that "
-                "they are of different things."
+                "names of the same thing with --label-map OLD=NEW,..., or say with "
+                "--partial-labels that they are of different things."
             )
         self.labels: Tuple[str, ...] = complete[0].labels if complete else tuple(found)
-        self._columns = [_columns(teacher.labels, self.labels) for teacher in teachers]
+        self._tags = [find_tags(self.labels, teacher.labels) for teacher in teachers]
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Average what the teachers think.
+        """Average the teachers' predictions.
 
         docs (Sequence[Doc]): The documents.
         RETURNS (LinearChain): One sequence a document, whose marginals are the average of the
-            teachers'. A teacher that has no opinion on a token does not count there, and one that
-            does not have a label has the opinion of the others on what it takes for O.
+            teachers'. A teacher does not count on tokens that are unknown to it. Where it lacks a
+            label, the teachers that have the label decide on what it predicts as O.
         RAISES (ValueError): One of the teachers fails; the error names it.
         """
-        opinions: List[Any] = []
-        counts: List[Any] = []
-        for teacher, columns, weight in zip(
-            self.teachers, self._columns, self.weights, strict=True
-        ):
-            chain = _ask(teacher, docs)
+        predictions: List[Any] = []
+        weights: List[Any] = []
+        for teacher, tags, weight in zip(self.teachers, self._tags, self.weights, strict=True):
+            chain = _predict_part(teacher, docs)
             marginals = chain.marginals()
             xp = get_array_module(marginals)
-            opinion = xp.zeros((len(marginals), len(columns)), dtype="float32")
-            opinion[:, columns >= 0] = marginals[:, columns[columns >= 0]]
+            prediction = xp.zeros((len(marginals), len(tags)), dtype="float32")
+            prediction[:, tags >= 0] = marginals[:, tags[tags >= 0]]
             known = xp.ones(len(marginals), dtype=bool) if chain.known is None else chain.known
-            opinions.append(opinion)
-            counts.append(xp.asarray(known, dtype="float32")[:, None] * weight)
-        if any((columns < 0).any() for columns in self._columns):
-            self._complete(opinions, counts)
-        weights = sum(counts)
-        known = weights[:, 0] > 0
+            predictions.append(prediction)
+            weights.append(xp.asarray(known, dtype="float32")[:, None] * weight)
+        if any((tags < 0).any() for tags in self._tags):
+            self._fill_missing_labels(predictions, weights)
+        total: Any = sum(p * weight for p, weight in zip(predictions, weights, strict=True))
+        total_weight = sum(weights)
+        average = total / xp.where(total_weight > 0, total_weight, 1)
+        known = total_weight[:, 0] > 0
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
-        total: Any = sum(opinion * count for opinion, count in zip(opinions, counts, strict=True))
-        average = total / xp.where(weights > 0, weights, 1)
         return chain_from_marginals(average, lengths, None if known.all() else known)
 
-    def _complete(self, opinions: Sequence[Floats2d], counts: Sequence[Floats2d]) -> None:
-        """Share out what a teacher takes for O among the labels that it does not have, as those who
-        have these labels do with what is none of its labels; in place."""
-        xp = get_array_module(opinions[0])
+    def _fill_missing_labels(
+        self, predictions: Sequence[Floats2d], weights: Sequence[Floats2d]
+    ) -> None:
+        """Divide a teacher's O among the labels that it lacks, in place, as the teachers that have
+        these labels divide what is none of its own labels."""
+        xp = get_array_module(predictions[0])
         total: Any = 0
-        weights: Any = 0
-        for opinion, count, columns in zip(opinions, counts, self._columns, strict=True):
-            has = xp.asarray(columns >= 0, dtype="float32")
-            total, weights = total + opinion * count, weights + count * has
-        average = total / xp.where(weights > 0, weights, 1)
-        for opinion, columns in zip(opinions, self._columns, strict=True):
-            lacks = columns < 0
-            others = average[:, lacks]
+        total_weight: Any = 0
+        for prediction, weight, tags in zip(predictions, weights, self._tags, strict=True):
+            total = total + prediction * weight
+            total_weight = total_weight + weight * xp.asarray(tags >= 0, dtype="float32")
+        average = total / xp.where(total_weight > 0, total_weight, 1)
+        for prediction, tags in zip(predictions, self._tags, strict=True):
+            lacks = tags < 0
+            missing = average[:, lacks]
             own = average[:, ~lacks][:, 1:].sum(axis=1)
-            outside = xp.maximum(xp.maximum(1 - own, others.sum(axis=1)), LEAST)
-            shares = others / outside[:, None]
-            opinion[:, lacks] = opinion[:, :1] * shares
-            opinion[:, 0] *= 1 - xp.minimum(shares.sum(axis=1), 1)
+            outside = xp.maximum(xp.maximum(1 - own, missing.sum(axis=1)), LEAST)
+            shares = missing / outside[:, None]
+            prediction[:, lacks] = prediction[:, :1] * shares
+            prediction[:, 0] *= 1 - xp.minimum(shares.sum(axis=1), 1)
 
 
-def _ask(teacher: Teacher, docs: Sequence[Doc]) -> LinearChain:
-    """RETURNS (LinearChain): What one of several teachers says; errors name it."""
+def _predict_part(teacher: Teacher, docs: Sequence[Doc]) -> LinearChain:
+    """RETURNS (LinearChain): The chain of one of several teachers; errors name it."""
     try:
-        return ask(teacher, docs)
+        return predict(teacher, docs)
     except DocumentsError:
         raise
     except Exception as error:
@@ -122,17 +121,8 @@ def _ask(teacher: Teacher, docs: Sequence[Doc]) -> LinearChain:
             error.args = (f"{error} That is of the teacher '{name_of(teacher)}', one of several.",)
         if has_code or ends_run(error) or is_out_of_memory(error):
             raise
-        # Components and models raise whatever they like, and do not say which of them it was.
+        # Components and models raise whatever they like, without their names.
         raise ValueError(
             f"[D276] The teacher '{name_of(teacher)}', one of several, failed: "
             f"{type(error).__name__}: {error}. Mend it, or leave it out."
         ) from error
-
-
-def _columns(labels: Sequence[str], all_labels: Sequence[str]) -> Ints1d:
-    """RETURNS (Ints1d): For each tag of all labels, that of the teacher's labels; -1 for none."""
-    columns = [0]
-    for label in all_labels:
-        first = 1 + len(PREFIXES) * labels.index(label) if label in labels else None
-        columns += [-1 if first is None else first + number for number in range(len(PREFIXES))]
-    return numpy.asarray(columns)

@@ -1,15 +1,15 @@
-"""Errors of teachers: which are the fault of a document, of the teacher, or of the machine."""
+"""Errors of teachers, by their cause: a document, the teacher, or the machine."""
 
-from typing import Mapping, Optional, Sequence
+from typing import Iterator, Mapping, Optional, Sequence
 
 from spacy.tokens import Doc
 
-# Classes of torch, which need not be installed: memory that is over, and a device that is lost.
-DEVICE_ERRORS = ("OutOfMemoryError", "AcceleratorError")
+# Classes of torch, which need not be installed.
+OUT_OF_MEMORY, DEVICE_LOST = "OutOfMemoryError", "AcceleratorError"
 
 
 class DocumentsError(ValueError):
-    """Nothing can be learnt from what a teacher says of some documents.
+    """A teacher's predictions of some documents cannot be learnt from.
 
     reasons (Mapping[int, str]): Why, by the number of the document in the batch; at least one.
     teacher (str): The teacher's name.
@@ -36,8 +36,8 @@ class TeacherError(ValueError):
 def documents_error(
     teacher: str, docs: Sequence[Doc], reasons: Mapping[int, str]
 ) -> DocumentsError:
-    """RETURNS (DocumentsError): To raise where a teacher cannot be learnt from; it names the
-    first of the documents."""
+    """RETURNS (DocumentsError): An error for documents that a teacher failed on; it names the
+    first of them."""
     number = min(reasons)
     return DocumentsError(
         f"[D273] The teacher '{teacher}' cannot teach the document '{docs[number].text[:40]}': "
@@ -48,32 +48,32 @@ def documents_error(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """RETURNS (bool): Whether memory was not enough, which may be so of a batch alone."""
+    """RETURNS (bool): Whether memory was not enough, perhaps only for a whole batch."""
     return any(
-        isinstance(cause, MemoryError) or _is_named(cause, DEVICE_ERRORS[:1])
+        isinstance(cause, MemoryError) or _is_of_torch(cause, OUT_OF_MEMORY)
         for cause in _causes(error)
     )
 
 
 def ends_run(error: BaseException) -> bool:
-    """RETURNS (bool): Whether an error is none of a document: it is the teacher's settings or code,
-    or the machine's, as a full disk is."""
+    """RETURNS (bool): Whether the cause of an error is the teacher's settings or code, or the
+    machine, such as a full disk; and no document."""
     return any(
         isinstance(cause, TeacherError)
         or (isinstance(cause, OSError) and cause.errno is not None)
-        or _is_named(cause, DEVICE_ERRORS[1:])
+        or _is_of_torch(cause, DEVICE_LOST)
         for cause in _causes(error)
     )
 
 
-def _is_named(error: BaseException, names: Sequence[str]) -> bool:
+def _is_of_torch(error: BaseException, name: str) -> bool:
     return isinstance(error, RuntimeError) and any(
-        kind.__name__ in names for kind in type(error).__mro__
+        kind.__name__ == name for kind in type(error).__mro__
     )
 
 
-def _causes(error: Optional[BaseException]):
-    """YIELDS (BaseException): An error, and what it was raised from."""
+def _causes(error: Optional[BaseException]) -> Iterator[BaseException]:
+    """YIELDS (BaseException): An error, and the errors that it was raised from."""
     while error is not None:
         yield error
         error = error.__cause__

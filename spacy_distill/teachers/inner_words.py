@@ -1,4 +1,4 @@
-"""Words inside of tokens, and the entities that a token classifier lets begin there."""
+"""Entities of a token classifier that begin at a word inside of a token."""
 
 from typing import List, Optional, Sequence, Tuple
 from unicodedata import category
@@ -8,35 +8,37 @@ from spacy.tokens import Doc
 from thinc.types import Floats2d
 
 from ..chain.biluo import PREFIXES
+from ..encoders.alignment import token_pieces
 from .label_schemes import LabelScheme
-from .wordpieces import first_pieces
 
-# A model that is less sure of what begins inside of a token is not listened to.
+# Entities that begin inside of a token with a lower probability are ignored.
 LEAST_CERTAINTY = 0.5
-# Behind other punctuation than this, such as in "U.S." and "Jean-Luc", models let a name begin
-# once more of which they were taught the beginning alone.
+# Behind other punctuation than this, as in "U.S." and "Jean-Luc", models find the beginning of a
+# name again, since they were trained on the beginning alone.
 SEPARATORS = frozenset("/\\|,;:()[]{}<>")
 
 
 def with_inner_entities(
     doc: Doc, offsets: Sequence[Tuple[int, int]], log_probabilities: Floats2d, scheme: LabelScheme
 ) -> Optional[Doc]:
-    """Cut tokens where entities begin inside of them: at a word behind punctuation at which the
-    model is sure that an entity begins, of another type than what the token begins with, or of the
-    same behind a separator; and at all words behind white space.
+    """Cut tokens where entities begin inside of them.
+
+    A token is cut at all words behind white space. It is cut at a word behind punctuation where
+    the model is sure that an entity begins: one of another type than the token's beginning, or one
+    of the same type behind a separator.
 
     doc (Doc): The document.
-    offsets (Sequence[Tuple[int, int]]): Each wordpiece's place, as `first_pieces` takes it.
+    offsets (Sequence[Tuple[int, int]]): Each wordpiece's place, as `token_pieces` takes it.
     log_probabilities (Floats2d): (wordpieces, classes)
     scheme (LabelScheme): What the classes mean.
-    RETURNS (Optional[Doc]): The same text with more tokens; None where nothing is to be cut.
+    RETURNS (Optional[Doc]): The same text with more tokens; None if none is cut.
     """
     starts = [inner_words(token.text) for token in doc]
     if not any(starts) or not len(offsets):
         return None
-    pieces = first_pieces(_cut(doc, starts), offsets)
+    pieces, _ = token_pieces(_cut(doc, starts), offsets)
     emissions = scheme.emissions(log_probabilities[pieces])
-    # Under a scheme that does not tell tags of a type apart, the first of them, B, stands for all.
+    # A scheme without tags within a type has the same score for all; the first one, B, is taken.
     tags = numpy.where(pieces < 0, 0, emissions.argmax(axis=1))
     types, prefixes = numpy.divmod(tags - 1, len(PREFIXES))
     begins = (tags > 0) & numpy.isin(prefixes, [PREFIXES.index("B"), PREFIXES.index("U")])

@@ -1,4 +1,4 @@
-"""Label schemes: what the classes of a token classification model mean as BILUO tags."""
+"""Label schemes: the classes of a token classification model as BILUO tags."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +11,7 @@ from ..chain import constraints, n_tags
 from ..chain.biluo import PREFIXES
 from ..corpora.tag_names import is_outside, read_tag_names
 
-# The BILUO tags that each letter of a scheme stands for; "io" takes any letter, or none.
+# The BILUO tags of each letter of a scheme; under "io", each letter has all of them.
 TAGS: Dict[str, Dict[str, str]] = {
     "iobes": {"B": "B", "I": "I", "L": "L", "U": "U"},
     "iob2": {"B": "BU", "I": "IL"},
@@ -70,7 +70,7 @@ class LabelScheme:
 
 
 def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelScheme:
-    """Find out what a model's classes mean.
+    """Find the BILUO tags of a model's classes.
 
     Classes are read as `read_tag_names` does; one of them is the outside class. With letters of
     last or single tokens the scheme is "iobes" (also BILUO, BMEWO and BMES). With B for each type
@@ -102,9 +102,7 @@ def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelSche
             "[D241] A token classification model needs a label for tokens outside of entities (O) "
             f"and at least one other. {found} Write what they mean to id2label in its config.json."
         )
-    kind = _detect(list(inside.values())) if scheme is None else scheme
-    if kind == "types":
-        kind = "io"
+    kind = _detect(list(inside.values())) if scheme is None else scheme.replace("types", "io")
     labels = tuple(dict.fromkeys(label for _, label in inside.values()))
     columns: List[List[int]] = [outside, *([] for _ in range(n_tags(len(labels)) - 1))]
     for column, (letter, label) in inside.items():

@@ -1,29 +1,29 @@
-"""Teachers whose labels are not the student's."""
+"""Teachers under other labels."""
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
+import numpy
 from spacy.tokens import Doc
 from thinc.api import get_array_module
 from thinc.types import Floats2d
 
 from ..chain import LinearChain, chain_from_marginals, n_tags
-from ..chain.biluo import PREFIXES
-from .asking import ask
-from .protocol import Teacher
+from .predictions import predict
+from .protocol import Teacher, find_tags
 
 
 class MappedTeacher:
-    """A teacher under other labels. Labels that become one add up; of a label that is left out, the
-    probability goes to O."""
+    """A teacher under other labels. The probabilities of labels that become one add up; those of a
+    label that is left out go to O."""
 
     def __init__(self, teacher: Teacher, label_map: Mapping[str, str]) -> None:
         """Map labels.
 
         teacher (Teacher): The teacher.
         label_map (Mapping[str, str]): New labels by old ones. The teacher's labels that are new
-            labels stay what they are, all others are left out.
+            labels stay as they are, the rest is left out.
         RAISES (ValueError): None of the teacher's labels is left.
         """
         self.teacher = teacher
@@ -36,60 +36,70 @@ class MappedTeacher:
                 f"teacher's labels are: {', '.join(teacher.labels) or 'none'}. Map one of these."
             )
         self.labels: Tuple[str, ...] = tuple(sorted(set(targets.values())))
-        self._target_tags = _target_tags(teacher.labels, self.labels, targets)
+        new_tags = find_tags([targets.get(label) for label in teacher.labels], self.labels)
+        self._new_tags = numpy.maximum(new_tags, 0).tolist()
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Ask the teacher.
+        """Predict the chain of documents, and sum the marginals of labels that become one.
 
         docs (Sequence[Doc]): The documents.
         RETURNS (LinearChain): One sequence a document, over the tags of the new labels. Its
             marginals are sums of the teacher's.
         """
-        chain = ask(self.teacher, docs)
+        chain = predict(self.teacher, docs)
         marginals = chain.marginals()
         xp = get_array_module(marginals)
         mapped: Floats2d = xp.zeros((len(marginals), n_tags(len(self.labels))), dtype="float32")
-        for old, new in enumerate(self._target_tags):
+        for old, new in enumerate(self._new_tags):
             mapped[:, new] += marginals[:, old]
         return chain_from_marginals(mapped, chain.lengths, chain.known)
 
 
 def parse_label_map(text: str) -> Dict[str, str]:
-    """Read a label map as it is typed.
+    """Read a label map of the command line.
 
     text (str): Pairs such as "PERSON=PER,GPE=LOC,LOC=LOC"; or a JSON object, or the path of a
         `.json` file with one, for labels with commas or equals signs in them.
     RETURNS (Dict[str, str]): New labels by old ones.
     RAISES (ValueError): A part that is no pair, no JSON object of labels, or a label twice.
     """
-    if text.strip().startswith("{"):
-        return _json_map(text, "The label map")
-    if text.strip().lower().endswith(".json"):
-        path = Path(text.strip())
+    text, name = text.strip(), "The label map"
+    is_json = text.startswith("{")
+    if not is_json and text.lower().endswith(".json"):
+        is_json, name, path = True, f"'{text}'", Path(text)
         try:
-            return _json_map(path.read_text(encoding="utf-8-sig"), f"'{path}'")
+            text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(
                 f"[D281] The label map '{path}' cannot be read: {error}. Correct the path, or "
                 "write the file in UTF-8."
             ) from error
-    pairs: List[Tuple[str, str]] = []
+    unique: Dict[str, str] = {}
+    for old, new in _json_pairs(text, name) if is_json else _typed_pairs(text):
+        if old in unique:
+            raise ValueError(
+                f"[D286] {name} has the label '{old}' twice: found '{unique[old]}' and '{new}', "
+                "expected one new label. Leave one of them out."
+            )
+        unique[old] = new
+    return unique
+
+
+def _typed_pairs(text: str) -> Iterator[Tuple[str, str]]:
     for part in filter(None, (part.strip() for part in text.split(","))):
-        old, equals, new = (piece.strip() for piece in part.partition("="))
-        if not (old and equals and new) or "=" in new:
+        old, _, new = (piece.strip() for piece in part.partition("="))
+        if not (old and new) or "=" in new:
             raise ValueError(
                 f"[D212] '{part}' is no pair of labels: write OLD=NEW, several with commas, such "
                 "as PERSON=PER,GPE=LOC. For labels with commas or equals signs write a JSON object "
                 "or the path of a .json file."
             )
-        pairs.append((old, new))
-    return _unique(pairs, "The label map")
+        yield old, new
 
 
-def _json_map(text: str, name: str) -> Dict[str, str]:
-    """RETURNS (Dict[str, str]): The map of a JSON object."""
+def _json_pairs(text: str, name: str) -> List[Tuple[str, str]]:
     try:
-        # Objects become tuples, which nothing else does.
+        # Tuples, as a dictionary would hide labels that come twice.
         pairs: Any = json.loads(text, object_pairs_hook=tuple)
     except ValueError as error:
         raise ValueError(
@@ -101,31 +111,4 @@ def _json_map(text: str, name: str) -> Dict[str, str]:
             f"[D284] {name} is no JSON object of labels: found {text.strip()[:60]}. Write an "
             'object such as {"PERSON": "PER"}.'
         )
-    return _unique([(old.strip(), new.strip()) for old, new in pairs], name)
-
-
-def _unique(pairs: Sequence[Tuple[str, str]], name: str) -> Dict[str, str]:
-    """RETURNS (Dict[str, str]): New labels by old ones; ValueError if an old one comes twice."""
-    unique: Dict[str, str] = {}
-    for old, new in pairs:
-        if old in unique:
-            raise ValueError(
-                f"[D286] {name} has the label '{old}' twice: found '{unique[old]}' and '{new}', "
-                "expected one new label. Leave one of them out."
-            )
-        unique[old] = new
-    return unique
-
-
-def _target_tags(
-    labels: Sequence[str], new_labels: Sequence[str], targets: Mapping[str, str]
-) -> List[int]:
-    """RETURNS (List[int]): The new tag for each of the old ones."""
-    numbers = [0]
-    for label in labels:
-        if label in targets:
-            first = 1 + len(PREFIXES) * list(new_labels).index(targets[label])
-            numbers.extend(range(first, first + len(PREFIXES)))
-        else:
-            numbers.extend([0] * len(PREFIXES))
-    return numbers
+    return [(old.strip(), new.strip()) for old, new in pairs]

@@ -9,32 +9,29 @@ from spacy.tokens import Doc
 
 from ..chain import LinearChain
 from ..chain.joining import join_chains
-from ..corpora.plain_docs import plain_copy
-from ..padding import masks_padding
+from ..documents import plain_copy, same_text, same_tokens
+from ..encoders.batches import masks_padding
 from .annotations import AnnotationTeacher
-from .asking import ask
-from .beam_ner import BeamTeacher
 from .earlier_entities import ChainTeacher
-from .failures import DocumentsError, documents_error
+from .failures import DocumentsError, TeacherError, documents_error
+from .predictions import predict
 from .protocol import Teacher, parts_of
-from .running import run_component
-from .tokens import align, carry_over, same_words
-from .transition_ner import TransitionTeacher
+from .spacy_ner import BeamTeacher, TransitionTeacher
+from .tokens import align, carry_over
 from .written_attributes import writers
 
 
 class PipelineTeacher:
-    """Runs a pipeline on the text of documents, and reads off it what it thinks. Of documents whose
-    spaces are not known it takes the words.
+    """Runs a pipeline on the text of documents, and reads the predictions of one of its components.
+    Of documents whose spaces are not known it takes the words.
 
-    What it reads depends on the component that teaches:
+    The predictions depend on the component that teaches:
     - one that predicts chains (`ner_teacher`, `ner_student`): its chain;
     - spaCy's `ner` and `beam_ner`: the probabilities of their actions, or of the beam's parses;
-    - any other that writes `doc.ents`, or `doc.spans` with `spans_key`: what it wrote.
+    - any other that writes `doc.ents`, or `doc.spans` with `spans_key`: the entities or spans.
 
-    Entities that components before it have set are kept to, if it writes `doc.ents`: they are
-    certain where it knows the label, and count as no entity where it does not. With `spans_key`,
-    only the spans count, and what is in `doc.ents` does not.
+    A component that writes `doc.ents` keeps the entities of components before it. They are certain
+    if it has their label, and O if it does not. With `spans_key`, only the spans count.
     """
 
     def __init__(
@@ -52,31 +49,22 @@ class PipelineTeacher:
         nlp (Language): The teacher's pipeline.
         pipe_name (Optional[str]): The component's name; needed only where several could teach.
         spans_key (Optional[str]): Read `doc.spans[spans_key]`, as `spancat` writes it.
-        labels (Optional[Sequence[str]]): Labels of entities or spans that are read as they were
-            written; by default those of the component.
-        confidence (float): How probable such entities are, where spans have no scores.
-        partial (bool): Whether such entities are a part of those that there are, so that tokens
-            without one are unknown.
+        labels (Optional[Sequence[str]]): Labels of a component that writes entities or spans; by
+            default its own.
+        confidence (float): The probability of such entities, and of spans without a score.
+        partial (bool): Whether there may be more entities than such a component writes. Tokens
+            without an entity are unknown then.
         RAISES (ValueError): There is no such component, or more than one, or it does not find
             entities.
         """
         self.nlp = nlp
-        # What errors call the teacher.
+        # The name in errors.
         self.name = f"{nlp.meta['lang']}_{nlp.meta['name']}"
         self.pipe_name = _choose(nlp, pipe_name, spans_key)
         pipe = nlp.get_pipe(self.pipe_name)
-        kind = _kind(pipe) if spans_key is None else "annotations"
-        self.reads_annotations = kind == "annotations"
-        # What writes entities has to run itself.
-        self._last = self.pipe_name if kind == "annotations" else None
-        self._teacher: Teacher
-        if kind == "chain":
-            self._teacher = ChainTeacher(pipe)
-        elif kind == "transitions":
-            self._teacher = TransitionTeacher(pipe)
-        elif kind == "beam":
-            self._teacher = BeamTeacher(pipe)
-        else:
+        soft = _soft_teacher(pipe) if spans_key is None else None
+        self.reads_annotations = soft is None
+        if soft is None:
             attribute = "doc.ents" if spans_key is None else "doc.spans"
             known: Sequence[str] = labels or ()
             if labels is None and self.pipe_name in writers(nlp, attribute):
@@ -88,10 +76,11 @@ class PipelineTeacher:
                     "PER,LOC or the argument `labels`."
                 )
             # Sorted, as a component may keep its labels in a set.
-            self._teacher = AnnotationTeacher(
+            soft = AnnotationTeacher(
                 sorted(set(known)), spans_key=spans_key, confidence=confidence, partial=partial
             )
-        # Entities whose borders were inside the tokens of the documents that were asked for.
+        self._teacher: Teacher = soft
+        # Entities with a border inside a token of the documents.
         self.n_misfits = 0
 
     @property
@@ -100,16 +89,16 @@ class PipelineTeacher:
         return self._teacher.labels
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Run the pipeline on the texts of documents and read off what it thinks.
+        """Run the pipeline on the texts of documents and read its predictions.
 
         docs (Sequence[Doc]): Documents of any vocabulary and tokenizer, left as they are.
         RETURNS (LinearChain): One sequence a document, over the documents' tokens.
         RAISES (ValueError): A component returns something else than a document of the same text.
         """
-        # Components may split or join tokens, also in documents of their own.
         read = self._run([self._own_doc(doc) for doc in docs])
-        chain = self._ask(read)
-        if all(same_words(mine, doc) for mine, doc in zip(read, docs, strict=True)):
+        chain = self._predict(read)
+        # Components may split or join tokens.
+        if all(same_tokens(own, doc) for own, doc in zip(read, docs, strict=True)):
             return chain
         blocks = align(read, docs)
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
@@ -117,18 +106,16 @@ class PipelineTeacher:
         self.n_misfits += n_misfits
         return carried
 
-    def _ask(self, docs: Sequence[Doc]) -> LinearChain:
-        """RETURNS (LinearChain): What the component that teaches says of documents, read with no
-        more others than keep it the same."""
+    def _predict(self, docs: Sequence[Doc]) -> LinearChain:
+        """RETURNS (LinearChain): The chain of the component that teaches, which reads documents in
+        batches that do not change it."""
         pipe = self.nlp.get_pipe(self.pipe_name)
-        size = _at_once(pipe, len(docs)) if self._last is None else len(docs)
-        if size == len(docs):
-            return ask(self._teacher, docs, self.name)
+        size = len(docs) if self.reads_annotations else _batch_size(pipe, len(docs))
         chains: List[LinearChain] = []
         reasons: Dict[int, str] = {}
         for start in range(0, len(docs), size):
             try:
-                chains.append(ask(self._teacher, docs[start : start + size], self.name))
+                chains.append(predict(self._teacher, docs[start : start + size], self.name))
             except DocumentsError as error:
                 reasons.update({start + n: reason for n, reason in error.reasons.items()})
         if reasons:
@@ -136,41 +123,75 @@ class PipelineTeacher:
         return join_chains(chains)
 
     def _own_doc(self, doc: Doc) -> Doc:
-        # Without spaces there is no text, and a tokenizer that changes it leaves nothing to align.
+        # A tokenizer that changes the text leaves nothing to align.
         if not doc.has_unknown_spaces:
             text = doc.text
             made = self.nlp.tokenizer(text)
-            if same_words(made, doc) or made.text == text:
+            if same_tokens(made, doc) or made.text == text:
                 return made
         return plain_copy(doc, self.nlp.vocab)
 
     def _run(self, docs: List[Doc]) -> List[Doc]:
+        """RETURNS (List[Doc]): Documents after the components before the one that teaches, and
+        after itself if it writes entities."""
         for name, pipe in self.nlp.pipeline:
-            if name == self.pipe_name and self._last is None:
+            if name == self.pipe_name and not self.reads_annotations:
                 break
-            docs = run_component(name, pipe, docs, _at_once(pipe, len(docs)))
-            if name == self._last:
+            docs = _run_component(name, pipe, docs, _batch_size(pipe, len(docs)))
+            if name == self.pipe_name:
                 break
         return docs
 
 
 def pipelines_of(teacher: object) -> Iterator[PipelineTeacher]:
-    """RETURNS (Iterator[PipelineTeacher]): The pipelines among a teacher and its parts."""
+    """RETURNS (Iterator[PipelineTeacher]): The pipelines of a teacher and its parts."""
     return (part for part in parts_of(teacher) if isinstance(part, PipelineTeacher))
 
 
-def _kind(pipe: Any) -> str:
-    """RETURNS (str): How a component teaches: "chain", "transitions", "beam" or "annotations"."""
+def _run_component(name: str, pipe: Any, docs: Sequence[Doc], batch_size: int) -> List[Doc]:
+    """Run one component and check what it returns.
+
+    RETURNS (List[Doc]): A document of the same text for each, the same one or another.
+    RAISES (TeacherError): It returned fewer or more documents, none, or one of another text.
+    """
+    docs = list(docs)
+    if hasattr(pipe, "pipe"):
+        found = list(pipe.pipe(docs, batch_size=max(batch_size, 1)))
+    else:
+        found = [pipe(doc) for doc in docs]
+    if len(found) != len(docs):
+        raise TeacherError(
+            f"[D270] The component '{name}' of the teacher's pipeline returned {len(found)} "
+            f"documents for {len(docs)}. Let it return one document for each, in their order."
+        )
+    for doc, result in zip(docs, found, strict=True):
+        if not isinstance(result, Doc):
+            raise TeacherError(
+                f"[D271] The component '{name}' of the teacher's pipeline returned no document "
+                f"for '{doc.text[:40]}': found {type(result).__name__}. Let it return the Doc."
+            )
+        if result is not doc and not same_text(doc, result):
+            raise TeacherError(
+                f"[D272] The component '{name}' of the teacher's pipeline changed the text "
+                f"'{doc.text[:40]}' to '{result.text[:40]}'. Tokens may be split and joined, but "
+                "the text has to stay the same."
+            )
+    return found
+
+
+def _soft_teacher(pipe: Any) -> Optional[Teacher]:
+    """RETURNS (Optional[Teacher]): A teacher for a component that gives probabilities; None for any
+    other."""
     if hasattr(pipe, "predict_chain"):
-        return "chain"
+        return ChainTeacher(pipe)
     if isinstance(pipe, EntityRecognizer):
-        return "transitions" if pipe.cfg["beam_width"] == 1 else "beam"
-    return "annotations"
+        return TransitionTeacher(pipe) if pipe.cfg["beam_width"] == 1 else BeamTeacher(pipe)
+    return None
 
 
-def _at_once(pipe: Any, n_docs: int) -> int:
-    """RETURNS (int): How many documents a component may read together: one, if it has a transformer
-    that is not known to mask padding, which spacy-transformers fills batches with."""
+def _batch_size(pipe: Any, n_docs: int) -> int:
+    """RETURNS (int): How many documents a component reads together: one, if it has a transformer
+    that is not known to mask padding, with which spacy-transformers fills batches."""
     nodes = pipe.model.walk() if isinstance(pipe, TrainablePipe) else ()
     transformers = [node.transformer for node in nodes if hasattr(node, "transformer")]
     return n_docs if all(masks_padding(model.config) for model in transformers) else 1
@@ -186,7 +207,7 @@ def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -
             )
         return pipe_name
     if spans_key is None:
-        able = [name for name, pipe in nlp.pipeline if _kind(pipe) != "annotations"]
+        able = [name for name, pipe in nlp.pipeline if _soft_teacher(pipe)]
         able, what = able or writers(nlp, "doc.ents"), "find entities"
     else:
         able, what = writers(nlp, "doc.spans"), "write spans"

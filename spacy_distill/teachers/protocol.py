@@ -1,10 +1,14 @@
-"""What a teacher is: labels, and a chain of BILUO tags for documents."""
+"""The protocol of teachers: labels, and chains of BILUO tags for documents."""
 
-from typing import Any, Iterable, Iterator, List, Protocol, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple, Union
 
+import numpy
+from spacy.language import Language
 from spacy.tokens import Doc
+from thinc.types import Ints1d
 
-from ..chain import LinearChain
+from ..chain import LinearChain, n_tags
 from ..chain.biluo import PREFIXES
 
 
@@ -26,6 +30,10 @@ class Teacher(Protocol):
         ...
 
 
+# A teacher, or what one is loaded from: a pipeline, a folder, or the name of one.
+TeacherSource = Union[str, Path, Language, Teacher]
+
+
 def parts_of(teacher: object) -> Iterator[Any]:
     """YIELDS (Any): A teacher, and the teachers that it is made of."""
     yield teacher
@@ -35,7 +43,7 @@ def parts_of(teacher: object) -> Iterator[Any]:
 
 
 def count_misfits(teachers: Iterable[object]) -> int:
-    """Count entities that did not fit the tokens of the documents that teachers were asked for.
+    """Count the entities of teachers that did not fit the tokens of documents.
 
     teachers (Iterable[object]): Teachers, which may have parts in common.
     RETURNS (int): The sum of `n_misfits` over all parts that count them, each part once.
@@ -45,8 +53,8 @@ def count_misfits(teachers: Iterable[object]) -> int:
 
 
 def misfits_by_part(teacher: object) -> List[Tuple[Any, int]]:
-    """RETURNS (List[Tuple[Any, int]]): The parts of a teacher that count entities which did not
-    fit, and what each has counted."""
+    """RETURNS (List[Tuple[Any, int]]): The parts of a teacher that count entities which do not fit
+    tokens, and their counts."""
     return [(part, part.n_misfits) for part in parts_of(teacher) if hasattr(part, "n_misfits")]
 
 
@@ -66,7 +74,18 @@ def match_labels(teacher: Sequence[str], student: Sequence[str]) -> List[int]:
             f"{only_teacher}. Only the student has: {only_student}. Leave the student's labels out "
             "of the config to take over the teacher's, or train a teacher on the student's labels."
         )
-    positions = {label: position for position, label in enumerate(teacher)}
-    per_label = len(PREFIXES)
-    firsts = [1 + per_label * positions[label] for label in student]
-    return [0, *(first + offset for first in firsts for offset in range(per_label))]
+    return find_tags(student, teacher).tolist()
+
+
+def find_tags(labels: Sequence[Optional[str]], among: Sequence[str]) -> Ints1d:
+    """Find the tags of labels among the tags of other labels.
+
+    labels (Sequence[Optional[str]]): The labels.
+    among (Sequence[str]): The other labels.
+    RETURNS (Ints1d): (tags of `labels`,) tag numbers of `among`; -1 where it lacks a label.
+    """
+    tags = numpy.arange(n_tags(len(among)))
+    rows = tags[1:].reshape(-1, len(PREFIXES))
+    by_label: Dict[Optional[str], Ints1d] = dict(zip(among, rows, strict=True))
+    missing = numpy.full(len(PREFIXES), -1)
+    return numpy.concatenate([tags[:1], *(by_label.get(label, missing) for label in labels)])

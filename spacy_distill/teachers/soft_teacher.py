@@ -1,4 +1,4 @@
-"""What a teacher wrote to a soft corpus, as a teacher."""
+"""A soft corpus as a teacher."""
 
 from typing import Sequence, Tuple
 
@@ -20,20 +20,16 @@ class SoftTeacher:
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
-        """Take the labels of a soft corpus.
-
-        labels (Sequence[str]): The labels, in the order of their tags.
-        """
+        """labels (Sequence[str]): The labels of the soft corpus, in the order of their tags."""
         self.labels: Tuple[str, ...] = tuple(labels)
-        # What errors call it.
+        # The name in errors.
         self.name = "soft corpus"
-        # Entities whose borders were inside the tokens of the documents that were asked for, each
-        # time that they were.
+        # Entities with a border inside a token of the documents, in each reading of these.
         self.n_misfits = 0
         self._gold = AnnotationTeacher(self.labels, confidence=1.0)
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Gather what documents keep.
+        """Join the targets of documents to a chain.
 
         docs (Sequence[Doc]): Documents out of a soft corpus, or with gold entities.
         RETURNS (LinearChain): One sequence a document.
@@ -45,8 +41,8 @@ class SoftTeacher:
             if item.labels not in (self.labels, ()):
                 raise ValueError(
                     f"[D250] The documents come from a soft corpus of {', '.join(item.labels)}, "
-                    f"but the teacher is one of {', '.join(self.labels)}. Name the same soft "
-                    "corpus twice."
+                    f"but the teacher is one of {', '.join(self.labels)}. Name the soft "
+                    "corpus once, as the teacher."
                 )
         sources = [
             doc if item.source is None else item.source

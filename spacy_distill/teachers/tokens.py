@@ -1,4 +1,4 @@
-"""What a teacher thinks, carried over to the tokens of another tokenizer."""
+"""Chains carried over to the tokens of another tokenizer."""
 
 from typing import List, NamedTuple, Sequence, Tuple
 
@@ -9,16 +9,16 @@ from thinc.types import Floats2d, Ints1d
 
 from ..chain import BiluoTags, LinearChain, chain_from_marginals
 from ..chain.biluo import PREFIXES
+from ..documents import same_text
 from .failures import TeacherError
-from .running import same_text
 
-# A token is unknown where what the teacher thinks fits its borders with less probability than this.
+# A token is unknown if the teacher's tags fit its borders with less probability.
 LEAST_FIT = 0.5
 
 
 class Blocks(NamedTuple):
-    """Groups of neighbouring tokens that cover the same characters in two tokenizations, as small
-    as possible. Rows count the tokens of all documents.
+    """The smallest groups of neighbouring tokens that cover the same characters in two
+    tokenizations. Rows count the tokens of all documents.
 
     source, target (Ints1d): (blocks,) first row of each block.
     n_source, n_target (Ints1d): (blocks,) tokens of each block, at least 1.
@@ -28,13 +28,6 @@ class Blocks(NamedTuple):
     n_source: Ints1d
     target: Ints1d
     n_target: Ints1d
-
-
-def same_words(first: Doc, second: Doc) -> bool:
-    """RETURNS (bool): Whether two documents, of whatever vocabularies, have the same tokens."""
-    return len(first) == len(second) and numpy.array_equal(
-        first.to_array("ORTH"), second.to_array("ORTH")
-    )
 
 
 def align(sources: Sequence[Doc], targets: Sequence[Doc]) -> Blocks:
@@ -67,8 +60,8 @@ def carry_over(
 
     Where a token is split, an entity goes on over its parts. Where tokens are joined, the new token
     takes the probability that an entity covers all of it, or none does. An entity with a border
-    inside a token fits no tags: the tokens of the teacher's best entities of which that is so are
-    unknown, and so is a token whose borders are more likely to be crossed than not.
+    inside a token fits no tags. The tokens of the teacher's best entities with such a border are
+    unknown. So is a token if such borders are more likely than not.
 
     chain (LinearChain): A chain over the source's tokens.
     labels (Sequence[str]): Its labels.
@@ -108,8 +101,8 @@ def _misfits(chain: LinearChain, labels: Sequence[str], blocks: Blocks) -> List[
 
 
 def _join(chain: LinearChain, labels: Sequence[str], starts: Ints1d, counts: Ints1d) -> Floats2d:
-    """RETURNS (Floats2d): (blocks, tags) the probability of each tag for a block as one token; what
-    the sum lacks to 1 is the probability of a border inside."""
+    """RETURNS (Floats2d): (blocks, tags) the probability of each tag for a block as one token. The
+    rest to 1 is the probability of a border inside."""
     tags = BiluoTags(tuple(labels))
     runs = numpy.full((len(starts), len(tags), int(counts.max())), -1, dtype="int64")
     for block, count in zip(runs, counts.tolist(), strict=True):
@@ -134,10 +127,10 @@ def _split(units: Floats2d, counts: Ints1d) -> Floats2d:
     n_parts = numpy.repeat(counts, counts)
     is_split = (n_parts > 1)[:, None]
     is_first, is_last = (part == 0)[:, None], (part == n_parts - 1)[:, None]
-    # What the whole block begins and ends, its first and last part do; all else goes on.
+    # The first part begins the block's entity, the last one ends it; all else goes on.
     new_begin = numpy.where(is_first, begin + unit, 0)
     new_last = numpy.where(is_last, last + unit, 0)
-    # Not what is left of a sum: rounding would leave something where nothing is.
+    # Added up, not subtracted from 1: rounding would leave a rest.
     new_inside = inside + numpy.where(is_first, 0, begin) + numpy.where(is_last, 0, last)
     new_inside += numpy.where(is_first | is_last, 0, unit)
     columns = (new_begin, new_inside, new_last, numpy.zeros_like(unit))

@@ -7,15 +7,9 @@ from spacy.pipeline import SpanRuler
 
 
 def written_attributes(nlp: Language, name: str) -> Iterable[str]:
-    """Find what a component writes with the settings that it has.
-
-    spaCy knows what a factory writes by default. A component whose settings decide says so by an
-    attribute `assigns`, and spaCy's span ruler is known.
-
-    nlp (Language): The pipeline.
-    name (str): The component's name.
-    RETURNS (Iterable[str]): Attributes such as "doc.ents".
-    """
+    """RETURNS (Iterable[str]): The attributes that a component writes with its settings, such as
+    "doc.ents". spaCy knows those of a factory. A component that writes others by its
+    settings has an attribute `assigns`; the span ruler has none."""
     pipe = nlp.get_pipe(name)
     if isinstance(pipe, SpanRuler):
         entities = ["doc.ents"] if pipe.annotate_ents else []

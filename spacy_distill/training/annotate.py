@@ -1,4 +1,4 @@
-"""A teacher reads text and writes down what it thinks: a soft corpus."""
+"""Annotation: teachers read text, and their probabilities become a soft corpus."""
 
 import hashlib
 import json
@@ -29,8 +29,8 @@ from ..corpora.augmentation import with_variants
 from ..corpora.inputs import Input, InputDocument
 from ..corpora.soft_shards import Manifest, Shard
 from ..progress import ProgressBar
-from ..teachers.source_names import source_names
-from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, fingerprint
+from ..teachers.identity import describe, fingerprint
+from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .annotation_folder import (
     changed,
     earlier_manifest,
@@ -40,7 +40,7 @@ from .annotation_folder import (
     require_outside,
 )
 from .annotation_workers import SHARD_SIZE, Annotation, Work, Written, workers
-from .ranges import require_range
+from .checkpoints import require_range
 
 
 def annotate(
@@ -66,13 +66,13 @@ def annotate(
     overwrite: bool = False,
     stderr: IO = sys.stderr,
 ) -> Manifest:
-    """Let teachers read text, and write what they think to a soft corpus, shard by shard.
+    """Write the probabilities of teachers for text to a soft corpus, shard by shard.
 
     Run again after it was stopped, it goes on with the first shard that is not there, and the
     result has the same bytes as that of one run. Run again after it was finished, it does nothing.
 
-    teacher (Union[TeacherSource, Sequence[TeacherSource]]): The teacher, or several that write down
-        their average, as `spacy_distill.distill` takes them.
+    teacher (Union[TeacherSource, Sequence[TeacherSource]]): The teacher, or several whose average
+        is written, as `spacy_distill.distill` takes them.
     source (str): The text: a file, a folder, a glob, "-" or a data set on the hub.
     output (Union[str, Path]): The folder to write.
     teacher_options (TeacherOptions): How teachers are read.
@@ -149,7 +149,9 @@ def annotate(
     progress = _Progress(documents, limit * (1 + augment))
     if manifest.complete and not missing_shards(folder, manifest.shards):
         if not documents.is_pinned:
-            _require_same_input(folder, manifest, groups, progress, stderr)
+            with progress.shown("Compare", stderr):
+                for _, group, _, _ in _with_earlier_shards(folder, manifest, groups):
+                    progress.skip(group)
         return manifest
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder), workers(plan, folder, n_process, progress.advance) as (labels, work):
@@ -157,13 +159,12 @@ def annotate(
         if earlier is None:
             # Not before the teacher is there: what is replaced cannot be had back.
             remove_shards(folder)
-            names = source_names(sources, teacher_options)
-            for told, name in zip(manifest.teacher["teachers"], names, strict=True):
-                told["description"] = name
+            for entry, item in zip(manifest.teacher["teachers"], sources, strict=True):
+                entry["description"] = describe(item)
             manifest.to_disk(folder)
         with progress.shown("Annotate", stderr):
             n_shards = _annotate_all(
-                folder, manifest, groups, work, n_process, max_errors, progress, stderr
+                folder, manifest, groups, work, plan, n_process, progress, stderr
             )
     if not n_shards:
         raise ValueError(
@@ -174,7 +175,7 @@ def annotate(
         raise ValueError(
             f"[D432] The teacher failed on all documents of the input '{source}': found "
             f"{sum(shard.skipped for shard in manifest.shards)}. Each is named above, with the "
-            "reason. Mend the teacher or the input, and replace the corpus with --overwrite."
+            "reason. Mend the teacher or the input, and replace the corpus with --force."
         )
     if not manifest.complete:
         manifest.complete = True
@@ -187,14 +188,14 @@ def _annotate_all(
     manifest: Manifest,
     groups: Iterable[List[InputDocument]],
     work: Work,
+    plan: Annotation,
     n_process: int,
-    max_errors: int,
     progress: "_Progress",
     stderr: IO,
 ) -> int:
     """Make the shards that are not there, in order. RETURNS (int): How many there are."""
     pending: Deque[Tuple[int, Callable[[], Written]]] = deque()
-    # What there was; the manifest grows.
+    # The manifest as it was; it grows.
     earlier = replace(manifest, shards=list(manifest.shards))
 
     def finish_first() -> None:
@@ -203,65 +204,47 @@ def _annotate_all(
         manifest.shards[number : number + 1] = [shard]
         manifest.complete = False
         manifest.to_disk(folder)
-        _require_few_errors(manifest, max_errors)
+        _require_few_errors(manifest, plan.max_errors)
         for document in skipped:
             title = f"[D430] The document '{document.id}' is left out: the teacher failed on it"
-            told = Printer(no_print=True).warn(title, f"{document.teacher}: {document.reason}")
-            stderr.write(told + "\n")
+            text = Printer(no_print=True).warn(title, f"{document.teacher}: {document.reason}")
+            stderr.write(text + "\n")
 
-    number = -1
-    for number, group in enumerate(groups):
-        progress.expect(len(group))
-        input_hash = _input_hash(group)
-        known = _earlier_shard(folder, earlier, number, input_hash)
-        if known is not None and not missing_shards(folder, [known]):
-            progress.skip(len(group))
+    n_shards = 0
+    for number, group, input_hash, shard in _with_earlier_shards(folder, earlier, groups):
+        n_shards += 1
+        if shard is not None and not missing_shards(folder, [shard]):
+            progress.skip(group)
             continue
+        progress.expect(group)
         pending.append((number, work(number, group, input_hash)))
         # Some shards more than processes, so that none of these waits for the slowest.
         if len(pending) >= (2 * n_process if n_process > 1 else 1):
             finish_first()
     while pending:
         finish_first()
-    _require_no_more(folder, earlier, number + 1)
-    return number + 1
+    return n_shards
 
 
-def _require_same_input(
-    folder: Path,
-    manifest: Manifest,
-    groups: Iterable[List[InputDocument]],
-    progress: "_Progress",
-    stderr: IO,
-) -> None:
-    """Make sure that a complete corpus was made of the input; raise ValueError if not."""
+def _with_earlier_shards(
+    folder: Path, manifest: Manifest, groups: Iterable[List[InputDocument]]
+) -> Iterator[Tuple[int, List[InputDocument], str, Optional[Shard]]]:
+    """YIELDS (Tuple[int, List[InputDocument], str, Optional[Shard]]): The number, the documents and
+    their hash of each shard, and the shard that was made of them earlier. ValueError if a shard was
+    made of other documents."""
     number = -1
-    with progress.shown("Compare", stderr):
-        for number, group in enumerate(groups):
-            progress.expect(len(group))
-            _earlier_shard(folder, manifest, number, _input_hash(group))
-            progress.skip(len(group))
-    _require_no_more(folder, manifest, number + 1)
-
-
-def _earlier_shard(
-    folder: Path, manifest: Manifest, number: int, input_hash: str
-) -> Optional[Shard]:
-    """RETURNS (Optional[Shard]): The shard of this number, None if it was not made yet; ValueError
-    if it was made of something else."""
-    if number >= len(manifest.shards):
-        if manifest.complete:
+    for number, group in enumerate(groups):
+        digest = hashlib.blake2b(digest_size=16)
+        for document in group:
+            digest.update(json.dumps(document).encode())
+        input_hash = digest.hexdigest()
+        shard = manifest.shards[number] if number < len(manifest.shards) else None
+        if shard is None and manifest.complete:
             raise changed(folder, "the input, which is longer now")
-        return None
-    shard = manifest.shards[number]
-    if shard.input_hash != input_hash:
-        raise changed(folder, f"the input of {shard.file}")
-    return shard
-
-
-def _require_no_more(folder: Path, manifest: Manifest, n_shards: int) -> None:
-    """Make sure that there were not more shards than these; raise ValueError if there were."""
-    if n_shards < len(manifest.shards):
+        if shard is not None and shard.input_hash != input_hash:
+            raise changed(folder, f"the input of {shard.file}")
+        yield number, group, input_hash, shard
+    if number + 1 < len(manifest.shards):
         raise changed(folder, "the input, which is shorter now")
 
 
@@ -271,7 +254,7 @@ def _require_few_errors(manifest: Manifest, max_errors: int) -> None:
         raise ValueError(
             f"[D431] The teacher failed on {len(ids)} documents, and {max_errors} are allowed; the "
             f"last is '{ids[-1]}'. Mend the teacher or the documents and replace the corpus with "
-            "--overwrite, or let more be left out with --max-errors."
+            "--force, or let more be left out with --max-errors."
         )
 
 
@@ -288,62 +271,45 @@ def _groups(documents: Iterable[InputDocument], shard_size: int) -> Iterator[Lis
         yield group
 
 
-def _input_hash(documents: Sequence[InputDocument]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for document in documents:
-        digest.update(json.dumps(document).encode())
-    return digest.hexdigest()
-
-
 class _Progress:
-    """A bar of documents, with words a second. Their number is estimated by the bytes of the input
-    that are read. What was annotated earlier moves the bar, and is in no rate, nor is the time that
-    it takes to pass over it."""
+    """A bar of documents, with words a second. The number of documents is estimated by the bytes of
+    the input that are read. What was annotated earlier moves the bar and is in no rate, nor is the
+    time that it takes to pass over it."""
 
     def __init__(self, documents: Input, most: int) -> None:
-        """Begin.
-
-        documents (Input): The input.
-        most (int): Documents to annotate at the most; 0 is no limit.
-        """
         self._documents = documents
+        # 0 is no limit.
         self._most = most
         self._bar: Any = None
-        self._words = 0
-        self._read = 0
-        self._seen = 0.0
+        self._n_words = self._n_read = 0
 
     @contextmanager
     def shown(self, title: str, stderr: IO) -> Iterator[None]:
         """Show the bar."""
         with ProgressBar(desc=title, total=self._most or None, stream=stderr) as self._bar:
-            self._seen = time.time()
             yield
 
-    def expect(self, n_documents: int) -> None:
-        """Take note of more documents that are read and wait."""
-        self._read += n_documents
+    def expect(self, documents: Sequence[InputDocument]) -> None:
+        """Count documents that are read, and estimate how many there are."""
+        self._n_read += len(documents)
         share = self._documents.share_read
         if share:
-            expected = max(round(self._read / share), self._read)
+            expected = max(round(self._n_read / share), self._n_read)
             self._bar.total = min(expected, self._most or expected)
 
-    def skip(self, n_documents: int) -> None:
-        """Count what was there already."""
-        if self._bar.disable:
-            return
-        now = time.time()
-        self._bar.start_t += now - self._seen
-        self._seen = now
-        self._bar.initial += n_documents
-        self._bar.update(n_documents)
+    def skip(self, documents: Sequence[InputDocument]) -> None:
+        """Count documents that were annotated earlier."""
+        self.expect(documents)
+        if not self._bar.disable:
+            if not self._n_words:
+                self._bar.start_t = time.time()
+            self._bar.initial += len(documents)
+            self._bar.update(len(documents))
 
-    def advance(self, documents: int, words: int) -> None:
-        """Count what was annotated now."""
-        if self._bar.disable:
-            return
-        self._seen = time.time()
-        self._words += words
-        rate = self._words / max(self._bar.format_dict["elapsed"], 1e-3)
-        self._bar.set_postfix_str(f"{rate:,.0f} words/s", refresh=False)
-        self._bar.update(documents)
+    def advance(self, n_documents: int, n_words: int) -> None:
+        """Count documents that were annotated now."""
+        if not self._bar.disable:
+            self._n_words += n_words
+            rate = self._n_words / max(self._bar.format_dict["elapsed"], 1e-3)
+            self._bar.set_postfix_str(f"{rate:,.0f} words/s", refresh=False)
+            self._bar.update(n_documents)

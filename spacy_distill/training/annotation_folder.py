@@ -1,4 +1,4 @@
-"""What is in the output folder of an annotation already, and whether it may go on there."""
+"""The output folder of an annotation: whether an earlier run can go on there."""
 
 import glob
 import os
@@ -11,14 +11,8 @@ from .checkpoints import require_no_file
 
 
 def earlier_manifest(folder: Path, manifest: Manifest, overwrite: bool) -> Optional[Manifest]:
-    """Find out whether the folder has a corpus that was begun earlier and goes on.
-
-    folder (Path): The output folder, which need not exist.
-    manifest (Manifest): What the corpus is to be made of.
-    overwrite (bool): Whether a corpus in the folder is to be replaced.
-    RETURNS (Optional[Manifest]): That of the corpus in the folder; None to begin anew.
-    RAISES (ValueError): There are other files in the folder, or a corpus made of something else.
-    """
+    """RETURNS (Optional[Manifest]): That of the corpus in the folder, if it is made as a manifest
+    says; None to begin anew. ValueError if there are other files, or a corpus of another kind."""
     require_no_file(folder)
     if not is_soft_corpus(folder):
         # A run that was killed as it began leaves nothing but an unfinished file.
@@ -68,7 +62,7 @@ def changed(folder: Path, what: str) -> ValueError:
     """RETURNS (ValueError): To raise where a corpus cannot go on, as something changed."""
     return ValueError(
         f"[D421] The soft corpus in '{folder}' was made of something else. Since then changed: "
-        f"{what}. Name another output folder, or replace the corpus with --overwrite."
+        f"{what}. Name another output folder, or replace the corpus with --force."
     )
 
 
@@ -110,7 +104,7 @@ def _unfinished(folder: Path) -> List[Path]:
 
 
 def _identity(manifest: Manifest) -> Dict[str, Any]:
-    """What a corpus is made of, whatever its name is and wherever it lies."""
+    """RETURNS (Dict[str, Any]): What a corpus is made of, by the words for it in errors."""
     files = dict(manifest.input["files"])
     if "dataset" in files:
         # A data set on the hub: what was begun with one commit goes on with it, and the last one is

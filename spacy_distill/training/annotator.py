@@ -8,15 +8,15 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import is_compatible_version, minibatch
-from thinc.api import get_current_ops
+from thinc.api import to_numpy
 
 from ..chain import BiluoTags, LinearChain
 from ..corpora.inputs import InputDocument
 from ..corpora.soft_shards import SoftDocument
 from ..corpora.soft_targets import SoftTargets, pack_marginals
 from ..teachers import Teacher
-from ..teachers.asking import ask_each
 from ..teachers.pipeline_teacher import pipelines_of
+from ..teachers.predictions import predict_each
 from ..teachers.protocol import count_misfits
 
 # Called with the numbers of documents and of words that were annotated since the last call.
@@ -39,7 +39,7 @@ class Skipped(NamedTuple):
 
 
 class Annotated(NamedTuple):
-    """What a teacher says of documents.
+    """Documents with a teacher's predictions.
 
     documents (List[SoftDocument]): Soft documents.
     entities (int): The number of entities in them.
@@ -59,11 +59,11 @@ class Annotator:
     def __init__(
         self, teacher: Teacher, *, lang: Optional[str] = None, top_k: int, batch_size: int
     ) -> None:
-        """Prepare.
+        """Create the annotator.
 
         teacher (Teacher): The teacher.
         lang (Optional[str]): Language of the tokenizer for documents that are text; by default
-            the tokenizer is the teacher's (an ensemble's first pipeline's) own.
+            the tokenizer is that of the teacher's first pipeline.
         top_k (int): Tags to keep a token.
         batch_size (int): Documents that the teacher reads at once.
         RAISES (ValueError): The teacher has no tokenizer, and no language is given.
@@ -71,42 +71,42 @@ class Annotator:
         self.teacher = teacher
         self.top_k = top_k
         self.batch_size = batch_size
-        pipelines = list(pipelines_of(teacher))
+        pipelines = [pipeline.nlp for pipeline in pipelines_of(teacher)]
         if lang is None and not pipelines:
             raise ValueError(
                 "[D426] The teacher is no spaCy pipeline, so it has no tokenizer of words. Name "
                 "the language of the text: --lang en."
             )
-        self._nlp: Language = pipelines[0].nlp if lang is None else spacy.blank(lang)
+        self._nlp: Language = pipelines[0] if lang is None else spacy.blank(lang)
         self._tags = BiluoTags(teacher.labels)
-        self._zoned = _forgetful([self._nlp, *(pipeline.nlp for pipeline in pipelines)])
+        self._forgetful = _forgetful([self._nlp, *pipelines])
 
     def annotate(
         self,
         documents: Sequence[InputDocument],
-        advance: Optional[Advance] = None,
+        advance: Advance = lambda n_documents, n_words: None,
         max_errors: int = 0,
     ) -> Annotated:
         """Read documents.
 
         documents (Sequence[InputDocument]): The documents. The result depends on which are given
             together, as neighbours in length are read in one batch.
-        advance (Optional[Advance]): Called after each batch.
+        advance (Advance): Called after each batch.
         max_errors (int): How many documents may be left out, as the teacher fails on them.
         RETURNS (Annotated): The same documents in the same order, with targets.
         RAISES (ValueError): The teacher failed on more documents; the message names the last.
         """
-        # Vocabularies forget the words afterwards, or they would grow with the text. What is given
-        # back is plain data.
+        # Vocabularies forget the words afterwards, or they would grow with the text. The result is
+        # plain data.
         with ExitStack() as zones:
-            for nlp in self._zoned:
+            for nlp in self._forgetful:
                 # Zones within zones are not allowed.
                 if not nlp.vocab.in_memory_zone:  # type: ignore[attr-defined]
                     zones.enter_context(nlp.memory_zone())
             return self._annotate(documents, advance, max_errors)
 
     def _annotate(
-        self, documents: Sequence[InputDocument], advance: Optional[Advance], max_errors: int
+        self, documents: Sequence[InputDocument], advance: Advance, max_errors: int
     ) -> Annotated:
         docs = [self._make_doc(document) for document in documents]
         targets: List[Optional[SoftTargets]] = [None] * len(docs)
@@ -119,8 +119,8 @@ class Annotator:
         # Were the short ones read first, less time would seem to be left than is.
         random.Random(0).shuffle(batches)
         for batch in batches:
-            answer = ask_each(self.teacher, [docs[i] for i in batch])
-            for number, teacher, reason in answer.failures:
+            predictions = predict_each(self.teacher, [docs[i] for i in batch])
+            for number, teacher, reason in predictions.failures:
                 i = batch[number]
                 skipped[i] = Skipped(documents[i].id, teacher, reason)
                 if len(skipped) > max_errors:
@@ -130,14 +130,13 @@ class Annotator:
                         f"{len(skipped)}, allowed: {max_errors}. Mend the teacher or the "
                         "document, or let more be left out with --max-errors."
                     )
-            if answer.chain is not None:
-                left = [batch[number] for number in answer.left]
-                results, n_entities = self._pack(answer.chain, [docs[i] for i in left])
+            if predictions.chain is not None:
+                left = [batch[number] for number in predictions.kept]
+                results, n_entities = self._pack(predictions.chain, [docs[i] for i in left])
                 entities += n_entities
                 for i, result in zip(left, results, strict=True):
                     targets[i] = result
-            if advance is not None:
-                advance(len(batch), sum(len(docs[i]) for i in batch))
+            advance(len(batch), sum(len(docs[i]) for i in batch))
         soft = [
             SoftDocument(document.id, *_tokens(doc), result)
             for document, doc, result in zip(documents, docs, targets, strict=True)
@@ -152,35 +151,24 @@ class Annotator:
         return Doc(self._nlp.vocab, words=document.words, spaces=document.spaces)
 
     def _pack(self, chain: LinearChain, docs: Sequence[Doc]) -> Tuple[List[SoftTargets], int]:
-        to_numpy = get_current_ops().to_numpy
         marginals, best = to_numpy(chain.marginals()), to_numpy(chain.argmax())
-        known = None if chain.known is None else to_numpy(chain.known)
-        packed = pack_marginals(marginals, best, self.top_k, known)
+        packed = pack_marginals(marginals, best, self.top_k, to_numpy(chain.is_known))
         return packed.split([len(doc) for doc in docs]), len(self._tags.spans(best))
 
 
 def _forgetful(pipelines: Sequence[Language]) -> List[Language]:
-    """RETURNS (List[Language]): One pipeline for each vocabulary that may forget words, as nothing
-    that uses it keeps documents."""
-
-    def parts(nlp: Language) -> List[object]:
-        return [nlp.tokenizer, *(pipe for _, pipe in nlp.pipeline)]
-
-    def keeps_nothing(part: object) -> bool:
-        module = getattr(part, "__module__", None) or type(part).__module__
-        return module.partition(".")[0] in FORGETFUL
-
-    vocabs = {id(nlp.vocab): nlp for nlp in pipelines} if HAS_SAFE_ZONES else {}
-    return [
-        nlp
-        for nlp in vocabs.values()
-        if all(
-            keeps_nothing(part)
-            for other in pipelines
-            if other.vocab is nlp.vocab
-            for part in parts(other)
-        )
-    ]
+    """RETURNS (List[Language]): One pipeline for each vocabulary that may forget words, as no
+    component or tokenizer that uses it keeps documents."""
+    if not HAS_SAFE_ZONES:
+        return []
+    keeping = set()
+    for nlp in pipelines:
+        for part in (nlp.tokenizer, *(pipe for _, pipe in nlp.pipeline)):
+            module = getattr(part, "__module__", None) or type(part).__module__
+            if module.partition(".")[0] not in FORGETFUL:
+                keeping.add(id(nlp.vocab))
+    vocabs = {id(nlp.vocab): nlp for nlp in pipelines}
+    return [nlp for key, nlp in vocabs.items() if key not in keeping]
 
 
 def _tokens(doc: Doc) -> Tuple[List[str], Optional[List[bool]]]:

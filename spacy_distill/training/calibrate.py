@@ -1,8 +1,8 @@
-"""Confidences that are right: a temperature for the student's scores (Guo et al. 2017, "On
-Calibration of Modern Neural Networks")."""
+"""Calibration of confidences by a temperature of the scores (Guo et al. 2017, "On Calibration of
+Modern Neural Networks")."""
 
 from math import exp, log
-from typing import IO, Callable, Iterable, Optional, Sequence, Tuple
+from typing import IO, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
@@ -28,6 +28,19 @@ LEAST = 1e-6
 
 class CalibrationError(ValueError):
     """Says why confidences cannot be fitted to documents."""
+
+
+class Judged(NamedTuple):
+    """The entities of a batch's best sequences, and which of them are right.
+
+    chain (LinearChain): The chain of the batch.
+    segments (Tuple[Ints1d, Ints2d]): The entities, as `LinearChain.span_marginal` takes them.
+    right (numpy.ndarray): (entities,) bool.
+    """
+
+    chain: LinearChain
+    segments: Tuple[Ints1d, Ints2d]
+    right: numpy.ndarray
 
 
 def calibrate(
@@ -66,8 +79,8 @@ def calibrate(
             f"labels, {', '.join(sorted(gold))}, so that all that it finds would be wrong. Take "
             "documents with its labels."
         )
-    judged = [(chain, *judge(pipe.tags, chain, allowed)) for chain, allowed in chains]
-    if not any(right.size for _, _, right in judged):
+    judged = [judge(pipe.tags, chain, allowed) for chain, allowed in chains]
+    if not any(batch.right.size for batch in judged):
         raise CalibrationError(
             f"[D515] The component '{name}' cannot be calibrated: it finds no entity in the "
             f"annotated parts of {len(examples)} documents, so there is nothing to be right or "
@@ -104,10 +117,10 @@ def read_chains(
     name: str,
     pipe: ChainNER,
     examples: Iterable[Example],
-    on_batch: Callable[[int], object] = lambda n: None,
-) -> Iterable[Tuple[LinearChain, numpy.ndarray]]:
-    """YIELDS (Tuple[LinearChain, numpy.ndarray]): What the component predicts of each batch, and
-    its `allowed_tags`. After each, `on_batch` is called with the number of its documents."""
+    on_batch: Callable[[int], object] = lambda n_documents: None,
+) -> Iterator[Tuple[LinearChain, numpy.ndarray]]:
+    """YIELDS (Tuple[LinearChain, numpy.ndarray]): The component's chain of each batch, and the
+    batch's `allowed_tags`. `on_batch` is called with its number of documents."""
     tags: BiluoTags = pipe.tags
     earlier = nlp.pipe_names[: nlp.pipe_names.index(name)]
     for batch in minibatch(examples, BATCH_SIZE):
@@ -135,15 +148,12 @@ def allowed_tags(examples: Sequence[Example], tags: BiluoTags) -> numpy.ndarray:
     return wider.allowed(gold_tags(examples, wider))[:, : len(tags)]
 
 
-def best_temperature(
-    judged: Sequence[Tuple[LinearChain, Tuple[Ints1d, Ints2d], numpy.ndarray]],
-) -> float:
+def best_temperature(judged: Sequence[Judged]) -> float:
     """Find the most probable temperature, given which of the entities of the best sequences are
     right. The likelihood of whole sequences has another one, under which students that have learnt
     many labels stay too sure of their entities (docs/confidence.md).
 
-    judged (Sequence[Tuple[LinearChain, Tuple[Ints1d, Ints2d], numpy.ndarray]]): What is predicted,
-        and what `judge` says of it.
+    judged (Sequence[Judged]): Chains, their entities, and which of these are right.
     RETURNS (float): The temperature.
     """
 
@@ -158,17 +168,13 @@ def best_temperature(
     return exp(golden_section(loss, log(LOWEST), log(HIGHEST), TOLERANCE))
 
 
-def judge(
-    tags: BiluoTags, chain: LinearChain, allowed: numpy.ndarray
-) -> Tuple[Tuple[Ints1d, Ints2d], numpy.ndarray]:
-    """Compare the entities of the best sequences with the annotation.
+def judge(tags: BiluoTags, chain: LinearChain, allowed: numpy.ndarray) -> Judged:
+    """Compare the entities of the best sequences with the annotation, where it is complete.
 
     tags (BiluoTags): The tags of the chain.
-    chain (LinearChain): What is predicted.
-    allowed (numpy.ndarray): (tokens, tags), bool: the tags that the annotation leaves open, as
-        `allowed_tags` gives them.
-    RETURNS (Tuple[Tuple[Ints1d, Ints2d], numpy.ndarray]): The entities whose tokens are all
-        annotated, as `LinearChain.span_marginal` takes them, and (entities,) bool, which are right.
+    chain (LinearChain): The chain of a batch.
+    allowed (numpy.ndarray): (tokens, tags), bool: the batch's `allowed_tags`.
+    RETURNS (Judged): The chain, its entities and which of them are right.
     """
     annotated = allowed.sum(axis=1) < allowed.shape[1]
     found = tags.spans(to_numpy(chain.argmax()))
@@ -177,30 +183,24 @@ def judge(
         allowed[range(start, end), tags.span_tags(end - start, label)].all()
         for start, end, label in found
     ]
-    return tags.segments(found), numpy.asarray(right, dtype=bool)
+    return Judged(chain, tags.segments(found), numpy.asarray(right, dtype=bool))
 
 
 def golden_section(
     function: Callable[[float], float], low: float, high: float, tolerance: float
 ) -> float:
-    """Find where a function that falls and then rises has its minimum (Kiefer 1953, "Sequential
-    Minimax Search for a Maximum").
-
-    function (Callable[[float], float]): The function.
-    low, high (float): Where to look.
-    tolerance (float): How long the stretch may be in which the minimum is left to be.
-    RETURNS (float): The middle of that stretch.
-    """
+    """Find the minimum of a function that falls and then rises, up to a tolerance (Kiefer 1953,
+    "Sequential Minimax Search for a Maximum")."""
     ratio = (5**0.5 - 1) / 2
-    inner = [high - ratio * (high - low), low + ratio * (high - low)]
-    values = [function(point) for point in inner]
+    left, right = high - ratio * (high - low), low + ratio * (high - low)
+    at_left, at_right = function(left), function(right)
     while high - low > tolerance:
-        if values[0] < values[1]:
-            high = inner[1]
-            inner = [high - ratio * (high - low), inner[0]]
-            values = [function(inner[0]), values[0]]
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - ratio * (high - low)
+            at_left = function(left)
         else:
-            low = inner[0]
-            inner = [inner[1], low + ratio * (high - low)]
-            values = [values[1], function(inner[1])]
+            low, left, at_left = left, right, at_right
+            right = low + ratio * (high - low)
+            at_right = function(right)
     return (low + high) / 2

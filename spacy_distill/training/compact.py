@@ -7,31 +7,26 @@ from spacy.pipeline import TrainablePipe
 from spacy.util import load_model_from_config
 from thinc.api import Model
 
-from ..models.vector_table import vector_table
+from ..models.vector_table import require_keys, vector_table
 from ..pipeline.chain_ner import ChainNER
 
 
-def compact(nlp: Language, *, rows: Optional[int] = None, numbers: str = "int8") -> Language:
+def compact(nlp: Language, *, prune: Optional[int] = None, dtype: str = "int8") -> Language:
     """Move the word vectors out of the vocabulary into the components that use them. There they are
-    found by the words' hashes alone, so the vocabulary needs no strings for them, and a component
-    takes its vectors along into other pipelines.
+    found by the words' hashes, so the vocabulary needs no strings for them. A component then takes
+    its vectors into other pipelines.
 
     nlp (Language): A trained pipeline with a `ner_student`; left as it is.
-    rows (Optional[int]): The most vectors to keep, the first ones; the words of the others get the
-        most similar one's. None to keep all.
-    numbers (str): What a dimension is stored in: "int8" with a factor a vector, "float16" or
+    prune (Optional[int]): How many vectors to keep, the first ones; all other words get the most
+        similar one of these. None to keep all.
+    dtype (str): The data type of a dimension: "int8" with a factor a vector, "float16" or
         "float32".
     RETURNS (Language): The smaller pipeline. If there are trained components of other kinds, its
         vocabulary is as it was, for they may need it.
     RAISES (ValueError): No component has use for the vectors, or there are none.
     """
-    if not any(_vector_layers(pipe) for _, pipe in nlp.components):
-        raise ValueError(
-            "[D612] No component looks words up in the vocabulary's vectors: found "
-            f"{', '.join(nlp.component_names) or 'no components'}, expected a `ner_student` with "
-            "word vectors that has not been made compact yet."
-        )
-    table = vector_table(nlp.vocab.vectors, rows=rows, numbers=numbers)
+    require_vectors(nlp)
+    table = vector_table(nlp.vocab.vectors, rows=prune, dtype=dtype)
     small = load_model_from_config(nlp.config, disable=nlp.disabled)
     small.vocab.lookups = nlp.vocab.lookups
     small.from_bytes(nlp.to_bytes(exclude=["vocab"]))
@@ -41,6 +36,22 @@ def compact(nlp: Language, *, rows: Optional[int] = None, numbers: str = "int8")
     if any(isinstance(p, TrainablePipe) and not isinstance(p, ChainNER) for _, p in nlp.components):
         small.vocab.from_bytes(nlp.vocab.to_bytes())
     return small
+
+
+def require_vectors(nlp: Language) -> None:
+    """Make sure that a pipeline can be made compact.
+
+    nlp (Language): The pipeline.
+    RAISES (ValueError): No component looks words up in the vocabulary's vectors, or these have no
+        words.
+    """
+    if not any(_vector_layers(pipe) for _, pipe in nlp.components):
+        raise ValueError(
+            "[D612] No component looks words up in the vocabulary's vectors: found "
+            f"{', '.join(nlp.component_names) or 'no components'}, expected a `ner_student` with "
+            "word vectors that has not been made compact yet."
+        )
+    require_keys(nlp.vocab.vectors)
 
 
 def _vector_layers(pipe) -> List[Model]:

@@ -1,21 +1,24 @@
-"""Corpora of a config: found by name, read to the end, and named when they cannot be."""
+"""Corpora of a config: found by name, read to the end, with the student's tokens."""
 
-from typing import IO, Callable, Iterable, List, Set
+from typing import IO, Callable, Iterable, Iterator, List
 
 from spacy.language import Language
-from spacy.training import Example
+from spacy.tokens import Span
+from spacy.training import Example, biluo_tags_to_spans
 from spacy.util import registry
 from thinc.api import Config
 from wasabi import Printer
 
 from ..corpora.gold_spans import keys_of_spans_alone, warn_of_spans_alone
 from ..corpora.labeled import MixedReader
+from ..documents import plain_copy, same_tokens
 from ..loading import DAMAGED
 
+Reader = Callable[[Language], Iterable[Example]]
 
-def find_corpus(config: Config, name: str) -> Callable[[Language], Iterable[Example]]:
-    """RETURNS (Callable[[Language], Iterable[Example]]): The reader of a corpus, such as
-    "corpora.dev"."""
+
+def find_corpus(config: Config, name: str) -> Reader:
+    """RETURNS (Reader): The reader of a corpus of the config, such as "corpora.dev"."""
     section, _, key = name.partition(".")
     if key not in config.get(section, {}):
         known = ", ".join(f"corpora.{key}" for key in config.get("corpora", {})) or "none"
@@ -26,17 +29,15 @@ def find_corpus(config: Config, name: str) -> Callable[[Language], Iterable[Exam
     return registry.resolve({"corpora": {key: config[section][key]}})["corpora"][key]
 
 
-def read_corpus(
-    reader: Callable[[Language], Iterable[Example]], nlp: Language, config: Config, name: str
-) -> List[Example]:
-    """Read a corpus to its end.
+def read_corpus(reader: Reader, nlp: Language, config: Config, name: str) -> List[Example]:
+    """Read a corpus of the config to its end.
 
-    reader (Callable[[Language], Iterable[Example]]): The corpus.
+    reader (Reader): Reads it.
     nlp (Language): The student.
-    config (Config): The config that has the corpus.
+    config (Config): The config.
     name (str): The corpus' name, such as "corpora.dev".
     RETURNS (List[Example]): The examples, at least one.
-    RAISES (ValueError): It cannot be read, or has no documents.
+    RAISES (ValueError): The corpus cannot be read, or has no documents.
     """
     section, _, key = name.partition(".")
     settings = config[section][key].items()
@@ -54,37 +55,47 @@ def read_corpus(
     return examples
 
 
-def pipeline_labels(nlp: Language) -> Set[str]:
-    """RETURNS (Set[str]): The labels of all components."""
-    return {label for pipe in nlp.pipe_names for label in getattr(nlp.get_pipe(pipe), "labels", ())}
+def with_student_tokens(examples: Iterable[Example]) -> Iterator[Example]:
+    """Carry gold entities over to the student's tokens where a corpus has other ones.
+
+    examples (Iterable[Example]): A corpus reader's examples.
+    YIELDS (Example): An example whose reference document has the predicted document's tokens;
+        entities that do not fit these become unknown, not wrong.
+    """
+    for example in examples:
+        if same_tokens(example.predicted, example.reference):
+            yield example
+            continue
+        reference = plain_copy(example.predicted)
+        tags = example.get_aligned_ner()
+        known = ["O" if tag in (None, "-") else tag for tag in tags]
+        unknown = [Span(reference, i, i + 1) for i, tag in enumerate(tags) if tag in (None, "-")]
+        if len(unknown) < len(tags):
+            reference.set_ents(biluo_tags_to_spans(reference, known), missing=unknown)
+        yield Example(example.predicted, reference)
 
 
 def warn_of_unknown_labels(
     known: Iterable[str], examples: Iterable[Example], name: str, stdout: IO
 ) -> None:
-    """Say which labels of a labeled corpus a student does not have, if there are any.
+    """Warn of labels of a labeled corpus that a student does not have.
 
     known (Iterable[str]): The student's labels.
     examples (Iterable[Example]): The corpus.
-    name (str): What it is called, such as "corpora.dev".
-    stdout (IO): Where it is said.
-    RAISES (ValueError): The student has none of the corpus' labels.
+    name (str): Its name, such as "corpora.dev".
+    stdout (IO): Where the warning is written.
+    RAISES (ValueError): The student has none of the corpus' labels, so all scores would be 0.
     """
-    unknown = unknown_labels(set(known), examples, name)
+    known = sorted(set(known))
+    gold = sorted({span.label_ for example in examples for span in example.reference.ents})
+    unknown = [label for label in gold if label not in known]
+    if gold and unknown == gold:
+        raise ValueError(
+            f"[D506] The corpus '{name}' has the labels {', '.join(gold)}, of which the student "
+            f"knows none: its labels are {', '.join(known)}. Name another corpus, or bring its "
+            "labels and the student's together."
+        )
     if unknown:
         title = f"[D913] The student does not know labels of '{name}'"
         text = f"{', '.join(unknown)}: these count as missed, and what is found there as wrong"
         stdout.write(Printer(no_print=True).warn(title, text) + "\n")
-
-
-def unknown_labels(known: Set[str], examples: Iterable[Example], name: str) -> List[str]:
-    """RETURNS (List[str]): Labels of gold entities that a student does not have, sorted; ValueError
-    if it has none of them, as every score would be 0."""
-    gold = {span.label_ for example in examples for span in example.reference.ents}
-    if gold and gold.isdisjoint(known):
-        raise ValueError(
-            f"[D506] The corpus '{name}' has the labels {', '.join(sorted(gold))}, of which the "
-            f"student knows none: its labels are {', '.join(sorted(known))}. Name another corpus, "
-            "or bring its labels and the student's together."
-        )
-    return sorted(gold - known)

@@ -6,21 +6,28 @@ from typing import IO, Any, Dict, Mapping, Optional, Sequence, Union
 
 from spacy.language import Language
 from spacy.training.initialize import init_nlp
-from spacy.util import get_package_version, load_config
+from spacy.util import get_package_version
 from thinc.api import Config
 from wasabi import Printer
 
+from ..loading import load_pipeline
+from ..saving import save_pipeline
 from ..teachers import CachedTeacher, match_labels
+from ..teachers.identity import describe
 from ..teachers.protocol import count_misfits
-from ..teachers.source_names import source_names
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
-from .checkpoints import require_output_dir
-from .devices import require_device
+from .checkpoints import (
+    MODEL_BEST,
+    MODEL_LAST,
+    require_device,
+    require_output_dir,
+    require_range,
+)
+from .compact import compact as make_compact
+from .compact import require_vectors
 from .find_teachers import find_teachers, with_teacher_labels
-from .loop import train_student
-from .passes import with_steps_of_pass
-from .ranges import require_range
-from .settings import fill_settings
+from .settings import load_student_config
+from .train import train_student
 
 
 def distill(
@@ -30,23 +37,28 @@ def distill(
     *,
     overrides: Optional[Mapping[str, Any]] = None,
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
+    calibrate: Optional[bool] = None,
+    compact: bool = False,
     use_gpu: int = -1,
     max_errors: int = 0,
     overwrite: bool = False,
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
 ) -> Language:
-    """Train a student on a teacher's probabilities, and on gold entities where there are some.
+    """Train a student on the probabilities of a teacher, and on gold entities where there are some.
 
     teacher (Union[TeacherSource, Sequence[TeacherSource]]): A pipeline's name or folder, a soft
         corpus's folder, a Hugging Face token classification model's, a loaded pipeline, or any
-        object with `labels` and `predict_chain`; or several, which teach as an ensemble.
+        object with `labels` and `predict_chain`; or several, whose average teaches.
     student (Union[str, Path, Config, Mapping]): The student's config, or its path. Its
         `[distillation]` block says what to learn from and how; `[training]` gives the development
         corpus, evaluation, patience, score weights, logger and seed.
     output_path (Optional[Union[str, Path]]): A folder for `model-best` and `model-last`.
     overrides (Optional[Mapping[str, Any]]): Config values by dotted name.
     teacher_options (TeacherOptions): How teachers are read: component, label map, weights.
+    calibrate (Optional[bool]): Whether to fit the confidences to the development corpus at the end;
+        what `[distillation] calibrate` says if None.
+    compact (bool): Whether to store the student's word vectors as `compact` does.
     use_gpu (int): GPU id, -1 for the CPU.
     max_errors (int): How many documents may be left out, as a teacher fails on them: it raises an
         error, or its scores are NaN or infinite.
@@ -56,17 +68,22 @@ def distill(
     RAISES (ValueError): A setting, a label or a folder is not as it has to be.
     """
     require_range("max_errors", max_errors, 0)
-    config = load_student_config(student, overrides or {})
+    sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
+    overrides = dict(overrides or {})
+    if calibrate is not None:
+        overrides["distillation.calibrate"] = calibrate
+    config = load_student_config(student, overrides, sources)
     with_training_corpus(config)
     require_device(use_gpu)
     output = None if output_path is None else Path(output_path)
     if output is not None:
         require_output_dir(output, overwrite=overwrite)
-    sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
     teachers = find_teachers(sources, config.interpolate(), teacher_options)
     with_teacher_labels(config, teachers)
     nlp = initialize(config, use_gpu)
-    nlp.meta["distillation"] = made_with(nlp.config, sources, teacher_options)
+    if compact:
+        require_vectors(nlp)
+    nlp.meta["distillation"] = made_with(nlp.config, sources)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
     try:
@@ -77,6 +94,11 @@ def distill(
         for item in teachers.values():
             if isinstance(item, CachedTeacher):
                 item.close()
+    if compact:
+        for folder in (output / name for name in (MODEL_BEST, MODEL_LAST) if output):
+            if folder.exists():
+                save_pipeline(make_compact(load_pipeline(folder)), folder)
+        trained = make_compact(trained)
     n_misfits = count_misfits(teachers.values())
     if n_misfits:
         once = all(isinstance(item, CachedTeacher) for item in teachers.values())
@@ -88,88 +110,36 @@ def distill(
     return trained
 
 
-def load_student_config(
-    student: Union[str, Path, Config, Mapping[str, Any]], overrides: Mapping[str, Any]
-) -> Config:
-    """RETURNS (Config): The student's config with overrides, every setting of the block and the
-    number of steps."""
-    require_known_paths(student, overrides)
-    source = f" {student}" if isinstance(student, (str, Path)) else ""
-    if isinstance(student, (str, Path)):
-        config = load_config(student, overrides=dict(overrides), interpolate=False)
-    else:
-        text = Config(student).to_str(interpolate=False)
-        config = Config().from_str(text, interpolate=False, overrides=dict(overrides))
-    missing = [name for name in ("nlp", "components", "training") if name not in config]
-    if missing or "pipeline" not in config["nlp"]:
-        lacks = f"[{missing[0]}]" if missing else "[nlp] pipeline"
-        raise ValueError(
-            f"[D101] The student's config{source} has no {lacks}. "
-            "Start from what `python -m spacy distill-init` writes, or run `init fill-config`."
-        )
-    return with_steps_of_pass(fill_settings(config))
-
-
-def require_known_paths(
-    student: Union[str, Path, Config, Mapping[str, Any]], overrides: Mapping[str, Any]
-) -> None:
-    """Make sure that overrides of [paths] and [system] are of settings that there are: spaCy takes
-    others without a word, and a mistyped path would leave its corpus out."""
-    if isinstance(student, (str, Path)):
-        try:
-            config: Mapping[str, Any] = load_config(student, interpolate=False)
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"[D112] '{student}' is no config: found bytes that are not UTF-8 "
-                f"({error.reason}). Name a .cfg file, such as `distill-init` writes."
-            ) from error
-    else:
-        config = student
-    for name in overrides:
-        section, _, key = name.partition(".")
-        if section in ("paths", "system") and key not in config.get(section, {}):
-            known = ", ".join(config.get(section, {})) or "none"
-            raise ValueError(
-                f"[D102] [{section}] has no setting '{key}'. Its settings are: {known}. Correct "
-                "the override, or add the setting to the config."
-            )
-
-
 def with_training_corpus(config: Config) -> None:
-    """Let the corpus for distillation stand in for a training corpus that has no path: spaCy reads
-    one to initialize the pipeline."""
+    """Let the corpus of the distillation stand in for a training corpus that has no path: spaCy
+    reads one to initialize the pipeline."""
     settings = config.interpolate()
     corpora = config.setdefault("corpora", {})
     section, _, key = settings["distillation"]["corpus"].partition(".")
     default = {"path": settings.get("paths", {}).get("train")}
-    train = settings["corpora"].get("train", default) if "corpora" in settings else default
+    train = settings.get("corpora", {}).get("train", default)
     if train.get("path", "") is None and section == "corpora" and key in corpora:
         corpora["train"] = dict(corpora[key])
 
 
-def made_with(
-    config: Config, sources: Sequence[TeacherSource], options: TeacherOptions
-) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): What the student's meta.json says of how it was made; documents and
-    steps are added in training."""
+def made_with(config: Config, sources: Sequence[TeacherSource]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): How the student is made, for its meta.json. The training adds the
+    numbers of documents and steps."""
     config = config.interpolate()
     block, training = config["distillation"], config["training"]
     section, _, key = block["corpus"].partition(".")
-    limits = {
-        "max_steps": block["max_steps"],
-        "max_epochs": block["max_epochs"],
-        "patience": training["patience"],
-    }
     settings = {
         "dropout": block["dropout"],
         "labeled_share": config.get(section, {}).get(key, {}).get("labeled_share"),
         "seed": training["seed"],
-        # 0 is no limit; -1 epochs are a stream, which is told.
-        **{name: limit for name, limit in limits.items() if limit},
+        # Here 0 is no limit.
+        "max_steps": block["max_steps"] or None,
+        "max_epochs": block["max_epochs"] or None,
+        "patience": training["patience"] or None,
     }
     return {
         "version": get_package_version("spacy-distill") or "",
-        "teachers": source_names(sources, options),
+        "teachers": [describe(source) for source in sources],
         "loss": dict(block["loss"]),
         "batcher": dict(block["batcher"]),
         "settings": {name: value for name, value in settings.items() if value is not None},
@@ -177,8 +147,8 @@ def made_with(
 
 
 def initialize(config: Config, use_gpu: int) -> Language:
-    """RETURNS (Language): The initialized student; of a corpus that cannot be read, the path is
-    told, which spaCy leaves out, and of one without a path the name."""
+    """RETURNS (Language): The initialized student. Errors of corpora name the path, or the corpus
+    that has none, which spaCy leaves out."""
     try:
         return init_nlp(config, use_gpu=use_gpu)
     except (ValueError, OSError) as error:

@@ -1,12 +1,13 @@
 """The teachers of a student, and the labels that it takes over from them."""
 
 from dataclasses import replace
-from typing import Collection, Dict, Mapping, Optional, Sequence
+from typing import Dict, Mapping, Optional, Sequence
 
 from thinc.api import Config
 
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
-from ..teachers.sources import TeacherOptions, TeacherSource, load_teacher, names_of, open_source
+from ..teachers.identity import names_of
+from ..teachers.sources import TeacherOptions, TeacherSource, load_teacher, open_source
 
 # Factories of components that can learn from a teacher.
 LEARNERS = ("ner_student", "ner_teacher")
@@ -17,8 +18,8 @@ def find_teachers(
 ) -> Dict[str, Teacher]:
     """Find the teacher of each student component that has one.
 
-    sources (Sequence[TeacherSource]): The teachers, as `load_teacher` takes them; several teach as
-        an ensemble.
+    sources (Sequence[TeacherSource]): The teachers, as `load_teacher` takes them; the average of
+        several teaches.
     config (Config): The student's config, with a complete `[distillation]` block.
     options (TeacherOptions): How teachers are read.
     RETURNS (Dict[str, Teacher]): Teachers, by the student's component. They read each document
@@ -29,7 +30,7 @@ def find_teachers(
     settings = config["distillation"]
     teachers: Dict[str, Teacher] = {}
     for student_name, teacher_name in component_pairs(config).items():
-        own_options = replace(options, pipe=teacher_name or options.pipe)
+        own_options = replace(options, teacher_pipe=teacher_name or options.teacher_pipe)
         teacher = load_teacher(opened, own_options, names_of(sources))
         if settings["max_epochs"] >= 0 and not isinstance(teacher, SoftTeacher):
             teacher = CachedTeacher(teacher, batch_size=settings["teacher_batch_size"])
@@ -38,50 +39,40 @@ def find_teachers(
 
 
 def component_pairs(config: Config) -> Dict[str, Optional[str]]:
-    """RETURNS (Dict[str, Optional[str]]): The teachers' component for each of the student's
-    components that learns; None where it is to be found by looking at the teacher. Components
-    that are frozen or disabled do not learn."""
+    """RETURNS (Dict[str, Optional[str]]): The teacher's component for each component that learns;
+    None where it is to be found by itself. Frozen and disabled components do not learn."""
     pipeline, components = config["nlp"]["pipeline"], config["components"]
     listed = ", ".join(pipeline) or "none"
-    idle = {
-        *config.get("training", {}).get("frozen_components", ()),
-        *config["nlp"].get("disabled", ()),
-    }
-    pairs: Dict[str, Optional[str]] = dict(config["distillation"]["student_to_teacher"])
-    if not pairs:
-        learners = [
-            name for name in pipeline if components.get(name, {}).get("factory") in LEARNERS
-        ]
-        _require_one_awake(learners, idle)
-        learners = [name for name in learners if name not in idle]
-        if len(learners) != 1:
-            raise ValueError(
-                "[D110] The student's pipeline needs one component that can learn, 'ner_student', "
-                f"and has {len(learners)}. Its components are: {listed}. Add one, or choose with "
-                "[distillation.student_to_teacher]."
-            )
-        return {learners[0]: None}
-    for name in pairs:
+    frozen = config.get("training", {}).get("frozen_components", ())
+    idle = {*frozen, *config["nlp"].get("disabled", ())}
+    chosen: Dict[str, Optional[str]] = dict(config["distillation"]["student_to_teacher"])
+    for name in chosen:
         if name not in pipeline:
             raise ValueError(
                 f"[D111] [distillation.student_to_teacher] names '{name}', but the student's "
                 f"components are: {listed}. Correct the name."
             )
-    _require_one_awake(pairs, idle)
-    return {name: teacher for name, teacher in pairs.items() if name not in idle}
-
-
-def _require_one_awake(names: Collection[str], idle: Collection[str]) -> None:
-    if names and all(name in idle for name in names):
+    pairs = chosen or {
+        name: None for name in pipeline if components.get(name, {}).get("factory") in LEARNERS
+    }
+    if pairs and idle.issuperset(pairs):
         raise ValueError(
-            f"[D531] Nothing would learn: {', '.join(names)} stands in [training] "
+            f"[D531] Nothing would learn: {', '.join(pairs)} stands in [training] "
             "frozen_components or [nlp] disabled, so the student stays as it is. Take it out "
             "there, or let another component learn."
         )
+    pairs = {name: teacher for name, teacher in pairs.items() if name not in idle}
+    if not chosen and len(pairs) != 1:
+        raise ValueError(
+            "[D110] The student's pipeline needs one component that can learn, 'ner_student', "
+            f"and has {len(pairs)}. Its components are: {listed}. Add one, or choose with "
+            "[distillation.student_to_teacher]."
+        )
+    return pairs
 
 
 def with_teacher_labels(config: Config, teachers: Mapping[str, Teacher]) -> None:
-    """Let students whose labels are not given take over their teachers'."""
+    """Give the labels of teachers to students whose labels are not set."""
     components = config.setdefault("initialize", {}).setdefault("components", {})
     for name, teacher in teachers.items():
         settings = components.setdefault(name, {})

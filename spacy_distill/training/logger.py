@@ -13,7 +13,7 @@ Logger = Callable[[Language, IO, IO], Tuple[LogStep, Callable[[], None]]]
 
 
 def JSONLLogger(path: Path, logger: Optional[Logger] = None) -> Logger:
-    """Write each evaluation to a file, beside another logger. Registered as
+    """Write each evaluation to a file, next to another logger. Registered as
     `spacy-distill.JSONLLogger.v1`, for `[training.logger]`.
 
     A line has `step`, `epoch`, `seconds` since the start, `words_per_second` of training since the

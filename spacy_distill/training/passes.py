@@ -2,7 +2,7 @@
 
 from math import ceil
 from statistics import mean
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, Optional
 
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -21,17 +21,12 @@ LEAST_STEPS = 8000
 TOLERANCE = 0.05
 
 Batcher = Callable[[Iterable[Example]], Iterable[List[Example]]]
-Batch = Tuple[int, List[Example]]
 
 
 def with_steps_of_pass(config: Config) -> Config:
-    """Set the number of steps where it follows the size of a streamed corpus.
-
-    config (Config): A student's config with a complete `[distillation]` block, left as it is.
-    RETURNS (Config): A copy whose `max_steps` is a pass over the corpus, but at least LEAST_STEPS,
-        if it was ONE_PASS.
-    RAISES (ValueError): The size of a pass is not known.
-    """
+    """RETURNS (Config): A student's config in which a `max_steps` of ONE_PASS is replaced by the
+    steps of a pass over the streamed corpus, LEAST_STEPS or more. ValueError if the size of the
+    corpus is not known."""
     if config["distillation"]["max_steps"] != ONE_PASS:
         return config
     settings = config.interpolate()
@@ -59,14 +54,14 @@ def size_of(corpus: Any) -> Optional[CorpusSize]:
 
 
 def words_per_step(block: Mapping[str, Any], size: CorpusSize) -> float:
-    """Find out how many words a batch has, by batching documents as long as some of the corpus's.
-    Batchers do not fill their batches: how far they do depends on the documents' lengths.
+    """Estimate the number of words in a batch by batching documents as long as some of the corpus.
+    Batchers do not fill their batches, and how far they do depends on the documents' lengths.
 
     block (Mapping[str, Any]): The batcher's block of the config.
     size (CorpusSize): The corpus's size, with lengths of documents.
     RETURNS (float): The mean of the batches' words.
     """
-    # One of its own: a batcher whose size is a schedule goes on with each batch.
+    # A batcher of its own, as schedules of sizes go on with each batch.
     batcher: Batcher = registry.resolve({"batcher": dict(block)})["batcher"]
     vocab = Vocab()
     docs = (Doc(vocab, words=["word"] * length) for length in size.lengths)
@@ -78,48 +73,29 @@ def words_per_step(block: Mapping[str, Any], size: CorpusSize) -> float:
     return mean(batches[:-1] or batches or [1])
 
 
-class ReadShare:
-    """Counts the words of a streamed corpus that a training reads."""
+def share_of_corpus(corpus: Any, block: Mapping[str, Any]) -> str:
+    """RETURNS (str): Which share of a streamed corpus a training will read, as a line for the
+    console; nothing if the size of the corpus is not known.
 
-    def __init__(self, size: CorpusSize) -> None:
-        """Begin to count.
-
-        size (CorpusSize): What a pass reads.
-        """
-        self.size = size
-        self.n_words = 0
-
-    def counted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """YIELDS (Batch): The same batches of examples; their words are counted."""
-        for epoch, batch in batches:
-            self.n_words += sum(len(example.predicted) for example in batch)
-            yield epoch, batch
-
-    def plan(self, block: Mapping[str, Any]) -> str:
-        """RETURNS (str): What a training with these settings will read, for the console.
-
-        block (Mapping[str, Any]): The `[distillation]` block of the config.
-        """
-        message = Printer(no_print=True)
-        if not block["max_steps"]:
-            return message.info(f"The corpus has {self.size.words:,} words")
-        per_step = words_per_step(block["batcher"], self.size)
-        n_words = block["max_steps"] * per_step
-        read = self._share(n_words)
-        if n_words > (1 - TOLERANCE) * self.size.words:
-            return message.info(f"{block['max_steps']:,} steps read {read}")
-        return message.warn(
-            f"[D914] {block['max_steps']:,} steps read {read}",
+    corpus (Any): The corpus.
+    block (Mapping[str, Any]): The `[distillation]` block of the config.
+    """
+    size, message, n_steps = size_of(corpus), Printer(no_print=True), block["max_steps"]
+    if size is None:
+        return ""
+    if not n_steps:
+        return message.info(f"The corpus has {size.words:,} words") + "\n"
+    per_step = words_per_step(block["batcher"], size)
+    passes = n_steps * per_step / max(size.words, 1)
+    if passes > 1 - TOLERANCE:
+        read = f"the corpus's {size.words:,} words {passes:.1f} times"
+        return message.info(f"{n_steps:,} steps read {read}") + "\n"
+    read = f"{passes:.2%} of the corpus, which has {size.words:,} words"
+    return (
+        message.warn(
+            f"[D914] {n_steps:,} steps read {read}",
             "For a pass over it, set --distillation.max_steps -1: that is "
-            f"{ceil(self.size.words / per_step):,} steps",
+            f"{ceil(size.words / per_step):,} steps",
         )
-
-    def outcome(self, steps: int) -> str:
-        """RETURNS (str): What was read in so many steps, for the console."""
-        return Printer(no_print=True).info(f"{steps:,} steps read {self._share(self.n_words)}")
-
-    def _share(self, n_words: float) -> str:
-        passes = n_words / max(self.size.words, 1)
-        if passes < 1 - TOLERANCE:
-            return f"{passes:.2%} of the corpus, which has {self.size.words:,} words"
-        return f"the corpus's {self.size.words:,} words {passes:.1f} times"
+        + "\n"
+    )

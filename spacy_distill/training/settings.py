@@ -1,10 +1,17 @@
-"""The `[distillation]` block: its defaults, and its check."""
+"""A student's config: the `[distillation]` block, its defaults, and what is checked of it."""
 
 from math import inf
-from typing import Any, Dict, Mapping, Tuple
+from pathlib import Path
+from typing import Any, Callable, Dict, Mapping, Sequence, Tuple, Union
 
-from spacy.util import registry
+from spacy.language import Language
+from spacy.util import load_config, registry
 from thinc.api import Config
+
+from ..corpora.soft_shards import is_soft_corpus
+from ..names import model_place
+from ..teachers.protocol import TeacherSource
+from .passes import with_steps_of_pass
 
 DEFAULT_CONFIG = """
 [distillation]
@@ -50,6 +57,7 @@ beta = 0.5
 temperature = 1.0
 """
 
+# Types of plain settings, the first one by name in errors, and ranges of numbers.
 _TYPES: Dict[str, Tuple[type, ...]] = {
     "corpus": (str,),
     "dropout": (float, int),
@@ -59,13 +67,73 @@ _TYPES: Dict[str, Tuple[type, ...]] = {
     "teacher_batch_size": (int,),
     "calibrate": (bool,),
 }
-
 _RANGES: Dict[str, Tuple[float, float]] = {
     "dropout": (0.0, 1.0),
     "max_epochs": (-1, inf),
     "max_steps": (-1, inf),
     "teacher_batch_size": (1, inf),
 }
+
+
+def load_student_config(
+    student: Union[str, Path, Config, Mapping[str, Any]],
+    overrides: Mapping[str, Any],
+    sources: Sequence[TeacherSource] = (),
+) -> Config:
+    """RETURNS (Config): The student's config with overrides, every setting of `[distillation]`, the
+    path of a soft corpus that teaches, and the number of steps. ValueError if something is missing
+    or wrong."""
+    name = f" {student}" if isinstance(student, (str, Path)) else ""
+    try:
+        if isinstance(student, (str, Path)):
+            config = load_config(student, interpolate=False)
+        else:
+            config = Config(student)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"[D112] '{student}' is no config: found bytes that are not UTF-8 "
+            f"({error.reason}). Name a .cfg file, such as `distill-init` writes."
+        ) from error
+    for override in overrides:
+        # spaCy takes them without a word, and a mistyped path would leave its corpus out.
+        section, _, key = override.partition(".")
+        if section in ("paths", "system") and key not in config.get(section, {}):
+            known = ", ".join(config.get(section, {})) or "none"
+            raise ValueError(
+                f"[D102] [{section}] has no setting '{key}'. Its settings are: {known}. Correct "
+                "the override, or add the setting to the config."
+            )
+    text = config.to_str(interpolate=False)
+    config = Config().from_str(text, interpolate=False, overrides=dict(overrides))
+    missing = [name for name in ("nlp", "components", "training") if name not in config]
+    if missing or "pipeline" not in config["nlp"]:
+        lacks = f"[{missing[0]}]" if missing else "[nlp] pipeline"
+        raise ValueError(
+            f"[D101] The student's config{name} has no {lacks}. "
+            "Start from what `python -m spacy distill-init` writes, or run `init fill-config`."
+        )
+    return with_steps_of_pass(with_soft_corpus(fill_settings(config), sources))
+
+
+def with_soft_corpus(config: Config, sources: Sequence[TeacherSource]) -> Config:
+    """RETURNS (Config): A config that reads the soft corpus that teaches, if there is one.
+    ValueError if it reads another one."""
+    if len(sources) != 1 or not isinstance(sources[0], (str, Path)):
+        return config
+    source = Path(sources[0])
+    settings = config.interpolate()
+    section, _, key = settings["distillation"]["corpus"].partition(".")
+    reader = settings.get(section, {}).get(key, {})
+    if not is_soft_corpus(source) or reader.get("@readers") != "spacy-distill.SoftCorpus.v1":
+        return config
+    path = reader.get("path")
+    if path is not None and Path(path).resolve() != source.resolve():
+        raise ValueError(
+            f"[D299] The teacher is the soft corpus '{source}', but [{section}.{key}] path is "
+            f"'{path}'. Leave the path out: the corpus that teaches is the one that is read."
+        )
+    config = Config(config, is_interpolated=False)
+    return config.merge({section: {key: {**config[section][key], "path": str(source)}}})
 
 
 def fill_settings(config: Config) -> Config:
@@ -85,40 +153,28 @@ def fill_settings(config: Config) -> Config:
             f"{', '.join(known)}. Correct the config or the override."
         )
     filled = filled.merge({"distillation": block})
-    block = Config({**config, **filled}, is_interpolated=False).interpolate()["distillation"]
-    require_types(block)
-    require_schedules(block)
-    return Config({**config, **filled}, is_interpolated=False)
-
-
-def require_types(block: Mapping[str, Any]) -> None:
-    """Make sure that plain settings have values that can be.
-
-    block (Mapping[str, Any]): A complete `[distillation]` block, interpolated.
-    RAISES (ValueError): A wrong type, or a number out of its range.
-    """
+    filled = Config({**config, **filled}, is_interpolated=False)
+    block = filled.interpolate()["distillation"]
     for name, types in _TYPES.items():
-        value = block[name]
+        value: Any = block[name]
+        least, most = _RANGES.get(name, (-inf, inf))
         if not isinstance(value, types) or isinstance(value, bool) != (bool in types):
             raise ValueError(
                 f"[D104] [distillation] {name} has to be of type {types[0].__name__}: found "
                 f"{value!r}. Correct the config or the override."
             )
-        least, most = _RANGES.get(name, (-inf, inf))
-        if isinstance(value, (int, float)) and not least <= value <= most:
+        if name in _RANGES and not least <= block[name] <= most:
             raise ValueError(
                 f"[D105] [distillation] {name} has to be from {least} to {most}: found {value!r}. "
                 "Correct the config or the override."
             )
+    require_schedules(block)
+    return filled
 
 
 def require_schedules(block: Mapping[str, Any], name: str = "distillation") -> None:
-    """Make sure that schedules that change with the steps have steps to change in.
-
-    block (Mapping[str, Any]): A complete `[distillation]` block, interpolated, or a block in it.
-    name (str): The block's name, for the error.
-    RAISES (ValueError): A schedule's `total_steps` is 0, as of a `max_steps` that is no limit.
-    """
+    """Make sure that the schedules of a block have steps; raise ValueError if a `total_steps`
+    follows a `max_steps` that is no limit."""
     if "@schedules" in block and block.get("total_steps") == 0:
         raise ValueError(
             f"[D106] [{name}] total_steps is 0: the schedule would have ended before it begins. "
@@ -130,9 +186,43 @@ def require_schedules(block: Mapping[str, Any], name: str = "distillation") -> N
 
 
 def resolve_settings(config: Config) -> Dict[str, Any]:
-    """Build the objects of a complete `[distillation]` block.
-
-    config (Config): A config, interpolated.
-    RETURNS (Dict[str, Any]): The settings, with batcher, optimizer and loss as functions.
-    """
+    """RETURNS (Dict[str, Any]): The `[distillation]` block of an interpolated config, with batcher,
+    optimizer and loss as functions."""
     return registry.resolve({"distillation": config["distillation"]})["distillation"]
+
+
+def PrepareTraining() -> Callable[[Language], None]:
+    """Check the steps of a training, and find the model of its `transformer` component. Registered
+    as `spacy-distill.PrepareTraining.v1`, for `[initialize.before_init]`.
+
+    `[training] max_steps` and the learning rate's schedule have to end together. The model is a
+    folder, or `hf:OWNER/NAME` on the Hugging Face hub.
+
+    RETURNS (Callable[[Language], None]): The check. It raises ValueError if the steps differ, or if
+        there is no such folder.
+    """
+
+    def prepare(nlp: Language) -> None:
+        require_equal_steps(nlp)
+        for _, pipe in nlp.components:
+            model = getattr(pipe, "model", None)
+            # A transformer of spacy-transformers that is yet to be loaded.
+            if model is not None and model.attrs.get("has_transformer") is False:
+                model.attrs["name"] = model_place(model.attrs["name"])
+
+    return prepare
+
+
+def require_equal_steps(nlp: Language) -> None:
+    """Make sure that a training ends when its learning rate has fallen to 0; raise ValueError if
+    not."""
+    training = nlp.config.interpolate()["training"]
+    rate = training["optimizer"].get("learn_rate")
+    total = rate.get("total_steps") if isinstance(rate, dict) else None
+    most = training["max_steps"]
+    if total is not None and not 0 < most <= total:
+        raise ValueError(
+            f"[D107] [training] max_steps is {most or 'without limit'}, but the learning rate "
+            f"falls to 0 in {total} steps. Set [training.optimizer.learn_rate] total_steps "
+            "alone: in the config that `distill-init` writes, max_steps follows it."
+        )

@@ -8,21 +8,21 @@ from spacy.training import Example
 from wasabi import Printer
 
 from ..chain import LinearChain
+from ..documents import document_key
 from ..teachers import CachedTeacher, Teacher
-from ..teachers.asking import Failure, ask, ask_each
-from ..teachers.cache import document_key
 from ..teachers.failures import DocumentsError
+from ..teachers.predictions import Failure, predict, predict_each
 
 
 @dataclass(frozen=True, eq=False)
-class GivenAnswer:
-    """What a teacher said of a batch, in the teacher's place."""
+class BatchTeacher:
+    """A teacher of one batch, whose chain has been predicted already."""
 
     labels: Tuple[str, ...]
     chain: LinearChain
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """RETURNS (LinearChain): What was said of these documents."""
+        """RETURNS (LinearChain): The chain of the batch."""
         return self.chain
 
 
@@ -40,19 +40,13 @@ class SkippedDocuments:
         self._failures: Dict[bytes, Failure] = {}
 
     def __len__(self) -> int:
-        """How many there are."""
         return len(self._failures)
 
     def __contains__(self, doc: Doc) -> bool:
         return bool(self._failures) and document_key(doc) in self._failures
 
     def add(self, doc: Doc, failure: Failure) -> None:
-        """Count a document.
-
-        doc (Doc): The document.
-        failure (Failure): Which teacher failed, and why.
-        RAISES (ValueError): There are more than there may be.
-        """
+        """Count a document, and name it; raise ValueError if there are more than there may be."""
         if doc in self:
             return
         self._failures[document_key(doc)] = failure
@@ -64,38 +58,38 @@ class SkippedDocuments:
                 "left out with --max-errors."
             )
         if self._stderr is not None:
-            told = Printer(no_print=True).warn(
+            text = Printer(no_print=True).warn(
                 f"[D518] The document '{doc.text[:40]}' is left out: the teacher "
                 f"'{failure.teacher}' failed on it",
                 failure.reason,
             )
-            self._stderr.write(told + "\n")
+            self._stderr.write(text + "\n")
 
     def ask(self, teacher: Teacher, docs: Sequence[Doc]) -> Tuple[Optional[LinearChain], List[int]]:
         """Ask a teacher, and leave out what it fails on.
 
         teacher (Teacher): The teacher.
         docs (Sequence[Doc]): At least one document.
-        RETURNS (Tuple[Optional[LinearChain], List[int]]): What it says of the documents that are
-            left, None if none is, and the numbers of these.
-        RAISES (ValueError): It failed on more documents than it may.
+        RETURNS (Tuple[Optional[LinearChain], List[int]]): The chain of the documents that are left,
+            None if none is, and the numbers of these documents.
         """
+        if not isinstance(teacher, CachedTeacher):
+            predictions = predict_each(teacher, docs)
+            for failure in predictions.failures:
+                self.add(docs[failure.number], failure)
+            return predictions.chain, predictions.kept
+        # It keeps its failures, and raises an error for each batch that has any.
         left = list(range(len(docs)))
-        while left and isinstance(teacher, CachedTeacher):
+        while left:
             try:
-                return ask(teacher, [docs[number] for number in left]), left
+                return predict(teacher, [docs[number] for number in left]), left
             except DocumentsError:
-                for number in left:
-                    failure = teacher.failure_on(docs[number])
-                    if failure is not None:
-                        self.add(docs[number], failure)
+                for doc in [docs[number] for number in left]:
+                    cached = teacher.failure_on(doc)
+                    if cached is not None:
+                        self.add(doc, cached)
                 left = [number for number in left if docs[number] not in self]
-        if not left:
-            return None, left
-        answer = ask_each(teacher, docs)
-        for failure in answer.failures:
-            self.add(docs[failure.number], failure)
-        return answer.chain, answer.left
+        return None, left
 
     def ask_all(
         self, teachers: Mapping[str, Teacher], docs: Sequence[Doc]
@@ -103,23 +97,22 @@ class SkippedDocuments:
         """Ask several teachers, and leave out what one of them fails on.
 
         teachers (Mapping[str, Teacher]): The teachers by name.
-        docs (Sequence[Doc]): The documents.
-        RETURNS (Tuple[Dict[str, LinearChain], List[int]]): What each says of the documents that are
-            left, nothing if none is, and the numbers of these.
-        RAISES (ValueError): They failed on more documents than they may.
+        docs (Sequence[Doc]): At least one document.
+        RETURNS (Tuple[Dict[str, LinearChain], List[int]]): The chains of the documents that are
+            left, by the teacher's name, and the numbers of these documents.
         """
-        numbers = list(range(len(docs)))
+        left = list(range(len(docs)))
         chains: Dict[str, LinearChain] = {}
-        while numbers and len(chains) < len(teachers):
+        while left and len(chains) < len(teachers):
             chains = {}
             for name, teacher in teachers.items():
-                chain, left = self.ask(teacher, [docs[number] for number in numbers])
-                if chain is None or len(left) < len(numbers):
-                    # The others are asked again, without these.
-                    numbers = [numbers[place] for place in left]
+                chain, answered = self.ask(teacher, [docs[number] for number in left])
+                if chain is None or len(answered) < len(left):
+                    # The other teachers are asked again, without these.
+                    left = [left[place] for place in answered]
                     break
                 chains[name] = chain
-        return (chains if numbers else {}), numbers
+        return (chains if left else {}), left
 
     def without(self, examples: Iterable[Example]) -> List[Example]:
         """RETURNS (List[Example]): The examples of which no teacher failed on the reference."""

@@ -1,4 +1,4 @@
-"""A student that starts with the word embeddings of its teacher."""
+"""Students that start with the hash tables of their teacher."""
 
 from typing import Callable, Dict, List, Optional, Sequence
 
@@ -14,22 +14,29 @@ from ..teachers.pipeline_teacher import PipelineTeacher
 def TeacherTables(
     source: Optional[str] = None, pipe: Optional[str] = None
 ) -> Callable[[Language], Language]:
-    """Give students the hash tables of their teacher's tok2vec, as `[initialize.after_init]`.
+    """Copy the hash tables of a teacher's tok2vec to students, as `[initialize.after_init]`.
 
-    A tok2vec's tables (Serra, Karatzoglou 2017) have fewer rows than there are words, so what it
-    thinks of a word that it never saw follows from the words that share rows with it. No text
-    teaches a student that for all words; with its teacher's tables it need not learn it.
+    A tok2vec's tables (Serra, Karatzoglou 2017) have fewer rows than there are words, so unseen
+    words share rows with seen ones. No text teaches a student all of these rows. With the teacher's
+    tables it need not learn them.
 
     source (Optional[str]): The teacher, a spaCy pipeline's name or folder; None to do nothing.
     pipe (Optional[str]): The component that teaches; needed only where several could.
-    RETURNS (Callable[[Language], Language]): Changes an initialized pipeline in place: its students
+    RETURNS (Callable[[Language], Language]): Changes an initialized pipeline in place. Its students
         have the teacher's parameters for each of their tables, and train them further.
     """
 
     def copy_tables(nlp: Language) -> Language:
         if source is None:
             return nlp
-        theirs = _tables(_teacher_nodes(source, pipe))
+        try:
+            teacher = load_pipeline(source)
+            theirs = _tables(_nodes(teacher, PipelineTeacher(teacher, pipe).pipe_name))
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"[D260] spacy-distill.TeacherTables.v1 finds no tables in '{source}'. {error} "
+                "(Here a component is named with [initialize.after_init] pipe.)"
+            ) from error
         # Frozen and sourced components are disabled while a pipeline is initialized.
         for name, student in nlp.pipeline:
             if isinstance(student, ChainNER):
@@ -37,17 +44,6 @@ def TeacherTables(
         return nlp
 
     return copy_tables
-
-
-def _teacher_nodes(source: str, pipe: Optional[str]) -> List[Model]:
-    try:
-        teacher = load_pipeline(source)
-        return _nodes(teacher, PipelineTeacher(teacher, pipe).pipe_name)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"[D260] spacy-distill.TeacherTables.v1 finds no tables in '{source}'. {error} (Here a "
-            "component is named with [initialize.after_init] pipe.)"
-        ) from error
 
 
 def _nodes(nlp: Language, pipe_name: str) -> List[Model]:

@@ -6,25 +6,21 @@ from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 import numpy
 import spacy
 from spacy.language import Language
-from spacy.util import minibatch
-from thinc.types import Floats1d, Floats2d, Ints1d
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.types import Floats1d, Floats2d
 
 from ..corpora.input_documents import InputDocument
-from ..progress import ProgressBar
+from ..encoders.encoder import BATCH_SIZE
 from .blending import blend, contextual_from_isolated
-from .find_encoder import find_encoder
+from .find_encoder import WordEncoder, find_encoder
 from .reduction import reduce_dimensions
 from .table import vectors_pipeline
-from .word_encoder import WordEncoder, Words
 from .word_means import WordMeans
 
-# Documents that are tokenized and sorted by length together.
-DOCUMENTS = 512
-# Words that are encoded alone together.
-ISOLATED = 4096
-# Contexts that a word's isolated encoding counts for.
+# The number of contexts that a word's isolated encoding counts for.
 PRIOR = 1.0
-# What a word that the text does not have weighs in the reduction; one that it has n times weighs
+# The weight in the reduction of a word that is not in the text. One that is there n times weighs
 # log(1 + n) more.
 UNSEEN = 0.1
 
@@ -38,27 +34,26 @@ def distill_vectors(
     more_words: Iterable[str] = (),
     limit: int = 0,
     min_count: int = 1,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     use_gpu: int = -1,
     lang: Optional[str] = None,
 ) -> Language:
-    """Make static word vectors of a transformer's contextual ones (Bommasani, Davis, Cardie 2020,
+    """Make static word vectors of a transformer's contextual ones.
+
+    A word's vector is the mean of its hidden states over the text (Bommasani, Davis, Cardie 2020,
     "Interpreting Pretrained Contextualized Representations via Reductions to Static Embeddings";
     Gupta, Jaggi 2021, "Obtaining Better Static Word Embeddings Using Contextual Embedding Models").
+    It is averaged with the vector that the word's encoding alone lets expect, centred, and
+    projected on the principal components. Keys are lower-cased if the tokenizer is uncased.
 
-    A word's vector is the mean of its hidden states over the text, averaged with what its encoding
-    alone lets expect, centred and projected on the principal components. Keys are lower-cased if
-    the transformer's tokenizer is uncased.
-
-    teacher (str): A spaCy pipeline with a spacy-transformers component, or a Hugging Face model.
-    documents (Iterable[InputDocument]): The text, as `Input` reads it: once. Memory grows with
-        its distinct words alone.
+    teacher (str): A spaCy pipeline with a transformer, or a Hugging Face model.
+    documents (Iterable[InputDocument]): The text, read once. Memory grows with its distinct words.
     dim (int): Dimensions of the vectors.
-    layer (Optional[int]): Which hidden states, as in WordEncoder.
-    more_words (Iterable[str]): Words that get a vector though the text may not have them.
+    layer (Optional[int]): Which hidden states, as in `find_encoder`.
+    more_words (Iterable[str]): Words that get a vector even if they are not in the text.
     limit (int): Documents to read; 0 is no limit.
-    min_count (int): How often the text has to have a word, for it to get a vector.
-    batch_size (int): Pieces of documents that run through the transformer at once.
+    min_count (int): Leave out words that are in the text less often.
+    batch_size (int): Wordpieces that the transformer reads at once, padding included.
     use_gpu (int): GPU id, -1 for the CPU.
     lang (Optional[str]): Language of the pipeline; the teacher's if None.
     RETURNS (Language): A blank pipeline with the vectors.
@@ -68,14 +63,15 @@ def distill_vectors(
     encoder, teacher_lang = find_encoder(
         teacher, layer=layer, batch_size=batch_size, use_gpu=use_gpu
     )
-    if dim > encoder.width:
+    width = encoder.encoder.width
+    if dim > width:
         raise ValueError(
-            f"[D620] {dim} dimensions cannot be had from a transformer of width {encoder.width}. "
+            f"[D620] {dim} dimensions cannot be had from a transformer of width {width}. "
             "Ask for fewer (--dim)."
         )
     lang = lang or teacher_lang or "xx"
-    texts = with_words(islice(documents, limit or None), spacy.blank(lang))
-    means = contextual_means(encoder, texts)
+    docs = make_docs(islice(documents, limit or None), spacy.blank(lang))
+    means = contextual_means(encoder, docs)
     words, vectors, weights = word_vectors(encoder, means, more_words, min_count=min_count)
     if not words:
         raise ValueError(
@@ -84,33 +80,27 @@ def distill_vectors(
     return vectors_pipeline(words, reduce_dimensions(vectors, weights, dim), lang)
 
 
-def with_words(documents: Iterable[InputDocument], tokenizer: Language) -> Iterator[Words]:
-    """YIELDS (Words): Each document's words and spaces; those of the tokenizer if it has none."""
+def make_docs(documents: Iterable[InputDocument], nlp: Language) -> Iterator[Doc]:
+    """YIELDS (Doc): Each document, with its own words or those of a pipeline's tokenizer."""
     for document in documents:
-        if document.words is not None and document.spaces is not None:
-            yield document.words, document.spaces
+        if document.words is None:
+            yield nlp.make_doc(document.text)
         else:
-            doc = tokenizer.make_doc(document.text)
-            yield [token.text for token in doc], [bool(token.whitespace_) for token in doc]
+            yield Doc(nlp.vocab, words=document.words, spaces=document.spaces)
 
 
-def contextual_means(encoder: WordEncoder, texts: Iterable[Words]) -> WordMeans:
+def contextual_means(encoder: WordEncoder, docs: Iterable[Doc]) -> WordMeans:
     """Average each word's vectors over a text.
 
     encoder (WordEncoder): The transformer.
-    texts (Iterable[Words]): The text's documents, read once.
+    docs (Iterable[Doc]): The text's documents, read once.
     RETURNS (WordMeans): The means by form, or by lower-cased form for an uncased transformer.
-        Forms that the tokenizer drops are left out; lower-cased forms that the text does not have
-        are added, for the student looks these up where it does not find a form as it is written.
+        Forms that the tokenizer drops are left out. Lower-cased forms that the text does not have
+        are added, since a student looks these up where it does not find a form as it is written.
     """
-    means = WordMeans(encoder.width)
-    with ProgressBar(desc="Text", unit="word") as progress:
-        for batch in minibatch(texts, DOCUMENTS):
-            words = [encoder.key(word) for document in batch for word in document[0]]
-            vectors, pieces = encoder.encode(batch)
-            known = pieces > 0
-            means.add([words[i] for i in numpy.flatnonzero(known)], vectors[known])
-            progress.update(len(words))
+    means = WordMeans(encoder.encoder.width)
+    for words, vectors, known in encoder.pipe(docs, desc="Text"):
+        means.add([words[i] for i in numpy.flatnonzero(known)], vectors[known])
     means.add_lower_forms()
     return means
 
@@ -123,12 +113,12 @@ def word_vectors(
     min_count: int = 1,
     prior: float = PRIOR,
 ) -> Tuple[List[str], Floats2d, Floats1d]:
-    """Give each word one vector, of its contexts and of its encoding alone.
+    """Make one vector for each word, of its contexts and of its encoding alone.
 
     encoder (WordEncoder): The transformer.
     means (WordMeans): The words of the text.
-    more_words (Iterable[str]): Other words; those of the text among them change nothing.
-    min_count (int): Words that the text has less often are left out, unless `more_words` has them.
+    more_words (Iterable[str]): Words that may not be in the text.
+    min_count (int): Rarer words are left out, unless `more_words` has them.
     prior (float): As in `blend`.
     RETURNS (Tuple[List[str], Floats2d, Floats1d]): The words, the text's first; their vectors,
         (words, width) float32; and their weights in the reduction, (words,).
@@ -137,8 +127,9 @@ def word_vectors(
     means = means.select(lambda word, count: count >= min_count or word in listed)
     words = [*means.words, *(word for word in listed if word not in means.rows)]
     vectors, known = isolated_encodings(encoder, words)
-    contextual_from_isolated(vectors, means.means, means.counts)
-    blend(vectors, means.means, means.counts, prior)
+    contexts = means.means
+    contextual_from_isolated(vectors, contexts, means.counts)
+    blend(vectors, contexts, means.counts, prior)
     weights = numpy.full(len(words), UNSEEN)
     weights[: len(means.words)] += numpy.log1p(means.counts)
     if not known.all():
@@ -147,21 +138,21 @@ def word_vectors(
     return words, vectors, weights
 
 
-def isolated_encodings(encoder: WordEncoder, words: Sequence[str]) -> Tuple[Floats2d, Ints1d]:
+def isolated_encodings(
+    encoder: WordEncoder, words: Sequence[str]
+) -> Tuple[Floats2d, numpy.ndarray]:
     """Encode words that stand alone.
 
     encoder (WordEncoder): The transformer.
     words (Sequence[str]): The words.
-    RETURNS (Tuple[Floats2d, Ints1d]): Their vectors, (words, width) float32, and which of them the
-        tokenizer does not drop, (words,) bool.
+    RETURNS (Tuple[Floats2d, numpy.ndarray]): Their vectors, (words, width) float32, and whether the
+        tokenizer keeps a word, (words,) bool.
     """
-    vectors = numpy.zeros((len(words), encoder.width), dtype="float32")
-    known = numpy.zeros(len(words), dtype=bool)
-    with ProgressBar(desc="Words", total=len(words), unit="word") as progress:
-        for start in range(0, len(words), ISOLATED):
-            batch = words[start : start + ISOLATED]
-            block = slice(start, start + len(batch))
-            vectors[block], pieces = encoder.encode([([word], [False]) for word in batch])
-            known[block] = pieces > 0
-            progress.update(len(batch))
-    return vectors, known
+    vocab = Vocab()
+    docs = (Doc(vocab, words=[word], spaces=[False]) for word in words)
+    vectors = [numpy.zeros((0, encoder.encoder.width), dtype="float32")]
+    known = [numpy.zeros(0, dtype=bool)]
+    for _, *encoded in encoder.pipe(docs, desc="Words", total=len(words)):
+        vectors.append(encoded[0])
+        known.append(encoded[1])
+    return numpy.concatenate(vectors), numpy.concatenate(known)

@@ -1,26 +1,67 @@
-"""The transformer inside a teacher."""
+"""The transformer of a teacher, as a function from words in context to vectors."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
+import numpy
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
 from spacy.util import is_package
+from thinc.types import Floats2d
 
-from ..loading import load_pipeline, naming_model
-from ..names import model_place
-from .word_encoder import WordEncoder
+from ..encoders.encoder import BATCH_SIZE, Encoder
+from ..encoders.loading import load_transformer, require_transformers
+from ..loading import load_pipeline
+
+# Which layer, as a share of the layers: docs/vectors.md has the measurement.
+DEFAULT_LAYER = 1 / 2
+
+
+@dataclass
+class WordEncoder:
+    """A transformer and the layer whose hidden states are the vectors of words.
+
+    encoder (Encoder): The transformer.
+    layer (int): The layer, 0 for the embeddings.
+    """
+
+    encoder: Encoder
+    layer: int
+
+    @cached_property
+    def is_uncased(self) -> bool:
+        """Whether the tokenizer lower-cases text."""
+        tokenize = self.encoder.tokenizer.tokenize
+        return tokenize("Oslo UN") == tokenize("oslo un")
+
+    def key(self, word: str) -> str:
+        """RETURNS (str): The form under which a word has its vector: in lower case if the tokenizer
+        is uncased."""
+        return word.lower() if self.is_uncased else word
+
+    def pipe(
+        self, docs: Iterable[Doc], **bar: Any
+    ) -> Iterator[Tuple[List[str], Floats2d, numpy.ndarray]]:
+        """YIELDS (Tuple[List[str], Floats2d, numpy.ndarray]): The keys of some of the words; their
+        vectors, (words, width) float32; and whether the tokenizer keeps them, (words,) bool. The
+        others, such as line breaks, have zeros. The bar is that of `Encoder.pipe`."""
+        for batch, vectors, n_pieces in self.encoder.pipe(docs, self.layer, **bar):
+            yield [self.key(token.text) for doc in batch for token in doc], vectors, n_pieces > 0
 
 
 def find_encoder(
-    teacher: str, *, layer: Optional[int] = None, batch_size: int = 64, use_gpu: int = -1
+    teacher: str, *, layer: Optional[int] = None, batch_size: int = BATCH_SIZE, use_gpu: int = -1
 ) -> Tuple[WordEncoder, Optional[str]]:
     """Load a teacher's transformer.
 
-    teacher (str): A spaCy pipeline with a transformer of spacy-transformers, as a package or a
-        folder; or a Hugging Face model, as a folder or `hf:OWNER/NAME`.
-    layer (Optional[int]): As in WordEncoder.
-    batch_size (int): As in WordEncoder.
+    teacher (str): A spaCy pipeline with a transformer, as a package or a folder; or a Hugging Face
+        model, as a folder or `hf:OWNER/NAME`.
+    layer (Optional[int]): Which hidden states: 0 are the embeddings, 1 is the first layer, -1 is
+        the last. None is the middle one.
+    batch_size (int): Wordpieces that are read at once, padding included.
     use_gpu (int): GPU id, -1 for the CPU.
     RETURNS (Tuple[WordEncoder, Optional[str]]): The encoder, and the language of the pipeline;
         None for a Hugging Face model.
@@ -28,7 +69,8 @@ def find_encoder(
         several, or there is no such GPU or layer.
     RAISES (ImportError): torch or transformers is not installed.
     """
-    device = require_torch_device(use_gpu)
+    require_transformers(teacher)
+    device = torch_device(use_gpu)
     folder = Path(teacher)
     lang = None
     if is_package(teacher) or (folder / "meta.json").is_file():
@@ -41,60 +83,44 @@ def find_encoder(
             "model (config.json). Name the folder of one."
         )
     else:
-        model, tokenizer = hugging_face_transformer(teacher)
-    options = {"device": device, "batch_size": batch_size}
-    return WordEncoder(model, tokenizer, layer=layer, **options), lang  # type: ignore[arg-type]
+        model, tokenizer = load_transformer(teacher)
+    model = model.to(device).float().eval()
+    encoder = Encoder(model, tokenizer, name=teacher, batch_size=batch_size)
+    depth = encoder.depth
+    if layer is None:
+        layer = round(DEFAULT_LAYER * depth)
+    if not -depth - 1 <= layer <= depth:
+        raise ValueError(
+            f"[D628] The transformer has no layer {layer}: it has {depth} layers. Choose 0 "
+            f"(its embeddings) to {depth}."
+        )
+    return WordEncoder(encoder, layer % (depth + 1)), lang
 
 
 def pipeline_transformer(nlp: Language, name: str) -> Tuple[Any, Any]:
     """RETURNS (Tuple[Any, Any]): The transformer and the tokenizer of a pipeline's component."""
-    found: Dict[str, Any] = {
-        component: node
-        for component, pipe in nlp.pipeline
-        if isinstance(pipe, TrainablePipe)
-        for node in pipe.model.walk()
-        if hasattr(node, "transformer")
-    }
+    found: Dict[str, Tuple[Any, Any]] = {}
+    for component, pipe in nlp.pipeline:
+        for node in pipe.model.walk() if isinstance(pipe, TrainablePipe) else ():
+            # A layer of spacy-transformers has it itself, one of this package in its shim.
+            for holder in (node, *node.shims):
+                if hasattr(holder, "transformer"):
+                    found[component] = holder.transformer, holder.tokenizer
     if len(found) != 1:
         what = f"several transformers ({', '.join(found)})" if found else "no transformer"
         raise ValueError(
             f"[D624] The pipeline {name} has {what} among its components "
-            f"({', '.join(nlp.pipe_names) or 'none'}). Expected one of spacy-transformers, as a "
-            "component or within one. Of curated transformers, name the Hugging Face model instead."
+            f"({', '.join(nlp.pipe_names) or 'none'}). Expected one of spacy-transformers or of "
+            "`TransformerLayers`, as a component or within one. Of curated transformers, name the "
+            "Hugging Face model instead."
         )
-    (model,) = found.values()
-    return model.transformer, model.tokenizer
+    return next(iter(found.values()))
 
 
-def hugging_face_transformer(name: str) -> Tuple[Any, Any]:
-    """RETURNS (Tuple[Any, Any]): The transformer and the tokenizer of a folder or of
-    `hf:OWNER/NAME`."""
-    from transformers import AutoModel, AutoTokenizer
-
-    place = model_place(name)
-
-    def named(error: Exception) -> ValueError:
-        return ValueError(
-            f"[D625] '{name}' cannot be loaded as a Hugging Face model. Correct the name. "
-            f"transformers says: {error}"
-        )
-
-    with naming_model(named):
-        # Told nothing, transformers asks on the terminal whether to run a repository's code.
-        model = AutoModel.from_pretrained(place, trust_remote_code=False)
-        return model, AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-
-
-def require_torch_device(use_gpu: int) -> str:
+def torch_device(use_gpu: int) -> str:
     """RETURNS (str): The device's name in torch; the transformer needs no cupy."""
-    try:
-        import torch
-        import transformers  # noqa: F401 - whatever the teacher is, its transformer is of these
-    except ImportError as error:
-        raise ImportError(
-            f"[D626] A teacher's transformer cannot run here: {error}. Install what it needs with "
-            '`pip install "spacy-distill[train]"`.'
-        ) from error
+    import torch
+
     if use_gpu < 0:
         return "cpu"
     if use_gpu >= torch.cuda.device_count():

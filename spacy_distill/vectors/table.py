@@ -1,6 +1,5 @@
-"""Word vectors as a blank pipeline on disk, for the `vectors` setting of a config."""
+"""Word vectors as a blank pipeline, for the `vectors` setting of a config."""
 
-from pathlib import Path
 from typing import Sequence
 
 import numpy
@@ -8,8 +7,6 @@ import spacy
 from spacy.language import Language
 from spacy.vectors import Vectors
 from thinc.types import Floats2d
-
-from ..saving import save_pipeline
 
 
 def vectors_pipeline(words: Sequence[str], vectors: Floats2d, lang: str) -> Language:
@@ -28,41 +25,3 @@ def vectors_pipeline(words: Sequence[str], vectors: Floats2d, lang: str) -> Lang
         name=f"{lang}_distilled.vectors",
     )
     return nlp
-
-
-def require_replaceable(output: Path) -> None:
-    """Make sure that a pipeline may be written to a folder, before hours of work are done for it.
-
-    output (Path): The folder: nothing, or a pipeline that has no components.
-    RAISES (ValueError): Something else is there.
-    """
-    if not output.exists():
-        return
-    meta = output / "meta.json"
-    if not (meta.is_file() and load_meta(meta).get("pipeline") == []):
-        raise ValueError(
-            f"[D723] {output}: found something other than a pipeline of word vectors alone, which "
-            "would be replaced. Remove it or choose another folder."
-        )
-
-
-def load_meta(path: Path) -> dict:
-    """RETURNS (dict): A meta.json; empty if it is none."""
-    import srsly
-
-    try:
-        meta = srsly.read_json(path)
-    except ValueError:
-        return {}
-    return meta if isinstance(meta, dict) else {}
-
-
-def write_pipeline(nlp: Language, output: Path) -> None:
-    """Save a pipeline, so that there is never half of one.
-
-    nlp (Language): The pipeline.
-    output (Path): The folder to write; a pipeline of vectors that is there already is replaced.
-    RAISES (ValueError): Something else is there.
-    """
-    require_replaceable(output)
-    save_pipeline(nlp, output)

@@ -1,95 +1,75 @@
-"""Running means of vectors by word, in memory that grows with the words, not with the text."""
+"""Means of vectors by word, in memory that grows with the words, not with the text."""
 
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Sequence
 
 import numpy
 from thinc.types import Floats2d, Ints1d
 
 
 class WordMeans:
-    """The mean of all vectors that were seen of each word.
+    """The mean of all vectors of each word.
 
-    Means are kept, not sums, in float32: a sum over millions of vectors would lose the small ones.
-    400,000 words of width 384 take 0.6 GB, and half as much again for a moment when room is made
-    for more.
+    Sums are float64: of millions of vectors, a sum in float32 would lose the small ones. 400,000
+    words of width 384 take 1.2 GB.
 
     width (int): Width of the vectors.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int) -> None:
         self.width = width
         self.rows: Dict[str, int] = {}
-        self._means = numpy.zeros((1024, width), dtype="float32")
-        self._counts = numpy.zeros(1024, dtype="int64")
+        self._sums = numpy.zeros((0, width))
+        self._counts = numpy.zeros(0, dtype="int64")
 
     @property
     def words(self) -> List[str]:
-        """RETURNS (List[str]): The words, the first seen first."""
+        """RETURNS (List[str]): The words, in the order of their first vectors."""
         return list(self.rows)
 
     @property
     def means(self) -> Floats2d:
         """RETURNS (Floats2d): The words' means, (words, width) float32."""
-        return self._means[: len(self.rows)]
+        return (self._sums[: len(self.rows)] / self.counts[:, None]).astype("float32")
 
     @property
     def counts(self) -> Ints1d:
-        """RETURNS (Ints1d): How many vectors were seen of each word, (words,) int64."""
+        """RETURNS (Ints1d): The number of vectors of each word, (words,) int64."""
         return self._counts[: len(self.rows)]
 
-    def add(self, words: Sequence[str], vectors: Floats2d, counts: Optional[Ints1d] = None) -> None:
-        """Count vectors in.
+    def add(self, words: Sequence[str], vectors: Floats2d) -> None:
+        """Add a vector for each of some words.
 
-        words (Sequence[str]): The word of each vector; words may repeat.
+        words (Sequence[str]): The words, which may repeat.
         vectors (Floats2d): Their vectors, (len(words), width).
-        counts (Optional[Ints1d]): How many vectors each is the mean of, (len(words),); 1 if None.
         """
+        self._add(words, vectors, numpy.ones(len(words), dtype="int64"))
+
+    def add_lower_forms(self) -> None:
+        """Add the lower-cased forms that are missing, each with the vectors of its other forms."""
+        lower_forms = {row: word.lower() for word, row in self.rows.items()}
+        missing = {row: form for row, form in lower_forms.items() if form not in self.rows}
+        rows = list(missing)
+        self._add(list(missing.values()), self._sums[rows], self._counts[rows])
+
+    def select(self, keep: Callable[[str, int], bool]) -> "WordMeans":
+        """RETURNS (WordMeans): The words for which a function of word and count is true."""
+        counts = self.counts.tolist()
+        kept = {word: row for word, row in self.rows.items() if keep(word, counts[row])}
+        selected = WordMeans(self.width)
+        rows = list(kept.values())
+        selected._add(list(kept), self._sums[rows], self._counts[rows])
+        return selected
+
+    def _add(self, words: Sequence[str], sums: Floats2d, counts: Ints1d) -> None:
         if not len(words):
             return
         rows = numpy.array([self.rows.setdefault(word, len(self.rows)) for word in words])
-        self._make_room(len(self.rows))
-        if counts is None:
-            counts = numpy.ones(len(words), dtype="int64")
+        if len(self.rows) > len(self._counts):
+            room = max(len(self.rows), len(self._counts) * 3 // 2)
+            # The new rows are zeros.
+            self._sums.resize((room, self.width), refcheck=False)
+            self._counts.resize(room, refcheck=False)
         order = numpy.argsort(rows, kind="stable")
         found, starts = numpy.unique(rows[order], return_index=True)
-        new = numpy.add.reduceat(counts[order], starts)
-        weighted = numpy.asarray(vectors, dtype="float64")[order] * counts[order, None]
-        sums = numpy.add.reduceat(weighted, starts)
-        self._counts[found] += new
-        share = (new / self._counts[found])[:, None]
-        self._means[found] += share * (sums / new[:, None] - self._means[found])
-
-    def add_lower_forms(self) -> None:
-        """Give each lower-cased form that was not seen itself the mean of the forms that were."""
-        words = self.words
-        missing = [
-            (row, word.lower()) for row, word in enumerate(words) if word.lower() not in self.rows
-        ]
-        # In blocks, for `add` works in float64.
-        for start in range(0, len(missing), 8192):
-            rows, lower_forms = zip(*missing[start : start + 8192], strict=True)
-            self.add(lower_forms, self.means[list(rows)], self.counts[list(rows)])
-
-    def select(self, keep: Callable[[str, int], bool]) -> "WordMeans":
-        """RETURNS (WordMeans): Those of the words for which a function of word and count holds;
-        itself if it holds for all."""
-        counts = self.counts.tolist()
-        rows = [i for i, word in enumerate(self.rows) if keep(word, counts[i])]
-        if len(rows) == len(self.rows):
-            return self
-        selected = WordMeans(self.width)
-        words = self.words
-        selected.rows = {words[row]: i for i, row in enumerate(rows)}
-        selected._means, selected._counts = self._means[rows], self._counts[rows]
-        return selected
-
-    def _make_room(self, size: int) -> None:
-        room = len(self._means)
-        if size > room:
-            room = max(size, room + room // 2)
-            self._means = numpy.concatenate(
-                [self._means, numpy.zeros((room - len(self._means), self.width), dtype="float32")]
-            )
-            self._counts = numpy.concatenate(
-                [self._counts, numpy.zeros(room - len(self._counts), dtype="int64")]
-            )
+        self._sums[found] += numpy.add.reduceat(sums[order], starts, dtype="float64")
+        self._counts[found] += numpy.add.reduceat(counts[order], starts)

@@ -1,16 +1,11 @@
-"""The benchmarks are scripts: their folder has to be found."""
-
-import sys
-from pathlib import Path
+"""Documents and a cell for the tests of the benchmarks."""
 
 import pytest
 import spacy
 from spacy.tokens import Doc
 
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-
-from low_resource_data import Cell, Dataset
-from low_resource_scores import with_entities
+from benchmarks.low_resource.data import Cell, Dataset
+from benchmarks.low_resource.scores import with_entities
 
 GOLD = [[(0, 2, "PER"), (3, 4, "LOC")], [(0, 1, "LOC")], []]
 

@@ -7,17 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
-import low_resource
-import low_resource_contents
-import low_resource_systems
-import low_resource_vectors
 import numpy
 import pytest
 import spacy
-from commands import LOCKS, ROOT, alone
-from low_resource_data import Cell, Dataset
-from low_resource_store import Store
-from low_resource_systems import (
+from spacy.ml.staticvectors import StaticVectors
+from spacy.tokens import Doc, DocBin
+
+from benchmarks.commands import LOCKS, ROOT, alone
+from benchmarks.low_resource import contents, systems, train
+from benchmarks.low_resource.data import Cell, Dataset
+from benchmarks.low_resource.kinds import KINDS, LOSSES
+from benchmarks.low_resource.store import RESULTS, RUN, Store
+from benchmarks.low_resource.systems import (
     MEMBERS,
     STUDENT,
     SYSTEMS,
@@ -26,10 +27,6 @@ from low_resource_systems import (
     steps,
     system_of,
 )
-from spacy.ml.staticvectors import StaticVectors
-from spacy.tokens import Doc, DocBin
-from student_kinds import KINDS, LOSSES
-
 from spacy_distill.vectors.table import vectors_pipeline
 
 ALL_KINDS = (*KINDS, *LOSSES)
@@ -38,16 +35,19 @@ ALL_KINDS = (*KINDS, *LOSSES)
 def test_a_store_gives_back_runs_and_refuses_what_was_made_of_something_else(cell, tmp_path):
     store = Store(tmp_path / "store")
     made_of = {"settings": {"a": 1}, "vectors": "ff"}
-    assert store.read(cell, "student", made_of) is None
-    run = {"settings": {"a": 1}, "value": 2}
-    store.write(cell, "student", run)
-    assert store.read(cell, "student", made_of) == run  # an old one, without vectors
-    store.write(cell, "student", {**run, "vectors": "ff"})
-    assert store.read(cell, "student", made_of) == {**run, "vectors": "ff"}
-    assert store.path(cell, "student").parts[-2:] == ("conll-600", "student-seed3.json")
+    assert store.run(cell, "student", made_of) is None
+    place = {"record": RUN, "dataset": "conll", "labeled": 600, "seed": 3}
+    run = {**place, "system": "student", "settings": {"a": 1}, "value": 2}
+    store.write({**place, "system": "teacher"})
+    store.write(run)
+    assert store.run(cell, "student", made_of) == run  # an old one, without vectors
+    store.write({**run, "vectors": "ff"})
+    assert store.run(cell, "student", made_of) == {**run, "vectors": "ff"}
+    assert [one["system"] for one in store.runs()] == ["student", "teacher"]
+    assert len((store.folder / "conll.jsonl").read_text().splitlines()) == 2
     for key, value in (("settings", {"a": 2}), ("vectors", "fe")):
         with pytest.raises(SystemExit):
-            store.read(cell, "student", {**made_of, key: value})
+            store.run(cell, "student", {**made_of, key: value})
 
 
 def test_the_signs_of_vectors_tell_other_numbers_and_not_last_bits(tmp_path):
@@ -59,17 +59,17 @@ def test_the_signs_of_vectors_tell_other_numbers_and_not_last_bits(tmp_path):
         words = [f"word{number}" for number in range(len(table))]
         table = numpy.ascontiguousarray(table, dtype="float32")
         vectors_pipeline(words, table, "en").to_disk(tmp_path / name)
-    digests = {name: low_resource_contents.vectors_digest(tmp_path / name) for name in tables}
+    digests = {name: contents.vectors_digest(tmp_path / name) for name in tables}
     assert len(set(digests.values())) == 1
-    signs = {name: low_resource_contents.vectors_signs(tmp_path / name) for name in tables}
+    signs = {name: contents.vectors_signs(tmp_path / name) for name in tables}
     assert signs["one"] == signs["last bits"] and len(set(signs.values())) == 3
-    assert low_resource_contents.vectors_signs(None) == ""
+    assert contents.vectors_signs(None) == ""
 
 
 def test_spacy_finds_the_vectors_of_words_as_they_are_written(docs, tmp_path):
     words = ["oslo", "anna", "Anna", "unheard"]
     nlp = vectors_pipeline(words, numpy.arange(8, dtype="float32").reshape(4, 2) + 1, "en")
-    low_resource_vectors.as_written(nlp, docs).to_disk(tmp_path)
+    systems.as_written(nlp, docs).to_disk(tmp_path)
     table = spacy.load(tmp_path).vocab
     doc = Doc(table, words=["Anna", "Berg", "in", "Oslo", "."])
     layer = StaticVectors(2).initialize([doc])
@@ -118,7 +118,7 @@ def test_each_system_is_trained_as_its_name_says(cell, tmp_path):
         models = [cell.folder / member / "model-best" for member in MEMBERS]
         assert words[2:4] == ["distill", ",".join(map(str, models))]
         assert words[4] == (str(cell.folder / f"{kind}.cfg") if kind else STUDENT)
-        assert values["--system.seed"] == "3" and (kind is None) == ("--code" not in values)
+        assert values["--system.seed"] == "3"
     for kind in KINDS:
         assert command(f"gold-only-{kind}")[0][3] == str(cell.folder / f"{kind}.cfg")
 
@@ -130,21 +130,21 @@ def test_a_changed_config_is_another_setting(bench, cell, tmp_path, monkeypatch)
         path.parent.mkdir(parents=True, exist_ok=True)
         text = (ROOT / name).read_text(encoding="utf8")
         path.write_text(text.replace("dropout = 0.", "dropout = 0.1") if name is TEACHER else text)
-    monkeypatch.setattr(low_resource_systems, "ROOT", tmp_path)
+    monkeypatch.setattr(systems, "ROOT", tmp_path)
     with pytest.raises(SystemExit):
         bench().run(cell, "student")  # by its teachers
 
 
 def test_stored_runs_are_of_the_settings_of_today(monkeypatch):
-    runs = [run for run in Store(ROOT / "benchmarks" / "results").runs()]
+    runs = Store(RESULTS).runs()
     assert len(runs) > 200
     data, vectors = Path("raw"), Path("vectors")
-    bench = low_resource.Bench(Store(Path("store")), Pretrained(vectors, Path("minilm")), {})
+    bench = train.Bench(Store(Path("store")), Pretrained(vectors, Path("minilm")), {})
     for run in runs:
         if "@" in run["system"]:  # whose options the page of the results has
             continue
         digest = run["settings"]["vectors"]
-        monkeypatch.setattr(low_resource, "vectors_digest", lambda path, digest=digest: digest)
+        monkeypatch.setattr(train, "vectors_digest", lambda path, digest=digest: digest)
         cell = Cell(Dataset(run["dataset"]), run["labeled"], run["seed"], Path("cell"), data)
         found = bench.settings(cell, run["system"])
         assert found == run["settings"], (run["dataset"], run["labeled"], run["system"])
@@ -186,7 +186,7 @@ def bench(tmp_path, monkeypatch, docs):
         for name in ("model-best", "model-last"):
             nlp.to_disk(output / name)
 
-    monkeypatch.setattr(low_resource, "execute", execute)
+    monkeypatch.setattr(train, "execute", execute)
     for name in ("conll", "bert"):
         (tmp_path / name).mkdir()
     vectors = vectors_pipeline(["oslo"], numpy.ones((1, 2), dtype="float32"), "en")
@@ -194,7 +194,7 @@ def bench(tmp_path, monkeypatch, docs):
 
     def make(store="store", **options):
         pretrained = Pretrained(tmp_path / "vectors", tmp_path / "bert")
-        return low_resource.Bench(Store(tmp_path / store), pretrained, options)
+        return train.Bench(Store(tmp_path / store), pretrained, options)
 
     make.commands = commands
     return make
@@ -227,16 +227,16 @@ def test_models_that_are_gone_are_trained_again_for_what_needs_them(bench, cell)
 def test_what_was_broken_off_is_made_anew(bench, cell, monkeypatch):
     changed = {"gold-only": ["--training.dropout", "0.3"]}
     bench("one").run(cell, "gold-only")
-    execute = low_resource.execute
+    execute = train.execute
 
     def broken_off(arguments, log):
         execute(arguments, log)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(low_resource, "execute", broken_off)
+    monkeypatch.setattr(train, "execute", broken_off)
     with pytest.raises(KeyboardInterrupt):
         bench("two", **changed).run(cell, "gold-only")
-    monkeypatch.setattr(low_resource, "execute", execute)
+    monkeypatch.setattr(train, "execute", execute)
     bench.commands.clear()
     bench("three").run(cell, "gold-only")  # the settings of the first, the second one's model
     assert len(bench.commands) == 1 and "0.3" not in bench.commands[0]
@@ -256,12 +256,12 @@ def test_other_data_make_another_corpus_and_other_models(bench, cell, monkeypatc
 
 def test_another_conversion_is_another_corpus(bench, cell, monkeypatch, docs):
     bench().run(cell, "gold-only")
-    folder_digest = low_resource.folder_digest
+    folder_digest = train.folder_digest
 
     def changed(folder, *endings):
         return "changed" if folder.name == "scripts" else folder_digest(folder, *endings)
 
-    monkeypatch.setattr(low_resource, "folder_digest", changed)
+    monkeypatch.setattr(train, "folder_digest", changed)
     bench().run(cell, "gold-only")  # converted again, to the same documents
     assert len(bench.commands) == 3
     docs.pop()
@@ -299,7 +299,7 @@ def test_a_transformer_that_is_not_there_is_told(bench, cell):
 def test_a_run_tells_how_often_its_model_was_looked_at(bench, cell):
     run = bench().run(cell, "gold-only")
     assert run["evaluated_every"] == 2000 // 12
-    assert "--training.eval_frequency" not in run["settings"]["command"]
+    assert "--training.eval_frequency" not in run["settings"]["overrides"]
     often = ["--training.eval_frequency", "50"]
     assert bench("often", **{"gold-only": often}).run(cell, "gold-only")["evaluated_every"] == 50
     assert bench().run(cell, "teacher")["evaluated_every"] is None
@@ -317,6 +317,8 @@ def test_models_of_other_settings_are_not_taken(bench, cell):
 def test_a_run_of_changed_teachers_is_refused(bench, cell):
     one = bench(**{"joined-0": ["--training.dropout", "0.3"]})
     one.run(cell, "student")
-    (one.store.path(cell, "joined-0")).unlink()
+    path = one.store.folder / "conll.jsonl"
+    lines = path.read_text(encoding="utf8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if '"system": "joined-0"' not in line))
     with pytest.raises(SystemExit):
         bench().run(cell, "student")

@@ -1,7 +1,6 @@
 """What the low-resource benchmark tells of its runs: gains, costs, tables, and the pages."""
 
 import argparse
-import json
 import shutil
 from itertools import product
 from math import inf
@@ -9,25 +8,27 @@ from math import inf
 import numpy
 import pytest
 import typer
-from commands import ROOT
-from low_resource_bootstrap import is_of, mean_gain
-from low_resource_gains import cost, gains, interval
-from low_resource_report import main as write_report
-from low_resource_sections import SECTIONS
-from low_resource_store import Store
-from low_resource_systems import (
+
+from benchmarks.commands import ROOT
+from benchmarks.low_resource.bootstrap import has_counts, mean_gain
+from benchmarks.low_resource.gains import compare, cost, interval
+from benchmarks.low_resource.kinds import KINDS, LOSS_NAMES, LOSSES
+from benchmarks.low_resource.report import main as write_report
+from benchmarks.low_resource.sections import SECTIONS
+from benchmarks.low_resource.store import GAIN, RATES, RESULTS, RUN, Store
+from benchmarks.low_resource.systems import (
     MEMBERS,
     OTHER_TEACHERS,
     system_of,
 )
-from low_resource_tables import group, thousands
-from student_kinds import KINDS, LOSS_NAMES, LOSSES
+from benchmarks.low_resource.tables import group, thousands
 
 
 def a_run(system, labeled, seed, f):
     overall = {"f": f, "p": f, "r": f, "seqeval_f": f}
     per_type = {"LOC": {"f": f, "p": f, "r": f}}
     return {
+        "record": RUN,
         "dataset": "conll",
         "labeled": labeled,
         "seed": seed,
@@ -43,25 +44,12 @@ def test_gains_are_of_the_same_seeds():
     systems = {
         "student": [a_run("student", 150, seed, f) for seed, f in enumerate((80.0, 82.0, 81.0))],
         "gold-only": [a_run("gold-only", 150, seed, f) for seed, f in ((0, 78.0), (1, 76.0))],
-        "teacher": [a_run("teacher", 150, 1, 77.0)],
-        "spacy-gold": [a_run("spacy-gold", 150, 2, 71.0)],
-        "student-cnn": [a_run("student-cnn", 150, 0, 79.0)],
-        "gold-only-cnn": [a_run("gold-only-cnn", 150, 0, 74.0)],
-        "student-loss-hard": [a_run("student-loss-hard", 150, 1, 81.0)],
-        "student@longer": [a_run("student@longer", 150, 2, 80.0)],
-        "student-of-joined-0+gold-only": [a_run("student-of-joined-0+gold-only", 150, 2, 81.5)],
+        "teacher": [a_run("teacher", 150, 7, 77.0)],
     }
-    found = {(gain.system, gain.other): gain.values for gain in gains(systems)}
-    assert found == {
-        ("student", "gold-only"): [2.0, 6.0],
-        ("student", "teacher"): [5.0],
-        ("student", "spacy-gold"): [10.0],
-        ("teacher", "gold-only"): [1.0],
-        ("student-cnn", "gold-only-cnn"): [5.0],
-        ("student-loss-hard", "student"): [-1.0],
-        ("student@longer", "student"): [-1.0],
-        ("student-of-joined-0+gold-only", "student"): [0.5],
-    }
+    found = compare(systems, "student", "gold-only")
+    assert found == (81.0, 77.0, [2.0, 6.0])
+    assert compare(systems, "student", "teacher") is None
+    assert compare(systems, "student", "spacy-gold") is None
     # t = 4.303 for two degrees of freedom, and a standard error of 2 / sqrt(3)
     assert interval([2.0, 4.0, 6.0]) == pytest.approx((4 - 4.968, 4 + 4.968), abs=0.001)
     assert interval([2.0, 6.0]) is None
@@ -90,13 +78,11 @@ def test_a_gain_is_drawn_over_documents_and_averaged_over_seeds():
     assert nothing["value"] == 0 and nothing["low"] is None
 
 
-def test_counts_are_those_of_a_stored_run_by_their_f1(tmp_path):
+def test_counts_are_those_of_a_stored_run_by_their_f1():
     counts = numpy.asarray([[3, 1, 0], [0, 0, 1]])  # right, wrong, missed: 75 % of each
-    run = tmp_path / "student-seed0.json"
-    assert not is_of(run, counts)
+    assert not has_counts([], counts)
     for f1, same in ((75.0, True), (75.1, False)):
-        run.write_text(json.dumps(a_run("student", 150, 0, f1)), encoding="utf8")
-        assert is_of(run, counts) == same
+        assert has_counts([a_run("student", 150, 0, f1)], counts) == same
 
 
 def test_costs_are_paid_back_by_the_time_that_is_saved_at_each_word():
@@ -127,12 +113,10 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     runs += [a_run("student-cnn", 150, seed, f) for seed, f in enumerate((73.0, 76.0))]
     runs += [a_run("gold-only-cnn", 150, seed, f) for seed, f in enumerate((71.0, 72.0))]
     runs += [a_run("student-loss-hard", size, 0, 75.0 + 8 * (size > 150)) for size in (150, 1500)]
-    for number, run in enumerate(runs):
-        path = tmp_path / "store" / f"conll-{run['labeled']}" / f"{number}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(run), encoding="utf8")
+    store = Store(tmp_path / "store")
     drawn = {"value": 3.1, "low": 1.5, "high": 4.5, "seeds": [0]}
-    (tmp_path / "store" / "bootstrap-conll-1500.json").write_text(json.dumps(drawn))
+    for record in (*runs, {"record": GAIN, "dataset": "conll", "labeled": 1500, **drawn}):
+        store.write(record)
     names = ["gold-only-cnn", "student-cnn", "student-loss-hard", "spacy-silver"]
     assert list(group(runs)["conll"][150]) == [
         "gold-only",
@@ -143,16 +127,17 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     ]
     page = tmp_path / "results.md"
     places = "\n\n".join(
-        f"<!-- {name}: low_resource_report.py -->\n<!-- end of {name} -->" for name in SECTIONS
+        f"<!-- {name}: benchmarks.low_resource.report -->\n<!-- end of {name} -->"
+        for name in SECTIONS
     )
     page.write_text(f"Before\n\n{places}\n\nAfter\n", encoding="utf8")
     write_report([page], tmp_path / "store")
     text = page.read_text(encoding="utf8")
-    assert "| 150 | student | teacher | +2.00 |" in text
+    assert "| CoNLL-2003, 150 | its teachers' average | +2.00 |" in text
     assert "| 150 | student | 77.00 ± 1.41 |" in text
     assert "| 1,500 | student | 85.00 |" in text
     # Of the one seed that spaCy has, too.
-    assert "| 150 | 77.5 | 81.0 | 77.0 | 74.0 | 80.0 | 73.0 | +5.0 | 2 | 1 |" in text
+    assert "| 150 | 77.0 | 74.0 | 80.0 | 73.0 | +5.0 | 2 | 1 |" in text
     assert "| CoNLL-2003, 1,500 | +3.00 |  | 1 | 0 | +3.10 | +1.50 to +4.50 |" in text
     assert "| CoNLL-2003, 150 | +6.50 |  | 2 |  |  |  |" in text
     # Of the two seeds that both have.
@@ -180,7 +165,7 @@ def test_the_pages_tell_what_is_in_the_store(tmp_path):
     copies = [tmp_path / page.name for page in pages]
     for page, copy in zip(pages, copies, strict=True):
         shutil.copy(page, copy)
-    write_report(copies, ROOT / "benchmarks" / "results")
+    write_report(copies, RESULTS)
     for page, copy in zip(pages, copies, strict=True):
         assert copy.read_text(encoding="utf8") == page.read_text(encoding="utf8"), page.name
 
@@ -207,20 +192,21 @@ def test_the_commands_of_the_page_make_the_runs_of_the_store():
     for command in page.replace("\\\n", " ").splitlines():
         name, assigned, value = command.replace("+=", "=").partition("=")
         if assigned and name.isidentifier():
-            variables[f"${name}"] = variables.get(f"${name}", "") + value
+            variables[f"${name}"] = variables.get(f"${name}", "") + value.strip('"')
         for variable, content in variables.items():
             command = command.replace(variable, content)
-        if command.startswith("python benchmarks/low_resource.py"):
-            words = command.partition("#")[0].split()[2:]
+        if command.startswith("python -m benchmarks.low_resource.train"):
+            words = command.partition("#")[0].split()[3:]
             options, _ = parser.parse_known_args(words)
             values = (getattr(options, name).split(",") for name in ("labeled", "seeds", "systems"))
             variant = f"@{options.variant}" if options.variant else ""
             for size, seed, name in product(*values):
                 add(options.dataset, int(size), int(seed), name + variant)
-    store = Store(ROOT / "benchmarks" / "results")
+    store = Store(RESULTS)
     assert made == {(r["dataset"], r["labeled"], r["seed"], r["system"]) for r in store.runs()}
     paths = [word for word in page.split() if word.startswith("benchmarks/runs/")]
-    for path in store.folder.glob("rates-*.json"):
-        assert f"benchmarks/runs/{json.loads(path.read_text())['cell']}" in paths
-    for path in store.folder.glob("bootstrap-*.json"):
-        assert f"benchmarks/runs/{path.stem.partition('-')[2]}" in paths
+    for dataset in ("conll", "newsroom", "swedish", "wnut"):
+        for rates in store.records(dataset, record=RATES):
+            assert f"benchmarks/runs/{rates['cell']}" in paths
+        for gain in store.records(dataset, record=GAIN):
+            assert f"benchmarks/runs/{dataset}-{gain['labeled']}" in paths

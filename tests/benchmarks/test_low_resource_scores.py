@@ -2,9 +2,9 @@
 
 import pytest
 import spacy
-from low_resource_scores import agreement, find_entities, score, write_silver
 from spacy.tokens import Doc, DocBin
 
+from benchmarks.low_resource.scores import agreement, find_entities, score, write_silver
 from tests.benchmarks.conftest import GOLD
 
 

@@ -6,7 +6,7 @@ import numpy
 import pytest
 
 from spacy_distill.chain import LinearChain
-from spacy_distill.chain.forward_backward import log_trellis
+from spacy_distill.chain.forward_backward import PackedTrellis, log_trellis
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +67,8 @@ def enumerate_sentences(chain: LinearChain) -> list:
 def use_logarithms(chain: LinearChain) -> LinearChain:
     """RETURNS (LinearChain): The chain, made to use the arithmetic that is kept for extremes."""
     emissions, transitions = (a.astype("float64") for a in (chain._emissions, chain.transitions))
-    chain.__dict__["_trellis"] = log_trellis(
-        emissions, transitions, chain._packing, len(chain.lengths)
-    )
+    trellis = log_trellis(emissions, transitions, chain._packing, len(chain.lengths))
+    chain.__dict__.update(_trellis=trellis, _token_probabilities=PackedTrellis(trellis))
     return chain
 
 

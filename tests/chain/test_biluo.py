@@ -103,20 +103,20 @@ def test_spans_come_back_from_the_tags_that_segments_writes(runs):
 
 def test_allowed_opens_all_tags_where_an_annotation_is_silent():
     tags = BiluoTags(("PER",))
-    numbers = tags.numbers(["O", None, "", "-", *tags.names[1:]])
+    numbers = tags.tag_ids(["O", None, "", "-", *tags.names[1:]])
     assert numbers.dtype == "int64"
     assert numbers.tolist() == [0, -1, -1, -1, 1, 2, 3, 4]
     allowed = tags.allowed(numbers)
     assert allowed.dtype == bool
     known = numpy.eye(5, dtype=bool)
     assert_array_equal(allowed, [known[0], [True] * 5, [True] * 5, [True] * 5, *known[1:]])
-    assert tags.allowed(tags.numbers([])).shape == (0, 5)
+    assert tags.allowed(tags.tag_ids([])).shape == (0, 5)
 
 
 def test_numbers_are_places_among_the_names():
     """Hyphens belong to a label; only the first one parts it from the prefix."""
     tags = BiluoTags(LABELS)
-    assert tags.numbers(tags.names).tolist() == list(range(len(tags)))
+    assert tags.tag_ids(tags.names).tolist() == list(range(len(tags)))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_numbers_are_places_among_the_names():
 def test_a_label_that_is_unknown_is_named_with_the_known_ones(labels, tag, label, known):
     message = f"the label '{label}', but the labels are: {known}. Add the label"
     with pytest.raises(ValueError, match=re.escape(message)):
-        BiluoTags(labels).numbers(["O", tag])
+        BiluoTags(labels).tag_ids(["O", tag])
     with pytest.raises(ValueError, match=re.escape(message)):
         BiluoTags(labels).segments([(0, 2, label)])
 
@@ -138,12 +138,12 @@ def test_a_label_that_is_unknown_is_named_with_the_known_ones(labels, tag, label
 @pytest.mark.parametrize("tag", ["PER", "S-PER", "E-PER", "BPER", "o", " "])
 def test_a_tag_of_another_scheme_is_refused(tag):
     with pytest.raises(ValueError, match=f"'{tag}' is no BILUO tag.*Convert the annotation"):
-        BiluoTags(("PER",)).numbers([tag])
+        BiluoTags(("PER",)).tag_ids([tag])
 
 
 def test_no_labels_leave_one_tag():
     tags = BiluoTags(())
     assert (len(tags), tags.names) == (1, ("O",))
-    assert tags.allowed(tags.numbers(["O", None])).tolist() == [[True], [True]]
+    assert tags.allowed(tags.tag_ids(["O", None])).tolist() == [[True], [True]]
     assert tags.spans(numpy.zeros(3, dtype="int64")) == []
     assert [array.tolist() for array in constraints(0)] == [[0], [[0]], [0]]

@@ -48,7 +48,7 @@ def test_an_annotation_of_every_token_leaves_its_sequence():
     """What is trained on gold: all mass on one sequence, and its score for a log-partition."""
     tags = BiluoTags(LABELS[:2])
     chain = biluo_chain(numpy.random.default_rng(3), [4, 1], 2)
-    gold = tags.numbers(["B-PER", "L-PER", "O", "U-LOC", "O"])
+    gold = tags.tag_ids(["B-PER", "L-PER", "O", "U-LOC", "O"])
     restricted = chain.restricted(tags.allowed(gold))
     assert_allclose(restricted.log_partition, chain.score(gold), rtol=1e-6)
     assert_allclose(restricted.marginals(), numpy.eye(len(tags))[gold], atol=1e-6)

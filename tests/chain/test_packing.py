@@ -25,6 +25,8 @@ def test_rows_are_sorted_by_position_then_by_falling_length(lengths):
     assert packing.reversed_rows.tolist() == [
         starts[sequence + 1] - 1 - step for step, sequence in places
     ]
+    last = [row for row, (step, number) in enumerate(places) if step + 1 == lengths[number]]
+    assert packing.last.tolist() == last
     assert (
         packing.offsets.tolist()
         == numpy.searchsorted(

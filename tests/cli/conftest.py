@@ -5,33 +5,15 @@ import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 
+from tests.small_student import SMALL_STUDENT
+
 CONFIG = """
 [paths]
 train = "{corpus}"
 
-[nlp]
-lang = "en"
-pipeline = ["ner_student"]
-
-[components]
-
-[components.ner_student]
-factory = "ner_student"
-
-[components.ner_student.model]
-
-[components.ner_student.model.embed]
-
-[components.ner_student.model.embed.features]
-width = 8
-
-[components.ner_student.model.embed.characters]
-filters = 8
-
-[components.ner_student.model.encode]
-width = 16
-depth = 1
-
+"""
+CONFIG += SMALL_STUDENT % {"filters": 8, "width": 16}
+CONFIG += """
 [corpora]
 
 [corpora.dev]

@@ -29,7 +29,8 @@ def run(files, text, tmp_path):
 
     def invoke(*more, teacher=files["teacher"], source=text, output=None, typed=None):
         output = output or tmp_path / "soft"
-        arguments = ["distill-annotate", str(teacher), str(source), str(output), *map(str, more)]
+        arguments = ["distill-annotate", str(teacher), str(source), "--output", str(output)]
+        arguments += map(str, more)
         return CliRunner().invoke(app, arguments, input=typed)
 
     return invoke
@@ -64,7 +65,7 @@ def test_the_command_writes_a_soft_corpus(files, text, tmp_path):
     output = tmp_path / "new" / "soft"
     command = [sys.executable, "-m", "spacy", "distill-annotate", files["teacher"], "-"]
     done = subprocess.run(
-        [*command, str(output), "--lang", "en"],
+        [*command, "--output", str(output), "--lang", "en"],
         input=text.read_text(),
         capture_output=True,
         text=True,
@@ -80,11 +81,10 @@ def test_the_command_writes_a_soft_corpus(files, text, tmp_path):
 
 def test_options_reach_their_place(run, text, tmp_path, passed):
     options = "--top-k 3 --batch-size 5 --n-process 2 --limit 7 --text-field body --lang de"
-    options += " --shard-size 99 --gpu-id 1 --overwrite --teacher-pipe ner --spans-key sc"
+    options += " --shard-size 99 --gpu-id 1 --force --teacher-pipe ner --spans-key sc"
     options += " --max-errors 6"
-    options += (
-        " --labels PER,LOC --confidence 0.7,0.6 --partial --label-map PER=P,LOC=L --weights 2,1"
-    )
+    options += " --labels PER,LOC --assumed-confidence 0.7,0.6 --partial-labels"
+    options += " --label-map PER=P,LOC=L --weights 2,1"
     (tmp_path / "words.txt").write_text("oslo\nkiel\n")
     options += " --quoting none"
     options += (
@@ -95,11 +95,11 @@ def test_options_reach_their_place(run, text, tmp_path, passed):
     assert passed == {
         "arguments": (["one", "two"], str(text), tmp_path / "soft"),
         "teacher_options": TeacherOptions(
-            pipe="ner",
+            teacher_pipe="ner",
             spans_key="sc",
-            confidence=(0.7, 0.6),
+            assumed_confidence=(0.7, 0.6),
             labels=("PER", "LOC"),
-            partial=True,
+            partial_labels=True,
             label_map={"PER": "P", "LOC": "L"},
             weights=(2.0, 1.0),
             scheme="io",
@@ -134,18 +134,18 @@ def test_labels_of_json_are_read_as_typed_ones(run, passed):
 
 
 def test_a_confidence_of_0_is_not_taken_for_none(run, passed):
-    assert run("--confidence", "0").exit_code == 0
-    assert passed["teacher_options"].confidence == 0
+    assert run("--assumed-confidence", "0").exit_code == 0
+    assert passed["teacher_options"].assumed_confidence == 0
 
 
 def test_short_options_and_defaults(run, passed):
-    assert run("-k", 2, "-b", 3, "-n", 4, "-l", 5, "-g", 0, "-F").exit_code == 0
-    short = ("top_k", "batch_size", "n_process", "limit", "use_gpu", "overwrite")
-    assert [passed[name] for name in short] == [2, 3, 4, 5, 0, True]
+    assert run("-b", 3, "-n", 4, "-l", "de", "-g", 0, "-F").exit_code == 0
+    short = ("batch_size", "n_process", "lang", "use_gpu", "overwrite")
+    assert [passed[name] for name in short] == [3, 4, "de", 0, True]
     assert run().exit_code == 0
-    assert [passed[name] for name in short] == [8, 64, 1, 0, -1, False]
-    assert passed["teacher_options"] == TeacherOptions() and passed["lang"] is None
-    assert [passed["text_field"], passed["split"]] == ["text", "train"]
+    assert [passed[name] for name in short] == [64, 1, None, -1, False]
+    assert passed["teacher_options"] == TeacherOptions()
+    assert [passed[name] for name in ("text_field", "split", "top_k")] == ["text", "train", 8]
 
 
 def test_a_column_of_a_table_is_read(run, tmp_path):
@@ -170,8 +170,8 @@ def test_another_setting_is_refused_and_overwritten_when_asked(run, tmp_path):
     assert run().exit_code == 0
     assert run().exit_code == 0
     said = message(run("--top-k", 2))
-    assert "the setting top_k" in said and "--overwrite" in said and str(tmp_path / "soft") in said
-    assert run("--top-k", 2, "--overwrite").exit_code == 0
+    assert "the setting top_k" in said and "--force" in said and str(tmp_path / "soft") in said
+    assert run("--top-k", 2, "--force").exit_code == 0
     assert Manifest.from_disk(tmp_path / "soft").settings["top_k"] == 2
 
 
@@ -185,7 +185,6 @@ def test_another_setting_is_refused_and_overwritten_when_asked(run, tmp_path):
         (["--teacher-pipe", "ner"], "no component 'ner'"),
         (["--spans-key", "sc"], "none known to write spans"),
         (["--top-k", "0"], "top_k has to be from 1 to 255"),
-        (["--limit", "-2"], "limit has to be 0 or more"),
         (["--lang", "xx-none"], "xx-none"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -235,7 +234,7 @@ def test_quotes_of_tables(run, tmp_path):
     documents = read_shard(tmp_path / "soft" / "shard-000000.parquet")
     assert [document.words[0] for document in documents] == ['"', '"']
     assert "the quoting of tables" in message(run("--quoting", "double", source=table))
-    said = message(run("--quoting", "double", "--overwrite", source=table))
+    said = message(run("--quoting", "double", "--force", source=table))
     assert "[D359]" in said and "row 1, line 2" in said
 
 
@@ -253,7 +252,7 @@ def test_help_tells_of_the_settings():
     result = CliRunner().invoke(app, ["distill-annotate", "--help"])
     assert result.exit_code == 0
     words = ("teacher", "input", "output", "--top-k", "--batch-size", "--n-process", "--gpu-id")
-    for word in (*words, "--limit", "--overwrite", "--label-map", "--teacher-pipe"):
+    for word in (*words, "--limit", "--force", "--label-map", "--teacher-pipe"):
         assert word in result.output.lower()
 
 

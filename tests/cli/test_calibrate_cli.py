@@ -41,7 +41,7 @@ def run(*arguments):
 
 
 def test_it_writes_a_pipeline_with_better_confidences(places, tmp_path):
-    result = run(*places, tmp_path / "calibrated")
+    result = run(*places, "-o", tmp_path / "calibrated")
     assert result.exit_code == 0, result.output
     words = result.output.replace(",", "").split()
     before, after = (float(words[words.index(w) - 1]) for w in ("before", "after"))
@@ -53,8 +53,8 @@ def test_it_writes_a_pipeline_with_better_confidences(places, tmp_path):
     ]
     pipe = spacy.load(tmp_path / "calibrated").get_pipe("ner_student")
     assert f"Temperature {pipe.cfg['temperature']:.2f}" in result.output
-    assert run(*places, tmp_path / "calibrated").exit_code == 1
-    assert run(*places, tmp_path / "calibrated", "--overwrite").exit_code == 0
+    assert run(*places, "-o", tmp_path / "calibrated").exit_code == 1
+    assert run(*places, "-o", tmp_path / "calibrated", "--force").exit_code == 0
 
 
 def test_labels_that_the_student_lacks_are_told(places, tmp_path):
@@ -63,19 +63,19 @@ def test_labels_that_the_student_lacks_are_told(places, tmp_path):
     docs = list(DocBin().from_disk(corpus).get_docs(vocab))
     docs[1].set_ents([Span(docs[1], 0, 1, label="SHIP")])
     DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
-    result = run(student, tmp_path / "dev.spacy", tmp_path / "calibrated")
+    result = run(student, tmp_path / "dev.spacy", "-o", tmp_path / "calibrated")
     assert result.exit_code == 0 and "Temperature" in result.output
     assert "[D913]" in result.output and "SHIP: these count as missed" in result.output
     DocBin(docs=docs[1:2]).to_disk(tmp_path / "other.spacy")
-    result = run(student, tmp_path / "other.spacy", tmp_path / "no")
+    result = run(student, tmp_path / "other.spacy", "-o", tmp_path / "no")
     assert result.exit_code == 1 and "[D506]" in result.output
 
 
 def test_slips_are_told_in_a_line(places, tmp_path):
     student, corpus = places
-    result = run(student, corpus, tmp_path / "no", "--component", "other")
+    result = run(student, corpus, "-o", tmp_path / "no", "--component", "other")
     assert result.exit_code == 1 and "Expected a ner_student 'other'" in result.output
-    result = run(tmp_path / "nothing", corpus, tmp_path / "no")
+    result = run(tmp_path / "nothing", corpus, "-o", tmp_path / "no")
     assert result.exit_code == 1 and not (tmp_path / "no").exists()
 
 
@@ -89,13 +89,13 @@ def test_gold_entities_may_be_spans(places, tmp_path):
         docs.append(made)
     DocBin(docs=docs).to_disk(tmp_path / "spans.spacy")
     arguments = (student, tmp_path / "spans.spacy")
-    result = run(*arguments, tmp_path / "spans", "--gold-spans-key", "gold")
+    result = run(*arguments, "-o", tmp_path / "spans", "--gold-spans-key", "gold")
     assert result.exit_code == 0, result.output
-    assert run(student, dev, tmp_path / "ents").exit_code == 0
+    assert run(student, dev, "-o", tmp_path / "ents").exit_code == 0
     temperatures = [
         spacy.load(tmp_path / name).get_pipe("ner_student").cfg["temperature"]
         for name in ("spans", "ents")
     ]
     assert temperatures[0] == temperatures[1]
     with pytest.warns(UserWarning, match="D942.*'gold'.*--gold-spans-key"):
-        assert run(*arguments, tmp_path / "none").exit_code == 1
+        assert run(*arguments, "-o", tmp_path / "none").exit_code == 1

@@ -35,16 +35,16 @@ def size(path):
 
 
 def test_it_writes_a_smaller_pipeline(student, tmp_path):
-    result = run(student, tmp_path / "int8")
+    result = run(student, "-o", tmp_path / "int8")
     assert result.exit_code == 0, result.output
     assert "with 500 words" in result.output
-    assert run(student, tmp_path / "float16", "--numbers", "float16").exit_code == 0
-    assert run(student, tmp_path / "rows", "--rows", "100").exit_code == 0
+    assert run(student, "-o", tmp_path / "float16", "--dtype", "float16").exit_code == 0
+    assert run(student, "-o", tmp_path / "rows", "--prune", "100").exit_code == 0
     sizes = [size(tmp_path / name) for name in ("rows", "int8", "float16")]
     assert sizes == sorted(sizes) and sizes[-1] < size(student) - 20000
     # There is a pipeline now: it is replaced if that is wanted.
-    assert run(student, tmp_path / "float16", "--rows", "100").exit_code == 1
-    assert run(student, tmp_path / "float16", "--rows", "100", "--overwrite").exit_code == 0
+    assert run(student, "-o", tmp_path / "float16", "--prune", "100").exit_code == 1
+    assert run(student, "-o", tmp_path / "float16", "--prune", "100", "--force").exit_code == 0
     assert size(tmp_path / "float16") == size(tmp_path / "rows")
     assert spacy.load(tmp_path / "rows")("word7 and word499").has_annotation("ENT_IOB")
 
@@ -52,10 +52,10 @@ def test_it_writes_a_smaller_pipeline(student, tmp_path):
 def test_slips_are_told_in_a_line(student, tmp_path):
     (tmp_path / "file").write_text("")
     for arguments, message in (
-        ((student, tmp_path), "found files there"),
-        ((student, tmp_path, "--overwrite"), "found files there"),
-        ((student, tmp_path / "new", "--numbers", "int4"), "found 'int4'"),
-        ((tmp_path / "nothing", tmp_path / "new"), "nothing"),
+        ((student, "-o", tmp_path), "found files there"),
+        ((student, "-o", tmp_path, "--force"), "found files there"),
+        ((student, "-o", tmp_path / "new", "--dtype", "int4"), "found 'int4'"),
+        ((tmp_path / "nothing", "-o", tmp_path / "new"), "nothing"),
     ):
         result = run(*arguments)
         assert result.exit_code == 1, result.output

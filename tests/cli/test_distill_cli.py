@@ -61,7 +61,7 @@ def test_the_command_distils(files, tmp_path):
 def test_help_tells_of_the_settings():
     result = CliRunner().invoke(app, ["distill", "--help"])
     assert result.exit_code == 0
-    for word in ("teacher", "student_config", "--output", "--gpu-id", "--overwrite", "--code"):
+    for word in ("teacher", "student_config", "--output", "--gpu-id", "--force", "--code"):
         assert word in result.output.lower()
 
 
@@ -124,9 +124,9 @@ def test_an_output_folder_that_is_not_empty(run, tmp_path):
     (tmp_path / "output").mkdir()
     (tmp_path / "output" / "thesis.txt").touch()
     said = message(run())
-    assert str(tmp_path / "output") in said and "--overwrite" in said
+    assert str(tmp_path / "output") in said and "--force" in said
     assert [path.name for path in (tmp_path / "output").iterdir()] == ["thesis.txt"]
-    assert run("--overwrite", "--distillation.max_steps", "1").exit_code == 0
+    assert run("--force", "--distillation.max_steps", "1").exit_code == 0
     assert (tmp_path / "output" / "model-last").is_dir()
 
 
@@ -190,12 +190,22 @@ def test_ctrl_c_before_anything_was_learnt_does_not_promise_a_model(run, tmp_pat
     assert not (tmp_path / "output" / "model-last").exists()
 
 
-def test_documents_that_the_teacher_fails_on_are_allowed_by_an_option(run, monkeypatch):
+@pytest.mark.parametrize(
+    "options, expected",
+    [
+        ([], {"max_errors": 0, "compact": False, "calibrate": None, "overwrite": False}),
+        (["--max-errors", "7", "--compact"], {"max_errors": 7, "compact": True}),
+        (["--calibrate", "-F"], {"calibrate": True, "overwrite": True}),
+        (["--no-calibrate"], {"calibrate": False}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_reach_the_function(run, monkeypatch, options, expected):
     passed = {}
 
-    def distill(*_, **given):
-        passed.update(given)
+    def distill(*_, **settings):
+        passed.update(settings)
 
     monkeypatch.setattr(distill_cli, "distill", distill)
-    assert run().exit_code == 0 and passed["max_errors"] == 0
-    assert run("--max-errors", "7").exit_code == 0 and passed["max_errors"] == 7
+    assert run(*options).exit_code == 0
+    assert {name: passed[name] for name in expected} == expected

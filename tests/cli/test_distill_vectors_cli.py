@@ -46,7 +46,7 @@ def run(given, tmp_path):
 
     def invoke(*more, teacher=given / "teacher", source=given / "corpus.spacy", output=None):
         output = output or tmp_path / "vectors"
-        arguments = ["distill-vectors", teacher, source, output, *more]
+        arguments = ["distill-vectors", teacher, source, "--output", output, *more]
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     return invoke
@@ -59,7 +59,7 @@ def test_quotes_of_tables(run, tmp_path):
         assert run("--dim", "2", source=table).exit_code == 0
     result = run("--dim", "2", "--quoting", "none", source=table, output=tmp_path / "other")
     assert result.exit_code == 0, result.output
-    assert "D361" in message(run("--quoting", "some", source=table))
+    assert "D361" in message(run("--quoting", "some", source=table, output=tmp_path / "third"))
 
 
 def message(result):
@@ -94,7 +94,7 @@ def test_options_reach_what_they_are_for(run, tmp_path):
     result = run("--dim", 2, "--limit", 2, "--min-count", 1, "--batch-size", 1)
     assert result.exit_code == 0, result.output
     assert len(words_of(spacy.load(tmp_path / "vectors"))) == 6
-    assert run("--dim", 2, "--min-count", 2).exit_code == 0
+    assert run("--dim", 2, "--min-count", 2, "--force").exit_code == 0
     assert words_of(spacy.load(tmp_path / "vectors")) == {"anna", "sails"}
 
 
@@ -126,8 +126,34 @@ def test_an_output_folder_with_something_else_is_refused_before_any_work(run, tm
     (tmp_path / "vectors").mkdir()
     (tmp_path / "vectors" / "thesis.txt").touch()
     # The teacher does not exist either, which is not even looked at.
-    assert "vectors: found something other" in message(run(teacher=tmp_path / "nowhere"))
+    assert "vectors: found files there" in message(run(teacher=tmp_path / "nowhere"))
     assert [path.name for path in (tmp_path / "vectors").iterdir()] == ["thesis.txt"]
+
+
+def test_a_table_is_joined_with_the_teachers_vectors(run, tmp_path):
+    (tmp_path / "glove.txt").write_text("oslo 1 0\nrains 0 1\nanna 2 1\nkiel 1 1\n")
+    table = ["--table", tmp_path / "glove.txt", "--prune", 2, "--lang", "en"]
+    result = run("--dim", 3, *table)
+    assert result.exit_code == 0, result.output
+    nlp = spacy.load(tmp_path / "vectors")
+    assert nlp.lang == "en" and words_of(nlp) == {"oslo", "rains", "anna", "kiel"}
+    assert "vectors of 5 dimensions for 4 words" in " ".join(result.stdout.split())
+
+
+def test_a_table_is_read_without_a_teacher(tmp_path):
+    (tmp_path / "glove.txt").write_text("oslo 1 0\nrains 0 1\nanna 2 1\n")
+    command = ["distill-vectors", "--table", tmp_path / "glove.txt", "--output", tmp_path / "out"]
+    result = CliRunner().invoke(app, [*map(str, command), "--truncate", "2"])
+    assert result.exit_code == 0, result.output
+    nlp = spacy.load(tmp_path / "out")
+    assert nlp.lang == "xx" and nlp.vocab.vectors.shape == (2, 2)
+    assert words_of(nlp) == {"oslo", "rains"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["teacher"], ["teacher", "text.txt", "--prune", "2"]])
+def test_what_is_missing_is_asked_for(arguments, tmp_path):
+    command = ["distill-vectors", *arguments, "--output", str(tmp_path / "out")]
+    assert "[D298]" in message(CliRunner().invoke(app, command))
 
 
 def test_the_input_is_read_as_it_is_asked_for(run, monkeypatch):

@@ -67,7 +67,7 @@ def test_a_report_is_written(folder, tmp_path, files):
     assert "Two lines" in page and "en_rules" in page
     # Again into the same folder: only where it is said, and pictures of before are gone.
     code, said = run(*arguments)
-    assert code == 1 and "use --overwrite to replace a report" in said
+    assert code == 1 and "use --force to replace a report" in said
     code, said = run(folder / "rules", folder / "test.spacy", "-o", output, "--rounds", 0, "-F")
     assert code == 0, said
     assert {path.stem for path in output.glob("*.png")} == {"f1"}
@@ -78,7 +78,7 @@ def test_a_report_is_written(folder, tmp_path, files):
 
 def test_teachers_are_read_as_the_other_commands_read_them(folder, tmp_path):
     teachers = f"{folder / 'rules'},{folder / 'others'}"
-    options = ["--label-map", "PERSON=PER,LOC=LOC", "--partial", "--rounds", 0]
+    options = ["--label-map", "PERSON=PER,LOC=LOC", "--partial-labels", "--rounds", 0]
     code, said = run(
         *(folder / "rules", folder / "test.spacy", "--teacher", teachers),
         *("-o", tmp_path / "report", *options),
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_said_in_a_line(folder, tmp_path, arguments, expected):
 
 def test_other_folders_are_left_alone(folder, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    code, said = run(folder / "rules", folder / "test.spacy", "-o", tmp_path, "--overwrite")
+    code, said = run(folder / "rules", folder / "test.spacy", "-o", tmp_path, "--force")
     assert code == 1 and "found files there. Choose a new folder" in said
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 

@@ -8,11 +8,12 @@ import spacy
 from spacy.cli import app
 from spacy.cli.find_threshold import find_threshold
 from spacy.tokens import Doc, DocBin, Span
-from spacy.util import load_config, registry
+from spacy.util import load_config, load_model_from_config, registry
 from thinc.api import Config, fix_random_seed
 from typer.testing import CliRunner
 
 import spacy_distill
+from spacy_distill.training.settings import PrepareTraining
 
 CONFIGS = Path(spacy_distill.__file__).parent / "configs"
 SENTENCES = [("Anna sails to Oslo .", 4), ("Carl left Kiel .", 3), ("Anna called Carl .", None)]
@@ -71,6 +72,23 @@ def test_steps_after_the_learning_rate_has_fallen_are_refused(folder, tmp_path, 
     command = ["train", CONFIGS / "student.cfg", "--output", tmp_path, *arguments]
     with pytest.raises(ValueError, match=rf"max_steps is {told}, but .* in 1000 steps"):
         run(*command)
+
+
+@pytest.mark.parametrize("kind", ["teacher", "transformer"])
+def test_a_transformer_that_is_no_folder_is_not_downloaded(folder, tmp_path, kind):
+    pytest.importorskip("spacy_transformers", reason="the configs' transformer is of this library")
+    command = ["train", CONFIGS / f"{kind}.cfg", "--output", tmp_path, *paths(folder)]
+    with pytest.raises(ValueError, match=r"D292.*no model 'owner/name'.*write hf:OWNER/NAME"):
+        run(*command, "--paths.transformer", "owner/name")
+
+
+def test_a_transformer_on_the_hub_has_a_prefix():
+    pytest.importorskip("spacy_transformers", reason="the config's transformer is of this library")
+    overrides = {"paths.transformer": "hf:owner/name"}
+    config = load_config(CONFIGS / "transformer.cfg", overrides=overrides)
+    nlp = load_model_from_config(config, auto_fill=True)
+    PrepareTraining()(nlp)
+    assert nlp.get_pipe("transformer").model.attrs["name"] == "owner/name"
 
 
 def test_configs_are_checked_and_filled(folder):

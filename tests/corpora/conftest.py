@@ -1,10 +1,14 @@
-"""Soft corpora that no teacher made: their probabilities follow from the words."""
+"""Soft corpora without a teacher, of which the probabilities follow from the words; files of each
+format; and no network."""
+
+import socket
 
 import numpy
 import pytest
 
 from spacy_distill.corpora.soft_shards import Manifest, Shard, SoftDocument, shard_name, write_shard
 from spacy_distill.corpora.soft_targets import pack_marginals
+from tests.corpora.written_files import COMPRESSIONS, WRITERS
 
 SOFT_LABELS = ["LOC", "PER"]
 
@@ -41,3 +45,40 @@ def make_soft():
 @pytest.fixture(scope="session")
 def write_soft():
     return write_corpus
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Fail if something connects to the network, as `datasets` does for local files too."""
+    attempts = []
+
+    def connect(_, address):
+        attempts.append(address)
+        raise OSError("no network in tests")
+
+    def look_up(*address, **_):
+        attempts.append(address)
+        raise socket.gaierror("no network in tests")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    yield
+    assert attempts == []
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A function that writes rows in the format of a file's name, or bytes as they are."""
+
+    def write_file(name, content):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not isinstance(content, bytes):
+            suffix = next(suffix for suffix in WRITERS if suffix in name)
+            content = COMPRESSIONS[path.suffix if path.suffix in COMPRESSIONS else ""](
+                WRITERS[suffix](content)
+            )
+        path.write_bytes(content)
+        return str(path)
+
+    return write_file

@@ -5,9 +5,8 @@ import huggingface_hub
 import pytest
 
 from spacy_distill.corpora.inputs import Input
-from tests.corpora.written_files import refuse_network
 
-attempts = pytest.fixture(autouse=True)(refuse_network)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 @pytest.fixture

@@ -5,11 +5,8 @@ import spacy
 from spacy.tokens import Doc, DocBin
 
 from spacy_distill.corpora.inputs import Input, InputDocument
-from tests.corpora.written_files import refuse_network, write_below
 
-attempts = pytest.fixture(autouse=True)(refuse_network)
-write = pytest.fixture(write_below)
-
+pytestmark = pytest.mark.usefixtures("no_network")
 
 # Words
 

@@ -8,10 +8,9 @@ import pytest
 
 from spacy_distill.corpora import input_rows
 from spacy_distill.corpora.inputs import Input
-from tests.corpora.written_files import COMPRESSIONS, WRITERS, as_rows, refuse_network, write_below
+from tests.corpora.written_files import COMPRESSIONS, WRITERS, as_rows
 
-attempts = pytest.fixture(autouse=True)(refuse_network)
-write = pytest.fixture(write_below)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,9 @@ import re
 import pytest
 
 from spacy_distill.corpora.inputs import Input
-from tests.corpora.written_files import (
-    COMPRESSIONS,
-    WRITERS,
-    as_rows,
-    refuse_network,
-    write_below,
-)
+from tests.corpora.written_files import COMPRESSIONS, WRITERS, as_rows
 
-attempts = pytest.fixture(autouse=True)(refuse_network)
-write = pytest.fixture(write_below)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 @pytest.fixture
@@ -124,16 +117,11 @@ def test_folders_and_globs_without_any_file_are_refused(folder, tmp_path):
             Input(str(source))
 
 
-def test_of_json_it_is_said_how_it_becomes_lines(write, tmp_path):
-    path = write("data/my texts.json", b'[{"text": "a"}]')
-    pattern = rf"If 'my texts.json' is one list, use jq -c '\.\[\]' '{path}' for it; .* rename it\."
-    for source in (path, str(tmp_path / "data"), str(tmp_path / "data" / "*.json")):
-        with pytest.raises(ValueError, match=pattern):
+def test_the_message_says_how_json_becomes_lines(write, tmp_path):
+    path = write("data/texts.json", b'[{"text": "a"}]')
+    for source in (path, str(tmp_path / "data"), write("a.json.gz", b"")):
+        with pytest.raises(ValueError, match=r"lines: jq -c '\.\[\]' FILE\.json > FILE\.jsonl"):
             Input(source)
-    for end, program in ((".gz", "gzip"), (".bz2", "bzip2"), (".xz", "xz"), (".zst", "zstd")):
-        path = write(f"a.json{end}", b"")
-        with pytest.raises(ValueError, match=rf"use {program} -dc {path} \| jq -c '\.\[\]' for"):
-            Input(path)
     with pytest.raises(ValueError) as info:
         Input(write("a.docx", b""))
     assert "jq" not in str(info.value)

@@ -8,14 +8,9 @@ import pytest
 from pyarrow.parquet import write_table
 
 from spacy_distill.corpora.inputs import Input
-from tests.corpora.written_files import (
-    COMPRESSIONS,
-    WRITERS,
-    as_rows,
-    refuse_network,
-    texts,
-    write_below,
-)
+from tests.corpora.written_files import COMPRESSIONS, WRITERS, as_rows, texts
+
+pytestmark = pytest.mark.usefixtures("no_network")
 
 # What readers take for numbers, dates or nothing, and characters that some of them split at.
 TEXTS = [
@@ -35,9 +30,6 @@ TEXTS = [
     "[",
 ]
 LINE_BREAKS = ["one\ntwo", "one\r\n\r\ntwo", "one\rtwo"]
-
-attempts = pytest.fixture(autouse=True)(refuse_network)
-write = pytest.fixture(write_below)
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)

@@ -12,17 +12,9 @@ import pytest
 from pyarrow.parquet import write_table
 
 from spacy_distill.corpora.inputs import Input
-from tests.corpora.written_files import (
-    COMPRESSIONS,
-    WRITERS,
-    as_rows,
-    refuse_network,
-    texts,
-    write_below,
-)
+from tests.corpora.written_files import COMPRESSIONS, WRITERS, as_rows, texts
 
-attempts = pytest.fixture(autouse=True)(refuse_network)
-write = pytest.fixture(write_below)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 def test_without_the_library_the_extra_is_named(write, monkeypatch):

@@ -7,10 +7,9 @@ import warnings
 import pytest
 
 from spacy_distill.corpora.inputs import Input
-from tests.corpora.written_files import COMPRESSIONS, refuse_network, texts, write_below
+from tests.corpora.written_files import COMPRESSIONS, texts
 
-attempts = pytest.fixture(autouse=True)(refuse_network)
-write = pytest.fixture(write_below)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 BARE = 'id\ttext\n1\t"Oslo" is a city\n2\t"Bergen\n3\tSo is "Ålesund"\n4\t"\n5\t"all of it"\n'
 BARE_TEXTS = ['"Oslo" is a city', '"Bergen', 'So is "Ålesund"', '"', '"all of it"']
@@ -58,18 +57,6 @@ def test_a_quoted_header_leads_to_quoting(write):
     assert texts(path, text_field='"text"') == ['"one"']
     with pytest.raises(ValueError, match=r"\[D364\]"):
         texts(write("b.csv", b'"id",text\n1,one\n'), quoting="none")
-
-
-def test_a_column_in_quotes_throughout_is_reported(write):
-    path = write("a.tsv", b'id\ttext\n1\t"one"\n2\t"say ""no"""\n3\t""\n')
-    with pytest.warns(UserWarning, match=r"\[D944\] .* column 'text' in 3 rows\.") as found:
-        texts(path)
-    assert len(found) == 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert texts(path, quoting="double") == ["one", 'say "no"']
-        assert texts(write("b.tsv", b'text\n"one"\n')) == ['"one"']
-        assert texts(write("c.tsv", b'text\n"one"\n"two"\nthree\n')) == ['"one"', '"two"', "three"]
 
 
 def test_line_ends_within_quotes_are_read_and_reported(write):

@@ -1,7 +1,5 @@
 """The reader of soft corpora."""
 
-import itertools
-
 import numpy
 import pytest
 import spacy
@@ -71,16 +69,6 @@ def test_passes_differ_and_repeat_with_the_seed(nlp, path):
 def test_a_small_buffer_shuffles_too(nlp, path):
     found = texts(SoftCorpus(path, shuffle_buffer=5)(nlp))
     assert sorted(found) == sorted(every_text()) and found != every_text()
-
-
-@pytest.mark.parametrize("shuffle_buffer", [0, 7, 1000])
-@pytest.mark.parametrize("limit", [0, 25])
-def test_shards_share_out_the_corpus(nlp, path, shuffle_buffer, limit):
-    settings = {"limit": limit, "shuffle_buffer": shuffle_buffer, "n_shards": 4}
-    parts = [texts(SoftCorpus(path, shard=number, **settings)(nlp)) for number in range(4)]
-    expected = every_text()[: limit or None]
-    assert sorted(itertools.chain(*parts)) == sorted(expected)
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 @pytest.mark.parametrize("limit", [1, 10, 11, 60, 1000])
@@ -196,12 +184,6 @@ def test_a_path_is_needed_only_when_the_corpus_is_read(nlp, tmp_path):
         list(SoftCorpus(tmp_path)(nlp))
     with pytest.raises(ValueError, match=r"labeled corpus '.*none\.spacy' does not exist"):
         list(SoftCorpus(tmp_path, tmp_path / "none.spacy")(nlp))
-
-
-@pytest.mark.parametrize("shard, n_shards", [(2, 2), (-1, 2), (0, 0)])
-def test_shards_that_cannot_be_are_refused(path, shard, n_shards):
-    with pytest.raises(ValueError, match=f"no shard {shard} of {n_shards}"):
-        SoftCorpus(path, shard=shard, n_shards=n_shards)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])

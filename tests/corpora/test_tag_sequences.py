@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_distill.corpora.tag_sequences import BILUO_LETTERS, read_entities
+from spacy_distill.corpora.tag_names import BILUO_LETTERS, read_entities
 
 
 def spans(letters):

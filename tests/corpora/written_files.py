@@ -1,7 +1,4 @@
-"""Corpora in every format and compression, and the fixtures with which tests write and read them.
-
-The functions `refuse_network` and `write_below` are fixtures of the tests that name them so.
-"""
+"""Corpora in every format and compression."""
 
 import bz2
 import csv
@@ -9,7 +6,6 @@ import gzip
 import io
 import json
 import lzma
-import socket
 
 import pyarrow
 import spacy
@@ -25,24 +21,6 @@ COMPRESSIONS = {
     ".xz": lzma.compress,
     ".zst": lambda data: pyarrow.compress(data, "zstd", asbytes=True),
 }
-
-
-def refuse_network(monkeypatch):
-    """Nothing here may ask the network, and `datasets` does for local files too."""
-    attempts = []
-
-    def connect(_, address):
-        attempts.append(address)
-        raise OSError("no network in tests")
-
-    def look_up(*address, **_):
-        attempts.append(address)
-        raise socket.gaierror("no network in tests")
-
-    monkeypatch.setattr(socket.socket, "connect", connect)
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    yield
-    assert attempts == []
 
 
 def as_json(rows):
@@ -86,23 +64,6 @@ WRITERS = {
 
 def as_rows(texts):
     return [{"text": text, "number": number} for number, text in enumerate(texts)]
-
-
-def write_below(tmp_path):
-    """Give a function that writes rows as a file's name says, or bytes as they are."""
-
-    def write(name, content):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not isinstance(content, bytes):
-            suffix = next(suffix for suffix in WRITERS if suffix in name)
-            content = COMPRESSIONS[path.suffix if path.suffix in COMPRESSIONS else ""](
-                WRITERS[suffix](content)
-            )
-        path.write_bytes(content)
-        return str(path)
-
-    return write
 
 
 def texts(source, **options):

@@ -174,9 +174,6 @@ def save_trained(folder):
     small.to_disk(training / "compact")
     small.to_disk(training / "packaged")
     # What else the project leaves.
-    for name in ("glove_vectors", "transformer_vectors"):
-        shutil.copytree(folder / "assets" / "vectors", folder / "assets" / name)
-    shutil.copy(folder / "words.txt", folder / "assets" / "words.txt")
     for name in ("packages/en_ner_student-0.1.0/setup.py", "report/index.html"):
         (folder / name).parent.mkdir(parents=True)
         (folder / name).touch()

@@ -17,7 +17,7 @@ from reference import ROOT
         ("how-to/gpu.md", "docs/how-to/gpu.md", "[a](../../PROJECT.md)", "[a](../project.md)"),
         ("benchmarks.md", "benchmarks/README.md", "![a](../docs/speed.png)", "![a](speed.png)"),
         ("project.md", "PROJECT.md", "[`project.yml`](project.yml)", "`project.yml`"),
-        ("results.md", "docs/results.md", "[a](../benchmarks/vectors.py)", "a"),
+        ("results.md", "docs/results.md", "[a](../benchmarks/pages.py)", "a"),
         ("results.md", "docs/results.md", "[a](../nowhere.md)", "[a](../nowhere.md)"),
         ("results.md", "docs/results.md", "[a](https://b.org/c)", "[a](https://b.org/c)"),
     ],

@@ -128,8 +128,7 @@ def test_the_soft_corpus_has_its_settings():
 
     told = rows((DOCS / "soft_corpus.md").read_text(encoding="utf8"))
     parameters = inspect.signature(SoftCorpus).parameters
-    assert "`shard`, `n_shards` | 0, 1" in (DOCS / "soft_corpus.md").read_text(encoding="utf8")
-    for key in set(parameters) - {"shard", "n_shards", "path"}:
+    for key in set(parameters) - {"path"}:
         default = parameters[key].default
         assert told[key][0] == ("none" if default is None else str(default)), key
 

@@ -5,8 +5,8 @@ import io
 import pytest
 
 from spacy_distill.evaluation import measure
-from spacy_distill.evaluation.comparison import compare
 from spacy_distill.evaluation.model_card import model_card
+from spacy_distill.reports.comparison import compare
 from tests.told_systems import corpora_for, gold_doc, told_system
 
 

@@ -5,8 +5,8 @@ import pytest
 import spacy
 from spacy.language import Language
 
+from spacy_distill.encoders.feature_cache import FEATURES
 from spacy_distill.evaluation import speed, speeds
-from spacy_distill.models.feature_cache import FEATURES
 
 TEXTS = ["Anna sails", "Oslo sleeps"]
 SEEN = []

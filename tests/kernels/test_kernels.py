@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from spacy_distill import kernels
 from spacy_distill.chain import BiluoTags, LinearChain, constraints
+from spacy_distill.chain.forward_backward import PackedTrellis, RaggedTrellis
 from spacy_distill.models import recurrence
 from spacy_distill.models.recurrence import BiLSTMStack, Layer
 
@@ -190,10 +191,10 @@ def test_probabilities_are_numpys(n_labels, instruction_set):
         moved = transitions + rng.normal(size=transitions.shape).astype("float32")
         parts = emissions, numpy.asarray(LENGTHS), moved, start + emissions[0], end
         chain, other = LinearChain(*parts), LinearChain(*parts)
-        assert chain._ragged_trellis is not None
+        assert isinstance(chain._token_probabilities, RaggedTrellis)
         spans = spans_of_a_sentence(n_labels)
         expected = with_numpy(partial(probabilities, other, spans))
-        assert other._ragged_trellis is None
+        assert isinstance(other._token_probabilities, PackedTrellis)
         for mine, theirs in zip(probabilities(chain, spans), expected, strict=True):
             assert_allclose(mine, theirs, atol=1e-6)
         assert expected[1].max() > 0.01
@@ -210,7 +211,7 @@ def test_what_the_kernels_arithmetic_cannot_hold_is_left_to_logarithms(instructi
     for scores in (impossible, apart):
         chain = LinearChain(scores, numpy.asarray([4]), transitions, start, end)
         other = LinearChain(scores, numpy.asarray([4]), transitions, start, end)
-        assert chain._ragged_trellis is None
+        assert isinstance(chain._token_probabilities, PackedTrellis)
         expected = with_numpy(other.marginals)
         assert_allclose(chain.marginals(), expected, atol=1e-6)
         assert numpy.isfinite(chain.marginals()).all()

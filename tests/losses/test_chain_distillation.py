@@ -19,7 +19,7 @@ ANNOTATIONS = {
 
 
 def mask(tags):
-    return TAGS.allowed(TAGS.numbers(tags))
+    return TAGS.allowed(TAGS.tag_ids(tags))
 
 
 def expected_loss(tiny, student, teacher, tags, alpha, beta, temperature):

@@ -18,7 +18,7 @@ IMPOSSIBLE = ["B-PER", "O", "O", "U-PER", "L-PER", "O"]
 
 
 def mask(tags):
-    return TAGS.allowed(TAGS.numbers(tags))
+    return TAGS.allowed(TAGS.tag_ids(tags))
 
 
 @pytest.mark.parametrize("annotation", ANNOTATIONS)

@@ -5,7 +5,7 @@ from spacy_distill.models.chain_head import CRF, Softmax
 from spacy_distill.models.chain_tagger import ChainTagger
 from spacy_distill.models.character_cnn import CharacterCNN
 from spacy_distill.models.form_features import FormFeatures
-from spacy_distill.models.word_embedding import WordEmbedding
+from spacy_distill.models.word_forms import WordEmbedding
 from spacy_distill.models.word_vectors import WordVectors
 
 

@@ -10,7 +10,7 @@ from thinc.api import Adam, Model
 from spacy_distill.chain import BiluoTags, ChainCounts
 from spacy_distill.models.chain_head import CRF, Softmax
 from spacy_distill.models.chain_tagger import ChainTagger
-from spacy_distill.models.word_embedding import WordEmbedding
+from spacy_distill.models.word_forms import WordEmbedding
 from tests.models.batches import CHAIN_PARTS, WORDS, add_vectors, make_docs, random_chain
 from tests.models.gradients import check_parameters
 from tests.models.students import lstm_cnn
@@ -107,7 +107,7 @@ def test_a_student_learns_its_sentence(vocab):
     """All layers pull in one direction: a few steps down the gradient reach the gold tags."""
     doc = Doc(vocab, words=["Anna", "Kowalska", "met", "Bob", "in", "Łódź", "."])
     tags = BiluoTags(("PER", "LOC"))
-    gold = tags.numbers(["B-PER", "L-PER", "O", "U-PER", "O", "U-LOC", "O"])
+    gold = tags.tag_ids(["B-PER", "L-PER", "O", "U-PER", "O", "U-LOC", "O"])
     model = small_student(nL=2)
     model.initialize(X=[doc])
     optimizer = Adam(0.02)

@@ -28,8 +28,7 @@ class Table:
 
 def look_up(cache, forms, compute):
     """RETURNS (List[int]): The forms that the rows tell."""
-    with cache.look_up(numpy.asarray(forms, dtype="uint64"), compute) as (table, rows):
-        table = table.copy()
+    table, rows = cache.look_up(numpy.asarray(forms, dtype="uint64"), compute)
     assert table.dtype == "float32" and (table[rows, 1] == -table[rows, 0]).all()
     return table[rows, 0].astype("int64").tolist()
 
@@ -46,8 +45,7 @@ def test_a_form_is_computed_once():
 def test_numbers_of_64_bits_are_told_apart():
     big = 2**64 - 1
     cache, compute = FormCache(WIDTH, 1000), Table()
-    with cache.look_up(numpy.asarray([big, big - 1, 7], dtype="uint64"), compute) as (_, rows):
-        pass
+    _, rows = cache.look_up(numpy.asarray([big, big - 1, 7], dtype="uint64"), compute)
     assert len(set(rows.tolist())) == 3 and compute.asked == [[7, big - 1, big]]
 
 
@@ -59,12 +57,12 @@ def test_it_never_has_more_than_its_bytes(capacity, rng):
         assert look_up(cache, forms, compute) == forms
         assert len(cache) <= capacity
         contents = cache._contents
-        assert sorted([*contents.rows, *contents.free]) == list(range(capacity))
-        assert len(contents.rows) == len(contents.forms)
+        assert sorted(contents.rows) == list(range(len(contents.forms)))
+        assert len(contents.table) == capacity
 
 
 def test_more_forms_than_fit_are_answered_and_not_kept():
-    cache, compute = FormCache(WIDTH, 3 * BYTES_A_FORM), Table()
+    cache, compute = FormCache(WIDTH, 2 * BYTES_A_FORM), Table()
     assert look_up(cache, [1, 2], compute) == [1, 2]
     assert look_up(cache, [4, 1, 3, 2, 5], compute) == [4, 1, 3, 2, 5]
     assert look_up(cache, [2, 1], compute) == [2, 1]
@@ -72,48 +70,46 @@ def test_more_forms_than_fit_are_answered_and_not_kept():
     assert compute.asked == [[1, 2], [3, 4, 5]]
 
 
-def test_a_full_cache_drops_what_was_asked_for_least():
-    cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
-    for forms in ([1, 2, 3, 4], [1, 1, 3], [2, 3], [5]):  # 4 was asked for once only
+def test_a_full_cache_drops_what_was_looked_up_least():
+    cache, compute = FormCache(WIDTH, 5 * BYTES_A_FORM), Table()
+    for forms in ([1, 2, 3, 4, 5], [1, 1, 3, 5], [2, 3], [6]):  # 4 was looked up once only
         assert look_up(cache, forms, compute) == forms
-    assert compute.asked == [[1, 2, 3, 4], [5]]
-    assert look_up(cache, [4, 3], compute) == [4, 3]  # and now 5
-    assert look_up(cache, [1, 2, 3, 4], compute) == [1, 2, 3, 4]
-    assert compute.asked == [[1, 2, 3, 4], [5], [4]]
+    assert compute.asked == [[1, 2, 3, 4, 5], [6]]
+    assert look_up(cache, [1, 2, 3, 5, 6], compute) == [1, 2, 3, 5, 6]
+    assert look_up(cache, [4], compute) == [4]
+    assert compute.asked == [[1, 2, 3, 4, 5], [6], [4]]
 
 
-def test_it_counts_less_the_longer_ago_it_was(monkeypatch):
+def test_a_look_up_counts_less_the_longer_ago_it_was(monkeypatch):
     monkeypatch.setattr("spacy_distill.models.form_cache.HALF_LIFE", 1)
     cache, compute = FormCache(WIDTH, 2 * BYTES_A_FORM), Table()
     for forms in ([1], [1], [1], [2], [3]):
         look_up(cache, forms, compute)
-    # 2, asked for once just now, counts more than 1, asked for three times before.
+    # 2, looked up once just now, counts more than 1, looked up three times before.
     assert look_up(cache, [2, 3], compute) == [2, 3]
     assert compute.asked == [[1], [2], [3]]
     for number in range(2000):  # beyond a float's range, if it were not for the scaling
         assert look_up(cache, [number % 3], compute) == [number % 3]
-    assert cache._weight <= 1e101 and numpy.isfinite(cache._scores).all()
+    assert cache._weight <= 1e101 and numpy.isfinite(cache._contents.scores).all()
 
 
 def test_rows_that_are_read_stay_as_they_are():
     cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
-    one, two = (numpy.asarray(forms, dtype="uint64") for forms in ([1, 2], [3, 4]))
-    with cache.look_up(one, compute) as (table, rows), cache.look_up(two, compute):
-        # No row is free: answered and not kept.
-        assert look_up(cache, [5, 1], compute) == [5, 1]
-        assert table[rows, 0].tolist() == [1, 2] and len(cache) == 4
-    assert look_up(cache, [5, 6, 7], compute) == [5, 6, 7]
-    assert compute.asked == [[1, 2], [3, 4], [5], [5, 6, 7]]
+    table, rows = cache.look_up(numpy.asarray([1, 2], dtype="uint64"), compute)
+    for forms in ([3, 4], [5, 6], [7, 8, 9], [10, 11, 12, 13]):
+        assert look_up(cache, forms, compute) == forms
+        assert table[rows, 0].tolist() == [1, 2]
 
 
-def test_rows_are_let_go_after_an_error():
-    cache, compute = FormCache(WIDTH, 2 * BYTES_A_FORM), Table()
-    held = cache.look_up(numpy.asarray([1, 2], dtype="uint64"), compute)
-    with pytest.raises(KeyboardInterrupt), held:
-        raise KeyboardInterrupt
-    assert look_up(cache, [3, 4], compute) == [3, 4] and len(cache) == 2
-    assert look_up(cache, [3, 4], compute) == [3, 4]
-    assert compute.asked == [[1, 2], [3, 4]]
+def test_rows_that_another_thread_has_dropped_are_answered():
+    cache, compute = FormCache(WIDTH, 3 * BYTES_A_FORM), Table()
+    look_up(cache, [1, 2], compute)
+
+    def slowly(forms):
+        assert look_up(cache, [7, 8, 9], compute) == [7, 8, 9]  # no room for 1 and 2
+        return compute(forms)
+
+    assert look_up(cache, [1, 3, 2], slowly) == [1, 3, 2]
 
 
 def test_a_call_that_fails_leaves_it_usable():
@@ -124,10 +120,9 @@ def test_a_call_that_fails_leaves_it_usable():
         raise RuntimeError("no vectors")
 
     with pytest.raises(RuntimeError, match="no vectors"):
-        look_up(cache, [2, 3, 8, 9], fail)  # makes room by dropping 1
-    assert look_up(cache, [2, 3], compute) == [2, 3]
-    assert look_up(cache, [8, 9, 2], compute) == [8, 9, 2]
-    assert compute.asked == [[1, 2, 3], [8, 9]]
+        look_up(cache, [2, 3, 8, 9], fail)
+    assert look_up(cache, [2, 3, 1], compute) == [2, 3, 1]
+    assert compute.asked == [[1, 2, 3]]
 
 
 def test_threads_share_it(rng):
@@ -135,10 +130,10 @@ def test_threads_share_it(rng):
     batches = [rng.integers(1, 60, size=12).tolist() for _ in range(1000)]
 
     def slowly(forms):
-        """Lets other threads come between, who drop what is not held."""
-        with cache.look_up(numpy.asarray(forms, dtype="uint64"), compute) as (table, rows):
-            time.sleep(0)
-            return table[rows, 0].astype("int64").tolist()
+        """Lets other threads come between, who drop what others read."""
+        table, rows = cache.look_up(numpy.asarray(forms, dtype="uint64"), compute)
+        time.sleep(0)
+        return table[rows, 0].astype("int64").tolist()
 
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(slowly, batches))

@@ -3,26 +3,31 @@
 import pytest
 from spacy.tokens import Doc
 
+from spacy_distill.encoders.transformer_layers import TransformerLayers
 from spacy_distill.models.bilstm import BiLSTM
 from spacy_distill.models.chain_head import CRF
 from spacy_distill.models.chain_tagger import ChainTagger
 from spacy_distill.models.layer_mix import LayerMix
 from spacy_distill.models.side_by_side import SideBySide
 from tests.models.batches import add_vectors, random_chain
-from tests.models.conftest import WORDS
 from tests.models.gradients import check_parameters, check_slope
 from tests.models.students import word_embedding
+from tests.tiny_bert import save_tiny_bert
+
+WORDS = ["Anna", "Berg", "sails", "to", "Oslo", "with", "a", "company", "from", "Kiel", "."]
 
 
 @pytest.fixture
-def teacher(layers, vocab):
+def teacher(tmp_path, vocab):
     """Makes a small teacher, and documents; without dropout in the transformer."""
     add_vectors(vocab)
     docs = [Doc(vocab, words=words) for words in (WORDS, [], WORDS[4:7])]
+    folder = save_tiny_bert(tmp_path / "bert", WORDS, depth=2)
 
     def make(frozen, **settings):
-        transformer = layers(frozen)
-        for module in transformer.layers[0].transformer.modules():
+        transformer = TransformerLayers(folder, frozen)
+        transformer.initialize()
+        for module in transformer.shims[0].transformer.modules():
             for name in {"p", "dropout_prob"} & vars(module).keys():
                 setattr(module, name, 0.0)
         words = word_embedding(filters=3, char_width=2, feature_width=2, rows={"SHAPE": 10})
@@ -47,7 +52,7 @@ def test_gradients_of_both_sides(teacher, rng, frozen):
     # The feature, 3 of the character CNN, 2 of the mix, 3 of the BiLSTM and the head's
     assert check_parameters(model, loss, rng) == 1 + 3 + 2 + 3 + 5
     (layer,) = (node for node in model.walk() if "learn_rate_factor" in node.attrs)
-    for name, parameter in layer.layers[0].transformer.named_parameters():
+    for name, parameter in layer.shims[0].transformer.named_parameters():
         if frozen:
             assert parameter.grad is None, name
         elif name == "encoder.layer.0.output.dense.weight":

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.vectors import Vectors
 
-from spacy_distill.models.vector_table import NUMBERS, look_up, vector_table
+from spacy_distill.models.vector_table import DTYPES, look_up, vector_table
 from spacy_distill.models.word_forms import distinct_word_forms
 from spacy_distill.models.word_vectors import WordVectors
 from tests.models.batches import add_vectors, make_docs
@@ -13,21 +13,21 @@ from tests.models.batches import add_vectors, make_docs
 TOLERANCE = {"int8": 0.5 / 127, "float16": 1e-3, "float32": 0}
 
 
-@pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("words", [("Anna", "anna", "in", "1998"), ("in", "anna")])
-def test_forms_have_the_vocabularys_vectors(numbers, words, vocab):
+def test_forms_have_the_vocabularys_vectors(dtype, words, vocab):
     add_vectors(vocab, words=words, width=5)
     forms, _ = distinct_word_forms(make_docs(vocab))
     model = WordVectors()
     model.initialize(X=forms)
     expected = model.predict(forms)
     assert expected.any(axis=1).sum() >= 3
-    model.attrs["vector_table"] = vector_table(vocab.vectors, numbers=numbers)
+    model.attrs["vector_table"] = vector_table(vocab.vectors, dtype=dtype)
     vocab.vectors = Vectors()
     found = model.predict(forms)
     assert found.dtype == "float32"
     largest = numpy.abs(expected).max(axis=1, keepdims=True)
-    assert (numpy.abs(found - expected) <= TOLERANCE[numbers] * largest).all()
+    assert (numpy.abs(found - expected) <= TOLERANCE[dtype] * largest).all()
     again = WordVectors().from_bytes(model.to_bytes())
     assert_array_equal(again.predict(forms), found)
     # What is initialized anew keeps it, and looks into the vocabulary if that has vectors.
@@ -42,7 +42,7 @@ def test_words_of_rows_that_are_dropped_get_the_most_similar_one():
     data = numpy.asarray([[1, 0], [0, 2], [0, 0], [0.1, 9], [-3, 0.1], [5, 1]], dtype="float32")
     vectors = Vectors(data=data, keys=[40, 10, 60, 20, 50, 30])
     vectors.add(70, row=3)
-    table = vector_table(vectors, rows=2, numbers="float32")
+    table = vector_table(vectors, rows=2, dtype="float32")
     assert len(table["data"]) == 2 and table["rows"].dtype == "uint16"
     found = look_up(table, numpy.asarray([40, 10, 20, 70, 30, 99], dtype="uint64"))
     assert_allclose(found, [[1, 0], [0, 2], [0, 2], [0, 2], [1, 0], [0, 0]])
@@ -51,7 +51,7 @@ def test_words_of_rows_that_are_dropped_get_the_most_similar_one():
 @pytest.mark.parametrize("rows", range(1, 12))
 def test_any_number_of_vectors_may_be_kept(rows, rng):
     data = rng.normal(size=(10, 4)).astype("float32")
-    table = vector_table(Vectors(data=data, keys=range(1, 11)), rows=rows, numbers="float32")
+    table = vector_table(Vectors(data=data, keys=range(1, 11)), rows=rows, dtype="float32")
     assert len(table["data"]) == min(rows, 10)
     found = look_up(table, numpy.arange(1, 11, dtype="uint64"))
     assert_array_equal(found[:rows], data[:rows])
@@ -63,7 +63,7 @@ def test_any_number_of_vectors_may_be_kept(rows, rng):
 def test_large_tables_have_wide_row_numbers():
     data = numpy.zeros((70000, 1), dtype="float32")
     data[-1] = 7
-    table = vector_table(Vectors(data=data, keys=range(1, 70001)), numbers="int8")
+    table = vector_table(Vectors(data=data, keys=range(1, 70001)), dtype="int8")
     assert look_up(table, numpy.asarray([70000, 3], dtype="uint64")).tolist() == [[7.0], [0.0]]
 
 
@@ -84,4 +84,4 @@ def test_tables_without_keys_and_unknown_numbers_are_refused(vocab):
         vector_table(floret)
     add_vectors(vocab)
     with pytest.raises(ValueError, match="int8, float16, float32: found 'int4'"):
-        vector_table(vocab.vectors, numbers="int4")
+        vector_table(vocab.vectors, dtype="int4")

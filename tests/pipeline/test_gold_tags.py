@@ -47,7 +47,7 @@ def annotate(stretches, default):
 @also(stretches=[("PER", ["Anna"]), ("PER", ["Berg"])], default="missing")
 def test_they_are_the_tags_of_spacys_alignment(stretches, default):
     example = annotate(stretches, default)
-    expected = TAGS.numbers(example.get_aligned_ner())
+    expected = TAGS.tag_ids(example.get_aligned_ner())
     numpy.testing.assert_array_equal(gold_tags([example], TAGS), expected)
 
 
@@ -61,7 +61,7 @@ def test_a_batchs_tags_are_those_of_its_documents(batch):
             joined = "".join(word for _, part in annotation for word in part).split()
             example = Example(Doc(VOCAB, words=joined), example.reference)
         examples.append(example)
-    expected = [TAGS.numbers(example.get_aligned_ner()) for example in examples]
+    expected = [TAGS.tag_ids(example.get_aligned_ner()) for example in examples]
     found = gold_tags(examples, TAGS)
     assert found.dtype == "int64"
     assert found.tolist() == [number for numbers in expected for number in numbers]
@@ -86,7 +86,7 @@ def test_other_tokens_are_aligned():
     reference.set_ents([Span(reference, 0, 1, label="LOC"), Span(reference, 2, 3, label="PER")])
     example = Example(predicted, reference)
     numbers = gold_tags([example], TAGS)
-    assert numbers.tolist() == TAGS.numbers(example.get_aligned_ner()).tolist()
+    assert numbers.tolist() == TAGS.tag_ids(example.get_aligned_ner()).tolist()
     assert [TAGS.names[number] for number in numbers] == ["B-LOC", "L-LOC", "O", "O", "U-PER"]
 
 

@@ -144,7 +144,7 @@ def tiny_bert(newsroom, tmp_path):
     return save_tiny_bert(tmp_path / "bert", words, depth=2)
 
 
-def transformer_model(folder, **transformer_config):
+def transformer_model(folder):
     return {
         "@architectures": "spacy-transformers.TransformerModel.v3",
         "name": str(folder),
@@ -154,7 +154,6 @@ def transformer_model(folder, **transformer_config):
             "stride": 12,
         },
         "tokenizer_config": {"use_fast": True},
-        "transformer_config": transformer_config,
     }
 
 
@@ -184,7 +183,7 @@ def joined_model(newsroom, tiny_bert, frozen, **settings):
     """A model that sees words' forms next to a transformer's layers."""
     layers = {
         "@architectures": "spacy-distill.TransformerLayers.v1",
-        "transformer": transformer_model(tiny_bert, output_hidden_states=True),
+        "name": str(tiny_bert),
         "frozen": frozen,
         **settings,
     }
@@ -221,10 +220,10 @@ def test_a_transformer_within_is_updated_at_its_own_rate(newsroom, tiny_bert, fa
         walked = list(pipeline.get_pipe("ner_teacher").model.walk())
         (layer,) = (node for node in walked if "learn_rate_factor" in node.attrs)
         (head,) = (node for node in walked if node.name == "chain_head")
-        weight = layer.layers[0].transformer.encoder.layer[0].output.dense.weight
+        weight = layer.shims[0].transformer.encoder.layer[0].output.dense.weight
         before, head_before = weight.detach().clone(), head.get_param("W").copy()
         pipeline.update(examples, sgd=Adam(0.01, use_averages=False))
-        weight = layer.layers[0].transformer.encoder.layer[0].output.dense.weight
+        weight = layer.shims[0].transformer.encoder.layer[0].output.dense.weight
         assert bool((weight == before).all()) == (factor == 0)
         assert (head.get_param("W") != head_before).any()
 

@@ -216,18 +216,8 @@ def test_conll_without_a_development_file_some_training_sentences_are_for_it(col
 def test_conll_labels_without_prefixes(columns, tmp_path):
     for name in ("train", "dev", "test"):
         (columns / f"{name}.txt").write_text("Nya ORG\nTider ORG\nspoke 0\n", encoding="utf8")
-    splits = convert_columns(columns, tmp_path / "corpus", "--labeled", 1, "--plain-labels")
-    assert splits["test"] == [("Nya Tider spoke", ["Nya Tider"])]
-
-
-def test_conll_schemes_can_be_named(columns, tmp_path):
-    for name in ("train", "dev", "test"):
-        (columns / f"{name}.txt").write_text("T B-CELL\ncells B-CELL\ngrow O\n", encoding="utf8")
     splits = convert_columns(columns, tmp_path / "corpus", "--labeled", 1, "--scheme", "types")
-    assert splits["test"] == [("T cells grow", ["T cells"])]
-    wrong = ("--scheme", "iob2", "--plain-labels")
-    result = run(convert_conll.main, columns, tmp_path / "other", *wrong)
-    assert result.exit_code == 1 and "leave one out" in result.output
+    assert splits["test"] == [("Nya Tider spoke", ["Nya Tider"])]
 
 
 def test_conll_reads_json_lines_of_words_and_tags(tmp_path):

@@ -7,7 +7,7 @@ from spacy.tokens import Doc, Span
 
 from spacy_distill.chain import BiluoTags
 from spacy_distill.teachers import PipelineTeacher
-from spacy_distill.teachers.beam_ner import BeamTeacher
+from spacy_distill.teachers.spacy_ner import BeamTeacher
 
 
 @pytest.fixture(scope="module")

@@ -75,7 +75,7 @@ def test_weights_have_to_fit(weights):
 
 def test_one_teacher_has_to_have_all_labels():
     teachers = [FixedTeacher((label,), [0.0] * 5) for label in "AB"]
-    with pytest.raises(ValueError, match=r"has to have all labels: found A; B\. .*--partial"):
+    with pytest.raises(ValueError, match=r"have all labels: found A; B\. .*--partial-labels"):
         EnsembleTeacher(teachers)
     assert EnsembleTeacher(teachers, partial=True).labels == ("A", "B")
     teachers.append(FixedTeacher(("B", "A"), [0.0] * 9))

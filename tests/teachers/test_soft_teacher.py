@@ -98,7 +98,7 @@ def test_entities_that_do_not_fit_the_documents_tokens_are_counted(teacher, doc,
     vocab = spacy.blank("en").vocab
     source, target = doc("Anna Oslo"), Doc(vocab, words=["Anna Oslo"], spaces=[True])
     marginals = numpy.full((2, 9), 1e-3, dtype="float32")
-    marginals[[0, 1], TAGS.numbers(["O", "U-LOC"])] = 1
+    marginals[[0, 1], TAGS.tag_ids(["O", "U-LOC"])] = 1
     targets = pack_marginals(marginals, marginals.argmax(axis=1), 9, known and numpy.array(known))
     target.user_data[USER_DATA_KEY] = replace(targets, source=source)
     for passes in (1, 2):

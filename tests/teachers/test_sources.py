@@ -15,10 +15,12 @@ from spacy_distill.teachers import (
     PipelineTeacher,
     SoftTeacher,
     TeacherOptions,
+    identity,
     load_teacher,
     sources,
 )
-from spacy_distill.teachers.sources import fingerprint, split_sources
+from spacy_distill.teachers.identity import fingerprint
+from spacy_distill.teachers.sources import split_sources
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def package(ruler, tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["str", "Path", "pipeline"])
 def test_a_pipeline_and_its_folder_teach(ruler, folder, kind):
     source = {"str": str(folder), "Path": folder, "pipeline": ruler}[kind]
-    teacher = load_teacher([source], TeacherOptions(confidence=0.7))
+    teacher = load_teacher([source], TeacherOptions(assumed_confidence=0.7))
     assert isinstance(teacher, PipelineTeacher) and teacher.labels == ("LOC", "PER")
     chain = teacher.predict_chain([spacy.blank("en").make_doc("Oslo")])
     assert chain.marginals().max() == pytest.approx(0.7, abs=1e-4)
@@ -84,7 +86,7 @@ def test_a_soft_corpus_teaches(tmp_path):
 def test_a_soft_corpus_cannot_write_another_one(tmp_path):
     Manifest(["B", "A"], {"teachers": []}, {}, {}, complete=True).to_disk(tmp_path)
     for source in (tmp_path, str(tmp_path)):
-        with pytest.raises(ValueError, match=rf"'{tmp_path}' is a soft corpus.*`distill` alone"):
+        with pytest.raises(ValueError, match=rf"'{tmp_path}' is a soft corpus.*`distill` and"):
             fingerprint(source)
 
 
@@ -104,11 +106,13 @@ def test_several_teach_as_an_ensemble(ruler, folder, word_teacher):
 
 
 def test_options_reach_the_pipeline(ruler):
-    options = TeacherOptions(pipe="entity_ruler", labels=("PER",), label_map={"PER": "NAME"})
+    options = TeacherOptions(
+        teacher_pipe="entity_ruler", labels=("PER",), label_map={"PER": "NAME"}
+    )
     teacher = load_teacher([ruler], options)
     assert isinstance(teacher, MappedTeacher) and teacher.labels == ("NAME",)
     with pytest.raises(ValueError, match="no component 'ner'"):
-        load_teacher([ruler], TeacherOptions(pipe="ner"))
+        load_teacher([ruler], TeacherOptions(teacher_pipe="ner"))
 
 
 def test_each_of_several_teachers_has_options_of_its_own():
@@ -119,7 +123,7 @@ def test_each_of_several_teachers_has_options_of_its_own():
         return nlp
 
     pipelines = [rules("first", "Oslo"), rules("second", "Kiel")]
-    options = TeacherOptions(pipe=("first", "second"), confidence=(0.9, 0.6))
+    options = TeacherOptions(teacher_pipe=("first", "second"), assumed_confidence=(0.9, 0.6))
     ensemble = load_teacher(pipelines, options)
     assert [teacher.pipe_name for teacher in ensemble.teachers] == ["first", "second"]
     docs = [spacy.blank("en").make_doc(text) for text in ("Oslo", "Kiel")]
@@ -127,7 +131,7 @@ def test_each_of_several_teachers_has_options_of_its_own():
     # Each place is known to one of the two, and the other takes it for O.
     marginals = ensemble.predict_chain(docs).marginals()
     assert marginals[:, 4] == pytest.approx([0.45, 0.3], abs=1e-4)
-    partial = load_teacher(pipelines, replace(options, partial=True))
+    partial = load_teacher(pipelines, replace(options, partial_labels=True))
     marginals = partial.predict_chain(docs).marginals()
     assert marginals[:, 4] == pytest.approx([0.9, 0.6], abs=1e-4)
     with pytest.raises(ValueError, match=r"pipe has 2 values for 3 teachers"):
@@ -164,7 +168,7 @@ def test_a_name_of_nothing_is_answered_without_the_hub(monkeypatch, tmp_path, fu
 @pytest.mark.parametrize("function", [lambda name: load_teacher([name]), fingerprint])
 def test_a_typing_error_in_a_path_is_no_name_on_the_hub(function, monkeypatch, tmp_path):
     monkeypatch.setattr(sources, "TokenClassificationTeacher", None)
-    monkeypatch.setattr(sources, "hub_commit", None)
+    monkeypatch.setattr(identity, "hub_commit", None)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "training" / "teacher").mkdir(parents=True)
     with pytest.raises(ValueError, match=r"'training/teachr'.*The nearest is 'training/teacher'\."):
@@ -200,7 +204,7 @@ def test_a_fingerprint_is_of_the_content_and_not_of_the_place(folder, tmp_path):
 
 def test_the_version_is_that_of_meta_json(ruler, folder, tmp_path):
     assert fingerprint(folder)["version"] == fingerprint(ruler)["version"] == "0.0.0"
-    for text in ('{"version": "2.1"}', "{}", "not json", '{"version": '):
+    for text in ('{"lang": "en", "name": "a", "version": "2.1"}', "{}", "not json", '{"version": '):
         (folder / "meta.json").write_text(text)
         expected = "2.1" if "2.1" in text else ""
         assert fingerprint(folder)["version"] == expected

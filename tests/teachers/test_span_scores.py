@@ -34,13 +34,12 @@ def torch_scores(values):
 
 
 class OfAnotherDevice:
-    """As an array of cupy: nothing but `get` gives its numbers."""
+    """As an array of cupy, which numpy does not read."""
 
     def __init__(self, values):
-        self._values = numpy.asarray(values)
-        self.shape = self._values.shape
+        self._values = list(values)
 
-    def get(self):
+    def tolist(self):
         return self._values
 
 
@@ -105,8 +104,8 @@ def test_scores_that_are_no_probabilities(scores, told):
         ([None, 0.5], r"found \[None, 0.5\]"),
         (["0.5", "high"], r"found \['0.5', 'high'\]"),
         ("0.5", "found '0.5'"),
-        (numpy.asarray(["0.5", "0.7"]), "found an array of <U3"),
-        (numpy.full((2, 1), 0.5), r"found an array of the shape \(2, 1\)"),
+        (numpy.asarray(["0.5", "0.7"]), r"found array\(\['0.5', '0.7'\]"),
+        (numpy.full((2, 1), 0.5), r"found array\(\[\[0.5\],"),
         ({"PER": 0.5}, r"found \{'PER': 0.5\}"),
         ([[0.5, 0.5], [0.5, 0.5]], "found "),
         ([1j, 0.5], "found "),

@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from thinc.api import use_ops
 from thinc.util import gpu_is_available
 
-from spacy_distill.teachers.sources import fingerprint
+from spacy_distill.teachers.identity import fingerprint
 from spacy_distill.teachers.token_classification import TokenClassificationTeacher
 from tests.teachers.token_classifiers import (
     CLOSE,
@@ -68,10 +68,10 @@ def test_what_else_is_read_does_not_matter(save):
     folder = save(IOB2, window=24)
     texts = ["Oslo", "", f"{TEXT} {TEXT}", "Anna sails", "\n", TEXT]
     docs = [make_doc(text) if text else Doc(VOCAB) for text in texts]
-    alone = TokenClassificationTeacher(folder, batch_size=1)
-    expected = [alone.predict_chain([doc]) for doc in docs]
-    for batch_size, order in ((1, 1), (3, -1), (32, 1)):
-        teacher = TokenClassificationTeacher(folder, batch_size=batch_size)
+    teacher = TokenClassificationTeacher(folder)
+    expected = [teacher.predict_chain([doc]) for doc in docs]
+    for batch_size, order in ((1, 1), (100, -1), (4096, 1)):
+        teacher.encoder.batch_size = batch_size
         chain = teacher.predict_chain(docs[::order])
         assert chain.lengths.tolist() == [len(doc) for doc in docs[::order]]
         emissions = [one.emissions for one in expected[::order]]
@@ -118,6 +118,6 @@ def test_a_gpu_gives_the_same(save):
     teacher = TokenClassificationTeacher(folder)
     with use_ops("cupy"):
         chain = teacher.predict_chain(docs)
-        assert next(teacher._model.parameters()).is_cuda
+        assert next(teacher.encoder.model.parameters()).is_cuda
         assert_allclose(chain.emissions.get(), expected.emissions, atol=1e-3)
         assert_allclose(chain.marginals().get(), expected.marginals(), atol=1e-3)

@@ -22,7 +22,7 @@ def test_the_train_extra_is_named_where_it_lacks(save, monkeypatch):
 
 
 def test_no_model(tmp_path):
-    with pytest.raises(ValueError, match=f"'{tmp_path}' cannot be loaded as a token class"):
+    with pytest.raises(ValueError, match=f"'{tmp_path}' cannot be loaded as a Hugging Face model"):
         TokenClassificationTeacher(tmp_path)
     nowhere = tmp_path / "nowhere"
     with pytest.raises(ValueError, match=f"no model '{nowhere}': found no such folder"):
@@ -42,14 +42,16 @@ def test_a_model_that_was_not_trained_to_classify_tokens(save):
     """transformers would make up the layer that is missing."""
     folder = save(IOB2)
     transformers.AutoModel.from_pretrained(folder).save_pretrained(folder)
-    with pytest.raises(ValueError, match=r"lacks the parameters classifier\.bias, classifier\.we"):
+    with pytest.raises(
+        ValueError, match=r"BertForTokenClassification needs: classifier\.bias, classifier\.we"
+    ):
         TokenClassificationTeacher(folder)
 
 
 def test_a_tokenizer_without_offsets(save, monkeypatch):
     folder = save(IOB2)
     monkeypatch.setattr(transformers.BertTokenizerFast, "is_fast", False)
-    with pytest.raises(ValueError, match="BertTokenizerFast, does not tell where in the text"):
+    with pytest.raises(ValueError, match="BertTokenizerFast, does not say where in the text"):
         TokenClassificationTeacher(folder)
 
 

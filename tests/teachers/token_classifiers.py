@@ -152,7 +152,7 @@ def assert_distribution(chain, labels, expected):
     tags = BiluoTags(labels)
     total = sum(expected.values())
     for names, weight in expected.items():
-        probability = numpy.exp(chain.score(tags.numbers(names)) - chain.log_partition)
+        probability = numpy.exp(chain.score(tags.tag_ids(names)) - chain.log_partition)
         assert_allclose(probability, weight / total, err_msg=str(names), **CLOSE)
 
 
@@ -194,10 +194,10 @@ def tags_of_types(types):
 def make_sure(teacher, said, sure=9.0):
     """Let a model say these classes at the words that begin with these letters, and O at all else,
     whatever their neighbours are."""
-    classes = [name for _, name in sorted(teacher._model.config.id2label.items())]
-    scores = torch.zeros(len(teacher._tokenizer), len(classes))
+    classes = [name for _, name in sorted(teacher.encoder.model.config.id2label.items())]
+    scores = torch.zeros(len(teacher.encoder.tokenizer), len(classes))
     scores[:, classes.index("O")] = sure
-    for piece, number in teacher._tokenizer.get_vocab().items():
+    for piece, number in teacher.encoder.tokenizer.get_vocab().items():
         letter = piece.lstrip("Ġ")[:1]
         if letter in said:
             scores[number] = sure * (torch.arange(len(classes)) == classes.index(said[letter]))
@@ -205,5 +205,5 @@ def make_sure(teacher, said, sure=9.0):
     def forward(input_ids, **_):
         return transformers.modeling_outputs.TokenClassifierOutput(logits=scores[input_ids])
 
-    teacher._model.forward = forward
+    teacher.encoder.model.forward = forward
     return teacher

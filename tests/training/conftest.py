@@ -12,6 +12,7 @@ from spacy.training import Example
 from thinc.api import Adam, Config, fix_random_seed
 
 from spacy_distill import distill
+from tests.small_student import SMALL_STUDENT
 
 PEOPLE = ["Anna Berg", "Carl Lund", "Maria Holm", "Nils Dahl"]
 PLACES = ["Oslo", "Kiel", "New York", "Turku"]
@@ -27,29 +28,9 @@ dev = null
 seed = 0
 gpu_allocator = null
 
-[nlp]
-lang = "en"
-pipeline = ["ner_student"]
-
-[components]
-
-[components.ner_student]
-factory = "ner_student"
-
-[components.ner_student.model]
-
-[components.ner_student.model.embed]
-
-[components.ner_student.model.embed.features]
-width = 8
-
-[components.ner_student.model.embed.characters]
-filters = 16
-
-[components.ner_student.model.encode]
-width = 32
-depth = 1
-
+"""
+CONFIG += SMALL_STUDENT % {"filters": 16, "width": 32}
+CONFIG += """
 [corpora]
 
 [corpora.dev]

@@ -60,8 +60,8 @@ def test_it_writes_down_what_the_teacher_thinks(run, ner_folder, text_file, tmp_
     same = [tags.spans(doc.targets.best) == ents for doc, ents in zip(soft, entities, strict=True)]
     assert sum(same) >= len(lines) - 1
     assert manifest.labels == ["LOC", "PER"]
-    (told,) = manifest.teacher["teachers"]
-    assert told["description"] == "en_pipeline 0.0.0 (ner, 2 labels)"
+    (entry,) = manifest.teacher["teachers"]
+    assert entry["description"] == "en_pipeline 0.0.0"
     assert len(manifest.shards) > 3 and manifest.complete
     assert sum(shard.documents for shard in manifest.shards) == len(lines)
     assert sum(shard.tokens for shard in manifest.shards) == sum(len(doc) for doc in docs)
@@ -118,7 +118,7 @@ def test_a_finished_corpus_is_left_alone(run, monkeypatch, tmp_path):
 def test_another_setting_is_refused_by_name(run, contents, tmp_path, settings, name):
     run(limit=8)
     before = contents(tmp_path / "soft")
-    with pytest.raises(ValueError, match=rf"Since then changed: {name}.*--overwrite"):
+    with pytest.raises(ValueError, match=rf"Since then changed: {name}.*--force"):
         run(**{"limit": 8, **settings})
     assert contents(tmp_path / "soft") == before
 
@@ -256,7 +256,7 @@ def test_several_teachers_write_their_average(run, ner_folder, teacher, tmp_path
 def test_a_soft_corpus_writes_no_other_one(run, ner_folder, tmp_path, settings):
     run(limit=6, output="first")
     for teachers in (tmp_path / "first", [ner_folder, tmp_path / "first"]):
-        with pytest.raises(ValueError, match=r"is a soft corpus.*teaches in `distill` alone"):
+        with pytest.raises(ValueError, match=r"is a soft corpus.*teaches in `distill` and nowhere"):
             run(teachers, **settings)
     assert not (tmp_path / "soft").exists()
 

@@ -173,7 +173,7 @@ def test_what_cannot_be_replaced_is_not_deleted(run, contents, tmp_path):
     (tmp_path / "soft" / "notes.txt").write_text("Made on Monday.")
     before = contents(tmp_path / "soft")
     with pytest.raises(ValueError, match="no component 'tagger'"):
-        run(teacher_options=TeacherOptions(pipe="tagger"), overwrite=True)
+        run(teacher_options=TeacherOptions(teacher_pipe="tagger"), overwrite=True)
     with pytest.raises(ValueError, match="There is no teacher"):
         run(teacher="no-teacher", overwrite=True)
     assert contents(tmp_path / "soft") == before

@@ -41,14 +41,14 @@ def log_likelihood(nlp, examples, temperature):
 def test_entities_are_judged_where_they_are_annotated():
     """Found: a right one, one of another length, one on a token that is not annotated."""
     tags = BiluoTags(["PER"])
-    numbers = tags.numbers(["B-PER", "L-PER", "O", "B-PER", "L-PER", "O", "U-PER"])
+    numbers = tags.tag_ids(["B-PER", "L-PER", "O", "B-PER", "L-PER", "O", "U-PER"])
     emissions = numpy.zeros((7, len(tags.names)), dtype="float32")
     emissions[range(7), numbers] = 9
     start, transitions, end = constraints(1)
     chain = LinearChain(emissions, numpy.asarray([7]), transitions, start, end)
-    allowed = tags.allowed(tags.numbers(["B-PER", "L-PER", "O", "U-PER", "O", "O", "O"]))
+    allowed = tags.allowed(tags.tag_ids(["B-PER", "L-PER", "O", "U-PER", "O", "O", "O"]))
     allowed[6] = True
-    (rows, _), right = judge(tags, chain, allowed)
+    _, (rows, _), right = judge(tags, chain, allowed)
     assert rows.tolist() == [0, 3] and right.tolist() == [True, False]
 
 

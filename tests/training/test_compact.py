@@ -38,11 +38,11 @@ def posteriors(nlp):
     return found
 
 
-@pytest.mark.parametrize("numbers, close", [("float32", 1e-6), ("float16", 1e-3), ("int8", 1e-2)])
-def test_a_compact_student_predicts_the_same(numbers, close, tmp_path):
+@pytest.mark.parametrize("dtype, close", [("float32", 1e-6), ("float16", 1e-3), ("int8", 1e-2)])
+def test_a_compact_student_predicts_the_same(dtype, close, tmp_path):
     nlp = make_student()
     expected = posteriors(nlp)
-    small = compact(nlp, numbers=numbers)
+    small = compact(nlp, dtype=dtype)
     small.to_disk(tmp_path / "small")
     again = spacy.load(tmp_path / "small")
     assert again.vocab.vectors.n_keys == 0 and "lake" not in again.vocab.strings
@@ -55,7 +55,7 @@ def test_a_compact_student_predicts_the_same(numbers, close, tmp_path):
 
 
 def test_it_can_be_told_how_many_vectors_to_keep():
-    small = compact(make_student(), rows=3)
+    small = compact(make_student(), prune=3)
     (table,) = (node.attrs["vector_table"] for node in layers(small) if node.attrs["vector_table"])
     assert table["data"].shape == (3, 6) and len(table["keys"]) == len(WORDS)
     assert posteriors(small).shape == (len(WORDS), 5)

@@ -208,7 +208,7 @@ def test_an_unknown_override_is_named(quietly, teacher, config, output):
 def test_an_output_folder_with_something_in_it_is_left_alone(quietly, teacher, config, output):
     output.mkdir()
     (output / "thesis.txt").write_text("years of work")
-    with pytest.raises(ValueError, match=rf"output folder '{output}' is not empty.*--overwrite"):
+    with pytest.raises(ValueError, match=rf"output folder '{output}' is not empty.*--force"):
         quietly(teacher, config(), output)
     assert [path.name for path in output.iterdir()] == ["thesis.txt"]
     quietly(teacher, config(distillation={"max_steps": 1}), output, overwrite=True)

@@ -3,7 +3,7 @@ import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_distill.training.examples import with_student_tokens
+from spacy_distill.training.corpus import with_student_tokens
 
 
 @pytest.fixture

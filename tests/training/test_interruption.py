@@ -70,16 +70,21 @@ def test_a_loss_that_is_no_number_is_told(quietly, teacher, config):
         quietly(teacher, config(distillation={"optimizer": {"learn_rate": 1e38}}))
 
 
-def test_an_interruption_within_an_update(quietly, teacher, config, tmp_path, monkeypatch):
-    distill, calls = ChainNER.distill, []
+def interrupt_call(monkeypatch, name, number):
+    """Let one call of a method of the component be interrupted."""
+    method, calls = getattr(ChainNER, name), []
 
     def interrupted(self, *args, **kwargs):
         calls.append(1)
-        if len(calls) == 4:
+        if len(calls) == number:
             raise KeyboardInterrupt
-        return distill(self, *args, **kwargs)
+        return method(self, *args, **kwargs)
 
-    monkeypatch.setattr(ChainNER, "distill", interrupted)
+    monkeypatch.setattr(ChainNER, name, interrupted, raising=False)
+
+
+def test_an_interruption_within_an_update(quietly, teacher, config, tmp_path, monkeypatch):
+    interrupt_call(monkeypatch, "distill", 4)
     with pytest.raises(KeyboardInterrupt):
         quietly(teacher, config(), tmp_path / "output")
     names = sorted(path.name for path in (tmp_path / "output").iterdir())
@@ -106,15 +111,7 @@ def test_an_interruption_while_a_checkpoint_is_copied(
 def test_an_interruption_while_a_checkpoint_is_written(
     quietly, teacher, config, tmp_path, monkeypatch
 ):
-    to_disk, calls = ChainNER.to_disk, []
-
-    def interrupted(self, *args, **kwargs):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return to_disk(self, *args, **kwargs)
-
-    monkeypatch.setattr(ChainNER, "to_disk", interrupted, raising=False)
+    interrupt_call(monkeypatch, "to_disk", 2)
     with pytest.raises(KeyboardInterrupt):
         quietly(teacher, config(training={"eval_frequency": 1}), tmp_path / "output")
     names = sorted(path.name for path in (tmp_path / "output").iterdir())

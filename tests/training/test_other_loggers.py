@@ -10,7 +10,7 @@ import pytest
 import spacy
 from thinc.api import Config
 
-from spacy_distill.training import loop
+from spacy_distill.training import train
 
 LOSSES = {f"loss_ner_student{part}" for part in ("", "_task", "_distillation")}
 STATISTICS = ["^(step|words)"]
@@ -76,7 +76,7 @@ def test_loggers_end_after_an_error_too(logged, spy, monkeypatch):
     def fail(*_):
         raise OSError("The disk is full.")
 
-    monkeypatch.setattr(loop, "calibrate", fail)
+    monkeypatch.setattr(train, "calibrate", fail)
     with pytest.raises(OSError, match="disk"):
         logged(SPY)
     assert spy["end"] == 5

@@ -6,7 +6,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import Adam, Config, fix_random_seed
 
-from spacy_distill.corpora.plain_docs import plain_copy
+from spacy_distill.documents import plain_copy
 from tests.training.conftest import make_docs
 
 NARROW = {

@@ -30,7 +30,10 @@ def weather(doc):
     return doc
 """
 OPTIONS = TeacherOptions(
-    pipe="spacy_distill_tests_weather_code", spans_key="sc", labels=("WORD",), confidence=0.9
+    teacher_pipe="spacy_distill_tests_weather_code",
+    spans_key="sc",
+    labels=("WORD",),
+    assumed_confidence=0.9,
 )
 TEXTS = [f"Boat number {number} sails" for number in range(24)]
 TEXTS[3] = TEXTS[17] = "a storm comes up"
@@ -42,10 +45,10 @@ FAILING = ["texts.txt:4", "texts.txt:10", "texts.txt:18"]
 def run(tmp_path):
     code = tmp_path / "code.py"
     code.write_text(CODE)
-    if not spacy.Language.has_factory(OPTIONS.pipe):
+    if not spacy.Language.has_factory(OPTIONS.teacher_pipe):
         exec(compile(CODE, str(code), "exec"), {"__name__": "python_code"})
     nlp = spacy.blank("en")
-    nlp.add_pipe(OPTIONS.pipe)
+    nlp.add_pipe(OPTIONS.teacher_pipe)
     nlp.to_disk(tmp_path / "teacher")
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
 
@@ -138,7 +141,7 @@ def test_a_shard_of_which_nothing_is_left(run, tmp_path):
 def test_a_teacher_that_fails_on_all_documents_ends_the_run(run, tmp_path, n_process):
     (tmp_path / "texts.txt").write_text("a storm\nthunder\nthunder again")
     for _ in range(2):
-        with pytest.raises(ValueError, match=r"\[D432\].*texts.txt': found 3\..*--overwrite"):
+        with pytest.raises(ValueError, match=r"\[D432\].*texts.txt': found 3\..*--force"):
             run(shard_size=1, n_process=n_process)
         assert not Manifest.from_disk(tmp_path / "soft").complete
 

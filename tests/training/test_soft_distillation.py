@@ -15,7 +15,7 @@ from spacy_distill.corpora.soft_corpus import SoftCorpus
 from spacy_distill.corpora.soft_shards import Manifest
 from spacy_distill.training import passes
 from spacy_distill.training.annotate import annotate
-from spacy_distill.training.distill import load_student_config
+from spacy_distill.training.settings import load_student_config
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_the_steps_follow_the_size_of_the_corpus(quietly, soft, soft_config, mon
     )
     times = f"{expected * per_step / n_words(soft):.1f}"
     assert read[0] == (str(expected), str(n_words(soft)), times)
-    assert len(read) == 2 and "[D914]" not in quietly.output
+    assert len(read) == 1 and "[D914]" not in quietly.output
 
 
 def test_a_small_corpus_is_read_several_times(soft, soft_config):
@@ -190,14 +190,11 @@ def test_the_run_says_which_share_it_reads(quietly, soft, soft_config):
     share = 2 * per_step / n_words(soft)
     assert f"[D914] 2 steps read {share:.2%} of the corpus" in output
     assert f"max_steps -1: that is {math.ceil(n_words(soft) / per_step)} steps" in output
-    read = re.findall(r"2 steps read ([\d.]+)% of the corpus, which has", output)
-    # What was read is counted: spaCy's steps are numbered from 0.
-    assert float(read[-1]) == pytest.approx(100 * 3 / 2 * share, rel=0.2)
 
 
-@pytest.mark.parametrize("limit, n_shards", [(0, 1), (5, 1), (0, 2), (7, 3)])
-def test_the_size_of_a_pass_is_what_is_read(soft, limit, n_shards):
-    corpus = SoftCorpus(soft, limit=limit, n_shards=n_shards)
+@pytest.mark.parametrize("limit", [0, 5])
+def test_the_size_of_a_pass_is_what_is_read(soft, limit):
+    corpus = SoftCorpus(soft, limit=limit)
     examples = list(corpus(spacy.blank("en")))
     size = corpus.size()
     assert size.documents == pytest.approx(len(examples), abs=1)

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.training.initialize import init_nlp
 from thinc.api import Config
 
-from spacy_distill.cli.init import Kind, config_text
+from spacy_distill.configs import make_config
 from spacy_distill.training.settings import fill_settings
 from spacy_distill.training.teacher_tables import TeacherTables
 
@@ -160,7 +160,7 @@ def test_without_a_source_nothing_changes(initialized):
 
 
 def test_config_for_soft_corpora_takes_tables():
-    text = config_text(Kind.soft)
+    text = make_config("soft")
     config = Config().from_str(text, overrides={"paths.tables": "en_core_web_sm"})
     callback = config["initialize"]["after_init"]
     assert callback == {"@callbacks": CALLBACK, "source": "en_core_web_sm", "pipe": None}

@@ -53,16 +53,3 @@ def make_transformer(tmp_path_factory):
 def transformer(make_transformer):
     """RETURNS (Path): An uncased BERT's folder."""
     return make_transformer()
-
-
-@pytest.fixture(scope="session")
-def load():
-    """Loads the parts of a transformer."""
-
-    def load(folder):
-        return (
-            transformers.AutoModel.from_pretrained(folder).eval(),
-            transformers.AutoTokenizer.from_pretrained(folder),
-        )
-
-    return load

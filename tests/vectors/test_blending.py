@@ -4,11 +4,6 @@ import pytest
 from spacy_distill.vectors.blending import blend, contextual_from_isolated
 
 
-@pytest.fixture
-def rng():
-    return numpy.random.default_rng(0)
-
-
 def test_the_map_is_found_and_carries_to_words_without_contexts(rng):
     isolated = rng.normal(size=(300, 5)).astype("float32")
     mapping = rng.normal(size=(5, 5))

@@ -1,5 +1,7 @@
 import numpy
 import pytest
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from spacy_distill.models.word_forms import with_word_forms
 from spacy_distill.models.word_vectors import WordVectors
@@ -25,7 +27,7 @@ def test_every_word_of_the_text_gets_a_vector(transformer, documents):
     assert words_of(nlp) == set(WORDS)
     assert nlp.vocab.vectors.shape == (8, 5) and nlp.lang == "xx" and not nlp.pipe_names
     assert numpy.isfinite(nlp.vocab.vectors.data).all()
-    again = distill_vectors(str(transformer), iter(documents), dim=5, batch_size=2)
+    again = distill_vectors(str(transformer), iter(documents), dim=5, batch_size=20)
     for word in WORDS:
         assert again.vocab[word].vector == pytest.approx(nlp.vocab[word].vector, abs=1e-3)
 
@@ -33,9 +35,10 @@ def test_every_word_of_the_text_gets_a_vector(transformer, documents):
 def test_a_vector_is_of_all_contexts(transformer, documents):
     """The one test that the parts are put together: means over contexts, and words without them."""
     encoder, _ = find_encoder(str(transformer), layer=2)
-    texts = [(document.words, [True] * len(document.words)) for document in documents]
-    means = contextual_means(encoder, texts)
-    of_oslo = [encoder.encode([texts[0]])[0][4], encoder.encode([texts[2]])[0][0]]
+    docs = [Doc(Vocab(), words=document.words) for document in documents]
+    means = contextual_means(encoder, docs)
+    encoded = [next(encoder.pipe([doc], desc="Test"))[1] for doc in docs]
+    of_oslo = [encoded[0][4], encoded[2][0]]
     assert means.means[means.words.index("oslo")] == pytest.approx(
         numpy.mean(of_oslo, axis=0), abs=1e-5
     )

@@ -4,11 +4,20 @@ import sys
 import pytest
 import spacy
 import torch
+from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.vocab import Vocab
 
 from spacy_distill.vectors.find_encoder import find_encoder
 
-SENTENCE = [(["Anna", "sails", "to", "Oslo"], [True, True, True, False])]
+WORDS = ["Anna", "sails", "to", "Oslo"]
+
+
+def encode(encoder, words=WORDS):
+    """RETURNS: The vectors of a sentence's words, their keys and which of them are known."""
+    doc = Doc(Vocab(), words=words)
+    ((keys, vectors, known),) = encoder.pipe([doc], desc="Test")
+    return vectors, keys, known.tolist()
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +51,7 @@ def pipeline(transformer, tmp_path_factory):
 
 def test_the_transformer_of_a_pipeline_is_the_fine_tuned_one(pipeline, transformer):
     encoder, lang = find_encoder(str(pipeline), layer=-1)
-    vectors, _ = encoder.encode(SENTENCE)
+    vectors, _, _ = encode(encoder)
     nlp = spacy.load(pipeline)
     doc = nlp.get_pipe("transformer")(nlp.make_doc("Anna sails to Oslo"))
     hidden = doc._.trf_data.model_output.last_hidden_state[0, 1:5]
@@ -50,24 +59,16 @@ def test_the_transformer_of_a_pipeline_is_the_fine_tuned_one(pipeline, transform
     assert vectors == pytest.approx(hidden, abs=1e-4)
     untrained, lang = find_encoder(str(transformer), layer=-1)
     assert lang is None
-    assert vectors != pytest.approx(untrained.encode(SENTENCE)[0], abs=1e-2)
+    assert vectors != pytest.approx(encode(untrained)[0], abs=1e-2)
 
 
 def test_a_transformer_within_a_component_is_found(transformer, tmp_path):
-    pytest.importorskip("spacy_transformers", reason="the teacher's transformer is theirs")
     nlp = spacy.blank("nb")
     mix = {
         "@architectures": "spacy-distill.LayerMix.v1",
         "transformer": {
             "@architectures": "spacy-distill.TransformerLayers.v1",
-            "frozen": True,
-            "transformer": {
-                "@architectures": "spacy-transformers.TransformerModel.v3",
-                "name": str(transformer),
-                "get_spans": {"@span_getters": "spacy-transformers.doc_spans.v1"},
-                "tokenizer_config": {"use_fast": True},
-                "transformer_config": {"output_hidden_states": True},
-            },
+            "name": str(transformer),
         },
     }
     nlp.add_pipe("ner_teacher", config={"model": {"embed": mix}})
@@ -77,7 +78,26 @@ def test_a_transformer_within_a_component_is_found(transformer, tmp_path):
     encoder, lang = find_encoder(str(tmp_path / "teacher"), layer=-1)
     untrained, _ = find_encoder(str(transformer), layer=-1)
     assert lang == "nb"
-    assert encoder.encode(SENTENCE)[0] == pytest.approx(untrained.encode(SENTENCE)[0], abs=1e-5)
+    assert encode(encoder)[0] == pytest.approx(encode(untrained)[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("lower, key", [(True, "oslo"), (False, "OSLO")])
+def test_keys_have_the_case_that_the_transformer_sees(make_transformer, lower, key):
+    encoder, _ = find_encoder(str(make_transformer(lower=lower)))
+    _, keys, known = encode(encoder, ["OSLO", "\n"])
+    assert keys == [key, "\n"] and known == [True, False]
+
+
+@pytest.mark.parametrize("layer, expected", [(None, 2), (0, 0), (-1, 3), (-4, 0), (3, 3)])
+def test_layers(transformer, layer, expected):
+    """Half of three layers are two, as Python rounds."""
+    assert find_encoder(str(transformer), layer=layer)[0].layer == expected
+
+
+@pytest.mark.parametrize("layer", [4, -5])
+def test_a_layer_that_is_not_there(transformer, layer):
+    with pytest.raises(ValueError, match=rf"no layer {layer}: it has 3 layers"):
+        find_encoder(str(transformer), layer=layer)
 
 
 def test_teachers_that_have_no_transformer(tmp_path):
@@ -106,7 +126,7 @@ def test_names_of_the_hub_have_a_prefix(monkeypatch):
 
     for kind in ("AutoModel", "AutoTokenizer"):
         monkeypatch.setattr(f"transformers.{kind}.from_pretrained", load)
-    with pytest.raises(ValueError, match=r"D625.*'hf:someone/tiny' cannot be loaded.*no network"):
+    with pytest.raises(ValueError, match=r"D233.*'hf:someone/tiny' cannot be loaded.*no network"):
         find_encoder("hf:someone/tiny")
     with pytest.raises(ValueError, match=r"D292.*no model 'someone/tiny'"):
         find_encoder("someone/tiny")
@@ -135,5 +155,5 @@ def test_a_damaged_model_is_named(transformer, tmp_path, damage):
     else:
         path = folder / "config.json"
         path.write_text(path.read_text().replace('"hidden_size": ', '"hidden_size": 2'))
-    with pytest.raises(ValueError, match=r"D625.*damaged"):
+    with pytest.raises(ValueError, match=r"D233.*damaged"):
         find_encoder(str(folder), layer=-1)

@@ -1,0 +1,102 @@
+"""What distillation gains and what it costs, out of stored runs."""
+
+from math import inf
+from statistics import mean, stdev
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from scipy.stats import t as student_t
+
+from benchmarks.low_resource.systems import SYSTEMS
+
+Run = Dict[str, Any]
+# Runs by system, of one corpus and number of labels.
+Runs = Dict[str, List[Run]]
+CONFIDENCE = 0.95
+# With two seeds, Student's t is so wide that it says nothing.
+FEWEST_SEEDS = 3
+
+
+class Comparison(NamedTuple):
+    """Two systems, of the seeds that both have.
+
+    f1, other (float): Their mean test F1, in percent.
+    differences (List[float]): Of each seed.
+    """
+
+    f1: float
+    other: float
+    differences: List[float]
+
+
+class Cost(NamedTuple):
+    """What a student costs, in seconds of the processor, and what that is worth.
+
+    training (float): Training all its teachers.
+    reading (float): The transformer's reading of the sentences without labels, once.
+    distilling (float): Training the student.
+    paid_back (float): Words after which reading with the student in place of one teacher has saved
+        the seconds of reading and distilling; infinite if the student reads no faster.
+    all_paid_back (float): The same of all seconds.
+    """
+
+    training: float
+    reading: float
+    distilling: float
+    paid_back: float
+    all_paid_back: float
+
+
+def compare(systems: Runs, name: str, other: str) -> Optional[Comparison]:
+    """RETURNS (Optional[Comparison]): Two systems; None if they have no seed in common."""
+    f1, theirs = (
+        {run["seed"]: run["scores"]["test"]["f"] for run in systems.get(system, [])}
+        for system in (name, other)
+    )
+    seeds = sorted(f1.keys() & theirs.keys())
+    if not seeds:
+        return None
+    differences = [f1[seed] - theirs[seed] for seed in seeds]
+    return Comparison(mean(f1[s] for s in seeds), mean(theirs[s] for s in seeds), differences)
+
+
+def pair_of(kind: Optional[str]) -> Tuple[str, str]:
+    """RETURNS (Tuple[str, str]): The systems of a kind of student, distilled and on the labels
+    alone; of the package's own for None."""
+    return ("student", "gold-only") if kind is None else (f"student-{kind}", f"gold-only-{kind}")
+
+
+def interval(values: Sequence[float]) -> Optional[Tuple[float, float]]:
+    """RETURNS (Optional[Tuple[float, float]]): The confidence interval of the mean, by Student's t;
+    None for fewer than FEWEST_SEEDS values."""
+    if len(values) < FEWEST_SEEDS:
+        return None
+    quantile = student_t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)
+    half = quantile * stdev(values) / len(values) ** 0.5
+    return mean(values) - half, mean(values) + half
+
+
+def cost(systems: Runs, rates: Dict[str, float], student: str = "student") -> Optional[Cost]:
+    """Add up what a student costs.
+
+    systems (Runs): Runs by system, of one corpus and number of labels.
+    rates (Dict[str, float]): Words a second by system, with nothing known of the text before.
+    student (str): The student, by its system's name.
+    RETURNS (Optional[Cost]): The cost; None if a system has no run or no rate.
+    """
+    members = SYSTEMS["teacher"].needs
+    if not {*members, student} <= systems.keys() or not {"joined-0", student} <= rates.keys():
+        return None
+
+    def seconds(name: str) -> float:
+        return mean(run["cost"]["processor_seconds"] for run in systems[name])
+
+    sizes = systems[student][0]["sizes"]
+    reading = sizes["unlabeled"][1] / rates["joined-0"]
+    training, distilling = sum(map(seconds, members)), seconds(student)
+    saved = 1 / rates["joined-0"] - 1 / rates[student]
+
+    def words(seconds: float) -> float:
+        return seconds / saved if saved > 0 else inf
+
+    once = reading + distilling
+    return Cost(training, reading, distilling, words(once), words(training + once))

@@ -1,0 +1,85 @@
+"""Students of other kinds than the package's, or with other losses than its default, as configs."""
+
+from typing import Any, Dict
+
+from thinc.api import Config
+
+from benchmarks.commands import CONFIGS, ROOT
+
+CONFIG = ROOT / CONFIGS / "student.cfg"
+# As in spaCy's small pipelines.
+CNN = {
+    "@architectures": "spacy.MaxoutWindowEncoder.v2",
+    "width": 96,
+    "depth": 4,
+    "window_size": 1,
+    "maxout_pieces": 3,
+}
+KINDS = {
+    "softmax": "LSTM-CNN-softmax",
+    "cnn": "CNN (`MaxoutWindowEncoder`), CRF",
+    "unidirectional": "LSTM from left to right, CRF",
+}
+HALF = {"alpha": 0.5, "beta": 0.5}
+# One falls to 0 in as many steps as the other one takes to rise to 1, from where it does not fall.
+FALLING = {
+    "@schedules": "warmup_linear.v1",
+    "initial_rate": 1.0,
+    "warmup_steps": 0,
+    "total_steps": "${distillation.max_steps}",
+}
+RISING = {**FALLING, "warmup_steps": "${distillation.max_steps}", "total_steps": 1_000_000}
+CHAINS, TOKENS, K_BEST, CONFIDENT = (
+    {"@losses": f"spacy-distill.{name}.v1"}
+    for name in (
+        "ChainDistillation",
+        "TokenDistillation",
+        "KBestDistillation",
+        "ConfidentSentences",
+    )
+)
+LOSSES: Dict[str, Dict[str, Any]] = {
+    "loss-hard": {**CHAINS, "alpha": 1.0, "beta": 0.0, "temperature": 1.0},
+    "loss-soft": {**CHAINS, "alpha": 0.1, "beta": 0.9, "temperature": 1.0},
+    "loss-chains-2": {**CHAINS, **HALF, "temperature": 2.0},
+    "loss-tokens": {**TOKENS, **HALF, "temperature": 1.0},
+    "loss-tokens-2": {**TOKENS, **HALF, "temperature": 2.0},
+    "loss-5-best": {**K_BEST, **HALF, "k": 5, "fuzzy": False},
+    "loss-fuzzy": {**K_BEST, **HALF, "k": 5, "fuzzy": True},
+    "loss-annealed": {**CHAINS, "alpha": RISING, "beta": FALLING, "temperature": 1.0},
+    "loss-confident": {
+        **CONFIDENT,
+        "least_confidence": 0.9,
+        "loss": {**CHAINS, **HALF, "temperature": 1.0},
+    },
+}
+LOSS_NAMES = {
+    "loss-hard": "hard pseudo-labels",
+    "loss-soft": "chains, alpha 0.1 and beta 0.9",
+    "loss-chains-2": "chains, temperature 2",
+    "loss-tokens": "tokens",
+    "loss-tokens-2": "tokens, temperature 2",
+    "loss-5-best": "5 best sequences",
+    "loss-fuzzy": "5 best sequences, fuzzy",
+    "loss-annealed": "chains, annealed",
+    "loss-confident": "chains, sentences above 0.9",
+}
+
+
+def kind_config(kind: str) -> Config:
+    """Put another encoder, head or loss into the student's config.
+
+    kind (str): Of KINDS or LOSSES.
+    RETURNS (Config): The config.
+    """
+    config = Config().from_disk(CONFIG, interpolate=False)
+    model: Dict[str, Any] = config["components"]["ner_student"]["model"]
+    if kind in LOSSES:
+        config["distillation"]["loss"] = LOSSES[kind]
+    elif kind == "softmax":
+        model["head"] = {"@architectures": "spacy-distill.Softmax.v1"}
+    elif kind == "unidirectional":
+        model["encode"] = {"@architectures": "spacy-distill.LSTM.v1", "width": 200, "depth": 2}
+    else:
+        model["encode"] = dict(CNN)
+    return config

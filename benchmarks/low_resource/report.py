@@ -1,0 +1,77 @@
+"""Tables and learning curves of the runs in the store.
+
+python -m benchmarks.low_resource.report docs/results.md docs/how-to/few-labels.md
+
+Writes them into the places of the pages that are marked for them, and pictures beside the pages.
+"""
+
+from functools import partial
+from math import nan
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Annotated, Dict, List
+
+import typer
+
+from benchmarks.low_resource.gains import Runs
+from benchmarks.low_resource.sections import PICTURE, SECTIONS
+from benchmarks.low_resource.store import RESULTS, Store
+from benchmarks.low_resource.tables import f1, group
+from benchmarks.pages import fill
+
+# What is drawn: a system and its line.
+CURVES = {
+    "student": ("distilled student", "tab:blue", "o-"),
+    "teacher": ("teacher (ensemble)", "tab:orange", "s--"),
+    "gold-only": ("student on the labels alone", "tab:green", "^-"),
+    "transformer": ("transformer, fine-tuned", "tab:brown", "v:"),
+    "spacy-silver": ("spaCy ner, silver data", "tab:red", "d-."),
+    "spacy-gold": ("spaCy ner, labels alone", "tab:gray", "x-."),
+}
+
+
+def draw(sizes: Dict[int, Runs], path: Path) -> None:
+    """Draw test F1 against the number of labeled sentences."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    for name, (label, colour, style) in CURVES.items():
+        points = [
+            (size, [f1(run) for run in runs[name]]) for size, runs in sizes.items() if name in runs
+        ]
+        if len(points) < 2:  # no curve
+            continue
+        x = [size for size, _ in points]
+        y = [mean(values) for _, values in points]
+        error = [stdev(values) if len(values) > 1 else nan for _, values in points]
+        axes.errorbar(x, y, error, fmt=style, color=colour, label=label, capsize=3, markersize=5)
+    axes.set_xscale("log")
+    axes.set_xticks(list(sizes), [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
+    axes.set_xlabel("labeled sentences")
+    axes.set_ylabel("test F1 (mean, standard deviation)")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def main(
+    pages: Annotated[List[Path], typer.Argument(help="Pages with marked places")],
+    store: Annotated[Path, typer.Option(help="Folder of the results")] = RESULTS,
+) -> None:
+    """Write tables into pages, and pictures beside them."""
+    results = Store(store)
+    groups = group(results.runs())
+    contents = {name: partial(make, groups, results) for name, make in SECTIONS.items()}
+    for page in pages:
+        names = fill(page, "benchmarks.low_resource.report", contents)
+        if "reached" in names and "conll" in groups:
+            draw(groups["conll"], page.parent / PICTURE)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,201 @@
+"""The tables of the pages about the low-resource benchmark, made of stored runs."""
+
+from statistics import mean
+from typing import Callable, Dict, List, Optional
+
+from benchmarks.low_resource.gains import Comparison, Runs, compare, cost, pair_of
+from benchmarks.low_resource.kinds import KINDS, LOSS_NAMES, LOSSES
+from benchmarks.low_resource.store import Store
+from benchmarks.low_resource.systems import OTHER_TEACHERS
+from benchmarks.low_resource.tables import (
+    NAMES,
+    Groups,
+    between,
+    corpus_of,
+    gained,
+    mean_of,
+    scores_table,
+    thousands,
+)
+from benchmarks.pages import table
+
+# The package's own student first.
+KIND_NAMES: Dict[Optional[str], str] = {None: "LSTM-CNN-CRF, the package's"}
+KIND_NAMES.update(KINDS.items())
+# What the student is compared with.
+COMPARED_WITH = {
+    "teacher": "its teachers' average",
+    "spacy-silver": "spaCy's `ner`, silver data",
+    "spacy-gold": "spaCy's `ner`, labels alone",
+}
+# Learning curves, beside the page that has the section "reached".
+PICTURE = "results-conll.png"
+
+
+def reached_table(groups: Groups, results: Store) -> str:
+    """RETURNS (str): What is reached with CoNLL-2003, and a picture."""
+    rows = []
+    for size, systems in groups.get("conll", {}).items():
+        if "student" in systems:
+            means = mean_of(systems, "student", "teacher", "gold-only", "spacy-silver")
+            above = compare(systems, "student", "spacy-silver")
+            gain = f"{mean(above.differences):+.1f}" if above else ""
+            seeds = [str(len(systems["student"])), str(len(above.differences) if above else 0)]
+            rows.append([f"{size:,}", *means, gain, *seeds])
+    header = ["labeled", "student", "its teachers' average", "labels alone"]
+    header += ["spaCy, silver", "student above spaCy", "seeds", "spaCy's"]
+    return f"{table(header, rows, 0)}\n\n![F1 by the number of labels]({PICTURE})"
+
+
+def expected_table(groups: Groups, results: Store) -> str:
+    """RETURNS (str): What students of few labels reach with CoNLL-2003."""
+    rows = [
+        [f"{size:,}", *mean_of(systems, "student", "teacher", "gold-only")]
+        for size, systems in groups.get("conll", {}).items()
+        if "student" in systems
+    ]
+    header = ["labeled sentences", "student", "its teachers' average"]
+    return table([*header, "student on the labels alone"], rows, 0)
+
+
+def worth_table(groups: Groups, results: Store) -> str:
+    """RETURNS (str): What the student gains by distillation, on each corpus."""
+    rows = []
+    for dataset, sizes in groups.items():
+        for size, systems in sizes.items():
+            found = compare(systems, "student", "gold-only")
+            if found is None:
+                continue
+            drawn = results.gain(dataset, size)
+            row = [corpus_of(dataset, size), *gained(found.differences)]
+            if drawn:
+                seeds = ", ".join(map(str, drawn["seeds"]))
+                bounds = between((drawn["low"], drawn["high"]))
+                rows.append([*row, seeds, f"{drawn['value']:+.2f}", bounds])
+            else:
+                rows.append([*row, "", "", ""])
+    header = ["corpus, labeled", "gain, F1", "95 %, seeds", "seeds"]
+    return table([*header, "of seeds", "gain", "95 %, test sentences"], rows, 1)
+
+
+def kinds_table(groups: Groups, results: Store) -> str:
+    """RETURNS (str): What distillation gains and costs for students of several kinds, where others
+    than the package's were trained."""
+    rows = []
+    for dataset, sizes in groups.items():
+        rates = results.rates(dataset)
+        for size, systems in sizes.items():
+            found = {kind: compare(systems, *pair_of(kind)) for kind in KIND_NAMES}
+            if any(found[kind] for kind in KINDS):
+                names = {kind: [corpus_of(dataset, size), KIND_NAMES[kind]] for kind in found}
+                rows += [
+                    [*names[kind], *kind_row(of_kind, systems, kind, rates)]
+                    for kind, of_kind in found.items()
+                    if of_kind is not None
+                ]
+    header = ["corpus, labeled", "student", "labels alone", "distilled", "gain, F1"]
+    header += ["95 % interval", "seeds", "words/s", "paid back with the teachers, thousand words"]
+    return table(header, rows, 2)
+
+
+def kind_row(
+    found: Comparison, systems: Runs, kind: Optional[str], rates: Dict[str, float]
+) -> List[str]:
+    """RETURNS (List[str]): F1 without and with teachers, the gain, the speed, and when all that
+    training took is paid back."""
+    student, _ = pair_of(kind)
+    row = [f"{found.other:.1f}", f"{found.f1:.1f}", *gained(found.differences)]
+    row.append(f"{rates[student]:,.0f}" if student in rates else "")
+    whole = cost(systems, rates, student)
+    if whole is None:
+        return [*row, ""]
+    return [*row, thousands(whole.all_paid_back) if found.f1 > found.other else "no gain"]
+
+
+def teachers_table(groups: Groups, results: Store) -> str:
+    """RETURNS (str): Test F1 of students of other teachers than the four, beside those of the four
+    and those on the labels alone, of the same seeds."""
+    rows = []
+    for dataset, sizes in groups.items():
+        for size, systems in sizes.items():
+            for name, teachers in OTHER_TEACHERS.items():
+                beside_four = compare(systems, name, "student")
+                beside_none = compare(systems, name, "gold-only")
+                if beside_four is not None and beside_none is not None:
+                    values = (beside_four.f1, beside_four.other, beside_none.other)
+                    row = [corpus_of(dataset, size), teachers, *(f"{f1:.2f}" for f1 in values)]
+                    rows.append([*row, str(len(beside_four.differences))])
+    header = ["corpus, labeled", "taught by", "test F1", "taught by the four", "labels alone"]
+    return table([*header, "seeds"], rows, 2)
+
+
+def losses_table(groups: Groups, results: Store) -> str:
+    """RETURNS (str): How much better or worse than the default each loss is, everywhere it was
+    tried."""
+    cells = {
+        (dataset, size): systems
+        for dataset, sizes in groups.items()
+        for size, systems in sizes.items()
+        if any(f"student-{loss}" in systems for loss in LOSSES)
+    }
+    rows = []
+    for loss in LOSSES:
+        name, row = f"student-{loss}", [LOSS_NAMES[loss]]
+        for systems in cells.values():
+            found = compare(systems, name, "student")
+            row.append(f"{mean(found.differences):+.2f}" if found else "")
+        if any(row[1:]):
+            rows.append(row)
+    return table(["loss", *(corpus_of(*cell) for cell in cells)], rows, 1)
+
+
+def compared_table(groups: Groups, results: Store) -> str:
+    """RETURNS (str): By how much the student is better than its teachers and than spaCy's `ner`."""
+    rows = []
+    for dataset, sizes in groups.items():
+        for size, systems in sizes.items():
+            for other, name in COMPARED_WITH.items():
+                found = compare(systems, "student", other)
+                if found is not None:
+                    rows.append([corpus_of(dataset, size), name, *gained(found.differences)])
+    header = ["corpus, labeled", "compared with", "gain, F1", "95 %, seeds", "seeds"]
+    return table(header, rows, 2)
+
+
+def costs_table(groups: Groups, results: Store) -> str:
+    """RETURNS (str): What a student costs, and when that is paid back, if it is better than without
+    teachers."""
+    rows = []
+    for dataset, sizes in groups.items():
+        for size, systems in sizes.items():
+            found = cost(systems, results.rates(dataset))
+            beside = compare(systems, "student", "gold-only")
+            if found is None or beside is None:
+                continue
+            seconds = (found.training, found.reading, found.distilling)
+            paid = ["no gain", "no gain"]
+            if beside.f1 > beside.other:
+                paid = [thousands(found.paid_back), thousands(found.all_paid_back)]
+            rows.append([corpus_of(dataset, size), *(f"{n:,.0f}" for n in seconds), *paid])
+    header = ["corpus, labeled", "teachers, CPU s", "transformer's reading", "distilling"]
+    return table([*header, "paid back, thousand words", "with the teachers"], rows, 1)
+
+
+def all_tables(groups: Groups, results: Store) -> str:
+    """RETURNS (str): The scores of every system, a table for each corpus."""
+    return "\n\n".join(
+        f"### {NAMES[dataset]}\n\n{scores_table(sizes)}" for dataset, sizes in groups.items()
+    )
+
+
+SECTIONS: Dict[str, Callable[[Groups, Store], str]] = {
+    "tables": all_tables,
+    "reached": reached_table,
+    "expected": expected_table,
+    "worth": worth_table,
+    "compared": compared_table,
+    "costs": costs_table,
+    "kinds": kinds_table,
+    "losses": losses_table,
+    "teachers": teachers_table,
+}

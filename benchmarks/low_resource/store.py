@@ -1,0 +1,87 @@
+"""The store of the low-resource benchmark: JSON lines, a file for each corpus, a record a line."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from wasabi import msg
+
+from benchmarks.commands import ROOT, alone
+from benchmarks.low_resource.data import Cell
+
+Record = Dict[str, Any]
+RESULTS = ROOT / "benchmarks" / "results"
+# Kinds of records. A run is a trained and scored system, rates are words a second of several
+# systems, a gain is a difference between two systems with its bootstrap interval.
+RUN, RATES, GAIN = "run", "rates", "gain"
+# What tells the records of a corpus apart.
+KEYS = ("record", "labeled", "system", "seed")
+
+
+class Store:
+    """Records by corpus."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open a store.
+
+        folder (Path): Its folder, made when something is written.
+        """
+        self.folder = folder
+
+    def records(self, dataset: str, **wanted: Any) -> List[Record]:
+        """RETURNS (List[Record]): A corpus's records that have these values."""
+        path = self.folder / f"{dataset}.jsonl"
+        lines = path.read_text(encoding="utf8").splitlines() if path.exists() else []
+        found = map(json.loads, lines)
+        return [one for one in found if all(one.get(key) == wanted[key] for key in wanted)]
+
+    def write(self, record: Record) -> None:
+        """Add a record to its corpus's file, or replace the one with the same keys."""
+        path = self.folder / f"{record['dataset']}.jsonl"
+        with alone(self.folder):
+            records = {_place(one): one for one in [*self.records(record["dataset"]), record]}
+            lines = [json.dumps(records[place]) + "\n" for place in sorted(records)]
+            unfinished = path.with_suffix(".part")
+            unfinished.write_text("".join(lines), encoding="utf8")
+            unfinished.replace(path)
+
+    def run(self, cell: Cell, system: str, made_of: Record) -> Optional[Record]:
+        """Find a run. The benchmark ends if it was made of something else, for such a run cannot
+        stand in one table with the others. (The oldest runs have no digests of what they read.)
+
+        cell (Cell): The cell.
+        system (str): The system's name.
+        made_of (Record): What a run of today would be made of.
+        RETURNS (Optional[Record]): The run, if there is one.
+        """
+        keys = {"record": RUN, "labeled": cell.labeled, "system": system, "seed": cell.seed}
+        for run in self.records(cell.dataset.value, **keys):
+            others = [key for key, value in made_of.items() if run.get(key, value) != value]
+            if others:
+                msg.fail(
+                    f"The run of {system}, seed {cell.seed}, in {self.folder} was made of "
+                    f"something else: {', '.join(others)}",
+                    "Name another --store and --runs, or a --variant, or remove the line",
+                    exits=1,
+                )
+            return run
+        return None
+
+    def runs(self) -> List[Record]:
+        """RETURNS (List[Record]): The runs of all corpora."""
+        datasets = sorted(path.stem for path in self.folder.glob("*.jsonl"))
+        return [run for dataset in datasets for run in self.records(dataset, record=RUN)]
+
+    def rates(self, dataset: str) -> Dict[str, float]:
+        """RETURNS (Dict[str, float]): Words a second by system; empty if nothing was measured."""
+        found = self.records(dataset, record=RATES)
+        return found[0]["words_per_second"] if found else {}
+
+    def gain(self, dataset: str, labeled: int) -> Record:
+        """RETURNS (Record): The bootstrapped gain of a cell; empty if nothing was measured."""
+        found = self.records(dataset, record=GAIN, labeled=labeled)
+        return found[0] if found else {}
+
+
+def _place(record: Record) -> tuple:
+    return tuple(str(record.get(key, "")).rjust(8, "0") for key in KEYS)

@@ -1,0 +1,260 @@
+"""The systems of the low-resource benchmark, each trained by the commands that a user types."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+
+import spacy
+from spacy.cli.init_config import init_config
+from spacy.language import Language
+from spacy.tokens import Doc
+from thinc.api import Config
+
+from benchmarks.commands import CONFIGS, ROOT
+from benchmarks.low_resource.data import Cell, Dataset
+from benchmarks.low_resource.kinds import KINDS, LOSSES, kind_config
+from benchmarks.low_resource.scores import read_docs
+from spacy_distill.configs import steps_for
+from spacy_distill.vectors.table import vectors_pipeline
+
+# Of the student, however many labels there are: it reads all sentences.
+DISTILLATION_STEPS = 3000
+# The setting that says how often a run is evaluated.
+EVALUATED = "--training.eval_frequency"
+EVALUATIONS = 12
+TRANSFORMER, TEACHER, STUDENT = (
+    f"{CONFIGS}/{n}.cfg" for n in ("transformer", "teacher", "student")
+)
+MEMBERS = ("joined-0", "joined-1", "joined-2", "gold-only")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What all cells share.
+
+    vectors (Optional[Path]): A pipeline with word vectors; None for none.
+    transformer (Path): A Hugging Face encoder.
+    """
+
+    vectors: Optional[Path]
+    transformer: Path
+
+
+Command = Callable[[Cell, Pretrained], List[Any]]
+
+
+@dataclass(frozen=True)
+class System:
+    """How a system is made.
+
+    command (Optional[Command]): The command that trains it, after `python`, without its output
+        folder; None for an average of other systems.
+    needs (Tuple[str, ...]): The systems that have to be there, such as its teachers.
+    config (str): The project's config that decides on it.
+    kind (Optional[str]): The kind of student, or its loss, where it is not the package's.
+    """
+
+    command: Optional[Command]
+    needs: Tuple[str, ...] = ()
+    config: str = ""
+    kind: Optional[str] = None
+
+    def settings(self) -> str:
+        """RETURNS (str): The settings of its config, without comments; spaCy's own are spaCy's."""
+        if self.kind is not None:
+            config = kind_config(self.kind)
+        elif self.config:
+            config = project_config(self.config)
+        else:
+            return ""
+        return config.to_str(interpolate=False)
+
+    def prepare(self, cell: Cell, pretrained: Pretrained) -> None:
+        """Write the config, where the project has none, and spaCy's word vectors."""
+        if self.kind is not None:
+            path = cell.folder / f"{self.kind}.cfg"
+            kind_config(self.kind).to_disk(path, interpolate=False)
+        elif self.command is not None and not self.config:
+            config = init_config(lang=cell.lang, pipeline=["ner"], optimize="efficiency")
+            config.to_disk(cell.folder / "spacy-ner.cfg", interpolate=False)
+            if pretrained.vectors is not None:
+                docs = [doc for path in cell.corpus.glob("*.spacy") for doc in read_docs(path)]
+                nlp = as_written(spacy.load(pretrained.vectors), docs)
+                nlp.to_disk(spacy_vectors(cell))
+
+
+def steps(cell: Cell, config: str) -> int:
+    """RETURNS (int): Training steps for so many labels, as `distill-init --labeled` sets them."""
+    usual = project_config(config)["training"]["optimizer"]["learn_rate"]["total_steps"]
+    return usual if cell.dataset is Dataset.newsroom else steps_for(cell.labeled, usual)
+
+
+def project_config(path: str) -> Config:
+    """RETURNS (Config): A config of the project, as it is written."""
+    return Config().from_disk(ROOT / path, interpolate=False)
+
+
+def of_length(n_steps: int) -> List[Any]:
+    """RETURNS (List[Any]): The options of a run of so many steps."""
+    option = "--training.optimizer.learn_rate.total_steps"  # `max_steps` follows
+    return [option, n_steps, *evaluated(n_steps)]
+
+
+def evaluated(n_steps: int) -> List[Any]:
+    """RETURNS (List[Any]): The option that has a run evaluated so many times, whatever its length:
+    with more, the development set takes a third of the time."""
+    return [EVALUATED, max(n_steps // EVALUATIONS, 1)]
+
+
+def train(cell: Cell, pretrained: Pretrained, config: str, seed: int, *more: Any) -> List[Any]:
+    """RETURNS (List[Any]): A command of `spacy train` on the labels."""
+    return ["-m", "spacy", "train", config, *shared(cell, pretrained), "--system.seed", seed, *more]
+
+
+def shared(cell: Cell, pretrained: Pretrained, corpus: str = "train") -> List[Any]:
+    """RETURNS (List[Any]): The options that all commands have."""
+    paths = {"train": cell.corpus / f"{corpus}.spacy", "dev": cell.corpus / "dev.spacy"}
+    if pretrained.vectors is not None:
+        paths["vectors"] = pretrained.vectors
+    options = [item for name, path in paths.items() for item in (f"--paths.{name}", path)]
+    return [*options, "--nlp.lang", cell.lang, "--training.logger.progress_bar", "false"]
+
+
+def transformer(cell: Cell, pretrained: Pretrained) -> List[Any]:
+    """The transformer alone, fine-tuned."""
+    more = ["--paths.transformer", pretrained.transformer, *of_length(steps(cell, TRANSFORMER))]
+    without_vectors = replace(pretrained, vectors=None)
+    return train(cell, without_vectors, TRANSFORMER, cell.seed, *more)
+
+
+def joined(number: int) -> Command:
+    """The transformer's layers, joined with what the student sees."""
+
+    def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
+        more = ["--paths.transformer", pretrained.transformer, *of_length(steps(cell, TEACHER))]
+        return train(cell, pretrained, TEACHER, 10 * cell.seed + number, *more)
+
+    return command
+
+
+def gold_only(kind: Optional[str] = None) -> Command:
+    """The student, or one of another kind, trained on the labels alone."""
+
+    def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
+        config = student_config(cell, kind)
+        return train(cell, pretrained, config, cell.seed, *of_length(steps(cell, STUDENT)))
+
+    return command
+
+
+def student_config(cell: Cell, kind: Optional[str]) -> Any:
+    """RETURNS (Any): The path of the config of a kind of student."""
+    return STUDENT if kind is None else cell.folder / f"{kind}.cfg"
+
+
+def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
+    """The student, trained on the labels and on what others think of the other sentences."""
+
+    def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
+        teachers = ",".join(str(cell.folder / name / "model-best") for name in members)
+        config = student_config(cell, kind)
+        command = ["-m", "spacy", "distill", teachers, config, "--force"]
+        command += [*shared(cell, pretrained), "--system.seed", cell.seed]
+        command += ["--distillation.max_steps", DISTILLATION_STEPS, *evaluated(DISTILLATION_STEPS)]
+        return [*command, *unlabeled(cell)]
+
+    return command
+
+
+def unlabeled(cell: Cell) -> List[Any]:
+    """RETURNS (List[Any]): The option that names the sentences without labels, if there are any."""
+    path = cell.corpus / "unlabeled.spacy"
+    return ["--paths.unlabeled", path] if cell.has_unlabeled else []
+
+
+def spacy_ner(corpus: str) -> Command:
+    """spaCy's tok2vec and ner, as `spacy init config` sets them up, with static vectors."""
+
+    def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
+        command = ["-m", "spacy", "train", cell.folder / "spacy-ner.cfg"]
+        own = replace(pretrained, vectors=pretrained.vectors and spacy_vectors(cell))
+        command += [*shared(cell, own, corpus), "--system.seed", cell.seed]
+        with_vectors = "true" if pretrained.vectors else "false"
+        command += ["--components.tok2vec.model.embed.include_static_vectors", with_vectors]
+        return command
+
+    return command
+
+
+def spacy_vectors(cell: Cell) -> Path:
+    """RETURNS (Path): Where the table of word vectors is that spaCy's own ner reads."""
+    return cell.folder / "spacy-vectors"
+
+
+def as_written(nlp: Language, docs: Iterable[Doc]) -> Language:
+    """Make a table in which spaCy's own layers find what the student finds.
+
+    The keys of our tables are lower-cased words. The student looks a word up as it is written, then
+    in lower case; spaCy's `StaticVectors` as it is written alone, and so finds hardly any name.
+    (Another attribute can be set for a table, but spaCy does not save it.)
+
+    nlp (Language): A pipeline with a table of words.
+    docs (Iterable[Doc]): All that will be read.
+    RETURNS (Language): A blank pipeline with the vectors of their words, as these are written.
+    """
+    find = nlp.vocab.vectors.find
+    rows = {}
+    for word in sorted({token.text for doc in docs for token in doc}):
+        found = [row for form in (word, word.lower()) if (row := find(key=form)) >= 0]
+        if found:
+            rows[word] = found[0]
+    return vectors_pipeline(
+        list(rows), nlp.vocab.vectors.data[list(rows.values())], nlp.meta["lang"]
+    )
+
+
+SYSTEMS: Dict[str, System] = {
+    "transformer": System(transformer, config=TRANSFORMER),
+    **{name: System(joined(int(name[-1])), config=TEACHER) for name in MEMBERS[:-1]},
+    "gold-only": System(gold_only(), config=STUDENT),
+    "teacher": System(None, MEMBERS),
+    "student": System(distilled(MEMBERS), (*MEMBERS, "teacher"), STUDENT),
+    "student-2": System(
+        distilled((*MEMBERS, "student")), (*MEMBERS, "teacher", "student"), STUDENT
+    ),
+    **{f"gold-only-{kind}": System(gold_only(kind), (), STUDENT, kind) for kind in KINDS},
+    **{
+        f"student-{kind}": System(distilled(MEMBERS, kind), (*MEMBERS, "teacher"), STUDENT, kind)
+        for kind in (*KINDS, *LOSSES)
+    },
+    "spacy-gold": System(spacy_ner("train")),
+    "spacy-silver": System(spacy_ner("silver"), ("teacher",)),
+}
+STUDENT_OF = "student-of-"
+# Students of other teachers than the usual four, and what these are.
+OTHER_TEACHERS = {
+    "student-of-gold-only": "itself (`gold-only`)",
+    "student-of-joined-0": "one over the transformer (`joined-0`)",
+    "student-2": "the four and their student",
+}
+
+
+def system_of(name: str) -> System:
+    """Find a system.
+
+    name (str): Its name, a variant's ("student@NAME"), or that of the student of some systems
+        ("student-of-joined-0+gold-only").
+    RETURNS (System): The system.
+    RAISES (ValueError): There is no such system, or an average is to be a teacher beside others.
+    """
+    base = name.partition("@")[0]
+    of_others = base.startswith(STUDENT_OF)
+    members = tuple(base[len(STUDENT_OF) :].split("+")) if of_others else (base,)
+    for member in members:
+        if member not in SYSTEMS:
+            raise ValueError(f"There is no system '{member}'. Choose among {', '.join(SYSTEMS)}.")
+    if not of_others:
+        return SYSTEMS[base]
+    if any(SYSTEMS[member].command is None for member in members):
+        raise ValueError("An average of systems is not trained: name its members.")
+    return System(distilled(members), (*members, "teacher"), STUDENT)

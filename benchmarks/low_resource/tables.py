@@ -1,0 +1,110 @@
+"""What tables of runs are made of, and the table of all systems."""
+
+from collections import defaultdict
+from math import isfinite
+from statistics import mean, stdev
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from benchmarks.low_resource.gains import Run, Runs, interval
+from benchmarks.low_resource.systems import STUDENT_OF, SYSTEMS
+from benchmarks.pages import table
+
+NAMES = {
+    "conll": "CoNLL-2003",
+    "newsroom": "newsroom",
+    "swedish": "Swedish web news",
+    "wnut": "WNUT 2017",
+}
+# What is counted, where it is not sentences.
+UNITS = {"newsroom": "articles of each file"}
+# By corpus and labels.
+Groups = Dict[str, Dict[int, Runs]]
+
+
+def group(runs: Sequence[Run]) -> Groups:
+    """RETURNS (Groups): By corpus, labels and system, in the usual order."""
+    found: Groups = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for run in runs:
+        found[run["dataset"]][run["labeled"]][run["system"]].append(run)
+    order = {name: number for number, name in enumerate(SYSTEMS)}
+
+    def place(name: str) -> Any:
+        base = name.partition("@")[0]
+        # Systems of earlier benchmarks come last.
+        known = "student" if base.startswith(STUDENT_OF) else base
+        return order.get(known, len(order)), name
+
+    return {
+        dataset: {
+            size: {name: sizes[size][name] for name in sorted(sizes[size], key=place)}
+            for size in sorted(sizes)
+        }
+        for dataset, sizes in sorted(found.items())
+    }
+
+
+def spread(values: Sequence[float]) -> str:
+    """RETURNS (str): Mean and standard deviation."""
+    if len(values) == 1:
+        return f"{values[0]:.2f}"
+    return f"{mean(values):.2f} ± {stdev(values):.2f}"
+
+
+def between(bounds: Optional[Tuple[Optional[float], Optional[float]]]) -> str:
+    """RETURNS (str): The bounds of an interval; empty if there is none."""
+    if bounds is None or None in bounds:
+        return ""
+    return "{:+.2f} to {:+.2f}".format(*bounds)
+
+
+def gained(values: Sequence[float]) -> List[str]:
+    """RETURNS (List[str]): Mean of some differences of F1, its confidence interval, and how many
+    there are."""
+    return [f"{mean(values):+.2f}", between(interval(values)), str(len(values))]
+
+
+def thousands(words: float) -> str:
+    """RETURNS (str): So many words, in thousands."""
+    return f"{words / 1000:,.0f}" if isfinite(words) else "never"
+
+
+def corpus_of(dataset: str, size: int) -> str:
+    """RETURNS (str): A corpus, and how much of it is labeled."""
+    return f"{NAMES[dataset]}, {count(dataset, size)}"
+
+
+def mean_of(systems: Runs, *names: str) -> List[str]:
+    """RETURNS (List[str]): Mean test F1 of some systems; "" without runs."""
+    return [f"{mean(map(f1, systems[name])):.1f}" if name in systems else "" for name in names]
+
+
+def count(dataset: str, size: int) -> str:
+    """RETURNS (str): How much of a corpus is labeled."""
+    return f"{size:,} {UNITS.get(dataset, '')}".strip()
+
+
+def f1(run: Run) -> float:
+    """RETURNS (float): Test F1, in percent."""
+    return run["scores"]["test"]["f"]
+
+
+def scores_table(sizes: Dict[int, Runs]) -> str:
+    """RETURNS (str): Overall scores and costs of each system at each size."""
+    rows = []
+    for size, systems in sizes.items():
+        for name, runs in systems.items():
+            columns: List[Callable[[Run], Any]] = [
+                f1,
+                lambda run: run["scores"]["test"]["p"],
+                lambda run: run["scores"]["test"]["r"],
+                lambda run: run["scores"]["test"]["seqeval_f"],
+                lambda run: run["scores"]["dev"]["f"],
+            ]
+            values = [spread([column(run) for run in runs]) for column in columns]
+            agreed = [run["agreement"]["test"] for run in runs if run["agreement"]]
+            values.append(f"{mean(agreed):.1f}" if agreed else "")
+            values.append(f"{mean(run['cost']['processor_seconds'] for run in runs):,.0f}")
+            rows.append([f"{size:,}", name, *values, str(len(runs))])
+    header = ["labeled", "system", "test F1", "precision", "recall", "seqeval F1", "dev F1"]
+    header += ["agreement", "CPU s", "seeds"]
+    return table(header, rows, 2)

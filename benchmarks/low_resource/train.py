@@ -1,0 +1,353 @@
+"""Accuracy with few labels: teachers, the gold-only student, distilled students, spaCy's own ner.
+
+python -m benchmarks.low_resource.train newsroom --labeled 5 --seeds 0,1,2
+python -m benchmarks.low_resource.train conll --data path/to/conll2003 --labeled 150,300
+
+Every run (corpus, number of labels, seed, system) is trained by the commands that a user types, on
+one thread, and is a line of the store. A second call goes on where the first one stopped.
+`report.py` makes the tables and pictures.
+"""
+
+import os
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Annotated, Any, Dict, List, Optional, Tuple
+
+import typer
+from wasabi import msg
+
+from benchmarks.commands import (
+    ROOT,
+    alone,
+    digest,
+    execute,
+    measured,
+    provenance,
+    read_json,
+    write_json,
+)
+from benchmarks.low_resource.contents import (
+    corpus_digest,
+    folder_digest,
+    vectors_digest,
+    vectors_signs,
+)
+from benchmarks.low_resource.data import Cell, Dataset, default_data
+from benchmarks.low_resource.scores import (
+    Entities,
+    agreement,
+    find_entities,
+    read_docs,
+    score,
+    write_silver,
+)
+from benchmarks.low_resource.store import RESULTS, RUN, Store
+from benchmarks.low_resource.systems import EVALUATED, SYSTEMS, Pretrained, System, system_of
+
+PARTS = ("dev", "test")
+# In a cell's folder: what its corpus was made of.
+CORPUS = "corpus.json"
+TRANSFORMER_FILES = (".json", ".txt", ".safetensors", ".bin", ".model")
+DEFAULT_SYSTEMS = "joined-0,joined-1,joined-2,gold-only,teacher,student,spacy-gold,spacy-silver"
+
+
+class Bench:
+    """Makes the runs of cells that the store does not have."""
+
+    def __init__(self, store: Store, pretrained: Pretrained, options: Dict[str, List[str]]) -> None:
+        """Set up.
+
+        store (Store): Where runs are kept.
+        pretrained (Pretrained): Vectors and transformer.
+        options (Dict[str, List[str]]): More config overrides, by the system's name.
+        """
+        self.store = store
+        self.pretrained = pretrained
+        self.options = options
+
+    def run(self, cell: Cell, name: str) -> Dict[str, Any]:
+        """Train and score a system, and first those that it needs.
+
+        cell (Cell): The cell.
+        name (str): The system's name, or a variant's: "student@NAME".
+        RETURNS (Dict[str, Any]): The run.
+        """
+        system = system_of(name)
+        settings = self.settings(cell, name)
+        for other in system.needs:
+            self.run(cell, other)
+        contents = self.contents(cell, name)
+        if (cell.folder / CORPUS).exists():  # a store alone has none
+            self.prepare(cell)
+            contents["corpus"] = corpus_digest(cell.corpus)
+        kept = self.store.run(cell, name, {"settings": settings, **contents})
+        if kept is not None:
+            return kept
+        record = self.train(cell, name)
+        scores, found = {}, {}
+        for part in PARTS:
+            docs = read_docs(cell.corpus / f"{part}.spacy")
+            found[part] = find_entities(self.models(cell, name), docs)
+            scores[part] = score(docs, found[part])
+        if name == "teacher":  # whom others are compared with
+            write_json(cell.folder / f"{name}.entities.json", found)
+        run = {
+            "record": RUN,
+            "dataset": cell.dataset.value,
+            "labeled": cell.labeled,
+            "seed": cell.seed,
+            "system": name,
+            "scores": scores,
+            "agreement": self.agreement(cell, system, found),
+            "cost": record["cost"],
+            "sizes": sizes(cell),
+            "evaluated_every": evaluated_every(overrides(self.command(cell, name))),
+            **{key: value for key, value in record.items() if key != "cost"},
+        }
+        self.store.write(run)
+        return run
+
+    def settings(self, cell: Cell, name: str) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What a run's result depends on, the same on every machine:
+        how the corpus is split, the config and its overrides, and the same of the teachers."""
+        system = system_of(name)
+        places = {
+            cell.folder: "CELL",
+            cell.data: "DATA",
+            self.pretrained.vectors: "VECTORS",
+            self.pretrained.transformer: "TRANSFORMER",
+        }
+        return {
+            "corpus": cell.split,
+            "overrides": {
+                setting: shortened(value, places)
+                for setting, value in overrides(self.command(cell, name)).items()
+                # Older runs were evaluated more often. Newer ones have `evaluated_every`.
+                if setting != EVALUATED
+            },
+            "config": digest(system.settings()),
+            "vectors": vectors_digest(self.pretrained.vectors),
+            "transformer": self.pretrained.transformer.name,
+            "needs": {other: digest(self.settings(cell, other)) for other in system.needs},
+        }
+
+    def command(self, cell: Cell, name: str) -> List[str]:
+        """RETURNS (List[str]): The command that trains a system, after `python`, without its output
+        folder; empty for an average."""
+        system = system_of(name)
+        if system.command is None:
+            return []
+        return [*map(str, system.command(cell, self.pretrained)), *self.options.get(name, [])]
+
+    def models(self, cell: Cell, name: str) -> List[Path]:
+        """RETURNS (List[Path]): The pipelines whose average a system is."""
+        system = system_of(name)
+        names = [name] if system.command else system.needs
+        return [cell.folder / other / "model-best" for other in names]
+
+    def contents(self, cell: Cell, name: str) -> Dict[str, str]:
+        """RETURNS (Dict[str, str]): What tells the content of what a run reads from others'."""
+        found = {
+            "vectors": vectors_signs(self.pretrained.vectors),
+            "data": folder_digest(cell.data),
+        }
+        members = (name, *system_of(name).needs)
+        if any("--paths.transformer" in self.command(cell, member) for member in members):
+            found["transformer"] = folder_digest(self.pretrained.transformer, TRANSFORMER_FILES)
+        return found
+
+    def prepare(self, cell: Cell) -> None:
+        """Make a cell's corpus, unless it is there."""
+        record = cell.folder / CORPUS
+        command = cell.conversion()
+        code = [
+            folder_digest(ROOT / name, [".py"]) for name in ("scripts", "spacy_distill/corpora")
+        ]
+        made_of = {"command": command, "code": code, "data": folder_digest(cell.data)}
+        if record.exists() and read_json(record) == made_of:
+            return
+        cell.folder.mkdir(parents=True, exist_ok=True)
+        record.unlink(missing_ok=True)
+        execute(command, cell.folder / "convert.log")
+        write_json(record, made_of)
+
+    def train(self, cell: Cell, name: str) -> Dict[str, Any]:
+        """Train a system, unless its model is there, and first those that it needs: the store may
+        come from another machine. RETURNS (Dict[str, Any]): The record: what it cost, and what it
+        was made of and with."""
+        self.prepare(cell)
+        system = system_of(name)
+        made_of = {
+            "settings": self.settings(cell, name),
+            "corpus": corpus_digest(cell.corpus),
+            **self.contents(cell, name),
+        }
+        record = cell.folder / f"{name}.cost.json"
+        silver = cell.corpus / "silver.spacy"
+        made = [record, *self.models(cell, name), *([] if system.command else [silver])]
+        if all(path.exists() for path in made):
+            known: Dict[str, Any] = read_json(record)
+            if all(known.get(key) == value for key, value in made_of.items()):
+                return known
+        for other in system.needs:
+            self.train(cell, other)
+        # What follows may be broken off; and what learnt from an older model is to learn again.
+        for known_as in cell.folder.glob("*.cost.json"):
+            other = known_as.name.removesuffix(".cost.json")
+            if name in (other, *system_of(other).needs):
+                known_as.unlink()
+        made_with = provenance()
+        if system.command is None:
+            models = self.models(cell, name)
+            cost = measured(lambda: write_silver(cell.corpus, models, silver))
+        else:
+            system.prepare(cell, self.pretrained)
+            output = cell.folder / name
+            shutil.rmtree(output, ignore_errors=True)
+            command = [*self.command(cell, name), "--output", str(output)]
+            cost = measured(lambda: execute(command, cell.folder / f"{name}.log"))
+            # Not the best one by the development set.
+            shutil.rmtree(output / "model-last")
+        if name == "teacher":  # what models before this one found
+            (cell.folder / f"{name}.entities.json").unlink(missing_ok=True)
+        content = {**made_of, "cost": cost, "made_with": made_with}
+        write_json(record, content)
+        return content
+
+    def agreement(
+        self, cell: Cell, system: System, found: Dict[str, List[Entities]]
+    ) -> Dict[str, float]:
+        """RETURNS (Dict[str, float]): How far a system that learns from the teacher finds what the
+        teacher does; by part, in percent F1."""
+        if "teacher" not in system.needs:
+            return {}
+        record = cell.folder / "teacher.entities.json"
+        if not record.exists():
+            docs = {part: read_docs(cell.corpus / f"{part}.spacy") for part in PARTS}
+            models = self.models(cell, "teacher")
+            write_json(record, {part: find_entities(models, docs[part]) for part in PARTS})
+        theirs = read_json(record)
+        return {part: agreement(found[part], theirs[part]) for part in PARTS}
+
+
+def overrides(command: List[str]) -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): The settings of a config that a command overrides."""
+    pairs = pairwise(command)
+    return {word: value for word, value in pairs if word.startswith("--") and "." in word}
+
+
+def evaluated_every(settings: Dict[str, str]) -> Optional[int]:
+    """RETURNS (Optional[int]): The steps between the evaluations that a model is chosen from; None
+    if the command leaves them to the config."""
+    return int(settings[EVALUATED]) if EVALUATED in settings else None
+
+
+def shortened(word: str, places: Dict[Optional[Path], str]) -> str:
+    """RETURNS (str): A word of a command, with names in place of this machine's folders."""
+    parts = word.split(",")
+    for place, name in places.items():
+        parts = [
+            name + part[len(str(place)) :] if place and part.startswith(str(place)) else part
+            for part in parts
+        ]
+    return ",".join(parts)
+
+
+def sizes(cell: Cell) -> Dict[str, Tuple[int, int]]:
+    """RETURNS (Dict[str, Tuple[int, int]]): Documents and words of each part of a cell's corpus."""
+    parts = {}
+    for name in ("train", "unlabeled", *PARTS):
+        docs = read_docs(cell.corpus / f"{name}.spacy")
+        parts[name] = (len(docs), sum(map(len, docs)))
+    return parts
+
+
+def main(
+    dataset: Annotated[Dataset, typer.Argument(help="Which corpus")],
+    data: Annotated[Optional[Path], typer.Option(help="The corpus as it was published")] = None,
+    labeled: Annotated[
+        str, typer.Option(help="Labeled sentences, or articles a file for newsroom; several sizes")
+    ] = "150",
+    seeds: Annotated[str, typer.Option(help="Seeds")] = "0",
+    systems: Annotated[
+        str,
+        typer.Option(
+            help=f"Of {', '.join(SYSTEMS)}; student-of-A+B is the student of the systems A and B"
+        ),
+    ] = DEFAULT_SYSTEMS,
+    variant: Annotated[
+        str, typer.Option(help="Name of a variant of the systems, which has --options")
+    ] = "",
+    options: Annotated[
+        str, typer.Option(help="Config overrides of the variant, e.g. '--distillation.dropout 0.3'")
+    ] = "",
+    runs: Annotated[Path, typer.Option(help="Folder of corpora, models and logs")] = (
+        ROOT / "benchmarks" / "runs"
+    ),
+    store: Annotated[Path, typer.Option(help="Folder of the results")] = RESULTS,
+    vectors: Annotated[
+        Path, typer.Option(help="A pipeline with word vectors, such as the project's")
+    ] = Path("assets/vectors"),
+    no_vectors: Annotated[bool, typer.Option("--no-vectors", help="Without word vectors")] = False,
+    transformer: Annotated[Path, typer.Option(help="A Hugging Face encoder")] = Path(
+        "assets/pretrained/minilm"
+    ),
+) -> None:
+    """Train and score every run that is not in the store, then print means and deviations of the
+    development set: `low_resource_report.py` tells those of the test set."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # What a frozen transformer says is the same in all cells.
+    os.environ.setdefault("SPACY_DISTILL_FEATURES", str(runs.absolute() / "features"))
+    data = data or default_data(dataset)
+    if data is None:
+        msg.fail(
+            f"The corpus {dataset.value} is not shipped", "Name its folder with --data", exits=1
+        )
+    if bool(variant) != bool(options):
+        msg.fail("--variant and --options go together", exits=1)
+    try:
+        for name in systems.split(","):
+            system_of(name)
+    except ValueError as error:
+        msg.fail(str(error), exits=1)
+    if variant and any(system_of(name).command is None for name in systems.split(",")):
+        msg.fail("An average of systems has no options", exits=1)
+    names = [f"{name}@{variant}" if variant else name for name in systems.split(",")]
+    bench = Bench(
+        Store(store),
+        Pretrained(None if no_vectors else vectors.absolute(), transformer.absolute()),
+        {name: options.split() for name in names} if variant else {},
+    )
+    for size in map(int, labeled.split(",")):
+        found: Dict[str, List[Dict[str, Any]]] = {}
+        for seed in map(int, seeds.split(",")):
+            folder = runs.absolute() / f"{dataset.value}-{size}" / f"seed{seed}"
+            cell = Cell(dataset, size, seed, folder, data.absolute())
+            for name in names:
+                with alone(cell.folder):
+                    try:
+                        run = bench.run(cell, name)
+                    except FileNotFoundError as error:
+                        msg.fail(str(error), exits=1)
+                found.setdefault(name, []).append(run)
+                f1 = run["scores"]["dev"]["f"]
+                msg.info(f"{dataset.value} {size}, seed {seed}, {name}: dev F1 {f1:.2f}")
+        print_means(found)
+
+
+def print_means(found: Dict[str, List[Dict[str, Any]]]) -> None:
+    """Print a line for each system."""
+    rows = []
+    for name, runs in found.items():
+        f1 = [run["scores"]["dev"]["f"] for run in runs]
+        deviation = f"{stdev(f1):.2f}" if len(f1) > 1 else ""
+        seconds = mean(run["cost"]["processor_seconds"] for run in runs)
+        rows.append((name, f"{mean(f1):.2f}", deviation, f"{seconds:.0f}", len(runs)))
+    header = ("system", "dev F1", "deviation", "CPU seconds", "seeds")
+    msg.table(rows, header=header, aligns=("l", *"r" * 4), divider=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

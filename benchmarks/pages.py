@@ -1,0 +1,62 @@
+"""Tables and where they stand: in JSON files, and in marked places of the pages."""
+
+import re
+from pathlib import Path
+from typing import Any, Callable, Mapping, Optional, Sequence, Set
+
+from wasabi import msg
+
+from benchmarks.commands import provenance, read_json, write_json
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1) -> str:
+    """RETURNS (str): A table in Markdown, its first `n_left` columns aligned to the left."""
+    line = ["---"] * n_left + ["---:"] * (len(header) - n_left)
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, line, *rows))
+
+
+def keep(output: Optional[Path], name: str, content: Any) -> None:
+    """Put a measurement into a JSON file of several, with its provenance; None for no file."""
+    if output is not None:
+        known = read_json(output) if output.exists() else {}
+        write_json(output, {**known, name: {**content, "made_with": provenance()}})
+
+
+def show(
+    output: Optional[Path], name: str, header: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    """Print a table, and put it into a JSON file if there is one."""
+    aligns = ("l", *"r" * (len(header) - 1))
+    msg.table(rows, header=header, aligns=aligns, divider=True)
+    keep(output, name, {"header": list(header), "rows": [list(row) for row in rows]})
+
+
+def fill(page: Path, command: str, contents: Mapping[str, Callable[[], str]]) -> Set[str]:
+    """Write tables into the places of a page that are marked for them.
+
+    page (Path): The page. A place is `<!-- NAME: COMMAND --> <!-- end of NAME -->`.
+    command (str): The module that writes the tables.
+    contents (Mapping[str, Callable[[], str]]): What makes the text of each place, by its name.
+    RETURNS (Set[str]): The names of the places that were written.
+    """
+    text = page.read_text(encoding="utf8")
+    place = re.compile(
+        rf"(?P<begin><!-- (?P<name>\w+): {re.escape(command)} -->).*?<!-- end of (?P=name) -->",
+        re.S,
+    )
+    names = [match["name"] for match in place.finditer(text)]
+    is_whole = len(names) == text.count(f": {command} -->")
+    if not names or not is_whole or not set(names) <= set(contents):
+        example = f"<!-- NAME: {command} --> <!-- end of NAME -->"
+        msg.fail(
+            f"{page} has no place for tables",
+            f"Write {example}, with one of the names {', '.join(contents)}",
+            exits=1,
+        )
+
+    def filled(match: re.Match) -> str:
+        content = contents[match["name"]]()
+        return f"{match['begin']}\n\n{content}\n\n<!-- end of {match['name']} -->"
+
+    page.write_text(place.sub(filled, text), encoding="utf8")
+    return set(names)

@@ -1,0 +1,88 @@
+"""How fast a student is, compared with spaCy's own pipeline, transformers and its peer in PyTorch:
+
+python -m benchmarks.speed.measure training/compact --sentences corpus/unlabeled.spacy \
+    --documents corpus/unlabeled.spacy --wordpieces assets/pretrained/minilm
+python -m benchmarks.speed.report docs/performance.md
+
+All systems of a section are timed in turn, round by round, in one process on one thread. Every
+round's figures go into a JSON file, of which `report.py` makes tables and a picture.
+"""
+
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Dict, Optional
+
+import typer
+
+from benchmarks.commands import ROOT
+from benchmarks.pages import keep
+
+SECTIONS = ("batches", "documents", "text", "parallel", "streams", "training", "memory")
+LIBRARIES = ("thinc", "numpy", "torch", "transformers", "onnxruntime")
+VARIABLES = {
+    **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "BLIS")},
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def versions() -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): Of the libraries that are installed."""
+    installed = {distribution.name for distribution in importlib.metadata.distributions()}
+    return {name: importlib.metadata.version(name) for name in LIBRARIES if name in installed}
+
+
+def main(
+    student: Annotated[Path, typer.Argument(help="A pipeline with an ner_student")],
+    sentences: Annotated[Path, typer.Option(help="Sentences, a .spacy file", exists=True)],
+    documents: Annotated[Path, typer.Option(help="Documents, a .spacy file", exists=True)],
+    output: Annotated[Path, typer.Option(help="JSON file of measurements")] = ROOT
+    / "docs"
+    / "speed.json",
+    spacy_pipeline: Annotated[
+        str, typer.Option(help="A pipeline with a tok2vec and an ner")
+    ] = "en_core_web_sm",
+    wordpieces: Annotated[
+        Optional[Path],
+        typer.Option(help="Folder of a BERT tokenizer; without it, no transformers are measured"),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds that count")] = 5,
+    seconds: Annotated[float, typer.Option(help="Least time of a system in a round")] = 0.5,
+    systems: Annotated[str, typer.Option(help="Only these systems, separated by commas")] = "",
+    sections: Annotated[str, typer.Option(help="What to measure")] = ",".join(SECTIONS),
+    worker: Annotated[str, typer.Option(hidden=True)] = "",
+    system: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Measure each section in a process of its own, and add it to the JSON file."""
+    if worker or system:
+        import torch
+
+        from benchmarks.speed.sections import measure, peak_memory
+        from benchmarks.speed.systems import Sources
+
+        torch.set_num_threads(1)
+        chosen = tuple(systems.split(",")) if systems else ()
+        sources = Sources(student, spacy_pipeline, wordpieces, chosen)
+        if system:
+            print(json.dumps(peak_memory(sources, sentences, system)))
+        else:
+            print(json.dumps(measure(worker, sources, sentences, documents, rounds, seconds)))
+        return
+    for name in sections.split(","):
+        command = [sys.executable, "-m", "benchmarks.speed.measure", *sys.argv[1:]]
+        done = subprocess.run(
+            [*command, "--worker", name],
+            env={**os.environ, **VARIABLES},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        found = json.loads(done.stdout.splitlines()[-1])
+        keep(output, name, {"systems": found, "versions": versions()})
+
+
+if __name__ == "__main__":
+    typer.run(main)

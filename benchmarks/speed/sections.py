@@ -1,0 +1,325 @@
+"""The sections of `measure.py`, a function each."""
+
+import json
+import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple
+
+import numpy
+import psutil
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+from tqdm import tqdm
+
+from benchmarks.speed.systems import Sources, load, untrained
+
+BATCH_SIZES = (1, 32, 64, 128)
+STREAMS = (10_000, 100_000, 1_000_000)
+Words = List[str]
+Result = Dict[str, Any]
+# Words a second, and milliseconds a document.
+Timed = Tuple[float, List[float]]
+
+
+def read_sentences(path: Path) -> List[Words]:
+    """RETURNS (List[Words]): The words of a .spacy file's documents that have any."""
+    docs = DocBin().from_disk(path).get_docs(Vocab())
+    return [[token.text for token in doc] for doc in docs if len(doc)]
+
+
+def read_texts(path: Path) -> List[Tuple[str, int]]:
+    """RETURNS (List[Tuple[str, int]]): The text of a .spacy file's documents, and its words."""
+    return [(doc.text, len(doc)) for doc in DocBin().from_disk(path).get_docs(Vocab())]
+
+
+def draw(sentences: List[Words], size: int, seed: int) -> Iterator[List[Words]]:
+    """YIELDS (List[Words]): Batches, without end."""
+    generator = random.Random(seed)
+    while True:
+        yield generator.choices(sentences, k=size)
+
+
+def time_batches(
+    run: Callable[[Any], Any],
+    prepare: Callable[[List[Words]], Any],
+    batches: Iterator[List[Words]],
+    seconds: float,
+) -> Timed:
+    """Run batches for so long, at least one.
+
+    RETURNS (Timed): Words a second, and milliseconds a document of each batch.
+    """
+    total, n_words, each = 0.0, 0, []
+    while total < seconds:
+        batch = next(batches)
+        prepared = prepare(batch)
+        start = perf_counter()
+        run(prepared)
+        spent = perf_counter() - start
+        total += spent
+        n_words += sum(map(len, batch))
+        each.append(1000 * spent / len(batch))
+    return n_words / total, each
+
+
+def in_turn(timed: Mapping[str, Callable[..., Timed]], rounds: int, label: str) -> Result:
+    """Time several things round by round, after one to warm up.
+
+    timed (Mapping[str, Callable]): What gives `time_batches`' result for a round's number.
+    RETURNS (Result): For each, words a second by round, and median and 95th percentile of the
+        milliseconds a document.
+    """
+    speeds: Dict[str, List[float]] = {name: [] for name in timed}
+    each: Dict[str, List[float]] = {name: [] for name in timed}
+    with tqdm(total=(rounds + 1) * len(timed), desc=label) as bar:
+        for number in range(rounds + 1):
+            for name, run in timed.items():
+                speed, milliseconds = run(number)
+                bar.update()
+                if number:
+                    speeds[name].append(speed)
+                    each[name] += milliseconds
+    return {
+        name: {
+            "words_per_second": speeds[name],
+            "ms_per_document": numpy.percentile(each[name], [50, 95]).tolist(),
+        }
+        for name in timed
+    }
+
+
+def batches_section(
+    sources: Sources, sentences: List[Words], rounds: int, seconds: float
+) -> Result:
+    """RETURNS (Result): Every system with every batch size."""
+    systems = {name: make() for name, make in sources.systems().items()}
+    timed = {}
+    for name, system in systems.items():
+        for size in BATCH_SIZES:
+            # All systems get the same batches in a round.
+            timed[f"{name}/{size}"] = lambda number, system=system, size=size: time_batches(
+                system.run, system.prepare, draw(sentences, size, number), seconds
+            )
+    results = in_turn(timed, rounds, "Batches")
+    return {
+        name: {
+            "parameters": system.parameters,
+            "batches": {size: results[f"{name}/{size}"] for size in BATCH_SIZES},
+        }
+        for name, system in systems.items()
+    }
+
+
+def documents_section(
+    sources: Sources, documents: List[Words], rounds: int, seconds: float
+) -> Result:
+    """RETURNS (Result): Every system on whole documents, 8 at a time."""
+    timed = {}
+    for name, make in sources.systems().items():
+        system = make()
+        timed[name] = lambda number, system=system: time_batches(
+            system.run, system.prepare, draw(documents, 8, number), seconds
+        )
+    return in_turn(timed, rounds, "Documents")
+
+
+def pipelines(sources: Sources) -> Dict[str, Tuple[str, List[str]]]:
+    """RETURNS (Dict[str, Tuple[str, List[str]]]): The pipelines' folders or names, and what is run
+    of them."""
+    return {
+        "student": (str(sources.student), ["ner_student"]),
+        "spaCy tok2vec + ner": (sources.spacy_pipeline, ["tok2vec", "ner"]),
+    }
+
+
+def text_section(sources: Sources, path: Path, rounds: int, seconds: float) -> Result:
+    """RETURNS (Result): Whole pipelines and the tokenizer alone on raw text: again and again, so
+    that whatever they keep of words is there, and by pipelines that were just loaded."""
+    wanted = pipelines(sources)
+    texts = read_texts(path)
+    n_words = sum(length for _, length in texts)
+
+    def tag(nlp: Any) -> Timed:
+        stream = (text for text, _ in texts)
+        return timed_once(lambda: consume(nlp.pipe(stream, batch_size=64)), n_words, len(texts))
+
+    def tokenize(nlp: Any) -> Timed:
+        docs = (nlp.make_doc(text) for text, _ in texts)
+        return timed_once(lambda: consume(docs), n_words, len(texts))
+
+    loaded = {name: load(*where) for name, where in wanted.items()}
+    timed: Dict[str, Callable[..., Timed]] = {}
+    for name, where in wanted.items():
+        timed[name] = lambda number, name=name: tag(loaded[name])
+        timed[f"{name}, first reading"] = lambda number, where=where: tag(load(*where))
+    timed["tokenizer"] = lambda number: tokenize(loaded["student"])
+    timed["tokenizer, first reading"] = lambda number: tokenize(load(*wanted["student"]))
+    return in_turn(timed, rounds, "Text")
+
+
+def parallel_section(sources: Sources, path: Path, rounds: int, seconds: float) -> Result:
+    """RETURNS (Result): The whole pipelines on raw text alone, with two threads and with two
+    processes, 16 documents at a time; each of a pipeline's runs gets the same text, of some
+    seconds' work."""
+    found = read_texts(path)
+    timed: Dict[str, Callable[..., Timed]] = {}
+    for system, (name, components) in pipelines(sources).items():
+        nlp = load(name, components)
+        some = [text for text, _ in found[:64]]
+        consume(nlp.pipe(some))
+        start = perf_counter()
+        consume(nlp.pipe(some))
+        n_texts = int(len(some) * 5 * seconds / (perf_counter() - start)) + 1
+        chosen = (found * (n_texts // len(found) + 1))[:n_texts]
+        n_words = sum(length for _, length in chosen)
+        texts = [text for text, _ in chosen]
+
+        def pipe(texts: List[str], nlp: Any = nlp, size: int = 16, n_process: int = 1) -> None:
+            consume(nlp.pipe(texts, batch_size=size, n_process=n_process))
+
+        def two_threads(texts: List[str] = texts, pipe: Callable[..., None] = pipe) -> None:
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(pipe, (texts[::2], texts[1::2])))
+
+        runs: Dict[str, Callable[[], None]] = {
+            "": partial(pipe, texts),
+            ", batches of 64": partial(pipe, texts, size=64),
+            ", two threads": two_threads,
+            ", two processes": partial(pipe, texts, n_process=2),
+        }
+        for how, run in runs.items():
+            timed[f"{system}{how}"] = lambda number, run=run, n_words=n_words, n_texts=n_texts: (
+                timed_once(run, n_words, n_texts)
+            )
+    return in_turn(timed, rounds, "Parallel")
+
+
+def training_section(
+    sources: Sources, sentences: List[Words], rounds: int, seconds: float
+) -> Result:
+    """RETURNS (Result): `update` and `distill` of new students with few and many labels, batches of
+    64 sentences whose entities are drawn."""
+    timed = {}
+    for n_labels in (4, 18):
+        batches = [batch for batch, _ in zip(draw(sentences, 64, 0), range(20), strict=False)]
+        steps = untrained(batches, n_labels)
+        n_words = sum(len(words) for batch in batches for words in batch)
+        for kind, run in steps.items():
+            timed[f"{kind}, {n_labels} labels"] = lambda number, run=run, n_words=n_words: (
+                timed_once(run, n_words, 64 * 20)
+            )
+    return in_turn(timed, rounds, "Training")
+
+
+def consume(docs: Any) -> None:
+    for _ in docs:
+        pass
+
+
+def timed_once(run: Callable[[], None], n_words: int, n_docs: int) -> Timed:
+    start = perf_counter()
+    run()
+    spent = perf_counter() - start
+    return n_words / spent, [1000 * spent / n_docs]
+
+
+def streams_section(
+    sources: Sources, sentences: List[Words], rounds: int, seconds: float
+) -> Result:
+    """RETURNS (Result): The student on streams of sentences, and on single documents, of so many
+    words, by a pipeline that was just loaded each time, short streams repeatedly; and on a short
+    stream again and again. That documents are made, a thousand at a time, is not timed: spaCy's
+    vocabulary takes its time for each new word."""
+
+    def read(nlp: Any, documents: List[Words]) -> float:
+        spent = 0.0
+        for first in range(0, len(documents), 1024):
+            docs = [Doc(nlp.vocab, words=words) for words in documents[first : first + 1024]]
+            start = perf_counter()
+            consume(nlp.pipe(docs, batch_size=64))
+            spent += perf_counter() - start
+        return spent
+
+    def new() -> Any:
+        return load(str(sources.student), ["ner_student"])
+
+    def several(get: Callable[[], Any], documents: List[Words], n_times: int) -> Timed:
+        n_words = sum(map(len, documents))
+        each = [read(get(), documents) for _ in range(n_times)]
+        return n_times * n_words / sum(each), [1000 * t / len(documents) for t in each]
+
+    kept = new()
+    timed: Dict[str, Callable[..., Timed]] = {}
+    for size in STREAMS:
+        n_times = max(STREAMS[1] // size, 1)
+        chosen: List[Words] = []
+        left = size
+        for batch in draw(sentences, 1, 0):
+            chosen += batch
+            left -= len(batch[0])
+            if left <= 0:
+                break
+        timed[f"sentences, {size:,} words"] = lambda number, documents=chosen, n=n_times: several(
+            new, documents, n
+        )
+        if size > STREAMS[1]:
+            continue  # ten documents of 100,000 words say the same
+        joined = [[word for words in chosen for word in words]]
+        timed[f"one document, {size:,} words"] = lambda number, documents=joined, n=n_times: (
+            several(new, documents, n)
+        )
+        if size == STREAMS[0]:
+            timed["the same sentences again"] = lambda number, documents=chosen, n=n_times: several(
+                lambda: kept, documents, n
+            )
+    return in_turn(timed, rounds, "Streams")
+
+
+def memory_section(sources: Sources, sentences: List[Words], rounds: int, seconds: float) -> Result:
+    """RETURNS (Result): Peak MB of a process that makes a system and tags 500 sentences."""
+    peaks = {}
+    for name in sources.systems():
+        command = [sys.executable, "-m", "benchmarks.speed.measure", *sys.argv[1:]]
+        done = subprocess.run(
+            [*command, "--system", name], capture_output=True, text=True, check=True
+        )
+        peaks[name] = json.loads(done.stdout.splitlines()[-1])
+    return peaks
+
+
+def measure(
+    section: str, sources: Sources, sentences: Path, documents: Path, rounds: int, seconds: float
+) -> Result:
+    """RETURNS (Result): What a section's function gives for the corpus that it takes."""
+    if section == "documents":
+        return documents_section(sources, read_sentences(documents), rounds, seconds)
+    if section in ("text", "parallel"):
+        of_text = {"text": text_section, "parallel": parallel_section}
+        return of_text[section](sources, documents, rounds, seconds)
+    of_sentences = {
+        "batches": batches_section,
+        "streams": streams_section,
+        "training": training_section,
+        "memory": memory_section,
+    }
+    return of_sentences[section](sources, read_sentences(sentences), rounds, seconds)
+
+
+def peak_memory(sources: Sources, path: Path, name: str) -> float:
+    """RETURNS (float): MB (10**6 bytes) of a system on sentences of a .spacy file."""
+    system, sentences = sources.systems()[name](), read_sentences(path)
+    for start in range(0, 500, 32):
+        system.run(system.prepare(sentences[start : start + 32]))
+    info = psutil.Process().memory_info()
+    peak = getattr(info, "peak_wset", 0)
+    if not peak:
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return peak / 1e6

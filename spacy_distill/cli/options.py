@@ -1,0 +1,60 @@
+"""Arguments and options that commands share: a name and a letter mean the same in all of them."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+from spacy.cli._util import Arg, Opt
+
+Student = Annotated[str, Arg(help="Trained pipeline with a ner_student: package or folder")]
+Corpus = Annotated[Path, Arg(help="Labeled documents: .spacy file", exists=True)]
+
+Output = Annotated[Path, Opt("--output", "-o", help="Folder to write the result to")]
+Force = Annotated[bool, Opt("--force", "-F", help="Replace an earlier result in the output")]
+Verbose = Annotated[
+    bool,
+    Opt("--verbose", "-V", "-VV", help="Show the traceback of an error, and log more"),
+]
+CodePath = Annotated[
+    Optional[Path],
+    Opt("--code", "-c", help="Python file with registered functions that the pipeline needs"),
+]
+UseGpu = Annotated[int, Opt("--gpu-id", "-g", help="GPU ID or -1 for CPU")]
+
+MaxErrors = Annotated[
+    int, Opt("--max-errors", min=0, help="Documents that may be left out if the teacher fails")
+]
+GoldSpansKey = Annotated[
+    Optional[str],
+    Opt("--gold-spans-key", help="Read the gold entities from doc.spans[KEY] of the corpus"),
+]
+TestSet = Annotated[
+    str, Opt("--data", help="Description of the test set  [default: the file's name]")
+]
+
+# Text
+BatchSize = Annotated[
+    int, Opt("--batch-size", "-b", min=1, help="Documents that the teacher reads at once")
+]
+Lang = Annotated[
+    Optional[str], Opt("--lang", "-l", help="Language of the tokenizer  [default: the teacher's]")
+]
+Limit = Annotated[int, Opt("--limit", min=0, help="Most documents to read; 0 for all")]
+TextField = Annotated[str, Opt("--text-field", help="Column of the text in tables and JSON")]
+Split = Annotated[str, Opt("--split", help="Split of a data set on the hub")]
+Quoting = Annotated[
+    Optional[str],
+    Opt(
+        "--quoting",
+        help="Quotes around the fields of tables: none or double  "
+        "[default: double for .csv, none for .tsv]",
+    ),
+]
+TEXT_HELP = (
+    "Text: .spacy, .jsonl, .txt, .csv, .tsv or .parquet, also compressed; a folder or a glob of "
+    "these; - for standard input; or a data set on the Hugging Face hub, "
+    "hf:OWNER/NAME:CONFIGURATION"
+)
+TEACHER_HELP = (
+    "Teacher: a pipeline or a Hugging Face token classifier (folder or hf:OWNER/NAME); several "
+    "with commas between them"
+)

@@ -1,0 +1,75 @@
+"""How commands begin and end."""
+
+import logging
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable, Iterator, Optional
+
+import typer
+from spacy import util
+from wasabi import msg
+
+from ..loading import import_code
+from ..training.checkpoints import require_device
+
+# Messages that say what to do begin with a code: D of this package, E and W of spaCy.
+CODE = re.compile(r"\[[DEW]\d{3,4}\]")
+
+
+def warn_of_nothing() -> None:
+    """Warn that an interrupted command has left no result."""
+    msg.warn("[D923] Interrupted", "Nothing was written")
+
+
+@contextmanager
+def running(
+    verbose: bool,
+    *,
+    code_path: Optional[Path] = None,
+    use_gpu: int = -1,
+    on_interrupt: Callable[[], None] = warn_of_nothing,
+) -> Iterator[None]:
+    """Run a command: import the user's code, choose the device, and print errors in one line.
+
+    Errors with a code and errors of the operating system end the command with status 1. Any other
+    error is a bug and keeps its traceback. Ctrl-C ends the command with status 130.
+
+    verbose (bool): Whether all errors keep their tracebacks and spaCy's logger says more.
+    code_path (Optional[Path]): A Python file to import.
+    use_gpu (int): GPU id, -1 for the CPU.
+    on_interrupt (Callable[[], None]): Warns of what an interrupted command has left.
+    """
+    if verbose:
+        util.logger.setLevel(logging.DEBUG)
+    try:
+        import_code(code_path)
+        require_device(use_gpu)
+        yield
+    except KeyboardInterrupt:
+        on_interrupt()
+        raise typer.Exit(130) from None
+    except (ValueError, ImportError, OSError) as error:
+        has_code = CODE.match(str(error)) is not None
+        if verbose or not (has_code or isinstance(error, OSError)):
+            raise
+        msg.fail(" ".join(str(error).split()), exits=1)
+
+
+def require_free(
+    output: Path, *, force: bool, kind: str = "pipeline", mark: str = "meta.json"
+) -> None:
+    """Make sure that a folder can be written.
+
+    output (Path): The folder, which need not exist.
+    force (bool): Whether an earlier result of the same kind may be replaced.
+    kind (str): What is to be written.
+    mark (str): The file by which a result of this kind is recognised.
+    RAISES (ValueError): The folder has other files, or an earlier result that may not be replaced.
+    """
+    is_taken = output.exists() and (not output.is_dir() or any(output.iterdir()))
+    if is_taken and not (force and (output / mark).is_file()):
+        raise ValueError(
+            f"[D722] {output}: found files there. Choose a new folder, or use --force to replace "
+            f"a {kind}."
+        )

@@ -1,0 +1,45 @@
+"""Documents by their tokens: copies, comparisons and keys."""
+
+import hashlib
+from typing import Optional
+
+import numpy
+from spacy.attrs import ORTH, SPACY
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+# spaCy's values of the attribute ENT_IOB. A blocked token has BEGIN and no type.
+MISSING, INSIDE, OUTSIDE, BEGIN = range(4)
+
+
+def plain_copy(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:
+    """Copy a document's tokens.
+
+    doc (Doc): The document.
+    vocab (Optional[Vocab]): The copy's vocabulary, by default the document's.
+    RETURNS (Doc): The same tokens, nothing annotated. Where spaces are not known, as in corpora
+        that have words only, they stay unknown: spaCy takes the words as they are then.
+    """
+    return Doc(
+        doc.vocab if vocab is None else vocab,
+        words=[token.text for token in doc],
+        spaces=None if doc.has_unknown_spaces else [bool(token.whitespace_) for token in doc],
+    )
+
+
+def same_tokens(first: Doc, second: Doc) -> bool:
+    """RETURNS (bool): Whether two documents, of whatever vocabularies, have the same tokens."""
+    return len(first) == len(second) and numpy.array_equal(
+        first.to_array(ORTH), second.to_array(ORTH)
+    )
+
+
+def same_text(first: Doc, second: Doc) -> bool:
+    """RETURNS (bool): Whether two documents have the same text. A space behind the last token does
+    not count: spaCy adds one where it does not know the spaces."""
+    return first.text == second.text or first[:].text == second[:].text
+
+
+def document_key(doc: Doc) -> bytes:
+    """RETURNS (bytes): A hash of a document's words and spaces."""
+    return hashlib.blake2b(doc.to_array([ORTH, SPACY]).tobytes(), digest_size=16).digest()

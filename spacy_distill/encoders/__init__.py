@@ -1,0 +1,1 @@
+"""Transformers: documents in, hidden states or scores of their tokens out."""

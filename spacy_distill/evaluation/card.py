@@ -1,0 +1,45 @@
+"""A student with the card that its package shows."""
+
+from pathlib import Path
+from typing import Any, Dict, Optional, Union
+
+from ..corpora.labeled import read_examples
+from ..loading import load_pipeline
+from ..saving import replaced_directory
+from .model_card import measure, model_card, summary
+from .speed import processor, words_per_second
+
+
+def write_card(
+    student: Union[str, Path],
+    corpus: Union[str, Path],
+    output: Union[str, Path],
+    *,
+    data: str = "",
+    gold_spans_key: Optional[str] = None,
+    **meta: Any,
+) -> Dict[str, Any]:
+    """Evaluate a student, and write it with a meta.json and a README.md that describe it.
+
+    student (Union[str, Path]): The pipeline, a package or a folder.
+    corpus (Union[str, Path]): The `.spacy` file of labeled documents to evaluate it on.
+    output (Union[str, Path]): The folder to write; what is in it is replaced.
+    data (str): A description of the test set; by default the file's name.
+    gold_spans_key (Optional[str]): Read the gold entities from `doc.spans[gold_spans_key]`.
+    **meta (Any): Values for meta.json: name, version, description, license, author, sources (a
+        list) and notes. None leaves the value as it is.
+    RETURNS (Dict[str, Any]): The pipeline's meta.
+    RAISES (ValueError): The pipeline or the corpus cannot be read, or has no entities.
+    """
+    nlp, corpus, output = load_pipeline(student), Path(corpus), Path(output)
+    performance = measure(nlp, read_examples(corpus, nlp, spans_key=gold_spans_key))
+    texts = [example.reference.text for example in read_examples(corpus, nlp, labeled=False)]
+    performance["speed"] = words_per_second(nlp, texts)
+    nlp.meta.update({key: value for key, value in meta.items() if value is not None})
+    nlp.meta["performance"] = performance
+    nlp.meta["evaluation"] = {"data": data or corpus.name, "machine": processor()}
+    nlp.meta["description"] = nlp.meta["description"] or summary(nlp.meta)
+    with replaced_directory(output) as unfinished:
+        nlp.to_disk(unfinished)
+        (unfinished / "README.md").write_text(model_card(nlp.meta), encoding="utf8")
+    return nlp.meta

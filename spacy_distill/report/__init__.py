@@ -1,6 +1,0 @@
-"""A comparison as pictures and one page."""
-
-from .folder import is_report, write_report
-from .page import overview, render_page, summary
-
-__all__ = ["is_report", "overview", "render_page", "summary", "write_report"]

@@ -1,0 +1,85 @@
+"""A report from end to end: pipelines and a test set in, a page out."""
+
+from pathlib import Path
+from typing import Any, Dict, Iterable, Optional, Union
+
+from ..corpora.labeled import read_examples
+from ..evaluation import System, load_system
+from ..evaluation.systems import files_of
+from ..evaluation.teacher_reader import reading_pipeline
+from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, load_teacher, split_sources
+from .comparison import compare
+from .folder import write_report
+from .learning_curves import read_runs
+from .pictures import require_matplotlib
+
+
+def report(
+    student: Union[str, Path],
+    corpus: Union[str, Path],
+    output: Union[str, Path] = "report",
+    *,
+    teacher: Optional[str] = None,
+    baseline: Optional[Union[str, Path]] = None,
+    runs: Iterable[Union[str, Path]] = (),
+    data: str = "",
+    rounds: int = 3,
+    resamples: int = 1000,
+    seed: int = 0,
+    shown: int = 50,
+    gold_spans_key: Optional[str] = None,
+    teacher_options: TeacherOptions = DEFAULT_OPTIONS,
+) -> Dict[str, Any]:
+    """Compare a student with its teacher and a baseline, and write a page about it.
+
+    student (Union[str, Path]): The pipeline, a package or a folder.
+    corpus (Union[str, Path]): The `.spacy` file of labeled documents to compare on.
+    output (Union[str, Path]): The folder to write. An earlier report in it is replaced.
+    teacher (Optional[str]): The teacher, or several with commas between them.
+    baseline (Optional[Union[str, Path]]): Another pipeline.
+    runs (Iterable[Union[str, Path]]): Logs of `spacy-distill.JSONLLogger.v1`, for learning curves.
+    data (str): A description of the test set; by default the file's name.
+    rounds (int): How often each pipeline reads the test set for its speed; 0 for never.
+    resamples (int): Draws of the bootstrap.
+    seed (int): Seed of the bootstrap.
+    shown (int): The most disagreements to write out.
+    gold_spans_key (Optional[str]): Read the gold entities from `doc.spans[gold_spans_key]`.
+    teacher_options (TeacherOptions): How the teacher is read.
+    RETURNS (Dict[str, Any]): The content of report.json; docs/report.md explains its keys.
+    RAISES (ValueError): A pipeline or a file cannot be read, or the test set has no entities.
+    RAISES (ImportError): matplotlib is not installed.
+    """
+    if teacher is None and teacher_options != DEFAULT_OPTIONS:
+        raise ValueError(
+            "[D710] Options of a teacher are given, and no teacher. Name it: --teacher."
+        )
+    # Drawing comes last, and should not fail only then.
+    require_matplotlib()
+    corpus, curves = Path(corpus), read_runs([Path(run) for run in runs])
+    systems = [load_system("student", student)]
+    if teacher is not None:
+        systems.append(load_teacher_system(teacher, teacher_options, systems[0].nlp.lang or "xx"))
+    if baseline is not None:
+        systems.append(load_system("baseline", baseline))
+    found = compare(
+        systems,
+        [list(read_examples(corpus, system.nlp, spans_key=gold_spans_key)) for system in systems],
+        data=data or corpus.name,
+        runs=curves,
+        rounds=rounds,
+        resamples=resamples,
+        seed=seed,
+        shown=shown,
+    )
+    write_report(found, Path(output))
+    return found
+
+
+def load_teacher_system(name: str, options: TeacherOptions, lang: str) -> System:
+    """RETURNS (System): A pipeline without options as it is; any other teacher in a pipeline that
+    writes the entities of its best tags."""
+    sources = split_sources(name)
+    files = files_of(sources[0]) if len(sources) == 1 else None
+    if options == DEFAULT_OPTIONS and files is not None and (files / "meta.json").is_file():
+        return load_system("teacher", name)
+    return System("teacher", name, reading_pipeline(load_teacher(sources, options), lang), files)

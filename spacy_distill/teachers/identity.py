@@ -1,0 +1,167 @@
+"""The identity of teachers, which are not loaded for it: names for errors and for the cards of
+students, and fingerprints."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
+
+from spacy.language import Language
+from spacy.util import (
+    get_package_path,
+    get_package_version,
+    is_package,
+    load_config,
+    load_meta,
+)
+
+from ..corpora.hashes import update_with_file
+from ..corpora.soft_shards import Manifest, is_soft_corpus
+from ..encoders.loading import hub_commit
+from ..names import HUB_PREFIX, hint_of, is_on_hub
+from .protocol import TeacherSource
+
+
+def names_of(sources: Sequence[TeacherSource]) -> List[str]:
+    """Name teachers for errors.
+
+    sources (Sequence[TeacherSource]): The teachers, as `load_teacher` takes them.
+    RETURNS (List[str]): Names and paths as they are; of pipelines those in their meta. Teachers
+        that have the same name are numbered.
+    """
+    names = [_name_and_version(source)[0] for source in sources]
+    return [
+        f"{name} (teacher {number})" if names.count(name) > 1 else name
+        for number, name in enumerate(names, start=1)
+    ]
+
+
+def describe(source: TeacherSource) -> str:
+    """Describe a teacher for the card of its student, without the folder that it lies in.
+
+    source (TeacherSource): As `load_teacher` takes it.
+    RETURNS (str): Of a pipeline the name and version and, where they are known, the transformers
+        and the license; of a soft corpus the same of the teachers that wrote it.
+    """
+    if isinstance(source, Language):
+        return _describe_pipeline(source.meta, source.config.interpolate())
+    if not isinstance(source, (str, Path)):
+        return type(source).__name__
+    if is_soft_corpus(Path(source)):
+        manifest = Manifest.from_disk(Path(source))
+        teachers = [
+            one.get("description") or f"{_without_folder(one['name'])} {one['version']}"
+            for one in manifest.teacher["teachers"]
+        ]
+        n_documents = sum(shard.documents for shard in manifest.shards)
+        return f"{'; '.join(teachers)}; as a soft corpus of {n_documents:,} documents"
+    folder = Path(source)
+    if is_package(str(source)):
+        # Packages have the pipeline's own folder within them.
+        folder = get_package_path(str(source))
+        folder /= "{lang}_{name}-{version}".format_map(load_meta(folder / "meta.json"))
+    meta = _read_meta(folder)
+    try:
+        config: Mapping[str, Any] = load_config(folder / "config.cfg", interpolate=True)
+    except (OSError, ValueError):
+        config = {}
+    return _describe_pipeline(meta, config) if meta else _without_folder(str(source))
+
+
+def fingerprint(source: TeacherSource) -> Dict[str, str]:
+    """Identify a teacher by its content.
+
+    source (TeacherSource): A name, a folder or a pipeline, as `load_teacher` takes it.
+    RETURNS (Dict[str, str]): "name", "version" (empty if it has none) and "hash": of the names and
+        bytes of its files, or of what `to_bytes` gives of a pipeline that was never saved. Of a
+        model on the hub, version and hash are the commit; nothing is loaded.
+    RAISES (ValueError): There is no content to recognise it by, or it is a soft corpus.
+    """
+    name, version = _name_and_version(source)
+    digest = hashlib.blake2b(digest_size=16)
+    if isinstance(source, Language):
+        # Not the whole vocabulary: it grows when the pipeline is used.
+        digest.update(source.to_bytes(exclude=["vocab"]) + source.vocab.vectors.to_bytes())
+        return {"name": name, "version": version, "hash": digest.hexdigest()}
+    if not isinstance(source, (str, Path)):
+        raise ValueError(
+            f"[D205] A soft corpus needs a teacher with a name or a folder, and {name} has none: "
+            "found no content to recognise it by. Give a pipeline, or the name or folder of one."
+        )
+    if is_on_hub(source):
+        commit = hub_commit(name)
+        return {"name": name, "version": commit, "hash": commit}
+    folder = Path(source)
+    if is_soft_corpus(folder):
+        raise ValueError(
+            f"[D206] '{source}' is a soft corpus: it has predictions of its own texts alone, so it "
+            "teaches in `distill` and nowhere else. Name the teacher that wrote it, which is in "
+            "its manifest.json."
+        )
+    if is_package(name):
+        folder = get_package_path(name)
+    elif not folder.exists():
+        raise no_teacher(source)
+    for file in sorted(item for item in folder.rglob("*") if item.is_file()):
+        if "__pycache__" not in file.parts:
+            digest.update(f"{file.relative_to(folder)} {file.stat().st_size}\n".encode())
+            update_with_file(digest, file)
+    return {"name": name, "version": version, "hash": digest.hexdigest()}
+
+
+def no_teacher(source: Union[str, Path]) -> ValueError:
+    """RETURNS (ValueError): For a name that nothing has."""
+    return ValueError(
+        f"[D202] There is no teacher '{source}': no such folder, and no such spaCy package is "
+        f"installed.{hint_of(source)} Correct the path, install the pipeline, or write "
+        "hf:OWNER/NAME for a model on the Hugging Face hub."
+    )
+
+
+def _name_and_version(source: TeacherSource) -> Tuple[str, str]:
+    """RETURNS (Tuple[str, str]): A teacher's name and version; the version is "" if it has none."""
+    if isinstance(source, Language):
+        return f"{source.meta['lang']}_{source.meta['name']}", source.meta["version"]
+    if not isinstance(source, (str, Path)):
+        return type(source).__name__, ""
+    if is_package(str(source)):
+        return str(source), get_package_version(str(source)) or ""
+    return str(source), str(_read_meta(Path(source)).get("version", ""))
+
+
+def _read_meta(folder: Path) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): The meta.json of a pipeline; empty where there is none, or a broken
+    one, which loading the pipeline reports."""
+    try:
+        return load_meta(folder / "meta.json")
+    except (OSError, ValueError):
+        return {}
+
+
+def _describe_pipeline(meta: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    trained = {key: config.get(key, {}) for key in ("components", "initialize")}
+    details = list(dict.fromkeys(_without_folder(name) for name in _transformers(trained)))
+    if meta.get("license"):
+        details.append(f"license {meta['license']}")
+    name = f"{meta['lang']}_{meta['name']} {meta.get('version', '')}".strip()
+    return f"{name} ({', '.join(details)})" if details else name
+
+
+def _transformers(block: Mapping[str, Any]) -> Iterator[str]:
+    """YIELDS (str): The names of the transformers that a part of a config loads, by
+    spacy-transformers or spacy-curated-transformers."""
+    functions = [value for key, value in block.items() if key.startswith("@")]
+    loads = any("Transformer" in str(function) for function in functions)
+    if loads and isinstance(block.get("name"), str):
+        yield block["name"]
+    for value in block.values():
+        if isinstance(value, Mapping):
+            yield from _transformers(value)
+
+
+def _without_folder(name: str) -> str:
+    """RETURNS (str): The last part of a path; names on the hub without their prefix."""
+    if is_on_hub(name):
+        return name.removeprefix(HUB_PREFIX)
+    path = Path(name)
+    is_path = path.is_absolute() or path.exists() or name.startswith(".") or name.count("/") > 1
+    return path.name or name if is_path else name

@@ -1,0 +1,178 @@
+"""Tables of word vectors: read from files, pruned, and joined."""
+
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
+
+import numpy
+import spacy
+from spacy.language import Language
+from spacy.training.initialize import read_vectors
+from spacy.util import is_package
+from spacy.vectors import Mode, Vectors
+from thinc.types import Floats2d, Ints1d
+
+from ..corpora.word_list import read_words
+from ..loading import DAMAGED, load_pipeline
+from ..models.vector_table import pruned
+from ..names import hint_of
+
+# The root mean square of both tables that are joined, so that neither outweighs the other. GloVe's
+# first 50,000 words have 0.7.
+SCALE = 0.5
+
+
+class WordTable(NamedTuple):
+    """Word vectors. Words can share a vector.
+
+    words (List[str]): The words, each once; in most files the most frequent one first.
+    rows (Ints1d): (words,) int64, the row of each word's vector.
+    data (Floats2d): (rows, dimensions) float32
+    lang (Optional[str]): The language; None if it is not known.
+    """
+
+    words: List[str]
+    rows: Ints1d
+    data: Floats2d
+    lang: Optional[str] = None
+
+    @property
+    def words_with_own_row(self) -> List[str]:
+        """RETURNS (List[str]): The first word of each row."""
+        firsts = numpy.unique(self.rows, return_index=True)[1]
+        return [self.words[number] for number in sorted(firsts.tolist())]
+
+
+def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
+    """Read word vectors.
+
+    source (Union[str, Path]): One of
+        - a pipeline, as a package or a folder
+        - a text file of word2vec, GloVe or fastText, which may be zipped: a word and its numbers in
+          each line
+        - an `.npy` file of vectors with a word list in its folder, or this folder. The word list is
+          `words.txt` with one word a line, or a `.parquet` file with the words in its first column.
+    truncate (int): How many vectors to read, the first ones; 0 for all.
+    RETURNS (WordTable): The table.
+    RAISES (ValueError): The source cannot be read as any of these.
+    """
+    path, end = Path(source), truncate or None
+    if is_package(str(source)) or (path / "meta.json").is_file():
+        return table_of_pipeline(load_pipeline(source), str(source), end)
+    if not path.exists():
+        raise ValueError(
+            f"[D293] There are no word vectors '{source}': found no such file, folder or package."
+            f"{hint_of(source)} Correct the path."
+        )
+    try:
+        if path.is_dir() or path.suffix == ".npy":
+            words, data = read_array(path if path.is_dir() else path.parent)
+        else:
+            data, words, _ = read_vectors(path, truncate)
+            data = data[: len(words)]
+    except (*DAMAGED, StopIteration, AssertionError) as error:
+        if str(error).startswith("[D"):
+            raise
+        raise ValueError(
+            f"[D294] '{source}' cannot be read as word vectors: {error}. Expected an .npy file, or "
+            "UTF-8 text with a word and its numbers in each line, as many as in all lines."
+        ) from error
+    rows: Dict[str, int] = {}
+    for row, word in enumerate(words[:end]):
+        rows.setdefault(word, row)
+    data = numpy.asarray(data[:end], dtype="float32")
+    return WordTable(list(rows), numpy.asarray(list(rows.values()), dtype="int64"), data)
+
+
+def read_array(folder: Path) -> Tuple[List[str], Floats2d]:
+    """RETURNS (Tuple[List[str], Floats2d]): The words of the only word list in a folder, and the
+    only array; ValueError if they do not fit."""
+    arrays = sorted(folder.glob("*.npy"))
+    lists = sorted([*folder.glob("words.txt"), *folder.glob("*.parquet")])
+    found = f"{len(arrays)} .npy files and {len(lists)} word lists"
+    if len(arrays) == len(lists) == 1:
+        data = numpy.load(arrays[0])
+        if lists[0].suffix == ".txt":
+            words = list(read_words(lists[0]))
+        else:
+            import pyarrow.parquet
+
+            words = pyarrow.parquet.read_table(lists[0]).column(0).to_pylist()
+        if data.ndim == 2 and len(data) == len(words):
+            return words, data
+        found = f"{len(words)} words and an array of the shape {data.shape}"
+    raise ValueError(
+        f"[D295] '{folder}' is no table of word vectors: found {found}. Expected one .npy file, "
+        "with a row for each word of one word list (words.txt or a .parquet file)."
+    )
+
+
+def table_of_pipeline(nlp: Language, name: str, end: Optional[int] = None) -> WordTable:
+    """Take the word vectors of a pipeline.
+
+    nlp (Language): The pipeline.
+    name (str): Its name in errors.
+    end (Optional[int]): How many rows to take; None for all.
+    RETURNS (WordTable): The vectors of all words that the pipeline knows the strings of.
+    RAISES (ValueError): It has no vectors, or floret vectors.
+    """
+    vectors, strings = nlp.vocab.vectors, nlp.vocab.strings
+    items = [(strings[key], row) for key, row in vectors.key2row.items() if key in strings]
+    items = [(word, row) for word, row in items if row < (end or len(vectors.data))]
+    if vectors.mode == Mode.floret or not items:
+        raise ValueError(
+            f"[D296] The pipeline '{name}' has no table of words with vectors. Expected one such "
+            "as `distill-vectors` writes: floret vectors and compact students have no words."
+        )
+    words, rows = zip(*items, strict=True)
+    data = numpy.asarray(nlp.vocab.vectors.data[:end], dtype="float32")
+    return WordTable(list(words), numpy.asarray(rows, dtype="int64"), data, nlp.lang)
+
+
+def join(first: WordTable, second: WordTable) -> WordTable:
+    """Put the vectors of two tables side by side.
+
+    first (WordTable): The table whose words the new one has.
+    second (WordTable): The other one. A word that it lacks gets the vector there of the first word
+        whose vector it shares in the first table, and zeros if there is none.
+    RETURNS (WordTable): The new table. Both parts are scaled to the same root mean square.
+    RAISES (ValueError): The tables have no word in common.
+    """
+    found = dict(zip(second.words, second.rows.tolist(), strict=True))
+    second_rows = numpy.asarray([found.get(word, -1) for word in first.words])
+    _, firsts, of_row = numpy.unique(first.rows, return_index=True, return_inverse=True)
+    second_rows = numpy.where(second_rows >= 0, second_rows, second_rows[firsts][of_row])
+    pairs, rows = numpy.unique(numpy.stack([first.rows, second_rows]), axis=1, return_inverse=True)
+    parts = [scaled_rows(first.data, pairs[0]), scaled_rows(second.data, pairs[1])]
+    return WordTable(first.words, rows.ravel(), numpy.concatenate(parts, axis=1), first.lang)
+
+
+def scaled_rows(data: Floats2d, rows: Ints1d) -> Floats2d:
+    """RETURNS (Floats2d): (rows, dimensions), zeros for rows below 0; the root mean square of the
+    others is SCALE."""
+    found = rows >= 0
+    chosen = numpy.where(found[:, None], data[rows], numpy.float32(0.0))
+    if not chosen.any():
+        raise ValueError(
+            "[D297] The tables of word vectors have no word in common. Join tables of one language."
+        )
+    return chosen * (SCALE / numpy.sqrt((chosen[found] ** 2).mean()))
+
+
+def prune(table: WordTable, n_rows: int) -> WordTable:
+    """RETURNS (WordTable): The first rows of a table; the words of the other rows get the most
+    similar one, as with spaCy's `prune_vectors`."""
+    rows, data = pruned(table.rows, table.data, n_rows)
+    return table._replace(rows=rows, data=data)
+
+
+def pipeline_of_table(table: WordTable, lang: str) -> Language:
+    """RETURNS (Language): A blank pipeline with a table."""
+    nlp = spacy.blank(lang)
+    nlp.vocab.vectors = Vectors(
+        strings=nlp.vocab.strings,
+        data=numpy.ascontiguousarray(table.data),
+        name=f"{lang}_words.vectors",
+    )
+    for word, row in zip(table.words, table.rows.tolist(), strict=True):
+        nlp.vocab.vectors.add(nlp.vocab.strings.add(word), row=row)
+    return nlp

@@ -1,0 +1,95 @@
+"""Students of other kinds, and other losses, for the low-resource benchmark."""
+
+from itertools import combinations
+
+import numpy
+import pytest
+import spacy
+from spacy.training import Example
+from thinc.api import Adam, Config, fix_random_seed
+
+from benchmarks.commands import ROOT
+from benchmarks.low_resource.kinds import KINDS, LOSSES, kind_config
+from benchmarks.low_resource.scores import find_entities, with_entities
+from spacy_distill.chain import LinearChain
+from spacy_distill.losses import ChainDistillation
+from spacy_distill.training.settings import fill_settings, resolve_settings
+from tests.benchmarks.conftest import GOLD
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_students_of_other_kinds_learn_and_load(kind, tmp_path):
+    config = kind_config(kind)
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_student", config={"model": config["components"]["ner_student"]["model"]})
+    doc = with_entities(nlp.make_doc("Anna Berg in Oslo ."), GOLD[0])
+    examples = [Example(nlp.make_doc(doc.text), doc)]
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.01)
+    for _ in range(20):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(tmp_path / "model")
+    assert find_entities([tmp_path / "model"], [doc]) == [GOLD[0]]
+
+
+@pytest.mark.parametrize("encoder, before", [("unidirectional", True), ("cnn", False)])
+def test_an_lstm_from_left_to_right_does_not_see_what_follows(encoder, before):
+    nlp = spacy.blank("en")
+    model = kind_config(encoder)["components"]["ner_student"]["model"]
+    nlp.add_pipe("ner_student", config={"model": model}).add_label("PER")
+    nlp.initialize()
+    docs = [nlp.make_doc(f"Anna and {name} Berg") for name in ("Ola", "Ida")]
+    one, other = (nlp.get_pipe("ner_student").model.predict([doc]).emissions for doc in docs)
+    assert numpy.allclose(one[:2], other[:2], atol=1e-6) == before
+    assert not numpy.allclose(one[3], other[3], atol=1e-6)
+
+
+def make_chains():
+    """RETURNS (Tuple[LinearChain, LinearChain, Bools2d]): Student and teacher, and no annotation,
+    of four tokens and one label."""
+    rng = numpy.random.default_rng(0)
+    n_tags = 5
+
+    def scores(*shape):
+        return rng.normal(size=shape).astype("float32")
+
+    student, teacher = (
+        LinearChain(
+            scores(4, n_tags),
+            numpy.array([4]),
+            scores(n_tags, n_tags),
+            scores(n_tags),
+            scores(n_tags),
+        )
+        for _ in range(2)
+    )
+    return student, teacher, numpy.ones((4, n_tags), dtype=bool)
+
+
+def make_loss(kind, **settings):
+    config = kind_config(kind)
+    config["distillation"].update(settings)
+    return resolve_settings(fill_settings(config).interpolate())["loss"]
+
+
+def test_each_loss_is_another_one():
+    gradients = {}
+    for kind in ("softmax", *LOSSES):  # the first one has the default
+        _, gradients[kind] = make_loss(kind)(*make_chains())
+    for (one, first), (other, second) in combinations(gradients.items(), 2):
+        assert not numpy.allclose(first.emissions, second.emissions, atol=1e-4), (one, other)
+
+
+def test_an_annealed_teacher_counts_less_with_each_step():
+    annealed = make_loss("loss-annealed", max_steps=4)
+    for step in range(6):  # the last two are after the end
+        alpha = min(step / 4, 1.0)
+        expected, _ = ChainDistillation(alpha=alpha, beta=1.0 - alpha)(*make_chains())
+        assert annealed(*make_chains())[0] == pytest.approx(expected, rel=1e-3)
+        annealed.advance()
+    page = (ROOT / "docs" / "losses.md").read_text(encoding="utf8")
+    blocks = [block.partition("```")[0] for block in page.split("```ini\n")[1:]]
+    (shown,) = (block for block in blocks if "schedules" in block)
+    config = Config().from_str(f"[distillation]\n{shown}", interpolate=False)
+    assert config["distillation"]["loss"] == LOSSES["loss-annealed"]

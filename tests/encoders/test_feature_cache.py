@@ -1,0 +1,166 @@
+"""Features of frozen transformers: in memory, on disk, in threads and in forked processes."""
+
+import multiprocessing
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy
+import pytest
+from numpy.testing import assert_array_equal
+from spacy.tokens import Doc
+
+from spacy_distill.encoders.feature_cache import (
+    FEATURES,
+    FOLDER,
+    LOCK_TIMEOUT,
+    FeatureCache,
+    cached_states,
+    document_key,
+)
+from tests.encoders.conftest import WORDS
+from tests.encoders.test_encoder import make_docs
+
+ARRAY = numpy.zeros((2, 3, 4), dtype="float16")
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork processes")
+ALL = range(3)
+
+
+def test_features_stay_on_disk_for_other_encoders_of_the_same_weights(
+    encoder, vocab, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(FOLDER, str(tmp_path / "features"))
+    docs = make_docs(vocab)
+    expected = cached_states(encoder(), docs, ALL)
+    FEATURES.clear()
+    (file,) = (tmp_path / "features").glob("*.sqlite")
+    again = encoder()
+    again.model.forward = None  # not called again
+    assert_array_equal(cached_states(again, docs, ALL), expected)
+    # Not for other weights.
+    other = encoder()
+    next(other.model.parameters()).data[0] += 1
+    cached_states(other, docs, ALL)
+    assert len(list(file.parent.glob("*.sqlite"))) == 2
+
+
+def test_when_memory_is_full_what_is_there_stays(encoder, vocab, monkeypatch):
+    monkeypatch.setattr(FEATURES, "max_bytes", 5 * 3 * 16 * 2)
+    reader = encoder()
+    docs = [doc for doc in make_docs(vocab) if len(doc)]
+    name, keys = reader.fingerprint, [document_key(reader, doc, ALL) for doc in docs]
+    for doc in docs[::-1]:
+        cached_states(reader, [doc], ALL)
+    # Two and three tokens; eleven find no room.
+    assert list(FEATURES.get_all(name, keys)) == keys[1:]
+    FEATURES.set_all(name, {keys[1]: numpy.zeros((3, 3, 16), dtype="float16")})
+    assert FEATURES.get_all(name, keys)[keys[1]].any()
+
+
+def test_threads_share_a_cache_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER, str(tmp_path / "features"))
+    arrays = {bytes([n]): numpy.full((1, 3, 16), n, dtype="float16") for n in range(19)}
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda key: FEATURES.set_all("model", {key: arrays[key]}), arrays))
+        FEATURES.clear()
+        found = list(pool.map(lambda key: FEATURES.get_all("model", [key])[key][0, 0, 0], arrays))
+    assert found == list(range(19))
+
+
+def test_what_tells_a_documents_features_apart(encoder, vocab):
+    reader = encoder()
+    doc = Doc(vocab, words=WORDS)
+    keys = {
+        document_key(reader, doc, ALL),
+        document_key(reader, doc, [1]),
+        document_key(encoder(window=8), doc, ALL),
+        document_key(reader, Doc(vocab, words=WORDS[1:]), ALL),
+        document_key(reader, Doc(vocab, words=WORDS, spaces=[False] * len(WORDS)), ALL),
+    }
+    assert len(keys) == 5
+    assert document_key(encoder(), Doc(vocab, words=WORDS), [0, 1, 2]) in keys
+
+
+def use(cache: FeatureCache) -> None:
+    cache.set_all("model", {b"child": ARRAY})
+    assert b"child" in cache.get_all("model", [b"child", b"one"])
+    assert cache._n_bytes == len(cache) * ARRAY.nbytes
+
+
+def run_in_fork(cache):
+    """RETURNS (Optional[int]): The exit status of a process that uses the cache; None if it does
+    not end."""
+    child = multiprocessing.get_context("fork").Process(target=use, args=(cache,))
+    child.start()
+    # As long as sqlite waits for the other process that writes.
+    child.join(LOCK_TIMEOUT)
+    code = child.exitcode
+    child.kill()
+    return code
+
+
+@forks
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_process_that_is_forked_meanwhile_does_not_wait(monkeypatch, tmp_path, on_disk):
+    """A thread that the new process does not have holds the lock, in the middle of what it does:
+    an array is kept and not counted yet, and a transaction is open."""
+    if on_disk:
+        monkeypatch.setenv(FOLDER, str(tmp_path))
+    cache = FeatureCache()
+    cache.set_all("model", {b"one": ARRAY})
+    holding = threading.Event()
+
+    def hold():
+        with cache._lock:
+            database = cache._open("model")
+            if database is not None:
+                row = (b"two", 2, 3, ARRAY.tobytes())
+                database.execute("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?)", row)
+            counted, cache._n_bytes = cache._n_bytes, 0
+            holding.set()
+            time.sleep(0.5)
+            cache._n_bytes = counted
+            if database is not None:
+                database.rollback()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert holding.wait(10)
+    assert run_in_fork(cache) == 0
+    thread.join()
+
+
+@forks
+def test_forks_while_a_thread_writes(monkeypatch, tmp_path):
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    cache, done = FeatureCache(max_bytes=0), threading.Event()
+    cache.set_all("model", {b"one": ARRAY})
+
+    def write():
+        number = 0
+        while not done.is_set():
+            number += 1
+            cache.set_all("model", {str(number).encode(): ARRAY})
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        assert [run_in_fork(cache) for _ in range(10)] == [0] * 10
+    finally:
+        done.set()
+        thread.join()
+
+
+@forks
+def test_two_threads_may_fork_at_once():
+    caches = [FeatureCache() for _ in range(20)]
+    codes = []
+    threads = [
+        threading.Thread(target=lambda: codes.append(run_in_fork(caches[0]))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes == [0] * 4
