@@ -1,6 +1,7 @@
 // Runs the kernels of every instruction set that this machine has on the cases of `write_cases.py`:
 //     check FILE [INSTRUCTION SET ...]
-// One line for each, and an error if a result is not numpy's, or if one that was asked for is not there.
+// Prints one line for each. Fails if a result is not numpy's, or if the machine lacks a set that was
+// asked for.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -75,7 +76,7 @@ private:
     Integers lengths, starts, order;
 };
 
-// What was found of one instruction set.
+// Counts of one instruction set.
 struct Findings {
     int n_cases[KINDS] = {};
     int n_wrong = 0;

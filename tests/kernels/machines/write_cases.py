@@ -23,13 +23,14 @@ STACK, LSTM, CHAIN = range(3)
 
 
 class Cases:
-    """A file of cases: the kind, numbers, then arrays, each with the bytes of an item and their count."""
+    """A file of cases: their kind and sizes, then arrays. Each array comes after the bytes of an item
+    and the number of items."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
 
-    def write(self, kind: int, numbers: Sequence[int], arrays: Sequence[numpy.ndarray]) -> None:
-        for array in (numpy.asarray([kind, *numbers]), *arrays):
+    def write(self, kind: int, sizes: Sequence[int], arrays: Sequence[numpy.ndarray]) -> None:
+        for array in (numpy.asarray([kind, *sizes]), *arrays):
             self.file.write(numpy.asarray([array.itemsize, array.size], dtype="<i8").tobytes())
             self.file.write(array.astype(array.dtype.newbyteorder("<")).tobytes())
 
@@ -84,28 +85,27 @@ def some_layers(rng, hidden: int, depth: int, scale: float = 1.0) -> Sequence[La
 def write_stacks(rng, cases: Cases) -> None:
     for hidden in HIDDEN:
         for depth in DEPTHS:
-            lengths = LENGTHS if hidden < 100 else LENGTHS[-2:]
+            lengths = LENGTHS if hidden < 100 else LENGTHS[-1:]
             for sequences in map(numpy.asarray, lengths):
                 table = floats(rng, 9, 8 * hidden)
                 rows = rng.integers(0, len(table), size=sequences.sum())
                 cases.stack(some_layers(rng, hidden, depth), table, rows, sequences)
-    # All gates open, and the greatest sums that there are: 63 times 127 of all states.
+    # The greatest sums that there are: open gates, all states at 127 and all weights at 63 or -63.
     hidden, sequences = 50, numpy.asarray([20, 3])
     for sign in (1, -1):
         layers = [
-            Layer(*(sign * abs(array) for array in layer)) for layer in some_layers(rng, hidden, 2)
+            Layer(*(numpy.full_like(array, sign) for array in layer))
+            for layer in some_layers(rng, hidden, 2)
         ]
-        for layer in layers:
-            for array in layer:
-                array[:] = sign
         table = numpy.full((1, 8 * hidden), 20, dtype="float32")
         cases.stack(layers, table, numpy.zeros(23, dtype="int64"), sequences)
-    # Columns without weights, inputs beyond all bounds and such that are no numbers.
+    # Columns without weights, inputs beyond all bounds, and one that is no number.
     layers = some_layers(rng, 13, 3)
     for layer in layers:
         layer.U[:, :, ::5] = 0
         layer.W[:, ::5] = 0
-    table = rng.choice(numpy.asarray([1e30, -1e30, numpy.inf, -numpy.inf, 0, 2], "float32"), (9, 104))
+    extremes = numpy.asarray([1e30, -1e30, numpy.inf, -numpy.inf, 0, 2], "float32")
+    table = rng.choice(extremes, size=(9, 8 * 13))
     table[3, 20] = numpy.nan
     rows = rng.integers(0, 9, size=23)
     cases.stack(layers, table, rows, sequences)
