@@ -23,8 +23,8 @@ STACK, LSTM, CHAIN = range(3)
 
 
 class Cases:
-    """A file of cases: their kind and sizes, then arrays. Each array comes after the bytes of an item
-    and the number of items."""
+    """A file of cases: their kind and sizes, then arrays. Each array comes after the bytes of an
+    item and the number of items."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
