@@ -1,7 +1,8 @@
 // For x86-64 with AVX2, FMA and AVX-VNNI: products of bytes in one instruction.
 #include "kernels.hh"
 
-#if defined(__x86_64__)
+#if defined(COMPILES_AVXVNNI)
+#include <cpuid.h>
 #include <immintrin.h>
 
 #if defined(__clang__)
@@ -28,9 +29,12 @@ INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
 
 bool has_avxvnni() {
     __builtin_cpu_init();
+    // Not every compiler that has the instructions knows their name here.
+    unsigned int eax = 0, ebx, ecx, edx;
+    __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx);
     return __builtin_cpu_supports("avx2") &&
            __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("avxvnni");
+           (eax >> 4 & 1);
 }
 }  // namespace
 

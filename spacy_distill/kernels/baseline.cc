@@ -3,7 +3,7 @@
 
 #if defined(__SSE2__)
 #include <immintrin.h>
-#elif defined(__ARM_NEON)
+#elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
 
@@ -27,7 +27,7 @@ INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
     const __m128i odd = _mm_castps_si128(_mm_shuffle_ps(low, high, 0xdd));
     return sums + IntVector(_mm_add_epi32(even, odd));
 }
-#elif defined(__ARM_NEON)
+#elif defined(__aarch64__)
 INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
 
 constexpr int DOT_OFFSET = 0;
@@ -58,14 +58,21 @@ bool always() { return true; }
 
 const Kernels baseline_kernels = kernels_for("baseline", always);
 
+const Kernels* const ALL_KERNELS[] = {
+    &baseline_kernels,
 #if defined(__x86_64__)
-const Kernels* const ALL_KERNELS[] = {&baseline_kernels, &avx2_kernels, &avxvnni_kernels,
-                                      &avx512_kernels};
-#elif defined(__aarch64__)
-const Kernels* const ALL_KERNELS[] = {&baseline_kernels, &dotprod_kernels};
-#else
-const Kernels* const ALL_KERNELS[] = {&baseline_kernels};
+    &avx2_kernels,
 #endif
+#if defined(COMPILES_AVXVNNI)
+    &avxvnni_kernels,
+#endif
+#if defined(__x86_64__)
+    &avx512_kernels,
+#endif
+#if defined(COMPILES_DOTPROD)
+    &dotprod_kernels,
+#endif
+};
 const int N_KERNELS = sizeof ALL_KERNELS / sizeof *ALL_KERNELS;
 
 }  // namespace spacy_distill

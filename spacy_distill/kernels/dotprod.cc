@@ -1,10 +1,13 @@
 // For aarch64 with the dot product of bytes (ARMv8.2 and later).
 #include "kernels.hh"
 
-#if defined(__aarch64__)
+#if defined(COMPILES_DOTPROD)
 #include <arm_neon.h>
 #if defined(__linux__)
 #include <sys/auxv.h>
+#ifndef HWCAP_ASIMDDP  // older than the C library of manylinux2014
+#define HWCAP_ASIMDDP (1 << 20)
+#endif
 #endif
 
 #if defined(__clang__)
@@ -29,10 +32,12 @@ INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
 #include "instruction_set.hh"
 
 bool has_dotprod() {
-#if defined(__linux__)
+#if defined(__ARM_FEATURE_DOTPROD)
+    return true;  // the whole program is compiled for it, as on all of Apple's
+#elif defined(__linux__)
     return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
 #else
-    return true;  // all of Apple's
+    return false;  // unknown
 #endif
 }
 }  // namespace

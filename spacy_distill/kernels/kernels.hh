@@ -8,6 +8,18 @@
 #include <cstdint>
 #include <cstring>
 
+// Not every compiler knows these instructions: GCC does from 11 on, clang from 12 on.
+#if defined(__x86_64__) && defined(__has_include)
+#if __has_include(<avxvnniintrin.h>)
+#define COMPILES_AVXVNNI
+#endif
+#endif
+// And clang before 16 only where the whole program is compiled for them.
+#if defined(__aarch64__) && \
+    (!defined(__clang__) || __clang_major__ >= 16 || defined(__ARM_FEATURE_DOTPROD))
+#define COMPILES_DOTPROD
+#endif
+
 namespace spacy_distill {
 
 // lengths, starts (n_sequences,): tokens of each sequence, and the first one's row;
@@ -107,8 +119,12 @@ extern const int N_KERNELS;
 
 extern const Kernels baseline_kernels;
 #if defined(__x86_64__)
-extern const Kernels avx2_kernels, avxvnni_kernels, avx512_kernels;
-#elif defined(__aarch64__)
+extern const Kernels avx2_kernels, avx512_kernels;
+#endif
+#if defined(COMPILES_AVXVNNI)
+extern const Kernels avxvnni_kernels;
+#endif
+#if defined(COMPILES_DOTPROD)
 extern const Kernels dotprod_kernels;
 #endif
 

@@ -1,0 +1,277 @@
+// Runs the kernels of every instruction set that this machine has on the cases of `write_cases.py`:
+//     check FILE [INSTRUCTION SET ...]
+// Prints one line for each. Fails if a result is not numpy's, or if the machine lacks a set that was
+// asked for.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "kernels.hh"
+
+using namespace spacy_distill;
+
+namespace {
+
+enum Kind { STACK, LSTM, CHAIN, KINDS };
+
+[[noreturn]] void fail(const char* message) {
+    std::fprintf(stderr, "%s\n", message);
+    std::exit(2);
+}
+
+class Reader {
+public:
+    explicit Reader(const char* path) : file(std::fopen(path, "rb")) {
+        if (!file) fail("The file of cases cannot be opened.");
+    }
+    ~Reader() { std::fclose(file); }
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+
+    // Exactly as large as the array, so that sanitizers see what is read beyond it.
+    template <class T>
+    std::vector<T> array() {
+        int64_t size[2];
+        read(size, sizeof *size, 2);
+        if (size[0] != sizeof(T)) fail("The file of cases is of another version.");
+        std::vector<T> numbers(size[1]);
+        read(numbers.data(), sizeof(T), numbers.size());
+        return numbers;
+    }
+    bool is_at_end() {
+        const int next = std::fgetc(file);
+        if (next != EOF) std::ungetc(next, file);
+        return next == EOF;
+    }
+
+private:
+    std::FILE* file;
+
+    void read(void* to, size_t size, size_t n) {
+        if (n && std::fread(to, size, n, file) != n) fail("The file of cases ends too early.");
+    }
+};
+
+typedef std::vector<float> Floats;
+typedef std::vector<double> Doubles;
+typedef std::vector<int64_t> Integers;
+
+class Sequences {
+public:
+    explicit Sequences(Reader& file)
+        : lengths(file.array<int64_t>()), starts(lengths.size()), order(lengths.size()) {
+        std::iota(order.begin(), order.end(), 0);
+        std::stable_sort(order.begin(), order.end(),
+                         [&](int64_t a, int64_t b) { return lengths[a] > lengths[b]; });
+        for (size_t s = 1; s < lengths.size(); ++s) starts[s] = starts[s - 1] + lengths[s - 1];
+    }
+    Batch batch() const {
+        return {lengths.data(), starts.data(), order.data(), int64_t(lengths.size())};
+    }
+
+private:
+    Integers lengths, starts, order;
+};
+
+// Counts of one instruction set.
+struct Findings {
+    int n_cases[KINDS] = {};
+    int n_wrong = 0;
+
+    void demand(bool holds, const Kernels& kernels, const char* what, size_t first) {
+        if (holds) return;
+        if (++n_wrong < 10)
+            std::printf("%s: %s of case %d differs from numpy's, first at %zu\n", kernels.name, what,
+                        n_cases[STACK] + n_cases[LSTM] + n_cases[CHAIN], first);
+    }
+};
+
+// NaN is NaN: the bits of it are the processor's choice.
+template <class T>
+bool is_same(T found, T expected) {
+    return (found != found && expected != expected) ||
+           std::memcmp(&found, &expected, sizeof found) == 0;
+}
+
+template <class T>
+bool is_close(T found, T expected, double relative, double absolute) {
+    return is_same(found, expected) ||
+           std::fabs(double(found) - expected) <= absolute + relative * std::fabs(expected);
+}
+
+template <class T, class Compare>
+size_t first_difference(const std::vector<T>& found, const std::vector<T>& expected, Compare compare) {
+    if (found.size() != expected.size()) fail("The file of cases has a wrong number of results.");
+    size_t place = 0;
+    while (place < found.size() && compare(found[place], expected[place])) ++place;
+    return place;
+}
+
+template <class T>
+void demand_same(const std::vector<T>& found, const std::vector<T>& expected, const Kernels& kernels,
+                 const char* what, Findings& findings) {
+    const size_t first = first_difference(found, expected, is_same<T>);
+    findings.demand(first == found.size(), kernels, what, first);
+}
+
+template <class T>
+void demand_close(const std::vector<T>& found, const std::vector<T>& expected, double relative,
+                  double absolute, const Kernels& kernels, const char* what, Findings& findings) {
+    const size_t first = first_difference(found, expected, [&](T mine, T theirs) {
+        return is_close(mine, theirs, relative, absolute);
+    });
+    findings.demand(first == found.size(), kernels, what, first);
+}
+
+class Case {
+public:
+    virtual ~Case() = default;
+    virtual void check(const Kernels& kernels, Findings& findings) const = 0;
+};
+
+class StackCase : public Case {
+public:
+    StackCase(const Integers& numbers, Reader& file)
+        : hidden(numbers[1]), sequences(file), table(file.array<float>()),
+          rows(file.array<int64_t>()), weights(3 * numbers[2] - 2) {
+        for (Floats& array : weights) array = file.array<float>();
+        in_floats = file.array<float>();
+        in_integers = file.array<float>();
+        layers.push_back({weights[0].data(), nullptr, nullptr});
+        for (size_t i = 1; i < weights.size(); i += 3)
+            layers.push_back({weights[i].data(), weights[i + 1].data(), weights[i + 2].data()});
+    }
+
+    void check(const Kernels& kernels, Findings& findings) const override {
+        ++findings.n_cases[STACK];
+        demand_close(run(kernels.float_stack), in_floats, 1e-4, 2e-5, kernels, "the float stack",
+                     findings);
+        demand_same(run(kernels.integer_stack), in_integers, kernels, "the integer stack", findings);
+    }
+
+private:
+    int hidden;
+    Sequences sequences;
+    Floats table;
+    Integers rows;
+    std::vector<Floats> weights;
+    Floats in_floats, in_integers;
+    std::vector<LayerWeights> layers;
+
+    Floats run(const StackKernels& kernels) const {
+        Floats states(rows.size() * 2 * hidden, -2.f);
+        void* stack = kernels.make(layers.data(), int(layers.size()), hidden);
+        kernels.read(stack, {sequences.batch(), table.data(), rows.data()}, states.data());
+        kernels.remove(stack);
+        return states;
+    }
+};
+
+class LstmCase : public Case {
+public:
+    LstmCase(const Integers& numbers, Reader& file)
+        : hidden(numbers[1]), sequences(file), inputs(file.array<float>()), U(file.array<float>()),
+          d_states(file.array<float>()), states(file.array<float>()), gates(file.array<float>()),
+          cells(file.array<float>()), d_gates(file.array<float>()) {}
+
+    void check(const Kernels& kernels, Findings& findings) const override {
+        ++findings.n_cases[LSTM];
+        const LstmInput in = {sequences.batch(), inputs.data(), U.data(), hidden};
+        Floats found(states.size()), found_gates(gates.size()), found_cells(cells.size());
+        const LstmOutput out = {found.data(), found_gates.data(), found_cells.data()};
+        kernels.lstm_forward(in, out);
+        demand_close(found, states, 1e-4, 2e-5, kernels, "the states", findings);
+        demand_close(found_gates, gates, 1e-4, 2e-5, kernels, "the gates", findings);
+        demand_close(found_cells, cells, 1e-4, 2e-5, kernels, "the cells", findings);
+        Floats found_gradient(d_gates.size());
+        kernels.lstm_backward(in, out, d_states.data(), found_gradient.data());
+        demand_close(found_gradient, d_gates, 1e-4, 2e-5, kernels, "the gradient", findings);
+    }
+
+private:
+    int hidden;
+    Sequences sequences;
+    Floats inputs, U, d_states, states, gates, cells, d_gates;
+};
+
+class ChainCase : public Case {
+public:
+    ChainCase(const Integers& numbers, Reader& file)
+        : n_tags(numbers[1]), sequences(file), emissions(file.array<float>()),
+          transitions(file.array<float>()), start(file.array<float>()), end(file.array<float>()),
+          tags(file.array<int64_t>()), largest_factor(file.array<double>()),
+          forward(file.array<double>()), backward(file.array<double>()),
+          arrivals(file.array<double>()), links(file.array<double>()) {}
+
+    void check(const Kernels& kernels, Findings& findings) const override {
+        ++findings.n_cases[CHAIN];
+        const ChainScores chain = {sequences.batch(), emissions.data(), transitions.data(),
+                                   start.data(),      end.data(),       n_tags};
+        Integers found_tags(tags.size());
+        kernels.viterbi(chain, found_tags.data());
+        demand_same(found_tags, tags, kernels, "the best tags", findings);
+        Doubles found[] = {Doubles(forward.size()), Doubles(backward.size()),
+                           Doubles(arrivals.size()), Doubles(links.size())};
+        Doubles scales(tags.size()), back_links(links.size());
+        const bool is_trusted = kernels.forward_backward(
+            chain, {found[0].data(), found[1].data(), found[2].data(), scales.data(),
+                    found[3].data(), back_links.data(), largest_factor[0]});
+        findings.demand(is_trusted, kernels, "the trust in forward-backward", 0);
+        const Doubles* expected[] = {&forward, &backward, &arrivals, &links};
+        for (int i = 0; i < 4; ++i)
+            demand_close(found[i], *expected[i], 1e-9, 1e-300, kernels, "a weight of the chain",
+                         findings);
+    }
+
+private:
+    int n_tags;
+    Sequences sequences;
+    Floats emissions, transitions, start, end;
+    Integers tags;
+    Doubles largest_factor, forward, backward, arrivals, links;
+};
+
+Case* read_case(Reader& file) {
+    const Integers numbers = file.array<int64_t>();
+    switch (numbers.at(0)) {
+        case STACK: return new StackCase(numbers, file);
+        case LSTM: return new LstmCase(numbers, file);
+        case CHAIN: return new ChainCase(numbers, file);
+        default: fail("The file of cases is of another version.");
+    }
+}
+
+}  // namespace
+
+int main(int n_arguments, char** arguments) {
+    if (n_arguments < 2) fail("check FILE [INSTRUCTION SET ...]");
+    std::vector<Findings> findings(N_KERNELS);
+    const std::vector<std::string> wanted(arguments + 2, arguments + n_arguments);
+    Reader file(arguments[1]);
+    while (!file.is_at_end()) {
+        const Case* next = read_case(file);
+        for (int i = 0; i < N_KERNELS; ++i)
+            if (ALL_KERNELS[i]->is_supported()) next->check(*ALL_KERNELS[i], findings[i]);
+        delete next;
+    }
+    bool is_right = true;
+    size_t n_found = 0;
+    for (int i = 0; i < N_KERNELS; ++i) {
+        const Kernels& kernels = *ALL_KERNELS[i];
+        const Findings& found = findings[i];
+        if (!kernels.is_supported()) {
+            std::printf("%s: not on this machine\n", kernels.name);
+            continue;
+        }
+        n_found += std::count(wanted.begin(), wanted.end(), kernels.name);
+        std::printf("%s: %d stacks, %d LSTMs, %d chains, %s\n", kernels.name, found.n_cases[STACK],
+                    found.n_cases[LSTM], found.n_cases[CHAIN],
+                    found.n_wrong ? "WRONG" : "all as numpy");
+        is_right = is_right && !found.n_wrong;
+    }
+    if (n_found < wanted.size()) std::printf("An instruction set that was asked for is missing.\n");
+    return is_right && n_found == wanted.size() ? 0 : 1;
+}

@@ -1,0 +1,147 @@
+"""Write inputs of the kernels and numpy's results, for `check.cc`: python write_cases.py FILE"""
+
+import sys
+from typing import BinaryIO, Sequence
+
+import numpy
+
+from spacy_distill import kernels
+from spacy_distill.chain import LinearChain, constraints
+from spacy_distill.chain.forward_backward import LARGEST_FACTOR
+from spacy_distill.chain.packing import pack
+from spacy_distill.models import recurrence
+from spacy_distill.models.layers import Layer
+
+# Vectors of 4, 8 and 16 units that are full and not.
+HIDDEN = (1, 3, 8, 13, 50, 100, 128)
+DEPTHS = (1, 2, 3)
+# Tiles that are full and not, sequences of about the same length and of others.
+LENGTHS = ((1,), (7,), (5, 1), (3, 9, 3), (6, 2, 11, 1, 5, 5, 2, 8, 4, 3, 7, 1, 9, 2, 2))
+LABELS = (1, 2, 4, 18)
+# In the order of `check.cc`.
+STACK, LSTM, CHAIN = range(3)
+
+
+class Cases:
+    """A file of cases: their kind and sizes, then arrays. Each array comes after the bytes of an
+    item and the number of items."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+
+    def write(self, kind: int, sizes: Sequence[int], arrays: Sequence[numpy.ndarray]) -> None:
+        for array in (numpy.asarray([kind, *sizes]), *arrays):
+            self.file.write(numpy.asarray([array.itemsize, array.size], dtype="<i8").tobytes())
+            self.file.write(array.astype(array.dtype.newbyteorder("<")).tobytes())
+
+    def stack(self, layers: Sequence[Layer], table, rows, lengths) -> None:
+        """Write a case of float and integer inference."""
+        hidden = layers[0].U.shape[1]
+        found = [
+            recurrence.BiLSTMStack(layers, integers).predict(table, rows, lengths)
+            for integers in (False, True)
+        ]
+        weights = [layers[0].U, *(array for layer in layers[1:] for array in layer)]
+        self.write(STACK, [hidden, len(layers)], [lengths, table, rows, *weights, *found])
+
+    def lstm(self, inputs, U, d_states, lengths) -> None:
+        """Write a case of both passes of an LSTM."""
+        packing = pack(lengths, numpy)
+        gates = recurrence.to_packed(inputs, packing)
+        states, cells = recurrence._step(gates, U, packing)
+        packed = recurrence.to_packed(d_states, packing)
+        d_gates, _ = recurrence._step_back(packed, gates, states, cells, U, packing)
+        expected = [recurrence.to_ragged(part, packing) for part in (states, gates, cells, d_gates)]
+        self.write(LSTM, [U.shape[1]], [lengths, inputs, U, d_states, *expected])
+
+    def chain(self, emissions, lengths, transitions, start, end) -> None:
+        """Write a case of Viterbi and forward-backward."""
+        chain = LinearChain(emissions, lengths, transitions, start, end)
+        trellis = chain._trellis
+        assert not trellis.logarithmic
+        parts = numpy.empty((3, *emissions.shape))
+        parts[:, chain._packing.rows] = trellis.forward, trellis.backward, trellis.arrivals
+        scores = [lengths, emissions, transitions, start, end]
+        weights = [numpy.asarray([LARGEST_FACTOR]), *parts, trellis.links]
+        self.write(CHAIN, [len(start)], [*scores, chain.argmax(), *weights])
+
+
+def floats(rng, *shape: int, scale: float = 1.0):
+    return (scale * rng.normal(size=shape)).astype("float32")
+
+
+def some_layers(rng, hidden: int, depth: int, scale: float = 1.0) -> Sequence[Layer]:
+    scale /= hidden**0.5
+    return [
+        Layer(
+            floats(rng, 2, hidden, 4 * hidden, scale=scale),
+            floats(rng, 2 * hidden, 8 * hidden, scale=scale),
+            floats(rng, 8 * hidden),
+        )
+        for _ in range(depth)
+    ]
+
+
+def write_stacks(rng, cases: Cases) -> None:
+    for hidden in HIDDEN:
+        for depth in DEPTHS:
+            lengths = LENGTHS if hidden < 100 else LENGTHS[-1:]
+            for sequences in map(numpy.asarray, lengths):
+                table = floats(rng, 9, 8 * hidden)
+                rows = rng.integers(0, len(table), size=sequences.sum())
+                cases.stack(some_layers(rng, hidden, depth), table, rows, sequences)
+    # The greatest sums that there are: open gates, all states at 127 and all weights at 63 or -63.
+    hidden, sequences = 50, numpy.asarray([20, 3])
+    for sign in (1, -1):
+        layers = [
+            Layer(*(numpy.full_like(array, sign) for array in layer))
+            for layer in some_layers(rng, hidden, 2)
+        ]
+        table = numpy.full((1, 8 * hidden), 20, dtype="float32")
+        cases.stack(layers, table, numpy.zeros(23, dtype="int64"), sequences)
+    # Columns without weights, inputs beyond all bounds, and one that is no number.
+    layers = some_layers(rng, 13, 3)
+    for layer in layers:
+        layer.U[:, :, ::5] = 0
+        layer.W[:, ::5] = 0
+    extremes = numpy.asarray([1e30, -1e30, numpy.inf, -numpy.inf, 0, 2], "float32")
+    table = rng.choice(extremes, size=(9, 8 * 13))
+    table[3, 20] = numpy.nan
+    rows = rng.integers(0, 9, size=23)
+    cases.stack(layers, table, rows, sequences)
+
+
+def write_lstms(rng, cases: Cases) -> None:
+    for hidden in HIDDEN:
+        for sequences in map(numpy.asarray, LENGTHS):
+            n_tokens = sequences.sum()
+            inputs, U = floats(rng, n_tokens, 8 * hidden), some_layers(rng, hidden, 1)[0].U
+            cases.lstm(inputs, U, floats(rng, n_tokens, 2 * hidden), sequences)
+
+
+def write_chains(rng, cases: Cases) -> None:
+    for n_labels in LABELS:
+        start, transitions, end = constraints(n_labels)
+        for sequences in map(numpy.asarray, LENGTHS):
+            shape = (sequences.sum(), len(start))
+            scores = floats(rng, *shape, scale=3), rng.integers(0, 3, size=shape).astype("float32")
+            # With whole numbers many sequences are equally good: the same one has to be found.
+            for emissions in scores:
+                emissions[:, 1:][rng.random((shape[0], shape[1] - 1)) < 0.1] = -numpy.inf
+                moved = transitions + rng.integers(0, 3, size=transitions.shape).astype("float32")
+                cases.chain(emissions, sequences, moved, start, end)
+
+
+def main() -> None:
+    kernels.use("numpy")
+    rng = numpy.random.default_rng(0)
+    with open(sys.argv[1], "wb") as file:
+        cases = Cases(file)
+        write_stacks(rng, cases)
+        write_lstms(rng, cases)
+        write_chains(rng, cases)
+
+
+if __name__ == "__main__":
+    with numpy.errstate(invalid="ignore", over="ignore"):
+        main()
