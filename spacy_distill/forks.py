@@ -1,4 +1,4 @@
-"""Caches in a process that is forked while a thread uses them."""
+"""Keep caches consistent when a process is forked while other threads use them."""
 
 import os
 from threading import Lock
@@ -7,19 +7,19 @@ from weakref import WeakSet
 
 
 class Shared:
-    """Something that threads share behind a lock, which is held while the process is forked. So
-    the new process finds nothing half done, in memory or on disk."""
+    """An object that threads share, protected by a lock. The lock is held during a fork, so that
+    the child process never finds the object in the middle of a change."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         _SHARED.add(self)
 
     def after_fork(self) -> None:
-        """Forget what other threads were about, in a process that was forked."""
+        """Reset the object in the child process, where the other threads do not exist."""
 
 
 _SHARED: "WeakSet[Shared]" = WeakSet()
-# One fork at a time: two that wait for each other's locks would wait for ever.
+# One fork at a time: two forks could deadlock on each other's locks.
 _FORKING = Lock()
 _held: List[Shared] = []
 

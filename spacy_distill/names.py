@@ -1,4 +1,5 @@
-"""Names of pipelines and models: `hf:OWNER/NAME` is on the Hugging Face hub, all else is local."""
+"""Names of pipelines and models: `hf:OWNER/NAME` is on the Hugging Face hub, all others are
+local."""
 
 import difflib
 import re
@@ -14,16 +15,17 @@ MODEL_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 
 
 def is_on_hub(name: Union[str, Path]) -> bool:
-    """RETURNS (bool): Whether a name is one on the Hugging Face hub."""
+    """RETURNS (bool): Whether a name begins with `hf:`, so that it stands for the Hugging Face
+    hub."""
     return str(name).startswith(HUB_PREFIX)
 
 
 def model_place(name: Union[str, Path]) -> str:
-    """Find the place that transformers loads a model from.
+    """Find the folder or hub name from which transformers loads a model.
 
     name (Union[str, Path]): A folder, or `hf:OWNER/NAME`.
     RETURNS (str): The folder, or the name on the hub without its prefix.
-    RAISES (ValueError): There is no such folder, or the name after `hf:` is malformed or also a
+    RAISES (ValueError): There is no such folder, the name after `hf:` is malformed, or it is also a
         local path.
     """
     if not is_on_hub(name):
@@ -48,16 +50,16 @@ def model_place(name: Union[str, Path]) -> str:
 
 
 def hint_of(name: Union[str, Path]) -> str:
-    """RETURNS (str): A sentence with the path or package whose name is most similar; "" if there is
-    none."""
+    """RETURNS (str): A sentence that suggests the path or package with the most similar name; "" if
+    no name is similar."""
     near = nearest(name)
     return "" if near is None else f" The nearest is '{near}'."
 
 
 def nearest(name: Union[str, Path]) -> Optional[str]:
-    """Find the path or the installed pipeline whose name is most similar to a wrong one.
+    """Find the path or installed pipeline whose name is most similar to a wrong name.
 
-    name (Union[str, Path]): A name for which there is no file and no package.
+    name (Union[str, Path]): A name that belongs to no file and no package.
     RETURNS (Optional[str]): The most similar name; None if no name is similar.
     """
     path = Path(name)
@@ -79,7 +81,7 @@ def nearest(name: Union[str, Path]) -> Optional[str]:
 
 
 def _entries(folder: Path) -> List[str]:
-    """RETURNS (List[str]): The names in a folder; none where it cannot be read."""
+    """RETURNS (List[str]): The names in a folder; empty if the folder cannot be read."""
     try:
         return sorted(item.name for item in folder.iterdir())
     except OSError:

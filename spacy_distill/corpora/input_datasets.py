@@ -1,4 +1,4 @@
-"""Data sets on the Hugging Face hub, as streams of rows, read by the library `datasets`."""
+"""Read data sets on the Hugging Face hub as streams of rows, with the library `datasets`."""
 
 import logging
 import re
@@ -12,7 +12,7 @@ from ..names import HUB_PREFIX
 from .input_documents import Row, useful_columns
 from .input_files import InputError
 
-# ":CONFIGURATION" is for data sets that have several, "@VERSION" for a branch, a tag or a commit.
+# ":CONFIGURATION" chooses one of several configurations, "@VERSION" a branch, a tag or a commit.
 HUB_NAME = re.compile(
     r"(?P<dataset>\w[\w.-]*(/\w[\w.-]*)?)(:(?P<configuration>[\w.+-]+))?(@(?P<version>[\w./-]+))?"
 )
@@ -22,12 +22,13 @@ class HubDataset:
     """A split of a data set on the Hugging Face hub."""
 
     def __init__(self, source: str, split: str, revision: Optional[str] = None) -> None:
-        """Name it; nothing is read yet.
+        """Parse the name of the data set. Nothing is read yet.
 
-        source (str): `hf:NAME` or `hf:OWNER/NAME`, either with `:CONFIGURATION` and `@VERSION`.
+        source (str): `hf:NAME` or `hf:OWNER/NAME`, optionally with `:CONFIGURATION` and `@VERSION`.
         split (str): The split.
-        revision (Optional[str]): The commit to read; by default the version's, or the last one.
-        RAISES (InputError): It is no such name, or a file or folder stands in its place.
+        revision (Optional[str]): The commit to read; by default that of the version, or the latest
+            one.
+        RAISES (InputError): The name is malformed, or it is also a local path.
         """
         self.name = source.removeprefix(HUB_PREFIX)
         match = HUB_NAME.fullmatch(self.name)
@@ -50,16 +51,17 @@ class HubDataset:
         self._known_revision = revision
 
     def fingerprint(self) -> Dict[str, str]:
-        """RETURNS (Dict[str, str]): What identifies it; the revision if it is known."""
+        """RETURNS (Dict[str, str]): Name, configuration, version, split and revision, as far as
+        known."""
         parts = {**self._parts, "split": self.split, "revision": self._revision}
         return {name: value for name, value in parts.items() if value is not None}
 
     def read_rows(self, text_field: str) -> Iterator[Row]:
-        """Read it.
+        """Read the data set.
 
         text_field (str): The column of the text.
-        YIELDS (Row): Its rows, without the columns that make no document.
-        RAISES (InputError): It cannot be read, or has no such column.
+        YIELDS (Row): The rows, with only the columns that documents are made from.
+        RAISES (InputError): The data set cannot be read, or has no such column.
         RAISES (ImportError): The library is not installed.
         """
         datasets = import_library("datasets")
@@ -80,7 +82,7 @@ class HubDataset:
             ) from error
         columns = getattr(stream, "column_names", None)
         if columns is not None:
-            # Images and sound would be downloaded and decoded as well.
+            # Images and sound in other columns would be downloaded and decoded.
             useful = useful_columns(columns, text_field, f"'{self.source}'")
             stream = stream.select_columns(useful)
         number = 0
@@ -96,7 +98,7 @@ class HubDataset:
 
     @cached_property
     def _revision(self) -> Optional[str]:
-        """The commit that is read and that the fingerprint names."""
+        """The commit to read, which is also in the fingerprint."""
         if self._known_revision is not None:
             return self._known_revision
         import_library("datasets")
@@ -106,17 +108,17 @@ class HubDataset:
             version = self._parts["version"]
             return HfApi().dataset_info(self._parts["dataset"], revision=version, timeout=10).sha
         except _hub_errors():
-            # No network, or a wrong name, which `load_dataset` reports.
+            # There is no network, or the name is wrong. `load_dataset` reports both.
             return self._parts["version"]
 
 
 def _hub_errors() -> Tuple[Type[Exception], ...]:
-    """RETURNS (Tuple[Type[Exception], ...]): The errors for a wrong name, a missing network or
-    right, or rows that cannot be read; not for a lack of memory."""
+    """RETURNS (Tuple[Type[Exception], ...]): The errors for wrong names, network failures, missing
+    permissions and unreadable rows. Out-of-memory errors are excluded."""
     datasets = import_library("datasets")
     errors = (OSError, RuntimeError, ImportError, datasets.exceptions.DatasetsError, *DAMAGED)
     try:
-        # Newer versions of the hub's library raise its errors, which are no OSError.
+        # Newer versions of huggingface_hub raise errors of httpx, which are not OSErrors.
         import httpx
     except ImportError:
         return errors
@@ -124,18 +126,18 @@ def _hub_errors() -> Tuple[Type[Exception], ...]:
 
 
 def one_line(error: BaseException) -> str:
-    """RETURNS (str): The message of an error in one line of some 500 characters at most."""
+    """RETURNS (str): The message of an error in one line of about 500 characters at most."""
     message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return (message if len(message) <= 500 else f"{message[:500]} [...]") + "."
 
 
 @contextmanager
 def _quiet(datasets: Any) -> Iterator[None]:
-    """Keep the library from showing bars, from logging the errors that it raises, and from
-    reporting each load, of local files too, to a server."""
+    """Disable the library's progress bars, its logging of errors that it also raises, and the
+    download counts that it sends to a server."""
     config = datasets.config
     reports, level = config.HF_UPDATE_DOWNLOAD_COUNTS, datasets.logging.get_verbosity()
-    # Where the environment variable is set, it decides, and the library warns of other settings.
+    # If the environment variable is set, the library warns about other settings.
     bars = config.HF_DATASETS_DISABLE_PROGRESS_BARS is None and (
         not datasets.utils.are_progress_bars_disabled()
     )

@@ -1,4 +1,4 @@
-"""The files that an input names, and their bytes."""
+"""Find, open and decompress the files of an input."""
 
 import bz2
 import glob
@@ -17,11 +17,13 @@ SUPPORTED = f"Supported are {', '.join(FORMATS)}, each also with {', '.join(COMP
 
 
 class InputError(ValueError):
-    """An input that cannot be read: what is wrong, where, and what to do."""
+    """An error about an input that cannot be read. The message has the cause, the place and the
+    next step."""
 
 
 def format_of(path: Path) -> Optional[str]:
-    """RETURNS (Optional[str]): The one of FORMATS that the file's name promises, if any."""
+    """RETURNS (Optional[str]): The format by the file's name, one of FORMATS; None for any other
+    name."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
@@ -29,19 +31,20 @@ def format_of(path: Path) -> Optional[str]:
 
 
 def compression_of(path: Path) -> Optional[str]:
-    """RETURNS (Optional[str]): The one of COMPRESSIONS that the file's name promises, if any."""
+    """RETURNS (Optional[str]): The compression by the file's name, one of COMPRESSIONS; None for
+    any other name."""
     suffix = path.suffix.lower()
     return suffix if suffix in COMPRESSIONS else None
 
 
 def find_files(source: str) -> Dict[str, Path]:
-    """Find the files that can be read.
+    """Find the files of a source that can be read.
 
-    source (str): A file, a folder or a glob of files and folders. Hidden files in folders and those
-        of other formats are left out.
-    RETURNS (Dict[str, Path]): Paths, by their names relative to the folder or to the fixed part of
-        the glob, sorted; none where nothing has this name.
-    RAISES (InputError): There is something, and none of it can be read.
+    source (str): A file, a folder, or a glob of files and folders. Hidden files in folders and
+        files of other formats are skipped.
+    RETURNS (Dict[str, Path]): Sorted paths by their names, which are relative to the folder or to
+        the part of the glob without wildcards. Empty if the source does not exist.
+    RAISES (InputError): The source exists, but none of its files can be read.
     """
     path = Path(source)
     if source and path.is_dir():
@@ -78,33 +81,33 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 class Reading:
-    """The progress of reading files one after another, in bytes as they lie on disk."""
+    """The progress of reading files one after another, in bytes on disk."""
 
     def __init__(self, size: int) -> None:
-        """size (int): Bytes of all files."""
+        """size (int): The total number of bytes of all files."""
         self.size = size
         self._finished = 0
         self.position: Callable[[], float] = float
-        """Returns how many bytes of the present file were read."""
+        """Returns the number of bytes read from the current file."""
 
     @property
     def share(self) -> float:
-        """The share of all bytes that was read, from 0 to 1."""
+        """The share of all bytes that has been read, from 0 to 1."""
         return min((self._finished + self.position()) / self.size, 1.0) if self.size else 1.0
 
     def finish(self, size: int) -> None:
-        """Count the present file, which has so many bytes, as read."""
+        """Count the current file of `size` bytes as read."""
         self._finished += size
         self.position = float
 
 
 @contextmanager
 def open_unpacked(path: Path, reading: Optional[Reading] = None) -> Iterator[BinaryIO]:
-    """Open a file and unpack it while it is read.
+    """Open a file and decompress it while it is read.
 
     path (Path): The file.
-    reading (Optional[Reading]): Follows how far it is read.
-    YIELDS (BinaryIO): Its bytes.
+    reading (Optional[Reading]): Gets the progress.
+    YIELDS (BinaryIO): The decompressed file.
     RAISES (ImportError): A library of the train extra is missing.
     """
     size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""Files as streams of rows: one dictionary a document, one function a format."""
+"""Read files as streams of rows: one dictionary per document, one function per format."""
 
 import io
 import json
@@ -23,28 +23,29 @@ from .input_files import (
 )
 from .input_tables import read_table
 
-# Texts of spaCy have a million characters at most by default.
+# Maximum number of characters in a line. By default, spaCy's limit for a text is 1,000,000
+# characters.
 LONGEST_LINE = 1 << 26
-# Rows of a parquet file that are in memory.
+# Number of rows of a parquet file that are in memory.
 ROWS = 1000
 CHUNK = 1 << 20
-# The libraries' errors for files that are damaged or of another format. pyarrow raises
-# NotImplementedError for features of parquet that it does not read.
+# Errors that the libraries raise for files that are damaged or of another format. pyarrow raises
+# NotImplementedError for parquet features that it does not support.
 BROKEN = (OSError, lzma.LZMAError, NotImplementedError, *DAMAGED)
 
 
 def read_rows(
     path: Path, text_field: str, quoting: Optional[str] = None, reading: Optional[Reading] = None
 ) -> Iterator[Row]:
-    """Read a file row by row. Blank lines are rows too, so that a row's number is the line's.
+    """Read a file row by row. Blank lines are rows too, so that row numbers are line numbers.
 
     path (Path): A file of a supported format.
-    text_field (str): The column of the text. Where a format has no columns, the text comes under
-        this name.
-    quoting (Optional[str]): How fields of tables are quoted, as `read_table` takes it.
-    reading (Optional[Reading]): Follows how far the file is read.
-    YIELDS (Row): The columns that can be used; all of them for `.jsonl`.
-    RAISES (InputError): The file is broken, of another format, or has no such column.
+    text_field (str): The column of the text. For formats without columns, the key of the text in
+        the rows.
+    quoting (Optional[str]): The quoting of tables, as in `read_table`.
+    reading (Optional[Reading]): Gets the progress.
+    YIELDS (Row): The columns that documents are made from. For `.jsonl`, all columns.
+    RAISES (InputError): The file is damaged, is of another format, or has no such column.
     RAISES (ImportError): A library of the train extra is missing.
     """
     readers: Dict[Optional[str], Callable[[Path, str, Reading], Iterator[Row]]] = {
@@ -65,9 +66,9 @@ def read_rows(
         raise
     except BROKEN as error:
         if isinstance(error, OSError) and error.errno is not None:
-            # An error of the system: no permission, a full disk.
+            # The operating system's errors, such as a missing permission or a full disk.
             raise
-        # Each library has errors of its own, and most do not name the file.
+        # Each library raises its own errors, and most do not name the file.
         kind = format_of(path)
         encoding = "" if kind in (".spacy", ".parquet") else " in UTF-8"
         raise InputError(
@@ -78,11 +79,11 @@ def read_rows(
 
 
 def read_standard_input(text_field: str) -> Iterator[Row]:
-    """Read lines of text, or JSON objects where a line is one, from standard input, once.
+    """Read standard input line by line. A line is a JSON object or plain text.
 
-    text_field (str): The name under which plain text comes.
-    YIELDS (Row): One a line, blank ones too.
-    RAISES (InputError): A line is not UTF-8, or too long.
+    text_field (str): The key of plain text in the rows.
+    YIELDS (Row): One row per line, including blank lines.
+    RAISES (InputError): A line is not UTF-8, or is too long.
     """
     lines = iter(lambda: sys.stdin.buffer.readline(LONGEST_LINE + 1), b"")
     for number, raw in enumerate(lines, 1):
@@ -118,8 +119,8 @@ def _read_text_lines(path: Path, text_field: str, reading: Reading) -> Iterator[
 
 
 def _read_json_lines(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
-    # (The reader of JSON in `datasets` makes dates of texts that look like dates, and fails on a
-    # key that comes, or changes its type, late in the file.)
+    # The JSON reader of `datasets` converts texts that look like dates, and fails if a key first
+    # appears, or changes its type, late in the file.
     for number, line in enumerate(_read_lines(path, reading), 1):
         row = _parse(line) if line.strip() else {text_field: ""}
         if not isinstance(row, dict):
@@ -141,8 +142,8 @@ def _read_lines(path: Path, reading: Reading) -> Iterator[str]:
 
 def _read_parquet(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
     parquet = import_library("pyarrow.parquet")
-    # Not through `datasets`, which decodes a row group as a whole, and that is often all of the
-    # file: 400 MB for one of 117 MB, where this takes 25 MB and a tenth of the time.
+    # `datasets` would decode a whole row group, which is often the whole file: 400 MB for a file of
+    # 117 MB. pyarrow needs 25 MB and a tenth of the time.
     with open_unpacked(path) as unpacked:
         source = path if compression_of(path) is None else io.BytesIO(unpacked.read())
     with parquet.ParquetFile(source, pre_buffer=False, buffer_size=CHUNK) as file:
@@ -156,7 +157,7 @@ def _read_parquet(path: Path, text_field: str, reading: Reading) -> Iterator[Row
 
 
 def _parse(line: str) -> Any:
-    """RETURNS (Any): The value of a text in JSON; None if it is no JSON."""
+    """RETURNS (Any): The value of a JSON text; None if the text is not JSON."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError):

@@ -1,11 +1,11 @@
-"""Names of tags, such as B-PER, per_i or PER: the letter of the scheme and the type of each; and
-the entities of a sequence of tags."""
+"""Parse names of tags, such as B-PER, per_i or PER, into a letter and an entity type, and read
+entities from tag sequences."""
 
 import re
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
-# The schemes that can be named, and the letters of each, in all their spellings. "io" has any
-# letter, or none. Under "types" each name is a type as it is written, "B-CELL" too.
+# The schemes that a user can choose, with the letters of each in all spellings. "io" allows any
+# letter or none. With "types", each name is a type, even "B-CELL".
 SCHEMES: Dict[str, str] = {
     "iobes": "BIMELSUW",
     "iob2": "BI",
@@ -13,14 +13,14 @@ SCHEMES: Dict[str, str] = {
     "io": "BIMELSUW",
     "types": "",
 }
-# The letters in BILUO: IOBES and BMEWO have other letters for the same.
+# The BILUO letter for each letter: IOBES and BMEWO use other letters for the same tags.
 BILUO_LETTERS = dict(zip("BIMELSUW", "BIILLUUU", strict=True))
 OUTSIDE = "O"
-# Names of the tag outside of entities, in capitals.
+# Upper-cased names of the tag outside of entities.
 OUTSIDE_NAMES = {OUTSIDE, "0", "OUT", "OUTSIDE", "NONE", "_"}
-# The type of names that are letters alone.
+# The type of tags whose name is only a letter, such as "B".
 ONLY_TYPE = "ENTITY"
-# A message lists so many names at most.
+# Maximum number of names in an error message.
 LISTED = 30
 
 _LETTER = f"(?P<letter>[{SCHEMES['iobes']}])"
@@ -31,15 +31,15 @@ _FORMS = (
     f"(?P<type>.*[^{_SEPARATORS}]){_SEPARATOR}{_LETTER}",
     f"{_LETTER}(?P<separator>)(?P<type>)",
 )
-# Upper and lower case: all names have the same.
+# The letters of all names are either upper-cased or lower-cased.
 _PATTERNS = [
     re.compile(form.replace(SCHEMES["iobes"], letters))
     for form in _FORMS
     for letters in (SCHEMES["iobes"], SCHEMES["iobes"].lower())
 ]
-# B or I next to something else than a letter or a number.
+# B or I next to a character that is neither a letter nor a digit.
 _HALF_KNOWN = re.compile(r"[(\[{<]?[BI]([\W_].*)?|.*[\W_][BI][)\]}>]?", re.IGNORECASE)
-# Words in the place of letters.
+# Words instead of letters, such as "BEGIN-PER".
 _FIRST_WORD, _LATER_WORD = (
     re.compile(rf"({words})[\W_].*|.*[\W_]({words})", re.IGNORECASE)
     for words in (
@@ -48,14 +48,14 @@ _FIRST_WORD, _LATER_WORD = (
     )
 )
 _NO_TYPE = re.compile(r"(LABEL|CLASS|TAG|ENT|ENTITY)[-_ ]?\d+", re.IGNORECASE)
-# "C1" is a number where all labels look like it.
+# "C1" is the number of a class if all labels look like this.
 _NO_TYPES = re.compile(r"[CL][-_ ]?\d+", re.IGNORECASE)
 
 
 class TagNameError(ValueError):
-    """Names of tags that cannot be read, and how to write them.
+    """An error about names of tags that cannot be parsed.
 
-    name (str): The first of them.
+    name (str): The first wrong name.
     """
 
     def __init__(self, message: str, name: str) -> None:
@@ -64,7 +64,7 @@ class TagNameError(ValueError):
 
 
 def is_outside(name: str) -> bool:
-    """RETURNS (bool): Whether a name is that of the tag outside of entities."""
+    """RETURNS (bool): Whether a name stands for the tag outside of entities."""
     return name.strip().upper() in OUTSIDE_NAMES
 
 
@@ -73,17 +73,17 @@ def read_tag_names(
 ) -> Dict[str, Tuple[str, str]]:
     """Split names of tags into letters and types.
 
-    A letter stands before the type or behind it, with one of `- _ : . / |` or a blank between them.
-    All names have the letter in the same place, all in capitals or all in lower case. Names without
-    letters are types. Blanks around names do not count. Where no name has B or I, but all may have
-    other letters, the scheme has to be named.
+    A letter stands before or after the type, separated by one of `- _ : . / |`, a backslash or a
+    space. The position, the separator and the case of the letters must be the same in all names.
+    Names without letters are types. Spaces around names are ignored. If no name has B or I, but all
+    may have other letters, the scheme must be given.
 
-    names (Iterable[str]): All names of a model or a file.
-    scheme (Optional[str]): One of SCHEMES; found by the names if None.
-    need_letters (bool): Refuse names that are types alone, unless the scheme is "types".
-    RETURNS (Dict[str, Tuple[str, str]]): Letter and type by name. The letter is B, I, L or U, O
-        outside of entities, or "" where a name is a type alone.
-    RAISES (TagNameError): The names or the scheme do not fit.
+    names (Iterable[str]): The names of all tags of a model or a file.
+    scheme (Optional[str]): One of SCHEMES; detected from the names if None.
+    need_letters (bool): Raise an error for types without letters, unless the scheme is "types".
+    RETURNS (Dict[str, Tuple[str, str]]): The letter and the type of each name. The letter is B, I,
+        L or U, O outside of entities, or "" for a type without a letter.
+    RAISES (TagNameError): The names cannot be parsed, or do not fit the scheme.
     """
     if scheme is not None and scheme not in SCHEMES:
         raise TagNameError(
@@ -117,13 +117,13 @@ def read_tag_names(
 def read_tag_meanings(
     names: Iterable[str], scheme: Optional[str] = None
 ) -> Dict[str, Tuple[str, str]]:
-    """Split the names of a file's tags into letters and types, as `read_entities` takes them.
+    """Split the names of a file's tags into letters and types for `read_entities`.
 
-    names (Iterable[str]): All names of the file.
-    scheme (Optional[str]): One of SCHEMES; found by the names if None. Names without letters are
-        refused then. Under "types" and "io", neighbours of one type are one entity.
-    RETURNS (Dict[str, Tuple[str, str]]): Letter and type by name.
-    RAISES (TagNameError): The names or the scheme do not fit.
+    names (Iterable[str]): The names of all tags of the file.
+    scheme (Optional[str]): One of SCHEMES. If None, the scheme is detected from the names, which
+        must have letters. With "types" and "io", neighbouring tokens of one type are one entity.
+    RETURNS (Dict[str, Tuple[str, str]]): The letter and the type of each name.
+    RAISES (TagNameError): The names cannot be parsed, or do not fit the scheme.
     """
     meanings = read_tag_names(names, scheme, need_letters=True)
     if scheme not in ("io", "types"):
@@ -132,14 +132,16 @@ def read_tag_meanings(
 
 
 def read_entities(tags: Iterable[Tuple[str, str]]) -> List[Tuple[int, int, str]]:
-    """Read the entities of a sentence.
+    """Read the entities of a tag sequence.
 
-    An entity goes on with I and L of its own label only, and never after L or U. So these rules
-    read IOB1, IOB2, IOE1, IOE2, BILUO and IOBES, and the scheme need not be known. Sequences
-    outside of these schemes are read too: no two entities are merged.
+    An entity continues only with I or L of its own label, and never after L or U. With these rules,
+    IOB1, IOB2, IOE1, IOE2, BILUO and IOBES are read without knowing the scheme. Sequences that
+    violate these schemes are read too, and entities are never merged.
 
-    tags (Iterable[Tuple[str, str]]): Letter and label of each token. The letter is O, B, I, L or U.
-    RETURNS (List[Tuple[int, int, str]]): First token, token after the last, label.
+    tags (Iterable[Tuple[str, str]]): The letter and label of each token. The letter is O, B, I, L
+        or U.
+    RETURNS (List[Tuple[int, int, str]]): The first token, the token after the last one, and the
+        label of each entity.
     """
     entities: List[Tuple[int, int, str]] = []
     open_label = None
@@ -158,9 +160,9 @@ def read_entities(tags: Iterable[Tuple[str, str]]) -> List[Tuple[int, int, str]]
 def _find_letters(
     names: Sequence[str], scheme: Optional[str], found: str
 ) -> Optional[Dict[str, Tuple[str, str]]]:
-    """RETURNS (Optional[Dict[str, Tuple[str, str]]]): Letter and type by name, None without
-    letters. RAISES (TagNameError): Only some have letters, or it is not clear if they have."""
-    # "E-MAIL" may be a type if the scheme is not known.
+    """RETURNS (Optional[Dict[str, Tuple[str, str]]]): The letter and type of each name; None if no
+    name has a letter. RAISES (TagNameError): Only some names have letters, or this is not clear."""
+    # If the scheme is not known, "E-MAIL" may be a type.
     certain = "BI" if scheme in (None, "io") else SCHEMES[scheme]
     uncertain = ""
     for pattern in _PATTERNS:
@@ -176,7 +178,7 @@ def _find_letters(
             }
         uncertain = uncertain or letters
     half_known = [name for name in names if _HALF_KNOWN.fullmatch(name)]
-    # BPER and IPER: nothing between letter and type
+    # BPER and IPER have no separator.
     half_known += [name for name in names if name[:1] == "B" and f"I{name[1:]}" in names]
     first, later = (set(filter(p.fullmatch, names)) for p in (_FIRST_WORD, _LATER_WORD))
     if first and later and first | later == set(names):
@@ -201,7 +203,7 @@ def _find_letters(
 
 
 def _require_types(labels: Dict[str, str], found: str) -> None:
-    """Raise TagNameError if a label, by the name that has it, is a number or has no letters."""
+    """Raise TagNameError if the label of a name is a number or has no letters."""
     all_numbers = all(map(_NO_TYPES.fullmatch, labels.values()))
     for name, label in labels.items():
         has_letters = any(character.isalpha() for character in label)
@@ -216,7 +218,7 @@ def _require_types(labels: Dict[str, str], found: str) -> None:
 
 
 def _require_one_spelling(parts: Dict[str, Tuple[str, str]], found: str) -> None:
-    """Raise TagNameError if two types differ in capitals or blanks alone."""
+    """Raise TagNameError if two types differ only in case or spaces."""
     first: Dict[str, str] = {}
     for name, (_, label) in parts.items():
         same = first.setdefault("".join(label.split()).casefold(), name)
@@ -230,8 +232,8 @@ def _require_one_spelling(parts: Dict[str, Tuple[str, str]], found: str) -> None
 
 
 def _require_both_letters(parts: Dict[str, Tuple[str, str]], found: str) -> None:
-    """Raise TagNameError if names with B and I alone are neither IOB1 nor IOB2: only in IOB1 has a
-    type I without B, and only in IOB2 B without I."""
+    """Raise TagNameError if names with only B and I are neither IOB1 nor IOB2. In IOB1 a type may
+    have I without B, in IOB2 B without I, but no scheme has both."""
     begun, inside = (
         {label: name for name, (own, label) in parts.items() if own == letter} for letter in "BI"
     )
@@ -250,7 +252,7 @@ def _require_letters(parts: Dict[str, Tuple[str, str]], scheme: str, found: str)
     """Raise TagNameError if a name has no letter of a scheme."""
     wrong = [name for name, (letter, _) in parts.items() if letter not in [*SCHEMES[scheme]]]
     if wrong:
-        # Names that look as if they had a letter are not the reason: put them last.
+        # Report a name without a letter first, if there is one.
         wrong.sort(key=lambda name: any(pattern.fullmatch(name) for pattern in _PATTERNS))
         raise TagNameError(
             f"[D242] The label '{wrong[0]}' does not fit the scheme '{scheme}', which has the "
@@ -260,7 +262,8 @@ def _require_letters(parts: Dict[str, Tuple[str, str]], scheme: str, found: str)
 
 
 def _require_bare_outside(names: Sequence[str], inside: Sequence[str], found: str) -> None:
-    """Raise TagNameError if tags without letters are not O alone: they are another column then."""
+    """Raise TagNameError if tags other than O have no letters: probably the wrong column was
+    read."""
     wrong = [*inside, *(name for name in names if name.upper() != OUTSIDE)]
     if wrong:
         raise TagNameError(

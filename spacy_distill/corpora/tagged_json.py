@@ -1,4 +1,5 @@
-"""JSON lines of words with a tag each, as data sets of token classification have them."""
+"""Read JSON lines with a list of words and a list of tags, as in data sets for token
+classification."""
 
 import json
 from pathlib import Path
@@ -21,18 +22,18 @@ def read_tagged_json(
     keep_entities: bool = True,
     scheme: Optional[str] = None,
 ) -> Iterator[Doc]:
-    """Read JSON lines with a list of words, and a list of their tags.
+    """Read JSON lines with a list of words and a list of their tags.
 
-    Words are in "words" or "tokens", tags in "ner_tags" or "tags". The file is read twice, as
-    the names of all tags show the scheme.
+    Words are in "words" or "tokens", tags in "ner_tags" or "tags". The file is read twice, because
+    the scheme is detected from the names of all tags.
 
     path (Union[str, Path]): A `.jsonl` file in UTF-8, which may be compressed.
     vocab (Vocab): The documents' vocabulary.
-    keep_entities (bool): Set the entities. If false, the tags are not read.
-    scheme (Optional[str]): The scheme of the tags, as `read_conll` takes it.
-    YIELDS (Doc): One document a line that has words.
-    RAISES (ValueError): The file cannot be read, a line has no words or not as many tags, or the
-        tags are not understood.
+    keep_entities (bool): Set the entities. If False, the tags are not read.
+    scheme (Optional[str]): The scheme of the tags, as in `read_conll`.
+    YIELDS (Doc): One document per line that has words.
+    RAISES (ValueError): The file cannot be read, a line has no list of words or another number of
+        tags than words, or the tags cannot be parsed.
     RAISES (ImportError): A library of the train extra is missing.
     """
     path = Path(path)
@@ -58,7 +59,7 @@ def read_tagged_json(
 def _read(
     path: Path, with_tags: bool
 ) -> Iterator[Tuple[str, List[str], Optional[List[bool]], List[str]]]:
-    """YIELDS (Tuple[str, List[str], Optional[List[bool]], List[str]]): Place, words, spaces and
+    """YIELDS (Tuple[str, List[str], Optional[List[bool]], List[str]]): The place, words, spaces and
     tags of each row that has words."""
     for number, row in enumerate(read_rows(path, "text"), 1):
         place = f"'{path}', row {number}"

@@ -1,4 +1,4 @@
-"""Lists of words."""
+"""Read lists of words."""
 
 from pathlib import Path
 from typing import Iterator
@@ -9,8 +9,8 @@ from ..loading import load_pipeline
 def read_words(path: Path) -> Iterator[str]:
     """Read a word list.
 
-    path (Path): A text file in UTF-8 with one word a line, or a pipeline with word vectors, of
-        which only the words are taken.
+    path (Path): A text file in UTF-8 with one word per line, or the folder of a pipeline with word
+        vectors, whose words are taken.
     YIELDS (str): Each word that is not empty.
     RAISES (ValueError): There is no such file, it is not UTF-8, or the pipeline has no words.
     """
