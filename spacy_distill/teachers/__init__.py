@@ -1,4 +1,4 @@
-"""Teachers: from documents to chains."""
+"""Teachers, which predict the chains of documents."""
 
 from .annotations import AnnotationTeacher
 from .cache import CachedTeacher

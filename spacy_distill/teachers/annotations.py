@@ -1,4 +1,4 @@
-"""The entities or spans of documents as a teacher."""
+"""A teacher that reads the entities or spans of documents."""
 
 import math
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -12,17 +12,17 @@ from ..chain import BiluoTags, LinearChain, chain_from_marginals
 from ..documents import MISSING
 from .failures import DocumentsError, TeacherError, documents_error
 
-# Sums of probabilities in half precision may exceed 1, or fall below 0, by so much.
+# Tolerance for probabilities outside of 0 to 1, which come from rounding in half precision.
 ROUNDING = 1e-3
 
 
 class AnnotationTeacher:
-    """Reads the entities of documents with a confidence: those of rules, GLiNER, language models
-    or people.
+    """Reads the entities of documents, and gives each a probability. The entities may come from
+    rules, GLiNER, language models or people.
 
-    The confidence is the probability of an entity, and the rest is that of O. Tokens outside are O,
-    or unknown if there may be more entities. Tokens without annotation, in a document that has
-    some, are unknown.
+    The probability of an entity is its confidence, and the remaining probability goes to O. Other
+    tokens are O with certainty; with `partial`, they are unknown. In documents with entity
+    annotation, tokens whose annotation is missing are unknown.
     """
 
     def __init__(
@@ -33,17 +33,18 @@ class AnnotationTeacher:
         confidence: float = 0.9,
         partial: bool = False,
     ) -> None:
-        """Choose the annotation.
+        """Create the teacher.
 
-        labels (Sequence[str]): The labels, in the order of their tags. An entity of another label
+        labels (Sequence[str]): The labels, in the order of their tags. An entity with another label
             is an error.
-        spans_key (Optional[str]): Read `doc.spans[spans_key]`, and `doc.ents` if None. Of spans
-            that overlap, the one with the highest score counts, or the longest of these. The scores
-            are those in `doc.spans[spans_key].attrs["scores"]`, from 0 to 1, as `spancat` writes
-            them.
-        confidence (float): The probability of entities without score, above 0 and at most 1.
-        partial (bool): Whether there may be more entities: tokens outside are unknown then.
-        RAISES (ValueError): A confidence that is no probability.
+        spans_key (Optional[str]): Read `doc.spans[spans_key]`; if None, read `doc.ents`. Of spans
+            that overlap, the one with the highest score is used, and of equal scores the longest.
+            Scores are read from `doc.spans[spans_key].attrs["scores"]`, where `spancat` writes
+            them; they must be from 0 to 1.
+        confidence (float): The probability of entities without a score, above 0 and at most 1.
+        partial (bool): Whether entities may be missing. Then tokens outside of entities are
+            unknown.
+        RAISES (ValueError): The confidence is not a probability.
         """
         if not 0 < confidence <= 1:
             raise ValueError(
@@ -51,7 +52,7 @@ class AnnotationTeacher:
                 "most 1."
             )
         self.labels: Tuple[str, ...] = tuple(dict.fromkeys(labels))
-        # The name in errors.
+        # The name in error messages.
         self.name = "entities" if spans_key is None else f"spans '{spans_key}'"
         self.spans_key = spans_key
         self.confidence = confidence
@@ -61,9 +62,9 @@ class AnnotationTeacher:
         """Read the annotation of documents.
 
         docs (Sequence[Doc]): The documents.
-        RETURNS (LinearChain): One sequence a document.
-        RAISES (TeacherError): A label that is not one of `labels`, scores that are no
-            probabilities, or documents with spans under other keys alone.
+        RETURNS (LinearChain): One sequence per document.
+        RAISES (TeacherError): A label is not one of `labels`, a score is not a probability, or the
+            documents have spans only under other keys.
         RAISES (DocumentsError): A score is NaN.
         """
         self._require_key(docs)
@@ -87,8 +88,8 @@ class AnnotationTeacher:
         """Read the annotation of a document.
 
         doc (Doc): The document.
-        RETURNS (Tuple[Floats2d, numpy.ndarray]): Probabilities (tokens, tags), float32, and which
-            tokens are annotated (tokens,), bool.
+        RETURNS (Tuple[Floats2d, numpy.ndarray]): Probabilities, (tokens, tags) float32, and which
+            tokens are known, (tokens,) bool.
         """
         tags = BiluoTags(self.labels)
         marginals = numpy.zeros((len(doc), len(tags)), dtype="float32")
@@ -144,7 +145,7 @@ def _span_scores(doc: Doc, key: str) -> Optional[List[float]]:
     """Read the scores of a group of spans, in `doc.spans[key].attrs["scores"]`.
 
     RETURNS (Optional[List[float]]): The probability of each span; None if the group has no scores.
-    RAISES (TeacherError): The scores are not one number from 0 to 1 for each span.
+    RAISES (TeacherError): There is not one score from 0 to 1 for each span.
     RAISES (DocumentsError): A score is NaN.
     """
     group = doc.spans[key]
@@ -174,12 +175,12 @@ def _span_scores(doc: Doc, key: str) -> Optional[List[float]]:
 
 
 def _numbers(written: Any) -> Optional[List[float]]:
-    """RETURNS (Optional[List[float]]): The numbers of a list, or of an array of numpy, cupy or
-    torch; None for anything else."""
+    """RETURNS (Optional[List[float]]): The values of a list, or of a numpy, cupy or torch array, as
+    floats; None for other types."""
     values = written.tolist() if hasattr(written, "tolist") else written
     if not isinstance(values, (list, tuple)):
         return None
-    # A list may have arrays of one number.
+    # A list may contain arrays with a single value.
     values = [value.item() if _has_one_number(value) else value for value in values]
     if not all(isinstance(value, (int, float)) for value in values):
         return None

@@ -1,4 +1,4 @@
-"""A teacher that reads every document once."""
+"""A cache of a teacher's chains."""
 
 from dataclasses import replace
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -16,23 +16,23 @@ from .failures import documents_error
 from .predictions import Failure, predict_each
 from .protocol import Teacher
 
-# Called with a document that the teacher fails on, and why it does.
+# Called with each document that the teacher fails on, and with the reason.
 OnFailure = Callable[[Doc, Failure], object]
 
-# In memory: 3.7 million tokens of a teacher of 18 labels.
+# Enough for 3.7 million tokens of a teacher with 18 labels.
 MAX_BYTES = 2**29
-# Half precision may change a probability by so much; beyond, single precision is kept.
+# If half precision changes a probability by more than this, single precision is used.
 TOLERANCE = 1e-3
-# Finite in half precision.
+# The lowest finite emission: half precision can represent it.
 LOWEST = -60000.0
 
 
 class _Entry(NamedTuple):
     """The chain of a document.
 
-    emissions (Stored): (tokens, tags) float16 or float32, the greatest of each token 0.
+    emissions (Stored): (tokens, tags) float16 or float32; the maximum of each token is 0.
     known (Optional[numpy.ndarray]): (tokens,) bool, which tokens are known; None if all are.
-    scores (int): The number of its transition scores.
+    transition_set (int): The index of the chain's transition scores in the cache.
     """
 
     emissions: Stored
@@ -41,29 +41,30 @@ class _Entry(NamedTuple):
 
 
 class CachedTeacher:
-    """Keeps a teacher's chains by the documents' words.
+    """Caches a teacher's chains, so that the teacher predicts each document only once. Documents
+    are identified by their words and spaces.
 
-    Emissions are kept in half precision, 2 bytes a token and tag, in memory up to a limit and in a
-    temporary file beyond. No tag's probability differs by more than 0.001 from the teacher's.
-    Transition scores are kept as they are, so that any temperature and loss can follow.
+    Emissions are stored in half precision, with 2 bytes per token and tag: in memory up to a limit,
+    then in a temporary file. The probability of a tag differs from the teacher's by at most 0.001.
+    Transition scores are stored exactly, so the cache works for any temperature and loss.
     """
 
     def __init__(
         self, teacher: Teacher, *, batch_size: int = 64, max_bytes: int = MAX_BYTES
     ) -> None:
-        """Wrap a teacher.
+        """Create an empty cache.
 
         teacher (Teacher): The teacher.
-        batch_size (int): Documents that it reads at once.
-        max_bytes (int): Bytes of emissions to keep in memory.
+        batch_size (int): The number of documents that the teacher reads at once.
+        max_bytes (int): The maximum number of bytes of emissions in memory.
         """
         self.teacher = teacher
         self.batch_size = batch_size
         self.store = ArrayStore(max_bytes)
         self._entries: Dict[bytes, _Entry] = {}
         self._failures: Dict[bytes, Failure] = {}
-        # Mostly one set of transition scores. Documents that are carried over to other tokens may
-        # have another.
+        # Most teachers have a single set of transition scores. Chains that were carried over to
+        # other tokens may have another one.
         self._scores: List[Tuple[Floats2d, Floats1d, Floats1d]] = []
 
     @property
@@ -72,11 +73,11 @@ class CachedTeacher:
         return self.teacher.labels
 
     def __len__(self) -> int:
-        """Documents that the teacher has read."""
+        """RETURNS (int): The number of documents in the cache."""
         return len(self._entries)
 
     def unread(self, docs: Sequence[Doc]) -> List[Doc]:
-        """RETURNS (List[Doc]): The different documents that the teacher has not read."""
+        """RETURNS (List[Doc]): The distinct documents that the teacher has not read yet."""
         different = {document_key(doc): doc for doc in docs if len(doc)}
         return [
             doc
@@ -90,15 +91,15 @@ class CachedTeacher:
         on_batch: Callable[[int], object] = lambda n: None,
         on_failure: OnFailure = lambda doc, failure: None,
     ) -> None:
-        """Keep the teacher's chains of the documents that it has not read yet.
+        """Predict and store the chains of documents that are not in the cache.
 
         docs (Sequence[Doc]): The documents.
-        on_batch (Callable[[int], object]): Called after each batch with the number of its
-            documents.
-        on_failure (OnFailure): Called with each document that the teacher fails on, and why. It
-            does not read such a document again; `predict_chain` raises an error for it.
+        on_batch (Callable[[int], object]): Called after each batch with its number of documents.
+        on_failure (OnFailure): Called with each document that the teacher fails on, and with the
+            reason. The teacher does not read such a document again, and `predict_chain` raises an
+            error for it.
         """
-        # Neighbours in length make batches with little padding.
+        # Documents of similar length need little padding.
         for batch in minibatch(sorted(self.unread(docs), key=len), self.batch_size):
             predictions = predict_each(self.teacher, batch)
             for failure in predictions.failures:
@@ -111,7 +112,7 @@ class CachedTeacher:
     def _keep(self, docs: Sequence[Doc], chain: LinearChain) -> None:
         ops = get_current_ops()
         emissions = ops.to_numpy(chain.emissions)
-        # With the greatest emission of each token at 0, the distribution stays the same.
+        # Subtracting the maximum of each token does not change the distribution.
         exact = emissions - emissions.max(axis=1, keepdims=True)
         finite = numpy.isfinite(exact)
         rounded = numpy.where(finite, numpy.maximum(exact, LOWEST), exact).astype("float16")
@@ -129,14 +130,15 @@ class CachedTeacher:
             self._entries[document_key(doc)] = _Entry(kept, mask, scores)
 
     def close(self) -> None:
-        """Remove what is on disk."""
+        """Delete the temporary file."""
         self.store.close()
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Return the teacher's chain of documents, from the cache where they are in it.
+        """Return the teacher's chain of documents. Documents that are not in the cache are
+        predicted first.
 
         docs (Sequence[Doc]): The documents.
-        RETURNS (LinearChain): One sequence a document, on the current device.
+        RETURNS (LinearChain): One sequence per document, on the current device.
         RAISES (DocumentsError): The teacher fails on some of the documents.
         """
         self.read(docs)
@@ -171,7 +173,8 @@ class CachedTeacher:
         return chain_from_marginals(xp.asarray(marginals), lengths, known)
 
     def failure_on(self, doc: Doc) -> Optional[Failure]:
-        """RETURNS (Optional[Failure]): The teacher's failure on a document, if it failed."""
+        """RETURNS (Optional[Failure]): The teacher's failure on a document; None if it did not
+        fail."""
         return self._failures.get(document_key(doc))
 
     def _require_no_failure(self, docs: Sequence[Doc]) -> None:

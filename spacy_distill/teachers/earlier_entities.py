@@ -1,4 +1,4 @@
-"""Entities that earlier components of a teacher's pipeline have set: a part of its prediction."""
+"""Include the entities of earlier components of a pipeline in the teacher's chain."""
 
 from dataclasses import replace
 from typing import Any, Sequence, Tuple
@@ -11,15 +11,15 @@ from thinc.types import Ints1d
 from ..chain import BiluoTags, LinearChain
 from ..documents import BEGIN
 
-# The tag number of a token without an entity that is set. O has 0.
+# The tag id of tokens whose tag is not fixed by an earlier component.
 FREE = -1
 
 
 class ChainTeacher:
-    """Reads the chain of a component, with the entities that documents have already.
+    """Reads the chain of a component, and includes the entities that earlier components have set.
 
-    So the best sequence is what the pipeline writes to `doc.ents`. With the component's setting
-    `overwrite_ents`, its own entities replace them, so its chain stays as it is.
+    The best sequence of the result is what the pipeline writes to `doc.ents`. A component with the
+    setting `overwrite_ents` replaces earlier entities, so its chain is not changed.
     """
 
     def __init__(self, pipe: Any) -> None:
@@ -36,10 +36,10 @@ class ChainTeacher:
         return tuple(self.pipe.labels)
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Predict the chain of documents that the components before have processed.
+        """Predict the chain of documents that the earlier components have processed.
 
-        docs (Sequence[Doc]): The documents, left as they are. Their entities stay certain.
-        RETURNS (LinearChain): One sequence a document.
+        docs (Sequence[Doc]): The documents, which are not changed. Their entities become certain.
+        RETURNS (LinearChain): One sequence per document.
         """
         chain = self.pipe.predict_chain(docs)
         if getattr(self.pipe, "overwrite_ents", False):
@@ -48,9 +48,9 @@ class ChainTeacher:
 
 
 def keep_entities(chain: LinearChain, docs: Sequence[Doc], tags: BiluoTags) -> LinearChain:
-    """Fix the tags of tokens in entities that are set, and of blocked ones.
+    """Fix the tags of blocked tokens and of entities that are already set, in a chain.
 
-    The distribution over all other tokens is that of the chain with O on these tokens, as in
+    The distribution over the other tokens is that of the chain with O at the fixed tokens, as in
     predictions of this package's components.
 
     chain (LinearChain): A component's chain of the documents.
@@ -65,7 +65,7 @@ def keep_entities(chain: LinearChain, docs: Sequence[Doc], tags: BiluoTags) -> L
     emissions, transitions = chain.emissions.copy(), chain.transitions
     ends = numpy.cumsum(chain.lengths)
     is_joined = ~numpy.isin(numpy.arange(1, len(fixed)), ends)  # to the token before
-    # Next to an entity, replace the transition score of its tag by that of O.
+    # Next to an entity, replace the transition score of its tag with that of O.
     after = numpy.flatnonzero((fixed[1:] == FREE) & (fixed[:-1] > 0) & is_joined) + 1
     before = numpy.flatnonzero((fixed[:-1] == FREE) & (fixed[1:] > 0) & is_joined)
     for rows, of_entity, of_outside in (
@@ -82,12 +82,12 @@ def keep_entities(chain: LinearChain, docs: Sequence[Doc], tags: BiluoTags) -> L
 
 
 def fixed_tags(docs: Sequence[Doc], tags: BiluoTags) -> Ints1d:
-    """Find the tags of tokens in entities that are set, and of blocked ones.
+    """Find the tags of blocked tokens and of entities that are already set.
 
     docs (Sequence[Doc]): The documents.
     tags (BiluoTags): The tags.
-    RETURNS (Ints1d): (tokens,) tag numbers: O where a token is blocked or the tags lack the
-        label, FREE where nothing is set.
+    RETURNS (Ints1d): (tokens,) tag ids: O for blocked tokens and for entities whose label is not in
+        `tags`, FREE for tokens whose tag is not fixed.
     """
     parts = [numpy.zeros(0, dtype="int64")]
     for doc in docs:

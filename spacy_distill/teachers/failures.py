@@ -1,17 +1,18 @@
-"""Errors of teachers, by their cause: a document, the teacher, or the machine."""
+"""Distinguish errors of teachers by their cause: a document, the teacher, or the machine."""
 
 from typing import Iterator, Mapping, Optional, Sequence
 
 from spacy.tokens import Doc
 
-# Classes of torch, which need not be installed.
+# Names of classes of torch, which may not be installed.
 OUT_OF_MEMORY, DEVICE_LOST = "OutOfMemoryError", "AcceleratorError"
 
 
 class DocumentsError(ValueError):
-    """A teacher's predictions of some documents cannot be learnt from.
+    """An error for documents whose predictions cannot be used for training.
 
-    reasons (Mapping[int, str]): Why, by the number of the document in the batch; at least one.
+    reasons (Mapping[int, str]): The reasons by the index of the document in the batch; at least
+        one.
     teacher (str): The teacher's name.
     """
 
@@ -30,14 +31,14 @@ class DocumentsError(ValueError):
 
 
 class TeacherError(ValueError):
-    """A teacher's settings or code are wrong, so no document can be trusted: the run ends."""
+    """An error in a teacher's settings or code. It concerns all documents, so the run ends."""
 
 
 def documents_error(
     teacher: str, docs: Sequence[Doc], reasons: Mapping[int, str]
 ) -> DocumentsError:
-    """RETURNS (DocumentsError): An error for documents that a teacher failed on; it names the
-    first of them."""
+    """RETURNS (DocumentsError): An error for documents that a teacher failed on. The message names
+    the first one."""
     number = min(reasons)
     return DocumentsError(
         f"[D273] The teacher '{teacher}' cannot teach the document '{docs[number].text[:40]}': "
@@ -48,7 +49,8 @@ def documents_error(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """RETURNS (bool): Whether memory was not enough, perhaps only for a whole batch."""
+    """RETURNS (bool): Whether the memory was too small, which may be true only for the whole
+    batch."""
     return any(
         isinstance(cause, MemoryError) or _is_of_torch(cause, OUT_OF_MEMORY)
         for cause in _causes(error)
@@ -56,8 +58,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def ends_run(error: BaseException) -> bool:
-    """RETURNS (bool): Whether the cause of an error is the teacher's settings or code, or the
-    machine, such as a full disk; and no document."""
+    """RETURNS (bool): Whether an error was caused by the teacher's settings or code, or by the
+    machine (such as a full disk), and not by a document."""
     return any(
         isinstance(cause, TeacherError)
         or (isinstance(cause, OSError) and cause.errno is not None)

@@ -1,4 +1,4 @@
-"""A soft corpus as a teacher."""
+"""A teacher that reads the predictions in a soft corpus."""
 
 from typing import Sequence, Tuple
 
@@ -13,28 +13,29 @@ from .tokens import align, carry_over
 
 
 class SoftTeacher:
-    """Reads the targets that `spacy-distill.SoftCorpus.v1` keeps with documents.
+    """Reads the soft targets that `spacy-distill.SoftCorpus.v1` stores in documents.
 
-    Documents without targets are labeled ones: their chain is their gold annotation, and tokens
+    Documents without soft targets are labeled: their chain is their gold annotation, and tokens
     without annotation are unknown.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
         """labels (Sequence[str]): The labels of the soft corpus, in the order of their tags."""
         self.labels: Tuple[str, ...] = tuple(labels)
-        # The name in errors.
+        # The name in error messages.
         self.name = "soft corpus"
-        # Entities with a border inside a token of the documents, in each reading of these.
+        # The number of entities that begin or end inside a token of the documents. Documents that
+        # are read several times are counted each time.
         self.n_misfits = 0
         self._gold = AnnotationTeacher(self.labels, confidence=1.0)
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Join the targets of documents to a chain.
+        """Make a chain from the soft targets of documents.
 
-        docs (Sequence[Doc]): Documents out of a soft corpus, or with gold entities.
-        RETURNS (LinearChain): One sequence a document.
-        RAISES (ValueError): A document with neither, or an entity with a label that the soft corpus
-            does not have.
+        docs (Sequence[Doc]): Documents from a soft corpus, or with gold entities.
+        RETURNS (LinearChain): One sequence per document.
+        RAISES (ValueError): A document has neither soft targets nor gold entities, or a gold entity
+            has a label that the soft corpus lacks.
         """
         targets = [doc.user_data.get(USER_DATA_KEY) or self._from_gold(doc) for doc in docs]
         for item in targets:

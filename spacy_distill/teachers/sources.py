@@ -1,4 +1,4 @@
-"""Loading teachers by name, folder or object."""
+"""Load teachers from names, folders or objects."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,22 +24,22 @@ OneOrEach = Union[Value, Tuple[Value, ...]]
 
 @dataclass(frozen=True)
 class TeacherOptions:
-    """The options of teachers.
+    """Options for loading teachers.
 
-    The first three may also be tuples, with a value for each of several teachers.
+    The first three may also be tuples with one value per teacher.
 
-    teacher_pipe (OneOrEach[Optional[str]]): The component that teaches; needed where a pipeline
-        has several.
+    teacher_pipe (OneOrEach[Optional[str]]): The component that teaches. Required if several
+        components of a pipeline can teach.
     spans_key (OneOrEach[Optional[str]]): Read `doc.spans[spans_key]` instead of entities.
-    assumed_confidence (OneOrEach[float]): The probability of entities that have no score.
-    labels (Tuple[str, ...]): Labels of a component that does not say which it has.
-    partial_labels (bool): Whether teachers may miss entities: those with labels that only other
-        teachers of an ensemble have, and those that a component did not write.
-    label_map (Mapping[str, str]): New labels by the teachers'; other labels are left out. Empty:
-        all labels as they are.
-    weights (Tuple[float, ...]): The weight of each of several teachers; empty: all the same.
-    scheme (Optional[str]): Label scheme of a Hugging Face model ("iob2", "ioe2", "io", "iobes",
-        "types"), where its labels do not show it.
+    assumed_confidence (OneOrEach[float]): The probability of entities without a score.
+    labels (Tuple[str, ...]): The labels of a component that does not list them itself.
+    partial_labels (bool): Whether teachers may miss entities: entities with labels that only other
+        teachers of an ensemble have, and entities that a component did not write.
+    label_map (Mapping[str, str]): New labels by the teachers' labels. Other labels are dropped. If
+        empty, all labels are kept.
+    weights (Tuple[float, ...]): The weight of each teacher in an ensemble; equal if empty.
+    scheme (Optional[str]): The label scheme of a Hugging Face model ("iob2", "ioe2", "io", "iobes"
+        or "types"); detected from its labels if None.
     """
 
     teacher_pipe: OneOrEach[Optional[str]] = None
@@ -52,8 +52,8 @@ class TeacherOptions:
     scheme: Optional[str] = None
 
     def of(self, number: int, n_teachers: int) -> "TeacherOptions":
-        """RETURNS (TeacherOptions): The options of one of several teachers. RAISES (ValueError):
-        There are more or fewer values than teachers."""
+        """RETURNS (TeacherOptions): The options of one teacher. RAISES (ValueError): The number of
+        values differs from the number of teachers."""
         each = ("teacher_pipe", "spans_key", "assumed_confidence")
         values = {name: getattr(self, name) for name in each}
         for name, value in values.items():
@@ -77,14 +77,15 @@ def load_teacher(
 ) -> Teacher:
     """Load one teacher, or several as an ensemble.
 
-    sources (Union[TeacherSource, Sequence[TeacherSource]]): One or several. Each is a spaCy
-        pipeline's name or folder, the folder of a soft corpus, a Hugging Face token classification
-        model as a folder or `hf:OWNER/NAME`, a pipeline, or anything else with `labels` and
-        `predict_chain`.
-    options (TeacherOptions): Their options.
-    names (Optional[Sequence[str]]): Their names in errors; by default what `names_of` returns.
+    sources (Union[TeacherSource, Sequence[TeacherSource]]): One or several sources. Each is the
+        name or folder of a spaCy pipeline, the folder of a soft corpus, a Hugging Face token
+        classification model (a folder or `hf:OWNER/NAME`), a pipeline object, or any object with
+        `labels` and `predict_chain`.
+    options (TeacherOptions): The options of the teachers.
+    names (Optional[Sequence[str]]): The teachers' names in error messages; by default from
+        `names_of`.
     RETURNS (Teacher): The teacher.
-    RAISES (ValueError): A source is none of these, or cannot teach, or the labels differ.
+    RAISES (ValueError): A source is none of these or cannot teach, or the labels differ.
     """
     listed: Sequence[TeacherSource]
     listed = list(sources) if isinstance(sources, (list, tuple)) else [sources]  # type: ignore[list-item]
@@ -110,19 +111,20 @@ def load_teacher(
 
 
 def split_sources(text: str) -> Sequence[str]:
-    """RETURNS (Sequence[str]): The teachers in a text that separates them by commas."""
+    """RETURNS (Sequence[str]): The teachers in a comma-separated list. An existing path is one
+    teacher, even if it has commas."""
     return [text] if Path(text).exists() else [part.strip() for part in text.split(",")]
 
 
 def open_source(
     source: TeacherSource, options: TeacherOptions = DEFAULT_OPTIONS
 ) -> Union[Language, Teacher]:
-    """Load a teacher by its name, without choosing a component.
+    """Load a pipeline or teacher from its name, without choosing a component.
 
-    source (TeacherSource): As `load_teacher` takes it; a pipeline or teacher stays as it is.
-    options (TeacherOptions): Its options.
+    source (TeacherSource): The source, as in `load_teacher`. Objects are returned unchanged.
+    options (TeacherOptions): The options of the teacher.
     RETURNS (Union[Language, Teacher]): A pipeline, or a teacher.
-    RAISES (ValueError): It is none of the things that can teach.
+    RAISES (ValueError): The source cannot teach.
     """
     if not isinstance(source, (str, Path)):
         return source
