@@ -15,7 +15,7 @@ from srsly.msgpack.exceptions import UnpackException
 
 # Errors that spaCy and its libraries raise for files that are damaged or have another format. They
 # exclude errors of memory, of the operating system and of devices.
-DAMAGED = (
+DAMAGE_ERRORS = (
     ValueError,
     TypeError,
     LookupError,
@@ -40,7 +40,7 @@ def load_pipeline(name: Union[str, Path], **options: Any) -> Language:
     """
     try:
         return load_model(name, **options)
-    except DAMAGED as error:
+    except DAMAGE_ERRORS as error:
         # The type of the error depends on the damage, and spaCy's message does not name the
         # pipeline.
         has_message = isinstance(error, ValueError)
@@ -90,7 +90,7 @@ def naming_model(make_error: Callable[[Exception], Exception]) -> Iterator[None]
         ImportError,
         UnpicklingError,
         SafetensorError,
-        *DAMAGED,
+        *DAMAGE_ERRORS,
     ) as error:
         raise make_error(error) from error
 

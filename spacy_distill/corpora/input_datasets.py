@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Tuple, Type
 
-from ..loading import DAMAGED, import_library
+from ..loading import DAMAGE_ERRORS, import_library
 from ..names import HUB_PREFIX
 from .input_documents import Row, useful_columns
 from .input_files import InputError
@@ -116,7 +116,7 @@ def _hub_errors() -> Tuple[Type[Exception], ...]:
     """RETURNS (Tuple[Type[Exception], ...]): The errors for wrong names, network failures, missing
     permissions and unreadable rows. Out-of-memory errors are excluded."""
     datasets = import_library("datasets")
-    errors = (OSError, RuntimeError, ImportError, datasets.exceptions.DatasetsError, *DAMAGED)
+    errors = (OSError, RuntimeError, ImportError, datasets.exceptions.DatasetsError, *DAMAGE_ERRORS)
     try:
         # Newer versions of huggingface_hub raise errors of httpx, which are not OSErrors.
         import httpx

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, Optional, Union
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from ..loading import DAMAGED, import_library
+from ..loading import DAMAGE_ERRORS, import_library
 from .input_datasets import one_line
 from .input_documents import Row, useful_columns
 from .input_files import (
@@ -31,7 +31,7 @@ ROWS = 1000
 CHUNK = 1 << 20
 # Errors that the libraries raise for files that are damaged or of another format. pyarrow raises
 # NotImplementedError for parquet features that it does not support.
-BROKEN = (OSError, lzma.LZMAError, NotImplementedError, *DAMAGED)
+BROKEN = (OSError, lzma.LZMAError, NotImplementedError, *DAMAGE_ERRORS)
 
 
 def read_rows(

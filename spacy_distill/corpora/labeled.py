@@ -7,7 +7,7 @@ from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Seq
 from spacy.language import Language
 from spacy.training import Corpus, Example
 
-from ..loading import DAMAGED
+from ..loading import DAMAGE_ERRORS
 from .gold_spans import SpansCorpus, keys_of_spans_alone, warn_of_spans_alone
 from .input_files import InputError
 
@@ -75,7 +75,7 @@ def read_examples(
             yield example
     except InputError:
         raise
-    except DAMAGED as error:
+    except DAMAGE_ERRORS as error:
         # The type of the error depends on the damage, and the message does not name the file.
         raise ValueError(
             f"[D330] '{path}' cannot be read as a .spacy file. Convert the corpus "

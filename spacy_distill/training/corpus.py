@@ -12,7 +12,7 @@ from wasabi import Printer
 from ..corpora.gold_spans import keys_of_spans_alone, warn_of_spans_alone
 from ..corpora.labeled import MixedReader
 from ..documents import plain_copy, same_tokens
-from ..loading import DAMAGED
+from ..loading import DAMAGE_ERRORS
 
 Reader = Callable[[Language], Iterable[Example]]
 
@@ -45,7 +45,7 @@ def read_corpus(reader: Reader, nlp: Language, config: Config, name: str) -> Lis
     where = f"({', '.join(paths) or 'no path'}). Correct its paths in [paths] or [corpora]."
     try:
         examples = list(reader(nlp))
-    except (OSError, *DAMAGED) as error:
+    except (OSError, *DAMAGE_ERRORS) as error:
         raise ValueError(f"[D332] The corpus '{name}' cannot be read: {error} {where}") from error
     if not examples:
         raise ValueError(f"[D333] The corpus '{name}' has no documents {where}")

@@ -12,7 +12,7 @@ from spacy.vectors import Mode, Vectors
 from thinc.types import Floats2d, Ints1d
 
 from ..corpora.word_list import read_words
-from ..loading import DAMAGED, load_pipeline
+from ..loading import DAMAGE_ERRORS, load_pipeline
 from ..models.vector_table import pruned
 from ..names import hint_of
 
@@ -70,7 +70,7 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
         else:
             data, words, _ = read_vectors(path, truncate)
             data = data[: len(words)]
-    except (*DAMAGED, StopIteration, AssertionError) as error:
+    except (*DAMAGE_ERRORS, StopIteration, AssertionError) as error:
         if str(error).startswith("[D"):
             raise
         raise ValueError(
