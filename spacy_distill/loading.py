@@ -70,7 +70,7 @@ def import_code(path: Optional[Union[str, Path]]) -> None:
 
 
 @contextmanager
-def naming_model(make_error: Callable[[Exception], Exception]) -> Iterator[None]:
+def model_loading_errors(make_error: Callable[[Exception], Exception]) -> Iterator[None]:
     """Replace errors about missing or damaged files of a Hugging Face model with an error that
     names the model. Out-of-memory errors are not replaced.
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Tuple, Union
 
-from ..loading import naming_model
+from ..loading import model_loading_errors
 from ..names import HUB_PREFIX, model_place
 
 
@@ -30,7 +30,7 @@ def load_transformer(name: Union[str, Path], kind: str = "AutoModel") -> Tuple[A
 
     # Without a value, transformers asks on the terminal whether to run a repository's code.
     options = {"trust_remote_code": False}
-    with naming_model(named):
+    with model_loading_errors(named):
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, use_fast=True, **options)
         model, loaded = getattr(transformers, kind).from_pretrained(
             place, output_loading_info=True, **options
