@@ -31,7 +31,7 @@ def model_place(name: Union[str, Path]) -> str:
     if not is_on_hub(name):
         if not Path(name).exists():
             raise ValueError(
-                f"[D292] There is no model '{name}': found no such folder.{hint_of(name)} Correct "
+                f"[D292] There is no model '{name}': found no such folder.{similar_name_hint(name)} Correct "
                 "the path, or write hf:OWNER/NAME for a model on the Hugging Face hub."
             )
         return str(name)
@@ -49,7 +49,7 @@ def model_place(name: Union[str, Path]) -> str:
     return place
 
 
-def hint_of(name: Union[str, Path]) -> str:
+def similar_name_hint(name: Union[str, Path]) -> str:
     """RETURNS (str): A sentence that suggests the path or package with the most similar name; "" if
     no name is similar."""
     near = nearest(name)

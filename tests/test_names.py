@@ -2,7 +2,7 @@
 
 import pytest
 
-from spacy_distill.names import hint_of, is_on_hub, model_place, nearest
+from spacy_distill.names import is_on_hub, model_place, nearest, similar_name_hint
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_a_folder_does_not_stand_in_for_the_hub(folder):
 )
 def test_the_nearest_path_is_found(name, expected):
     assert nearest(name) == expected
-    assert (expected is None) == (hint_of(name) == "")
+    assert (expected is None) == (similar_name_hint(name) == "")
 
 
 def test_absolute_paths_are_looked_for_as_well(folder):
@@ -61,5 +61,5 @@ def test_absolute_paths_are_looked_for_as_well(folder):
 
 def test_installed_pipelines_are_near_as_well(monkeypatch):
     monkeypatch.setattr("spacy_distill.names.get_installed_models", lambda: ["en_ner_student"])
-    assert hint_of("en_ner_studnt") == " The nearest is 'en_ner_student'."
+    assert similar_name_hint("en_ner_studnt") == " The nearest is 'en_ner_student'."
     assert nearest("models/en_ner_studnt") is None

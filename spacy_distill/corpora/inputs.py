@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Union
 
-from ..names import hint_of, is_on_hub
+from ..names import is_on_hub, similar_name_hint
 from .input_datasets import HubDataset
 from .input_documents import InputDocument, Row, make_document
 from .input_files import InputError, Reading, find_files, format_of
@@ -63,7 +63,7 @@ class Input:
             if not self._files:
                 raise InputError(
                     f"[D301] The input '{source}' does not exist: expected a file, a folder, a "
-                    f"glob or '-'.{hint_of(source)} Correct the path, or write hf:OWNER/NAME for a "
+                    f"glob or '-'.{similar_name_hint(source)} Correct the path, or write hf:OWNER/NAME for a "
                     "data set on the Hugging Face hub."
                 )
         if quoting is not None and not any(format_of(p) in TABLES for p in self._files.values()):

@@ -16,7 +16,7 @@ from spacy.util import (
 from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
 from ..encoders.loading import hub_commit
-from ..names import HUB_PREFIX, hint_of, is_on_hub
+from ..names import HUB_PREFIX, is_on_hub, similar_name_hint
 from .protocol import TeacherSource
 
 
@@ -111,7 +111,7 @@ def no_teacher(source: Union[str, Path]) -> ValueError:
     """RETURNS (ValueError): The error for a name that belongs to no teacher."""
     return ValueError(
         f"[D202] There is no teacher '{source}': no such folder, and no such spaCy package is "
-        f"installed.{hint_of(source)} Correct the path, install the pipeline, or write "
+        f"installed.{similar_name_hint(source)} Correct the path, install the pipeline, or write "
         "hf:OWNER/NAME for a model on the Hugging Face hub."
     )
 

@@ -14,7 +14,7 @@ from thinc.types import Floats2d, Ints1d
 from ..corpora.word_list import read_words
 from ..loading import DAMAGE_ERRORS, load_pipeline
 from ..models.vector_table import pruned
-from ..names import hint_of
+from ..names import similar_name_hint
 
 # Tables that are joined are scaled to this root mean square, so that neither dominates. GloVe's
 # first 50,000 words have 0.7.
@@ -62,7 +62,7 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
     if not path.exists():
         raise ValueError(
             f"[D293] There are no word vectors '{source}': found no such file, folder or package."
-            f"{hint_of(source)} Correct the path."
+            f"{similar_name_hint(source)} Correct the path."
         )
     try:
         if path.is_dir() or path.suffix == ".npy":
