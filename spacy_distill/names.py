@@ -20,7 +20,7 @@ def is_on_hub(name: Union[str, Path]) -> bool:
     return str(name).startswith(HUB_PREFIX)
 
 
-def model_place(name: Union[str, Path]) -> str:
+def model_location(name: Union[str, Path]) -> str:
     """Find the folder or hub name from which transformers loads a model.
 
     name (Union[str, Path]): A folder, or `hf:OWNER/NAME`.
@@ -52,11 +52,11 @@ def model_place(name: Union[str, Path]) -> str:
 def similar_name_hint(name: Union[str, Path]) -> str:
     """RETURNS (str): A sentence that suggests the path or package with the most similar name; "" if
     no name is similar."""
-    near = nearest(name)
-    return "" if near is None else f" The nearest is '{near}'."
+    similar = find_similar_name(name)
+    return "" if similar is None else f" The nearest is '{similar}'."
 
 
-def nearest(name: Union[str, Path]) -> Optional[str]:
+def find_similar_name(name: Union[str, Path]) -> Optional[str]:
     """Find the path or installed pipeline whose name is most similar to a wrong name.
 
     name (Union[str, Path]): A name that belongs to no file and no package.

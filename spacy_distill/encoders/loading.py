@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Tuple, Union
 
 from ..loading import model_loading_errors
-from ..names import HUB_PREFIX, model_place
+from ..names import HUB_PREFIX, model_location
 
 
 def load_transformer(name: Union[str, Path], kind: str = "AutoModel") -> Tuple[Any, Any]:
@@ -20,7 +20,7 @@ def load_transformer(name: Union[str, Path], kind: str = "AutoModel") -> Tuple[A
     require_transformers(name)
     import transformers
 
-    place = model_place(name)
+    place = model_location(name)
 
     def named(error: Exception) -> ValueError:
         return ValueError(
@@ -78,7 +78,7 @@ def hub_commit(name: str) -> str:
     from transformers.utils import cached_file
 
     try:
-        return Path(str(cached_file(model_place(name), "config.json"))).parent.name
+        return Path(str(cached_file(model_location(name), "config.json"))).parent.name
     except OSError as error:
         raise ValueError(
             f"[D231] There is no model '{name.removeprefix(HUB_PREFIX)}' on the Hugging Face hub, "
