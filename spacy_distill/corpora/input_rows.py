@@ -27,11 +27,11 @@ from .input_tables import read_table
 # characters.
 LONGEST_LINE = 1 << 26
 # Number of rows of a parquet file that are in memory.
-ROWS = 1000
-CHUNK = 1 << 20
+ROWS_IN_MEMORY = 1000
+BUFFER_SIZE = 1 << 20
 # Errors that the libraries raise for files that are damaged or of another format. pyarrow raises
 # NotImplementedError for parquet features that it does not support.
-BROKEN = (OSError, lzma.LZMAError, NotImplementedError, *DAMAGE_ERRORS)
+READ_ERRORS = (OSError, lzma.LZMAError, NotImplementedError, *DAMAGE_ERRORS)
 
 
 def read_rows(
@@ -64,7 +64,7 @@ def read_rows(
             yield row
     except (ImportError, InputError):
         raise
-    except BROKEN as error:
+    except READ_ERRORS as error:
         if isinstance(error, OSError) and error.errno is not None:
             # The operating system's errors, such as a missing permission or a full disk.
             raise
@@ -146,10 +146,10 @@ def _read_parquet(path: Path, text_field: str, reading: Reading) -> Iterator[Row
     # 117 MB. pyarrow needs 25 MB and a tenth of the time.
     with open_unpacked(path) as unpacked:
         source = path if compression_of(path) is None else io.BytesIO(unpacked.read())
-    with parquet.ParquetFile(source, pre_buffer=False, buffer_size=CHUNK) as file:
+    with parquet.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER_SIZE) as file:
         useful = useful_columns(file.schema_arrow.names, text_field, f"'{path}'")
         size, n_rows, number = path.stat().st_size, file.metadata.num_rows, 0
-        for batch in file.iter_batches(batch_size=ROWS, columns=useful):
+        for batch in file.iter_batches(batch_size=ROWS_IN_MEMORY, columns=useful):
             for row in batch.to_pylist():
                 number += 1
                 reading.position = partial(float, size * number / n_rows)
