@@ -20,7 +20,7 @@ TABLES = (".csv", ".tsv")
 # A longer field is taken for a quote that was never closed. Python's limit is 128 KB.
 LONGEST_FIELD = 1 << 26
 # Maximum number of places that a warning lists.
-PLACES = 5
+MAX_PLACES = 5
 
 # Patterns of fields that may have been written with the other quoting: a quoted field that contains
 # a doubled quote, and a field that contains a line end.
@@ -139,7 +139,7 @@ class _Rows:
                 # Check all columns: an unclosed quote in any of them merges lines.
                 if any(map(_SUSPICIOUS[self._quoting].search, fields)):
                     self._n_suspicious += 1
-                    if len(self._places) < PLACES:
+                    if len(self._places) < MAX_PLACES:
                         row = f"row {self._row}" if self._row else "the header"
                         self._places.append(f"{row} (line {self._line})")
                 yield fields
