@@ -21,7 +21,7 @@ OUTSIDE_NAMES = {OUTSIDE, "0", "OUT", "OUTSIDE", "NONE", "_"}
 # The type of tags whose name is only a letter, such as "B".
 ONLY_TYPE = "ENTITY"
 # Maximum number of names in an error message.
-LISTED = 30
+MAX_LISTED = 30
 
 _LETTER = f"(?P<letter>[{SCHEMES['iobes']}])"
 _SEPARATORS = r"-_:./|\\ "
@@ -94,8 +94,10 @@ def read_tag_names(
     stripped = {name: name.strip() for name in names}
     names = list(dict.fromkeys(stripped.values()))
     inside = [name for name in names if not is_outside(name)]
-    more = len(names) - LISTED
-    found = f"The names are: {', '.join(names[:LISTED])}{f' and {more} more' if more > 0 else ''}."
+    more = len(names) - MAX_LISTED
+    found = (
+        f"The names are: {', '.join(names[:MAX_LISTED])}{f' and {more} more' if more > 0 else ''}."
+    )
     _require_types({name: name for name in inside}, found)
     with_letters = None
     if scheme != "types":
