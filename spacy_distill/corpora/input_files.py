@@ -80,8 +80,8 @@ def _below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-class Reading:
-    """The progress of reading files one after another, in bytes on disk."""
+class ReadingProgress:
+    """The progress of progress files one after another, in bytes on disk."""
 
     def __init__(self, size: int) -> None:
         """size (int): The total number of bytes of all files."""
@@ -102,19 +102,19 @@ class Reading:
 
 
 @contextmanager
-def open_unpacked(path: Path, reading: Optional[Reading] = None) -> Iterator[BinaryIO]:
+def open_unpacked(path: Path, progress: Optional[ReadingProgress] = None) -> Iterator[BinaryIO]:
     """Open a file and decompress it while it is read.
 
     path (Path): The file.
-    reading (Optional[Reading]): Gets the progress.
+    progress (Optional[ReadingProgress]): Gets the progress.
     YIELDS (BinaryIO): The decompressed file.
     RAISES (ImportError): A library of the train extra is missing.
     """
     size = path.stat().st_size
     with path.open("rb") as packed:
-        if reading is not None:
+        if progress is not None:
             # A library may close the file early.
-            reading.position = lambda: size if packed.closed else packed.tell()
+            progress.position = lambda: size if packed.closed else packed.tell()
         with _unpacking(packed, compression_of(path)) as file:
             yield file
 

@@ -16,7 +16,7 @@ from .input_datasets import one_line
 from .input_documents import Row, useful_columns
 from .input_files import (
     InputError,
-    Reading,
+    ReadingProgress,
     compression_of,
     format_of,
     open_unpacked,
@@ -35,7 +35,10 @@ READ_ERRORS = (OSError, lzma.LZMAError, NotImplementedError, *DAMAGE_ERRORS)
 
 
 def read_rows(
-    path: Path, text_field: str, quoting: Optional[str] = None, reading: Optional[Reading] = None
+    path: Path,
+    text_field: str,
+    quoting: Optional[str] = None,
+    progress: Optional[ReadingProgress] = None,
 ) -> Iterator[Row]:
     """Read a file row by row. Blank lines are rows too, so that row numbers are line numbers.
 
@@ -43,12 +46,12 @@ def read_rows(
     text_field (str): The column of the text. For formats without columns, the key of the text in
         the rows.
     quoting (Optional[str]): The quoting of tables, as in `read_table`.
-    reading (Optional[Reading]): Gets the progress.
+    progress (Optional[ReadingProgress]): Gets the progress.
     YIELDS (Row): The columns that documents are made from. For `.jsonl`, all columns.
     RAISES (InputError): The file is damaged, is of another format, or has no such column.
     RAISES (ImportError): A library of the train extra is missing.
     """
-    readers: Dict[Optional[str], Callable[[Path, str, Reading], Iterator[Row]]] = {
+    readers: Dict[Optional[str], Callable[[Path, str, ReadingProgress], Iterator[Row]]] = {
         ".spacy": _read_docs,
         ".jsonl": _read_json_lines,
         ".txt": _read_text_lines,
@@ -56,10 +59,10 @@ def read_rows(
         ".tsv": partial(read_table, quoting=quoting),
         ".parquet": _read_parquet,
     }
-    reading = reading or Reading(0)
+    progress = progress or ReadingProgress(0)
     number = 0
     try:
-        for row in readers[format_of(path)](path, text_field, reading):
+        for row in readers[format_of(path)](path, text_field, progress):
             number += 1
             yield row
     except (ImportError, InputError):
@@ -75,7 +78,7 @@ def read_rows(
             f"[D306] '{path}' cannot be read after row {number}: {one_line(error)} Expected a "
             f"whole {kind} file{encoding}. Convert or copy the file again."
         ) from error
-    reading.finish(path.stat().st_size)
+    progress.finish(path.stat().st_size)
 
 
 def read_standard_input(text_field: str) -> Iterator[Row]:
@@ -100,12 +103,12 @@ def read_standard_input(text_field: str) -> Iterator[Row]:
         yield row if isinstance(row, dict) else {text_field: line}
 
 
-def _read_docs(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
+def _read_docs(path: Path, text_field: str, progress: ReadingProgress) -> Iterator[Row]:
     with open_unpacked(path) as file:
         docs = DocBin().from_bytes(file.read())
     size = path.stat().st_size
     for number, doc in enumerate(docs.get_docs(Vocab()), 1):
-        reading.position = partial(float, size * number / len(docs))
+        progress.position = partial(float, size * number / len(docs))
         row: Row = {text_field: None, "words": [token.text for token in doc]}
         if not doc.has_unknown_spaces:
             row[text_field] = doc.text
@@ -113,15 +116,15 @@ def _read_docs(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
         yield row
 
 
-def _read_text_lines(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
-    for line in _read_lines(path, reading):
+def _read_text_lines(path: Path, text_field: str, progress: ReadingProgress) -> Iterator[Row]:
+    for line in _read_lines(path, progress):
         yield {text_field: line}
 
 
-def _read_json_lines(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
+def _read_json_lines(path: Path, text_field: str, progress: ReadingProgress) -> Iterator[Row]:
     # The JSON reader of `datasets` converts texts that look like dates, and fails if a key first
     # appears, or changes its type, late in the file.
-    for number, line in enumerate(_read_lines(path, reading), 1):
+    for number, line in enumerate(_read_lines(path, progress), 1):
         row = _parse(line) if line.strip() else {text_field: ""}
         if not isinstance(row, dict):
             found = "no JSON" if row is None else f"JSON that is a {type(row).__name__}"
@@ -132,15 +135,15 @@ def _read_json_lines(path: Path, text_field: str, reading: Reading) -> Iterator[
         yield row
 
 
-def _read_lines(path: Path, reading: Reading) -> Iterator[str]:
-    with open_unpacked(path, reading) as unpacked:
+def _read_lines(path: Path, progress: ReadingProgress) -> Iterator[str]:
+    with open_unpacked(path, progress) as unpacked:
         file = io.TextIOWrapper(unpacked, encoding="utf-8-sig")
         for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
             _require_line_break(line, f"'{path}', row {number}")
             yield line.removesuffix("\n")
 
 
-def _read_parquet(path: Path, text_field: str, reading: Reading) -> Iterator[Row]:
+def _read_parquet(path: Path, text_field: str, progress: ReadingProgress) -> Iterator[Row]:
     parquet = import_library("pyarrow.parquet")
     # `datasets` would decode a whole row group, which is often the whole file: 400 MB for a file of
     # 117 MB. pyarrow needs 25 MB and a tenth of the time.
@@ -152,7 +155,7 @@ def _read_parquet(path: Path, text_field: str, reading: Reading) -> Iterator[Row
         for batch in file.iter_batches(batch_size=ROWS_IN_MEMORY, columns=useful):
             for row in batch.to_pylist():
                 number += 1
-                reading.position = partial(float, size * number / n_rows)
+                progress.position = partial(float, size * number / n_rows)
                 yield row
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Iterator, List, Optional, TextIO
 
 from .input_documents import Row, useful_columns
-from .input_files import InputError, Reading, format_of, open_unpacked
+from .input_files import InputError, ReadingProgress, format_of, open_unpacked
 
 # With NO_QUOTES, fields cannot contain separators or line ends. With QUOTES, they can within double
 # quotes.
@@ -47,13 +47,13 @@ def require_quoting(quoting: Optional[str]) -> None:
 
 
 def read_table(
-    path: Path, text_field: str, reading: Reading, quoting: Optional[str] = None
+    path: Path, text_field: str, progress: ReadingProgress, quoting: Optional[str] = None
 ) -> Iterator[Row]:
     """Read a table with a header, row by row. Blank lines are skipped.
 
     path (Path): A `.csv` or `.tsv` file, which may be compressed.
     text_field (str): The column of the text.
-    reading (Reading): Gets the progress.
+    progress (ReadingProgress): Gets the progress.
     quoting (Optional[str]): "double" if fields may be enclosed in double quotes, "none" if quotes
         are text. The default is "double" for `.csv` and "none" for `.tsv`.
     YIELDS (Row): The columns that documents are made from, all as text.
@@ -66,7 +66,7 @@ def read_table(
         quoting = NO_QUOTES if is_tsv else QUOTES
     # The limit applies to the whole process, so it is only raised.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
-    with open_unpacked(path, reading) as unpacked:
+    with open_unpacked(path, progress) as unpacked:
         file = io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="")
         rows = _Rows(file, "\t" if is_tsv else ",", quoting, f"'{path}'")
         try:

@@ -6,7 +6,7 @@ from typing import Dict, Iterator, Optional, Union
 from ..names import is_on_hub, similar_name_hint
 from .input_datasets import HubDataset
 from .input_documents import InputDocument, Row, make_document
-from .input_files import InputError, Reading, find_files, format_of
+from .input_files import InputError, ReadingProgress, find_files, format_of
 from .input_rows import read_rows, read_standard_input
 from .input_tables import TABLES, require_quoting
 
@@ -53,7 +53,7 @@ class Input:
         self.text_field = text_field
         self.quoting = quoting
         require_quoting(quoting)
-        self._reading = Reading(0)
+        self._progress = ReadingProgress(0)
         self._files: Dict[str, Path] = {}
         self._hub: Optional[HubDataset] = None
         if is_on_hub(source):
@@ -93,7 +93,7 @@ class Input:
     def share_read(self) -> Optional[float]:
         """The share of the files that the last iteration has read, from 0 to 1. None for standard
         input and the hub, whose size is not known."""
-        return self._reading.share if self._files else None
+        return self._progress.share if self._files else None
 
     def __iter__(self) -> Iterator[InputDocument]:
         """Read the documents.
@@ -109,9 +109,9 @@ class Input:
         elif not self._files:
             rows = read_standard_input(self.text_field)
             yield from self._documents(rows, "-", "standard input")
-        self._reading = Reading(sum(path.stat().st_size for path in self._files.values()))
+        self._progress = ReadingProgress(sum(path.stat().st_size for path in self._files.values()))
         for name, path in self._files.items():
-            rows = read_rows(path, self.text_field, self.quoting, self._reading)
+            rows = read_rows(path, self.text_field, self.quoting, self._progress)
             yield from self._documents(rows, name, f"'{path}'")
 
     def _documents(self, rows: Iterator[Row], name: str, place: str) -> Iterator[InputDocument]:
