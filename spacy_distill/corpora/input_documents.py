@@ -56,7 +56,7 @@ def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[
         )
     words = spaces = None
     has_text = _has_text(row, text_field)
-    tokens = words_of(row) if has_text else None
+    tokens = row_words(row) if has_text else None
     if tokens is not None:
         text, words, spaces = _fit(text, *tokens, place)
     elif text_field not in row:
@@ -92,7 +92,7 @@ def _no_text(columns: Iterable[str], text_field: str, place: str) -> InputError:
     )
 
 
-def words_of(row: Row) -> Optional[Tuple[List[str], Optional[List[Any]]]]:
+def row_words(row: Row) -> Optional[Tuple[List[str], Optional[List[Any]]]]:
     """Get the words of a row.
 
     RETURNS (Optional[Tuple[List[str], Optional[List[Any]]]]): The words, and their spaces if the

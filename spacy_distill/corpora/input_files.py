@@ -81,7 +81,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 class ReadingProgress:
-    """The progress of progress files one after another, in bytes on disk."""
+    """The progress of reading files one after another, in bytes on disk."""
 
     def __init__(self, size: int) -> None:
         """size (int): The total number of bytes of all files."""
@@ -106,7 +106,7 @@ def open_unpacked(path: Path, progress: Optional[ReadingProgress] = None) -> Ite
     """Open a file and decompress it while it is read.
 
     path (Path): The file.
-    progress (Optional[ReadingProgress]): Gets the progress.
+    progress (Optional[ReadingProgress]): Updated while the file is read.
     YIELDS (BinaryIO): The decompressed file.
     RAISES (ImportError): A library of the train extra is missing.
     """

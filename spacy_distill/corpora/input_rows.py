@@ -46,7 +46,7 @@ def read_rows(
     text_field (str): The column of the text. For formats without columns, the key of the text in
         the rows.
     quoting (Optional[str]): The quoting of tables, as in `read_table`.
-    progress (Optional[ReadingProgress]): Gets the progress.
+    progress (Optional[ReadingProgress]): Updated while the file is read.
     YIELDS (Row): The columns that documents are made from. For `.jsonl`, all columns.
     RAISES (InputError): The file is damaged, is of another format, or has no such column.
     RAISES (ImportError): A library of the train extra is missing.

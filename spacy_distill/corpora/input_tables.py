@@ -53,7 +53,7 @@ def read_table(
 
     path (Path): A `.csv` or `.tsv` file, which may be compressed.
     text_field (str): The column of the text.
-    progress (ReadingProgress): Gets the progress.
+    progress (ReadingProgress): Updated while the file is read.
     quoting (Optional[str]): "double" if fields may be enclosed in double quotes, "none" if quotes
         are text. The default is "double" for `.csv` and "none" for `.tsv`.
     YIELDS (Row): The columns that documents are made from, all as text.

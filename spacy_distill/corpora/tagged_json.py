@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
-from .input_documents import Row, words_of
+from .input_documents import Row, row_words
 from .input_rows import read_rows
 from .tag_names import TagNameError, read_entities, read_tag_meanings
 
@@ -63,7 +63,7 @@ def _read(
     tags of each row that has words."""
     for number, row in enumerate(read_rows(path, "text"), 1):
         place = f"'{path}', row {number}"
-        found = words_of(row)
+        found = row_words(row)
         if found is None:
             if not any(row.values()):
                 continue
