@@ -33,7 +33,7 @@ def useful_columns(columns: Sequence[str], text_field: str, place: str) -> List[
     """RETURNS (List[str]): The columns that documents are made from. RAISES (InputError): None of
     them has text."""
     if not _has_text(columns, text_field):
-        raise _no_text(columns, text_field, place)
+        raise _no_text_error(columns, text_field, place)
     useful = {text_field, "spaces", *WORD_FIELDS, *ID_FIELDS}
     return [name for name in columns if name in useful]
 
@@ -58,11 +58,11 @@ def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[
     has_text = _has_text(row, text_field)
     tokens = row_words(row) if has_text else None
     if tokens is not None:
-        text, words, spaces = _fit(text, *tokens, place)
+        text, words, spaces = _match_words(text, *tokens, place)
     elif text_field not in row:
         has_words = any(row.get(field) is not None for field in WORD_FIELDS)
         if has_words or not has_text:
-            raise _no_text(row, text_field, place)
+            raise _no_text_error(row, text_field, place)
     if not text or not text.strip():
         return None
     try:
@@ -84,7 +84,7 @@ def _has_text(columns: Iterable[str], text_field: str) -> bool:
     return not wanted.isdisjoint(columns)
 
 
-def _no_text(columns: Iterable[str], text_field: str, place: str) -> InputError:
+def _no_text_error(columns: Iterable[str], text_field: str, place: str) -> InputError:
     names = ", ".join(f"'{name}'" for name in columns) or "none"
     return InputError(
         f"[D310] {place}: found no column '{text_field}', expected the text there. The columns are "
@@ -112,7 +112,7 @@ def row_words(row: Row) -> Optional[Tuple[List[str], Optional[List[Any]]]]:
     return None
 
 
-def _fit(
+def _match_words(
     text: Optional[str], words: List[str], spaces: Optional[List[Any]], place: str
 ) -> Tuple[str, Optional[List[str]], Optional[List[bool]]]:
     """RETURNS (Tuple[str, Optional[List[str]], Optional[List[bool]]]): The text, its words and
