@@ -126,7 +126,7 @@ def interleave(
     yield from labeled[n_labeled:]
 
 
-def n_repeated(n_labeled: int, n_unlabeled: int, labeled_share: float) -> int:
+def n_labeled_in_pass(n_labeled: int, n_unlabeled: int, labeled_share: float) -> int:
     """RETURNS (int): The number of labeled documents in a pass of `interleave`."""
     if not n_labeled:
         return 0

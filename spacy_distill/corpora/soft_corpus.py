@@ -17,7 +17,7 @@ from .labeled import (
     MixedReader,
     interleave,
     labeled_reader,
-    n_repeated,
+    n_labeled_in_pass,
     read_examples,
     require_share,
 )
@@ -104,7 +104,7 @@ def SoftCorpus(
             if len(lengths) < SAMPLE_SIZE:
                 sample = islice(read_shard(folder / shard.file), SAMPLE_SIZE - len(lengths))
                 lengths += [len(document.words) for document in sample]
-        n_gold = n_repeated(len(gold), round(n_soft), labeled_share)
+        n_gold = n_labeled_in_pass(len(gold), round(n_soft), labeled_share)
         words = round(words) + round(n_gold * sum(gold) / max(len(gold), 1))
         lengths += islice(cycle(gold), n_gold * len(lengths) // max(round(n_soft), 1))
         random.Random(seed).shuffle(lengths)
