@@ -69,7 +69,7 @@ class SpansCorpus(Corpus):
             )
 
 
-def keys_of_spans_alone(doc: Doc) -> List[str]:
+def spans_keys_without_entities(doc: Doc) -> List[str]:
     """RETURNS (List[str]): The keys of a document's labeled spans; empty if the document also has
     entity annotation."""
     if not doc.spans or doc.has_annotation("ENT_IOB"):
@@ -77,10 +77,10 @@ def keys_of_spans_alone(doc: Doc) -> List[str]:
     return [key for key, group in doc.spans.items() if any(span.label for span in group)]
 
 
-def warn_of_spans_alone(keys_by_doc: Iterable[List[str]], name: str) -> None:
+def warn_about_spans_without_entities(keys_by_doc: Iterable[List[str]], name: str) -> None:
     """Warn about documents that have spans and no entities: they count as unlabeled.
 
-    keys_by_doc (Iterable[List[str]]): The result of `keys_of_spans_alone` for each document.
+    keys_by_doc (Iterable[List[str]]): The result of `spans_keys_without_entities` for each document.
     name (str): The name of the documents, such as a path.
     """
     alone = list(filter(None, keys_by_doc))

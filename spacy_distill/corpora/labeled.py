@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.training import Corpus, Example
 
 from ..loading import DAMAGE_ERRORS
-from .gold_spans import SpansCorpus, keys_of_spans_alone, warn_of_spans_alone
+from .gold_spans import SpansCorpus, spans_keys_without_entities, warn_about_spans_without_entities
 from .input_files import InputError
 
 
@@ -71,7 +71,7 @@ def read_examples(
     try:
         for example in corpus(nlp):
             if labeled:
-                spans_alone.append(keys_of_spans_alone(example.reference))
+                spans_alone.append(spans_keys_without_entities(example.reference))
             yield example
     except InputError:
         raise
@@ -81,7 +81,7 @@ def read_examples(
             f"[D330] '{path}' cannot be read as a .spacy file. Convert the corpus "
             f"again. spaCy says: {error}"
         ) from error
-    warn_of_spans_alone(spans_alone, str(path))
+    warn_about_spans_without_entities(spans_alone, str(path))
 
 
 def labeled_reader(

@@ -9,7 +9,7 @@ from spacy.util import registry
 from thinc.api import Config
 from wasabi import Printer
 
-from ..corpora.gold_spans import keys_of_spans_alone, warn_of_spans_alone
+from ..corpora.gold_spans import spans_keys_without_entities, warn_about_spans_without_entities
 from ..corpora.labeled import MixedReader
 from ..documents import plain_copy, same_tokens
 from ..loading import DAMAGE_ERRORS
@@ -51,7 +51,9 @@ def read_corpus(reader: Reader, nlp: Language, config: Config, name: str) -> Lis
         raise ValueError(f"[D333] The corpus '{name}' has no documents {where}")
     if not isinstance(reader, MixedReader):
         # The package's own readers say it themselves, of their labeled documents alone.
-        warn_of_spans_alone((keys_of_spans_alone(example.reference) for example in examples), name)
+        warn_about_spans_without_entities(
+            (spans_keys_without_entities(example.reference) for example in examples), name
+        )
     return examples
 
 
