@@ -32,7 +32,7 @@ class ArrayStore:
         max_bytes (int): The maximum number of bytes in memory. With 0, all arrays are in the file.
         """
         self.max_bytes = max_bytes
-        self.n_bytes = 0
+        self.n_bytes_in_memory = 0
         self._file: Optional[Any] = None
         self._end = 0
 
@@ -48,8 +48,8 @@ class ArrayStore:
         RETURNS (Stored): The reference to pass to `get`.
         RAISES (OSError): The file cannot be written.
         """
-        if self.n_bytes + array.nbytes <= self.max_bytes:
-            self.n_bytes += array.nbytes
+        if self.n_bytes_in_memory + array.nbytes <= self.max_bytes:
+            self.n_bytes_in_memory += array.nbytes
             return array.copy()
         place = _Place(self._end, array.shape, array.dtype.str)
         try:

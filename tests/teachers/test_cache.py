@@ -156,14 +156,17 @@ def test_memory_is_bounded_and_the_rest_is_on_disk(doc):
     whole = CachedTeacher(SharpTeacher(), batch_size=8)
     whole.read(docs)
     # Two bytes a tag.
-    assert whole.store.n_bytes == 2 * 73 * n_tokens and whole.store.n_bytes_on_disk == 0
-    limit = whole.store.n_bytes // 3
+    assert whole.store.n_bytes_in_memory == 2 * 73 * n_tokens and whole.store.n_bytes_on_disk == 0
+    limit = whole.store.n_bytes_in_memory // 3
     for max_bytes in (limit, 0):
         teacher = SharpTeacher()
         cached = CachedTeacher(teacher, batch_size=8, max_bytes=max_bytes)
         cached.read(docs)
-        assert cached.store.n_bytes <= max_bytes
-        assert cached.store.n_bytes + cached.store.n_bytes_on_disk == whole.store.n_bytes
+        assert cached.store.n_bytes_in_memory <= max_bytes
+        assert (
+            cached.store.n_bytes_in_memory + cached.store.n_bytes_on_disk
+            == whole.store.n_bytes_in_memory
+        )
         for batch in (docs, docs[::-3]):
             numpy.testing.assert_array_equal(
                 cached.predict_chain(batch).emissions, whole.predict_chain(batch).emissions
