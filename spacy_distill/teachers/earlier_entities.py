@@ -12,7 +12,7 @@ from ..chain import BiluoTags, LinearChain
 from ..documents import BEGIN
 
 # The tag id of tokens whose tag is not fixed by an earlier component.
-FREE = -1
+NOT_FIXED = -1
 
 
 class ChainTeacher:
@@ -59,15 +59,15 @@ def keep_entities(chain: LinearChain, docs: Sequence[Doc], tags: BiluoTags) -> L
     RETURNS (LinearChain): The conditional distribution.
     """
     fixed = fixed_tags(docs, tags)
-    if (fixed == FREE).all():
+    if (fixed == NOT_FIXED).all():
         return chain
     xp = get_array_module(chain.emissions)
     emissions, transitions = chain.emissions.copy(), chain.transitions
     ends = numpy.cumsum(chain.lengths)
     is_joined = ~numpy.isin(numpy.arange(1, len(fixed)), ends)  # to the token before
     # Next to an entity, replace the transition score of its tag with that of O.
-    after = numpy.flatnonzero((fixed[1:] == FREE) & (fixed[:-1] > 0) & is_joined) + 1
-    before = numpy.flatnonzero((fixed[:-1] == FREE) & (fixed[1:] > 0) & is_joined)
+    after = numpy.flatnonzero((fixed[1:] == NOT_FIXED) & (fixed[:-1] > 0) & is_joined) + 1
+    before = numpy.flatnonzero((fixed[:-1] == NOT_FIXED) & (fixed[1:] > 0) & is_joined)
     for rows, of_entity, of_outside in (
         (after, transitions[xp.asarray(fixed[after - 1])], transitions[:1]),
         (before, transitions[:, xp.asarray(fixed[before + 1])].T, transitions[:, :1].T),
@@ -75,7 +75,7 @@ def keep_entities(chain: LinearChain, docs: Sequence[Doc], tags: BiluoTags) -> L
         possible = xp.isfinite(of_entity) & xp.isfinite(of_outside)
         difference = xp.where(possible, of_outside, 0) - xp.where(possible, of_entity, 0)
         emissions[xp.asarray(rows)] += difference
-    taken = numpy.flatnonzero(fixed != FREE)
+    taken = numpy.flatnonzero(fixed != NOT_FIXED)
     only = fixed[taken][:, None] == numpy.arange(len(tags))
     emissions[xp.asarray(taken)] = xp.asarray(numpy.where(only, 0, -numpy.inf), dtype="float32")
     return replace(chain, emissions=emissions)
@@ -87,11 +87,11 @@ def fixed_tags(docs: Sequence[Doc], tags: BiluoTags) -> Ints1d:
     docs (Sequence[Doc]): The documents.
     tags (BiluoTags): The tags.
     RETURNS (Ints1d): (tokens,) tag ids: O for blocked tokens and for entities whose label is not in
-        `tags`, FREE for tokens whose tag is not fixed.
+        `tags`, NOT_FIXED for tokens whose tag is not fixed.
     """
     parts = [numpy.zeros(0, dtype="int64")]
     for doc in docs:
-        fixed = numpy.full(len(doc), FREE)
+        fixed = numpy.full(len(doc), NOT_FIXED)
         if doc.has_annotation("ENT_IOB"):
             iob, types = doc.to_array(["ENT_IOB", "ENT_TYPE"]).reshape(-1, 2).T
             fixed[(iob == BEGIN) & (types == 0)] = 0

@@ -17,7 +17,7 @@ from ..chain import (
 )
 from ..chain.biluo import PREFIXES
 from ..documents import BEGIN, INSIDE
-from .earlier_entities import FREE, fixed_tags
+from .earlier_entities import NOT_FIXED, fixed_tags
 from .failures import documents_error
 from .predictions import not_finite
 
@@ -264,7 +264,7 @@ def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
     by_prefix[space != 0, :, PREFIXES.index("U")] = False
     if numpy.isin(iob, (INSIDE, BEGIN)).any():
         fixed = fixed_tags(docs, tags)
-        taken = fixed != FREE
+        taken = fixed != NOT_FIXED
         valid[taken] = fixed[taken][:, None] == numpy.arange(len(tags))
     return valid
 
