@@ -14,7 +14,7 @@ from .predictions import is_composite, name_of, predict
 from .protocol import Teacher, find_tags
 
 # Lower bound of divisors.
-LEAST = 1e-6
+LEAST_DIVISOR = 1e-6
 
 
 class EnsembleTeacher:
@@ -104,7 +104,7 @@ class EnsembleTeacher:
             lacks = tags < 0
             missing = average[:, lacks]
             own = average[:, ~lacks][:, 1:].sum(axis=1)
-            outside = xp.maximum(xp.maximum(1 - own, missing.sum(axis=1)), LEAST)
+            outside = xp.maximum(xp.maximum(1 - own, missing.sum(axis=1)), LEAST_DIVISOR)
             shares = missing / outside[:, None]
             prediction[:, lacks] = prediction[:, :1] * shares
             prediction[:, 0] *= 1 - xp.minimum(shares.sum(axis=1), 1)
