@@ -99,7 +99,7 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     if is_package(name):
         folder = get_package_path(name)
     elif not folder.exists():
-        raise no_teacher(source)
+        raise missing_teacher_error(source)
     for file in sorted(item for item in folder.rglob("*") if item.is_file()):
         if "__pycache__" not in file.parts:
             digest.update(f"{file.relative_to(folder)} {file.stat().st_size}\n".encode())
@@ -107,7 +107,7 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     return {"name": name, "version": version, "hash": digest.hexdigest()}
 
 
-def no_teacher(source: Union[str, Path]) -> ValueError:
+def missing_teacher_error(source: Union[str, Path]) -> ValueError:
     """RETURNS (ValueError): The error for a name that belongs to no teacher."""
     return ValueError(
         f"[D202] There is no teacher '{source}': no such folder, and no such spaCy package is "

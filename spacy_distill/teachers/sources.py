@@ -11,7 +11,7 @@ from ..corpora.soft_shards import Manifest, is_soft_corpus
 from ..loading import load_pipeline
 from ..names import is_on_hub
 from .ensemble import EnsembleTeacher
-from .identity import names_of, no_teacher
+from .identity import missing_teacher_error, names_of
 from .labels import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
 from .protocol import Teacher, TeacherSource
@@ -143,7 +143,7 @@ def open_source(
             "config.json of a Hugging Face model and no manifest.json of a soft corpus. Correct "
             "the path."
         )
-    raise no_teacher(source)
+    raise missing_teacher_error(source)
 
 
 def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
