@@ -143,7 +143,7 @@ def _unusable(chain: LinearChain, docs: Sequence[Doc]) -> Dict[int, str]:
     xp = get_array_module(chain.emissions)
     if not all(bool((part < xp.inf).all()) for part in (chain.transitions, chain.start, chain.end)):
         return dict.fromkeys(range(len(docs)), "its transition scores are NaN or infinite")
-    reasons = not_finite(chain.emissions, docs)
+    reasons = find_not_finite(chain.emissions, docs)
     # If O is possible at all tokens, as is usual, a sequence is possible.
     outside = (chain.emissions[:, 0], chain.transitions[0, 0], chain.start[0], chain.end[0])
     if not reasons and not all(bool(xp.isfinite(part).all()) for part in outside):
@@ -152,7 +152,7 @@ def _unusable(chain: LinearChain, docs: Sequence[Doc]) -> Dict[int, str]:
     return reasons
 
 
-def not_finite(scores: Floats2d, docs: Sequence[Doc]) -> Dict[int, str]:
+def find_not_finite(scores: Floats2d, docs: Sequence[Doc]) -> Dict[int, str]:
     """Find documents with scores that are NaN or infinite.
 
     scores (Floats2d): (tokens, tags) of all documents, a numpy or cupy array; -inf is allowed.

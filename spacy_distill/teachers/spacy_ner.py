@@ -19,7 +19,7 @@ from ..chain.biluo import PREFIXES
 from ..documents import BEGIN, INSIDE
 from .earlier_entities import NOT_FIXED, fixed_tags
 from .failures import documents_error
-from .predictions import not_finite
+from .predictions import find_not_finite
 
 _OPEN = numpy.isin(PREFIXES, ("I", "L"))
 
@@ -74,7 +74,7 @@ class TransitionTeacher(_SpacyTeacher):
             emissions, parse = _parse(_Actions(self.pipe, step_model, tags), docs, tags)
         finally:
             step_model.clear_memory()
-        reasons = not_finite(emissions, docs)
+        reasons = find_not_finite(emissions, docs)
         if reasons:
             raise documents_error(self.pipe.name, docs, reasons)
         chain = LinearChain(xp.asarray(emissions), lengths, *scores)
@@ -104,7 +104,7 @@ class BeamTeacher(_SpacyTeacher):
                 if number == 0:
                     best[row : row + len(doc)] = sequence
             row += len(doc)
-        reasons = not_finite(marginals, docs)
+        reasons = find_not_finite(marginals, docs)
         if reasons:
             raise documents_error(self.pipe.name, docs, reasons)
         xp = get_current_ops().xp
@@ -135,7 +135,7 @@ def _not_finite_actions(pipe: Any, docs: Sequence[Doc]) -> Dict[int, str]:
         states.append(actions.all_scores(rows, rows - 1))
     finally:
         step_model.clear_memory()
-    return not_finite(numpy.concatenate(states, axis=1), docs)
+    return find_not_finite(numpy.concatenate(states, axis=1), docs)
 
 
 class _Actions:
