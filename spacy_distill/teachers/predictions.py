@@ -69,7 +69,7 @@ def predict(teacher: Teacher, docs: Sequence[Doc], name: Optional[str] = None) -
             f"{len(chain.start)} tags, expected {len(lengths)} of {sum(lengths)} and {size}. "
             "Correct its `predict_chain`."
         )
-    reasons = _unusable(chain, docs)
+    reasons = _find_unusable(chain, docs)
     if reasons:
         raise documents_error(name or name_of(teacher), docs, reasons)
     return chain
@@ -137,7 +137,7 @@ def _failure(number: int, teacher: Teacher, error: Exception) -> Failure:
     return Failure(number, name_of(teacher), f"{kind}{error}")
 
 
-def _unusable(chain: LinearChain, docs: Sequence[Doc]) -> Dict[int, str]:
+def _find_unusable(chain: LinearChain, docs: Sequence[Doc]) -> Dict[int, str]:
     """RETURNS (Dict[int, str]): The reasons why a student cannot learn from documents, by their
     index in the batch. Emissions of -inf are allowed: they mark impossible tags."""
     xp = get_array_module(chain.emissions)
