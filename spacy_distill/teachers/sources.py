@@ -89,7 +89,7 @@ def load_teacher(
     """
     listed: Sequence[TeacherSource]
     listed = list(sources) if isinstance(sources, (list, tuple)) else [sources]  # type: ignore[list-item]
-    opened = [open_source(source, options) for source in listed]
+    opened = [load_source(source, options) for source in listed]
     alone = len(opened) == 1 and not options.label_map and not options.weights
     if not alone and any(isinstance(item, SoftTeacher) for item in opened):
         raise ValueError(
@@ -116,7 +116,7 @@ def split_sources(text: str) -> Sequence[str]:
     return [text] if Path(text).exists() else [part.strip() for part in text.split(",")]
 
 
-def open_source(
+def load_source(
     source: TeacherSource, options: TeacherOptions = DEFAULT_OPTIONS
 ) -> Union[Language, Teacher]:
     """Load a pipeline or teacher from its name, without choosing a component.
