@@ -97,7 +97,7 @@ def load_teacher(
             "it with several teachers, weights or a label map instead (`distill-annotate`)."
         )
     teachers = [
-        _pipeline(item, options.of(number, len(opened)), name)
+        _pipeline_teacher(item, options.of(number, len(opened)), name)
         if isinstance(item, Language)
         else item
         for number, (item, name) in enumerate(zip(opened, names or names_of(listed), strict=True))
@@ -168,7 +168,7 @@ def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
         )
 
 
-def _pipeline(nlp: Language, options: TeacherOptions, name: str) -> Teacher:
+def _pipeline_teacher(nlp: Language, options: TeacherOptions, name: str) -> Teacher:
     teacher = PipelineTeacher(
         nlp,
         options.teacher_pipe,  # type: ignore[arg-type]
