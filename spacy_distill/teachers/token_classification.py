@@ -19,7 +19,7 @@ from .inner_words import with_inner_entities
 from .label_schemes import LabelScheme, read_scheme
 from .tokens import align, carry_over
 
-NEVER = numpy.float32(-numpy.inf)
+IMPOSSIBLE = numpy.float32(-numpy.inf)
 
 
 class TokenClassificationTeacher:
@@ -127,7 +127,7 @@ class TokenClassificationTeacher:
     def _emissions(self, log_probabilities: Floats2d, pieces: Ints1d) -> Floats2d:
         """RETURNS (Floats2d): (tokens, tags) float32, the scores at each token's first wordpiece.
         `pieces` has its index, or -1 for tokens without a wordpiece."""
-        emissions = numpy.full((len(pieces), n_tags(len(self.labels))), NEVER, dtype="float32")
+        emissions = numpy.full((len(pieces), n_tags(len(self.labels))), IMPOSSIBLE, dtype="float32")
         unread = pieces < 0
         emissions[~unread] = self.scheme.emissions(log_probabilities[pieces[~unread]])
         emissions[unread, 0] = 0
@@ -177,10 +177,10 @@ def share_pieces(emissions: Floats2d, pieces: Ints1d) -> None:
     stays, stops = numpy.logaddexp(begin, inside), numpy.logaddexp(last, unit)
     either = numpy.logaddexp(stays, stops)
     scores = {
-        "B": numpy.where(is_first, begins, NEVER),
+        "B": numpy.where(is_first, begins, IMPOSSIBLE),
         "I": numpy.where(is_first, continues, numpy.where(is_last, stays - either, 0)),
-        "L": numpy.where(is_last, stops - either, NEVER),
-        "U": NEVER,
+        "L": numpy.where(is_last, stops - either, IMPOSSIBLE),
+        "U": IMPOSSIBLE,
     }
     for number, prefix in enumerate(PREFIXES):
         emissions[shared, 1 + number :: len(PREFIXES)] = scores[prefix]
