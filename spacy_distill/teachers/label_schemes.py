@@ -12,13 +12,13 @@ from ..chain.biluo import PREFIXES
 from ..corpora.tag_names import is_outside, read_tag_names
 
 # The BILUO tags for each letter of a scheme. With "io", each letter stands for all tags.
-TAGS: Dict[str, Dict[str, str]] = {
+TAGS_BY_LETTER: Dict[str, Dict[str, str]] = {
     "iobes": {"B": "B", "I": "I", "L": "L", "U": "U"},
     "iob2": {"B": "BU", "I": "IL"},
     "ioe2": {"I": "BI", "L": "LU"},
 }
 # Classes of wordpieces that are not the first of a token. X is such a class if others have letters.
-NO_TOKEN = {"[CLS]", "[SEP]", "[PAD]", "<PAD>", "PAD"}
+IGNORED_CLASSES = {"[CLS]", "[SEP]", "[PAD]", "<PAD>", "PAD"}
 CONTINUED = "X"
 
 
@@ -48,10 +48,10 @@ class LabelScheme:
         """
         none = numpy.full((len(log_probabilities), 1), -numpy.inf, dtype="float32")
         with_none = numpy.concatenate([log_probabilities, none], axis=1)
-        return numpy.logaddexp.reduce(with_none[:, self._filled_columns], axis=2)
+        return numpy.logaddexp.reduce(with_none[:, self._padded_columns], axis=2)
 
     @cached_property
-    def _filled_columns(self) -> Ints2d:
+    def _padded_columns(self) -> Ints2d:
         """(tags, maximum number of classes of a tag), padded with the index of an extra last
         column."""
         width = max(len(columns) for columns in self.columns)
@@ -87,9 +87,11 @@ def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelSche
     RAISES (ValueError): The names cannot be parsed, or do not fit the scheme.
     """
     names = [name.strip() for name in names]
-    classes = [name for name in names if name.upper() not in NO_TOKEN]
+    classes = [name for name in names if name.upper() not in IGNORED_CLASSES]
     parts = read_tag_names([name for name in classes if name != CONTINUED], scheme)
-    if CONTINUED in classes and not any(letter in TAGS["iobes"] for letter, _ in parts.values()):
+    if CONTINUED in classes and not any(
+        letter in TAGS_BY_LETTER["iobes"] for letter, _ in parts.values()
+    ):
         parts = read_tag_names(classes, scheme)
     outside = [column for column, name in enumerate(names) if is_outside(name)]
     inside = {
@@ -103,11 +105,13 @@ def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelSche
             "[D241] A token classification model needs a label for tokens outside of entities (O) "
             f"and at least one other. {found} Write what they mean to id2label in its config.json."
         )
-    kind = _detect(list(inside.values())) if scheme is None else scheme.replace("types", "io")
+    kind = (
+        _detect_scheme(list(inside.values())) if scheme is None else scheme.replace("types", "io")
+    )
     labels = tuple(dict.fromkeys(label for _, label in inside.values()))
     columns: List[List[int]] = [outside, *([] for _ in range(n_tags(len(labels)) - 1))]
     for column, (letter, label) in inside.items():
-        for prefix in PREFIXES if kind == "io" else TAGS[kind][letter]:
+        for prefix in PREFIXES if kind == "io" else TAGS_BY_LETTER[kind][letter]:
             tag = 1 + len(PREFIXES) * labels.index(label) + PREFIXES.index(prefix)
             columns[tag].append(column)
     for number, label in enumerate(labels):
@@ -120,7 +124,7 @@ def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelSche
     return LabelScheme(kind, labels, tuple(tuple(numbers) for numbers in columns))
 
 
-def _detect(parts: List[Tuple[str, str]]) -> str:
+def _detect_scheme(parts: List[Tuple[str, str]]) -> str:
     """RETURNS (str): The scheme of classes by their letters and labels."""
     letters = {letter for letter, _ in parts}
     labels = {label for _, label in parts}
