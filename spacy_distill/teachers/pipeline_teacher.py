@@ -62,7 +62,7 @@ class PipelineTeacher:
         self.nlp = nlp
         # The name in error messages.
         self.name = f"{nlp.meta['lang']}_{nlp.meta['name']}"
-        self.pipe_name = _choose(nlp, pipe_name, spans_key)
+        self.pipe_name = _choose_component(nlp, pipe_name, spans_key)
         pipe = nlp.get_pipe(self.pipe_name)
         soft = _soft_teacher(pipe) if spans_key is None else None
         self.reads_annotations = soft is None
@@ -74,7 +74,7 @@ class PipelineTeacher:
             if not known:
                 raise ValueError(
                     f"[D220] The component '{self.pipe_name}' does not say which labels it writes "
-                    f"to {attribute}. {_listed(nlp)} Name another one, or its labels with --labels "
+                    f"to {attribute}. {_list_components(nlp)} Name another one, or its labels with --labels "
                     "PER,LOC or the argument `labels`."
                 )
             # Sorted, because a component may keep its labels in a set.
@@ -97,7 +97,7 @@ class PipelineTeacher:
         RETURNS (LinearChain): One sequence per document, over the documents' tokens.
         RAISES (ValueError): A component did not return one document with the same text for each.
         """
-        read = self._run([self._own_doc(doc) for doc in docs])
+        read = self._run([self._tokenize(doc) for doc in docs])
         chain = self._predict(read)
         # The pipeline may have other tokens than the documents.
         if all(same_tokens(own, doc) for own, doc in zip(read, docs, strict=True)):
@@ -124,7 +124,7 @@ class PipelineTeacher:
             raise documents_error(self.name, docs, reasons)
         return join_chains(chains)
 
-    def _own_doc(self, doc: Doc) -> Doc:
+    def _tokenize(self, doc: Doc) -> Doc:
         # If the tokenizer changes the text, tokens cannot be aligned, so the words are used.
         if not doc.has_unknown_spaces:
             text = doc.text
@@ -200,13 +200,13 @@ def _batch_size(pipe: Any, n_docs: int) -> int:
     return n_docs if all(masks_padding(model.config) for model in transformers) else 1
 
 
-def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -> str:
+def _choose_component(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -> str:
     """RETURNS (str): The name of the component that teaches. RAISES (ValueError): There is no such
     component, or there are several."""
     if pipe_name is not None:
         if pipe_name not in nlp.pipe_names:
             raise ValueError(
-                f"[D221] The teacher's pipeline has no component '{pipe_name}'. {_listed(nlp)} "
+                f"[D221] The teacher's pipeline has no component '{pipe_name}'. {_list_components(nlp)} "
                 "Correct the name."
             )
         return pipe_name
@@ -219,11 +219,11 @@ def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -
         wrong = f"several that {what}: {', '.join(able)}" if able else f"none known to {what}"
         raise ValueError(
             f"[D222] The teacher's pipeline needs one component that can teach, and has {wrong}. "
-            f"{_listed(nlp)} Name one with --teacher-pipe."
+            f"{_list_components(nlp)} Name one with --teacher-pipe."
         )
     return able[0]
 
 
-def _listed(nlp: Language) -> str:
+def _list_components(nlp: Language) -> str:
     parts = [f"{name} ({nlp.get_pipe_meta(name).factory})" for name in nlp.pipe_names]
     return f"Its components are: {', '.join(parts) or 'none'}."
