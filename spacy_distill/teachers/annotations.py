@@ -152,7 +152,7 @@ def _span_scores(doc: Doc, key: str) -> Optional[List[float]]:
     written = group.attrs.get("scores")
     if written is None:
         return None
-    scores = _numbers(written)
+    scores = _as_floats(written)
     where = f"doc.spans['{key}'].attrs['scores'] of the document '{doc.text[:40]}'"
     if scores is None or len(scores) != len(group):
         found = f"{written!r:.60}" if scores is None else f"{len(scores)} numbers"
@@ -174,18 +174,18 @@ def _span_scores(doc: Doc, key: str) -> Optional[List[float]]:
     return [min(max(score, 0.0), 1.0) for score in scores]
 
 
-def _numbers(written: Any) -> Optional[List[float]]:
+def _as_floats(written: Any) -> Optional[List[float]]:
     """RETURNS (Optional[List[float]]): The values of a list, or of a numpy, cupy or torch array, as
     floats; None for other types."""
     values = written.tolist() if hasattr(written, "tolist") else written
     if not isinstance(values, (list, tuple)):
         return None
     # A list may contain arrays with a single value.
-    values = [value.item() if _has_one_number(value) else value for value in values]
+    values = [value.item() if _is_single_value(value) else value for value in values]
     if not all(isinstance(value, (int, float)) for value in values):
         return None
     return [float(value) for value in values]
 
 
-def _has_one_number(value: Any) -> bool:
+def _is_single_value(value: Any) -> bool:
     return hasattr(value, "item") and math.prod(getattr(value, "shape", (0,))) == 1
