@@ -22,7 +22,7 @@ from .word_means import WordMeans
 PRIOR = 1.0
 # The weight of words that are not in the text, in the reduction. Words that occur n times have
 # log(1 + n) more.
-UNSEEN = 0.1
+UNSEEN_WEIGHT = 0.1
 
 
 def distill_vectors(
@@ -131,7 +131,7 @@ def word_vectors(
     contexts = means.means
     contextual_from_isolated(vectors, contexts, means.counts)
     blend(vectors, contexts, means.counts, prior)
-    weights = numpy.full(len(words), UNSEEN)
+    weights = numpy.full(len(words), UNSEEN_WEIGHT)
     weights[: len(means.words)] += numpy.log1p(means.counts)
     if not known.all():
         words = [word for word, is_known in zip(words, known, strict=True) if is_known]
