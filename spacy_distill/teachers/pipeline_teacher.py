@@ -18,7 +18,7 @@ from .predictions import predict
 from .protocol import Teacher, parts_of
 from .spacy_ner import BeamTeacher, TransitionTeacher
 from .tokens import align, carry_over
-from .written_attributes import writers
+from .written_attributes import components_that_write
 
 
 class PipelineTeacher:
@@ -69,7 +69,7 @@ class PipelineTeacher:
         if soft is None:
             attribute = "doc.ents" if spans_key is None else "doc.spans"
             known: Sequence[str] = labels or ()
-            if labels is None and self.pipe_name in writers(nlp, attribute):
+            if labels is None and self.pipe_name in components_that_write(nlp, attribute):
                 known = getattr(pipe, "labels", ())
             if not known:
                 raise ValueError(
@@ -212,9 +212,9 @@ def _choose_component(nlp: Language, pipe_name: Optional[str], spans_key: Option
         return pipe_name
     if spans_key is None:
         able = [name for name, pipe in nlp.pipeline if _soft_teacher(pipe)]
-        able, what = able or writers(nlp, "doc.ents"), "find entities"
+        able, what = able or components_that_write(nlp, "doc.ents"), "find entities"
     else:
-        able, what = writers(nlp, "doc.spans"), "write spans"
+        able, what = components_that_write(nlp, "doc.spans"), "write spans"
     if len(able) != 1:
         wrong = f"several that {what}: {', '.join(able)}" if able else f"none known to {what}"
         raise ValueError(

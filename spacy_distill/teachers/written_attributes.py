@@ -17,6 +17,6 @@ def written_attributes(nlp: Language, name: str) -> Iterable[str]:
     return getattr(pipe, "assigns", nlp.get_pipe_meta(name).assigns)
 
 
-def writers(nlp: Language, attribute: str) -> List[str]:
+def components_that_write(nlp: Language, attribute: str) -> List[str]:
     """RETURNS (List[str]): The components of a pipeline that write an attribute."""
     return [name for name in nlp.pipe_names if attribute in written_attributes(nlp, name)]
