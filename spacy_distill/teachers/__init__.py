@@ -3,7 +3,7 @@
 from .annotations import AnnotationTeacher
 from .cache import CachedTeacher
 from .ensemble import EnsembleTeacher
-from .labels import MappedTeacher
+from .label_map import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
 from .protocol import Teacher, TeacherSource, match_labels
 from .soft_teacher import SoftTeacher

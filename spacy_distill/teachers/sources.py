@@ -12,7 +12,7 @@ from ..loading import load_pipeline
 from ..names import is_on_hub
 from .ensemble import EnsembleTeacher
 from .identity import missing_teacher_error, names_of
-from .labels import MappedTeacher
+from .label_map import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
 from .protocol import Teacher, TeacherSource
 from .soft_teacher import SoftTeacher

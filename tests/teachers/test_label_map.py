@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from spacy_distill.chain import BiluoTags
 from spacy_distill.teachers import MappedTeacher, TeacherOptions, load_teacher
-from spacy_distill.teachers.labels import parse_label_map
+from spacy_distill.teachers.label_map import parse_label_map
 
 TEXTS = ["Anna sails to Oslo", "", "Oslo", "It rains in New York"]
 
