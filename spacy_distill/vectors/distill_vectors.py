@@ -13,9 +13,9 @@ from thinc.types import Floats1d, Floats2d
 from ..corpora.input_documents import InputDocument
 from ..encoders.encoder import BATCH_SIZE
 from .blending import blend, contextual_from_isolated
-from .find_encoder import WordEncoder, find_encoder
 from .reduction import reduce_dimensions
 from .table import vectors_pipeline
+from .word_encoder import WordEncoder, load_word_encoder
 from .word_means import WordMeans
 
 # The weight of the vector that is predicted from the word alone, as a number of contexts.
@@ -50,7 +50,7 @@ def distill_vectors(
     documents (Iterable[InputDocument]): The text, which is read once. The memory needed grows with
         the number of distinct words.
     dim (int): The number of dimensions of the vectors.
-    layer (Optional[int]): The layer of the hidden states, as in `find_encoder`.
+    layer (Optional[int]): The layer of the hidden states, as in `load_word_encoder`.
     more_words (Iterable[str]): Words that get a vector even if they are not in the text.
     limit (int): The maximum number of documents to read; 0 means no limit.
     min_count (int): Skip words that occur less often in the text.
@@ -61,7 +61,7 @@ def distill_vectors(
     RAISES (ValueError): The teacher cannot be used, a setting is wrong, or there are no words.
     RAISES (ImportError): The train extra is not installed.
     """
-    encoder, teacher_lang = find_encoder(
+    encoder, teacher_lang = load_word_encoder(
         teacher, layer=layer, batch_size=batch_size, use_gpu=use_gpu
     )
     width = encoder.encoder.width

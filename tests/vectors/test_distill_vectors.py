@@ -7,7 +7,7 @@ from spacy_distill.models.word_forms import with_word_forms
 from spacy_distill.models.word_vectors import WordVectors
 from spacy_distill.vectors import distill_vectors
 from spacy_distill.vectors.distill_vectors import contextual_means, word_vectors
-from spacy_distill.vectors.find_encoder import find_encoder
+from spacy_distill.vectors.word_encoder import load_word_encoder
 
 SENTENCES = ["Anna Berg sails to Oslo .", "it rains", "OSLO rains .", "it sails to Anna"]
 WORDS = ["anna", "berg", "sails", "to", "oslo", ".", "it", "rains"]
@@ -34,7 +34,7 @@ def test_every_word_of_the_text_gets_a_vector(transformer, documents):
 
 def test_a_vector_is_of_all_contexts(transformer, documents):
     """The one test that the parts are put together: means over contexts, and words without them."""
-    encoder, _ = find_encoder(str(transformer), layer=2)
+    encoder, _ = load_word_encoder(str(transformer), layer=2)
     docs = [Doc(Vocab(), words=document.words) for document in documents]
     means = contextual_means(encoder, docs)
     encoded = [next(encoder.pipe([doc], desc="Test"))[1] for doc in docs]

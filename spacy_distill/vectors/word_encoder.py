@@ -53,7 +53,7 @@ class WordEncoder:
             yield [self.key(token.text) for doc in batch for token in doc], vectors, n_pieces > 0
 
 
-def find_encoder(
+def load_word_encoder(
     teacher: str, *, layer: Optional[int] = None, batch_size: int = BATCH_SIZE, use_gpu: int = -1
 ) -> Tuple[WordEncoder, Optional[str]]:
     """Load a teacher's transformer.
