@@ -46,8 +46,8 @@ def load_pipeline(name: Union[str, Path], **options: Any) -> Language:
         has_message = isinstance(error, ValueError)
         reason = str(error) if has_message else f"{type(error).__name__}: {error}"
         raise ValueError(
-            f"[D706] The pipeline '{name}' cannot be loaded. Install what it was made with, copy "
-            f"it again, or mend its code. spaCy says: {reason}"
+            f"[D706] The pipeline '{name}' cannot be loaded. Install the packages that it needs, "
+            f"copy it again, or correct its code. spaCy says: {reason}"
         ) from error
 
 
@@ -106,6 +106,6 @@ def import_library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(
-            f"[D305] The library {name} is needed here and cannot be imported. Install it with "
-            '`pip install "spacy-distill[train]"`.'
+            f"[D305] The library {name} is required and cannot be imported. Install it with `pip "
+            'install "spacy-distill[train]"`.'
         ) from error

@@ -31,20 +31,21 @@ def model_location(name: Union[str, Path]) -> str:
     if not is_on_hub(name):
         if not Path(name).exists():
             raise ValueError(
-                f"[D292] There is no model '{name}': found no such folder.{similar_name_hint(name)} Correct "
-                "the path, or write hf:OWNER/NAME for a model on the Hugging Face hub."
+                f"[D292] There is no model '{name}': found no such "
+                f"folder.{similar_name_hint(name)} Correct the path, or write hf:OWNER/NAME for a "
+                "model on the Hugging Face hub."
             )
         return str(name)
     place = str(name).removeprefix(HUB_PREFIX)
     if not MODEL_NAME.fullmatch(place):
         raise ValueError(
-            f"[D290] '{name}' is no model on the Hugging Face hub: expected hf:OWNER/NAME. Correct "
-            "the name, or leave out hf: to name a folder."
+            f"[D290] '{name}' is not a model on the Hugging Face hub: expected hf:OWNER/NAME. "
+            "Correct the name, or leave out hf: to name a folder."
         )
     if Path(place).exists():
         raise ValueError(
             f"[D291] '{name}' is a model on the Hugging Face hub, but transformers would read "
-            f"'{place}' here instead. Leave out hf: to name that folder, or work in another one."
+            f"'{place}' here instead. Leave out hf: to name that folder, or work in another folder."
         )
     return place
 
@@ -53,7 +54,7 @@ def similar_name_hint(name: Union[str, Path]) -> str:
     """RETURNS (str): A sentence that suggests the path or package with the most similar name; "" if
     no name is similar."""
     similar = find_similar_name(name)
-    return "" if similar is None else f" The nearest is '{similar}'."
+    return "" if similar is None else f" Did you mean '{similar}'?"
 
 
 def find_similar_name(name: Union[str, Path]) -> Optional[str]:

@@ -34,7 +34,7 @@ def replaced_directory(path: Path) -> Iterator[Path]:
     path = path.resolve()
     if path.exists() and not path.is_dir():
         raise NotADirectoryError(
-            f"[D740] '{path}' is a file, and a folder is to be written there. Name a folder."
+            f"[D740] '{path}' is a file: expected a folder to write to. Choose another path."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}-unfinished")

@@ -1,4 +1,4 @@
-"""What a person names, and what is nearest to a name that nothing has."""
+"""Names of pipelines and models, and similar names for wrong ones."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_a_folder_does_not_stand_in_for_the_hub(folder):
         ("", None),
     ],
 )
-def test_the_nearest_path_is_found(name, expected):
+def test_a_similar_path_is_found(name, expected):
     assert find_similar_name(name) == expected
     assert (expected is None) == (similar_name_hint(name) == "")
 
@@ -61,5 +61,5 @@ def test_absolute_paths_are_looked_for_as_well(folder):
 
 def test_installed_pipelines_are_near_as_well(monkeypatch):
     monkeypatch.setattr("spacy_distill.names.get_installed_models", lambda: ["en_ner_student"])
-    assert similar_name_hint("en_ner_studnt") == " The nearest is 'en_ner_student'."
+    assert similar_name_hint("en_ner_studnt") == " Did you mean 'en_ner_student'?"
     assert find_similar_name("models/en_ner_studnt") is None

@@ -90,7 +90,7 @@ def read_conll(
             first.setdefault(token.tag, token)
     if not first:
         raise ValueError(
-            f"[D342] {path}: found no sentence, expected one token and its tag a line, fill the "
+            f"[D342] {path}: found no sentence, expected one token and its tag per line, fill the "
             "file"
         )
     try:
@@ -189,7 +189,7 @@ def _find_tag(columns: List[str], tag_column: int, number: int, place: str) -> s
         )
     if not columns[index]:
         raise ValueError(
-            f"[D367] {place}: found an empty tag of {columns[0]!r} in column {tag_column}, "
+            f"[D367] {place}: found an empty tag for {columns[0]!r} in column {tag_column}, "
             "expected a tag, such as O, write it or choose another tag column"
         )
     return columns[index]

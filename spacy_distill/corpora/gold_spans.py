@@ -46,7 +46,7 @@ class SpansCorpus(Corpus):
                     raise InputError(
                         f"[D365] '{self.path}', document {n_docs}: found the span '{bare.text}' "
                         f"without a label under the key '{self.spans_key}', expected a label for "
-                        "each. Label the spans, or correct the spans key."
+                        "each span. Label the spans, or correct the spans key."
                     )
                 kept = filter_spans(spans)
                 doc.set_ents(kept)
@@ -59,12 +59,13 @@ class SpansCorpus(Corpus):
             raise InputError(
                 f"[D363] '{self.path}': found no document with spans under the key "
                 f"'{self.spans_key}'. The keys are: {', '.join(other_keys) or 'none'}. Correct the "
-                "spans key, or leave it out if the labels are entities."
+                "spans key, or leave it out if the gold labels are in doc.ents."
             )
         if n_overlapping:
             warnings.warn(
                 f"[D943] '{self.path}': {n_overlapping:,} spans under the key '{self.spans_key}' "
-                "overlap longer or equal ones and are left out. Entities cannot overlap.",
+                "are ignored, because they overlap spans that are longer or equally long. "
+                "Entities cannot overlap.",
                 stacklevel=2,
             )
 
@@ -80,7 +81,8 @@ def spans_keys_without_entities(doc: Doc) -> List[str]:
 def warn_about_spans_without_entities(keys_by_doc: Iterable[List[str]], name: str) -> None:
     """Warn about documents that have spans and no entities: they count as unlabeled.
 
-    keys_by_doc (Iterable[List[str]]): The result of `spans_keys_without_entities` for each document.
+    keys_by_doc (Iterable[List[str]]): The result of `spans_keys_without_entities` for each
+        document.
     name (str): The name of the documents, such as a path.
     """
     alone = list(filter(None, keys_by_doc))

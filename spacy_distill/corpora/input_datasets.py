@@ -34,9 +34,9 @@ class HubDataset:
         match = HUB_NAME.fullmatch(self.name)
         if match is None:
             raise InputError(
-                f"[D314] '{source}' is no data set on the Hugging Face hub: expected "
-                "hf:OWNER/NAME, hf:OWNER/NAME:CONFIGURATION or either with @VERSION. Correct the "
-                "name, or leave out hf: to name a file or folder."
+                f"[D314] '{source}' is not a data set on the Hugging Face hub: expected "
+                "hf:OWNER/NAME, with :CONFIGURATION and @VERSION if needed. Correct the name, or "
+                "leave out hf: to name a file or folder."
             )
         self.source = source
         self.split = split
@@ -46,7 +46,7 @@ class HubDataset:
             raise InputError(
                 f"[D315] '{source}' is a data set on the Hugging Face hub, but the library "
                 f"datasets would read '{place}' here instead. Leave out hf: to name that folder, "
-                "or work in another one."
+                "or work in another folder."
             )
         self._known_revision = revision
 
@@ -77,7 +77,7 @@ class HubDataset:
         except _hub_errors() as error:
             raise InputError(
                 f"[D303] The data set '{self.source}' cannot be read from the Hugging Face hub: "
-                f"{one_line(error)} Correct the name, which may end with ':CONFIGURATION', or the "
+                f"{one_line(error)} Correct the name, which may need ':CONFIGURATION', or the "
                 f"split '{self.split}' (--split)."
             ) from error
         columns = getattr(stream, "column_names", None)
@@ -93,7 +93,7 @@ class HubDataset:
         except _hub_errors() as error:
             raise InputError(
                 f"[D304] The data set '{self.source}' cannot be read after row {number}: "
-                f"{one_line(error)} Try again, or download its files and name these."
+                f"{one_line(error)} Try again, or download its files and use them as the input."
             ) from error
 
     @cached_property

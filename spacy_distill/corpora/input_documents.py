@@ -119,8 +119,8 @@ def _match_words(
     spaces. Words and spaces are None if the words do not match the text."""
     if spaces is not None and len(spaces) != len(words):
         raise InputError(
-            f"[D313] {place}: found {len(words)} words and {len(spaces)} spaces, expected as many "
-            "of these as of those. Correct the row."
+            f"[D313] {place}: found {len(words)} words and {len(spaces)} spaces, expected one "
+            "space for each word. Correct the row."
         )
     # A spaCy document cannot have empty words.
     known = [word for word in words if word]

@@ -66,9 +66,9 @@ def find_files(source: str) -> Dict[str, Path]:
         json_hint = " Write lists in JSON as lines: jq -c '.[]' FILE.json > FILE.jsonl."
         json_hint = json_hint if has_json else ""
         raise InputError(
-            f"[D302] The input '{source}' has no file that can be read: found {len(paths)} of "
-            f"other formats. {SUPPORTED}. Correct the path, or rename or convert the files."
-            f"{json_hint}"
+            f"[D302] The input '{source}' has no file that can be read: found {len(paths)} files "
+            f"of other formats. {SUPPORTED}. Correct the path, or rename or convert the "
+            f"files.{json_hint}"
         )
     return dict(sorted(files))
 

@@ -76,7 +76,7 @@ def read_rows(
         encoding = "" if kind in (".spacy", ".parquet") else " in UTF-8"
         raise InputError(
             f"[D306] '{path}' cannot be read after row {number}: {one_line(error)} Expected a "
-            f"whole {kind} file{encoding}. Convert or copy the file again."
+            f"complete {kind} file{encoding}. Convert or copy the file again."
         ) from error
     progress.finish(path.stat().st_size)
 
@@ -97,7 +97,7 @@ def read_standard_input(text_field: str) -> Iterator[Row]:
         except UnicodeDecodeError as error:
             raise InputError(
                 f"[D307] {place}: found bytes that are not UTF-8 ({error.reason}). Convert the "
-                "text first."
+                "text to UTF-8."
             ) from error
         row = _parse(line) if line.startswith("{") else None
         yield row if isinstance(row, dict) else {text_field: line}
@@ -130,7 +130,7 @@ def _read_json_lines(path: Path, text_field: str, progress: ReadingProgress) -> 
             found = "no JSON" if row is None else f"JSON that is a {type(row).__name__}"
             raise InputError(
                 f"[D308] '{path}', row {number}: found {found}, expected a JSON object in each "
-                "line. Correct the line, or write every document on a line of its own."
+                "line. Correct the line, or write each document on its own line."
             )
         yield row
 
@@ -170,6 +170,6 @@ def _parse(line: str) -> Any:
 def _require_line_break(line: Union[str, bytes], place: str) -> None:
     if len(line) > LONGEST_LINE:
         raise InputError(
-            f"[D309] {place}: found no line break in {LONGEST_LINE >> 20} MB, expected a document "
-            "in each line. Split the text into documents."
+            f"[D309] {place}: found no line break in {LONGEST_LINE >> 20} MB, expected one "
+            "document per line. Split the text into documents."
         )

@@ -41,8 +41,8 @@ def require_quoting(quoting: Optional[str]) -> None:
     """Raise InputError if a quoting is not None and not one of QUOTINGS."""
     if quoting is not None and quoting not in QUOTINGS:
         raise InputError(
-            f"[D361] '{quoting}' is no quoting of tables: expected one of {', '.join(QUOTINGS)} "
-            "(--quoting), or nothing: 'double' for .csv and 'none' for .tsv."
+            f"[D361] '{quoting}' is not a quoting of tables: expected one of {', '.join(QUOTINGS)} "
+            "(--quoting). Without the option, it is 'double' for .csv and 'none' for .tsv."
         )
 
 
@@ -153,8 +153,8 @@ class _Rows:
         where = f"{self._n_suspicious:,} rows: {', '.join(self._places)}{more}"
         if self._quoting == NO_QUOTES:
             warnings.warn(
-                f"[D941] {self._file_name}: found fields in double quotes with quotes written "
-                f"twice in {where}. The quotes were read as text. If they are quoting, use "
+                f"[D941] {self._file_name}: found fields in double quotes that contain doubled "
+                f"quotes in {where}. The quotes were read as text. If they enclose the fields, use "
                 "--quoting double.",
                 stacklevel=3,
             )

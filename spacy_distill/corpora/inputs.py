@@ -63,12 +63,12 @@ class Input:
             if not self._files:
                 raise InputError(
                     f"[D301] The input '{source}' does not exist: expected a file, a folder, a "
-                    f"glob or '-'.{similar_name_hint(source)} Correct the path, or write hf:OWNER/NAME for a "
-                    "data set on the Hugging Face hub."
+                    f"glob or '-'.{similar_name_hint(source)} Correct the path, or write "
+                    "hf:OWNER/NAME for a data set on the Hugging Face hub."
                 )
         if quoting is not None and not any(format_of(p) in TABLES for p in self._files.values()):
             raise InputError(
-                f"[D362] --quoting is for {' and '.join(TABLES)} files, of which the input "
+                f"[D362] --quoting applies only to {' and '.join(TABLES)} files, and the input "
                 f"'{source}' has none. Leave it out, or correct the path."
             )
 

@@ -137,8 +137,8 @@ def require_share(labeled_share: float, reader: str) -> None:
     """Raise ValueError if a share is not in the range from 0 to below 1."""
     if not 0 <= labeled_share < 1:
         raise ValueError(
-            f"[D133] labeled_share={labeled_share} of {reader} is no share of the documents: give "
-            "a number from 0 to below 1."
+            f"[D133] labeled_share={labeled_share} of {reader} is out of range: expected a number "
+            "of at least 0 and below 1. Correct the config."
         )
 
 
@@ -146,5 +146,5 @@ def require_path(path: Optional[Path], name: str) -> None:
     """Raise ValueError if a path is set and does not exist."""
     if path is not None and not Path(path).exists():
         raise ValueError(
-            f"[D331] The {name} corpus '{path}' does not exist. Make it, or correct the path."
+            f"[D331] The {name} corpus '{path}' does not exist. Create it, or correct the path."
         )

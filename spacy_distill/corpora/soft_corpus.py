@@ -123,7 +123,7 @@ def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
     if not manifest.complete:
         raise ValueError(
             f"[D408] The soft corpus '{path}' is not complete. Run the same `distill-annotate` "
-            "again: it goes on where it stopped."
+            "command again: it continues where it stopped."
         )
     return Path(path), manifest
 

@@ -92,8 +92,8 @@ class Manifest:
         path = folder / MANIFEST
         if not path.is_file():
             raise ValueError(
-                f"[D401] '{folder}' is no soft corpus: it has no {MANIFEST}. Make one with `python "
-                "-m spacy distill-annotate`, or correct the path."
+                f"[D401] '{folder}' is not a soft corpus: it has no {MANIFEST}. Write one with "
+                "`python -m spacy distill-annotate`, or correct the path."
             )
         try:
             data = json.loads(path.read_text(encoding="utf8"))
@@ -107,8 +107,8 @@ class Manifest:
             return cls(**data)
         except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(
-                f"[D403] '{path}' is no manifest of a soft corpus: {error!r}. Annotate again, or "
-                "correct the path."
+                f"[D403] '{path}' is not the manifest of a soft corpus: {error!r}. Annotate again, "
+                "or correct the path."
             ) from error
 
 
@@ -164,8 +164,8 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
     pyarrow, parquet = import_library("pyarrow"), import_library("pyarrow.parquet")
     if not path.is_file():
         raise ValueError(
-            f"[D404] The shard '{path}' is missing. Run the same `distill-annotate` again to make "
-            "it."
+            f"[D404] The shard '{path}' is missing. Run the same `distill-annotate` command again "
+            "to write it."
         )
     if sha256 is not None:
         require_intact(path, sha256)
@@ -179,7 +179,7 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
     except (pyarrow.ArrowException, KeyError) as error:
         raise ValueError(
             f"[D405] The shard '{path}' cannot be read: {error} Delete it and run the same "
-            "`distill-annotate` again."
+            "`distill-annotate` command again."
         ) from error
 
 
@@ -187,8 +187,8 @@ def require_intact(path: Path, sha256: str) -> None:
     """Raise ValueError if a shard has another checksum."""
     if file_hash(path) != sha256:
         raise ValueError(
-            f"[D406] The shard '{path}' is not what the manifest says: its checksum differs. "
-            "Delete it and run the same `distill-annotate` again."
+            f"[D406] The checksum of the shard '{path}' differs from the one in the manifest. "
+            "Delete the shard and run the same `distill-annotate` command again."
         )
 
 

@@ -87,8 +87,8 @@ def read_tag_names(
     """
     if scheme is not None and scheme not in SCHEMES:
         raise TagNameError(
-            f"[D240] '{scheme}' is no label scheme: expected one of {', '.join(SCHEMES)}, or None "
-            "to find it by the names of the tags.",
+            f"[D240] '{scheme}' is not a label scheme: expected one of {', '.join(SCHEMES)}, or "
+            "None to detect it from the names of the tags.",
             scheme,
         )
     stripped = {name: name.strip() for name in names}
@@ -188,17 +188,17 @@ def _find_letters(
     if half_known:
         raise TagNameError(
             f"[D244] The label '{half_known[0]}' seems to have a letter of a scheme, or a word for "
-            f"one, but not all have a letter in the same way. {found} Name the scheme 'types' "
-            "(--scheme types) if all of them are types. Otherwise write all as B-TYPE, I-TYPE and "
-            "so on, in id2label of a model's config.json or in the file.",
+            f"one, but the labels do not all have one in the same form. {found} If all labels are "
+            "types, choose the scheme 'types' (--scheme types). Otherwise write them as B-TYPE, "
+            "I-TYPE and so on, in id2label of a model's config.json or in the file.",
             half_known[0],
         )
     if uncertain and scheme in (None, "io"):
         fitting = [name for name in ("iobes", "ioe2") if {*uncertain} <= {*SCHEMES[name]}]
         raise TagNameError(
-            f"[D287] The label '{names[0]}' may have a letter of a scheme, or be a type: none of "
-            f"the labels has B or I. {found} Name the scheme (--scheme): {' or '.join(fitting)} if "
-            "they have letters, types if all of them are types.",
+            f"[D287] The label '{names[0]}' may have a letter of a scheme, or be only a type: none "
+            f"of the labels has B or I. {found} Choose the scheme (--scheme): "
+            f"{' or '.join(fitting)} if the labels have letters, types if they do not.",
             names[0],
         )
     return None
@@ -212,9 +212,8 @@ def _require_types(labels: Dict[str, str], found: str) -> None:
         if all_numbers or _NO_TYPE.fullmatch(label) or not has_letters:
             what = "a number" if re.search(r"\d", label) else "no letters"
             raise TagNameError(
-                f"[D280] The label '{name}' does not say what it stands for: found {what}, "
-                f"expected the type of an entity. {found} Write what they mean: to id2label in a "
-                "model's config.json, or into the file.",
+                f"[D280] The label '{name}' has no meaning: found {what}, expected an entity type. "
+                f"{found} Write the types to id2label in a model's config.json, or to the file.",
                 name,
             )
 
@@ -226,9 +225,9 @@ def _require_one_spelling(parts: Dict[str, Tuple[str, str]], found: str) -> None
         same = first.setdefault("".join(label.split()).casefold(), name)
         if parts[same][1] != label:
             raise TagNameError(
-                f"[D288] The types of the labels '{same}' and '{name}' differ in capitals or "
-                f"blanks alone. {found} Give them one spelling: in id2label of a model's "
-                "config.json, or in the file.",
+                f"[D288] The types of the labels '{same}' and '{name}' differ only in upper and "
+                f"lower case or spaces. {found} Use one spelling, in id2label of a model's "
+                "config.json or in the file.",
                 name,
             )
 
@@ -244,8 +243,8 @@ def _require_both_letters(parts: Dict[str, Tuple[str, str]], found: str) -> None
     if only_begun and only_inside and {letter for letter, _ in parts.values()} == {"B", "I"}:
         raise TagNameError(
             f"[D289] The label '{only_begun[0]}' has no I of its type, and '{only_inside[0]}' has "
-            f"no B of its type. {found} Correct the names: in id2label of a model's config.json, "
-            "or in the file. If they are right, name the scheme (--scheme).",
+            f"no B of its type. {found} Correct the names, in id2label of a model's config.json or "
+            "in the file. If they are correct, choose the scheme (--scheme).",
             only_begun[0],
         )
 
@@ -270,7 +269,7 @@ def _require_bare_outside(names: Sequence[str], inside: Sequence[str], found: st
     if wrong:
         raise TagNameError(
             f"[D282] The label '{wrong[0]}' has no letter of a scheme, such as B-PER or PER_B, and "
-            f"no label has one. {found} Choose another column of tags (--tag-column), or name the "
-            "scheme 'types' (--scheme types) if the tags are types alone.",
+            f"no label has one. {found} Choose another column of tags (--tag-column). If the tags "
+            "are types without letters, choose the scheme 'types' (--scheme types).",
             wrong[0],
         )

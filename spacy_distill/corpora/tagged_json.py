@@ -68,7 +68,7 @@ def _read(
             if not any(row.values()):
                 continue
             raise ValueError(
-                f"[D357] {place}: found no list of words in {_listed(row)}, expected one in "
+                f"[D357] {place}: found no list of words in {_listed(row)}, expected a list in "
                 "'words' or 'tokens'. Rename the column."
             )
         words, spaces = found

@@ -48,8 +48,8 @@ class AnnotationTeacher:
         """
         if not 0 < confidence <= 1:
             raise ValueError(
-                f"[D215] The confidence {confidence} is no probability: give one above 0 and at "
-                "most 1."
+                f"[D215] The confidence {confidence} is not a probability: expected a number above "
+                "0 and at most 1."
             )
         self.labels: Tuple[str, ...] = tuple(dict.fromkeys(labels))
         # The name in error messages.
@@ -99,7 +99,7 @@ class AnnotationTeacher:
                 raise TeacherError(
                     f"[D236] The teacher found '{span.text[:40]}' ({span.label_}) in the document "
                     f"'{doc.text[:40]}', but its labels are: {', '.join(self.labels)}. Name all "
-                    "that it writes with --labels, or the argument `labels`."
+                    "labels that it writes with --labels, or the argument `labels`."
                 )
             rows = numpy.arange(span.start, span.end)
             marginals[rows, tags.span_tags(len(span), span.label_)] = score

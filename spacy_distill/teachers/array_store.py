@@ -62,9 +62,9 @@ class ArrayStore:
             self._file.flush()
         except OSError as error:
             raise OSError(
-                f"[D279] The teacher's predictions cannot be kept in the temporary folder "
-                f"'{tempfile.gettempdir()}': {error}. Make room there, name another folder in the "
-                "environment (TMPDIR), or write a soft corpus with distill-annotate."
+                "[D279] The teacher's predictions cannot be stored in the temporary folder "
+                f"'{tempfile.gettempdir()}': {error}. Free some space, choose another folder with "
+                "the environment variable TMPDIR, or write a soft corpus with distill-annotate."
             ) from error
         self._end += array.nbytes
         return place

@@ -37,7 +37,7 @@ class _Entry(NamedTuple):
 
     emissions: Stored
     known: Optional[numpy.ndarray]
-    scores: int
+    transition_set: int
 
 
 class CachedTeacher:
@@ -65,7 +65,7 @@ class CachedTeacher:
         self._failures: Dict[bytes, Failure] = {}
         # Most teachers have a single set of transition scores. Chains that were carried over to
         # other tokens may have another one.
-        self._scores: List[Tuple[Floats2d, Floats1d, Floats1d]] = []
+        self._transition_sets: List[Tuple[Floats2d, Floats1d, Floats1d]] = []
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -120,14 +120,14 @@ class CachedTeacher:
         differences = ops.to_numpy(abs(changed - chain.marginals()).max(axis=1))
         n_tokens = len(emissions)
         known = numpy.ones(n_tokens, bool) if chain.known is None else ops.to_numpy(chain.known)
-        scores = self._number_of_scores(chain)
+        transition_set = self._add_transition_set(chain)
         ends = numpy.cumsum([len(doc) for doc in docs])
         for doc, end in zip(docs, ends.tolist(), strict=True):
             rows = slice(end - len(doc), end)
             is_close = differences[rows].max(initial=0) <= TOLERANCE
             kept = self.store.put((rounded if is_close else exact)[rows])
             mask = None if known[rows].all() else known[rows].copy()
-            self._entries[document_key(doc)] = _Entry(kept, mask, scores)
+            self._entries[document_key(doc)] = _Entry(kept, mask, transition_set)
 
     def close(self) -> None:
         """Delete the temporary file."""
@@ -145,7 +145,7 @@ class CachedTeacher:
         if self._failures:
             self._require_no_failure(docs)
         entries = [self._entries[document_key(doc)] for doc in docs if len(doc)]
-        if not self._scores:
+        if not self._transition_sets:
             return self.teacher.predict_chain(docs)
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         emissions = [self.store.get(entry.emissions) for entry in entries]
@@ -156,19 +156,21 @@ class CachedTeacher:
                 for rows, entry in zip(emissions, entries, strict=True)
             ]
             known = get_current_ops().xp.asarray(numpy.concatenate(masks))
-        kinds = sorted({entry.scores for entry in entries})
-        if len(kinds) <= 1:
-            return self._chain(emissions, lengths, kinds[0] if kinds else 0, known)
-        marginals = numpy.empty((lengths.sum(), len(self._scores[0][1])), dtype="float32")
-        row_kinds = numpy.repeat([entry.scores for entry in entries], lengths[lengths > 0])
-        for kind in kinds:
+        used_sets = sorted({entry.transition_set for entry in entries})
+        if len(used_sets) <= 1:
+            return self._chain(emissions, lengths, used_sets[0] if used_sets else 0, known)
+        marginals = numpy.empty((lengths.sum(), len(self._transition_sets[0][1])), dtype="float32")
+        row_sets = numpy.repeat([entry.transition_set for entry in entries], lengths[lengths > 0])
+        for transition_set in used_sets:
             chosen = [
-                rows for rows, entry in zip(emissions, entries, strict=True) if entry.scores == kind
+                rows
+                for rows, entry in zip(emissions, entries, strict=True)
+                if entry.transition_set == transition_set
             ]
             own_lengths = numpy.asarray([len(rows) for rows in chosen])
-            own_known = None if known is None else known[row_kinds == kind]
-            chain = self._chain(chosen, own_lengths, kind, own_known)
-            marginals[row_kinds == kind] = get_current_ops().to_numpy(chain.marginals())
+            own_known = None if known is None else known[row_sets == transition_set]
+            chain = self._chain(chosen, own_lengths, transition_set, own_known)
+            marginals[row_sets == transition_set] = get_current_ops().to_numpy(chain.marginals())
         xp = get_current_ops().xp
         return chain_from_marginals(xp.asarray(marginals), lengths, known)
 
@@ -184,20 +186,27 @@ class CachedTeacher:
             first = next(failure for _, failure in found if failure is not None)
             raise documents_error(first.teacher, docs, reasons)
 
-    def _number_of_scores(self, chain: LinearChain) -> int:
+    def _add_transition_set(self, chain: LinearChain) -> int:
+        """RETURNS (int): The index of a chain's transition scores, which are added if new."""
         parts = (chain.transitions, chain.start, chain.end)
         xp = get_current_ops().xp
-        for number, known in enumerate(self._scores):
-            if all(xp.array_equal(old, new) for old, new in zip(known, parts, strict=True)):
-                return number
-        self._scores.append(parts)
-        return len(self._scores) - 1
+        for index, scores in enumerate(self._transition_sets):
+            if all(xp.array_equal(old, new) for old, new in zip(scores, parts, strict=True)):
+                return index
+        self._transition_sets.append(parts)
+        return len(self._transition_sets) - 1
 
     def _chain(
-        self, emissions: Sequence[Floats2d], lengths: Ints1d, kind: int, known: Optional[ArrayXd]
+        self,
+        emissions: Sequence[Floats2d],
+        lengths: Ints1d,
+        transition_set: int,
+        known: Optional[ArrayXd],
     ) -> LinearChain:
         xp = get_current_ops().xp
-        nothing = numpy.zeros((0, len(self._scores[kind][1])), dtype="float32")
-        rows = numpy.concatenate([nothing, *emissions])
-        transitions, start, end = (xp.asarray(array) for array in self._scores[kind])
+        no_rows = numpy.zeros((0, len(self._transition_sets[transition_set][1])), dtype="float32")
+        rows = numpy.concatenate([no_rows, *emissions])
+        transitions, start, end = (
+            xp.asarray(array) for array in self._transition_sets[transition_set]
+        )
         return LinearChain(xp.asarray(rows), lengths, transitions, start, end, known)

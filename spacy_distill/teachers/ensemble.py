@@ -52,9 +52,9 @@ class EnsembleTeacher:
         if not complete and not partial:
             listed = "; ".join(", ".join(teacher.labels) for teacher in teachers)
             raise ValueError(
-                f"[D214] One teacher of an ensemble has to have all labels: found {listed}. Map "
-                "names of the same thing with --label-map OLD=NEW,..., or say with "
-                "--partial-labels that they are of different things."
+                f"[D214] One teacher of an ensemble must have all labels: found {listed}. If "
+                "labels mean the same, map them with --label-map OLD=NEW,.... If they mean "
+                "different things, use --partial-labels."
             )
         self.labels: Tuple[str, ...] = complete[0].labels if complete else tuple(found)
         self._tags = [find_tags(self.labels, teacher.labels) for teacher in teachers]
@@ -119,11 +119,13 @@ def _predict_part(teacher: Teacher, docs: Sequence[Doc]) -> LinearChain:
     except Exception as error:
         has_code = isinstance(error, ValueError) and str(error).startswith("[D")
         if has_code and not is_composite(teacher) and name_of(teacher) not in str(error):
-            error.args = (f"{error} That is of the teacher '{name_of(teacher)}', one of several.",)
+            error.args = (
+                f"{error} The error comes from the teacher '{name_of(teacher)}' of the ensemble.",
+            )
         if has_code or ends_run(error) or is_out_of_memory(error):
             raise
         # Components and models raise errors of any type, which do not name the teacher.
         raise ValueError(
-            f"[D276] The teacher '{name_of(teacher)}', one of several, failed: "
-            f"{type(error).__name__}: {error}. Mend it, or leave it out."
+            f"[D276] The teacher '{name_of(teacher)}' of the ensemble failed: "
+            f"{type(error).__name__}: {error}. Correct it, or leave it out."
         ) from error

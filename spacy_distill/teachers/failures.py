@@ -42,7 +42,7 @@ def documents_error(
     number = min(reasons)
     return DocumentsError(
         f"[D273] The teacher '{teacher}' cannot teach the document '{docs[number].text[:40]}': "
-        f"{reasons[number]}. Leave the document out, or read it with another precision or teacher.",
+        f"{reasons[number]}. Remove the document, or use another precision or teacher.",
         reasons,
         teacher,
     )

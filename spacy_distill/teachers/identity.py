@@ -83,8 +83,8 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
         return {"name": name, "version": version, "hash": digest.hexdigest()}
     if not isinstance(source, (str, Path)):
         raise ValueError(
-            f"[D205] A soft corpus needs a teacher with a name or a folder, and {name} has none: "
-            "found no content to recognise it by. Give a pipeline, or the name or folder of one."
+            f"[D205] A soft corpus identifies its teacher by its content, and {name} has no "
+            "content that can be hashed. Use a pipeline, or the name or folder of a teacher."
         )
     if is_on_hub(source):
         commit = hub_commit(name)
@@ -92,8 +92,8 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     folder = Path(source)
     if is_soft_corpus(folder):
         raise ValueError(
-            f"[D206] '{source}' is a soft corpus: it has predictions of its own texts alone, so it "
-            "teaches in `distill` and nowhere else. Name the teacher that wrote it, which is in "
+            f"[D206] '{source}' is a soft corpus: it has predictions for its own texts only, so it "
+            "can be the teacher only in `distill`. Name the teacher that wrote it, which is in "
             "its manifest.json."
         )
     if is_package(name):

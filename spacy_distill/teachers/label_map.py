@@ -32,8 +32,9 @@ class MappedTeacher:
         targets.update({old: new for old, new in label_map.items() if old in teacher.labels})
         if not targets:
             raise ValueError(
-                f"[D211] The label map takes {', '.join(sorted(label_map)) or 'nothing'}, but the "
-                f"teacher's labels are: {', '.join(teacher.labels) or 'none'}. Map one of these."
+                f"[D211] The label map has the labels {', '.join(sorted(label_map)) or 'nothing'}, "
+                f"but the teacher's labels are: {', '.join(teacher.labels) or 'none'}. Map one of "
+                "these."
             )
         self.labels: Tuple[str, ...] = tuple(sorted(set(targets.values())))
         new_tags = find_tags([targets.get(label) for label in teacher.labels], self.labels)

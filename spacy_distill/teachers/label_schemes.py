@@ -103,7 +103,7 @@ def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelSche
     if not outside or not inside:
         raise ValueError(
             "[D241] A token classification model needs a label for tokens outside of entities (O) "
-            f"and at least one other. {found} Write what they mean to id2label in its config.json."
+            f"and at least one other. {found} Write the types to id2label in its config.json."
         )
     kind = (
         _detect_scheme(list(inside.values())) if scheme is None else scheme.replace("types", "io")
@@ -118,8 +118,8 @@ def read_scheme(names: Sequence[str], scheme: Optional[str] = None) -> LabelSche
         begin, _, last, unit = columns[1 + len(PREFIXES) * number :][: len(PREFIXES)]
         if not unit and not (begin and last):
             raise ValueError(
-                f"[D243] By the scheme '{kind}', the model cannot find an entity '{label}': it "
-                f"has no labels for both of its ends. {found} Choose another scheme."
+                f"[D243] With the scheme '{kind}', the model cannot find an entity '{label}': it "
+                f"has no labels for the beginning and the end. {found} Choose another scheme."
             )
     return LabelScheme(kind, labels, tuple(tuple(numbers) for numbers in columns))
 

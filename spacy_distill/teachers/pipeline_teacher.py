@@ -74,8 +74,8 @@ class PipelineTeacher:
             if not known:
                 raise ValueError(
                     f"[D220] The component '{self.pipe_name}' does not say which labels it writes "
-                    f"to {attribute}. {_list_components(nlp)} Name another one, or its labels with --labels "
-                    "PER,LOC or the argument `labels`."
+                    f"to {attribute}. {_list_components(nlp)} Name another one, or its labels "
+                    "with --labels PER,LOC or the argument `labels`."
                 )
             # Sorted, because a component may keep its labels in a set.
             soft = AnnotationTeacher(
@@ -206,8 +206,8 @@ def _choose_component(nlp: Language, pipe_name: Optional[str], spans_key: Option
     if pipe_name is not None:
         if pipe_name not in nlp.pipe_names:
             raise ValueError(
-                f"[D221] The teacher's pipeline has no component '{pipe_name}'. {_list_components(nlp)} "
-                "Correct the name."
+                f"[D221] The teacher's pipeline has no component '{pipe_name}'. "
+                f"{_list_components(nlp)} Correct the name."
             )
         return pipe_name
     if spans_key is None:

@@ -121,10 +121,10 @@ def predict_each(teacher: Teacher, docs: Sequence[Doc]) -> Predictions:
         waiting += [part for part in rest if part]
     if batch_error is not None and not failures:
         warnings.warn(
-            f"[D275] The teacher '{name_of(teacher)}' failed on {len(docs)} documents together, "
-            f"from '{docs[0].text[:40]}' to '{docs[-1].text[:40]}', and on none of them in smaller "
-            f"batches: {type(batch_error).__name__}: {batch_error}. Let it read fewer at once: "
-            "that is quicker.",
+            f"[D275] The teacher '{name_of(teacher)}' failed on a batch of {len(docs)} documents, "
+            f"from '{docs[0].text[:40]}' to '{docs[-1].text[:40]}', but not on smaller batches: "
+            f"{type(batch_error).__name__}: {batch_error}. Use a smaller batch size, which is "
+            "faster.",
             stacklevel=2,
         )
     return Predictions(join_chains(chains) if chains else None, kept, sorted(failures))

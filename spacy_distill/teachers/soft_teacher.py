@@ -41,9 +41,9 @@ class SoftTeacher:
         for item in targets:
             if item.labels not in (self.labels, ()):
                 raise ValueError(
-                    f"[D250] The documents come from a soft corpus of {', '.join(item.labels)}, "
-                    f"but the teacher is one of {', '.join(self.labels)}. Name the soft "
-                    "corpus once, as the teacher."
+                    "[D250] The documents come from a soft corpus with the labels "
+                    f"{', '.join(item.labels)}, but the teacher is a soft corpus with the labels "
+                    f"{', '.join(self.labels)}. Name the soft corpus once, as the teacher."
                 )
         sources = [
             doc if item.source is None else item.source
@@ -67,15 +67,15 @@ class SoftTeacher:
         if len(doc) and not doc.has_annotation("ENT_IOB"):
             raise ValueError(
                 f"[D251] The document '{doc.text[:40]}' has neither soft targets nor gold "
-                "entities. A soft corpus teaches only what spacy-distill.SoftCorpus.v1 reads: name "
-                "such a corpus under [distillation] corpus."
+                "entities. A soft corpus can teach only documents of spacy-distill.SoftCorpus.v1: "
+                "name such a corpus under [distillation] corpus."
             )
         for span in doc.ents:
             if span.label_ not in self.labels:
                 raise ValueError(
                     f"[D252] The gold entity '{span.text[:40]}' has the label '{span.label_}', but "
-                    f"the labels are: {', '.join(self.labels)}. Take it out of the annotation, or "
-                    "write the soft corpus with a teacher that knows the label."
+                    f"the labels are: {', '.join(self.labels)}. Remove it from the annotation, or "
+                    "write the soft corpus with a teacher that has the label."
                 )
         marginals, known = self._gold.marginals(doc)
         return pack_marginals(marginals, marginals.argmax(axis=1), 1, known)

@@ -51,7 +51,7 @@ class TeacherOptions:
     weights: Tuple[float, ...] = ()
     scheme: Optional[str] = None
 
-    def of(self, number: int, n_teachers: int) -> "TeacherOptions":
+    def for_teacher(self, number: int, n_teachers: int) -> "TeacherOptions":
         """RETURNS (TeacherOptions): The options of one teacher. RAISES (ValueError): The number of
         values differs from the number of teachers."""
         each = ("teacher_pipe", "spans_key", "assumed_confidence")
@@ -93,11 +93,11 @@ def load_teacher(
     alone = len(opened) == 1 and not options.label_map and not options.weights
     if not alone and any(isinstance(item, SoftTeacher) for item in opened):
         raise ValueError(
-            "[D204] A soft corpus teaches alone, under the labels that it was written with. Write "
-            "it with several teachers, weights or a label map instead (`distill-annotate`)."
+            "[D204] A soft corpus cannot be combined with other teachers, weights or a label map. "
+            "Use these options when you write it, with `distill-annotate`."
         )
     teachers = [
-        _pipeline_teacher(item, options.of(number, len(opened)), name)
+        _pipeline_teacher(item, options.for_teacher(number, len(opened)), name)
         if isinstance(item, Language)
         else item
         for number, (item, name) in enumerate(zip(opened, names or names_of(listed), strict=True))
@@ -151,13 +151,13 @@ def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
     read = any(isinstance(t, PipelineTeacher) and t.reads_annotations for t in teachers)
     if options.labels and not read:
         raise ValueError(
-            "[D207] --labels is for teachers that write entities or spans, and these give "
+            "[D207] --labels is for teachers that write entities or spans, and these predict "
             "probabilities. Leave it out, or choose a component with --teacher-pipe."
         )
     if options.scheme and not any(isinstance(t, TokenClassificationTeacher) for t in teachers):
         raise ValueError(
-            "[D208] --scheme is for Hugging Face models, of which there is none among the "
-            "teachers. Leave it out."
+            "[D208] --scheme is for Hugging Face models, and none of the teachers is one. Leave "
+            "it out."
         )
     known = {label for teacher in teachers for label in teacher.labels}
     unknown = sorted(set(options.label_map) - known)

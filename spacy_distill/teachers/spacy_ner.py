@@ -21,7 +21,7 @@ from .earlier_entities import NOT_FIXED, fixed_tags
 from .failures import documents_error
 from .predictions import find_not_finite
 
-_OPEN = numpy.isin(PREFIXES, ("I", "L"))
+_IS_INSIDE = numpy.isin(PREFIXES, ("I", "L"))
 
 
 class _SpacyTeacher(ABC):
@@ -117,13 +117,13 @@ class BeamTeacher(_SpacyTeacher):
             return self.pipe.predict(parsed)
         except AssertionError:
             # For NaN, spaCy's beam raises an AssertionError without a message.
-            reasons = _not_finite_actions(self.pipe, docs)
+            reasons = _find_not_finite_actions(self.pipe, docs)
             if not reasons:
                 raise
             raise documents_error(self.pipe.name, docs, reasons) from None
 
 
-def _not_finite_actions(pipe: Any, docs: Sequence[Doc]) -> Dict[int, str]:
+def _find_not_finite_actions(pipe: Any, docs: Sequence[Doc]) -> Dict[int, str]:
     """RETURNS (Dict[int, str]): A reason that names the first token with a score that is NaN or
     infinite, by the index of the document. Tokens are scored without an open entity, and with one
     that begins at the previous token."""
@@ -193,53 +193,52 @@ def _parse(actions: _Actions, docs: Sequence[Doc], tags: BiluoTags) -> Tuple[Flo
     spaCy's greedy parse, (tokens,)."""
     valid = _valid_tags(docs, tags)
     rows = numpy.arange(len(valid))
-    open_tags = numpy.concatenate([[False], numpy.tile(_OPEN, len(tags.labels))])
-    nowhere = numpy.full(len(rows), -1)
-    closed = actions.scores(rows, nowhere)
-    closed[~valid | open_tags] = -numpy.inf
-    parse, starts = _greedy_parse(actions, closed.argmax(axis=1), valid)
+    inside_tags = numpy.concatenate([[False], numpy.tile(_IS_INSIDE, len(tags.labels))])
+    outside_scores = actions.scores(rows, numpy.full(len(rows), -1))
+    outside_scores[~valid | inside_tags] = -numpy.inf
+    parse, starts = _greedy_parse(actions, outside_scores.argmax(axis=1), valid)
     # Where the parse has no open entity, take the most likely start: that of an entity that the
     # parse ended at the previous token, or else the previous token.
     before = numpy.append(-1, starts[:-1])
     starts = numpy.where(starts >= 0, starts, numpy.where(before >= 0, before, rows - 1))
-    inside = actions.scores(rows, starts)[:, 1:].reshape(len(rows), -1, len(PREFIXES))
-    emissions = _log_softmax(closed)
-    by_label = emissions[:, 1:].reshape(inside.shape)
-    inside[~valid[:, 1:].reshape(inside.shape)] = -numpy.inf
-    by_label[:, :, _OPEN] = _log_softmax(inside[:, :, _OPEN])
+    inside_scores = actions.scores(rows, starts)[:, 1:].reshape(len(rows), -1, len(PREFIXES))
+    emissions = _log_softmax(outside_scores)
+    by_label = emissions[:, 1:].reshape(inside_scores.shape)
+    inside_scores[~valid[:, 1:].reshape(inside_scores.shape)] = -numpy.inf
+    by_label[:, :, _IS_INSIDE] = _log_softmax(inside_scores[:, :, _IS_INSIDE])
     return emissions, parse
 
 
-def _greedy_parse(actions: _Actions, closed: Ints1d, valid: numpy.ndarray) -> Tuple[Ints1d, Ints1d]:
+def _greedy_parse(actions: _Actions, best: Ints1d, valid: numpy.ndarray) -> Tuple[Ints1d, Ints1d]:
     """Compute spaCy's greedy parse. All entities that may begin are followed in parallel, and then
     those that the parse reaches are chosen.
 
-    closed (Ints1d): (tokens,) the best tag of each token without an open entity.
+    best (Ints1d): (tokens,) the best tag of each token without an open entity.
     valid (numpy.ndarray): (tokens, tags) bool, the valid tags.
     RETURNS (Tuple[Ints1d, Ints1d]): (tokens,) the tags of the parse, and (tokens,) the first token
         of the entity that is open at each token, or -1.
     """
-    begins = numpy.flatnonzero(closed % len(PREFIXES) == 1)
-    begins = begins[closed[begins] > 0]
-    first_tags = closed[begins]
+    begins = numpy.flatnonzero(best % len(PREFIXES) == 1)
+    begins = begins[best[begins] > 0]
+    first_tags = best[begins]
     ends = numpy.zeros_like(begins)
-    going = numpy.arange(len(begins))
+    active = numpy.arange(len(begins))
     rows = begins + 1
-    while len(going):
-        scores = actions.scores(rows, begins[going])
+    while len(active):
+        scores = actions.scores(rows, begins[active])
         scores[~valid[rows]] = -numpy.inf
-        states = numpy.arange(len(going))
-        tag = first_tags[going]
+        states = numpy.arange(len(active))
+        tag = first_tags[active]
         # If the scores are equal, spaCy takes I.
-        goes_on = scores[states, tag + 1] >= scores[states, tag + 2]
-        ends[going[~goes_on]] = rows[~goes_on]
-        going, rows = going[goes_on], rows[goes_on] + 1
-    parse = closed.copy()
-    starts = numpy.full(len(closed), -1)
-    done = -1
+        continues = scores[states, tag + 1] >= scores[states, tag + 2]
+        ends[active[~continues]] = rows[~continues]
+        active, rows = active[continues], rows[continues] + 1
+    parse = best.copy()
+    starts = numpy.full(len(best), -1)
+    last_end = -1
     for begin, end, tag in zip(begins.tolist(), ends.tolist(), first_tags.tolist(), strict=True):
-        if begin > done:
-            done = end
+        if begin > last_end:
+            last_end = end
             parse[begin : end + 1] = [tag, *[tag + 1] * (end - begin - 1), tag + 2]
             starts[begin + 1 : end + 1] = begin
     return parse, starts
@@ -256,10 +255,10 @@ def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
     last[numpy.cumsum([len(doc) for doc in docs if len(doc)]) - 1] = True
     stops = (sentence == 1) | (iob == BEGIN)
     # An entity ends with its document and sentence, and before an entity that is already set.
-    goes_on = ~last & ~numpy.append(stops[1:], False)
+    continues = ~last & ~numpy.append(stops[1:], False)
     valid = numpy.ones((len(table), len(tags)), dtype=bool)
     by_prefix = valid[:, 1:].reshape(len(table), -1, len(PREFIXES))
-    by_prefix[:, :, [PREFIXES.index("B"), PREFIXES.index("I")]] = goes_on[:, None, None]
+    by_prefix[:, :, [PREFIXES.index("B"), PREFIXES.index("I")]] = continues[:, None, None]
     by_prefix[space != 0, :, PREFIXES.index("B")] = False
     by_prefix[space != 0, :, PREFIXES.index("U")] = False
     if numpy.isin(iob, (INSIDE, BEGIN)).any():

@@ -43,7 +43,7 @@ def align(sources: Sequence[Doc], targets: Sequence[Doc]) -> Blocks:
         if not same_text(source, target):
             raise TeacherError(
                 f"[D802] The teacher's document '{source.text[:40]}' and the student's "
-                f"'{target.text[:40]}' are not the same text. Make both of one text."
+                f"'{target.text[:40]}' have different texts. Make both from the same text."
             )
         starts, target_starts = source.to_array("IDX"), target.to_array("IDX")
         _, first, second = numpy.intersect1d(starts, target_starts, return_indices=True)

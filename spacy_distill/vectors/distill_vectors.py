@@ -67,8 +67,8 @@ def distill_vectors(
     width = encoder.encoder.width
     if dim > width:
         raise ValueError(
-            f"[D620] {dim} dimensions cannot be had from a transformer of width {width}. "
-            "Ask for fewer (--dim)."
+            f"[D620] A transformer of width {width} cannot give vectors with {dim} dimensions. "
+            "Choose fewer dimensions (--dim)."
         )
     lang = lang or teacher_lang or "xx"
     docs = make_docs(islice(documents, limit or None), spacy.blank(lang))
@@ -76,7 +76,7 @@ def distill_vectors(
     words, vectors, weights = word_vectors(encoder, means, more_words, min_count=min_count)
     if not words:
         raise ValueError(
-            "[D621] The text has no words. Give some text, or a list of words (--words)."
+            "[D621] The text has no words. Provide more text, or a list of words (--words)."
         )
     return vectors_pipeline(words, reduce_dimensions(vectors, weights, dim), lang)
 

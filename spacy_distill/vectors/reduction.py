@@ -36,8 +36,9 @@ def reduce_dimensions(
     """
     if not 1 <= dim <= min(vectors.shape):
         raise ValueError(
-            f"[D622] {dim} dimensions cannot be had from {len(vectors)} words with vectors of "
-            f"{vectors.shape[1]}. Ask for fewer (--dim), or give more text or words."
+            f"[D622] {len(vectors)} words with vectors of {vectors.shape[1]} dimensions cannot be "
+            f"reduced to {dim} dimensions. Choose fewer dimensions (--dim), or provide more text "
+            "or words."
         )
     weights = weights / weights.sum()
     center = weighted_mean(vectors, weights)

@@ -81,7 +81,7 @@ def load_word_encoder(
     elif folder.exists() and not (folder / "config.json").is_file():
         raise ValueError(
             f"[D623] {teacher}: found neither a spaCy pipeline (meta.json) nor a Hugging Face "
-            "model (config.json). Name the folder of one."
+            "model (config.json). Name a folder that has one of these."
         )
     else:
         model, tokenizer = load_transformer(teacher)
@@ -127,7 +127,7 @@ def torch_device(use_gpu: int) -> str:
         return "cpu"
     if use_gpu >= torch.cuda.device_count():
         raise ValueError(
-            f"[D731] GPU {use_gpu} was asked for, but torch finds {torch.cuda.device_count()} "
-            "here. Leave out --gpu-id to run on the CPU."
+            f"[D731] GPU {use_gpu} was requested, but the number of GPUs that torch finds is "
+            f"{torch.cuda.device_count()}. Leave out --gpu-id to run on the CPU."
         )
     return f"cuda:{use_gpu}"

@@ -75,7 +75,8 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
             raise
         raise ValueError(
             f"[D294] '{source}' cannot be read as word vectors: {error}. Expected an .npy file, or "
-            "UTF-8 text with a word and its numbers in each line, as many as in all lines."
+            "UTF-8 text with a word and its values in each line, and the same number of values in "
+            "all lines."
         ) from error
     rows: Dict[str, int] = {}
     for row, word in enumerate(words[:end]):
@@ -121,8 +122,8 @@ def table_of_pipeline(nlp: Language, name: str, end: Optional[int] = None) -> Wo
     items = [(word, row) for word, row in items if row < (end or len(vectors.data))]
     if vectors.mode == Mode.floret or not items:
         raise ValueError(
-            f"[D296] The pipeline '{name}' has no table of words with vectors. Expected one such "
-            "as `distill-vectors` writes: floret vectors and compact students have no words."
+            f"[D296] The pipeline '{name}' has no table of words with vectors. Expected a table "
+            "such as `distill-vectors` writes: floret vectors and compact students have no words."
         )
     words, rows = zip(*items, strict=True)
     data = numpy.asarray(nlp.vocab.vectors.data[:end], dtype="float32")

@@ -129,7 +129,7 @@ def test_entities_left_out_stay_unset_on_disk(write):
         ("Oslo X-LOC", -1, "the tag 'X-LOC'"),
         ("Oslo B-", -1, "the tag 'B-'"),
         ("\tB-LOC", -1, "an empty first column"),
-        ("Oslo\t\tB-LOC", 1, "an empty tag of 'Oslo' in column 1"),
+        ("Oslo\t\tB-LOC", 1, "an empty tag for 'Oslo' in column 1"),
     ],
 )
 def test_wrong_lines_are_refused_with_their_place(write, line, tag_column, found):

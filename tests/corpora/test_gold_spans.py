@@ -85,7 +85,9 @@ def test_of_spans_that_overlap_the_longest_are_entities(write):
 
 def test_spans_of_equal_extent_are_reported(write):
     path = write([ANNA, (0, 2, "ORG")])
-    with pytest.warns(UserWarning, match=r"\[D943\] .*: 1 spans .* overlap longer or equal ones"):
+    with pytest.warns(
+        UserWarning, match=r"\[D943\] .*: 1 spans .* are ignored, because they overlap"
+    ):
         assert entities(read_examples(path, NLP, spans_key="sc")) == [[("Anna Berg", "PER")]]
 
 

@@ -128,7 +128,9 @@ def test_a_hub_that_breaks_off_is_named(hub, monkeypatch):
 
 @pytest.mark.parametrize("name", ["hf:", "hf:a/b/c", "hf:../news", "hf:a b", "hf:news:"])
 def test_what_is_no_name_on_the_hub_is_refused(hub, name):
-    with pytest.raises(ValueError, match=rf"D314.*'{name}' is no data set on the Hugging Face hub"):
+    with pytest.raises(
+        ValueError, match=rf"D314.*'{name}' is not a data set on the Hugging Face hub"
+    ):
         Input(name)
     assert not hub.calls
 

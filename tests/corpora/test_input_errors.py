@@ -94,7 +94,7 @@ def test_half_a_file_is_refused(write, suffix):
     path = Path(write(f"a{suffix}", rows))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     kind = re.match(r"\.\w+", suffix)[0]
-    pattern = rf"'{path}' cannot be read after row \d+: .* Expected a whole {kind} file"
+    pattern = rf"'{path}' cannot be read after row \d+: .* Expected a complete {kind} file"
     with pytest.raises(ValueError, match=pattern) as info:
         list(Input(str(path)))
     assert "\n" not in str(info.value)

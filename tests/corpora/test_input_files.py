@@ -96,9 +96,9 @@ def test_what_does_not_exist_is_refused_before_anything_is_read(source):
         Input(source)
 
 
-def test_the_nearest_file_is_named(folder):
+def test_a_similar_file_is_named(folder):
     source = str(folder / "a" / "z.text")
-    with pytest.raises(ValueError, match=r"D301.*The nearest is '.*a/z\.txt'\. Correct"):
+    with pytest.raises(ValueError, match=r"D301.*Did you mean '.*a/z\.txt'\? Correct"):
         Input(source)
 
 

@@ -116,7 +116,7 @@ def test_the_first_of_two_columns_of_one_name_counts(write):
 
 def test_quoting_is_for_tables_and_one_of_two(write):
     path = write("a.csv", b"text\none\n")
-    with pytest.raises(ValueError, match=r"\[D361\] 'all' is no quoting .* none, double"):
+    with pytest.raises(ValueError, match=r"\[D361\] 'all' is not a quoting .* none, double"):
         Input(path, quoting="all")
-    with pytest.raises(ValueError, match=r"\[D362\] --quoting is for .csv and .tsv"):
+    with pytest.raises(ValueError, match=r"\[D362\] --quoting applies only to .csv and .tsv"):
         Input(write("a.txt", b"one\n"), quoting="none")

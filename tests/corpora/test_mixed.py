@@ -122,7 +122,7 @@ def test_a_file_that_cannot_be_read_is_named(nlp, paths, name):
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
 def test_a_share_that_is_none_is_refused(paths, share):
-    with pytest.raises(ValueError, match=rf"labeled_share={share} .* is no share"):
+    with pytest.raises(ValueError, match=rf"labeled_share={share} .* is out of range"):
         MixedCorpus(**paths, labeled_share=share)
 
 

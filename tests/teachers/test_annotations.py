@@ -85,7 +85,7 @@ def test_a_label_that_was_not_named_is_told(doc):
 
 @pytest.mark.parametrize("confidence", [0.0, -0.5, 1.1, float("nan")])
 def test_a_confidence_that_is_none_is_refused(confidence):
-    with pytest.raises(ValueError, match=rf"The confidence {confidence} is no probability"):
+    with pytest.raises(ValueError, match=rf"The confidence {confidence} is not a probability"):
         AnnotationTeacher(LABELS, confidence=confidence)
 
 

@@ -229,12 +229,12 @@ def test_of_several_teachers_the_one_that_fails_is_named(doc):
     predictions = predict_each(ensemble, [doc("a storm comes"), doc("thunder"), doc("Oslo")])
     assert predictions.kept == [2]
     assert predictions.failures[0].teacher == "second"
-    assert "[D276] The teacher 'second', one of several, failed" in predictions.failures[1].reason
+    assert "[D276] The teacher 'second' of the ensemble failed" in predictions.failures[1].reason
 
 
 def test_of_several_teachers_an_error_with_a_code_stays_as_it_is(doc):
     ensemble = EnsembleTeacher([WordTeacher(), Raising(ValueError("[D001] wrong."), name="second")])
-    message = r"^\[D001\] wrong. That is of the teacher 'second', one of several.$"
+    message = r"^\[D001\] wrong. The error comes from the teacher 'second' of the ensemble.$"
     for teacher in (ensemble, EnsembleTeacher([ensemble, WordTeacher()])):
         with pytest.raises(ValueError, match=message):
             predict(teacher, [doc("Oslo")])
@@ -255,7 +255,7 @@ def test_a_batch_that_fails_though_no_document_does(doc, differs):
             return replace(chain, end=chain.end + (len(docs) if differs else 0))
 
     docs = [doc(text) for text in ("Oslo", "Kiel waits", "Turku", "Anna", "Lund")]
-    with pytest.warns(UserWarning, match=r"\[D275\].*on 5 documents together.*: too many. Let"):
+    with pytest.warns(UserWarning, match=r"\[D275\].*on a batch of 5 documents.*: too many. Use"):
         predictions = predict_each(Small(), docs)
     assert predictions.kept == [0, 1, 2, 3, 4] and not predictions.failures
     expected = WordTeacher().predict_chain(docs)

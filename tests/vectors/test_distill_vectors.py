@@ -95,7 +95,9 @@ def test_a_text_without_words_is_refused(transformer):
 
 
 def test_dimensions_that_the_words_do_not_have(transformer, documents):
-    with pytest.raises(ValueError, match="9 dimensions cannot be had from 8 words"):
+    with pytest.raises(
+        ValueError, match="8 words with vectors .* cannot be reduced to 9 dimensions"
+    ):
         distill_vectors(str(transformer), documents, dim=9)
 
 

@@ -113,7 +113,7 @@ def test_teachers_that_have_no_transformer(tmp_path):
     (tmp_path / "broken" / "config.json").write_text("{}")
     with pytest.raises(ValueError, match="broken' cannot be loaded as a Hugging Face model"):
         load_word_encoder(str(tmp_path / "broken"))
-    with pytest.raises(ValueError, match=r"D292.*no model '.*brokn'.*The nearest is '.*broken'\."):
+    with pytest.raises(ValueError, match=r"D292.*no model '.*brokn'.*Did you mean '.*broken'\?"):
         load_word_encoder(str(tmp_path / "brokn"))
 
 
