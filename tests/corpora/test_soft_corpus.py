@@ -166,7 +166,7 @@ def test_a_damaged_shard_is_refused(nlp, make_soft, write_soft, tmp_path):
     folder = write_soft(tmp_path / "soft", [[make_soft(["a"])], [make_soft(["b"])]])
     shard = folder / "shard-000001.parquet"
     shard.write_bytes(shard.read_bytes() + b"x")
-    with pytest.raises(ValueError, match="The checksum of the shard .* differs"):
+    with pytest.raises(ValueError, match=r"The checksum of the shard .* differs"):
         list(SoftCorpus(folder)(nlp))
 
 

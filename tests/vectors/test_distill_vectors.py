@@ -96,7 +96,7 @@ def test_a_text_without_words_is_refused(transformer):
 
 def test_dimensions_that_the_words_do_not_have(transformer, documents):
     with pytest.raises(
-        ValueError, match="8 words with vectors .* cannot be reduced to 9 dimensions"
+        ValueError, match=r"8 words with vectors .* cannot be reduced to 9 dimensions"
     ):
         distill_vectors(str(transformer), documents, dim=9)
 
