@@ -1,4 +1,4 @@
-"""Documents that have their labels in `doc.spans`."""
+"""Documents with gold entities in `doc.spans`."""
 
 import warnings
 
@@ -17,7 +17,7 @@ NLP = spacy.blank("en")
 @pytest.fixture
 def write(tmp_path):
     def write_docs(*spans, key="sc", text="Anna Berg sails. Oslo is far."):
-        """Each of the arguments is the spans of a document: first token, end and label."""
+        """Each argument is a list of a document's spans: first token, end and label."""
         docs = []
         for group in spans:
             doc = NLP.make_doc(text)

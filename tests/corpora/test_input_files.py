@@ -1,4 +1,4 @@
-"""Which files a path, a folder or a glob stands for."""
+"""The files that a path, a folder or a glob stands for."""
 
 import os
 import re
@@ -54,7 +54,7 @@ def test_it_can_be_read_again(folder):
 
 
 def test_it_tells_how_far_it_is_read(write, tmp_path):
-    """Of each format and compression, by the bytes of the files."""
+    """The progress is measured in bytes of the files, for each format and compression."""
     rows = [{"text": f"{number} " * 50} for number in range(4000)]
     for suffix in WRITERS:
         path = write(f"one/a{suffix}", rows)
@@ -63,7 +63,7 @@ def test_it_tells_how_far_it_is_read(write, tmp_path):
             shares.append((number / len(rows), source.share_read))
         assert len(shares) == len(rows), suffix
         assert shares[-1][1] == pytest.approx(1, abs=0.05), suffix
-        # Bytes are read some thousand rows ahead at the most.
+        # At most some thousand rows are read ahead.
         assert all(abs(share - read) < 0.3 for read, share in shares), suffix
         assert source.share_read == 1
     for compression in COMPRESSIONS:

@@ -21,7 +21,7 @@ def nlp():
 
 @pytest.fixture(scope="module")
 def path(make_soft, write_soft, tmp_path_factory):
-    """A corpus of 6 shards of 10 documents."""
+    """A soft corpus with 6 shards of 10 documents."""
     documents = [make_soft(["Doc", str(n), "sails"], id_=str(n)) for n in range(N_DOCUMENTS)]
     shards = [documents[start : start + 10] for start in range(0, N_DOCUMENTS, 10)]
     return write_soft(tmp_path_factory.mktemp("corpora") / "soft", shards)
@@ -29,7 +29,7 @@ def path(make_soft, write_soft, tmp_path_factory):
 
 @pytest.fixture
 def labeled(nlp, tmp_path):
-    """Two documents with entities. The soft corpus has one of them too."""
+    """Two documents with entities. One of them is also in the soft corpus."""
     docs = [Doc(nlp.vocab, words=words) for words in (["Doc", "7", "sails"], ["Anna", "sails"])]
     for doc in docs:
         doc.set_ents([Span(doc, 0, 1, "PER")])
@@ -88,7 +88,7 @@ def test_gold_wins_over_the_same_text(nlp, path, labeled):
 
 
 def test_gold_wins_whatever_the_white_space(nlp, make_soft, write_soft, tmp_path):
-    """Gold out of a CoNLL file is words, which spaCy joins by spaces."""
+    """Gold documents from a CoNLL file have words without spaces, which spaCy joins by spaces."""
     words = ["Anna", "met", "Acme", "."]
     gold = Doc(nlp.vocab, words=words)
     gold.set_ents([Span(gold, 0, 1, "PER")])
@@ -100,7 +100,7 @@ def test_gold_wins_whatever_the_white_space(nlp, make_soft, write_soft, tmp_path
             ["Anna", "  ", "met", "Acme", ".", "\n"], [True, False, True, False, True, False]
         ),
     ]
-    # As `--augment` makes them: another text, of which gold says nothing.
+    # `--augment` makes other texts, for which there are no gold labels.
     variant = make_soft(["Carl", "met", "Acme", "."], [True, True, False, False], id_="a#1")
     folder = write_soft(tmp_path / "soft", [[*of_the_same_text, variant]])
     found = texts(SoftCorpus(folder, tmp_path / "gold.spacy", labeled_share=0.0)(nlp))

@@ -146,7 +146,7 @@ def test_what_is_no_manifest_is_named(tmp_path, text, message):
 
 
 def test_a_lack_of_memory_is_no_damage(documents, tmp_path, monkeypatch):
-    """pyarrow's error for it is one of its own kind too."""
+    """pyarrow's memory error is also an ArrowException."""
     path = tmp_path / "shard.parquet"
     write_shard(path, documents)
 

@@ -1,4 +1,4 @@
-"""Teachers under other labels."""
+"""Teachers with mapped labels."""
 
 import json
 
@@ -52,7 +52,7 @@ def test_of_labels_that_are_left_out_the_probability_goes_to_o(word_teacher, doc
 
 
 def test_labels_that_are_new_ones_already_stay(word_teacher, docs):
-    """So that one map does for teachers of which some have the new labels."""
+    """So one map works for several teachers, even if some already have the new labels."""
     mapped = MappedTeacher(word_teacher, {"PERSON": "PER", "GPE": "LOC"})
     assert mapped.labels == ("LOC", "PER")
     expected = word_teacher.predict_chain(docs).marginals()
@@ -79,7 +79,7 @@ def test_a_map_that_leaves_nothing_is_refused(word_teacher):
 def test_an_ensemble_of_teachers_with_different_labels(word_teacher, docs):
     other = type(word_teacher)(labels=("PERSON", "PLACE", "SHIP"))
     options = TeacherOptions(label_map={"PERSON": "PER", "PLACE": "LOC", "SHIP": "SHIP"})
-    # The first has no label that could become a SHIP.
+    # The first teacher has no label that is mapped to SHIP.
     assert load_teacher([word_teacher, other], options).labels == ("LOC", "PER", "SHIP")
     options = TeacherOptions(label_map={"PERSON": "PER", "PLACE": "LOC"})
     teacher = load_teacher([word_teacher, other], options)

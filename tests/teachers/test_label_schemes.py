@@ -1,4 +1,4 @@
-"""What names of classes are taken to mean; what follows for probabilities is tested with models."""
+"""The meaning of class names. Their effect on probabilities is tested with models."""
 
 import numpy
 import pytest
@@ -8,7 +8,7 @@ from spacy_distill.teachers.label_schemes import read_scheme
 
 
 def meaning(scheme, names):
-    """RETURNS (dict): The classes that each tag is made of, by name; without tags of none."""
+    """RETURNS (dict): The names of each tag's classes; without tags that have no classes."""
     tags = BiluoTags(scheme.labels).names
     columns = zip(tags, scheme.columns, strict=True)
     return {tag: [names[number] for number in numbers] for tag, numbers in columns if numbers}
@@ -42,14 +42,14 @@ def io(label, *names):
         ("O I-PER", "io", io("PER", "I-PER")),
         ("O PER PAD", "io", io("PER", "PER")),
         ("O X", "io", io("X", "X")),
-        # "E-" is no letter of a scheme where some have none.
+        # If some names have no letter, "E-" is not a letter either.
         ("O E-MAIL PHONE", "io", io("E-MAIL", "E-MAIL") | io("PHONE", "PHONE")),
-        # IOB1: a type without B
+        # IOB1: a type without B.
         ("O I-LOC B-LOC I-PER", "io", io("LOC", "I-LOC", "B-LOC") | io("PER", "I-PER")),
         ("O I-PER E-PER", "ioe2", IOE2),
-        # IOE1: a type without E
+        # IOE1: a type without E.
         ("O I-LOC E-LOC I-PER", "io", io("LOC", "I-LOC", "E-LOC") | io("PER", "I-PER")),
-        # types of several parts, and letters elsewhere
+        # Types with several parts, and other separators.
         ("O B_first_name", "iob2", {"B-first_name": ["B_first_name"]}),
         ("O work-of-art-B work-of-art-I", "iob2", {"B-work-of-art": ["work-of-art-B"]}),
         ("O B I", "iob2", {"B-ENTITY": ["B"], "L-ENTITY": ["I"]}),
@@ -102,10 +102,10 @@ def test_a_scheme_can_be_chosen():
         read_scheme(names)
     assert read_scheme(names, "types").labels == tuple(names[1:])
     assert read_scheme(names, "types").name == "io"
-    # Types that are called as if they had a letter
+    # Types that look as if they had a letter.
     assert read_scheme(["O", "B-CELL", "I-CELL"], "types").labels == ("B-CELL", "I-CELL")
     assert read_scheme(names[:3], "io").labels == ("PER",)
-    # A scheme without the letters that would tell it apart
+    # A scheme that the letters do not determine.
     assert read_scheme(["O", "S-PER", "B-LOC", "E-LOC"], "iobes").labels == ("PER", "LOC")
 
 

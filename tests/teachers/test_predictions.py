@@ -1,4 +1,4 @@
-"""A teacher whose numbers are none is found, whatever its kind, and so is the document."""
+"""NaN and infinite scores are detected for each kind of teacher, and the document is named."""
 
 import pickle
 from dataclasses import replace
@@ -36,7 +36,7 @@ NARROW = {
 
 
 class StormTeacher(WordTeacher):
-    """Gives the word "storm" a score that is none, and raises an error at "thunder"."""
+    """Predicts a NaN or infinite score for the word "storm", and raises an error for "thunder"."""
 
     def __init__(self, value=NAN, name="weather"):
         super().__init__()
@@ -63,7 +63,7 @@ def nan_scores(doc):
 
 
 def spoil(pipe):
-    """Overwrite a model's parameters with what is left of them on a bad day."""
+    """Overwrite a model's parameters with NaN or infinite values."""
     for node in pipe.model.walk():
         for name in node.param_names:
             node.set_param(name, numpy.full_like(node.get_param(name), NAN))
@@ -80,7 +80,7 @@ def student():
 
 @pytest.fixture
 def spoilt(train_ner, save, quiet):
-    """The teachers of each kind, of which every document is spoilt."""
+    """Teachers of each kind that predict wrong scores for each document."""
 
     def make(kind):
         if kind == "own class":
@@ -121,7 +121,7 @@ def test_a_teacher_of_each_kind_is_found_out(spoilt, doc, kind, wrap):
 
 @pytest.mark.parametrize("where", ["all", "one action", "open entities"])
 def test_a_beam_whose_scores_are_none(train_ner, doc, where):
-    """spaCy raises an AssertionError without a word there. Empty documents are read by no beam."""
+    """spaCy raises an AssertionError without a message. Empty documents are not parsed."""
     nlp = train_ner("beam_ner", beam_width=4, updates=10, beam_update_prob=0.0)
     pipe = nlp.get_pipe("ner")
     teacher = PipelineTeacher(nlp)
@@ -167,7 +167,7 @@ def test_a_document_without_a_possible_sequence_is_found(doc):
             chain = super().predict_chain(docs)
             words = [token.text for doc in docs for token in doc]
             chain.emissions[[word == "storm" for word in words]] = -INF
-            # Not all can be outside, which is right.
+            # Not all tokens can be outside, which is allowed.
             chain.emissions[[word == "Oslo" for word in words], 0] = -INF
             return chain
 
@@ -220,7 +220,7 @@ def test_other_documents_are_as_without_those_that_fail(doc):
     assert predictions.failures[1].reason == "RuntimeError: no teacher for bad weather"
     alone = WordTeacher().predict_chain([doc(texts[number]) for number in predictions.kept])
     numpy.testing.assert_array_equal(predictions.chain.emissions, alone.emissions)
-    # However often they were read.
+    # The count does not depend on how often they were read.
     assert teacher.n_misfits == 2
 
 
@@ -269,12 +269,12 @@ def test_halves_are_read_so_that_one_failing_document_costs_little(doc):
     predictions = predict_each(teacher, docs)
     assert [failure.number for failure in predictions.failures] == [21]
     assert predictions.kept == [number for number in range(64) if number != 21]
-    # Once in vain, and no document alone but for those next to it.
+    # The whole batch is read once, and then only parts of it.
     assert len(teacher.calls) <= 13 and teacher.n_read <= 3 * 64
 
 
 class Raising(WordTeacher):
-    """Raises an error at "thunder" and "Oslo"."""
+    """Raises an error for "thunder" and "Oslo"."""
 
     def __init__(self, error, name="raising"):
         super().__init__()
@@ -287,14 +287,14 @@ class Raising(WordTeacher):
 
 
 def wrapped(error):
-    """RETURNS (Exception): An error as a component raises it that caught another."""
+    """RETURNS (Exception): An error that was raised from another error."""
     outer = RuntimeError("the component failed")
     outer.__cause__ = error
     return outer
 
 
 class OutOfMemoryError(RuntimeError):
-    """As torch's."""
+    """A stand-in for the error of torch."""
 
 
 @pytest.mark.parametrize("several", [False, True])

@@ -33,7 +33,7 @@ def test_every_word_of_the_text_gets_a_vector(transformer, documents):
 
 
 def test_a_vector_is_of_all_contexts(transformer, documents):
-    """The one test that the parts are put together: means over contexts, and words without them."""
+    """Test all parts together: means over contexts, and encodings of isolated words."""
     encoder, _ = load_word_encoder(str(transformer), layer=2)
     docs = [Doc(Vocab(), words=document.words) for document in documents]
     means = contextual_means(encoder, docs)
@@ -102,7 +102,7 @@ def test_dimensions_that_the_words_do_not_have(transformer, documents):
 
 
 def test_dimensions_that_the_transformer_does_not_have(transformer):
-    """Said before the text is read, which may take hours."""
+    """The error must come before the text is read, which may take hours."""
 
     def unread():
         raise AssertionError("the text was read")

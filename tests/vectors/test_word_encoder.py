@@ -14,7 +14,7 @@ WORDS = ["Anna", "sails", "to", "Oslo"]
 
 
 def encode(encoder, words=WORDS):
-    """RETURNS: The vectors of a sentence's words, their keys and which of them are known."""
+    """RETURNS: The keys of a sentence's words, their vectors, and which words are known."""
     doc = Doc(Vocab(), words=words)
     ((keys, vectors, known),) = encoder.pipe([doc], desc="Test")
     return vectors, keys, known.tolist()
@@ -22,7 +22,7 @@ def encode(encoder, words=WORDS):
 
 @pytest.fixture(scope="module")
 def pipeline(transformer, tmp_path_factory):
-    """A teacher: a component that listens to a transformer that is no longer what it was."""
+    """A teacher with a component that listens to a fine-tuned transformer."""
     pytest.importorskip("spacy_transformers", reason="the teacher's transformer is theirs")
     nlp = spacy.blank("nb")
     model = {
@@ -90,7 +90,7 @@ def test_keys_have_the_case_that_the_transformer_sees(make_transformer, lower, k
 
 @pytest.mark.parametrize("layer, expected", [(None, 2), (0, 0), (-1, 3), (-4, 0), (3, 3)])
 def test_layers(transformer, layer, expected):
-    """Half of three layers are two, as Python rounds."""
+    """round(1.5) is 2, so the middle of three layers is layer 2."""
     assert load_word_encoder(str(transformer), layer=layer)[0].layer == expected
 
 
