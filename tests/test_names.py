@@ -24,7 +24,9 @@ def test_the_prefix_names_a_model_on_the_hub(name):
 
 @pytest.mark.parametrize("name", ["", "a/b/c", "../a", "/a", "a b", "hf:a", "a:b"])
 def test_what_is_no_name_on_the_hub_is_refused(name):
-    with pytest.raises(ValueError, match=rf"D290.*'hf:{name}' is no model on the Hugging Face hub"):
+    with pytest.raises(
+        ValueError, match=rf"D290.*'hf:{name}' is not a model on the Hugging Face hub"
+    ):
         model_location(f"hf:{name}")
 
 

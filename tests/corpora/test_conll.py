@@ -190,7 +190,7 @@ def test_a_scheme_can_be_named(write):
     assert spans(next(read_conll(path, VOCAB, scheme="io"))) == [(0, 2, "PER")]
     with pytest.raises(ValueError, match=r"conll:2: found the tag 'B-PER'.*scheme 'ioe2'"):
         list(read_conll(path, VOCAB, scheme="ioe2"))
-    with pytest.raises(ValueError, match=r"corpus\.conll: .*'bilou' is no label scheme"):
+    with pytest.raises(ValueError, match=r"corpus\.conll: .*'bilou' is not a label scheme"):
         list(read_conll(path, VOCAB, scheme="bilou"))
 
 

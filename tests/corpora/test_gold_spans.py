@@ -78,7 +78,7 @@ def test_spans_can_be_the_gold_entities(write, max_length):
 
 def test_of_spans_that_overlap_the_longest_are_entities(write):
     path = write([ANNA, (0, 1, "NAME"), (1, 2, "NAME"), OSLO])
-    with pytest.warns(UserWarning, match=r"\[D943\] .*: 2 spans under the key 'sc' overlap"):
+    with pytest.warns(UserWarning, match=r"\[D943\] .*: 2 spans under the key 'sc' are ignored"):
         found = entities(read_examples(path, NLP, spans_key="sc"))
     assert found == [[("Anna Berg", "PER"), ("Oslo", "LOC")]]
 

@@ -180,7 +180,7 @@ def test_a_path_is_needed_only_when_the_corpus_is_read(nlp, tmp_path):
     corpus = SoftCorpus()
     with pytest.raises(ValueError, match=r"has no `path`"):
         list(corpus(nlp))
-    with pytest.raises(ValueError, match="is no soft corpus"):
+    with pytest.raises(ValueError, match="is not a soft corpus"):
         list(SoftCorpus(tmp_path)(nlp))
     with pytest.raises(ValueError, match=r"labeled corpus '.*none\.spacy' does not exist"):
         list(SoftCorpus(tmp_path, tmp_path / "none.spacy")(nlp))

@@ -121,21 +121,21 @@ def test_a_manifest_comes_back_as_it_was(make_soft, write_soft, tmp_path):
 
 
 def test_a_folder_without_manifest_is_no_soft_corpus(tmp_path):
-    with pytest.raises(ValueError, match=r"is no soft corpus: it has no manifest\.json"):
+    with pytest.raises(ValueError, match=r"is not a soft corpus: it has no manifest\.json"):
         Manifest.from_disk(tmp_path)
 
 
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("", "is no manifest"),
-        ("no json", "is no manifest"),
-        ("[]", "is no manifest"),
-        ("{}", "is no manifest"),
-        ('{"format": 2, "shards": [{"file": "a"}]}', "is no manifest"),
-        ('{"format": 2, "shards": [], "surprise": 1}', "is no manifest"),
+        ("", "is not the manifest of a soft corpus"),
+        ("no json", "is not the manifest of a soft corpus"),
+        ("[]", "is not the manifest of a soft corpus"),
+        ("{}", "is not the manifest of a soft corpus"),
+        ('{"format": 2, "shards": [{"file": "a"}]}', "is not the manifest of a soft corpus"),
+        ('{"format": 2, "shards": [], "surprise": 1}', "is not the manifest of a soft corpus"),
         ('{"format": 1}', "has format 1, expected 2"),
-        (b"\xff\xfe\x00", "is no manifest"),
+        (b"\xff\xfe\x00", "is not the manifest of a soft corpus"),
     ],
 )
 def test_what_is_no_manifest_is_named(tmp_path, text, message):

@@ -100,7 +100,7 @@ def test_every_reader_refuses_the_same(readers, names, code):
 def test_letters_that_may_be_types_can_be_named(readers, names, schemes, labels):
     names = ["O", *names.split()]
     with pytest.raises(
-        TagNameError, match=rf"Name the scheme \(--scheme\): {schemes} if .* types if"
+        TagNameError, match=rf"Choose the scheme \(--scheme\): {schemes} if .* types if"
     ):
         read_tag_meanings(names)
     *files, model = readers

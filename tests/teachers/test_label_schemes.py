@@ -128,7 +128,7 @@ def test_a_scheme_can_be_chosen():
         (
             "O B-PER",
             "bilou",
-            "'bilou' is no label scheme: expected one of iobes, iob2, ioe2, io, types",
+            "'bilou' is not a label scheme: expected one of iobes, iob2, ioe2, io, types",
         ),
         ("O B-PER E-PER", "iob2", "'E-PER' does not fit the scheme 'iob2', which has .* B, I"),
         ("O PER", "iobes", "'PER' does not fit the scheme 'iobes'"),

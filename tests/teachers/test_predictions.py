@@ -63,7 +63,7 @@ def nan_scores(doc):
 
 
 def spoil(pipe):
-    """Overwrite a model's parameters with NaN or infinite values."""
+    """Overwrite a model's parameters with NaN."""
     for node in pipe.model.walk():
         for name in node.param_names:
             node.set_param(name, numpy.full_like(node.get_param(name), NAN))
