@@ -167,9 +167,9 @@ def _span_scores(doc: Doc, key: str) -> Optional[List[float]]:
         if not -ROUNDING <= score <= 1 + ROUNDING:
             raise TeacherError(
                 f"[D278] The span '{span.text[:40]}' ({span.label_}) has the score {score:g} in "
-                f"{where}, which is no probability: expected a number from 0 to 1. Map the scores "
-                "in the component that writes them: divide a percentage by 100, and put other "
-                "scores through a sigmoid, 1 / (1 + exp(-score))."
+                f"{where}, which is not a probability: expected a number from 0 to 1. Map the "
+                "scores in the component that writes them: divide a percentage by 100, and put "
+                "other scores through a sigmoid, 1 / (1 + exp(-score))."
             )
     return [min(max(score, 0.0), 1.0) for score in scores]
 

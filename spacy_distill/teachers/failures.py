@@ -19,8 +19,8 @@ class DocumentsError(ValueError):
     def __init__(self, message: str, reasons: Mapping[int, str], teacher: str = "") -> None:
         if not reasons:
             raise ValueError(
-                f"[D237] A DocumentsError has to name the documents: found no reasons for "
-                f"'{message}'. Give a reason for each document, by its number in the batch."
+                "[D237] A DocumentsError must name the documents: found no reasons for "
+                f"'{message}'. Give a reason for each document, by its index in the batch."
             )
         super().__init__(message)
         self.reasons = dict(reasons)

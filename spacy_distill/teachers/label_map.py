@@ -91,9 +91,9 @@ def _typed_pairs(text: str) -> Iterator[Tuple[str, str]]:
         old, _, new = (piece.strip() for piece in part.partition("="))
         if not (old and new) or "=" in new:
             raise ValueError(
-                f"[D212] '{part}' is no pair of labels: write OLD=NEW, several with commas, such "
-                "as PERSON=PER,GPE=LOC. For labels with commas or equals signs write a JSON object "
-                "or the path of a .json file."
+                f"[D212] '{part}' is not a pair of labels: write OLD=NEW, and separate several "
+                "pairs with commas, such as PERSON=PER,GPE=LOC. If a label has a comma or an "
+                "equals sign, write a JSON object or the path of a .json file."
             )
         yield old, new
 
@@ -104,12 +104,12 @@ def _json_pairs(text: str, name: str) -> List[Tuple[str, str]]:
         pairs: Any = json.loads(text, object_pairs_hook=tuple)
     except ValueError as error:
         raise ValueError(
-            f'[D283] {name} is no JSON: {error}. Write an object such as {{"PERSON": "PER"}}.'
+            f'[D283] {name} is not valid JSON: {error}. Write an object such as {{"PERSON": "PER"}}.'
         ) from error
     labels = [label for pair in pairs for label in pair] if isinstance(pairs, tuple) else []
     if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
         raise ValueError(
-            f"[D284] {name} is no JSON object of labels: found {text.strip()[:60]}. Write an "
+            f"[D284] {name} is not a JSON object of labels: found {text.strip()[:60]}. Write an "
             'object such as {"PERSON": "PER"}.'
         )
     return [(old.strip(), new.strip()) for old, new in pairs]

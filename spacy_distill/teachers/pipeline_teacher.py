@@ -177,7 +177,7 @@ def _run_component(name: str, pipe: Any, docs: Sequence[Doc], batch_size: int) -
             raise TeacherError(
                 f"[D272] The component '{name}' of the teacher's pipeline changed the text "
                 f"'{doc.text[:40]}' to '{result.text[:40]}'. Tokens may be split and joined, but "
-                "the text has to stay the same."
+                "the text must stay the same."
             )
     return found
 

@@ -139,7 +139,7 @@ def load_source(
         return TokenClassificationTeacher(source, scheme=options.scheme)
     if path.exists():
         raise ValueError(
-            f"[D201] '{source}' is no teacher: it has no meta.json of a spaCy pipeline, no "
+            f"[D201] '{source}' is not a teacher: it has no meta.json of a spaCy pipeline, no "
             "config.json of a Hugging Face model and no manifest.json of a soft corpus. Correct "
             "the path."
         )

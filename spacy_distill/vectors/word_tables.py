@@ -103,7 +103,7 @@ def read_array(folder: Path) -> Tuple[List[str], Floats2d]:
             return words, data
         found = f"{len(words)} words and an array of the shape {data.shape}"
     raise ValueError(
-        f"[D295] '{folder}' is no table of word vectors: found {found}. Expected one .npy file, "
+        f"[D295] '{folder}' is not a table of word vectors: found {found}. Expected one .npy file, "
         "with a row for each word of one word list (words.txt or a .parquet file)."
     )
 

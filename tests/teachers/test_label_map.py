@@ -102,7 +102,7 @@ def test_a_label_map_is_read_as_it_is_typed(text, expected):
 
 @pytest.mark.parametrize("text", ["PERSON", "PERSON=", "=PER", "PERSON=PER,LOC", "A:B", "A=B=C"])
 def test_what_is_no_label_map_is_refused(text):
-    with pytest.raises(ValueError, match="is no pair of labels: write OLD=NEW"):
+    with pytest.raises(ValueError, match="is not a pair of labels: write OLD=NEW"):
         parse_label_map(text)
 
 
@@ -136,8 +136,8 @@ def test_labels_with_commas_and_equals_signs_are_mapped_by_json(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ('{"a": }', r"\[D283\] The label map is no JSON"),
-        ("{}", r"\[D284\] The label map is no JSON object of labels: found {}"),
+        ('{"a": }', r"\[D283\] The label map is not valid JSON"),
+        ("{}", r"\[D284\] The label map is not a JSON object of labels: found {}"),
         ('{"a": 1}', r"\[D284\]"),
         ('{"a": ""}', r"\[D284\]"),
         ('{"a": {"b": "c"}}', r"\[D284\]"),
@@ -148,7 +148,7 @@ def test_json_that_is_no_label_map_is_refused(text, message, tmp_path):
         parse_label_map(text)
     path = tmp_path / "map.json"
     path.write_text(text, encoding="utf8")
-    with pytest.raises(ValueError, match=r"\[D28[34]\] '.*map.json' is no JSON"):
+    with pytest.raises(ValueError, match=r"\[D28[34]\] '.*map.json' is not ):
         parse_label_map(str(path))
     with pytest.raises(ValueError, match=r"\[D281\] .*nowhere.json' cannot be read"):
         parse_label_map(str(tmp_path / "nowhere.json"))

@@ -178,7 +178,7 @@ def test_a_typing_error_in_a_path_is_no_name_on_the_hub(function, monkeypatch, t
 def test_a_folder_of_something_else_is_told_from_a_teacher(tmp_path):
     (tmp_path / "notes.txt").write_text("Anna sails.")
     for path in (tmp_path, tmp_path / "notes.txt"):
-        with pytest.raises(ValueError, match=r"is no teacher: it has no meta\.json"):
+        with pytest.raises(ValueError, match=r"is not a teacher: it has no meta\.json"):
             load_teacher([path])
 
 
