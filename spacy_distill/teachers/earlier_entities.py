@@ -44,10 +44,10 @@ class ChainTeacher:
         chain = self.pipe.predict_chain(docs)
         if getattr(self.pipe, "overwrite_ents", False):
             return chain
-        return keep_entities(chain, docs, BiluoTags(self.labels))
+        return fix_entities(chain, docs, BiluoTags(self.labels))
 
 
-def keep_entities(chain: LinearChain, docs: Sequence[Doc], tags: BiluoTags) -> LinearChain:
+def fix_entities(chain: LinearChain, docs: Sequence[Doc], tags: BiluoTags) -> LinearChain:
     """Fix the tags of blocked tokens and of entities that are already set, in a chain.
 
     The distribution over the other tokens is that of the chain with O at the fixed tokens, as in
