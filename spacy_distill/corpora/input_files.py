@@ -57,7 +57,7 @@ def find_files(source: str) -> Dict[str, Path]:
         root, found = Path(*names[:first]), list(map(Path, glob.glob(source, recursive=True)))
     else:
         return {}
-    paths = {file for item in found for file in (_below(item) if item.is_dir() else [item])}
+    paths = {file for item in found for file in (_visible_files(item) if item.is_dir() else [item])}
     files: List[Tuple[str, Path]] = [
         (file.relative_to(root).as_posix(), file) for file in paths if format_of(file) is not None
     ]
@@ -73,7 +73,7 @@ def find_files(source: str) -> Dict[str, Path]:
     return dict(sorted(files))
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _visible_files(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         hidden = any(name.startswith(".") for name in path.relative_to(folder).parts)
         if not hidden and path.is_file():
@@ -102,7 +102,7 @@ class ReadingProgress:
 
 
 @contextmanager
-def open_unpacked(path: Path, progress: Optional[ReadingProgress] = None) -> Iterator[BinaryIO]:
+def open_decompressed(path: Path, progress: Optional[ReadingProgress] = None) -> Iterator[BinaryIO]:
     """Open a file and decompress it while it is read.
 
     path (Path): The file.
@@ -111,17 +111,17 @@ def open_unpacked(path: Path, progress: Optional[ReadingProgress] = None) -> Ite
     RAISES (ImportError): A library of the train extra is missing.
     """
     size = path.stat().st_size
-    with path.open("rb") as packed:
+    with path.open("rb") as compressed:
         if progress is not None:
             # A library may close the file early.
-            progress.position = lambda: size if packed.closed else packed.tell()
-        with _unpacking(packed, compression_of(path)) as file:
+            progress.position = lambda: size if compressed.closed else compressed.tell()
+        with _decompress(compressed, compression_of(path)) as file:
             yield file
 
 
-def _unpacking(packed: BinaryIO, compression: Optional[str]) -> Any:
+def _decompress(compressed: BinaryIO, compression: Optional[str]) -> Any:
     if compression == ".zst":
-        stream = import_library("pyarrow").CompressedInputStream(packed, "zstd")
+        stream = import_library("pyarrow").CompressedInputStream(compressed, "zstd")
         return io.BufferedReader(stream)
     openers: Dict[Optional[str], Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return openers[compression](packed, "rb") if compression else packed
+    return openers[compression](compressed, "rb") if compression else compressed

@@ -19,7 +19,7 @@ from .input_files import (
     ReadingProgress,
     compression_of,
     format_of,
-    open_unpacked,
+    open_decompressed,
 )
 from .input_tables import read_table
 
@@ -104,7 +104,7 @@ def read_standard_input(text_field: str) -> Iterator[Row]:
 
 
 def _read_docs(path: Path, text_field: str, progress: ReadingProgress) -> Iterator[Row]:
-    with open_unpacked(path) as file:
+    with open_decompressed(path) as file:
         docs = DocBin().from_bytes(file.read())
     size = path.stat().st_size
     for number, doc in enumerate(docs.get_docs(Vocab()), 1):
@@ -136,8 +136,8 @@ def _read_json_lines(path: Path, text_field: str, progress: ReadingProgress) -> 
 
 
 def _read_lines(path: Path, progress: ReadingProgress) -> Iterator[str]:
-    with open_unpacked(path, progress) as unpacked:
-        file = io.TextIOWrapper(unpacked, encoding="utf-8-sig")
+    with open_decompressed(path, progress) as decompressed:
+        file = io.TextIOWrapper(decompressed, encoding="utf-8-sig")
         for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
             _require_line_break(line, f"'{path}', row {number}")
             yield line.removesuffix("\n")
@@ -147,8 +147,8 @@ def _read_parquet(path: Path, text_field: str, progress: ReadingProgress) -> Ite
     parquet = import_library("pyarrow.parquet")
     # `datasets` would decode a whole row group, which is often the whole file: 400 MB for a file of
     # 117 MB. pyarrow needs 25 MB and a tenth of the time.
-    with open_unpacked(path) as unpacked:
-        source = path if compression_of(path) is None else io.BytesIO(unpacked.read())
+    with open_decompressed(path) as decompressed:
+        source = path if compression_of(path) is None else io.BytesIO(decompressed.read())
     with parquet.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER_SIZE) as file:
         useful = useful_columns(file.schema_arrow.names, text_field, f"'{path}'")
         size, n_rows, number = path.stat().st_size, file.metadata.num_rows, 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Iterator, List, Optional, TextIO
 
 from .input_documents import Row, useful_columns
-from .input_files import InputError, ReadingProgress, format_of, open_unpacked
+from .input_files import InputError, ReadingProgress, format_of, open_decompressed
 
 # With NO_QUOTES, fields cannot contain separators or line ends. With QUOTES, they can within double
 # quotes.
@@ -66,8 +66,8 @@ def read_table(
         quoting = NO_QUOTES if is_tsv else QUOTES
     # The limit applies to the whole process, so it is only raised.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
-    with open_unpacked(path, progress) as unpacked:
-        file = io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="")
+    with open_decompressed(path, progress) as decompressed:
+        file = io.TextIOWrapper(decompressed, encoding="utf-8-sig", newline="")
         rows = _Rows(file, "\t" if is_tsv else ",", quoting, f"'{path}'")
         try:
             header = next(iter(rows), [])
