@@ -13,7 +13,7 @@ from ..documents import same_text
 from .failures import TeacherError
 
 # A token is unknown if the probability that no entity begins or ends inside it is lower than this.
-LEAST_FIT = 0.5
+MIN_FIT = 0.5
 
 
 class Blocks(NamedTuple):
@@ -75,7 +75,7 @@ def carry_over(
     if len(joined):
         units[joined] = _join(chain, labels, blocks.source[joined], blocks.n_source[joined])
     fit = units.sum(axis=1, keepdims=True)
-    known = fit[:, 0] >= LEAST_FIT
+    known = fit[:, 0] >= MIN_FIT
     if chain.known is not None:
         unknown = numpy.append(0, numpy.cumsum(~get_current_ops().to_numpy(chain.known)))
         known &= unknown[blocks.source + blocks.n_source] == unknown[blocks.source]
