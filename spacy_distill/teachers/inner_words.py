@@ -12,7 +12,7 @@ from ..encoders.alignment import token_pieces
 from .label_schemes import LabelScheme
 
 # Entities that begin inside a token with a lower probability are ignored.
-LEAST_CERTAINTY = 0.5
+MIN_PROBABILITY = 0.5
 # Only after these characters can an entity of the same type begin. After other punctuation, as in
 # "U.S." and "Jean-Luc", models often predict another beginning of the same name, since they were
 # trained only on the first wordpiece of a token.
@@ -46,7 +46,7 @@ def with_inner_entities(
     tags = numpy.where(pieces < 0, 0, emissions.argmax(axis=1))
     types, prefixes = numpy.divmod(tags - 1, len(PREFIXES))
     begins = (tags > 0) & numpy.isin(prefixes, [PREFIXES.index("B"), PREFIXES.index("U")])
-    begins &= emissions.max(axis=1) >= numpy.log(LEAST_CERTAINTY)
+    begins &= emissions.max(axis=1) >= numpy.log(MIN_PROBABILITY)
     chosen: List[List[int]] = []
     words = zip(types, begins, strict=True)
     for token, places in zip(doc, starts, strict=True):
