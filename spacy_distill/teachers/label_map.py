@@ -104,7 +104,8 @@ def _json_pairs(text: str, name: str) -> List[Tuple[str, str]]:
         pairs: Any = json.loads(text, object_pairs_hook=tuple)
     except ValueError as error:
         raise ValueError(
-            f'[D283] {name} is not valid JSON: {error}. Write an object such as {{"PERSON": "PER"}}.'
+            f"[D283] {name} is not valid JSON: {error}. Write an object such as "
+            '{"PERSON": "PER"}.'
         ) from error
     labels = [label for pair in pairs for label in pair] if isinstance(pairs, tuple) else []
     if not labels or not all(isinstance(label, str) and label.strip() for label in labels):

@@ -72,7 +72,9 @@ def test_what_the_teacher_does_not_know_stays_unknown(unsure_teacher, docs):
 
 
 def test_a_map_that_leaves_nothing_is_refused(word_teacher):
-    with pytest.raises(ValueError, match=r"takes GPE, but the teacher's labels are: LOC, PER"):
+    with pytest.raises(
+        ValueError, match=r"has the labels GPE, but the teacher's labels are: LOC, PER"
+    ):
         MappedTeacher(word_teacher, {"GPE": "PLACE"})
 
 
@@ -148,7 +150,7 @@ def test_json_that_is_no_label_map_is_refused(text, message, tmp_path):
         parse_label_map(text)
     path = tmp_path / "map.json"
     path.write_text(text, encoding="utf8")
-    with pytest.raises(ValueError, match=r"\[D28[34]\] '.*map.json' is not ):
+    with pytest.raises(ValueError, match=r"\[D28[34]\] '.*map.json' is not "):
         parse_label_map(str(path))
     with pytest.raises(ValueError, match=r"\[D281\] .*nowhere.json' cannot be read"):
         parse_label_map(str(tmp_path / "nowhere.json"))

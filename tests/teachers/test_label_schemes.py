@@ -112,11 +112,11 @@ def test_a_scheme_can_be_chosen():
 @pytest.mark.parametrize(
     "names, scheme, text",
     [
-        ("LABEL_0 LABEL_1", None, r"'LABEL_0' does not say .* are: LABEL_0, LABEL_1\."),
-        ("O LABEL_1", None, r"'LABEL_1' does not say"),
-        ("0 1 2", None, r"'1' does not say .* are: 0, 1, 2\. .*id2label"),
-        ("0 1 2", "types", "'1' does not say"),
-        ("O B-1 I-1", None, "'B-1' does not say"),
+        ("LABEL_0 LABEL_1", None, r"'LABEL_0' has no meaning .* are: LABEL_0, LABEL_1\."),
+        ("O LABEL_1", None, r"'LABEL_1' has no meaning"),
+        ("0 1 2", None, r"'1' has no meaning .* are: 0, 1, 2\. .*id2label"),
+        ("0 1 2", "types", "'1' has no meaning"),
+        ("O B-1 I-1", None, "'B-1' has no meaning"),
         ("PER LOC", None, r"outside of entities \(O\).* are: PER, LOC\."),
         ("O B-PER I_PER", None, "'B-PER' seems to have a letter.*--scheme types"),
         ("O B-PER i-PER", None, "'B-PER' seems"),

@@ -91,7 +91,7 @@ def spoilt(train_ner, save, quiet):
             return PipelineTeacher(nlp, "writer", labels=["LOC", "PER"], spans_key="sc")
         if kind == "hugging face":
             teacher = TokenClassificationTeacher(save(["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]))
-            teacher._model.classifier.bias.data[:] = NAN
+            teacher.encoder.model.classifier.bias.data[:] = NAN
             return teacher
         nlp = student() if kind == "ner_student" else train_ner(kind)
         (pipe,) = (pipe for _, pipe in nlp.pipeline)

@@ -134,7 +134,7 @@ def test_names_of_the_hub_have_a_prefix(monkeypatch):
 
 
 def test_a_gpu_that_is_not_there(transformer):
-    with pytest.raises(ValueError, match="GPU 99 was asked for"):
+    with pytest.raises(ValueError, match="GPU 99 was requested"):
         load_word_encoder(str(transformer), use_gpu=99)
 
 
