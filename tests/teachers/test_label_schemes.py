@@ -112,9 +112,9 @@ def test_a_scheme_can_be_chosen():
 @pytest.mark.parametrize(
     "names, scheme, text",
     [
-        ("LABEL_0 LABEL_1", None, r"'LABEL_0' has no meaning .* are: LABEL_0, LABEL_1\."),
+        ("LABEL_0 LABEL_1", None, r"'LABEL_0' has no meaning.* are: LABEL_0, LABEL_1\."),
         ("O LABEL_1", None, r"'LABEL_1' has no meaning"),
-        ("0 1 2", None, r"'1' has no meaning .* are: 0, 1, 2\. .*id2label"),
+        ("0 1 2", None, r"'1' has no meaning.* are: 0, 1, 2\. .*id2label"),
         ("0 1 2", "types", "'1' has no meaning"),
         ("O B-1 I-1", None, "'B-1' has no meaning"),
         ("PER LOC", None, r"outside of entities \(O\).* are: PER, LOC\."),
