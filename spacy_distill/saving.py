@@ -79,11 +79,7 @@ def copy_directory(source: Path, path: Path) -> None:
 
 
 def _swapped(first: Path, second: Path) -> bool:
-    """Swap two paths in one step.
-
-    RETURNS (bool): Whether the paths were swapped. If the system cannot do this, nothing has
-        changed.
-    """
+    """Swap two paths in one step. Return False, without a change, if the system cannot do it."""
     name, here, flag = _SWAPS.get(sys.platform, ("", 0, 0))
     library = ctypes.CDLL(None) if name else None
     if library is None or not hasattr(library, name):

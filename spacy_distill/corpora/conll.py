@@ -131,8 +131,7 @@ def _split_columns(line: str) -> List[str]:
 
 
 def _is_comment(line: Line, needs_tag: bool, missing_tag: bool, layouts: Set[Layout]) -> bool:
-    """RETURNS (bool): Whether a line before a sentence is a comment. `layouts` are those of
-    tokens."""
+    """Decide if a line before a sentence is a comment. `layouts` are those of tokens."""
     if not line.text.startswith("#"):
         return False
     is_odd = bool(layouts) and line.layout not in layouts

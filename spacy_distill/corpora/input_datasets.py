@@ -113,8 +113,7 @@ class HubDataset:
 
 
 def _hub_errors() -> Tuple[Type[Exception], ...]:
-    """RETURNS (Tuple[Type[Exception], ...]): The errors for wrong names, network failures, missing
-    permissions and unreadable rows. Out-of-memory errors are excluded."""
+    """Return the errors for names, network, permissions and unreadable rows, but not for memory."""
     datasets = import_library("datasets")
     errors = (OSError, RuntimeError, ImportError, datasets.exceptions.DatasetsError, *DAMAGE_ERRORS)
     try:
@@ -133,8 +132,7 @@ def one_line(error: BaseException) -> str:
 
 @contextmanager
 def _quiet(datasets: Any) -> Iterator[None]:
-    """Disable the library's progress bars, its logging of errors that it also raises, and the
-    download counts that it sends to a server."""
+    """Disable the library's progress bars, its logging of errors, and its download counts."""
     config = datasets.config
     reports, level = config.HF_UPDATE_DOWNLOAD_COUNTS, datasets.logging.get_verbosity()
     # If the environment variable is set, the library warns about other settings.

@@ -78,8 +78,7 @@ def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[
 
 
 def _has_text(columns: Iterable[str], text_field: str) -> bool:
-    """RETURNS (bool): Whether the columns have text. Columns of words count as text, unless the
-    user chose another text column."""
+    """Decide if columns have text. Words count, unless the user chose another text column."""
     wanted = {text_field, *(WORD_FIELDS if text_field == "text" else ())}
     return not wanted.isdisjoint(columns)
 
@@ -115,8 +114,7 @@ def row_words(row: Row) -> Optional[Tuple[List[str], Optional[List[Any]]]]:
 def _match_words(
     text: Optional[str], words: List[str], spaces: Optional[List[Any]], place: str
 ) -> Tuple[str, Optional[List[str]], Optional[List[bool]]]:
-    """RETURNS (Tuple[str, Optional[List[str]], Optional[List[bool]]]): The text, its words and
-    spaces. Words and spaces are None if the words do not match the text."""
+    """Return the text with its words and spaces; both are None if the words do not match."""
     if spaces is not None and len(spaces) != len(words):
         raise InputError(
             f"[D313] {place}: found {len(words)} words and {len(spaces)} spaces, expected one "

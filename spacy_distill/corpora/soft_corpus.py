@@ -129,8 +129,7 @@ def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
 
 
 def _without_spaces(doc: Doc) -> str:
-    """RETURNS (str): The text without white space. spaCy adds a space after each word if a document
-    was made from words only."""
+    """Remove white space: spaCy adds a space after each word if spaces are unknown."""
     return "".join(doc.text.split())
 
 
@@ -150,8 +149,7 @@ def _read(
 
 
 def _as_example(nlp: Language, document: SoftDocument, labels: Tuple[str, ...]) -> Example:
-    """RETURNS (Example): An example with the student's tokens. The reference has the soft
-    targets."""
+    """Make an example with the student's tokens, whose reference has the soft targets."""
     source = Doc(nlp.vocab, words=document.words, spaces=document.spaces)
     targets = replace(document.targets, labels=labels)
     # As in spaCy's Corpus, documents without spaces keep their words.
@@ -168,8 +166,7 @@ def _as_example(nlp: Language, document: SoftDocument, labels: Tuple[str, ...]) 
 def _shuffled(
     documents: Iterable[SoftDocument], size: int, rng: random.Random
 ) -> Iterator[SoftDocument]:
-    """Keep `size` documents in memory. Yield a random one of them for each document that is
-    added."""
+    """Fill a buffer of `size` documents, and yield a random one for each document added."""
     if size <= 0:
         yield from documents
         return

@@ -200,8 +200,7 @@ def file_hash(path: Path) -> str:
 
 
 def _lists(rows: Sequence, kind: Any) -> Any:
-    """RETURNS (pyarrow.ListArray): An Arrow array of lists with numpy arrays or lists as its
-    rows."""
+    """Convert numpy arrays or lists to an Arrow array of lists."""
     pyarrow = import_library("pyarrow")
     offsets = numpy.concatenate([[0], numpy.cumsum([len(row) for row in rows])]).astype("int32")
     if rows and isinstance(rows[0], numpy.ndarray):

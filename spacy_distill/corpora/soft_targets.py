@@ -95,8 +95,7 @@ def pack_marginals(
 
 
 def _with_short_mantissa(values: Floats1d) -> Floats1d:
-    """RETURNS (Floats1d): The values in float32, rounded so that the last 16 bits are 0. They
-    compress to half the size. The range of half precision would be too small."""
+    """Round to 8 significant bits, which compress to half the size."""
     mantissas, exponents = numpy.frexp(values)
     return numpy.ldexp(numpy.round(mantissas * 256) / 256, exponents).astype("float32")
 

@@ -162,8 +162,7 @@ def read_entities(tags: Iterable[Tuple[str, str]]) -> List[Tuple[int, int, str]]
 def _find_letters(
     names: Sequence[str], scheme: Optional[str], found: str
 ) -> Optional[Dict[str, Tuple[str, str]]]:
-    """RETURNS (Optional[Dict[str, Tuple[str, str]]]): The letter and type of each name; None if no
-    name has a letter. RAISES (TagNameError): Only some names have letters, or this is not clear."""
+    """Return the letter and type of each name, or None if no name has a letter."""
     # If the scheme is not known, "E-MAIL" may be a type.
     certain = "BI" if scheme in (None, "io") else SCHEMES[scheme]
     uncertain = ""
@@ -263,8 +262,7 @@ def _require_letters(parts: Dict[str, Tuple[str, str]], scheme: str, found: str)
 
 
 def _require_bare_outside(names: Sequence[str], inside: Sequence[str], found: str) -> None:
-    """Raise TagNameError if tags other than O have no letters: probably the wrong column was
-    read."""
+    """Raise TagNameError if tags other than O have no letters, as in a wrong column."""
     wrong = [*inside, *(name for name in names if name.upper() != OUTSIDE)]
     if wrong:
         raise TagNameError(

@@ -59,8 +59,7 @@ def read_tagged_json(
 def _read(
     path: Path, with_tags: bool
 ) -> Iterator[Tuple[str, List[str], Optional[List[bool]], List[str]]]:
-    """YIELDS (Tuple[str, List[str], Optional[List[bool]], List[str]]): The place, words, spaces and
-    tags of each row that has words."""
+    """Yield the place, words, spaces and tags of each row that has words."""
     for number, row in enumerate(read_rows(path, "text"), 1):
         place = f"'{path}', row {number}"
         found = row_words(row)

@@ -142,12 +142,7 @@ class AnnotationTeacher:
 
 
 def _span_scores(doc: Doc, key: str) -> Optional[List[float]]:
-    """Read the scores of a group of spans, in `doc.spans[key].attrs["scores"]`.
-
-    RETURNS (Optional[List[float]]): The probability of each span; None if the group has no scores.
-    RAISES (TeacherError): There is not one score from 0 to 1 for each span.
-    RAISES (DocumentsError): A score is NaN.
-    """
+    """Return the probability of each span in a group; None if the group has no scores."""
     group = doc.spans[key]
     written = group.attrs.get("scores")
     if written is None:
@@ -175,8 +170,7 @@ def _span_scores(doc: Doc, key: str) -> Optional[List[float]]:
 
 
 def _as_floats(written: Any) -> Optional[List[float]]:
-    """RETURNS (Optional[List[float]]): The values of a list, or of a numpy, cupy or torch array, as
-    floats; None for other types."""
+    """Convert a list, or a numpy, cupy or torch array; return None for other types."""
     values = written.tolist() if hasattr(written, "tolist") else written
     if not isinstance(values, (list, tuple)):
         return None

@@ -128,8 +128,7 @@ def _name_and_version(source: TeacherSource) -> Tuple[str, str]:
 
 
 def _read_meta(folder: Path) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): The meta.json of a pipeline. Empty if it is missing or damaged,
-    which is reported when the pipeline is loaded."""
+    """Read meta.json; return {} if it is missing or damaged, which loading reports."""
     try:
         return load_meta(folder / "meta.json")
     except (OSError, ValueError):
@@ -146,8 +145,7 @@ def _describe_pipeline(meta: Mapping[str, Any], config: Mapping[str, Any]) -> st
 
 
 def _transformers(block: Mapping[str, Any]) -> Iterator[str]:
-    """YIELDS (str): The names of the transformers that a config section loads with
-    spacy-transformers or spacy-curated-transformers."""
+    """Yield the names of the transformers that a config section loads."""
     functions = [value for key, value in block.items() if key.startswith("@")]
     loads = any("Transformer" in str(function) for function in functions)
     if loads and isinstance(block.get("name"), str):

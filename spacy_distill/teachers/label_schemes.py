@@ -52,8 +52,7 @@ class LabelScheme:
 
     @cached_property
     def _padded_columns(self) -> Ints2d:
-        """(tags, maximum number of classes of a tag), padded with the index of an extra last
-        column."""
+        """(tags, maximum number of classes), padded with -1, the index of an extra column."""
         width = max(len(columns) for columns in self.columns)
         return numpy.asarray([[*c, *[-1] * (width - len(c))] for c in self.columns])
 

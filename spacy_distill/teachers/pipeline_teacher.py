@@ -109,8 +109,7 @@ class PipelineTeacher:
         return carried
 
     def _predict(self, docs: Sequence[Doc]) -> LinearChain:
-        """RETURNS (LinearChain): The chain of the component. Batches are small enough that padding
-        cannot change the predictions."""
+        """Predict the chain in batches that padding cannot affect."""
         pipe = self.nlp.get_pipe(self.pipe_name)
         size = len(docs) if self.reads_annotations else _batch_size(pipe, len(docs))
         chains: List[LinearChain] = []
@@ -134,8 +133,7 @@ class PipelineTeacher:
         return plain_copy(doc, self.nlp.vocab)
 
     def _run(self, docs: List[Doc]) -> List[Doc]:
-        """RETURNS (List[Doc]): The documents after all components before the one that teaches. If
-        that one writes annotations, it has run too."""
+        """Run the components before the one that teaches, and that one if it writes annotations."""
         for name, pipe in self.nlp.pipeline:
             if name == self.pipe_name and not self.reads_annotations:
                 break
@@ -151,12 +149,7 @@ def pipelines_of(teacher: object) -> Iterator[PipelineTeacher]:
 
 
 def _run_component(name: str, pipe: Any, docs: Sequence[Doc], batch_size: int) -> List[Doc]:
-    """Run a component and check its results.
-
-    RETURNS (List[Doc]): One document with the same text for each document.
-    RAISES (TeacherError): The component returned another number of documents, an object that is not
-        a Doc, or another text.
-    """
+    """Run a component, and require one document with the same text for each document."""
     docs = list(docs)
     if hasattr(pipe, "pipe"):
         found = list(pipe.pipe(docs, batch_size=max(batch_size, 1)))
@@ -183,8 +176,7 @@ def _run_component(name: str, pipe: Any, docs: Sequence[Doc], batch_size: int) -
 
 
 def _soft_teacher(pipe: Any) -> Optional[Teacher]:
-    """RETURNS (Optional[Teacher]): A teacher for a component that predicts probabilities; None for
-    other components."""
+    """Make a teacher for a component that predicts probabilities; None for other components."""
     if hasattr(pipe, "predict_chain"):
         return ChainTeacher(pipe)
     if isinstance(pipe, EntityRecognizer):
@@ -201,8 +193,7 @@ def _batch_size(pipe: Any, n_docs: int) -> int:
 
 
 def _choose_component(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -> str:
-    """RETURNS (str): The name of the component that teaches. RAISES (ValueError): There is no such
-    component, or there are several."""
+    """Return the name of the component that teaches, or raise ValueError."""
     if pipe_name is not None:
         if pipe_name not in nlp.pipe_names:
             raise ValueError(

@@ -138,8 +138,7 @@ def _failure(number: int, teacher: Teacher, error: Exception) -> Failure:
 
 
 def _find_unusable(chain: LinearChain, docs: Sequence[Doc]) -> Dict[int, str]:
-    """RETURNS (Dict[int, str]): The reasons why a student cannot learn from documents, by their
-    index in the batch. Emissions of -inf are allowed: they mark impossible tags."""
+    """Find documents that a student cannot learn from, with reasons. -inf is allowed."""
     xp = get_array_module(chain.emissions)
     if not all(bool((part < xp.inf).all()) for part in (chain.transitions, chain.start, chain.end)):
         return dict.fromkeys(range(len(docs)), "its transition scores are NaN or infinite")

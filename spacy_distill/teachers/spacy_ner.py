@@ -124,9 +124,7 @@ class BeamTeacher(_SpacyTeacher):
 
 
 def _find_not_finite_actions(pipe: Any, docs: Sequence[Doc]) -> Dict[int, str]:
-    """RETURNS (Dict[int, str]): A reason that names the first token with a score that is NaN or
-    infinite, by the index of the document. Tokens are scored without an open entity, and with one
-    that begins at the previous token."""
+    """Find documents with scores that are NaN or infinite, with and without an open entity."""
     rows = numpy.arange(sum(len(doc) for doc in docs))
     step_model = pipe.model.predict(docs)
     try:
@@ -189,8 +187,7 @@ class _Actions:
 
 
 def _parse(actions: _Actions, docs: Sequence[Doc], tags: BiluoTags) -> Tuple[Floats2d, Ints1d]:
-    """RETURNS (Tuple[Floats2d, Ints1d]): The emissions, (tokens, tags) float32, and the tags of
-    spaCy's greedy parse, (tokens,)."""
+    """Return emissions, (tokens, tags) float32, and the tags of spaCy's greedy parse, (tokens,)."""
     valid = _valid_tags(docs, tags)
     rows = numpy.arange(len(valid))
     inside_tags = numpy.concatenate([[False], numpy.tile(_IS_INSIDE, len(tags.labels))])
@@ -245,8 +242,7 @@ def _greedy_parse(actions: _Actions, best: Ints1d, valid: numpy.ndarray) -> Tupl
 
 
 def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
-    """RETURNS (numpy.ndarray): (tokens, tags) bool, the tags that spaCy's rules allow, apart from
-    the rules about the entity that is open before the token."""
+    """Return (tokens, tags) bool: the tags that spaCy allows, regardless of the open entity."""
     table = numpy.concatenate(
         [doc.to_array(["IS_SPACE", "SENT_START", "ENT_IOB"]).reshape(-1, 3) for doc in docs]
     )
@@ -269,8 +265,7 @@ def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
 
 
 def _log_softmax(scores: numpy.ndarray) -> numpy.ndarray:
-    """Compute log-probabilities along the last axis. Where all scores are -inf, the result is
-    -inf."""
+    """Compute log-probabilities along the last axis; -inf if all scores are -inf."""
     greatest = scores.max(axis=-1, keepdims=True)
     greatest = numpy.where(numpy.isfinite(greatest), greatest, 0)
     with numpy.errstate(divide="ignore", invalid="ignore"):

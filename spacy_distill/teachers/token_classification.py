@@ -92,8 +92,7 @@ class TokenClassificationTeacher:
     def _chain(
         self, docs: Sequence[Doc], results: Sequence[Tuple[Floats2d, Offsets]]
     ) -> LinearChain:
-        """RETURNS (LinearChain): One sequence per document, from the model's scores at its
-        tokens."""
+        """Make the chain of the model's scores at the documents' tokens."""
         xp = get_current_ops().xp
         tags = BiluoTags(self.labels)
         emissions = [numpy.zeros((0, len(tags)), dtype="float32")]
@@ -112,8 +111,7 @@ class TokenClassificationTeacher:
         return chain.restricted(tags.without_edges(spaces)) if spaces.any() else chain
 
     def _known(self, doc: Doc, log_probabilities: Floats2d, offsets: Offsets) -> numpy.ndarray:
-        """RETURNS (numpy.ndarray): (tokens,) bool, False in entities that do not align with the
-        tokens."""
+        """Return (tokens,) bool: False in entities that do not align with the tokens."""
         units = with_inner_entities(doc, offsets, log_probabilities, self.scheme)
         if units is not None:
             chain = self._chain([units], [(log_probabilities, offsets)])
@@ -125,8 +123,7 @@ class TokenClassificationTeacher:
         return numpy.ones(len(doc), dtype=bool)
 
     def _emissions(self, log_probabilities: Floats2d, pieces: Ints1d) -> Floats2d:
-        """RETURNS (Floats2d): (tokens, tags) float32, the scores at each token's first wordpiece.
-        `pieces` has its index, or -1 for tokens without a wordpiece."""
+        """Return (tokens, tags): the scores at `pieces`, each token's first wordpiece or -1."""
         emissions = numpy.full((len(pieces), n_tags(len(self.labels))), IMPOSSIBLE, dtype="float32")
         unread = pieces < 0
         emissions[~unread] = self.scheme.emissions(log_probabilities[pieces[~unread]])
@@ -139,8 +136,7 @@ class TokenClassificationTeacher:
         return emissions
 
     def _read(self, docs: Sequence[Doc]) -> List[Tuple[Floats2d, Offsets]]:
-        """RETURNS (List[Tuple[Floats2d, Offsets]]): For each document, the log-probabilities of its
-        wordpieces, (wordpieces, classes) float32, and their character offsets."""
+        """Return each document's log-probabilities, (wordpieces, classes), and their offsets."""
         import torch
 
         model = self.encoder.model.to(get_torch_default_device())

@@ -90,8 +90,7 @@ def carry_over(
 
 
 def _misfits(chain: LinearChain, labels: Sequence[str], blocks: Blocks) -> List[Tuple[int, int]]:
-    """RETURNS (List[Tuple[int, int]]): The first row, and the row after the last one, of each best
-    entity that begins or ends inside a block."""
+    """Return start and end of each best entity that begins or ends inside a block."""
     n_tokens = len(chain.emissions)
     begins, ends = numpy.zeros(n_tokens + 1, dtype=bool), numpy.zeros(n_tokens + 1, dtype=bool)
     begins[blocks.source] = True
@@ -119,8 +118,7 @@ def _join(chain: LinearChain, labels: Sequence[str], starts: Ints1d, counts: Int
 
 
 def _split(units: Floats2d, counts: Ints1d) -> Floats2d:
-    """RETURNS (Floats2d): (tokens, tags), the probability of each tag for the parts of each
-    block."""
+    """Return (tokens, tags): the probability of each tag for the parts of each block."""
     rows = numpy.repeat(units, counts, axis=0)
     begin, inside, last, unit = (rows[:, 1 + offset :: len(PREFIXES)].copy() for offset in range(4))
     stop = numpy.cumsum(counts)
