@@ -1,5 +1,4 @@
-"""Convert column files, or JSON lines of words and tags, to four splits (train, dev, unlabeled,
-test):
+"""Convert column files, or JSON lines of words and tags, to train, dev, unlabeled and test splits:
 
 python scripts/convert_conll.py conll2003 corpus --tag-column 1 --labeled 150
 """
@@ -45,8 +44,8 @@ def convert(
     unlabeled ones.
 
     train (Path): The training file.
-    dev (Optional[Path]): The development file. If None, development sentences are sampled from the
-        training file.
+    dev (Optional[Path]): The development file. If None, its sentences are sampled from the training
+        file.
     test (Path): The test file.
     vocab (Vocab): The documents' vocabulary.
     tag_column (int): The column of the tags.
@@ -59,10 +58,8 @@ def convert(
     extra_unlabeled (Optional[Path]): A column file with more unlabeled sentences, which follow
         those of the training file. Its tags are read only if `keep_entities` is set.
     scheme (Optional[str]): The scheme of the tags, as in `read_conll`.
-    missing_tag (Optional[str]): The tag of lines that have a token only. If None, such a line is an
-        error.
-    RETURNS (List[Split]): The splits train, dev, unlabeled and test, with one document per
-        sentence.
+    missing_tag (Optional[str]): The tag of lines without a tag. If None, such a line is an error.
+    RETURNS (List[Split]): The splits train, dev, unlabeled and test, one document per sentence.
     RAISES (FileNotFoundError): A file does not exist.
     RAISES (ValueError): A file cannot be parsed, or the training file has too few sentences.
     """

@@ -28,8 +28,8 @@ def convert(
     unlabeled: Optional[int] = None,
     keep_entities: bool = False,
 ) -> List[Split]:
-    """Read the corpus and split it. The file `mixed.txt` is the test set. Each other file is split
-    in the same way.
+    """Read the corpus and split it. The file `mixed.txt` is the test set, and each other file is
+    split.
 
     raw (Path): The folder of the articles.
     nlp (Language): The pipeline that tokenizes.

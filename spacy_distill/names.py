@@ -1,5 +1,4 @@
-"""Names of pipelines and models: `hf:OWNER/NAME` is on the Hugging Face hub, all others are
-local."""
+"""Names of pipelines and models: `hf:OWNER/NAME` on the Hugging Face hub, or local paths."""
 
 import difflib
 import re
@@ -15,8 +14,7 @@ MODEL_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 
 
 def is_on_hub(name: Union[str, Path]) -> bool:
-    """RETURNS (bool): Whether a name begins with `hf:`, so that it stands for the Hugging Face
-    hub."""
+    """RETURNS (bool): Whether a name begins with `hf:`."""
     return str(name).startswith(HUB_PREFIX)
 
 
@@ -51,8 +49,7 @@ def model_location(name: Union[str, Path]) -> str:
 
 
 def similar_name_hint(name: Union[str, Path]) -> str:
-    """RETURNS (str): A sentence that suggests the path or package with the most similar name; "" if
-    no name is similar."""
+    """RETURNS (str): A question that suggests the most similar name; "" if no name is similar."""
     similar = find_similar_name(name)
     return "" if similar is None else f" Did you mean '{similar}'?"
 

@@ -29,8 +29,7 @@ class ProgressBar(tqdm):
 
         iterable (Optional[Iterable]): The items to iterate over. None if the caller calls `update`.
         desc (str): The name of the operation.
-        total (Optional[float]): The number of units to process. If None, the remaining time is not
-            shown.
+        total (Optional[float]): The number of units; if None, no remaining time is shown.
         unit (str): The unit that is counted. For "word", counts are shown in thousands.
         stream (Optional[IO]): The stream to write to; standard error if None.
         """

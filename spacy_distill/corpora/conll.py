@@ -49,12 +49,10 @@ def read_conll(
     scheme: Optional[str] = None,
     missing_tag: Optional[str] = None,
 ) -> Iterator[Doc]:
-    """Read a column file. Columns are separated by tabs. In a line without tabs, they are separated
-    by spaces.
+    """Read a column file. Columns are separated by tabs, or in a line without tabs by spaces.
 
     A column file does not say where spaces follow words. The documents mark them as unknown
-    (`doc.has_unknown_spaces`), so that spaCy trains on these words and does not tokenize the text
-    again.
+    (`doc.has_unknown_spaces`), so that spaCy trains on these words.
 
     Comments before the first token of a sentence are skipped. A comment is a line such as "# text =
     Oslo", or a line that begins with "# " and has another number of columns than the tokens. A line
@@ -70,12 +68,10 @@ def read_conll(
     scheme (Optional[str]): The scheme of the tags, as in `read_tag_meanings`; detected from their
         names if None. It must be "types" if the tags are types without letters. With "types" and
         "io", neighbouring tokens of one type are one entity.
-    missing_tag (Optional[str]): The tag of lines that have a token only. If None, such a line is an
-        error.
+    missing_tag (Optional[str]): The tag of lines without a tag. If None, such a line is an error.
     YIELDS (Doc): One document per sentence.
     RAISES (FileNotFoundError): The file does not exist.
-    RAISES (ValueError): The file is not UTF-8, has no sentence, or has a line that cannot be
-        parsed.
+    RAISES (ValueError): The file is not UTF-8, is empty, or has a line that cannot be parsed.
     """
     path = Path(path)
     if not path.is_file():

@@ -71,8 +71,8 @@ class SpansCorpus(Corpus):
 
 
 def spans_keys_without_entities(doc: Doc) -> List[str]:
-    """RETURNS (List[str]): The keys of a document's labeled spans; empty if the document also has
-    entity annotation."""
+    """RETURNS (List[str]): The keys of labeled spans; empty if the document has entity
+    annotation."""
     if not doc.spans or doc.has_annotation("ENT_IOB"):
         return []
     return [key for key, group in doc.spans.items() if any(span.label for span in group)]

@@ -26,8 +26,7 @@ class HubDataset:
 
         source (str): `hf:NAME` or `hf:OWNER/NAME`, optionally with `:CONFIGURATION` and `@VERSION`.
         split (str): The split.
-        revision (Optional[str]): The commit to read; by default that of the version, or the latest
-            one.
+        revision (Optional[str]): The commit to read; by default that of the version.
         RAISES (InputError): The name is malformed, or it is also a local path.
         """
         self.name = source.removeprefix(HUB_PREFIX)
@@ -51,8 +50,7 @@ class HubDataset:
         self._known_revision = revision
 
     def fingerprint(self) -> Dict[str, str]:
-        """RETURNS (Dict[str, str]): Name, configuration, version, split and revision, as far as
-        known."""
+        """RETURNS (Dict[str, str]): Name, configuration, version, split and revision, if known."""
         parts = {**self._parts, "split": self.split, "revision": self._revision}
         return {name: value for name, value in parts.items() if value is not None}
 

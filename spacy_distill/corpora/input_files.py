@@ -17,13 +17,11 @@ SUPPORTED = f"Supported are {', '.join(FORMATS)}, each also with {', '.join(COMP
 
 
 class InputError(ValueError):
-    """An error about an input that cannot be read. The message has the cause, the place and the
-    next step."""
+    """An error for an input that cannot be read."""
 
 
 def format_of(path: Path) -> Optional[str]:
-    """RETURNS (Optional[str]): The format by the file's name, one of FORMATS; None for any other
-    name."""
+    """RETURNS (Optional[str]): The format by the file's name, one of FORMATS, or None."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
@@ -31,8 +29,7 @@ def format_of(path: Path) -> Optional[str]:
 
 
 def compression_of(path: Path) -> Optional[str]:
-    """RETURNS (Optional[str]): The compression by the file's name, one of COMPRESSIONS; None for
-    any other name."""
+    """RETURNS (Optional[str]): The compression by the file's name, or None."""
     suffix = path.suffix.lower()
     return suffix if suffix in COMPRESSIONS else None
 

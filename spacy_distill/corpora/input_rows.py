@@ -23,8 +23,7 @@ from .input_files import (
 )
 from .input_tables import read_table
 
-# Maximum number of characters in a line. By default, spaCy's limit for a text is 1,000,000
-# characters.
+# Maximum number of characters in a line. spaCy's limit for a text is a million by default.
 LONGEST_LINE = 1 << 26
 # Number of rows of a parquet file that are in memory.
 ROWS_IN_MEMORY = 1000
@@ -43,8 +42,7 @@ def read_rows(
     """Read a file row by row. Blank lines are rows too, so that row numbers are line numbers.
 
     path (Path): A file of a supported format.
-    text_field (str): The column of the text. For formats without columns, the key of the text in
-        the rows.
+    text_field (str): The column of the text. For other formats, its key in the rows.
     quoting (Optional[str]): The quoting of tables, as in `read_table`.
     progress (Optional[ReadingProgress]): Updated while the file is read.
     YIELDS (Row): The columns that documents are made from. For `.jsonl`, all columns.

@@ -1,5 +1,4 @@
-"""Read CSV and TSV files as rows, with Python's `csv`: it gives the line of a row, and detects
-wrong quoting."""
+"""Read CSV and TSV files as rows with Python's `csv`, which detects wrong quoting."""
 
 import csv
 import io
@@ -11,8 +10,7 @@ from typing import Iterator, List, Optional, TextIO
 from .input_documents import Row, useful_columns
 from .input_files import InputError, ReadingProgress, format_of, open_decompressed
 
-# With NO_QUOTES, fields cannot contain separators or line ends. With QUOTES, they can within double
-# quotes.
+# Only with QUOTES can fields contain separators and line ends, within double quotes.
 NO_QUOTES = "none"
 QUOTES = "double"
 QUOTINGS = (NO_QUOTES, QUOTES)

@@ -19,7 +19,7 @@ class Input:
     The formats are `.spacy`, `.jsonl`, `.txt` with one document per line (ending with \\n, \\r\\n
     or \\r), `.csv` and `.tsv` with a header, and `.parquet`. All are in UTF-8 and may be
     compressed. By default, quotes around fields are removed in `.csv` and kept in `.tsv`. Memory
-    holds about a thousand rows; only `.spacy` files and compressed `.parquet` files are loaded as a
+    holds about a thousand rows; only `.spacy` and compressed `.parquet` files are loaded as a
     whole.
 
     The column "words" or "tokens" has the words of a row: a list of strings, or of objects with
@@ -85,8 +85,8 @@ class Input:
 
     @property
     def is_pinned(self) -> bool:
-        """Whether the fingerprint determines the content, as a commit of a data set on the hub
-        does."""
+        """Whether the fingerprint determines the content: it is a commit of a data set on the
+        hub."""
         return self._hub is not None and "revision" in self._hub.fingerprint()
 
     @property

@@ -25,20 +25,16 @@ def MixedCorpus(
     limit: int = 0,
     spans_key: Optional[str] = None,
 ) -> MixedReader:
-    """Create a reader of documents with gold entities and of documents that only the teacher
-    labels.
+    """Create a reader of labeled documents, mixed with documents that only the teacher labels.
 
     labeled (Optional[Path]): A `.spacy` file, or a folder of `.spacy` files, with gold entities.
-    unlabeled (Optional[Path]): A `.spacy` file or a folder of unlabeled documents. Entities in them
-        are ignored.
+    unlabeled (Optional[Path]): A file or folder of unlabeled documents, whose entities are ignored.
     labeled_share (float): The share of labeled documents in a pass, at least 0 and below 1. Labeled
         documents are repeated to reach this share, so that a few of them still have weight among
         many unlabeled ones. Each is read at least once.
-    max_length (int): Longer documents are split into sentences or skipped, as in spaCy's Corpus; 0
-        means no limit.
+    max_length (int): Split or skip longer documents, as in spaCy's Corpus; 0 means no limit.
     limit (int): The maximum number of unlabeled documents; 0 means no limit.
-    spans_key (Optional[str]): Use the spans under this key as gold entities of the labeled
-        documents.
+    spans_key (Optional[str]): Use the labeled documents' spans under this key as gold entities.
     RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.MixedCorpus.v1")

@@ -43,8 +43,7 @@ def SoftCorpus(
     The documents are streamed, and each pass has another order. With `[distillation] max_epochs =
     -1`, memory holds only the documents in the shuffle buffer.
 
-    path (Optional[Path]): The folder that `distill-annotate` wrote. It is required when the corpus
-        is read.
+    path (Optional[Path]): The folder that `distill-annotate` wrote; required on reading.
     labeled (Optional[Path]): A `.spacy` file, or a folder of `.spacy` files, with gold entities.
         The documents are kept in memory. If a document of the soft corpus has the same text, apart
         from white space, it is skipped: gold labels replace the teacher's predictions.
@@ -52,13 +51,11 @@ def SoftCorpus(
         are repeated to reach this share, and each is read at least once. With 0, all are read at
         the end of the pass.
     max_length (int): Skip documents with more tokens; 0 means no limit.
-    limit (int): Read only this number of documents from the beginning of the soft corpus; 0 means
-        no limit.
+    limit (int): Read only this number of documents of the soft corpus; 0 means no limit.
     shuffle_buffer (int): The number of documents in the shuffle buffer. The order of the shards is
         shuffled too. 0 keeps the order of the corpus.
     seed (int): The seed of the shuffling.
-    spans_key (Optional[str]): Use the spans under this key as gold entities of the labeled
-        documents.
+    spans_key (Optional[str]): Use the labeled documents' spans under this key as gold entities.
     RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.SoftCorpus.v1")
@@ -140,8 +137,7 @@ def _read(
     for first, shard in shards:
         if 0 < limit <= first:
             continue
-        # Compare checksums only once per process: hashing each shard in each pass would take too
-        # long.
+        # Compare checksums only once per process: hashing in each pass would take too long.
         sha256 = None if shard.file in checked else shard.sha256
         documents = read_shard(folder / shard.file, sha256)
         yield from islice(documents, max(limit - first, 0) if limit else None)

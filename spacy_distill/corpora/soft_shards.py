@@ -17,8 +17,7 @@ MANIFEST = "manifest.json"
 
 
 class SoftDocument(NamedTuple):
-    """A document of a soft corpus: id, tokens, whether a space follows each token (None if not
-    known), and the targets."""
+    """A document of a soft corpus: id, words, whether a space follows each (if known), targets."""
 
     id: str
     words: List[str]

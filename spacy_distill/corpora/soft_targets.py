@@ -15,8 +15,7 @@ USER_DATA_KEY = "spacy_distill.soft_targets"
 
 @dataclass(frozen=True, eq=False)
 class SoftTargets:
-    """A teacher's predictions for one document: the best tag sequence, and the most probable tags
-    per token.
+    """A teacher's predictions for a document: the best tag sequence, and the best tags per token.
 
     best (Ints1d): (tokens,) uint16, tag ids of the most probable sequence.
     counts (Ints1d): (tokens,) uint8, number of stored tags per token; 0 if the token is unknown.
@@ -74,8 +73,7 @@ def pack_marginals(
     RETURNS (SoftTargets): The targets.
     """
     top_k = min(top_k, marginals.shape[1])
-    # A stable sort keeps tags of equal probability in their order, so that results are
-    # reproducible.
+    # A stable sort keeps the order of tags with equal probability: results are reproducible.
     order = numpy.argsort(-marginals, axis=1, kind="stable")[:, :top_k]
     kept = numpy.take_along_axis(marginals, order, axis=1)
     chosen = kept >= LEAST_PROBABILITY

@@ -140,10 +140,8 @@ def read_entities(tags: Iterable[Tuple[str, str]]) -> List[Tuple[int, int, str]]
     IOB1, IOB2, IOE1, IOE2, BILUO and IOBES are read without knowing the scheme. Sequences that
     violate these schemes are read too, and entities are never merged.
 
-    tags (Iterable[Tuple[str, str]]): The letter and label of each token. The letter is O, B, I, L
-        or U.
-    RETURNS (List[Tuple[int, int, str]]): The first token, the token after the last one, and the
-        label of each entity.
+    tags (Iterable[Tuple[str, str]]): The letter (O, B, I, L or U) and label of each token.
+    RETURNS (List[Tuple[int, int, str]]): The start token, end token and label of each entity.
     """
     entities: List[Tuple[int, int, str]] = []
     open_label = None

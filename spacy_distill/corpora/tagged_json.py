@@ -1,5 +1,4 @@
-"""Read JSON lines with a list of words and a list of tags, as in data sets for token
-classification."""
+"""Read JSON lines of words and tags, as in data sets for token classification."""
 
 import json
 from pathlib import Path

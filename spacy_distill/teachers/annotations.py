@@ -35,15 +35,13 @@ class AnnotationTeacher:
     ) -> None:
         """Create the teacher.
 
-        labels (Sequence[str]): The labels, in the order of their tags. An entity with another label
-            is an error.
+        labels (Sequence[str]): The labels, in the order of their tags. Other labels are errors.
         spans_key (Optional[str]): Read `doc.spans[spans_key]`; if None, read `doc.ents`. Of spans
             that overlap, the one with the highest score is used, and of equal scores the longest.
             Scores are read from `doc.spans[spans_key].attrs["scores"]`, where `spancat` writes
             them; they must be from 0 to 1.
         confidence (float): The probability of entities without a score, above 0 and at most 1.
-        partial (bool): Whether entities may be missing. Then tokens outside of entities are
-            unknown.
+        partial (bool): Whether entities may be missing. Then other tokens are unknown.
         RAISES (ValueError): The confidence is not a probability.
         """
         if not 0 < confidence <= 1:

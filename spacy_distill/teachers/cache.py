@@ -134,8 +134,8 @@ class CachedTeacher:
         self.store.close()
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Return the teacher's chain of documents. Documents that are not in the cache are
-        predicted first.
+        """Return the teacher's chain of documents, after predicting those that are not in the
+        cache.
 
         docs (Sequence[Doc]): The documents.
         RETURNS (LinearChain): One sequence per document, on the current device.
@@ -175,8 +175,7 @@ class CachedTeacher:
         return chain_from_marginals(xp.asarray(marginals), lengths, known)
 
     def failure_on(self, doc: Doc) -> Optional[Failure]:
-        """RETURNS (Optional[Failure]): The teacher's failure on a document; None if it did not
-        fail."""
+        """RETURNS (Optional[Failure]): The teacher's failure on a document, if it failed."""
         return self._failures.get(document_key(doc))
 
     def _require_no_failure(self, docs: Sequence[Doc]) -> None:

@@ -11,8 +11,7 @@ OUT_OF_MEMORY, DEVICE_LOST = "OutOfMemoryError", "AcceleratorError"
 class DocumentsError(ValueError):
     """An error for documents whose predictions cannot be used for training.
 
-    reasons (Mapping[int, str]): The reasons by the index of the document in the batch; at least
-        one.
+    reasons (Mapping[int, str]): Reasons by the document's index in the batch; at least one.
     teacher (str): The teacher's name.
     """
 
@@ -37,8 +36,7 @@ class TeacherError(ValueError):
 def documents_error(
     teacher: str, docs: Sequence[Doc], reasons: Mapping[int, str]
 ) -> DocumentsError:
-    """RETURNS (DocumentsError): An error for documents that a teacher failed on. The message names
-    the first one."""
+    """RETURNS (DocumentsError): An error for documents; the message names the first one."""
     number = min(reasons)
     return DocumentsError(
         f"[D273] The teacher '{teacher}' cannot teach the document '{docs[number].text[:40]}': "
@@ -49,8 +47,7 @@ def documents_error(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """RETURNS (bool): Whether the memory was too small, which may be true only for the whole
-    batch."""
+    """RETURNS (bool): Whether the memory was too small, perhaps only for the batch."""
     return any(
         isinstance(cause, MemoryError) or _is_of_torch(cause, OUT_OF_MEMORY)
         for cause in _causes(error)

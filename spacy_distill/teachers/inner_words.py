@@ -33,16 +33,14 @@ def with_inner_entities(
         `token_pieces`.
     log_probabilities (Floats2d): (wordpieces, classes), the model's output.
     scheme (LabelScheme): The BILUO tags of the classes.
-    RETURNS (Optional[Doc]): A document with the same text and more tokens; None if no token is
-        split.
+    RETURNS (Optional[Doc]): The same text with more tokens; None if no token is split.
     """
     starts = [inner_words(token.text) for token in doc]
     if not any(starts) or not len(offsets):
         return None
     pieces, _ = token_pieces(_cut(doc, starts), offsets)
     emissions = scheme.emissions(log_probabilities[pieces])
-    # With the scheme "io", all tags of a type have the same score, and argmax takes the first one,
-    # B.
+    # With the scheme "io", all tags of a type have the same score; argmax takes the first, B.
     tags = numpy.where(pieces < 0, 0, emissions.argmax(axis=1))
     types, prefixes = numpy.divmod(tags - 1, len(PREFIXES))
     begins = (tags > 0) & numpy.isin(prefixes, [PREFIXES.index("B"), PREFIXES.index("U")])

@@ -61,8 +61,7 @@ def parse_label_map(text: str) -> Dict[str, str]:
     text (str): Pairs such as "PERSON=PER,GPE=LOC,LOC=LOC". For labels that contain commas or equals
         signs, a JSON object or the path of a `.json` file.
     RETURNS (Dict[str, str]): New labels by old ones.
-    RAISES (ValueError): A part is not a pair, the JSON is not an object of labels, or a label
-        occurs twice.
+    RAISES (ValueError): A part is not a pair, the JSON is not valid, or a label occurs twice.
     """
     text, name = text.strip(), "The label map"
     is_json = text.startswith("{")

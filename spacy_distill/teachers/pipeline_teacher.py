@@ -28,8 +28,7 @@ class PipelineTeacher:
     The predictions depend on the component:
     - `ner_teacher`, `ner_student`, and any other with `predict_chain`: the predicted chain;
     - spaCy's `ner` and `beam_ner`: the probabilities of actions, or of the parses in the beam;
-    - other components that write `doc.ents`, or `doc.spans` with `spans_key`: the entities or
-      spans.
+    - others that write `doc.ents`, or `doc.spans` with `spans_key`: the entities or spans.
 
     Entities that earlier components have set are kept. They are certain if the component has their
     label, and O otherwise. With `spans_key`, only the spans are read.
@@ -48,8 +47,7 @@ class PipelineTeacher:
         """Create the teacher, and choose the component to read.
 
         nlp (Language): The teacher's pipeline.
-        pipe_name (Optional[str]): The name of the component. Required only if several components
-            can teach.
+        pipe_name (Optional[str]): The name of the component; required if several can teach.
         spans_key (Optional[str]): Read `doc.spans[spans_key]`, as `spancat` writes it.
         labels (Optional[Sequence[str]]): The labels of a component that writes entities or spans;
             by default the component's attribute `labels`.

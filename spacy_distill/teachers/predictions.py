@@ -156,8 +156,7 @@ def find_not_finite(scores: Floats2d, docs: Sequence[Doc]) -> Dict[int, str]:
 
     scores (Floats2d): (tokens, tags) of all documents, a numpy or cupy array; -inf is allowed.
     docs (Sequence[Doc]): The documents.
-    RETURNS (Dict[int, str]): A reason that names the first such token, by the index of the
-        document.
+    RETURNS (Dict[int, str]): The first such token of a document, by the document's index.
     """
     xp = get_array_module(scores)
     # The comparison is False for NaN too.

@@ -53,8 +53,7 @@ def count_misfits(teachers: Iterable[object]) -> int:
 
 
 def misfits_by_part(teacher: object) -> List[Tuple[Any, int]]:
-    """RETURNS (List[Tuple[Any, int]]): The parts of a teacher that have `n_misfits`, and its
-    value."""
+    """RETURNS (List[Tuple[Any, int]]): A teacher's parts that have `n_misfits`, and its value."""
     return [(part, part.n_misfits) for part in parts_of(teacher) if hasattr(part, "n_misfits")]
 
 

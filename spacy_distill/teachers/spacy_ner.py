@@ -96,8 +96,7 @@ class BeamTeacher(_SpacyTeacher):
             for number, (probability, spans) in enumerate(parses):
                 sequence = numpy.zeros(len(doc), dtype="int64")
                 for start, end, label in spans:
-                    # Entities of earlier components may have other labels, and blocked tokens have
-                    # the label "".
+                    # Entities of earlier components may have other labels; blocked tokens have "".
                     if label in self.labels:
                         sequence[start:end] = tags.span_tags(end - start, label)
                 marginals[row + numpy.arange(len(doc)), sequence] += probability / total

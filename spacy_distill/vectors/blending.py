@@ -63,6 +63,5 @@ def weighted_mean(vectors: Floats2d, weights: Floats1d) -> Floats1d:
 
 
 def blocks(n_rows: int, size: int = 8192) -> Iterator[slice]:
-    """YIELDS (slice): Slices of rows, so that only a part of a table is converted to float64 at
-    once."""
+    """YIELDS (slice): Slices of rows, which are converted to float64 one at a time."""
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))

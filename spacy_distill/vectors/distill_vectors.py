@@ -20,8 +20,7 @@ from .word_means import WordMeans
 
 # The weight of the vector that is predicted from the word alone, as a number of contexts.
 PRIOR = 1.0
-# The weight of words that are not in the text, in the reduction. Words that occur n times have
-# log(1 + n) more.
+# The weight, in the reduction, of words that are not in the text. n occurrences add log(1 + n).
 UNSEEN_WEIGHT = 0.1
 
 

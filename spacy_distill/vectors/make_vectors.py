@@ -32,8 +32,7 @@ def make_vectors(
     prune_to (int): The number of vectors of the first table to keep; 0 means all. Words of other
         vectors get the most similar vector that is kept.
     more_words (Iterable[str]): Other words for which the teacher makes vectors.
-    lang (Optional[str]): The language of the pipeline. If None, that of the first table or the
-        teacher.
+    lang (Optional[str]): The language; if None, that of the first table or the teacher.
     **options (Any): Other options of `distill_vectors`.
     RETURNS (Language): A blank pipeline with the vectors.
     RAISES (ValueError): A table cannot be read, or has no word in common with the first one.

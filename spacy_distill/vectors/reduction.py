@@ -26,8 +26,7 @@ def reduce_dimensions(
     """Project vectors on their first principal components.
 
     vectors (Floats2d): (words, width) float32, the word vectors.
-    weights (Floats1d): (words,), the weights of the words for the mean, the components and the
-        scale.
+    weights (Floats1d): (words,), the words' weights for the mean, components and scale.
     dim (int): The number of components to keep.
     scale (float): The weighted root mean square of the values of the result.
     whitening (float): Each component is divided by its standard deviation to this power.

@@ -38,8 +38,7 @@ class WordEncoder:
         return tokenize("Oslo UN") == tokenize("oslo un")
 
     def key(self, word: str) -> str:
-        """RETURNS (str): The key of a word's vector: the word, lower-cased if the tokenizer is
-        uncased."""
+        """RETURNS (str): The word, lower-cased if the tokenizer is uncased."""
         return word.lower() if self.is_uncased else word
 
     def pipe(
@@ -103,8 +102,7 @@ def pipeline_transformer(nlp: Language, name: str) -> Tuple[Any, Any]:
     found: Dict[str, Tuple[Any, Any]] = {}
     for component, pipe in nlp.pipeline:
         for node in pipe.model.walk() if isinstance(pipe, TrainablePipe) else ():
-            # spacy-transformers stores the transformer in the node, this package in a shim of the
-            # node.
+            # spacy-transformers stores the transformer in the node, this package in its shim.
             for holder in (node, *node.shims):
                 if hasattr(holder, "transformer"):
                     found[component] = holder.transformer, holder.tokenizer

@@ -1,5 +1,4 @@
-"""Compute the mean vector of each word. Memory grows with the number of words, not with the
-text."""
+"""Compute the mean vector of each word, in memory that grows with the words, not the text."""
 
 from typing import Callable, Dict, List, Sequence
 
