@@ -30,7 +30,7 @@ from spacy_distill.corpora.inputs import Input, InputDocument
 from spacy_distill.corpora.soft_shards import SoftDocument, write_shard
 from spacy_distill.encoders.feature_cache import FEATURES
 from spacy_distill.teachers import PipelineTeacher
-from spacy_distill.teachers.sources import load_teacher, open_source
+from spacy_distill.teachers.sources import load_source, load_teacher
 from spacy_distill.training.annotator import Annotator
 
 # A document's entities: first and last character, and label.
@@ -79,7 +79,7 @@ def measure(
     source: str, documents: List[InputDocument], batch_size: int, rounds: int
 ) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): The figures of a teacher: medians, and rates of all rounds."""
-    opened = open_source(source)
+    opened = load_source(source)
     teacher = load_teacher([opened])
     if isinstance(opened, Language):
         assert isinstance(teacher, PipelineTeacher)

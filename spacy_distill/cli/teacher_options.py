@@ -7,7 +7,7 @@ from typing import Annotated, Any, Callable, List, Mapping, Optional, Sequence
 
 from spacy.cli._util import Opt
 
-from ..teachers.labels import parse_label_map
+from ..teachers.label_map import parse_label_map
 from ..teachers.sources import DEFAULT_OPTIONS, OneOrEach, TeacherOptions, Value
 
 # The fields of TeacherOptions, as they are typed.

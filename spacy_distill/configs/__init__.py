@@ -5,7 +5,7 @@ from importlib.resources import files
 from math import sqrt
 from typing import Dict, Optional, Tuple
 
-from ..names import model_place
+from ..names import model_location
 
 # Width and depth of the student's BiLSTM.
 SIZES = {"small": (100, 1), "base": (200, 2), "large": (300, 2)}
@@ -59,7 +59,7 @@ def make_config(
     if vectors is not None:
         changes["paths", "vectors"] = json.dumps(vectors)
     if transformer is not None:
-        model_place(transformer)
+        model_location(transformer)
         changes["paths", "transformer"] = json.dumps(transformer)
     if size is not None:
         width, depth = SIZES[size]

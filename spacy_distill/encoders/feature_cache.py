@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from spacy.training.batchers import minibatch_by_padded_size
 from thinc.types import Floats3d
 
-from ..forks import Shared
+from ..forks import ForkSafe
 
 if TYPE_CHECKING:
     from .encoder import Encoder
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS features (
 """
 
 
-class FeatureCache(Shared):
+class FeatureCache(ForkSafe):
     """Arrays by transformer and document.
 
     When memory is full, the first documents stay. Epochs read the same documents again and again,

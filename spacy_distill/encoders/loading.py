@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, Tuple, Union
 
-from ..loading import naming_model
-from ..names import HUB_PREFIX, model_place
+from ..loading import model_loading_errors
+from ..names import HUB_PREFIX, model_location
 
 
 def load_transformer(name: Union[str, Path], kind: str = "AutoModel") -> Tuple[Any, Any]:
@@ -20,7 +20,7 @@ def load_transformer(name: Union[str, Path], kind: str = "AutoModel") -> Tuple[A
     require_transformers(name)
     import transformers
 
-    place = model_place(name)
+    place = model_location(name)
 
     def named(error: Exception) -> ValueError:
         return ValueError(
@@ -30,7 +30,7 @@ def load_transformer(name: Union[str, Path], kind: str = "AutoModel") -> Tuple[A
 
     # Without a value, transformers asks on the terminal whether to run a repository's code.
     options = {"trust_remote_code": False}
-    with naming_model(named):
+    with model_loading_errors(named):
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, use_fast=True, **options)
         model, loaded = getattr(transformers, kind).from_pretrained(
             place, output_loading_info=True, **options
@@ -78,7 +78,7 @@ def hub_commit(name: str) -> str:
     from transformers.utils import cached_file
 
     try:
-        return Path(str(cached_file(model_place(name), "config.json"))).parent.name
+        return Path(str(cached_file(model_location(name), "config.json"))).parent.name
     except OSError as error:
         raise ValueError(
             f"[D231] There is no model '{name.removeprefix(HUB_PREFIX)}' on the Hugging Face hub, "

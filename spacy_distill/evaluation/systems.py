@@ -12,7 +12,7 @@ from thinc.api import PyTorchShim
 
 from ..loading import load_pipeline
 from ..pipeline.confidences import MEASURED
-from ..teachers.written_attributes import writers
+from ..teachers.written_attributes import components_that_write
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class System:
     @property
     def labels(self) -> Tuple[str, ...]:
         """The labels of the components that write entities, as far as these tell them."""
-        pipes = [self.nlp.get_pipe(name) for name in writers(self.nlp, "doc.ents")]
+        pipes = [self.nlp.get_pipe(name) for name in components_that_write(self.nlp, "doc.ents")]
         return tuple(sorted({label for pipe in pipes for label in getattr(pipe, "labels", ())}))
 
     def describe(self) -> Dict[str, Any]:

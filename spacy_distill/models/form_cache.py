@@ -5,7 +5,7 @@ from typing import Callable, NamedTuple, Tuple
 import numpy
 from thinc.types import Floats1d, Floats2d, Ints1d
 
-from ..forks import Shared
+from ..forks import ForkSafe
 
 # Tokens after which a look-up counts half as much: what dropped fewest forms of CoNLL-2003 and
 # newsroom, of 5,000 to 300,000.
@@ -64,7 +64,7 @@ def _empty(capacity: int, width: int) -> _Contents:
     return _Contents(nothing.astype("uint64"), nothing, table, numpy.zeros(capacity))
 
 
-class FormCache(Shared):
+class FormCache(ForkSafe):
     """A table with a row of numbers for each word form.
 
     Where there is no more room, the fifth of the forms is dropped that was looked up least, as with

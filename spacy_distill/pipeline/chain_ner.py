@@ -202,7 +202,7 @@ class ChainNER(RehearsingPipe):
         if calibrated:
             chain = chain.scaled(self.cfg["temperature"])
         if given_entities:
-            chain = earlier_entities.keep_entities(chain, docs, self.tags)
+            chain = earlier_entities.fix_entities(chain, docs, self.tags)
         return _split(chain.marginals(), docs)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Prediction) -> None:

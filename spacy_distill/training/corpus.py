@@ -9,10 +9,10 @@ from spacy.util import registry
 from thinc.api import Config
 from wasabi import Printer
 
-from ..corpora.gold_spans import keys_of_spans_alone, warn_of_spans_alone
+from ..corpora.gold_spans import spans_keys_without_entities, warn_about_spans_without_entities
 from ..corpora.labeled import MixedReader
 from ..documents import plain_copy, same_tokens
-from ..loading import DAMAGED
+from ..loading import DAMAGE_ERRORS
 
 Reader = Callable[[Language], Iterable[Example]]
 
@@ -45,13 +45,15 @@ def read_corpus(reader: Reader, nlp: Language, config: Config, name: str) -> Lis
     where = f"({', '.join(paths) or 'no path'}). Correct its paths in [paths] or [corpora]."
     try:
         examples = list(reader(nlp))
-    except (OSError, *DAMAGED) as error:
+    except (OSError, *DAMAGE_ERRORS) as error:
         raise ValueError(f"[D332] The corpus '{name}' cannot be read: {error} {where}") from error
     if not examples:
         raise ValueError(f"[D333] The corpus '{name}' has no documents {where}")
     if not isinstance(reader, MixedReader):
         # The package's own readers say it themselves, of their labeled documents alone.
-        warn_of_spans_alone((keys_of_spans_alone(example.reference) for example in examples), name)
+        warn_about_spans_without_entities(
+            (spans_keys_without_entities(example.reference) for example in examples), name
+        )
     return examples
 
 

@@ -7,7 +7,7 @@ from thinc.api import Config
 
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
 from ..teachers.identity import names_of
-from ..teachers.sources import TeacherOptions, TeacherSource, load_teacher, open_source
+from ..teachers.sources import TeacherOptions, TeacherSource, load_source, load_teacher
 
 # Factories of components that can learn from a teacher.
 LEARNERS = ("ner_student", "ner_teacher")
@@ -26,7 +26,7 @@ def find_teachers(
         once, but for endless streams, of which nothing can be kept.
     RAISES (ValueError): Nothing can teach or learn under the names that the config gives.
     """
-    opened = [open_source(source, options) for source in sources]
+    opened = [load_source(source, options) for source in sources]
     settings = config["distillation"]
     teachers: Dict[str, Teacher] = {}
     for student_name, teacher_name in component_pairs(config).items():

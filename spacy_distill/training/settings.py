@@ -9,7 +9,7 @@ from spacy.util import load_config, registry
 from thinc.api import Config
 
 from ..corpora.soft_shards import is_soft_corpus
-from ..names import model_place
+from ..names import model_location
 from ..teachers.protocol import TeacherSource
 from .passes import with_steps_of_pass
 
@@ -208,7 +208,7 @@ def PrepareTraining() -> Callable[[Language], None]:
             model = getattr(pipe, "model", None)
             # A transformer of spacy-transformers that is yet to be loaded.
             if model is not None and model.attrs.get("has_transformer") is False:
-                model.attrs["name"] = model_place(model.attrs["name"])
+                model.attrs["name"] = model_location(model.attrs["name"])
 
     return prepare
 

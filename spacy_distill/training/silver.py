@@ -16,7 +16,7 @@ from ..pipeline.entities import around_entities
 from ..pipeline.prediction import Prediction, write_prediction
 from ..progress import ProgressBar
 from ..teachers import SoftTeacher, Teacher
-from ..teachers.written_attributes import writers
+from ..teachers.written_attributes import components_that_write
 from .corpus import Reader, with_student_tokens
 from .skipped import SkippedDocuments
 
@@ -95,7 +95,7 @@ def _names_that_count(nlp: Language, teachers: Mapping[str, Teacher]) -> List[st
     """RETURNS (List[str]): The components that decide on entities, in the pipeline's order: the
     students and, if other components write entities too, all up to the last of these. Those that
     merge or split tokens are left out, as targets belong to tokens."""
-    wanted = {*teachers, *writers(nlp, "doc.ents")}
+    wanted = {*teachers, *components_that_write(nlp, "doc.ents")}
     if wanted == set(teachers):
         return [name for name in nlp.pipe_names if name in teachers]
     last = max(number for number, name in enumerate(nlp.pipe_names) if name in wanted)

@@ -178,7 +178,7 @@ def test_another_setting_is_refused_and_overwritten_when_asked(run, tmp_path):
 @pytest.mark.parametrize(
     "more, said",
     [
-        (["--label-map", "PERSON"], "'PERSON' is no pair of labels"),
+        (["--label-map", "PERSON"], "'PERSON' is not a pair of labels"),
         (["--label-map", "GPE=LOC2"], "names GPE, but the teachers' labels are: LOC, PER"),
         (["--weights", "2,many"], "--weights 2,many"),
         (["--weights", "2,1"], "found 1 teachers and the weights"),

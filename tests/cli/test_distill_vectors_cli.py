@@ -102,9 +102,9 @@ def test_options_reach_what_they_are_for(run, tmp_path):
     "more, text",
     [
         (["--layer", "3"], "no layer 3: it has 2 layers"),
-        (["--dim", "100"], "100 dimensions cannot be had from a transformer of width 16"),
-        (["--words", "nowhere.txt"], "nowhere.txt: no such word list"),
-        (["--gpu-id", "99"], "GPU 99 was asked for"),
+        (["--dim", "100"], "A transformer of width 16 cannot give vectors with 100 dimensions"),
+        (["--words", "nowhere.txt"], "nowhere.txt: found no such word list"),
+        (["--gpu-id", "99"], "GPU 99 was requested"),
         (["--dim", "2", "--lang", "nolanguage"], "nolanguage"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

@@ -94,7 +94,7 @@ def test_a_transformer_that_is_no_folder_is_refused(tmp_path):
     given = ["--kind", "teacher", "--transformer"]
     result = run("-o", path, *given, str(tmp_path / "minlm"))
     said = "".join(result.output.split())
-    assert result.exit_code == 1 and f"Thenearestis'{tmp_path}/minilm'" in said
+    assert result.exit_code == 1 and f"Didyoumean'{tmp_path}/minilm'" in said
     assert run("-o", path, *given, "roberta-base").exit_code == 1 and not path.exists()
     assert run("-o", path, *given, "hf:roberta-base").exit_code == 0
 

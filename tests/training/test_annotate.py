@@ -256,7 +256,7 @@ def test_several_teachers_write_their_average(run, ner_folder, teacher, tmp_path
 def test_a_soft_corpus_writes_no_other_one(run, ner_folder, tmp_path, settings):
     run(limit=6, output="first")
     for teachers in (tmp_path / "first", [ner_folder, tmp_path / "first"]):
-        with pytest.raises(ValueError, match=r"is a soft corpus.*teaches in `distill` and nowhere"):
+        with pytest.raises(ValueError, match=r"is a soft corpus.*only in `distill`"):
             run(teachers, **settings)
     assert not (tmp_path / "soft").exists()
 
