@@ -92,7 +92,7 @@ class Trellis:
         before, after = self._neighbours()
         return ((before @ (self.links * scores)) * after).sum(axis=1)
 
-    def counts_given_tags(self, weights: Floats2d) -> Tuple[Floats2d, Floats2d]:
+    def conditional_counts(self, weights: Floats2d) -> Tuple[Floats2d, Floats2d]:
         """Expect tags and pairs of tags, given one token's tag, summed over all that are given.
 
         weights (Floats2d): (tokens, tags) packed, what each tag counts as the one that is given; 0

@@ -141,7 +141,7 @@ class LinearChain:
         unary = self._trellis.unary() * rows[:, None]
         return self._counts(unary, self._trellis.transition_counts(rows))
 
-    def counts_given_tags(self, weights: Floats2d) -> ChainCounts:
+    def conditional_counts(self, weights: Floats2d) -> ChainCounts:
         """Count how often each score is used, in expectation, given one token's tag, and sum that
         over all tokens and tags. With `expected_counts` it makes the gradient of what is computed
         of marginals: the derivative of `log p(tag at token)` is the counts given that tag minus the
@@ -154,7 +154,7 @@ class LinearChain:
         xp = self._xp
         packing, trellis = self._packing, self._trellis
         weights = xp.where(trellis.unary() > 0, xp.asarray(weights)[packing.rows], 0)
-        return self._counts(*trellis.counts_given_tags(weights.astype("float64")))
+        return self._counts(*trellis.conditional_counts(weights.astype("float64")))
 
     def argmax(self) -> Ints1d:
         """RETURNS (Ints1d): (tokens,) the tags of each sentence's most probable sequence, int64."""

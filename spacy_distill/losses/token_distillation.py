@@ -50,5 +50,5 @@ def divergence_from_marginals(wanted: Floats2d, student: LinearChain) -> Tuple[f
     found = xp.maximum(student.marginals().astype("float64"), LEAST_PROBABILITY)
     value = (wanted * (xp.log(xp.where(wanted > 0, wanted, 1)) - xp.log(found))).sum()
     n_known = sum_per_sequence(student, wanted.sum(axis=1))
-    gradient = student.expected_counts(n_known) - student.counts_given_tags(wanted)
+    gradient = student.expected_counts(n_known) - student.conditional_counts(wanted)
     return float(value), gradient

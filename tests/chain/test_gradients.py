@@ -73,7 +73,9 @@ def test_counts_given_tags_make_the_gradient_of_marginals(make, logarithmic, in_
         rows.sum()
         for rows in numpy.split(weights * possible, numpy.cumsum(chain.lengths)[:-1].tolist())
     ]
-    gradient = chain.counts_given_tags(weights) - chain.expected_counts(numpy.asarray(of_sentences))
+    gradient = chain.conditional_counts(weights) - chain.expected_counts(
+        numpy.asarray(of_sentences)
+    )
     check_gradient(value, chain, gradient, rng)
 
 
