@@ -7,7 +7,7 @@ from thinc.api import get_array_module
 from thinc.types import ArrayXd, Floats1d
 
 from ..chain import ChainCounts, LinearChain
-from .objective import DistillationLoss, advance, sequence_numbers, sum_per_sequence
+from .objective import DistillationLoss, advance, sequence_ids, sum_per_sequence
 
 
 class ConfidentSentences:
@@ -44,7 +44,7 @@ class ConfidentSentences:
     def __call__(
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
     ) -> Tuple[float, ChainCounts]:
-        sure = (confidence(teacher) >= self.least_confidence)[sequence_numbers(teacher)]
+        sure = (confidence(teacher) >= self.least_confidence)[sequence_ids(teacher)]
         return self.loss(student, replace(teacher, known=sure & teacher.is_known), allowed)
 
 

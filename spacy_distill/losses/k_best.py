@@ -6,7 +6,7 @@ from thinc.api import get_array_module
 
 from ..chain import ChainCounts, LinearChain
 from .likelihood import negative_log_likelihood
-from .objective import DistillationLoss, Objective, Weight, sequence_numbers
+from .objective import DistillationLoss, Objective, Weight, sequence_ids
 
 
 def KBestDistillation(
@@ -69,7 +69,7 @@ def fuzzy_likelihood(
     """Find the negative log-likelihood of all sequences that can be made of the tags of the
     teacher's best ones. Takes and returns what `k_best_cross_entropy` does."""
     tags, scores = teacher.topk(k)
-    possible = get_array_module(scores).isfinite(scores)[:, sequence_numbers(teacher)]
+    possible = get_array_module(scores).isfinite(scores)[:, sequence_ids(teacher)]
     allowed = ~teacher.is_known[:, None]
     for sequence, there in zip(tags, possible, strict=True):
         allowed = allowed | (teacher.allowed(sequence) & there[:, None])

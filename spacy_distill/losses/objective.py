@@ -123,11 +123,11 @@ def gold_or_pseudo_labels(teacher: LinearChain, allowed: ArrayXd) -> ArrayXd:
     xp = get_array_module(teacher.emissions)
     allowed = xp.asarray(allowed)
     n_gold = sum_per_sequence(teacher, ~allowed.all(axis=1))
-    has_gold = (n_gold > 0)[sequence_numbers(teacher)]
+    has_gold = (n_gold > 0)[sequence_ids(teacher)]
     return xp.where(has_gold[:, None], allowed, teacher.allowed(teacher.argmax()))
 
 
-def sequence_numbers(chain: LinearChain) -> Ints1d:
+def sequence_ids(chain: LinearChain) -> Ints1d:
     """RETURNS (Ints1d): (tokens,) the number of each token's sentence."""
     # numpy's repeat takes a count for each element; not every cupy's does.
     numbers = numpy.repeat(numpy.arange(len(chain.lengths)), chain.lengths)
@@ -136,7 +136,7 @@ def sequence_numbers(chain: LinearChain) -> Ints1d:
 
 def sum_per_sequence(chain: LinearChain, values: ArrayXd) -> Floats1d:
     """RETURNS (Floats1d): (sequences,) the sums of (tokens,) values, float64."""
-    return sum_by_sequence(values, sequence_numbers(chain), len(chain.lengths))
+    return sum_by_sequence(values, sequence_ids(chain), len(chain.lengths))
 
 
 def _per_step(weight: Weight) -> Iterator[float]:
