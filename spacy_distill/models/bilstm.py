@@ -29,7 +29,7 @@ class BiLSTMInference:
     """Predict with a BiLSTM: the inputs to the first layer's gates once for each word form, and the
     steps of all layers in one call for each batch."""
 
-    forgets = True
+    allows_windows = True
 
     def __init__(self, model: Model[Ragged, Ragged]) -> None:
         """Copy the parameters as they are now.

@@ -35,11 +35,11 @@ class Inference(Protocol):
     A layer of your own offers it with `model.attrs["inference"]`, a function of the model. The
     layer takes and returns `Ragged` then.
 
-    forgets (bool): Whether tokens far away make no difference that matters, so that long documents
+    allows_windows (bool): Whether tokens far away make no difference that matters, so that long documents
         may be read in overlapping windows.
     """
 
-    forgets: bool
+    allows_windows: bool
 
     def per_form(self, features: Floats2d) -> Floats2d:
         """Do what depends on the word form alone.
@@ -77,7 +77,7 @@ class Parts(NamedTuple):
 class PlainInference:
     """Prediction with an encoder that declares nothing: through Thinc."""
 
-    forgets = False
+    allows_windows = False
 
     def __init__(self, project: Optional[Model], layer: Optional[Model]) -> None:
         """Take the layers.
@@ -128,7 +128,7 @@ class Encoder:
         by_form = depends_on_form(self._embed)
         self._forms: Optional[Model] = self._embed.layers[0] if by_form else None
         self._inference = inference_of(parts)
-        self._cut = cut_windows if self._inference.forgets else whole_sequences
+        self._cut = cut_windows if self._inference.allows_windows else whole_sequences
         self._cache: Optional[FormCache] = None
         if self._forms is not None:
             nothing = numpy.zeros((0, self._forms.get_dim("nO")), dtype="float32")
