@@ -182,7 +182,7 @@ class ChainNER(RehearsingPipe):
         return chain.restricted(self.tags.without_edges(spaces)) if spaces.any() else chain
 
     def posteriors(
-        self, docs: Sequence[Doc], *, calibrated: bool = True, given_entities: bool = False
+        self, docs: Sequence[Doc], *, calibrated: bool = True, keep_entities: bool = False
     ) -> List[Floats2d]:
         """Predict the probability of each tag at each token.
 
@@ -190,7 +190,7 @@ class ChainNER(RehearsingPipe):
         calibrated (bool): Whether to scale by the calibrated temperature. With it, these are the
             probabilities that confidences are made of; without it, those of `predict_chain`, which
             teach.
-        given_entities (bool): Whether entities that are set and blocked tokens count. An entity's
+        keep_entities (bool): Whether entities that are set and blocked tokens count. An entity's
             tokens have the entity's own tags then (O if its label is none of `labels`), blocked
             tokens have O. Confidences leave them out of account.
         RETURNS (List[Floats2d]): (tokens, tags) for each document, float32, in the order of
@@ -201,7 +201,7 @@ class ChainNER(RehearsingPipe):
         chain = self.predict_chain(docs)
         if calibrated:
             chain = chain.scaled(self.cfg["temperature"])
-        if given_entities:
+        if keep_entities:
             chain = earlier_entities.keep_entities(chain, docs, self.tags)
         return _split(chain.marginals(), docs)
 

@@ -157,13 +157,13 @@ def test_posteriors_may_be_calibrated_and_heed_entities(newsroom, learned):
     )
     (plain,) = pipe.posteriors([doc])
     numpy.testing.assert_allclose(plain, chain.scaled(3.0).marginals(), atol=1e-6)
-    (given,) = pipe.posteriors([doc], given_entities=True)
+    (given,) = pipe.posteriors([doc], keep_entities=True)
     assert given[2, 0] == pytest.approx(1) and plain[2, 0] < 0.999
     # What confidences are made of.
     pipe.confidence = True
     (oslo,) = [ent for ent in pipe(doc).ents if ent.text == "Oslo"]
     assert oslo._.confidence == pytest.approx(plain[4, pipe.tags.first_tag("LOC") + 3], abs=1e-5)
-    assert pipe.posteriors([], given_entities=True) == []
+    assert pipe.posteriors([], keep_entities=True) == []
 
 
 def test_posteriors_of_entities_that_are_set(newsroom, learned):
@@ -171,7 +171,7 @@ def test_posteriors_of_entities_that_are_set(newsroom, learned):
     spans = [(0, 2, "ORG"), (2, 3, "SHIP"), (4, 5, "PER")]
     doc = newsroom.doc(learned.vocab, "Anna Berg sails to Oslo .", spans, default="missing")
     doc.set_ents(list(doc.ents), blocked=[doc[3:4]], default="missing")
-    (given,) = pipe.posteriors([doc], given_entities=True)
+    (given,) = pipe.posteriors([doc], keep_entities=True)
     names = [pipe.tags.names[number] for number in given.argmax(axis=1)]
     assert names[:5] == ["B-ORG", "L-ORG", "O", "O", "U-PER"]
     numpy.testing.assert_allclose(given[:5].max(axis=1), 1, atol=1e-5)
