@@ -15,7 +15,7 @@ from spacy.tokens.underscore import Underscore
 # The attribute of spans by default: `ent._.confidence`.
 CONFIDENCE = "confidence"
 # Where evaluation keeps confidences: no attribute of an app's has a name with a dot.
-MEASURED = "spacy_distill.confidence"
+EVALUATION_ATTR = "spacy_distill.confidence"
 
 
 def add_confidence_extension(attr: str = CONFIDENCE) -> None:
@@ -56,7 +56,7 @@ def check_attr(attr: str, component: str) -> None:
     ValueError if not."""
     # Attributes of the object `Span._` come before extensions.
     taken = hasattr(Underscore({}, SimpleNamespace(doc=None)), attr)  # type: ignore[arg-type]
-    if attr != MEASURED and (taken or not attr.isidentifier() or iskeyword(attr)):
+    if attr != EVALUATION_ATTR and (taken or not attr.isidentifier() or iskeyword(attr)):
         raise ValueError(
             f"[D030] The component '{component}' cannot write confidences under its "
             f"confidence_attr {attr!r}. Expected a name as of a Python variable, and none that "

@@ -14,7 +14,7 @@ from spacy.tokens import Doc, DocBin, Span
 
 from spacy_distill import add_confidence_extension
 from spacy_distill.evaluation.systems import with_confidences
-from spacy_distill.pipeline.confidences import MEASURED, confidence_of
+from spacy_distill.pipeline.confidences import EVALUATION_ATTR, confidence_of
 
 TEXT = "Oslo and Oslo are cities . Carl Lund lives in Oslo ."
 
@@ -256,5 +256,5 @@ def test_evaluation_has_a_name_of_its_own(nlp, own_extension):
     pipe.confidence = False
     with with_confidences(nlp):
         doc = nlp(TEXT)
-    assert all(0 < confidence_of(ent, MEASURED) <= 1 for ent in doc.ents) and doc.ents
+    assert all(0 < confidence_of(ent, EVALUATION_ATTR) <= 1 for ent in doc.ents) and doc.ents
     assert (pipe.confidence, pipe.confidence_attr) == (False, "confidence")
