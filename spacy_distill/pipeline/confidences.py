@@ -71,7 +71,7 @@ def set_confidence(span: Span, confidence: float, attr: str = CONFIDENCE) -> Non
     user_data[_key(span, _label_attr(attr))] = span.label_
 
 
-def forget_confidence(span: Span, attr: str = CONFIDENCE) -> None:
+def delete_confidence(span: Span, attr: str = CONFIDENCE) -> None:
     """Delete the confidence of an entity in the place of a span, if there is one. A value that an
     app has written under the same name stays."""
     user_data: Dict[Any, Any] = span.doc.user_data

@@ -10,7 +10,7 @@ from thinc.types import Floats1d
 
 from ..chain import LinearChain
 from ..documents import BEGIN, INSIDE
-from .confidences import CONFIDENCE, forget_confidence, set_confidence
+from .confidences import CONFIDENCE, delete_confidence, set_confidence
 
 # (first token, token after the last, label)
 Entity = Tuple[int, int, str]
@@ -62,7 +62,7 @@ def set_entities(
             spans = without_overlaps(spans, [*before, *blocked])
     if confidences is None and doc.user_data:
         for span in spans:
-            forget_confidence(span, confidence_attr)
+            delete_confidence(span, confidence_attr)
     doc.set_ents([*before, *spans], blocked=blocked)
 
 
