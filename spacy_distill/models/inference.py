@@ -24,7 +24,7 @@ from .word_forms import depends_on_form, read_word_forms
 # no more memory than with en_core_web_sm. More would be faster where a text has many forms.
 CACHE_BYTES = 24 * 2**20
 # Tokens that are read together, so that their word forms fit into the default student's cache.
-AT_ONCE = 4096
+TOKENS_PER_GROUP = 4096
 # The attribute of an encoder's model with a function of the model that returns an `Inference`.
 ATTRIBUTE = "inference"
 
@@ -189,14 +189,14 @@ class Encoder:
         RETURNS (Floats2d): (tokens, outputs).
         """
         windows: Windows = self._cut(lengths)
-        if len(tokens) <= AT_ONCE and len(windows.lengths) == len(lengths):
+        if len(tokens) <= TOKENS_PER_GROUP and len(windows.lengths) == len(lengths):
             return encode(tokens, lengths)
         tokens = tokens[windows.rows]
         states: Any = None
         # Windows of about the same length together, so that they end together.
         ends = numpy.cumsum(windows.lengths)
         order = numpy.argsort(windows.lengths, kind="stable")
-        group = numpy.cumsum(windows.lengths[order]) // AT_ONCE
+        group = numpy.cumsum(windows.lengths[order]) // TOKENS_PER_GROUP
         for members in numpy.split(order, numpy.flatnonzero(numpy.diff(group)) + 1):
             places = numpy.concatenate(
                 [numpy.arange(ends[i] - windows.lengths[i], ends[i]) for i in members]

@@ -169,7 +169,7 @@ def test_threads_get_the_numbers_of_one(model, vocab, cache_bytes, monkeypatch):
 
 def count_groups(model, monkeypatch):
     """Have windows read 64 tokens at a time. RETURNS (list): Grows by an item a group."""
-    monkeypatch.setattr("spacy_distill.models.inference.AT_ONCE", 64)
+    monkeypatch.setattr("spacy_distill.models.inference.TOKENS_PER_GROUP", 64)
     node, groups = encoder(model), []
     read = inference.Encoder._encode_forms
 
