@@ -10,7 +10,7 @@ from .biluo import PREFIXES, constraints
 from .packing import Packing
 
 # With fewer labels, looking at all pairs of tags at once takes less time than choosing among them.
-LEAST_LABELS = 6
+MIN_LABELS = 6
 
 
 def viterbi(emissions: Floats2d, transitions: Floats2d, packing: Packing) -> Ints1d:
@@ -43,7 +43,7 @@ def _arriving(transitions: Floats2d) -> Callable[[Floats2d], Floats2d]:
     the best with which each tag is reached at the next one."""
     xp = get_array_module(transitions)
     n_labels, rest = divmod(len(transitions) - 1, len(PREFIXES))
-    in_blocks = n_labels >= LEAST_LABELS and not rest
+    in_blocks = n_labels >= MIN_LABELS and not rest
     if in_blocks:
         excluded = xp.asarray(numpy.isinf(constraints(n_labels)[1]))
         in_blocks = bool(xp.isinf(transitions[excluded]).all())
