@@ -9,7 +9,7 @@ from ..chain import ChainCounts, LinearChain
 from .objective import DistillationLoss, Objective, Weight, softened, sum_per_sequence
 
 # Where the student gives a tag less, it counts as this much: a divergence that is finite.
-LEAST_PROBABILITY = 1e-12
+MIN_PROBABILITY = 1e-12
 
 
 def TokenDistillation(
@@ -47,7 +47,7 @@ def divergence_from_marginals(wanted: Floats2d, student: LinearChain) -> Tuple[f
     """
     xp = get_array_module(student.emissions)
     wanted = wanted.astype("float64")
-    found = xp.maximum(student.marginals().astype("float64"), LEAST_PROBABILITY)
+    found = xp.maximum(student.marginals().astype("float64"), MIN_PROBABILITY)
     value = (wanted * (xp.log(xp.where(wanted > 0, wanted, 1)) - xp.log(found))).sum()
     n_known = sum_per_sequence(student, wanted.sum(axis=1))
     gradient = student.expected_counts(n_known) - student.conditional_counts(wanted)
