@@ -9,7 +9,7 @@ from .chain_distillation import kl_divergence
 from .token_distillation import divergence_from_marginals
 
 # Shares of less than that are not divided.
-LEAST = 1e-9
+MIN_TOTAL = 1e-9
 
 
 def rehearsal_divergence(former: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:
@@ -30,7 +30,7 @@ def rehearsal_divergence(former: LinearChain, student: LinearChain) -> Tuple[flo
     before, now = former.marginals(), student.marginals()
     # O and the new labels share what the former student has for O, in the student's proportions.
     outside = [0, *range(n_former, now.shape[1])]
-    total = xp.maximum(now[:, outside].sum(axis=1, keepdims=True), LEAST)
+    total = xp.maximum(now[:, outside].sum(axis=1, keepdims=True), MIN_TOTAL)
     wanted = xp.zeros_like(now)
     wanted[:, :n_former] = before
     wanted[:, outside] = before[:, :1] * now[:, outside] / total
