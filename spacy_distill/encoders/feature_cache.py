@@ -138,7 +138,7 @@ def cached_states(encoder: "Encoder", docs: Sequence[Doc], layers: Sequence[int]
     import torch
 
     docs = [doc for doc in docs if len(doc)]
-    keys = [document_key(encoder, doc, layers) for doc in docs]
+    keys = [features_key(encoder, doc, layers) for doc in docs]
     found = FEATURES.get_all(encoder.fingerprint, keys)
     unread = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in found}
     for batch in minibatch_by_padded_size(
@@ -160,7 +160,7 @@ def cached_states(encoder: "Encoder", docs: Sequence[Doc], layers: Sequence[int]
     return numpy.concatenate([nothing, *(found[key] for key in keys)])
 
 
-def document_key(encoder: "Encoder", doc: Doc, layers: Sequence[int]) -> bytes:
+def features_key(encoder: "Encoder", doc: Doc, layers: Sequence[int]) -> bytes:
     """RETURNS (bytes): Hash of what decides on a document's features, next to the transformer: its
     words and spaces, the window and the layers."""
     digest = hashlib.blake2b(doc.to_array(["ORTH", "SPACY"]).tobytes(), digest_size=16)

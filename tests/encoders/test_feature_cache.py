@@ -17,7 +17,7 @@ from spacy_distill.encoders.feature_cache import (
     LOCK_TIMEOUT,
     FeatureCache,
     cached_states,
-    document_key,
+    features_key,
 )
 from tests.encoders.conftest import WORDS
 from tests.encoders.test_encoder import make_docs
@@ -49,7 +49,7 @@ def test_when_memory_is_full_what_is_there_stays(encoder, vocab, monkeypatch):
     monkeypatch.setattr(FEATURES, "max_bytes", 5 * 3 * 16 * 2)
     reader = encoder()
     docs = [doc for doc in make_docs(vocab) if len(doc)]
-    name, keys = reader.fingerprint, [document_key(reader, doc, ALL) for doc in docs]
+    name, keys = reader.fingerprint, [features_key(reader, doc, ALL) for doc in docs]
     for doc in docs[::-1]:
         cached_states(reader, [doc], ALL)
     # Two and three tokens; eleven find no room.
@@ -72,14 +72,14 @@ def test_what_tells_a_documents_features_apart(encoder, vocab):
     reader = encoder()
     doc = Doc(vocab, words=WORDS)
     keys = {
-        document_key(reader, doc, ALL),
-        document_key(reader, doc, [1]),
-        document_key(encoder(window=8), doc, ALL),
-        document_key(reader, Doc(vocab, words=WORDS[1:]), ALL),
-        document_key(reader, Doc(vocab, words=WORDS, spaces=[False] * len(WORDS)), ALL),
+        features_key(reader, doc, ALL),
+        features_key(reader, doc, [1]),
+        features_key(encoder(window=8), doc, ALL),
+        features_key(reader, Doc(vocab, words=WORDS[1:]), ALL),
+        features_key(reader, Doc(vocab, words=WORDS, spaces=[False] * len(WORDS)), ALL),
     }
     assert len(keys) == 5
-    assert document_key(encoder(), Doc(vocab, words=WORDS), [0, 1, 2]) in keys
+    assert features_key(encoder(), Doc(vocab, words=WORDS), [0, 1, 2]) in keys
 
 
 def use(cache: FeatureCache) -> None:
