@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # The variable of the environment that names a folder in which features stay from run to run, so
 # that several teachers over one transformer read each document once.
-FOLDER = "SPACY_DISTILL_FEATURES"
+FOLDER_VARIABLE = "SPACY_DISTILL_FEATURES"
 # The limit in memory. The 14,041 sentences of CoNLL-2003 take 1.1 GB with seven layers of width
 # 384, and 4 GB with 13 layers of width 768.
 MAX_BYTES = 2**31
@@ -109,7 +109,7 @@ class FeatureCache(Shared):
             self._n_bytes += array.nbytes
 
     def _open(self, model: str) -> Optional[sqlite3.Connection]:
-        folder = os.environ.get(FOLDER)
+        folder = os.environ.get(FOLDER_VARIABLE)
         if not folder:
             return None
         path = Path(folder) / f"{model}.sqlite"

@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from thinc.api import fix_random_seed
 
 from spacy_distill.encoders.encoder import Encoder
-from spacy_distill.encoders.feature_cache import FEATURES, FOLDER
+from spacy_distill.encoders.feature_cache import FEATURES, FOLDER_VARIABLE
 from spacy_distill.encoders.loading import load_transformer
 from spacy_distill.encoders.transformer_layers import TransformerLayers
 from tests.tiny_bert import save_tiny_bert
@@ -19,7 +19,7 @@ WORDS = ["Anna", "Berg", "sails", "to", "Oslo", "with", "a", "company", "from", 
 @pytest.fixture(autouse=True)
 def start(monkeypatch):
     fix_random_seed(0)
-    monkeypatch.delenv(FOLDER, raising=False)
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     FEATURES.clear()
 
 

@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 
 from spacy_distill.encoders.feature_cache import (
     FEATURES,
-    FOLDER,
+    FOLDER_VARIABLE,
     LOCK_TIMEOUT,
     FeatureCache,
     cached_states,
@@ -30,7 +30,7 @@ ALL = range(3)
 def test_features_stay_on_disk_for_other_encoders_of_the_same_weights(
     encoder, vocab, tmp_path, monkeypatch
 ):
-    monkeypatch.setenv(FOLDER, str(tmp_path / "features"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "features"))
     docs = make_docs(vocab)
     expected = cached_states(encoder(), docs, ALL)
     FEATURES.clear()
@@ -59,7 +59,7 @@ def test_when_memory_is_full_what_is_there_stays(encoder, vocab, monkeypatch):
 
 
 def test_threads_share_a_cache_on_disk(tmp_path, monkeypatch):
-    monkeypatch.setenv(FOLDER, str(tmp_path / "features"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "features"))
     arrays = {bytes([n]): numpy.full((1, 3, 16), n, dtype="float16") for n in range(19)}
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda key: FEATURES.set_all("model", {key: arrays[key]}), arrays))
@@ -106,7 +106,7 @@ def test_a_process_that_is_forked_meanwhile_does_not_wait(monkeypatch, tmp_path,
     """A thread that the new process does not have holds the lock, in the middle of what it does:
     an array is kept and not counted yet, and a transaction is open."""
     if on_disk:
-        monkeypatch.setenv(FOLDER, str(tmp_path))
+        monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     cache = FeatureCache()
     cache.set_all("model", {b"one": ARRAY})
     holding = threading.Event()
@@ -133,7 +133,7 @@ def test_a_process_that_is_forked_meanwhile_does_not_wait(monkeypatch, tmp_path,
 
 @forks
 def test_forks_while_a_thread_writes(monkeypatch, tmp_path):
-    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     cache, done = FeatureCache(max_bytes=0), threading.Event()
     cache.set_all("model", {b"one": ARRAY})
 
