@@ -21,7 +21,7 @@ WINDOW = 256
 # Wordpieces that a transformer reads at once, padding included.
 BATCH_SIZE = 4096
 # Documents of a stream that are sorted by length together.
-N_DOCS = 512
+DOCS_PER_STEP = 512
 # Tokenizers without a longest input give 1e30.
 NO_LIMIT = 10**6
 DEFAULT_LIMIT = 512
@@ -132,7 +132,7 @@ class Encoder:
         import torch
 
         with ProgressBar(desc=desc, total=total, unit="word") as progress:
-            for batch in minibatch(docs, N_DOCS):
+            for batch in minibatch(docs, DOCS_PER_STEP):
                 with torch.inference_mode():
                     states, n_pieces = self.states(batch, [layer])
                 yield batch, states[:, 0].cpu().numpy(), n_pieces

@@ -104,7 +104,7 @@ def test_tokens_without_wordpieces_have_zeros(encoder, vocab):
 
 
 def test_a_stream_of_documents(encoder, vocab, monkeypatch):
-    monkeypatch.setattr("spacy_distill.encoders.encoder.N_DOCS", 2)
+    monkeypatch.setattr("spacy_distill.encoders.encoder.DOCS_PER_STEP", 2)
     reader = encoder()
     docs = make_docs(vocab)
     expected, n_pieces = read(reader, docs, [1])
