@@ -26,7 +26,7 @@ DOCS_PER_STEP = 512
 NO_LIMIT = 10**6
 DEFAULT_LIMIT = 512
 # Settings of a model's config that do not change its output.
-IRRELEVANT = {"architectures", "torch_dtype", "dtype", "transformers_version"}
+IGNORED_SETTINGS = {"architectures", "torch_dtype", "dtype", "transformers_version"}
 
 Offsets = List[Tuple[int, int]]
 
@@ -112,7 +112,7 @@ class Encoder:
             digest.update(flat.view(torch.uint8).numpy().tobytes())
         config = self.model.config.to_dict()
         # Keys with an underscore say where the model was loaded from.
-        used = {k: v for k, v in config.items() if k[0] != "_" and k not in IRRELEVANT}
+        used = {k: v for k, v in config.items() if k[0] != "_" and k not in IGNORED_SETTINGS}
         parts = [used, self._padding, self.tokenizer.backend_tokenizer.to_str()]
         digest.update(json.dumps(parts, sort_keys=True, default=str).encode())
         return digest.hexdigest()
