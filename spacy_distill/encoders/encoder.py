@@ -65,7 +65,7 @@ class Encoder:
                 "(tokenizer.json), and set `use_fast = true` for that of a pipeline."
             )
         self.model, self.tokenizer, self.name = model, tokenizer, name
-        limit = longest_input(model, tokenizer)
+        limit = max_input_length(model, tokenizer)
         self.window = limit if window is None else min(window, limit)
         self._overlap = self.window // 4
         # Windows are counted from the text's beginning.
@@ -283,7 +283,7 @@ class LayerReached(Exception):
     """The hidden states of a layer are there, and the layers above need not run."""
 
 
-def longest_input(model: Any, tokenizer: Any) -> int:
+def max_input_length(model: Any, tokenizer: Any) -> int:
     """RETURNS (int): The most wordpieces that a model reads at once, special ones included."""
     limits = [tokenizer.model_max_length]
     positions = getattr(model.config, "max_position_embeddings", None)
