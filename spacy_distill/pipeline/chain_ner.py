@@ -19,7 +19,7 @@ from ..models.optimizer_state import keep_moments
 from ..teachers import Teacher, earlier_entities, match_labels
 from ..teachers.predictions import predict
 from .confidences import CONFIDENCE, add_confidence_extension, check_attr
-from .entities import around_entities, score_likely_spans
+from .entities import exclude_taken_tokens, score_likely_spans
 from .gold_tags import gold_tags
 from .prediction import Prediction, write_prediction
 from .rehearsal import RehearsingPipe
@@ -153,7 +153,7 @@ class ChainNER(RehearsingPipe):
         if not docs:
             return Prediction([])
         chain = self.predict_chain(docs)
-        possible = chain if self.overwrite_ents else around_entities(chain, docs)
+        possible = chain if self.overwrite_ents else exclude_taken_tokens(chain, docs)
         tags = _split(self.model.ops.to_numpy(possible.argmax()), docs)
         needs_chain = self.confidence or self.spans_key is not None
         return Prediction(tags, chain.scaled(self.cfg["temperature"]) if needs_chain else None)

@@ -16,7 +16,7 @@ from .confidences import CONFIDENCE, delete_confidence, set_confidence
 Entity = Tuple[int, int, str]
 
 
-def around_entities(chain: LinearChain, docs: Sequence[Doc]) -> LinearChain:
+def exclude_taken_tokens(chain: LinearChain, docs: Sequence[Doc]) -> LinearChain:
     """RETURNS (LinearChain): The chain of documents, given that there is no new entity on tokens
     that are blocked or in an entity already."""
     if not any(doc.has_annotation("ENT_IOB") for doc in docs):
