@@ -74,7 +74,7 @@ class LabelledPipe(TrainablePipe):
         """
         exclude = list(exclude)
         if "cfg" not in exclude:
-            self._make_room(srsly.json_loads(srsly.msgpack_loads(bytes_data).get("cfg", "{}")))
+            self._resize_head(srsly.json_loads(srsly.msgpack_loads(bytes_data).get("cfg", "{}")))
         super().from_bytes(bytes_data, exclude=exclude)
         self._begin_anew()
         return self
@@ -88,12 +88,12 @@ class LabelledPipe(TrainablePipe):
         """
         exclude, settings = list(exclude), Path(path) / "cfg"
         if "cfg" not in exclude and settings.exists():
-            self._make_room(srsly.read_json(settings))
+            self._resize_head(srsly.read_json(settings))
         super().from_disk(path, exclude=exclude)
         self._begin_anew()
         return self
 
-    def _make_room(self, cfg: Dict[str, Any]) -> None:
+    def _resize_head(self, cfg: Dict[str, Any]) -> None:
         """Give the head the size of what is loaded next: Thinc does not change it then."""
         labels = cfg.get("labels")
         if labels and self.model.get_ref("output_layer").has_dim("nL"):
