@@ -139,7 +139,7 @@ class ChainNER(RehearsingPipe):
                 "has no documents with tokens. Check the path of the corpus."
             )
         self.model.initialize(X=sample)
-        self._begin_anew()
+        self._drop_former_state()
 
     # Prediction
 

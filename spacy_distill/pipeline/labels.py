@@ -76,7 +76,7 @@ class LabelledPipe(TrainablePipe):
         if "cfg" not in exclude:
             self._resize_head(srsly.json_loads(srsly.msgpack_loads(bytes_data).get("cfg", "{}")))
         super().from_bytes(bytes_data, exclude=exclude)
-        self._begin_anew()
+        self._drop_former_state()
         return self
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "LabelledPipe":
@@ -90,7 +90,7 @@ class LabelledPipe(TrainablePipe):
         if "cfg" not in exclude and settings.exists():
             self._resize_head(srsly.read_json(settings))
         super().from_disk(path, exclude=exclude)
-        self._begin_anew()
+        self._drop_former_state()
         return self
 
     def _resize_head(self, cfg: Dict[str, Any]) -> None:
@@ -99,6 +99,6 @@ class LabelledPipe(TrainablePipe):
         if labels and self.model.get_ref("output_layer").has_dim("nL"):
             self.set_output(len(labels))
 
-    def _begin_anew(self) -> None:
+    def _drop_former_state(self) -> None:
         """Forget what belongs to other parameters than those that the model has now."""
         self._rehearsal_model, self._n_untrained = None, 0
