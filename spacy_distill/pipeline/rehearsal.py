@@ -54,7 +54,7 @@ class RehearsingPipe(LabelledPipe):
         n_tokens = len(student.emissions)
         backprop(gradient * (1 / n_tokens))
         if sgd not in (None, False):
-            applied = sgd if isinstance(sgd, Optimizer) else _handing_over(sgd)
+            applied = sgd if isinstance(sgd, Optimizer) else _without_leftover_gradients(sgd)
             self.finish_update(applied)  # type: ignore[arg-type]
         losses[self.name] += loss / n_tokens
         return losses
@@ -76,7 +76,7 @@ class RehearsingPipe(LabelledPipe):
         return former
 
 
-def _handing_over(collect: Update) -> Update:
+def _without_leftover_gradients(collect: Update) -> Update:
     """Pass copies of gradients to a function, and set the gradients to 0.
 
     `nlp.rehearse` collects gradients and applies those of one component alone. All others would go
