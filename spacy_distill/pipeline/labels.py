@@ -19,7 +19,7 @@ class LabelledPipe(TrainablePipe):
     cfg: Dict[str, Any]
     # The last labels, which no optimizer has updated: their part of the head is random.
     _n_untrained = 0
-    _former: Optional[Model[List[Doc], LinearChain]] = None
+    _rehearsal_copy: Optional[Model[List[Doc], LinearChain]] = None
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -57,13 +57,13 @@ class LabelledPipe(TrainablePipe):
     def _rehearsal_model(self) -> Optional[Model[List[Doc], LinearChain]]:
         """A copy of the model, which `nlp.resume_training` puts here wherever there is this
         attribute. Labels that nothing has trained are cut off, since the copy would teach them."""
-        return self._former
+        return self._rehearsal_copy
 
     @_rehearsal_model.setter
     def _rehearsal_model(self, model: Optional[Model[List[Doc], LinearChain]]) -> None:
         if model is not None and self._n_untrained:
             resize_output(model, len(self.labels) - self._n_untrained)
-        self._former = model
+        self._rehearsal_copy = model
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "LabelledPipe":
         """Load the component. Its labels may differ from those that it has now.
