@@ -8,7 +8,7 @@ from thinc.types import FloatsXd
 Shapes = Mapping[str, Tuple[int, ...]]
 
 
-class _Former(NamedTuple):
+class _FormerLayer(NamedTuple):
     """A layer before it got other shapes: its id, and the shapes of its parameters."""
 
     id: int
@@ -16,7 +16,7 @@ class _Former(NamedTuple):
 
 
 # By the id that the layer got then. Ids differ from process to process, so none is saved.
-_FORMER: Dict[int, _Former] = {}
+_FORMER: Dict[int, _FormerLayer] = {}
 
 
 def take_new_id(layer: Model, shapes: Shapes) -> None:
@@ -25,7 +25,7 @@ def take_new_id(layer: Model, shapes: Shapes) -> None:
     layer (Model): A layer whose parameters get other shapes. They have to be set again.
     shapes (Shapes): The shapes until now, by the parameters' names.
     """
-    former = _Former(layer.id, shapes)
+    former = _FormerLayer(layer.id, shapes)
     with Model.global_id_lock:
         Model.global_id += 1
         layer.id = Model.global_id
@@ -78,9 +78,9 @@ def resized(old: FloatsXd, new: FloatsXd) -> FloatsXd:
     return result
 
 
-def _known_formers(layer: Model, optimizer: Optimizer) -> List[_Former]:
-    """RETURNS (List[_Former]): The former states that the optimizer has updated, oldest first."""
-    known: List[_Former] = []
+def _known_formers(layer: Model, optimizer: Optimizer) -> List[_FormerLayer]:
+    """RETURNS (List[_FormerLayer]): The former states that the optimizer has updated, oldest first."""
+    known: List[_FormerLayer] = []
     former = _FORMER.get(layer.id)
     while former is not None:
         if (former.id, "W") in optimizer.nr_update:
