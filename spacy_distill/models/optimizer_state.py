@@ -16,7 +16,7 @@ class _FormerLayer(NamedTuple):
 
 
 # By the id that the layer got then. Ids differ from process to process, so none is saved.
-_FORMER: Dict[int, _FormerLayer] = {}
+_FORMER_LAYERS: Dict[int, _FormerLayer] = {}
 
 
 def take_new_id(layer: Model, shapes: Shapes) -> None:
@@ -29,7 +29,7 @@ def take_new_id(layer: Model, shapes: Shapes) -> None:
     with Model.global_id_lock:
         Model.global_id += 1
         layer.id = Model.global_id
-    _FORMER[layer.id] = former
+    _FORMER_LAYERS[layer.id] = former
 
 
 def keep_moments(layer: Model, optimizer: Optimizer) -> None:
@@ -81,9 +81,9 @@ def resized(old: FloatsXd, new: FloatsXd) -> FloatsXd:
 def _known_formers(layer: Model, optimizer: Optimizer) -> List[_FormerLayer]:
     """RETURNS (List[_FormerLayer]): The former states that the optimizer has updated, oldest first."""
     known: List[_FormerLayer] = []
-    former = _FORMER.get(layer.id)
+    former = _FORMER_LAYERS.get(layer.id)
     while former is not None:
         if (former.id, "W") in optimizer.nr_update:
             known.insert(0, former)
-        former = _FORMER.get(former.id)
+        former = _FORMER_LAYERS.get(former.id)
     return known
