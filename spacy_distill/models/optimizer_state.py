@@ -47,7 +47,7 @@ def keep_moments(layer: Model, optimizer: Optimizer) -> None:
     optimizer (Optimizer): The optimizer, before it is called. Nothing is done if it knows the
         layer under no former id.
     """
-    former = _known_formers(layer, optimizer)
+    former = _former_layers(layer, optimizer)
     if not former:
         return
     for name in former[-1].shapes:
@@ -78,7 +78,7 @@ def resized(old: FloatsXd, new: FloatsXd) -> FloatsXd:
     return result
 
 
-def _known_formers(layer: Model, optimizer: Optimizer) -> List[_FormerLayer]:
+def _former_layers(layer: Model, optimizer: Optimizer) -> List[_FormerLayer]:
     """RETURNS (List[_FormerLayer]): The former states that the optimizer has updated, oldest first."""
     known: List[_FormerLayer] = []
     former = _FORMER_LAYERS.get(layer.id)
