@@ -11,7 +11,7 @@ from ..forks import Shared
 # newsroom, of 5,000 to 300,000.
 HALF_LIFE = 100_000
 # The share of the forms that stay when there is no more room.
-KEPT = 0.8
+KEPT_SHARE = 0.8
 
 
 class _Contents(NamedTuple):
@@ -128,7 +128,7 @@ class FormCache(Shared):
         if n_new > self.capacity:
             return contents
         if len(contents.forms) + n_new > self.capacity:
-            contents = contents.best(min(int(KEPT * self.capacity), self.capacity - n_new))
+            contents = contents.best(min(int(KEPT_SHARE * self.capacity), self.capacity - n_new))
         return contents.with_forms(forms[new], values[new])
 
     def _count(self, contents: _Contents, rows: Ints1d) -> None:
