@@ -7,7 +7,7 @@ from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
 # Different values of 16 random bits.
-CHANCES = 2**16
+N_VALUES = 2**16
 
 
 def dropout(rate: float = 0.0, *, variational: bool = False) -> Model[Ragged, Ragged]:
@@ -50,7 +50,7 @@ def draw_mask(model: Model, shape: Tuple[int, int], rate: float) -> Floats2d:
     """RETURNS (Floats2d): 0 with this probability, else the factor that makes the mean 1."""
     # Seeded by numpy's global state, as Thinc's own layers are.
     generator = numpy.random.default_rng(numpy.random.randint(2**31))
-    drawn = generator.integers(CHANCES, size=shape, dtype="uint16")
-    mask = (model.ops.xp.asarray(drawn) >= rate * CHANCES).astype("float32")
-    mask /= max(1.0 - rate, 1 / CHANCES)  # of a rate of 1 nothing is left to be scaled
+    drawn = generator.integers(N_VALUES, size=shape, dtype="uint16")
+    mask = (model.ops.xp.asarray(drawn) >= rate * N_VALUES).astype("float32")
+    mask /= max(1.0 - rate, 1 / N_VALUES)  # of a rate of 1 nothing is left to be scaled
     return mask
