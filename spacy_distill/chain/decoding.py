@@ -24,7 +24,7 @@ def viterbi(emissions: Floats2d, transitions: Floats2d, packing: Packing) -> Int
     xp = get_array_module(emissions)
     # (tags, tokens): sequences last, so that each operation runs over all of a step at once
     best = emissions.T.copy(order="C")
-    arriving_best = _arriving(transitions)
+    arriving_best = _best_arrivals(transitions)
     for step, before in packing.steps():
         at_step = best[:, step]
         at_step += arriving_best(best[:, before])
@@ -38,7 +38,7 @@ def viterbi(emissions: Floats2d, transitions: Floats2d, packing: Packing) -> Int
     return xp.asarray(tags)
 
 
-def _arriving(transitions: Floats2d) -> Callable[[Floats2d], Floats2d]:
+def _best_arrivals(transitions: Floats2d) -> Callable[[Floats2d], Floats2d]:
     """RETURNS (Callable[[Floats2d], Floats2d]): From the best scores (tags, sequences) of one step,
     the best with which each tag is reached at the next one."""
     xp = get_array_module(transitions)
