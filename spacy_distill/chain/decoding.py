@@ -43,11 +43,11 @@ def _best_arrivals(transitions: Floats2d) -> Callable[[Floats2d], Floats2d]:
     the best with which each tag is reached at the next one."""
     xp = get_array_module(transitions)
     n_labels, rest = divmod(len(transitions) - 1, len(PREFIXES))
-    in_blocks = n_labels >= MIN_LABELS and not rest
-    if in_blocks:
+    is_biluo = n_labels >= MIN_LABELS and not rest
+    if is_biluo:
         excluded = xp.asarray(numpy.isinf(constraints(n_labels)[1]))
-        in_blocks = bool(xp.isinf(transitions[excluded]).all())
-    if not in_blocks:
+        is_biluo = bool(xp.isinf(transitions[excluded]).all())
+    if not is_biluo:
         return lambda scores: (scores[:, None] + transitions[:, :, None]).max(axis=0)
     # Of BILUO tags, O, B and U follow O, L and U; I-X and L-X follow B-X and I-X. The other pairs,
     # three of four, need not be looked at.
