@@ -26,7 +26,7 @@ CACHE_BYTES = 24 * 2**20
 # Tokens that are read together, so that their word forms fit into the default student's cache.
 TOKENS_PER_GROUP = 4096
 # The attribute of an encoder's model with a function of the model that returns an `Inference`.
-ATTRIBUTE = "inference"
+INFERENCE_ATTR = "inference"
 
 
 class Inference(Protocol):
@@ -103,14 +103,14 @@ class PlainInference:
 
 def offers_inference(encode: Model) -> bool:
     """RETURNS (bool): Whether an encoder has a prediction of its own."""
-    return ATTRIBUTE in encode.attrs
+    return INFERENCE_ATTR in encode.attrs
 
 
 def inference_of(parts: Parts) -> Inference:
     """RETURNS (Inference): Prediction with the encoder and its parameters as they are now."""
     if parts.encode is None or not offers_inference(parts.encode):
         return PlainInference(parts.project, parts.encode)
-    return parts.encode.attrs[ATTRIBUTE](parts.encode)
+    return parts.encode.attrs[INFERENCE_ATTR](parts.encode)
 
 
 class Encoder:
