@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy
 from thinc.types import Ints1d
 
-# A BiLSTM allows_windows what is far away: docs/performance.md has how many entities of long documents are
+# A BiLSTM forgets what is far away: docs/performance.md has how many entities of long documents are
 # the same with so much context.
 CORE, CONTEXT = 256, 32
 
