@@ -106,14 +106,14 @@ def _by_direction(inputs: Floats2d) -> Floats3d:
 
 
 def _states(inputs: Floats2d, U: Floats3d, packing: Packing) -> Floats2d:
-    states, _ = _step(to_packed(inputs, packing), U, packing)
+    states, _ = _run_steps(to_packed(inputs, packing), U, packing)
     return to_ragged(states, packing)
 
 
 def _run_packed(inputs: Floats2d, lengths: Ints1d, U: Floats3d):
     packing = pack(lengths, get_array_module(inputs))
     gates = to_packed(inputs, packing)
-    states, cells = _step(gates, U, packing)
+    states, cells = _run_steps(gates, U, packing)
 
     def backprop(d_states: Floats2d) -> Tuple[Floats2d, Floats3d]:
         packed = to_packed(d_states, packing)
@@ -123,7 +123,7 @@ def _run_packed(inputs: Floats2d, lengths: Ints1d, U: Floats3d):
     return to_ragged(states, packing), backprop
 
 
-def _step(gates: Floats3d, U: Floats3d, packing: Packing) -> Tuple[Floats3d, Floats3d]:
+def _run_steps(gates: Floats3d, U: Floats3d, packing: Packing) -> Tuple[Floats3d, Floats3d]:
     """Step through a packed batch.
 
     gates (Floats3d): (2, tokens, 4 * hidden) inputs to the gates; replaced by the activated gates.
@@ -168,10 +168,10 @@ def _step_back(
     U: Floats3d,
     packing: Packing,
 ) -> Tuple[Floats3d, Floats3d]:
-    """Compute the backward pass of `_step`.
+    """Compute the backward pass of `_run_steps`.
 
     d_states (Floats3d): (2, tokens, hidden) gradient of the loss with respect to the states.
-    gates, states, cells (Floats3d): The results of `_step`.
+    gates, states, cells (Floats3d): The results of `_run_steps`.
     RETURNS (Tuple[Floats3d, Floats3d]): Gradients of the gates' inputs and of U.
     """
     xp = get_array_module(gates)
