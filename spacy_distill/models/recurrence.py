@@ -117,7 +117,7 @@ def _run_packed(inputs: Floats2d, lengths: Ints1d, U: Floats3d):
 
     def backprop(d_states: Floats2d) -> Tuple[Floats2d, Floats3d]:
         packed = to_packed(d_states, packing)
-        d_gates, dU = _step_back(packed, gates, states, cells, U, packing)
+        d_gates, dU = _backprop_steps(packed, gates, states, cells, U, packing)
         return to_ragged(d_gates, packing), dU
 
     return to_ragged(states, packing), backprop
@@ -160,7 +160,7 @@ def _activate(gates: Floats3d) -> None:
     logistic += 0.5
 
 
-def _step_back(
+def _backprop_steps(
     d_states: Floats3d,
     gates: Floats3d,
     states: Floats3d,
