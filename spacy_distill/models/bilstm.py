@@ -7,7 +7,7 @@ from thinc.api import Model, chain, glorot_uniform_init, to_numpy, with_ragged
 from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 
 from .dropout import dropout
-from .recurrence import BiLSTMStack, Layer, run
+from .recurrence import BiLSTMStack, Layer, run_bilstm
 
 
 def BiLSTM(width: int = 200, depth: int = 2) -> Model[Ragged, Ragged]:
@@ -100,7 +100,7 @@ def forward(
     lengths = to_numpy(X.lengths)
     inputs = X.dataXd @ W.T
     inputs += b
-    states, backprop_run = run(inputs, lengths, U)
+    states, backprop_run = run_bilstm(inputs, lengths, U)
 
     def backprop(dY: Ragged) -> Ragged:
         d_inputs, dU = backprop_run(dY.dataXd)

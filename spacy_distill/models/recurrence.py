@@ -64,7 +64,7 @@ class BiLSTMStack:
         return states
 
 
-def run(
+def run_bilstm(
     inputs: Floats2d, lengths: Ints1d, U: Floats3d
 ) -> Tuple[Floats2d, Callable[[Floats2d], Tuple[Floats2d, Floats3d]]]:
     """Compute the states, and prepare the backward pass.

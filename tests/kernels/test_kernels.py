@@ -54,7 +54,7 @@ def test_lstm_is_numpys(hidden, n_sequences, instruction_set):
     given = d_states.copy()
 
     def run():
-        states, backprop = recurrence.run(inputs, lengths, U)
+        states, backprop = recurrence.run_bilstm(inputs, lengths, U)
         return states, *backprop(d_states)
 
     found, expected = run(), with_numpy(run)
@@ -108,7 +108,7 @@ def predict_states(inputs, U, lengths):
 
 
 def train_states(inputs, U, lengths):
-    return recurrence.run(inputs, lengths, U)[0]
+    return recurrence.run_bilstm(inputs, lengths, U)[0]
 
 
 both_steps = pytest.mark.parametrize("find_states", [predict_states, train_states])
@@ -145,8 +145,8 @@ def test_arrays_in_any_layout_are_read(instruction_set):
     rng = numpy.random.default_rng(0)
     lengths = numpy.asarray([4, 2])
     inputs, U = lstm_arrays(rng, 5, lengths)
-    states, backprop = recurrence.run(inputs, lengths, U)
-    again, backprop_again = recurrence.run(numpy.asfortranarray(inputs), lengths, U)
+    states, backprop = recurrence.run_bilstm(inputs, lengths, U)
+    again, backprop_again = recurrence.run_bilstm(numpy.asfortranarray(inputs), lengths, U)
     assert_array_equal(states, again)
     d_states = rng.normal(size=states.shape).astype("float32")
     for mine, theirs in zip(
