@@ -7,7 +7,7 @@ from thinc.api import Model, chain, glorot_uniform_init, to_numpy, with_ragged
 from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 
 from .dropout import dropout
-from .recurrence import BiLSTMStack, Layer, run_bilstm
+from .recurrence import BiLSTMStack, LayerWeights, run_bilstm
 
 
 def BiLSTM(width: int = 200, depth: int = 2) -> Model[Ragged, Ragged]:
@@ -38,7 +38,7 @@ class BiLSTMInference:
         """
         layers = [node for node in model.walk() if node.has_param("U")]
         parameters = [
-            Layer(U, numpy.ascontiguousarray(W.T), b)
+            LayerWeights(U, numpy.ascontiguousarray(W.T), b)
             for U, W, b in (map(layer.get_param, ("U", "W", "b")) for layer in layers)
         ]
         self._first = parameters[0]

@@ -15,7 +15,7 @@ from ..chain.packing import Packing, pack
 from ..kernels import kernels
 
 
-class Layer(NamedTuple):
+class LayerWeights(NamedTuple):
     """A bidirectional LSTM's parameters. Gates are input, forget, output and candidate, those of
     the forward before those of the backward direction.
 
@@ -32,11 +32,11 @@ class Layer(NamedTuple):
 class BiLSTMStack:
     """Layers above one another, for prediction only, over a table of inputs to the first one."""
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
+    def __init__(self, layers: Sequence[LayerWeights]) -> None:
         """Make a stack. Kernels work on copies of the weights, so a change within the arrays has no
         effect: make a new stack.
 
-        layers (Sequence[Layer]): At least one, C-contiguous; W and b of the first are not used.
+        layers (Sequence[LayerWeights]): At least one, C-contiguous; W and b of the first are not used.
         """
         self._layers = list(layers)
         self._weights = [layers[0].U, *(array for layer in layers[1:] for array in layer)]
@@ -69,7 +69,7 @@ def run_bilstm(
 ) -> Tuple[Floats2d, Callable[[Floats2d], Tuple[Floats2d, Floats3d]]]:
     """Compute the states, and prepare the backward pass.
 
-    inputs (Floats2d): (tokens, 8 * hidden) inputs to the gates, in the order of `Layer`.
+    inputs (Floats2d): (tokens, 8 * hidden) inputs to the gates, in the order of `LayerWeights`.
     lengths (Ints1d): (sequences,) tokens of each sequence, a numpy array.
     U (Floats3d): (2, hidden, 4 * hidden) states to gates.
     RETURNS (Tuple[Floats2d, Callable]): (tokens, 2 * hidden) states; and the backward pass, from

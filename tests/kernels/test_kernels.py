@@ -12,7 +12,7 @@ from spacy_distill import kernels
 from spacy_distill.chain import BiluoTags, LinearChain, constraints
 from spacy_distill.chain.forward_backward import PackedTrellis, RaggedTrellis
 from spacy_distill.models import recurrence
-from spacy_distill.models.recurrence import BiLSTMStack, Layer
+from spacy_distill.models.recurrence import BiLSTMStack, LayerWeights
 
 compiled = pytest.importorskip(
     "spacy_distill.kernels.compiled", reason="installed without a compiler"
@@ -69,7 +69,7 @@ def stack_of(rng, hidden, depth, scale=1.0):
     layers = []
     for _ in range(depth):
         inputs, U = lstm_arrays(rng, hidden, [2 * hidden], scale)
-        layers.append(Layer(U, inputs / hidden**0.5, inputs[0]))
+        layers.append(LayerWeights(U, inputs / hidden**0.5, inputs[0]))
     return BiLSTMStack(layers), lstm_arrays(rng, hidden, [9], scale)[0]
 
 
@@ -103,7 +103,7 @@ def test_layers_are_packed_for_the_kernels_in_use():
 
 # Both forms of a step: for prediction, and for training.
 def predict_states(inputs, U, lengths):
-    stack = BiLSTMStack([Layer(U, inputs, inputs[0])])
+    stack = BiLSTMStack([LayerWeights(U, inputs, inputs[0])])
     return stack.predict(inputs, numpy.arange(len(inputs)), lengths)
 
 
