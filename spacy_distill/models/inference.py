@@ -113,7 +113,7 @@ def inference_of(parts: Parts) -> Inference:
     return parts.encode.attrs[INFERENCE_ATTR](parts.encode)
 
 
-class Encoder:
+class CachedEncoder:
     """An embedding and the encoder above it, with the parameters that they have when it is made."""
 
     def __init__(self, parts: Parts, vocab: Vocab) -> None:
@@ -219,24 +219,24 @@ class Encoder:
 
 
 class EncoderShim(Shim):
-    """Keep an `Encoder` for a Thinc model, and drop it when parameters change within their arrays:
+    """Keep an `CachedEncoder` for a Thinc model, and drop it when parameters change within their arrays:
     Thinc calls its shims for updates, averaged parameters and loading. The encoder itself notices
     arrays that are replaced."""
 
     def __init__(self) -> None:
         super().__init__(None)
-        self._encoder: Optional[Encoder] = None
+        self._encoder: Optional[CachedEncoder] = None
 
-    def encoder(self, parts: Parts, vocab: Vocab) -> Encoder:
+    def encoder(self, parts: Parts, vocab: Vocab) -> CachedEncoder:
         """Return the encoder of parameters and word vectors as they are now, made anew if need be.
 
         parts (Parts): The embedding and what is above it.
         vocab (Vocab): The documents' vocabulary.
-        RETURNS (Encoder): The encoder, whose cache may be filled.
+        RETURNS (CachedEncoder): The encoder, whose cache may be filled.
         """
         encoder = self._encoder
         if encoder is None or not encoder.is_current(vocab):
-            encoder = self._encoder = Encoder(parts, vocab)
+            encoder = self._encoder = CachedEncoder(parts, vocab)
         return encoder
 
     def clear(self) -> None:

@@ -171,13 +171,13 @@ def count_groups(model, monkeypatch):
     """Have windows read 64 tokens at a time. RETURNS (list): Grows by an item a group."""
     monkeypatch.setattr("spacy_distill.models.inference.TOKENS_PER_GROUP", 64)
     node, groups = encoder(model), []
-    read = inference.Encoder._encode_forms
+    read = inference.CachedEncoder._encode_forms
 
     def counted(self, forms, lengths):
         groups.append(len(forms))
         return read(self, forms, lengths)
 
-    monkeypatch.setattr(inference.Encoder, "_encode_forms", counted)
+    monkeypatch.setattr(inference.CachedEncoder, "_encode_forms", counted)
     node.shims[0].clear()
     return groups
 
