@@ -23,7 +23,7 @@ def vector_table(
     """Make a table out of a vocabulary's.
 
     vectors (Vectors): The vocabulary's table, the most frequent words first where it is to be
-        prune.
+        pruned.
     rows (Optional[int]): The most vectors to keep. The words of the others get the most similar
         one's, as with spaCy's `prune_vectors`. None to keep all.
     dtype (str): One of DTYPES, in which a dimension is stored; int8 with a factor a vector.
@@ -40,7 +40,7 @@ def vector_table(
     items = numpy.asarray(sorted(vectors.key2row.items()), dtype="uint64")
     keys, places = items[:, 0], items[:, 1].astype("int64")
     if rows is not None:
-        places, data = prune(places, data, rows)
+        places, data = prune_rows(places, data, rows)
     table = {"keys": keys, "rows": places.astype("uint16" if len(data) <= 2**16 else "uint32")}
     if dtype != "int8":
         return {**table, "data": data.astype(dtype)}
@@ -83,7 +83,7 @@ def look_up(table: VectorTable, *keys: Ints1d) -> Floats2d:
     return vectors
 
 
-def prune(rows: Ints1d, data: Floats2d, n_rows: int) -> Tuple[Ints1d, Floats2d]:
+def prune_rows(rows: Ints1d, data: Floats2d, n_rows: int) -> Tuple[Ints1d, Floats2d]:
     """Keep the first vectors of a table, and give the words of the others the most similar one.
 
     rows (Ints1d): (words,) int64, the row of each word.

@@ -1,4 +1,4 @@
-"""Tables of word vectors: read from files, prune, and joined."""
+"""Tables of word vectors: read from files, pruned, and joined."""
 
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple, Union
@@ -13,7 +13,7 @@ from thinc.types import Floats2d, Ints1d
 
 from ..corpora.word_list import read_words
 from ..loading import DAMAGED, load_pipeline
-from ..models.vector_table import prune
+from ..models.vector_table import prune_rows
 from ..names import hint_of
 
 # The root mean square of both tables that are joined, so that neither outweighs the other. GloVe's
@@ -161,7 +161,7 @@ def scaled_rows(data: Floats2d, rows: Ints1d) -> Floats2d:
 def prune(table: WordTable, n_rows: int) -> WordTable:
     """RETURNS (WordTable): The first rows of a table; the words of the other rows get the most
     similar one, as with spaCy's `prune_vectors`."""
-    rows, data = prune(table.rows, table.data, n_rows)
+    rows, data = prune_rows(table.rows, table.data, n_rows)
     return table._replace(rows=rows, data=data)
 
 

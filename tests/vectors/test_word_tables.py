@@ -1,4 +1,4 @@
-"""Tables of word vectors: read, prune, joined."""
+"""Tables of word vectors: read, pruned, joined."""
 
 import gzip
 
@@ -87,11 +87,11 @@ def test_what_is_no_table_is_refused(tmp_path):
 
 def test_pruned_words_get_the_most_similar_row():
     data = [[1, 0, 0], [0, 1, 0], [0, 3, 0.1], [5, 1, 0], [0, 0, 0]]
-    prune = prune(table(WORDS, data), 2)
-    assert prune.words == WORDS and prune.data.shape == (2, 3)
-    assert prune.rows.tolist()[:4] == [0, 1, 1, 0]
-    assert prune.words_with_own_row == WORDS[:2]
-    vectors = pipeline_of_table(prune, "en").vocab.vectors
+    pruned = prune(table(WORDS, data), 2)
+    assert pruned.words == WORDS and pruned.data.shape == (2, 3)
+    assert pruned.rows.tolist()[:4] == [0, 1, 1, 0]
+    assert pruned.words_with_own_row == WORDS[:2]
+    vectors = pipeline_of_table(pruned, "en").vocab.vectors
     assert vectors.shape == (2, 3) and vectors.n_keys == len(WORDS)
 
 
