@@ -70,8 +70,8 @@ def files_of(source: Union[str, Path]) -> Optional[Path]:
 
 @contextmanager
 def with_confidences(nlp: Language) -> Iterator[None]:
-    """Have components write confidences for a while, whatever their settings say: under `EVALUATION_ATTR`,
-    a name of the package's own, so that no app's attribute is in the way."""
+    """Make components write confidences to `EVALUATION_ATTR`, whatever their settings are. An app
+    cannot have an attribute of that name."""
     able: List[Any] = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "confidence_attr")]
     before = [(pipe.confidence, pipe.confidence_attr) for pipe in able]
     try:

@@ -1,4 +1,5 @@
-"""Losses of distillation: what the student's chain is compared with, and the gradient of that."""
+"""Losses of distillation: they compare the student's chain with a target, and return the value and
+its gradient."""
 
 from .chain_distillation import ChainDistillation
 from .confidence import ConfidentSentences

@@ -35,8 +35,8 @@ class Inference(Protocol):
     A layer of your own offers it with `model.attrs["inference"]`, a function of the model. The
     layer takes and returns `Ragged` then.
 
-    allows_windows (bool): Whether tokens far away make no difference that matters, so that long documents
-        may be read in overlapping windows.
+    allows_windows (bool): Whether tokens far away make no difference that matters, so that long
+        documents may be read in overlapping windows.
     """
 
     allows_windows: bool
@@ -219,9 +219,11 @@ class CachedEncoder:
 
 
 class EncoderShim(Shim):
-    """Keep an `CachedEncoder` for a Thinc model, and drop it when parameters change within their arrays:
-    Thinc calls its shims for updates, averaged parameters and loading. The encoder itself notices
-    arrays that are replaced."""
+    """Keeps the `CachedEncoder` of a Thinc model, and drops it when parameters change in place.
+
+    Thinc calls the shims of a model for updates, averaged parameters and loading. The encoder
+    itself detects arrays that were replaced.
+    """
 
     def __init__(self) -> None:
         super().__init__(None)

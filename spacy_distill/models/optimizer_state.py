@@ -79,7 +79,8 @@ def resized(old: FloatsXd, new: FloatsXd) -> FloatsXd:
 
 
 def _former_layers(layer: Model, optimizer: Optimizer) -> List[_FormerLayer]:
-    """RETURNS (List[_FormerLayer]): The former states that the optimizer has updated, oldest first."""
+    """RETURNS (List[_FormerLayer]): The former states that the optimizer has updated, oldest
+    first."""
     known: List[_FormerLayer] = []
     former = _FORMER_LAYERS.get(layer.id)
     while former is not None:

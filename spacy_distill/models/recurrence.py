@@ -36,7 +36,8 @@ class BiLSTMStack:
         """Make a stack. Kernels work on copies of the weights, so a change within the arrays has no
         effect: make a new stack.
 
-        layers (Sequence[LayerWeights]): At least one, C-contiguous; W and b of the first are not used.
+        layers (Sequence[LayerWeights]): At least one, C-contiguous; W and b of the first are not
+            used.
         """
         self._layers = list(layers)
         self._weights = [layers[0].U, *(array for layer in layers[1:] for array in layer)]

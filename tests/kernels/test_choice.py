@@ -22,7 +22,9 @@ def in_a_process(code, **environment):
 
 
 def test_a_choice_that_there_is_not_is_refused():
-    with pytest.raises(ValueError, match=r"no kernels 'sse9' here: choose of .*numpy"):
+    with pytest.raises(
+        ValueError, match=r"kernels 'sse9' are not available here. Choose one of .*numpy"
+    ):
         kernels.use("sse9")
 
 

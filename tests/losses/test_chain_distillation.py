@@ -87,7 +87,7 @@ def test_with_beta_zero_the_teacher_is_asked_for_unlabeled_sentences_only(tiny):
 def test_an_impossible_annotation_leaves_the_teacher_to_be_learnt_from(tiny):
     student, teacher = tiny.chain(5), tiny.chain(6)
     impossible = ["B-PER", "O", "O", "L-PER", "L-PER", "O"]
-    with pytest.warns(UserWarning, match="are left out"):
+    with pytest.warns(UserWarning, match="are ignored"):
         value, _ = ChainDistillation(alpha=0.5, beta=0.5)(student, teacher, mask(impossible))
     divergence = tiny.enumerate(teacher).divergence_of(tiny.enumerate(student))
     assert value == pytest.approx(0.5 * divergence / 6, rel=1e-4)
@@ -106,7 +106,7 @@ def test_an_impossible_annotation_leaves_the_teacher_to_be_learnt_from(tiny):
     ],
 )
 def test_settings_that_make_no_loss_are_refused(settings):
-    with pytest.raises(ValueError, match=r"makes? no loss"):
+    with pytest.raises(ValueError, match=r"cannot be used|are both 0"):
         ChainDistillation(**settings)
 
 

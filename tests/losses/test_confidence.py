@@ -90,5 +90,5 @@ def test_gold_annotation_counts_everywhere(tiny):
 
 @pytest.mark.parametrize("least", [-0.1, 1.1, float("nan")])
 def test_what_is_no_probability_is_refused(least):
-    with pytest.raises(ValueError, match="is no probability"):
+    with pytest.raises(ValueError, match="is not a probability"):
         ConfidentSentences(ChainDistillation(), least)

@@ -133,5 +133,5 @@ def test_a_teacher_without_a_possible_sequence_teaches_nothing_there(tiny):
 
 def test_no_sequence_is_refused():
     for k in (0, 2.5):
-        with pytest.raises(ValueError, match=f"k={k} makes no loss"):
+        with pytest.raises(ValueError, match=f"k={k} cannot be used"):
             KBestDistillation(k=k)

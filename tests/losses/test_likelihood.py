@@ -44,7 +44,7 @@ def test_an_impossible_annotation_is_warned_of_and_left_out(tiny):
     chain, allowed = tiny.chain(1), mask(IMPOSSIBLE)
     losses = tiny.enumerate(chain).negative_log_likelihoods(allowed)
     assert numpy.isinf(losses).tolist() == [True, False, False, True]
-    with pytest.warns(UserWarning, match=r"2 of 4 documents in a batch .* are left out"):
+    with pytest.warns(UserWarning, match=r"2 of 4 documents in a batch .* are ignored"):
         loss, gradient = negative_log_likelihood(chain, allowed)
     assert loss == pytest.approx(losses[1], abs=1e-5)
     assert not gradient.emissions[:3].any() and not gradient.emissions[4:].any()

@@ -60,5 +60,5 @@ def test_a_student_that_is_sure_of_something_else_has_a_finite_loss(tiny):
 
 
 def test_a_temperature_of_zero_is_refused():
-    with pytest.raises(ValueError, match=r"temperature=0.0 makes no loss"):
+    with pytest.raises(ValueError, match=r"temperature=0.0 cannot be used"):
         TokenDistillation(temperature=0.0)
