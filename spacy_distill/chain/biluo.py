@@ -79,8 +79,9 @@ class BiluoTags:
                 ids.append(self.first_tag(label) + PREFIXES.index(prefix))
             else:
                 raise ValueError(
-                    f"[D001] '{tag}' is no BILUO tag: expected O, or B-, I-, L- or U- and a "
-                    "label. Convert the annotation, e.g. with spacy.training.iob_to_biluo."
+                    f"[D001] '{tag}' is not a BILUO tag: expected O, or B-, I-, L- or U- and a "
+                    "label. Convert the annotation, for example with "
+                    "spacy.training.iob_to_biluo."
                 )
         return numpy.asarray(ids, dtype="int64")
 
@@ -89,8 +90,8 @@ class BiluoTags:
         if label not in self.labels:
             raise ValueError(
                 f"[D002] The annotation has the label '{label}', but the labels are: "
-                f"{', '.join(self.labels) or 'none'}. Add the label to the component or take it "
-                "out of the annotation."
+                f"{', '.join(self.labels) or 'none'}. Add the label to the component, or remove it "
+                "from the annotation."
             )
         return 1 + len(PREFIXES) * self.labels.index(label)
 

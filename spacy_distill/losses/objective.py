@@ -57,8 +57,8 @@ class Objective:
         """
         if isinstance(alpha, Real) and isinstance(beta, Real) and not alpha and not beta:
             raise ValueError(
-                "[D120] alpha and beta are both 0, so nothing would be learnt. At least one of them "
-                "has to be above 0: correct the loss in the config."
+                "[D120] alpha and beta are both 0, so nothing would be learnt. At least one of "
+                "them has to be above 0: correct the loss in the config."
             )
         self._compare = compare
         self._alphas, self._betas = _per_step(alpha), _per_step(beta)

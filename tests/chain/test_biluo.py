@@ -137,7 +137,7 @@ def test_a_label_that_is_unknown_is_named_with_the_known_ones(labels, tag, label
 
 @pytest.mark.parametrize("tag", ["PER", "S-PER", "E-PER", "BPER", "o", " "])
 def test_a_tag_of_another_scheme_is_refused(tag):
-    with pytest.raises(ValueError, match=f"'{tag}' is no BILUO tag.*Convert the annotation"):
+    with pytest.raises(ValueError, match=f"'{tag}' is not a BILUO tag.*Convert the annotation"):
         BiluoTags(("PER",)).tag_ids([tag])
 
 

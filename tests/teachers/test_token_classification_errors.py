@@ -51,7 +51,7 @@ def test_a_model_that_was_not_trained_to_classify_tokens(save):
 def test_a_tokenizer_without_offsets(save, monkeypatch):
     folder = save(IOB2)
     monkeypatch.setattr(transformers.BertTokenizerFast, "is_fast", False)
-    with pytest.raises(ValueError, match="BertTokenizerFast, does not say where in the text"):
+    with pytest.raises(ValueError, match="BertTokenizerFast, does not return the positions"):
         TokenClassificationTeacher(folder)
 
 
