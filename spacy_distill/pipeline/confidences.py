@@ -58,8 +58,8 @@ def check_attr(attr: str, component: str) -> None:
     if attr != EVALUATION_ATTR and (is_taken or not attr.isidentifier() or iskeyword(attr)):
         raise ValueError(
             f"[D030] The component '{component}' cannot write confidences to its confidence_attr "
-            f'{attr!r}. Expected a valid name of a Python variable, such as "confidence", which is '
-            'not a method of `ent._`, such as "get".'
+            f"{attr!r}. Expected a valid name of a Python variable, which is no method of `ent._` "
+            'such as "get". Use one such as "confidence".'
         )
 
 
