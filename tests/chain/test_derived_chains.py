@@ -44,7 +44,7 @@ def test_restricted_is_the_distribution_given_a_partial_annotation(batch, data, 
         assert_allclose(marginals[number], expected, rtol=1e-4, atol=5e-5)
 
 
-def test_an_annotation_of_every_token_leaves_its_sequence():
+def test_complete_annotation_leaves_one_sequence():
     """What is trained on gold: all mass on one sequence, and its score for a log-partition."""
     tags = BiluoTags(LABELS[:2])
     chain = biluo_chain(numpy.random.default_rng(3), [4, 1], 2)

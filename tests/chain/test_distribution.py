@@ -108,7 +108,7 @@ def test_argmax_scores_as_the_best_sequence(batch, enumerated):
 
 @pytest.mark.parametrize("n_labels", [1, 5, 6, 9])
 @pytest.mark.parametrize("possible", ["BILUO", "all", "few"])
-def test_argmax_is_that_of_all_pairs_of_tags(n_labels, possible):
+def test_blockwise_argmax_equals_argmax_over_all_pairs(n_labels, possible):
     """With many labels, only pairs of tags that can follow one another are looked at."""
     rng = numpy.random.default_rng(n_labels)
     lengths = rng.integers(0, 12, size=20)
@@ -141,7 +141,7 @@ def _best_score(chain, emissions):
     return (best + chain.end).max()
 
 
-def test_argmax_of_an_impossible_sentence_is_some_tag_without_a_warning():
+def test_argmax_of_an_impossible_sentence_does_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         chain = free_chain(numpy.random.default_rng(0), [3, 2], 4)

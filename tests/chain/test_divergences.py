@@ -36,7 +36,7 @@ def test_entropy_cross_entropy_and_kl_are_the_enumerated_sums(
 
 
 @pytest.mark.parametrize("excluded", PARTS)
-def test_cross_entropy_is_infinite_where_mass_meets_the_impossible(excluded):
+def test_cross_entropy_is_infinite_if_a_possible_sequence_is_excluded(excluded):
     chain = free_chain(numpy.random.default_rng(0), [3, 2], 3)
     scores = getattr(chain, excluded).copy()
     scores[(0,) * scores.ndim] = -numpy.inf
@@ -47,7 +47,7 @@ def test_cross_entropy_is_infinite_where_mass_meets_the_impossible(excluded):
 
 
 @pytest.mark.parametrize("log_mass", [-30, -40, -60, -80])
-def test_cross_entropy_is_infinite_for_the_least_mass_on_the_impossible(log_mass):
+def test_cross_entropy_is_infinite_for_tiny_probabilities_of_excluded_sequences(log_mass):
     """Not some huge number, which would drown the batch's other losses without being filtered."""
     emissions = numpy.asarray([[0, log_mass]], dtype="float32")
     zeros = numpy.zeros((2, 2), dtype="float32")

@@ -46,7 +46,7 @@ def test_average_of_marginals_is_kept():
     assert_allclose(rebuilt.marginals(), marginals, atol=2e-5)
 
 
-def test_emission_only_chain_is_its_own_closest():
+def test_a_chain_without_transition_scores_is_restored():
     """Without transition scores of its own, a chain and the one from its marginals are the same
     distribution."""
     rng = numpy.random.default_rng(1)
@@ -57,7 +57,7 @@ def test_emission_only_chain_is_its_own_closest():
     assert_allclose(chain.kl(rebuilt), 0, atol=1e-5)
 
 
-def test_unknown_tokens_leave_their_neighbours_alone():
+def test_unknown_tokens_do_not_change_their_neighbours():
     """Before and after a token without opinion, the marginals stay near what was given."""
     known = numpy.asarray([True, False, True])
     marginals = numpy.full((3, 5), 0.001, dtype="float32")
@@ -113,7 +113,7 @@ def test_an_impossible_tag_stays_impossible():
     assert_allclose(rebuilt.scaled(4.0).marginals(), without.scaled(4.0).marginals(), atol=1e-5)
 
 
-def test_rounding_below_nothing_is_nothing():
+def test_negative_rounding_errors_become_zero():
     marginals = numpy.asarray([[1.0, -1e-9, 0, 0, 0]] * 2, dtype="float32")
     chain = chain_from_marginals(marginals, numpy.asarray([2]))
     assert_allclose(chain.marginals()[:, 0], 1)
@@ -122,20 +122,20 @@ def test_rounding_below_nothing_is_nothing():
 @pytest.mark.parametrize(
     "tags", [[1, 0, 0], [1, 3, 4, 1], [2, 0], [3], [1, 7, 0], [0, 6, 7, 0], [1, 4]]
 )
-def test_marginals_of_no_possible_sequence_leave_one_possible(tags):
+def test_inconsistent_marginals_give_a_possible_sequence(tags):
     """As averages over some of the teachers at one token, and of all at the next, may be."""
     chain = chain_from_marginals(one_sequence(tags, 2), numpy.asarray([len(tags)]))
     assert numpy.isfinite(chain.log_partition).all()
     assert_allclose(chain.marginals().sum(axis=1), 1, atol=1e-5)
 
 
-def test_a_best_sequence_that_is_the_best_changes_nothing():
+def test_the_chain_is_unchanged_if_the_sequence_is_already_the_best():
     chain = random_chain(numpy.random.default_rng(2), [4, 0, 3], 2)
     assert chain_with_best(chain, chain.argmax()) is chain
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_another_sequence_is_made_the_best(seed):
+def test_another_sequence_becomes_the_best(seed):
     """The second best one, as the parse of a greedy parser may be, of a chain without transition
     scores, as that of its actions is; the rest of the batch stays."""
     start, transitions, end = constraints(2)
@@ -152,7 +152,7 @@ def test_another_sequence_is_made_the_best(seed):
     assert (moved.marginals()[differs, wanted[differs]] > before).all()
 
 
-def test_what_is_unknown_stays_so():
+def test_unknown_tokens_stay_unknown():
     chain = random_chain(numpy.random.default_rng(3), [5], 1)
     known = numpy.asarray([True, False, True, True, True])
     other = replace(chain, known=known)
@@ -161,7 +161,7 @@ def test_what_is_unknown_stays_so():
 
 
 @pytest.mark.parametrize("n_unknown", [1, 3])
-def test_the_tokens_around_unknown_ones_keep_their_marginals(n_unknown):
+def test_tokens_around_unknown_tokens_keep_their_marginals(n_unknown):
     """Also where an entity may go on over these, and with many labels."""
     size = n_tags(18)
     marginals = numpy.zeros((n_unknown + 2, size), dtype="float32")
@@ -174,7 +174,7 @@ def test_the_tokens_around_unknown_ones_keep_their_marginals(n_unknown):
     assert_allclose(found[0], marginals[0], atol=0.02)
 
 
-def test_an_unknown_token_does_not_reach_into_the_next_sentence():
+def test_an_unknown_token_does_not_affect_the_next_sentence():
     rng = numpy.random.default_rng(3)
     lengths = [3, 0, 2]
     marginals = random_chain(rng, lengths, 2).marginals()

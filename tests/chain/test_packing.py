@@ -36,7 +36,7 @@ def test_rows_are_sorted_by_position_then_by_falling_length(lengths):
 
 
 @given(ragged)
-def test_every_way_to_the_token_before_agrees(lengths):
+def test_steps_and_previous_agree(lengths):
     """`steps` and `previous` say the same: the row before, in the same sentence."""
     packing = pack(numpy.asarray(lengths, dtype="int64"))
     visited = list(range(packing.first.stop))

@@ -91,7 +91,7 @@ def test_a_thousand_tokens(magnitude):
     assert_allclose(chain.score(tags), scores[0], rtol=1e-6)
 
 
-def test_a_constant_on_a_score_shifts_the_log_partition_alone():
+def test_a_constant_changes_only_the_log_partition():
     """float32 scores far from zero, as unnormalised logits may be."""
     chain = long_chain([200], 1)
     moved = replace(chain, emissions=chain.emissions + numpy.float32(1000))
@@ -135,7 +135,7 @@ def test_both_arithmetics_agree(magnitude):
     )
 
 
-def test_a_batch_of_all_lengths_gives_what_its_sentences_give_alone():
+def test_results_do_not_depend_on_the_batch():
     lengths = [2, 0, 1000, 1, 0, 3]
     chain = long_chain(lengths, 3)
     marginals = numpy.split(chain.marginals(), numpy.cumsum(lengths)[:-1])
@@ -149,7 +149,7 @@ def test_a_batch_of_all_lengths_gives_what_its_sentences_give_alone():
         assert_allclose(chain.entropy()[number], alone.entropy()[0], rtol=1e-5, atol=1e-6)
 
 
-def test_one_extreme_sentence_does_not_harm_its_batch():
+def test_an_extreme_sentence_does_not_change_its_batch():
     """The batch is handed to the other arithmetic as one."""
     chain = long_chain([30, 30], 1)
     extreme = chain.emissions.copy()
@@ -162,7 +162,7 @@ def test_one_extreme_sentence_does_not_harm_its_batch():
         assert_allclose(together.marginals()[rows], alone.marginals(), atol=1e-6)
 
 
-def test_the_only_way_is_a_thousand_nats_off_at_each_step():
+def test_the_only_possible_sequence_costs_a_thousand_nats_per_step():
     """What each token likes best leads nowhere."""
     chain = long_chain([40], 1)
     emissions = chain.emissions.copy()
@@ -171,14 +171,14 @@ def test_the_only_way_is_a_thousand_nats_off_at_each_step():
     check(replace(chain, emissions=emissions))
 
 
-def test_a_bad_start_that_pays_off_at_once():
+def test_a_low_start_score_that_the_next_token_outweighs():
     no = -numpy.inf
     check(small_chain([[0, -1000], [-2000, 0], [0, 0]], [[0, no], [no, 0]]))
 
 
 @pytest.mark.parametrize("gap", [150, 350, 450, 1000])
 @pytest.mark.parametrize("n_tokens", [2, 3, 4, 6, 12])
-def test_a_bad_start_that_pays_off_slowly(gap, n_tokens):
+def test_a_low_start_score_that_many_tokens_outweigh(gap, n_tokens):
     """No single step loses much, all together lose what the first one cut off."""
     no = -numpy.inf
     emissions = [[0, -900], *[[-gap, 0]] * (n_tokens - 1)]
@@ -187,13 +187,13 @@ def test_a_bad_start_that_pays_off_slowly(gap, n_tokens):
 
 
 @pytest.mark.parametrize("gap", [150, 350, 450])
-def test_a_costly_transition_that_pays_off_slowly(gap):
+def test_a_low_transition_score_that_many_tokens_outweigh(gap):
     emissions = [[0, -1000], *[[-gap, 0]] * 4]
     check(small_chain(emissions, [[0, -900], [-900, 0]]))
     check(small_chain(emissions[::-1], [[0, -900], [-900, 0]]))
 
 
-def test_gaps_hide_no_tie():
+def test_ties_between_distant_scores():
     """Two ways that lie a thousand nats apart midway and end up equal."""
     no = -numpy.inf
     chain = small_chain([[0, -1000], *[[-250, 0]] * 4, [0, 0]], [[0, no], [no, 0]])
@@ -204,7 +204,7 @@ def test_gaps_hide_no_tie():
 # What is impossible
 
 
-def test_impossible_sentences_have_no_mass():
+def test_impossible_sentences_have_probability_zero():
     chain = long_chain([3, 2, 1, 2, 0], 1)
     emissions = chain.emissions.copy()
     emissions[1] = -numpy.inf  # first sentence: nothing is left of its second token
@@ -226,7 +226,7 @@ def test_impossible_sentences_have_no_mass():
     assert_allclose(chain.span_marginal(rows, tags), chain.marginals()[:, 0])
 
 
-def test_impossible_in_the_arithmetic_of_probabilities():
+def test_impossible_transitions_with_finite_emissions():
     """All sentences are impossible by their transitions; every emission is finite."""
     no = -numpy.inf
     chain = small_chain([[0, 0], [0, 0]], [[no, no], [no, no]])

@@ -102,7 +102,7 @@ def run_in_fork(cache):
 
 @forks
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_a_process_that_is_forked_meanwhile_does_not_wait(monkeypatch, tmp_path, on_disk):
+def test_a_forked_process_does_not_wait_for_the_lock(monkeypatch, tmp_path, on_disk):
     """A thread that the new process does not have holds the lock, in the middle of what it does:
     an array is kept and not counted yet, and a transaction is open."""
     if on_disk:

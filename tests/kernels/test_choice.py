@@ -21,7 +21,7 @@ def in_a_process(code, **environment):
     )
 
 
-def test_a_choice_that_there_is_not_is_refused():
+def test_unavailable_kernels_are_rejected():
     with pytest.raises(
         ValueError, match=r"kernels 'sse9' are not available here. Choose one of .*numpy"
     ):
@@ -29,7 +29,7 @@ def test_a_choice_that_there_is_not_is_refused():
 
 
 @pytest.mark.parametrize("choice", kernels.CHOICES)
-def test_the_environment_chooses(choice):
+def test_the_environment_variable_selects_the_kernels(choice):
     code = "from spacy_distill import kernels; print(kernels.in_use)"
     assert in_a_process(code, SPACY_DISTILL_KERNELS=choice).stdout.strip() == choice
 
@@ -59,12 +59,12 @@ print(kernels.CHOICES, kernels.in_use, chain.argmax().tolist())
 NUMPY = "('numpy',) numpy [0, 1, 2]"
 
 
-def test_without_a_compiler_numpy_does_the_work():
+def test_numpy_is_used_without_compiled_kernels():
     done = in_a_process(HIDE.format(error="ModuleNotFoundError(name, name=name)"))
     assert done.stdout.strip() == NUMPY and "cannot be loaded" not in done.stderr
 
 
-def test_kernels_that_cannot_be_loaded_are_told():
+def test_broken_kernels_give_a_warning():
     done = in_a_process(HIDE.format(error="ImportError('no GLIBCXX')"))
     assert done.stdout.strip() == NUMPY
     assert "kernels cannot be loaded (no GLIBCXX)" in done.stderr

@@ -46,7 +46,7 @@ def with_numpy(function):
 # Widths that fill vectors and panels of either instruction set, and those that do not.
 @pytest.mark.parametrize("hidden", [1, 3, 4, 7, 8, 12, 13, 16, 100])
 @pytest.mark.parametrize("n_sequences", [1, 2, 3, 5, 16])
-def test_lstm_is_numpys(hidden, n_sequences, instruction_set):
+def test_lstm_equals_numpy(hidden, n_sequences, instruction_set):
     rng = numpy.random.default_rng(hidden)
     lengths = numpy.asarray(LENGTHS[:n_sequences])
     inputs, U = lstm_arrays(rng, hidden, lengths)
@@ -77,7 +77,7 @@ def stack_of(rng, hidden, depth, scale=1.0):
 @pytest.mark.parametrize("hidden", [1, 3, 8, 100])
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
 @pytest.mark.parametrize("lengths", [LENGTHS, [700], [1], [0, 0], [40] * 13])
-def test_stacked_layers_are_numpys(hidden, depth, lengths, instruction_set):
+def test_stacked_layers_equal_numpy(hidden, depth, lengths, instruction_set):
     rng = numpy.random.default_rng(hidden)
     stack, table = stack_of(rng, hidden, depth)
     rows, lengths = rng.integers(0, 9, size=sum(lengths)), numpy.asarray(lengths)
@@ -134,14 +134,14 @@ def test_lstm_of_extreme_inputs(find_states, instruction_set):
 
 @both_steps
 @pytest.mark.parametrize("gate", range(4))
-def test_what_is_no_number_stays_none(find_states, gate, instruction_set):
+def test_nan_stays_nan(find_states, gate, instruction_set):
     inputs, U = lstm_arrays(numpy.random.default_rng(0), 5, [3])
     inputs.view("uint32")[1, 5 * gate + 2] = 0x7FC00001  # whatever the bits of it are
     states = find_states(inputs, U, numpy.asarray([3]))
     assert numpy.isnan(states[1, 2]) and not numpy.isnan(states[0, :5]).any()
 
 
-def test_arrays_in_any_layout_are_read(instruction_set):
+def test_arrays_can_have_any_memory_layout(instruction_set):
     rng = numpy.random.default_rng(0)
     lengths = numpy.asarray([4, 2])
     inputs, U = lstm_arrays(rng, 5, lengths)
@@ -156,7 +156,7 @@ def test_arrays_in_any_layout_are_read(instruction_set):
 
 
 @pytest.mark.parametrize("n_labels", [1, 2, 4, 9, 18])
-def test_viterbi_is_numpys(n_labels, instruction_set):
+def test_viterbi_equals_numpy(n_labels, instruction_set):
     rng = numpy.random.default_rng(n_labels)
     start, transitions, end = constraints(n_labels)
     lengths = numpy.asarray(LENGTHS)
@@ -182,7 +182,7 @@ def probabilities(chain, spans):
 
 
 @pytest.mark.parametrize("n_labels", [1, 2, 4, 9, 18])
-def test_probabilities_are_numpys(n_labels, instruction_set):
+def test_probabilities_equal_numpy(n_labels, instruction_set):
     rng = numpy.random.default_rng(n_labels)
     start, transitions, end = constraints(n_labels)
     for scale in (0.3, 3.0, 30.0):
@@ -200,7 +200,7 @@ def test_probabilities_are_numpys(n_labels, instruction_set):
         assert expected[1].max() > 0.01
 
 
-def test_what_the_kernels_arithmetic_cannot_hold_is_left_to_logarithms(instruction_set):
+def test_extreme_scores_use_logarithms(instruction_set):
     start, transitions, end = constraints(1)
     emissions = numpy.zeros((4, len(start)), dtype="float32")
     impossible = emissions.copy()
@@ -217,7 +217,7 @@ def test_what_the_kernels_arithmetic_cannot_hold_is_left_to_logarithms(instructi
         assert numpy.isfinite(chain.marginals()).all()
 
 
-def test_scores_of_other_widths_are_numpys_to_read():
+def test_other_dtypes_use_numpy():
     start, transitions, end = (part.astype("float64") for part in constraints(2))
     emissions = numpy.random.default_rng(0).normal(size=(3, len(start)))
     assert kernels.kernels(emissions) is None
@@ -225,7 +225,7 @@ def test_scores_of_other_widths_are_numpys_to_read():
     assert chain.argmax().shape == (3,)
 
 
-def test_arrays_that_do_not_fit_are_refused():
+def test_shapes_that_do_not_fit_are_rejected():
     inputs, U = lstm_arrays(numpy.random.default_rng(0), 4, [3])
     table, rows, inputs = inputs, numpy.arange(3), inputs.reshape(3, 2, 16)
     W, b = numpy.zeros((8, 32), dtype="float32"), numpy.zeros(32, dtype="float32")
@@ -262,6 +262,6 @@ def test_arrays_that_do_not_fit_are_refused():
             call()
 
 
-def test_layers_are_packed_when_the_object_is_made():
+def test_weights_are_packed_at_creation():
     with pytest.raises(TypeError):
         compiled.Stack.__new__(compiled.Stack)

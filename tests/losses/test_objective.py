@@ -34,7 +34,7 @@ def both_parts(tiny):
 
 
 @pytest.mark.parametrize("wrap", [lambda loss: loss, lambda loss: ConfidentSentences(loss, 0.0)])
-def test_schedules_give_each_step_its_weights(tiny, wrap):
+def test_schedules_set_the_weights_of_each_step(tiny, wrap):
     value, task, taught = both_parts(tiny)
     # One that ends keeps its last value.
     loss = wrap(ChainDistillation(alpha=warmup_linear(1.0, 4, 1000), beta=iter([1.0, 0.5, 0.0])))
@@ -46,13 +46,13 @@ def test_schedules_give_each_step_its_weights(tiny, wrap):
 
 
 @pytest.mark.parametrize("number", [numpy.float32(0.5), numpy.float64(0.5), 0.5])
-def test_numbers_of_all_types_are_weights(tiny, number):
+def test_weights_can_have_any_numeric_type(tiny, number):
     value, task, taught = both_parts(tiny)
     found = value(ChainDistillation(alpha=number, beta=numpy.int64(1)))
     assert found == pytest.approx(0.5 * task + taught, rel=1e-5)
 
 
-def test_weights_of_a_schedule_are_checked_too(tiny):
+def test_weights_of_a_schedule_are_checked(tiny):
     loss = ChainDistillation(alpha=iter([1.0, -1.0]))
     with pytest.raises(ValueError, match=r"alpha=-1.0 cannot be used"):
         loss.advance()
@@ -69,7 +69,7 @@ def test_weights_of_a_schedule_are_checked_too(tiny):
         ("KBestDistillation", {"k": 3, "fuzzy": True}),
     ],
 )
-def test_a_config_finds_every_loss_and_its_settings(tiny, name, settings):
+def test_every_loss_can_be_created_from_a_config(tiny, name, settings):
     def value(settings):
         block = {"@losses": f"spacy-distill.{name}.v1", "alpha": SCHEDULE, **settings}
         loss = registry.resolve({"loss": block})["loss"]
@@ -82,7 +82,7 @@ def test_a_config_finds_every_loss_and_its_settings(tiny, name, settings):
     assert len(set(numpy.round(values, 5))) == 3
 
 
-def test_a_config_finds_confident_sentences(tiny):
+def test_confident_sentences_can_be_created_from_a_config(tiny):
     block = {
         "@losses": "spacy-distill.ConfidentSentences.v1",
         "least_confidence": 0.9,
@@ -102,7 +102,7 @@ def test_a_config_finds_confident_sentences(tiny):
         ConfidentSentences(ChainDistillation()),
     ],
 )
-def test_a_teacher_that_excludes_tags_makes_a_finite_loss(loss, tiny):
+def test_the_loss_is_finite_if_the_teacher_excludes_tags(loss, tiny):
     """All its probability is on one sequence, as gold entities and parses in a beam have it."""
     best = tiny.chain(1).argmax()
     certain = numpy.eye(1 + 4 * tiny.n_labels, dtype="float32")[best]

@@ -40,7 +40,7 @@ def divergence(former, student):
     return float((before[possible] * numpy.log(before[possible] / merged[possible])).sum())
 
 
-def test_with_the_same_labels_it_is_that_of_whole_sequences():
+def test_with_the_same_labels_whole_sequences_are_compared():
     former, student = random_chain(0, 2), random_chain(1, 2)
     value, gradient = rehearsal_divergence(former, student)
     expected, expected_gradient = kl_divergence(former, student)
@@ -50,7 +50,7 @@ def test_with_the_same_labels_it_is_that_of_whole_sequences():
 
 
 @pytest.mark.parametrize("n_new", [1, 2])
-def test_new_labels_count_as_outside(n_new):
+def test_new_labels_count_as_O(n_new):
     former, student = random_chain(0, 1), random_chain(1, 1 + n_new)
     value, gradient = rehearsal_divergence(former, student)
     assert value == pytest.approx(divergence(former, student), rel=1e-4)
@@ -67,7 +67,7 @@ def test_new_labels_count_as_outside(n_new):
         assert found == pytest.approx(slope, rel=2e-2, abs=2e-3), name
 
 
-def test_a_student_that_turns_outside_tokens_into_new_entities_forgets_nothing():
+def test_the_divergence_is_zero_if_only_O_becomes_new_entities():
     """What the former student takes for O is shared with the new labels, as they like it."""
     student = random_chain(3, 2)
     now = student.marginals()

@@ -66,7 +66,7 @@ def test_bilstm_gradients(rng):
     check_slope(loss, X.dataXd, dX.dataXd, "inputs", rng)
 
 
-def test_bilstm_backprop_leaves_its_gradient_as_it_was(rng):
+def test_bilstm_backprop_does_not_change_its_input(rng):
     """A layer below a concatenation gets a view of what other layers get, too."""
     X = random_ragged(rng, [3, 2], 4)
     model = bilstm_layer(4)
@@ -89,6 +89,6 @@ def test_bilstm_starts_orthogonal_with_open_forget_gates():
     assert not biases[:, [0, 2, 3]].any()
 
 
-def test_bilstm_refuses_an_odd_width():
+def test_bilstm_rejects_an_odd_width():
     with pytest.raises(ValueError, match=r"has to be even.* found 7"):
         bilstm_layer(7, 3).initialize()

@@ -30,7 +30,7 @@ def test_chain_head_gradients(crf, rng):
     check_slope(loss, X.dataXd, dX.dataXd, "inputs", rng)
 
 
-def test_chain_head_excludes_what_is_no_biluo(rng):
+def test_chain_head_excludes_invalid_biluo_sequences(rng):
     """With and without trained transitions in prediction; a softmax in training is free of them."""
     X = random_ragged(rng, [3], 4)
     for crf in (True, False):
@@ -56,7 +56,7 @@ def test_softmax_head_trains_each_token_on_its_own(rng):
 
 @pytest.mark.parametrize("crf", [True, False])
 @pytest.mark.parametrize("before, after", [(2, 5), (0, 1), (2, 2)])
-def test_resize_keeps_what_the_head_knows(before, after, crf, rng):
+def test_resize_keeps_parameters_of_other_labels(before, after, crf, rng):
     X = random_ragged(rng, [3, 2], 4)
     model = (CRF if crf else Softmax)(before)
     model.initialize(X=X)

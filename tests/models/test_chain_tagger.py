@@ -49,7 +49,7 @@ def test_empty_docs_alone_pass_through(n_docs, vocab):
 
 
 @pytest.mark.parametrize("with_vectors", [True, False])
-def test_a_docs_chain_does_not_depend_on_its_batch(with_vectors, vocab):
+def test_the_chain_of_a_doc_does_not_depend_on_its_batch(with_vectors, vocab):
     if with_vectors:
         add_vectors(vocab)
     docs = make_docs(vocab)
@@ -64,7 +64,7 @@ def test_a_docs_chain_does_not_depend_on_its_batch(with_vectors, vocab):
         assert_array_equal(together.transitions, alone.transitions)
 
 
-def test_student_without_vectors_differs_by_their_columns_alone(vocab):
+def test_student_without_vectors_lacks_only_their_columns(vocab):
     docs = make_docs(vocab)
     plain = small_student(nL=1)
     plain.initialize(X=docs)
@@ -181,7 +181,7 @@ def tagger(request, vocab):
     return model
 
 
-def test_training_and_prediction_have_the_same_numbers(tagger, vocab):
+def test_training_and_inference_have_the_same_output(tagger, vocab):
     """Of many documents, and of one that is longer than a window."""
     words = WORDS.split()
     long = [Doc(vocab, words=(words * 30)[:400]), Doc(vocab, words=words)]
@@ -208,7 +208,7 @@ def test_gradients_of_every_encoder(tagger, vocab, rng):
     assert check_parameters(tagger, loss, rng) >= 4 + 5
 
 
-def test_a_tok2vec_stands_in_for_embedding_and_encoder(vocab):
+def test_a_tok2vec_can_replace_embedding_and_encoder(vocab):
     """Its output is a list of arrays."""
     tok2vec = registry.architectures.get("spacy.HashEmbedCNN.v2")
     embed = tok2vec(
@@ -228,7 +228,7 @@ def test_a_tok2vec_stands_in_for_embedding_and_encoder(vocab):
     backprop(trained.expected_counts())
 
 
-def test_layers_of_somebodys_own_see_word_forms(vocab):
+def test_custom_layers_receive_word_forms(vocab):
     """Each form is computed once, and again when its parameters change."""
     seen = []
 
@@ -249,6 +249,6 @@ def test_layers_of_somebodys_own_see_word_forms(vocab):
     assert not numpy.allclose(model.predict(docs).emissions, expected)
 
 
-def test_an_embedding_without_layers_is_refused():
+def test_an_embedding_without_layers_is_rejected():
     with pytest.raises(ValueError, match="D607"):
         WordEmbedding()

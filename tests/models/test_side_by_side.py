@@ -60,7 +60,7 @@ def test_gradients_of_both_sides(teacher, rng, frozen):
 
 
 @pytest.mark.parametrize("variational", [True, False])
-def test_each_dropout_is_of_the_kind_that_is_asked_for(teacher, variational):
+def test_all_dropout_layers_follow_the_setting(teacher, variational):
     model, _ = teacher(frozen=True, variational_dropout=variational)
     kinds = [node.attrs["variational"] for node in model.walk() if node.name == "dropout"]
     assert kinds == [variational] * 2

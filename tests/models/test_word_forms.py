@@ -14,7 +14,7 @@ from tests.models.batches import make_docs
 from tests.models.gradients import check_parameters
 
 
-def test_word_forms_are_seen_once_and_each_token_gets_its_own(vocab):
+def test_each_word_form_is_computed_once(vocab):
     docs = make_docs(vocab)
     forms, form_of_token = distinct_word_forms(docs)
     words = [token.text for doc in docs for token in doc]
@@ -25,7 +25,7 @@ def test_word_forms_are_seen_once_and_each_token_gets_its_own(vocab):
     assert_array_equal(forms.attributes[form_of_token], numpy.asarray(expected, dtype="uint64"))
 
 
-def test_one_vocabulary_serves_all_docs_of_a_batch():
+def test_all_docs_of_a_batch_use_one_vocabulary():
     """The forms' texts come from it; strings that it lacks would be errors, not guesses."""
     forms, _ = distinct_word_forms([Doc(Vocab(), words=["only", "here"])])
     assert sorted(forms.texts) == ["here", "only"]

@@ -35,7 +35,7 @@ def test_static_vectors_of_cased_and_lower_cased_tables(attr, words, expected, v
     backprop(output)
 
 
-def test_static_vectors_leave_the_table_as_it_is(vocab):
+def test_static_vectors_do_not_change_the_table(vocab):
     add_vectors(vocab)
     before = vocab.vectors.data.copy()
     model = with_word_forms(WordVectors())
@@ -60,7 +60,7 @@ def test_static_vectors_of_subwords(attr, vocab):
     assert numpy.abs(expected).max() > 0.1
 
 
-def test_the_norm_of_subwords_is_the_forms(vocab):
+def test_floret_vectors_use_the_norm_of_the_form(vocab):
     """The tokens of one form have one vector, whatever norms the tokenizer gave them."""
     add_floret(vocab, "NORM")
     doc = Doc(vocab, words=["met", "met"])
@@ -73,7 +73,7 @@ def test_the_norm_of_subwords_is_the_forms(vocab):
 
 
 @pytest.mark.parametrize("attr", ["LEMMA", "TAG", "IS_ALPHA"])
-def test_static_vectors_of_what_no_form_has_are_refused(attr, vocab):
+def test_static_vectors_with_other_attributes_are_rejected(attr, vocab):
     docs = make_docs(vocab)
     add_floret(vocab, attr)
     model = with_word_forms(WordVectors())
@@ -100,7 +100,7 @@ def test_static_vectors_of_tables_without_entries(vectors, vocab):
 
 
 @pytest.mark.parametrize("width, found", [(5, "vectors of 5"), (0, "none")])
-def test_static_vectors_of_another_width_are_refused(width, found, vocab):
+def test_static_vectors_of_another_width_are_rejected(width, found, vocab):
     add_vectors(vocab, width=3)
     model = WordVectors()
     model.initialize(X=distinct_word_forms(make_docs(vocab))[0])
