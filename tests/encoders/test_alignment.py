@@ -40,7 +40,7 @@ def test_wordpieces_of_tokens(words, offsets, first, number):
 
 
 @pytest.mark.parametrize("mark", ["\n", "\t", "\u00a0"])
-def test_other_white_space_is_no_part_of_a_word(mark):
+def test_other_white_space_is_not_part_of_a_word(mark):
     doc = Doc(VOCAB, words=["a", mark, "b"], spaces=[False] * 3)
     assert token_pieces(doc, [(0, 1), (1, 2), (2, 3)])[0].tolist() == [0, 1, 2]
     assert token_pieces(doc, [(0, 1), (1, 3)])[0].tolist() == [0, -1, 1]

@@ -68,7 +68,7 @@ def test_states_do_not_depend_on_the_batch(encoder, vocab, kind):
     assert numpy.abs(together).max() > 0.1
 
 
-def test_long_documents_are_read_in_windows_that_overlap(encoder, vocab):
+def test_long_documents_are_read_in_overlapping_windows(encoder, vocab):
     """Windows of eight wordpieces, of which six are the text's, and two overlap. Each window keeps
     one of them."""
     reader = encoder(window=8)
@@ -79,7 +79,7 @@ def test_long_documents_are_read_in_windows_that_overlap(encoder, vocab):
     assert_allclose(states, numpy.concatenate(expected), atol=1e-5)
 
 
-def test_a_word_that_is_longer_than_a_window_has_all_of_its_wordpieces(encoder, vocab):
+def test_words_longer_than_a_window_have_all_wordpieces(encoder, vocab):
     reader = encoder(window=8)
     doc = Doc(vocab, words=["Oslo", "com" + "pany" * 20, "Kiel"])
     states, n_pieces = read(reader, [doc])
@@ -114,7 +114,7 @@ def test_a_stream_of_documents(encoder, vocab, monkeypatch):
     assert numpy.concatenate(found).tolist() == n_pieces
 
 
-def test_what_tells_transformers_apart(encoder, vocab):
+def test_fingerprints_of_different_transformers_differ(encoder, vocab):
     """The same files have the same fingerprint. Another weight, setting or tokenizer has not."""
     first = encoder()
     settings = first.tokenizer.backend_tokenizer.truncation
@@ -129,7 +129,7 @@ def test_what_tells_transformers_apart(encoder, vocab):
     assert encoder().fingerprint == first.fingerprint and len(others | {first.fingerprint}) == 5
 
 
-def test_a_pooler_that_the_files_lack_is_the_same_each_time(folder, tmp_path):
+def test_a_missing_pooler_is_always_the_same(folder, tmp_path):
     """transformers fills it with random numbers, as of a masked language model."""
     path = folder()
     model, tokenizer = load_transformer(path)
@@ -144,7 +144,7 @@ def test_a_pooler_that_the_files_lack_is_the_same_each_time(folder, tmp_path):
     assert len(found) == 1
 
 
-def test_files_that_lack_parameters_are_refused(folder):
+def test_models_with_missing_parameters_are_rejected(folder):
     from safetensors.torch import load_file, save_file
 
     path = folder() / "model.safetensors"
@@ -157,14 +157,14 @@ def test_files_that_lack_parameters_are_refused(folder):
         load_transformer(path.parent)
 
 
-def test_a_slow_tokenizer_is_refused(folder):
+def test_a_slow_tokenizer_is_rejected(folder):
     model, _ = load_transformer(folder())
     slow = transformers.BertTokenizer.from_pretrained(folder())
     with pytest.raises(ValueError, match=r"D234.*'slow', BertTokenizer, does not say"):
         Encoder(model, slow, name="slow")
 
 
-def test_a_model_without_a_stack_of_layers_is_refused():
+def test_a_model_with_a_decoder_is_rejected():
     settings = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 8}
     config = transformers.BartConfig(vocab_size=8, decoder_ffn_dim=8, **settings)
     bare = tokenizers.Tokenizer(tokenizers.models.BPE())

@@ -27,7 +27,7 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not 
 ALL = range(3)
 
 
-def test_features_stay_on_disk_for_other_encoders_of_the_same_weights(
+def test_features_on_disk_are_shared_by_encoders_with_the_same_weights(
     encoder, vocab, tmp_path, monkeypatch
 ):
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "features"))
@@ -45,7 +45,7 @@ def test_features_stay_on_disk_for_other_encoders_of_the_same_weights(
     assert len(list(file.parent.glob("*.sqlite"))) == 2
 
 
-def test_when_memory_is_full_what_is_there_stays(encoder, vocab, monkeypatch):
+def test_a_full_cache_keeps_its_documents(encoder, vocab, monkeypatch):
     monkeypatch.setattr(FEATURES, "max_bytes", 5 * 3 * 16 * 2)
     reader = encoder()
     docs = [doc for doc in make_docs(vocab) if len(doc)]
@@ -68,7 +68,7 @@ def test_threads_share_a_cache_on_disk(tmp_path, monkeypatch):
     assert found == list(range(19))
 
 
-def test_what_tells_a_documents_features_apart(encoder, vocab):
+def test_keys_depend_on_all_that_changes_features(encoder, vocab):
     reader = encoder()
     doc = Doc(vocab, words=WORDS)
     keys = {
@@ -153,7 +153,7 @@ def test_forks_while_a_thread_writes(monkeypatch, tmp_path):
 
 
 @forks
-def test_two_threads_may_fork_at_once():
+def test_two_threads_can_fork_at_once():
     caches = [FeatureCache() for _ in range(20)]
     codes = []
     threads = [

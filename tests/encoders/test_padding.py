@@ -96,12 +96,12 @@ def test_a_document_has_the_same_targets_in_every_batch(teacher, count_batches):
     assert len(count_batches) == (4 if masks else 10)
 
 
-def test_all_kinds_that_are_said_to_mask_padding_are_tried():
+def test_all_types_that_mask_padding_are_tested():
     types = {getattr(transformers, f"{kind}Config").model_type for kind in KINDS}
     assert types >= MASKING and len(types) == len(KINDS) >= 20
 
 
-def test_a_bigbird_does_not_remember_that_a_batch_was_short(tmp_path):
+def test_a_short_batch_does_not_change_a_bigbird(tmp_path):
     """It goes over to full attention there, and would keep it for long texts."""
     kind = {"block_size": 2, "num_random_blocks": 1}
     teacher = TokenClassificationTeacher(save_classifier(tmp_path, IOB2, kind="BigBird", **kind))
@@ -112,7 +112,7 @@ def test_a_bigbird_does_not_remember_that_a_batch_was_short(tmp_path):
     assert_allclose(teacher.predict_chain([long]).marginals(), before, atol=1e-6)
 
 
-def test_batches_of_known_kinds_mix_lengths():
+def test_batches_of_known_types_mix_lengths():
     lengths = [3, 9, 3, 5, 9, 3]
     known, other = transformers.BertConfig(), transformers.ConvBertConfig()
     assert list(length_batches(lengths, 18, known)) == [[1, 4], [3, 0, 2], [5]]
@@ -169,7 +169,7 @@ def test_a_pipeline_over_a_transformer_has_the_same_targets_in_every_batch(
     assert alone.std() > 0.01
 
 
-def test_of_documents_that_are_read_alone_all_that_fail_are_named(monkeypatch):
+def test_all_failed_documents_are_named_if_each_is_read_alone(monkeypatch):
     """As reading in groups numbers them anew."""
     nlp = spacy.blank("en")
     nlp.add_pipe("ner_student").add_label("PER")

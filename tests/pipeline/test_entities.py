@@ -37,7 +37,7 @@ def annotated(nlp, text, **options):
 # Entities that are there
 
 
-def test_entities_that_are_there_stay_and_others_are_found_around_them(nlp, newsroom):
+def test_earlier_entities_are_kept_and_others_are_found_around_them(nlp, newsroom):
     doc = annotated(nlp, TEXT, entities=[(2, 3, "TITLE")])
     assert newsroom.entities(doc) == [(0, 2, "PER"), (2, 3, "TITLE"), (4, 5, "LOC")]
     # In a part of "Nordic Tea Company": what is found is the best of what is left, not nothing.
@@ -49,13 +49,13 @@ def test_entities_that_are_there_stay_and_others_are_found_around_them(nlp, news
     assert newsroom.entities(doc) == sorted([(1, 2, "ADJ"), *best])
 
 
-def test_blocked_tokens_get_no_entity_and_stay_blocked(nlp, newsroom):
+def test_blocked_tokens_stay_blocked(nlp, newsroom):
     doc = annotated(nlp, TEXT, blocked=[(4, 5)])
     assert newsroom.entities(doc) == [(0, 2, "PER")]
     assert (doc[4].ent_iob_, doc[4].ent_type_) == ("B", "")
 
 
-def test_new_entities_win_if_that_is_wanted(nlp, student, newsroom):
+def test_new_entities_replace_earlier_ones_with_overwrite_ents(nlp, student, newsroom):
     student.overwrite_ents = True
     there = [(1, 3, "TITLE"), (5, 6, "DOT")]
     doc = annotated(nlp, TEXT, entities=there, blocked=[(3, 4), (4, 5)])
@@ -119,13 +119,13 @@ def test_a_temperature_changes_confidences_alone_and_is_saved(nlp, student, news
     )
 
 
-def test_entities_of_others_have_no_confidence(nlp, student):
+def test_entities_of_other_components_have_no_confidence(nlp, student):
     student.confidence = True
     doc = annotated(nlp, TEXT, entities=[(0, 2, "TITLE")])
     assert [ent._.confidence is None for ent in doc.ents] == [True, False]
 
 
-def test_what_takes_an_entitys_place_has_no_confidence(nlp, student):
+def test_an_entity_that_replaces_another_has_no_confidence(nlp, student):
     student.confidence = True
     ruler = nlp.add_pipe("entity_ruler", config={"overwrite_ents": True})
     ruler.add_patterns([{"label": "CITY", "pattern": "Oslo"}])
@@ -133,7 +133,7 @@ def test_what_takes_an_entitys_place_has_no_confidence(nlp, student):
     assert found.keys() == {"PER", "CITY"} and found["CITY"] is None and found["PER"] > 0.5
 
 
-def test_confidence_is_the_students_own_whatever_is_there(nlp, student):
+def test_confidence_does_not_depend_on_earlier_entities(nlp, student):
     student.confidence = True
     alone = {ent.text: ent._.confidence for ent in nlp(TEXT).ents}
     doc = annotated(nlp, TEXT, entities=[(2, 3, "TITLE")])
@@ -168,7 +168,7 @@ def test_in_other_processes(nlp, student, newsroom, tmp_path):
 # Likely spans
 
 
-def test_likely_spans_have_their_scores_beside_them(nlp, student):
+def test_likely_spans_have_scores(nlp, student):
     student.spans_key, student.threshold = "sc", 0.02
     student.cfg["temperature"] = 4.0  # so that there are alternatives
     docs = list(nlp.pipe([TEXT, "", "Berg met Berg in Berg", "Nobody called ."]))
@@ -203,7 +203,7 @@ def test_likely_spans_are_scored_against_the_entities(nlp, student, newsroom):
     assert nlp.evaluate([reference])["spans_sc_p"] == 0.5
 
 
-def test_spans_are_not_judged_where_nobody_knows(nlp, student):
+def test_spans_with_unknown_gold_tags_are_not_scored(nlp, student):
     student.spans_key = "sc"
     reference = nlp.make_doc(TEXT)
     reference.set_ents([Span(reference, 0, 2, label="PER")], missing=[reference[2:]])
@@ -212,6 +212,6 @@ def test_spans_are_not_judged_where_nobody_knows(nlp, student):
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.5])
-def test_a_threshold_that_is_no_probability_is_told(threshold):
+def test_a_threshold_that_is_not_a_probability_is_rejected(threshold):
     with pytest.raises(ValueError, match="threshold"):
         spacy.blank("en").add_pipe("ner_student", config={"threshold": threshold})

@@ -45,14 +45,14 @@ def annotate(stretches, default):
 @also(stretches=[("blocked", ["Anna"]), ("outside", ["of"])], default="outside")
 @also(stretches=[("missing", ["\n"]), ("outside", ["of"])], default="outside")
 @also(stretches=[("PER", ["Anna"]), ("PER", ["Berg"])], default="missing")
-def test_they_are_the_tags_of_spacys_alignment(stretches, default):
+def test_gold_tags_equal_spacys_alignment(stretches, default):
     example = annotate(stretches, default)
     expected = TAGS.tag_ids(example.get_aligned_ner())
     numpy.testing.assert_array_equal(gold_tags([example], TAGS), expected)
 
 
 @given(batch=st.lists(st.tuples(stretches, st.booleans()), max_size=5))
-def test_a_batchs_tags_are_those_of_its_documents(batch):
+def test_tags_of_a_batch_equal_tags_of_its_documents(batch):
     """Among them documents without tokens, and such whose tokens differ."""
     examples = []
     for annotation, others in batch:
@@ -68,7 +68,7 @@ def test_a_batchs_tags_are_those_of_its_documents(batch):
 
 
 @given(stretches=stretches)
-def test_entities_come_back_from_their_tags(stretches):
+def test_tags_can_be_converted_back_to_entities(stretches):
     example = annotate([part for part in stretches if part[0] != "missing"], "outside")
     gold = [(ent.start, ent.end, ent.label_) for ent in example.reference.ents]
     assert TAGS.spans(numpy.maximum(gold_tags([example], TAGS), 0)) == gold
@@ -91,7 +91,7 @@ def test_other_tokens_are_aligned():
 
 
 @pytest.mark.parametrize("tokens", [["Anna", "Berg"], ["Anna Berg"]])
-def test_a_label_that_the_component_lacks_is_named(tokens):
+def test_the_error_names_an_unknown_label(tokens):
     predicted = Doc(VOCAB, words=["Anna", "Berg"])
     reference = Doc(VOCAB, words=tokens)
     reference.set_ents([Span(reference, 0, len(tokens), label="ANIMAL")])

@@ -30,7 +30,7 @@ def tagging(newsroom):
 
 
 @pytest.mark.parametrize("place", [{"before": "ner"}, {"last": True}, {"first": True}])
-def test_listeners_are_not_disturbed(newsroom, learned, tagging, place):
+def test_listeners_of_other_components_work(newsroom, learned, tagging, place):
     tagger = tagging.get_pipe("tagger")
     before = tagger.model.predict([tagging(TEXT)])[0]
     tagging.add_pipe("ner_student", source=learned, **place)
@@ -42,7 +42,7 @@ def test_listeners_are_not_disturbed(newsroom, learned, tagging, place):
     numpy.testing.assert_array_equal(tagger.model.predict([tagging(TEXT)])[0], before)
 
 
-def test_instead_of_spacys_ner(newsroom, learned, tagging, tmp_path):
+def test_a_student_can_replace_spacys_ner(newsroom, learned, tagging, tmp_path):
     tagging.remove_pipe("ner")
     tagging.add_pipe("ner_student", source=learned)
     tagging.to_disk(tmp_path / "combined")
@@ -95,7 +95,7 @@ def with_vectors():
     return student
 
 
-def test_a_move_without_its_word_vectors_is_told_twice(with_vectors):
+def test_a_student_without_its_word_vectors_is_an_error(with_vectors):
     # By spaCy where it happens, as docs/errors.md says, and by the student where it matters.
     student, nlp = with_vectors, spacy.blank("en")
     with pytest.warns(UserWarning, match="W113"):

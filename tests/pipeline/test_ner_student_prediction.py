@@ -10,7 +10,7 @@ from thinc.api import Adam
 ODD = ["", " ", "\n\n \t", "Oslo", "Anna Berg\n\nsails  to\tOslo", "\u00a0", "Berg\u2029"]
 
 
-def test_prediction_leaves_documents_alone_until_annotations_are_set(newsroom, learned):
+def test_predict_does_not_change_documents(newsroom, learned):
     pipe = learned.get_pipe("ner_student")
     docs = [learned.make_doc(words) for words, _ in newsroom.sentences]
     before = [doc.to_bytes() for doc in docs]
@@ -36,7 +36,7 @@ def test_posteriors_are_distributions_in_the_order_of_the_tags(newsroom, learned
         assert names == gold.get_aligned_ner()
 
 
-def test_batches_and_processes_give_what_single_documents_give(newsroom, learned):
+def test_batches_and_processes_do_not_change_the_predictions(newsroom, learned):
     texts = [words for words, _ in newsroom.sentences] * 3 + ODD
     alone = [newsroom.entities(learned(text)) for text in texts]
     assert any(alone)
@@ -69,7 +69,7 @@ def test_no_documents_and_empty_documents(newsroom, learned):
 
 
 @pytest.mark.parametrize("crf", [True, False], ids=["crf", "softmax"])
-def test_empty_and_odd_documents_among_others_train_as_well(newsroom, crf):
+def test_training_with_empty_and_unusual_documents(newsroom, crf):
     nlp = newsroom.student(crf=crf)
     examples = newsroom.examples(nlp)
     for text in ODD:
@@ -124,7 +124,7 @@ def test_a_document_of_50000_tokens(newsroom):
     assert (0, 3, "PER") in found and (4, 2, "LOC") in found
 
 
-def test_entities_that_are_there_stay(newsroom, learned):
+def test_earlier_entities_are_kept(newsroom, learned):
     """As with spaCy's own `ner`, so that an `entity_ruler` can come first."""
     text = newsroom.sentences[0][0]
     found = [(ent.start, ent.end) for ent in learned(text).ents]
@@ -146,7 +146,7 @@ def test_a_student_without_vectors_in_a_pipeline_that_has_some(newsroom, learned
     assert [(ent.text, ent.label_) for ent in other(newsroom.sentences[0][0]).ents] == before
 
 
-def test_posteriors_may_be_calibrated_and_heed_entities(newsroom, learned):
+def test_posteriors_with_calibration_and_earlier_entities(newsroom, learned):
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")
     pipe.cfg["temperature"] = 3.0
@@ -166,7 +166,7 @@ def test_posteriors_may_be_calibrated_and_heed_entities(newsroom, learned):
     assert pipe.posteriors([], keep_entities=True) == []
 
 
-def test_posteriors_of_entities_that_are_set(newsroom, learned):
+def test_posteriors_of_earlier_entities(newsroom, learned):
     pipe = learned.get_pipe("ner_student")
     spans = [(0, 2, "ORG"), (2, 3, "SHIP"), (4, 5, "PER")]
     doc = newsroom.doc(learned.vocab, "Anna Berg sails to Oslo .", spans, default="missing")
