@@ -77,7 +77,7 @@ def test_static_vectors_with_other_attributes_are_rejected(attr, vocab):
     docs = make_docs(vocab)
     add_floret(vocab, attr)
     model = with_word_forms(WordVectors())
-    message = rf"D631.*of the attribute {attr}.*one of ORTH, LOWER, .*NORM\."
+    message = rf"D631.*have the attribute {attr}.*one of ORTH, LOWER, .*NORM\."
     with pytest.raises(ValueError, match=message):
         model.initialize(X=docs)
     add_floret(vocab, "ORTH")
