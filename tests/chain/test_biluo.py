@@ -17,8 +17,8 @@ LABELS = ("PER", "creative-work", "LOC")
 
 
 def is_biluo(names):
-    """Whether tag names are a BILUO sequence, in the words of a regular expression: outside tokens,
-    units, and entities that open with B, go on with I and close with L under one label."""
+    """Check tag names with a regular expression for BILUO sequences: O, U, and entities with B, any
+    number of I, and L of the same label."""
     labels = {name[2:] for name in names if name != "O"}
     entities = [f"U-{label} |B-{label} (I-{label} )*L-{label} " for label in map(re.escape, labels)]
     sequence = "".join(f"{name} " for name in names)
@@ -64,7 +64,7 @@ def test_constraints_are_read_only():
 
 
 def test_a_new_label_does_not_change_other_tag_ids():
-    """Resizing a trained model relies on it."""
+    """Resizing a trained model depends on it."""
     few, many = BiluoTags(LABELS[:2]), BiluoTags(LABELS)
     assert (len(few), len(many)) == (n_tags(2), n_tags(3)) == (len(few.names), len(many.names))
     assert many.names[: len(few)] == few.names
@@ -114,7 +114,7 @@ def test_all_tags_are_allowed_at_unknown_tokens():
 
 
 def test_tag_ids_are_indices_of_names():
-    """Hyphens belong to a label; only the first one parts it from the prefix."""
+    """Labels can contain hyphens; the first one separates the prefix."""
     tags = BiluoTags(LABELS)
     assert tags.tag_ids(tags.names).tolist() == list(range(len(tags)))
 

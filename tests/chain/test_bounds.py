@@ -1,4 +1,4 @@
-"""Bounds of the input: no tokens, no labels, and scores that do not fit together."""
+"""Edge cases: no tokens, no labels, and scores whose shapes do not fit together."""
 
 import math
 from dataclasses import replace

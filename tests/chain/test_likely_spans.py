@@ -1,4 +1,4 @@
-"""All entities above a threshold, against the marginal of every stretch under every label."""
+"""All entities above a threshold, compared with the marginals of all spans with all labels."""
 
 import numpy
 import pytest
@@ -35,7 +35,7 @@ def test_spans_are_those_with_a_marginal_above_the_threshold(
     tags = BiluoTags(LABELS[:n_labels])
     spans = every_span(chain, tags)
     marginals = chain.span_marginal(*tags.segments(spans))
-    # Nothing is said of marginals that rounding puts on either side.
+    # Marginals within the rounding error of the threshold are not compared.
     expected = {
         span: p for span, p in zip(spans, marginals.tolist(), strict=True) if p >= threshold + 1e-6
     }

@@ -1,4 +1,4 @@
-"""Which kernels are used, and what happens where there are none."""
+"""The selection of kernels, also without compiled ones."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from spacy_distill import kernels
 
 
 def in_a_process(code, **environment):
-    """RETURNS (CompletedProcess): Code run where nothing else chooses."""
+    """RETURNS (CompletedProcess): The result of code in a new process, with these variables."""
     inherited = {k: v for k, v in os.environ.items() if k != "SPACY_DISTILL_KERNELS"}
     return subprocess.run(
         [sys.executable, "-c", code],

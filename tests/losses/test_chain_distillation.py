@@ -10,7 +10,7 @@ from spacy_distill.losses.chain_distillation import kl_divergence
 
 TAGS = BiluoTags(("PER",))
 
-# Sentences of 3, 1, 0 and 2 tokens: labeled throughout, not at all, and each in another way.
+# Sentences of 3, 1, 0 and 2 tokens: completely annotated, unannotated, and mixed.
 ANNOTATIONS = {
     "labeled": ["B-PER", "I-PER", "L-PER", "O", "U-PER", "O"],
     "unlabeled": [None] * 6,
@@ -23,7 +23,7 @@ def mask(tags):
 
 
 def expected_loss(tiny, student, teacher, tags, alpha, beta, temperature):
-    """The loss as its documentation has it, with every tag sequence listed."""
+    """The loss according to its documentation, by enumeration."""
     best = [TAGS.names[number] for number in tiny.enumerate(teacher).best()]
     targets = []
     for rows in numpy.split(numpy.arange(6), numpy.cumsum(tiny.lengths)[:-1]):
@@ -118,7 +118,7 @@ def test_the_loss_can_be_created_from_a_config(tiny):
 
 
 def expected_divergence(tiny, teacher, student):
-    """Of the sentences that are known as a whole: here, of the last two."""
+    """The divergence of sentences without unknown tokens: here, the last two."""
     pairs = zip(tiny.enumerate(teacher).sentences, tiny.enumerate(student).sentences, strict=True)
     divergences = [
         sum(numpy.exp(log) * (log - theirs[tags]) for tags, log in ours.items())
@@ -134,7 +134,7 @@ def test_unknown_tokens_are_ignored(tiny):
     difference = student.marginals() - teacher.marginals()
     numpy.testing.assert_allclose(gradient.emissions[tiny.known], difference[tiny.known], atol=1e-6)
     assert not gradient.emissions[~tiny.known].any()
-    # Transitions are learnt from sentences that are known as a whole.
+    # Transitions are learnt from sentences without unknown tokens.
     only_last = numpy.asarray([0.0, 0.0, 1.0, 1.0])
     for name in ("transitions", "start", "end"):
         ours, theirs = (getattr(c.expected_counts(only_last), name) for c in (student, teacher))

@@ -1,4 +1,4 @@
-"""Sentences that are left out, as the teacher is not sure of them."""
+"""Sentences in which the teacher is ignored because its confidence is too low."""
 
 from dataclasses import replace
 
@@ -19,14 +19,14 @@ def test_confidence_is_the_mean_probability_of_the_best_sequence(tiny):
 
 
 def test_unknown_tokens_do_not_lower_the_confidence(tiny):
-    """A teacher that is sure of all that it knows is sure."""
+    """The confidence is 1 if the teacher is certain at all known tokens."""
     teacher = tiny.chain(0, scale=40.0)
     assert (confidence(teacher) > 0.99).all()
     emissions = teacher.emissions.copy()
     emissions[~tiny.known] = 0
     found = confidence(replace(teacher, emissions=emissions, known=tiny.known))
     assert (found > 0.99).all()
-    # What it does not know counts nothing, what it knows stays.
+    # Unknown tokens are ignored, known tokens are used.
     student, loss = tiny.chain(1), ConfidentSentences(ChainDistillation(alpha=0.0, beta=1.0), 0.9)
     some = replace(teacher, known=tiny.known)
     plain = loss.loss(student, some, tiny.unlabeled)
@@ -49,7 +49,7 @@ def test_sentences_with_low_confidence_are_ignored(tiny):
 
 @pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
 def test_loss_and_gradient_equal_enumeration_of_confident_sentences(tiny, alpha):
-    """Of the others neither part counts, but they are among the tokens of the mean."""
+    """Both parts of the loss are 0 in other sentences, but their tokens are counted in the mean."""
     student, teacher = tiny.chain(1), tiny.chain(2)
     values = confidence(teacher)
     least = float(numpy.median(values[:2]))

@@ -1,4 +1,4 @@
-"""The k best sequences as targets, against all sequences, sorted."""
+"""The k best sequences as targets, compared with the sorted enumeration of all sequences."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ def fuzzy_mask(tiny, teacher, k):
     return numpy.concatenate(masks)
 
 
-# There are fewer than 100 sequences of the shorter sentences.
+# The shorter sentences have fewer than 100 sequences.
 @pytest.mark.parametrize("k", [1, 2, 5, 100])
 def test_value_and_gradient_equal_enumeration(tiny, k):
     student, teacher = tiny.chain(0), tiny.chain(1)
@@ -72,7 +72,8 @@ def test_one_best_sequence_equals_a_hard_pseudo_label(tiny):
 
 
 def best_of_alike(tiny, teacher, known, k):
-    """Tags (None where they are not known) and scores of the k best sequences that differ there."""
+    """Tags (None at unknown tokens) and scores of the k best sequences that differ at known
+    tokens."""
     found = []
     for logs, of_sentence in zip(
         tiny.enumerate(teacher).sentences,

@@ -68,7 +68,7 @@ def test_nan_scores_do_not_warn_about_the_annotation(tiny):
 
 @pytest.mark.parametrize("scale", [1.0, 300.0])
 def test_long_documents_keep_their_precision(scale):
-    """Its two partition functions are large, and what counts is a small difference."""
+    """The loss is a small difference of two large log partitions."""
     emissions = scale * numpy.random.default_rng(0).normal(size=(10_000, 5))
     emissions = emissions.astype("float32").astype("float64")
     best = emissions.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""The weights of task and teacher."""
+"""The weights of the task loss and the distillation loss."""
 
 import numpy
 import pytest
@@ -22,8 +22,8 @@ SCHEDULE = {
 
 
 def both_parts(tiny):
-    """RETURNS (Tuple[Callable, float, float]): What computes a loss of two chains, and its values
-    of the task alone and of the teacher alone."""
+    """RETURNS (Tuple[Callable, float, float]): A function that computes a loss of two chains, the
+    value of the task loss alone, and the value of the distillation loss alone."""
     student, teacher = tiny.chain(0), tiny.chain(1)
 
     def value(loss):
@@ -36,11 +36,11 @@ def both_parts(tiny):
 @pytest.mark.parametrize("wrap", [lambda loss: loss, lambda loss: ConfidentSentences(loss, 0.0)])
 def test_schedules_set_the_weights_of_each_step(tiny, wrap):
     value, task, taught = both_parts(tiny)
-    # One that ends keeps its last value.
+    # A schedule that ends keeps its last value.
     loss = wrap(ChainDistillation(alpha=warmup_linear(1.0, 4, 1000), beta=iter([1.0, 0.5, 0.0])))
     for alpha, beta in [(0.0, 1.0), (0.25, 0.5), (0.5, 0.0), (0.75, 0.0), (1.0, 0.0)]:
         expected = pytest.approx(alpha * task + beta * taught, rel=1e-5)
-        # As often as it is asked: for several components, for parts of a batch.
+        # Several calls in a step: for several components, or for parts of a batch.
         assert value(loss) == expected and value(loss) == expected
         loss.advance()
 
@@ -103,7 +103,7 @@ def test_confident_sentences_can_be_created_from_a_config(tiny):
     ],
 )
 def test_the_loss_is_finite_if_the_teacher_excludes_tags(loss, tiny):
-    """All its probability is on one sequence, as gold entities and parses in a beam have it."""
+    """The teacher has probability 1 for one sequence, such as gold entities."""
     best = tiny.chain(1).argmax()
     certain = numpy.eye(1 + 4 * tiny.n_labels, dtype="float32")[best]
     teacher = chain_from_marginals(certain, tiny.lengths)
@@ -111,5 +111,5 @@ def test_the_loss_is_finite_if_the_teacher_excludes_tags(loss, tiny):
     assert numpy.isfinite(value) and value > 0
     for name in ("emissions", "transitions", "start", "end"):
         assert numpy.isfinite(getattr(gradient, name)).all()
-    # What the teacher is sure of gains, and nothing else.
+    # The gradient raises the teacher's tags only.
     assert (gradient.emissions[numpy.arange(len(best)), best] <= 1e-7).all()

@@ -1,4 +1,4 @@
-"""A student against its former self, which may have had fewer labels."""
+"""A student compared with an earlier copy of itself, which can have fewer labels."""
 
 from dataclasses import replace
 
@@ -31,7 +31,8 @@ def random_chain(seed, n_labels):
 
 
 def divergence(former, student):
-    """RETURNS (float): Of each token's tags, with the student's new labels as O, by its words."""
+    """RETURNS (float): The divergence of each token's tags according to the documentation, with new
+    labels counted as O."""
     before, now = (chain.marginals().astype("float64") for chain in (former, student))
     n_former = before.shape[1]
     merged = now[:, :n_former].copy()
@@ -68,7 +69,7 @@ def test_new_labels_count_as_O(n_new):
 
 
 def test_the_divergence_is_zero_if_only_O_becomes_new_entities():
-    """What the former student takes for O is shared with the new labels, as they like it."""
+    """The probability of O can be divided among O and the new labels in any way."""
     student = random_chain(3, 2)
     now = student.marginals()
     n_former = n_tags(1)

@@ -1,4 +1,4 @@
-"""Per-token distillation against marginals that are summed over all tag sequences."""
+"""Token distillation, compared with marginals that are summed over all tag sequences."""
 
 from dataclasses import replace
 
