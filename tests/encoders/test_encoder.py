@@ -1,4 +1,5 @@
-"""States of tokens against what the transformer gives without batches, windows and alignment."""
+"""Hidden states of tokens, compared with the transformer's output without batches, windows and
+alignment."""
 
 import numpy
 import pytest
@@ -57,7 +58,7 @@ def test_layers_above_do_not_run(encoder, vocab):
 
 @pytest.mark.parametrize("kind", ["Bert", "ConvBert"])
 def test_states_do_not_depend_on_the_batch(encoder, vocab, kind):
-    """A ConvBERT does not mask padding: it reads windows of one length together."""
+    """A ConvBERT does not mask padding, so its batches have windows of a single length."""
     reader = encoder(kind, window=8)
     docs = make_docs(vocab)
     together, _ = read(reader, docs)
@@ -69,8 +70,8 @@ def test_states_do_not_depend_on_the_batch(encoder, vocab, kind):
 
 
 def test_long_documents_are_read_in_overlapping_windows(encoder, vocab):
-    """Windows of eight wordpieces, of which six are the text's, and two overlap. Each window keeps
-    one of them."""
+    """A window has eight wordpieces: two are special, and two overlap with the next window. Each of
+    both windows keeps one of these."""
     reader = encoder(window=8)
     words = ["Anna", "Berg", "sails", "to", "Oslo", "with", "a", "Kiel", ".", "from", "Berg"]
     states, _ = read(reader, [Doc(vocab, words=words)])
@@ -115,7 +116,8 @@ def test_a_stream_of_documents(encoder, vocab, monkeypatch):
 
 
 def test_fingerprints_of_different_transformers_differ(encoder, vocab):
-    """The same files have the same fingerprint. Another weight, setting or tokenizer has not."""
+    """The same files have the same fingerprint. It changes with the weights, settings or
+    tokenizer."""
     first = encoder()
     settings = first.tokenizer.backend_tokenizer.truncation
     read(first, make_docs(vocab))
@@ -130,7 +132,7 @@ def test_fingerprints_of_different_transformers_differ(encoder, vocab):
 
 
 def test_a_missing_pooler_is_always_the_same(folder, tmp_path):
-    """transformers fills it with random numbers, as of a masked language model."""
+    """transformers initializes it at random, for example for a masked language model."""
     path = folder()
     model, tokenizer = load_transformer(path)
     model.pooler = None

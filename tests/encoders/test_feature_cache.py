@@ -1,4 +1,4 @@
-"""Features of frozen transformers: in memory, on disk, in threads and in forked processes."""
+"""The cache of features: in memory, on disk, in threads and in forked processes."""
 
 import multiprocessing
 import os
@@ -36,9 +36,9 @@ def test_features_on_disk_are_shared_by_encoders_with_the_same_weights(
     FEATURES.clear()
     (file,) = (tmp_path / "features").glob("*.sqlite")
     again = encoder()
-    again.model.forward = None  # not called again
+    again.model.forward = None  # must not be called
     assert_array_equal(cached_states(again, docs, ALL), expected)
-    # Not for other weights.
+    # Other weights have other features.
     other = encoder()
     next(other.model.parameters()).data[0] += 1
     cached_states(other, docs, ALL)
@@ -52,7 +52,7 @@ def test_a_full_cache_keeps_its_documents(encoder, vocab, monkeypatch):
     name, keys = reader.fingerprint, [features_key(reader, doc, ALL) for doc in docs]
     for doc in docs[::-1]:
         cached_states(reader, [doc], ALL)
-    # Two and three tokens; eleven find no room.
+    # Documents with two and three tokens fit, one with eleven does not.
     assert list(FEATURES.get_all(name, keys)) == keys[1:]
     FEATURES.set_all(name, {keys[1]: numpy.zeros((3, 3, 16), dtype="float16")})
     assert FEATURES.get_all(name, keys)[keys[1]].any()
@@ -93,7 +93,7 @@ def run_in_fork(cache):
     not end."""
     child = multiprocessing.get_context("fork").Process(target=use, args=(cache,))
     child.start()
-    # As long as sqlite waits for the other process that writes.
+    # sqlite waits this long while another process writes.
     child.join(LOCK_TIMEOUT)
     code = child.exitcode
     child.kill()
@@ -103,8 +103,8 @@ def run_in_fork(cache):
 @forks
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_forked_process_does_not_wait_for_the_lock(monkeypatch, tmp_path, on_disk):
-    """A thread that the new process does not have holds the lock, in the middle of what it does:
-    an array is kept and not counted yet, and a transaction is open."""
+    """At the fork, another thread holds the lock in the middle of a change: an array is added but
+    not counted yet, and a transaction is open. The new process does not have this thread."""
     if on_disk:
         monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     cache = FeatureCache()

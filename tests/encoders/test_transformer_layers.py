@@ -16,7 +16,7 @@ from tests.models.gradients import check_slope
 
 
 def forbid_reading(model):
-    """Let the transformer fail if it is called."""
+    """Make the transformer raise an error if it is called."""
     model.shims[0].transformer.forward = None
 
 
@@ -27,7 +27,7 @@ def test_features_are_the_states_of_all_layers(layers, vocab, frozen):
     Y = model.predict(docs)
     assert Y.lengths.tolist() == [0, 11, 3, 2, 0] and Y.dataXd.dtype == "float32"
     expected, _ = read(model.shims[0].encoder, docs)
-    # Those of a frozen transformer are kept in half precision.
+    # The features of a frozen transformer are cached in half precision.
     assert_allclose(Y.dataXd, expected, atol=2e-3 if frozen else 1e-5)
     assert model.get_dim("nO") == 16
 
@@ -53,7 +53,7 @@ def test_fine_tuning_gradients_reach_every_layer(layers, vocab, rng):
     docs = make_docs(vocab)
     weights = rng.normal(size=(16, 3, 16)).astype("float32")
     transformer = model.shims[0].transformer
-    # Without dropout, as in prediction.
+    # Without dropout, as in inference.
     for module in transformer.modules():
         for name in {"p", "dropout_prob"} & vars(module).keys():
             setattr(module, name, 0.0)
@@ -97,7 +97,7 @@ def test_a_loaded_layer_does_not_need_the_files_of_the_transformer(layers, vocab
     docs = make_docs(vocab)
     expected = model.predict(docs).dataXd
     loaded = TransformerLayers("nowhere", frozen, window=8).from_bytes(model.to_bytes())
-    # Initialized again, it stays what it is.
+    # Another initialization does not change it.
     loaded.initialize(X=docs)
     assert loaded.shims[0].encoder.fingerprint == model.shims[0].encoder.fingerprint
     if frozen:
@@ -142,7 +142,7 @@ def test_hidden_states_too_large_for_half_precision_are_rejected(layers, vocab):
 
 @pytest.mark.parametrize("factor", [1.0, 0.25])
 def test_a_fine_tuned_transformer_has_its_own_learning_rate(layers, vocab, factor):
-    """With plain gradient descent a step is as long as the rate."""
+    """With plain gradient descent, a step is proportional to the learning rate."""
     model = chain(layers(frozen=False, learn_rate_factor=factor), layer_mix())
     model.initialize(X=make_docs(vocab))
     transformer, mix = model.layers[0].shims[0].transformer, model.layers[1]

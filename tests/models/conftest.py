@@ -1,4 +1,4 @@
-"""Every test starts from the same seed, and with a vocabulary to itself."""
+"""Each test has the same seed and its own vocabulary."""
 
 import numpy
 import pytest
@@ -18,5 +18,5 @@ def rng():
 
 @pytest.fixture
 def vocab():
-    """A vocabulary of its own: vectors are set on it."""
+    """A new vocabulary, because tests add vectors to it."""
     return spacy.blank("en").vocab

@@ -1,4 +1,4 @@
-"""A BiLSTM layer against plain LSTMs, token by token."""
+"""A BiLSTM layer, compared with a plain LSTM that runs token by token."""
 
 import numpy
 import pytest
@@ -17,7 +17,7 @@ def logistic(x):
 
 
 def lstm_by_the_book(inputs, W, U, b):
-    """One direction over one sentence, token by token."""
+    """Run one direction of one sentence, token by token."""
     hidden = len(U)
     state, cell, states = numpy.zeros(hidden), numpy.zeros(hidden), []
     for x in inputs:
@@ -67,7 +67,7 @@ def test_bilstm_gradients(rng):
 
 
 def test_bilstm_backprop_does_not_change_its_input(rng):
-    """A layer below a concatenation gets a view of what other layers get, too."""
+    """Below a concatenation, layers share views of the same gradient."""
     X = random_ragged(rng, [3, 2], 4)
     model = bilstm_layer(4)
     model.initialize(X=X)

@@ -1,4 +1,4 @@
-"""The whole tagger, of the package's parts and of others."""
+"""The whole tagger, with the package's layers and with others."""
 
 import numpy
 import pytest
@@ -88,14 +88,14 @@ def test_student_round_trip_through_bytes(crf, with_vectors, vocab):
     model.attrs["resize_output"](model, 2)
     model.initialize(X=docs)
     expected = model.predict(docs)
-    # As spaCy loads a component: labels are known, the rest comes with the bytes.
+    # spaCy loads components in this way: the labels are set, and the rest is loaded from bytes.
     loaded = small_student(crf=crf)
     loaded.attrs["resize_output"](loaded, 2)
     loaded.from_bytes(model.to_bytes())
     found = loaded.predict(docs)
     for name in CHAIN_PARTS:
         assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
-    # The loaded model trains on, and takes new labels.
+    # The loaded model can be trained further, and labels can be added.
     chain, backprop = loaded.begin_update(docs)
     backprop(chain.expected_counts())
     loaded.attrs["resize_output"](loaded, 3)
@@ -104,7 +104,7 @@ def test_student_round_trip_through_bytes(crf, with_vectors, vocab):
 
 
 def test_a_student_learns_its_sentence(vocab):
-    """All layers pull in one direction: a few steps down the gradient reach the gold tags."""
+    """A few steps of gradient descent reach the gold tags."""
     doc = Doc(vocab, words=["Anna", "Kowalska", "met", "Bob", "in", "Łódź", "."])
     tags = BiluoTags(("PER", "LOC"))
     gold = tags.tag_ids(["B-PER", "L-PER", "O", "U-PER", "O", "U-LOC", "O"])
@@ -125,7 +125,7 @@ def test_a_student_learns_its_sentence(vocab):
 
 @registry.architectures("spacy-distill-tests.Neighbours.v1")
 def Neighbours():
-    """An encoder of somebody else's: a token's features and those of both neighbours."""
+    """A custom encoder: it concatenates the features of a token and its neighbours."""
 
     def forward(model, Xs, is_train):
         padded = [numpy.pad(X, ((1, 1), (0, 0))) for X in Xs]
@@ -163,7 +163,7 @@ ENCODERS = {
 
 @pytest.fixture(params=ENCODERS)
 def tagger(request, vocab):
-    """A model out of a config, with each kind of encoder."""
+    """A model from a config, with each type of encoder."""
     config = {
         "@architectures": "spacy-distill.ChainTagger.v1",
         "embed": {
@@ -182,7 +182,7 @@ def tagger(request, vocab):
 
 
 def test_training_and_inference_have_the_same_output(tagger, vocab):
-    """Of many documents, and of one that is longer than a window."""
+    """For many documents, and for one that is longer than a window."""
     words = WORDS.split()
     long = [Doc(vocab, words=(words * 30)[:400]), Doc(vocab, words=words)]
     many = [Doc(vocab, words=words[n % 5 : n % 9 + 1]) for n in range(600)]
@@ -191,7 +191,7 @@ def test_training_and_inference_have_the_same_output(tagger, vocab):
         trained, _ = tagger(docs, is_train=True)
         predicted = tagger.predict(docs)
         assert_array_equal(predicted.lengths, trained.lengths)
-        # A BiLSTM reads long documents in windows.
+        # A BiLSTM encodes long documents in windows.
         tolerance = 0.05 if docs is long and allows_windows else 1e-5
         assert_allclose(predicted.emissions, trained.emissions, atol=tolerance)
 
@@ -209,7 +209,7 @@ def test_gradients_of_every_encoder(tagger, vocab, rng):
 
 
 def test_a_tok2vec_can_replace_embedding_and_encoder(vocab):
-    """Its output is a list of arrays."""
+    """The output of a tok2vec is a list of arrays."""
     tok2vec = registry.architectures.get("spacy.HashEmbedCNN.v2")
     embed = tok2vec(
         width=8,

@@ -1,4 +1,4 @@
-"""How characters are numbered, and what the CNN makes of a word."""
+"""The windows of characters, and the output of the character CNN."""
 
 import numpy
 from numpy.testing import assert_allclose, assert_array_equal
@@ -38,7 +38,7 @@ def test_no_words_have_no_windows():
 
 
 def test_character_cnn_returns_the_best_response_of_all_windows(vocab):
-    """A word's vector is its own, whatever longer words stand beside it."""
+    """The vector of a word does not depend on longer words in the batch."""
     docs = make_docs(vocab)
     forms, _ = distinct_word_forms(docs)
     model = CharacterCNN(6, width=4, rows=50)

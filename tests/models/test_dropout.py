@@ -1,4 +1,4 @@
-"""Which numbers dropout takes, and how it scales the rest."""
+"""The values that dropout sets to zero, and the scaling of the others."""
 
 import numpy
 import pytest
@@ -20,11 +20,11 @@ def test_a_share_of_the_values_becomes_zero_and_the_mean_is_kept(rate):
     assert Y.dataXd.dtype == "float32"
     assert (Y.dataXd == 0).mean() == pytest.approx(rate, abs=0.01)
     assert_allclose(Y.dataXd[Y.dataXd > 0], 1 / (1 - rate), rtol=1e-5)
-    # No row or column is treated as a whole.
+    # Zeros are spread over all rows and columns.
     for axis in (0, 1):
         shares = (Y.dataXd == 0).mean(axis=axis)
         assert rate - 0.15 < shares.min() < shares.max() < rate + 0.15
-    # The gradient goes where the numbers went.
+    # The gradient has the same mask.
     assert_array_equal(backprop(ONES).dataXd, Y.dataXd)
 
 

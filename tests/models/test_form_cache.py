@@ -1,4 +1,4 @@
-"""The cache of word forms: its answers, its bound, its threads."""
+"""The cache of word forms: its results, its memory limit, and threads."""
 
 import multiprocessing
 import os
@@ -15,7 +15,7 @@ BYTES_A_FORM = 4 * WIDTH
 
 
 class Table:
-    """Computes rows that tell the form, and keeps a record of what was asked for."""
+    """Computes rows from which the form can be read, and records the requested forms."""
 
     def __init__(self):
         self.asked = []
@@ -27,7 +27,7 @@ class Table:
 
 
 def look_up(cache, forms, compute):
-    """RETURNS (List[int]): The forms that the rows tell."""
+    """RETURNS (List[int]): The forms of the returned rows."""
     table, rows = cache.look_up(numpy.asarray(forms, dtype="uint64"), compute)
     assert table.dtype == "float32" and (table[rows, 1] == -table[rows, 0]).all()
     return table[rows, 0].astype("int64").tolist()
@@ -66,13 +66,13 @@ def test_more_forms_than_fit_are_computed_but_not_kept():
     assert look_up(cache, [1, 2], compute) == [1, 2]
     assert look_up(cache, [4, 1, 3, 2, 5], compute) == [4, 1, 3, 2, 5]
     assert look_up(cache, [2, 1], compute) == [2, 1]
-    # What was there is still there.
+    # The earlier forms are still in the cache.
     assert compute.asked == [[1, 2], [3, 4, 5]]
 
 
 def test_a_full_cache_drops_the_least_used_forms():
     cache, compute = FormCache(WIDTH, 5 * BYTES_A_FORM), Table()
-    for forms in ([1, 2, 3, 4, 5], [1, 1, 3, 5], [2, 3], [6]):  # 4 was looked up once only
+    for forms in ([1, 2, 3, 4, 5], [1, 1, 3, 5], [2, 3], [6]):  # 4 was looked up only once
         assert look_up(cache, forms, compute) == forms
     assert compute.asked == [[1, 2, 3, 4, 5], [6]]
     assert look_up(cache, [1, 2, 3, 5, 6], compute) == [1, 2, 3, 5, 6]
@@ -85,10 +85,10 @@ def test_older_look_ups_have_less_weight(monkeypatch):
     cache, compute = FormCache(WIDTH, 2 * BYTES_A_FORM), Table()
     for forms in ([1], [1], [1], [2], [3]):
         look_up(cache, forms, compute)
-    # 2, looked up once just now, counts more than 1, looked up three times before.
+    # A recent look-up of 2 has more weight than three earlier look-ups of 1.
     assert look_up(cache, [2, 3], compute) == [2, 3]
     assert compute.asked == [[1], [2], [3]]
-    for number in range(2000):  # beyond a float's range, if it were not for the scaling
+    for number in range(2000):  # without scaling, the weights would overflow
         assert look_up(cache, [number % 3], compute) == [number % 3]
     assert cache._weight <= 1e101 and numpy.isfinite(cache._contents.scores).all()
 
@@ -130,7 +130,7 @@ def test_threads_share_the_cache(rng):
     batches = [rng.integers(1, 60, size=12).tolist() for _ in range(1000)]
 
     def slowly(forms):
-        """Lets other threads come between, who drop what others read."""
+        """Give other threads the time to drop forms."""
         table, rows = cache.look_up(numpy.asarray(forms, dtype="uint64"), compute)
         time.sleep(0)
         return table[rows, 0].astype("int64").tolist()

@@ -1,4 +1,4 @@
-"""The fast way to the student's numbers against the layers that are trained."""
+"""Fast inference, compared with the Thinc layers."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -28,12 +28,12 @@ def model(request, vocab):
 
 
 def encoder(model):
-    """RETURNS (Model): The layer with two ways to the same numbers."""
+    """RETURNS (Model): The layer below the head, which has fast inference."""
     return next(node for node in model.walk() if node.shims)
 
 
 def both(model, docs):
-    """RETURNS (Tuple[Floats2d, Floats2d]): The fast numbers, and those of the layers."""
+    """RETURNS (Tuple[Floats2d, Floats2d]): The output of fast inference and of the Thinc layers."""
     node = encoder(model)
     fast, slow = node.predict(docs), node.layers[0].predict(docs)
     assert_array_equal(fast.lengths, slow.lengths)
@@ -168,7 +168,7 @@ def test_threads_get_the_same_output(model, vocab, cache_bytes, monkeypatch):
 
 
 def count_groups(model, monkeypatch):
-    """Have windows read 64 tokens at a time. RETURNS (list): Grows by an item a group."""
+    """Set the group size to 64 tokens. RETURNS (list): A list that gets an item for each group."""
     monkeypatch.setattr("spacy_distill.models.inference.TOKENS_PER_GROUP", 64)
     node, groups = encoder(model), []
     read = inference.CachedEncoder._encode_forms
@@ -192,7 +192,7 @@ def test_many_documents_are_encoded_in_groups(model, vocab, rng, monkeypatch):
 
 
 def test_long_documents_are_encoded_in_windows(model, vocab, monkeypatch):
-    """With context on either side the windows' numbers are nearly those of the whole."""
+    """With context on both sides, the output of windows is almost that of the whole document."""
     words = WORDS.split() * 20
     docs = [Doc(vocab, words=words), Doc(vocab, words=words[:5]), Doc(vocab, words=words[:90])]
     cut = windows.cut_windows
@@ -207,8 +207,8 @@ def test_long_documents_are_encoded_in_windows(model, vocab, monkeypatch):
     fast, slow = both(model, docs)
     assert len(groups) > 3
     assert seen[0].lengths.max() <= 120 and len(seen[0].lengths) > 6
-    # Rows out of place would differ by 0.1 and more on average.
+    # Wrong rows would differ by 0.1 or more on average.
     assert numpy.abs(fast - slow).mean() < 5e-3
-    # The short one is whole.
+    # The short document is not cut.
     short = slice(len(words), len(words) + 5)
     assert_allclose(fast[short], slow[short], **CLOSE)

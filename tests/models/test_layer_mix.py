@@ -1,4 +1,4 @@
-"""The mix of layers is an average, and its gradients are those of finite differences."""
+"""The average of layers, and its gradients."""
 
 import numpy
 from numpy.testing import assert_allclose

@@ -1,4 +1,4 @@
-"""Optimizers go on with a head that has grown."""
+"""Optimizers keep their state when a head grows or shrinks."""
 
 import numpy
 import pytest
@@ -70,10 +70,10 @@ def test_averages_follow_a_grown_head(make, rng):
 @pytest.mark.parametrize("make", [Adam, RAdam])
 @pytest.mark.parametrize("sizes", [(3,), (3, 6), (1,)])
 def test_moments_are_kept_if_the_optimizer_is_called_first(make, sizes, rng):
-    """`nlp.rehearse` calls the optimizer under a new id, and nothing has come over before."""
+    """`nlp.rehearse` updates the new id before the moments are moved to it."""
     results = []
     for call_first in (False, True):
-        optimizer = make(0.0, L2=0.0)  # so that gradients do not depend on what is kept
+        optimizer = make(0.0, L2=0.0)  # so that gradients do not depend on the parameters
         model = CRF(2)
         X = random_ragged(numpy.random.default_rng(0), [4, 3], 5)
         model.initialize(X=X)

@@ -1,4 +1,4 @@
-"""The teacher's gradients, through what the words' form says and through the transformer."""
+"""The gradients of a teacher with word forms and a transformer."""
 
 import pytest
 from spacy.tokens import Doc
@@ -19,7 +19,7 @@ WORDS = ["Anna", "Berg", "sails", "to", "Oslo", "with", "a", "company", "from", 
 
 @pytest.fixture
 def teacher(tmp_path, vocab):
-    """Makes a small teacher, and documents; without dropout in the transformer."""
+    """Create a small teacher without dropout in the transformer, and documents."""
     add_vectors(vocab)
     docs = [Doc(vocab, words=words) for words in (WORDS, [], WORDS[4:7])]
     folder = save_tiny_bert(tmp_path / "bert", WORDS, depth=2)

@@ -1,4 +1,4 @@
-"""A model's own table of word vectors against the vocabulary's."""
+"""The compact table of word vectors, compared with the vectors of the vocabulary."""
 
 import numpy
 import pytest
@@ -30,7 +30,7 @@ def test_forms_have_the_vectors_of_the_vocabulary(dtype, words, vocab):
     assert (numpy.abs(found - expected) <= TOLERANCE[dtype] * largest).all()
     again = WordVectors().from_bytes(model.to_bytes())
     assert_array_equal(again.predict(forms), found)
-    # What is initialized anew keeps it, and looks into the vocabulary if that has vectors.
+    # The table is kept at initialization, unless the vocabulary has vectors.
     model.initialize(X=forms)
     assert_array_equal(model.predict(forms), found)
     add_vectors(vocab, words=words, width=2)

@@ -14,7 +14,7 @@ LENGTHS = st.lists(st.integers(0, 60), max_size=5)
 def test_each_token_is_kept_once_with_its_context(lengths, core, context):
     windows = cut_windows(numpy.asarray(lengths, dtype="int64"), core, context)
     n_tokens = sum(lengths)
-    # The rows that count hold the tokens, in order.
+    # The rows that are kept have all tokens in order.
     assert windows.rows[windows.kept].tolist() == list(range(n_tokens))
     assert windows.lengths.sum() == len(windows.rows)
     assert windows.lengths.max(initial=0) <= core + 2 * context

@@ -1,4 +1,4 @@
-"""Each word form is seen once, and stands for all of its tokens."""
+"""Each word form of a batch is computed once."""
 
 import numpy
 import pytest
@@ -26,7 +26,7 @@ def test_each_word_form_is_computed_once(vocab):
 
 
 def test_all_docs_of_a_batch_use_one_vocabulary():
-    """The forms' texts come from it; strings that it lacks would be errors, not guesses."""
+    """The texts of the forms come from it. Missing strings would be errors."""
     forms, _ = distinct_word_forms([Doc(Vocab(), words=["only", "here"])])
     assert sorted(forms.texts) == ["here", "only"]
 
@@ -41,7 +41,7 @@ def test_all_docs_of_a_batch_use_one_vocabulary():
     ids=["character_cnn", "form_features", "one feature"],
 )
 def test_word_form_gradients(layer, n_parameters, vocab, rng):
-    """Forms recur among the tokens, so their gradients have to add up."""
+    """Several tokens have the same form, so their gradients have to be added."""
     docs = make_docs(vocab)
     model = with_word_forms(layer())
     model.initialize(X=docs)

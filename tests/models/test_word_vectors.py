@@ -1,4 +1,4 @@
-"""Word vectors as the vocabulary has them, whatever kind of table it is."""
+"""Word vectors of vocabularies with all types of tables."""
 
 import numpy
 import pytest
@@ -20,7 +20,7 @@ from tests.models.batches import add_floret, add_vectors, make_docs
     ],
 )
 def test_static_vectors_of_cased_and_lower_cased_tables(attr, words, expected, vocab):
-    """Forms as written come first, their lower case next."""
+    """The form as written is looked up first, then its lower case."""
     table = add_vectors(vocab, words=words, attr=attr)
     forms, _ = distinct_word_forms(make_docs(vocab))
     model = WordVectors()
@@ -48,7 +48,7 @@ def test_static_vectors_do_not_change_the_table(vocab):
 
 @pytest.mark.parametrize("attr", ["ORTH", "LOWER", "NORM", "SHAPE", "PREFIX", "SUFFIX"])
 def test_static_vectors_of_subwords(attr, vocab):
-    """floret tables have a vector for everything, and spaCy's own way to find it."""
+    """floret vectors have a vector for each form, which spaCy computes."""
     add_floret(vocab, attr)
     vocab["met"].norm_ = "meet"
     docs = make_docs(vocab)
@@ -61,7 +61,7 @@ def test_static_vectors_of_subwords(attr, vocab):
 
 
 def test_floret_vectors_use_the_norm_of_the_form(vocab):
-    """The tokens of one form have one vector, whatever norms the tokenizer gave them."""
+    """All tokens of a form have the same vector, even if the tokenizer sets other norms."""
     add_floret(vocab, "NORM")
     doc = Doc(vocab, words=["met", "met"])
     doc[1].norm_ = "meet"

@@ -1,5 +1,5 @@
-"""Confidences stay with their entities through what spaCy does with documents, under a name that an
-app chooses."""
+"""spaCy's functions for documents keep the confidences of entities. Their attribute is a
+setting."""
 
 import json
 import pickle
@@ -21,7 +21,7 @@ TEXT = "Oslo and Oslo are cities . Carl Lund lives in Oslo ."
 
 @pytest.fixture
 def nlp(newsroom, learned):
-    """A pipeline that may be changed, and writes confidences."""
+    """A pipeline that writes confidences, and that tests can change."""
     nlp = newsroom.copy(learned)
     nlp.get_pipe("ner_student").confidence = True
     return nlp
@@ -169,7 +169,7 @@ def test_values_written_by_hand_are_read(doc):
 
 @pytest.fixture
 def own_extension():
-    """An app's own attribute `confidence`."""
+    """An attribute `confidence` that an app has registered."""
     kept = Span.remove_extension("confidence") if Span.has_extension("confidence") else None
     Span.set_extension("confidence", default="high")
     yield Span.get_extension("confidence")
@@ -208,7 +208,7 @@ def test_a_name_that_is_taken_is_an_error(own_extension):
 
 
 def test_documents_are_processed_if_an_app_registers_the_name_later(nlp, own_extension):
-    """`own_extension` has been registered since the component was made."""
+    """`own_extension` was registered after the component was created."""
     doc = nlp(TEXT)
     assert all(0 < confidence_of(ent) <= 1 for ent in doc.ents) and doc.ents
 

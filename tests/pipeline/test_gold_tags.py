@@ -13,7 +13,7 @@ from spacy_distill.pipeline.gold_tags import gold_tags
 VOCAB = spacy.blank("en").vocab
 TAGS = BiluoTags(("LOC", "PER"))
 
-# Stretches of a document: what it is annotated as, and its words.
+# Parts of a document: their annotation and their words.
 stretches = st.lists(
     st.tuples(
         st.sampled_from(["LOC", "PER", "outside", "missing", "blocked"]),
@@ -24,7 +24,7 @@ stretches = st.lists(
 
 
 def annotate(stretches, default):
-    """RETURNS (Example): A document annotated in stretches, and the same without annotation."""
+    """RETURNS (Example): A document with these annotated parts, and the same without annotation."""
     words = [word for _, part in stretches for word in part]
     doc = Doc(VOCAB, words=words)
     groups = {"outside": [], "missing": [], "blocked": []}
@@ -53,7 +53,7 @@ def test_gold_tags_equal_spacys_alignment(stretches, default):
 
 @given(batch=st.lists(st.tuples(stretches, st.booleans()), max_size=5))
 def test_tags_of_a_batch_equal_tags_of_its_documents(batch):
-    """Among them documents without tokens, and such whose tokens differ."""
+    """Some of the documents have no tokens, or other tokens than the reference."""
     examples = []
     for annotation, others in batch:
         example = annotate(annotation, "missing")

@@ -102,7 +102,7 @@ def test_a_label_added_after_training_leaves_the_scores_of_the_others(newsroom, 
     after = pipe.predict_chain(docs)
     n = len(before.start)
     assert len(after.start) == n + 4
-    # Products of matrices of other shapes round in another way.
+    # Matrix products of other shapes have other rounding errors.
     numpy.testing.assert_allclose(after.emissions[:, :n], before.emissions, atol=1e-4)
     numpy.testing.assert_array_equal(after.transitions[:n, :n], before.transitions)
     numpy.testing.assert_array_equal(after.start[:n], before.start)
@@ -124,7 +124,7 @@ def test_further_training_teaches_an_added_label_and_keeps_the_others(newsroom, 
 
 @pytest.mark.parametrize("make", [Adam, RAdam, SGD])
 def test_an_optimizer_can_be_used_after_a_label_was_added(newsroom, learned, make):
-    """As with spaCy's ner: updates, distillation, rehearsal and averages."""
+    """It works for updates, distillation, rehearsal and averages, as with spaCy's ner."""
     nlp, teacher = newsroom.copy(learned), newsroom.copy(learned).get_pipe("ner_student")
     pipe = nlp.get_pipe("ner_student")
     examples = newsroom.examples(nlp)

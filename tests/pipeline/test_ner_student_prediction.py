@@ -20,7 +20,7 @@ def test_predict_does_not_change_documents(newsroom, learned):
     assert [numbers.shape for numbers in found.tags] == [(len(doc),) for doc in docs]
     pipe.set_annotations(docs, found)
     assert [newsroom.entities(doc) for doc in docs] == [spans for _, spans in newsroom.sentences]
-    # Tokens outside are annotated too: "no entity", not "unknown".
+    # Other tokens are annotated as O, not as unknown.
     assert all(doc.has_annotation("ENT_IOB", require_complete=True) for doc in docs)
 
 
@@ -96,7 +96,7 @@ def test_no_entity_starts_or_ends_at_white_space(newsroom, eager, words, wish, s
 
 @pytest.fixture(scope="module")
 def eager(newsroom):
-    """A pipeline that wants every token to be part of an entity."""
+    """A pipeline that gives high scores to entities at all tokens."""
     nlp = newsroom.student()
     pipe = nlp.get_pipe("ner_student")
     head = pipe.model.get_ref("output_layer")
@@ -119,13 +119,13 @@ def test_a_document_of_50000_tokens(newsroom):
     assert len(doc) == 50_000
     ends = [0, *(ent.end for ent in doc.ents)]
     assert all(ent.start >= end for ent, end in zip(doc.ents, ends, strict=False))
-    # It has not lost its way: what it learnt is still found near the end.
+    # Entities are still found near the end.
     found = {(ent.start % len(sentence), len(ent), ent.label_) for ent in doc[-1000:].ents}
     assert (0, 3, "PER") in found and (4, 2, "LOC") in found
 
 
 def test_earlier_entities_are_kept(newsroom, learned):
-    """As with spaCy's own `ner`, so that an `entity_ruler` can come first."""
+    """An `entity_ruler` can come first, as with spaCy's `ner`."""
     text = newsroom.sentences[0][0]
     found = [(ent.start, ent.end) for ent in learned(text).ents]
     assert found
@@ -159,7 +159,7 @@ def test_posteriors_with_calibration_and_earlier_entities(newsroom, learned):
     numpy.testing.assert_allclose(plain, chain.scaled(3.0).marginals(), atol=1e-6)
     (given,) = pipe.posteriors([doc], keep_entities=True)
     assert given[2, 0] == pytest.approx(1) and plain[2, 0] < 0.999
-    # What confidences are made of.
+    # Confidences are computed from these probabilities.
     pipe.confidence = True
     (oslo,) = [ent for ent in pipe(doc).ents if ent.text == "Oslo"]
     assert oslo._.confidence == pytest.approx(plain[4, pipe.tags.first_tag("LOC") + 3], abs=1e-5)

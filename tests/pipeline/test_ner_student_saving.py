@@ -6,7 +6,8 @@ from thinc.api import Adam
 
 
 def predictions(nlp, newsroom):
-    """With all forms computed together: those of other batches may be rounded otherwise."""
+    """Predictions with a cleared cache, because forms of other batches have other rounding
+    errors."""
     docs = [nlp.make_doc(words) for words, _ in newsroom.sentences]
     nlp.get_pipe("ner_student").clear_cache()
     return nlp.get_pipe("ner_student").posteriors(docs)
@@ -124,7 +125,7 @@ def test_word_vectors_are_saved_with_the_pipeline(newsroom, tmp_path):
     nlp.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
     assert_same(predictions(loaded, newsroom), predictions(nlp, newsroom))
-    # They count: with other vectors the model sees another word.
+    # Other vectors change the predictions.
     data = loaded.vocab.vectors.data.copy()
     data[loaded.vocab.vectors.find(key="oslo")] = -4
     loaded.vocab.vectors.data = data
@@ -150,14 +151,14 @@ def test_missing_word_vectors_are_an_error(newsroom):
 def test_a_component_can_be_sourced_into_another_pipeline(newsroom, learned):
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
-    # spaCy shares the component with its source: take a copy.
+    # spaCy shares the component with its source, so use a copy.
     pipe = nlp.add_pipe("ner_student", source=newsroom.copy(learned))
     for words, spans in newsroom.sentences:
         assert newsroom.entities(nlp(nlp.make_doc(words))) == spans
     copy = newsroom.copy(nlp)
     assert copy.pipe_names == ["sentencizer", "ner_student"]
     assert_same(predictions(copy, newsroom), predictions(learned, newsroom))
-    # What it came with can be trained further, with more labels.
+    # The component can be trained further, with more labels.
     pipe.add_label("ANIMAL")
     nlp.resume_training()
     more = [*newsroom.sentences, ("A red panda .", [(1, 3, "ANIMAL")])]

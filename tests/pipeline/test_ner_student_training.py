@@ -79,7 +79,7 @@ def test_documents_without_annotation_are_ignored(newsroom):
 
 
 def test_partial_annotation_is_enough_to_learn(newsroom):
-    # Only the entities are known, and one word outside: all other tokens are open.
+    # Only the entities and one O are annotated; all other tokens are unknown.
     nlp = newsroom.student()
     examples = []
     for words, spans in newsroom.sentences:
@@ -104,7 +104,7 @@ def test_gold_documents_can_have_other_tokens(newsroom):
     reference.set_ents([reference.char_span(0, 9, label="PER")])
     chain = pipe.predict_chain([predicted])
     loss, _ = pipe.get_loss([Example(predicted, reference)], chain)
-    # The entity ends within a token, so that nothing but "boat" is known.
+    # The entity ends inside a token, so only "boat" is known.
     allowed = pipe.tags.allowed(numpy.asarray([-1, -1, 0]))
     assert loss == pytest.approx(negative_log_likelihood(chain, allowed)[0] / 3, rel=1e-5)
     nlp.update([Example(predicted, reference)], sgd=Adam(0.01))
@@ -163,7 +163,7 @@ def test_a_student_learns_from_its_teacher(newsroom, learned, crf):
 
 
 def test_gold_and_teacher_are_combined(newsroom, learned):
-    # The teacher thinks that nobody is named here; the gold says that the newspaper is.
+    # The teacher predicts no entity here, but the gold annotation has an ORG.
     nlp = newsroom.student(seed=5)
     pipe, teacher = nlp.get_pipe("ner_student"), learned.get_pipe("ner_student")
     gold = newsroom.examples(nlp, [("Nobody called .", [(0, 1, "ORG")])])
@@ -184,7 +184,7 @@ def test_a_chain_compared_with_itself_has_no_divergence(newsroom, learned):
     )
     assert loss == pytest.approx(0.0, abs=1e-6)
     assert numpy.abs(gradient.emissions).max() < 1e-6
-    # With the task, the best sequence of the teacher is to be certain.
+    # The task trains the student on the teacher's best sequence.
     loss, gradient = pipe.get_teacher_student_loss(chain, chain)
     assert loss > 1e-5 and numpy.abs(gradient.emissions).max() > 1e-6
 

@@ -54,7 +54,7 @@ def cnn(**changes):
 
 @pytest.fixture
 def train_from_config(newsroom, tmp_path):
-    """Train the ten sentences as `spacy train` does, and load what was saved."""
+    """Train on the ten sentences with `spacy train`, and load the saved pipeline."""
 
     def train(pipeline, components, max_steps=30):
         docs = [example.reference for example in newsroom.examples(spacy.blank("en"))]
@@ -77,7 +77,7 @@ def train_from_config(newsroom, tmp_path):
 
 
 def check_teacher(nlp, newsroom):
-    """It knows the sentences, and hands out distributions that say so."""
+    """Check that the teacher predicts the gold entities, with high probabilities."""
     pipe = nlp.get_pipe("ner_teacher")
     assert pipe.labels == ("LOC", "ORG", "PER")
     assert nlp.evaluate(newsroom.examples(nlp))["ents_f"] == 1.0
@@ -180,7 +180,7 @@ def test_a_teacher_over_a_transformer(newsroom, train_from_config, tiny_bert):
 
 
 def joined_model(newsroom, tiny_bert, frozen, **settings):
-    """A model that sees words' forms next to a transformer's layers."""
+    """A model that concatenates word forms and a transformer's layers."""
     layers = {
         "@architectures": "spacy-distill.TransformerLayers.v1",
         "name": str(tiny_bert),

@@ -1,4 +1,4 @@
-"""`nlp.rehearse`: a student does not forget its labels while it learns another one."""
+"""`nlp.rehearse`: a student does not forget its labels while it learns a new one."""
 
 import numpy
 import pytest
@@ -35,7 +35,7 @@ def test_an_unchanged_component_has_no_gradient(newsroom, learned):
 
 
 def test_rehearsal_restores_a_changed_component(newsroom, learned):
-    """Rehearsal alone brings it back, without a look at the annotation."""
+    """Rehearsal alone restores it, without annotation."""
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")
     docs = [example.predicted for example in newsroom.examples(nlp)]
@@ -106,7 +106,7 @@ def test_untrained_labels_are_not_rehearsed(newsroom, learned):
         nlp.rehearse(newsroom.examples(nlp), sgd=optimizer)
     assert nlp.evaluate(newsroom.examples(nlp))["ents_f"] > 0.9
     assert nlp.evaluate(newsroom.examples(nlp, ANIMALS))["ents_f"] == 1.0
-    # Now it is trained, so a new copy has it.
+    # The label is trained now, so a new copy has it.
     nlp.resume_training()
     former = pipe._rehearsal_model.predict([nlp.make_doc("The lynx")])
     assert former.emissions.shape[1] == len(pipe.tags)
