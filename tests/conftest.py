@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy
 import pytest
 import spacy
 from spacy.tokens import Span
@@ -61,6 +62,17 @@ def two_names():
     for _ in range(40):
         nlp.update([example], sgd=optimizer)
     return nlp
+
+
+@pytest.fixture
+def rng():
+    return numpy.random.default_rng(0)
+
+
+@pytest.fixture
+def vocab():
+    """A new vocabulary, because tests add vectors to it."""
+    return spacy.blank("en").vocab
 
 
 @pytest.fixture

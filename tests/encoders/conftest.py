@@ -1,6 +1,5 @@
-"""Each test has the same seed, its own vocabulary and an empty cache."""
+"""Each test has the same seed and an empty cache."""
 
-import numpy
 import pytest
 import spacy
 from spacy.tokens import Doc
@@ -21,16 +20,6 @@ def start(monkeypatch):
     fix_random_seed(0)
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     FEATURES.clear()
-
-
-@pytest.fixture
-def rng():
-    return numpy.random.default_rng(0)
-
-
-@pytest.fixture
-def vocab():
-    return spacy.blank("en").vocab
 
 
 @pytest.fixture
