@@ -1,5 +1,4 @@
-"""Linear chains over BILUO tags: the common form of teachers' predictions, gold annotation and
-students' predictions."""
+"""Linear chains over BILUO tags: the common form of gold annotation and of all predictions."""
 
 from .biluo import BiluoTags, constraints, n_tags
 from .from_marginals import chain_from_marginals, chain_with_best

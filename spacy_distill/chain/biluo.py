@@ -80,8 +80,7 @@ class BiluoTags:
             else:
                 raise ValueError(
                     f"[D001] '{tag}' is not a BILUO tag: expected O, or B-, I-, L- or U- and a "
-                    "label. Convert the annotation, for example with "
-                    "spacy.training.iob_to_biluo."
+                    "label. Convert the annotation, e.g. with spacy.training.iob_to_biluo."
                 )
         return numpy.asarray(ids, dtype="int64")
 
@@ -99,8 +98,7 @@ class BiluoTags:
         """Mark the tags that an annotation allows.
 
         tag_ids (Ints1d): (tokens,) tag ids, or UNKNOWN.
-        RETURNS (numpy.ndarray): (tokens, tags) bool: the annotated tag alone; all tags at unknown
-            tokens.
+        RETURNS (numpy.ndarray): (tokens, tags) bool: the annotated tag; all tags at unknown tokens.
         """
         column = numpy.asarray(tag_ids)[:, None]
         return (column == numpy.arange(len(self))) | (column == UNKNOWN)

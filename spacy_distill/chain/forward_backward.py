@@ -3,8 +3,7 @@
 `scaled_trellis` works on probabilities that are rescaled at each step (Rabiner 1989, "A Tutorial on
 Hidden Markov Models"), so a step is one matrix product. In float64 it is exact if competing scores
 differ by less than some hundreds of nats. `log_trellis` works on logarithms and is exact for all
-scores, but computes (tags x tags) exponentials per token. It is used where `scaled_trellis` returns
-None.
+scores, but computes (tags x tags) exponentials per token. It is used if `scaled_trellis` fails.
 """
 
 from dataclasses import dataclass
@@ -64,7 +63,7 @@ class Trellis:
 
     def pair_probability(self, before: Ints1d, here: Ints1d, i: Ints1d, j: Ints1d) -> Floats1d:
         """RETURNS (Floats1d): (pairs,) the joint probabilities of tag i at the packed row `before`
-        and tag j at the packed row `here`, its successor."""
+        and tag j at the packed row `here` after it."""
         parts = self.forward[before, i], self.links[i, j], self.arrivals[here, j]
         if not self.logarithmic:
             return parts[0] * parts[1] * parts[2]

@@ -114,18 +114,13 @@ class LinearChain:
         return self._sum_per_sequence(scores)
 
     def marginals(self) -> Floats2d:
-        """Compute the probability of each tag at each token.
-
-        RETURNS (Floats2d): (tokens, tags) float32; zeros in sentences without a possible sequence.
-        """
+        """RETURNS (Floats2d): (tokens, tags) the probability of each tag at each token, float32;
+        zeros in sentences without a possible sequence."""
         return self._unary.astype("float32")
 
     def pairwise_marginals(self) -> Floats3d:
-        """Compute the joint probability of the tags of each token and the token before it.
-
-        RETURNS (Floats3d): (tokens, previous tags, tags) float32; zeros at first tokens. The array
-            takes 4 * tags**2 bytes per token.
-        """
+        """RETURNS (Floats3d): (tokens, previous tags, tags) the joint probability of the tags of
+        each token and the token before it, float32; zeros at first tokens."""
         xp = self._xp
         size = len(self.start)
         pairs = xp.zeros((len(self.emissions), size, size), dtype="float32")
@@ -219,11 +214,8 @@ class LinearChain:
         return xp.where(ends, xp.inf, log_partition - self._sum_per_sequence(expected))
 
     def kl(self, other: "LinearChain") -> Floats1d:
-        """Compute the Kullback-Leibler divergence `KL(self || other)`.
-
-        other (LinearChain): The other chain; in distillation, the student's.
-        RETURNS (Floats1d): (sequences,) nats, float64.
-        """
+        """RETURNS (Floats1d): (sequences,) the Kullback-Leibler divergence `KL(self || other)` in
+        nats, float64."""
         return self.cross_entropy(other) - self.entropy()
 
     def span_marginal(self, rows: Ints1d, tags: Ints2d) -> Floats1d:
@@ -271,20 +263,15 @@ class LinearChain:
         """Mark the tags that are allowed if a tag sequence is used as annotation at known tokens.
 
         tags (Ints1d): (tokens,) tag ids, one sequence per sentence.
-        RETURNS (ArrayXd): (tokens, tags) bool: the tag of the sequence alone; all tags at unknown
-            tokens.
+        RETURNS (ArrayXd): (tokens, tags) bool: the tag of the sequence; all tags at unknown tokens.
         """
         return (tags[:, None] == self._xp.arange(len(self.start))) | ~self.is_known[:, None]
 
     # Derived chains
 
     def scaled(self, temperature: float) -> "LinearChain":
-        """Divide all scores by a temperature (Hinton, Vinyals, Dean 2015, "Distilling the Knowledge
-        in a Neural Network").
-
-        temperature (float): The temperature, above 0.
-        RETURNS (LinearChain): The scaled chain.
-        """
+        """RETURNS (LinearChain): The chain with all scores divided by a temperature (Hinton,
+        Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network")."""
         if temperature == 1.0:
             return self
         return replace(

@@ -102,8 +102,7 @@ class Encoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the weights, the config and the tokenizer. It is computed once, so it is only
-        valid for frozen weights."""
+        """A hash of the weights, the config and the tokenizer. Only for frozen weights."""
         import torch
 
         digest = hashlib.blake2b(digest_size=16)

@@ -1,5 +1,4 @@
-"""Losses of distillation: they compare the student's chain with a target, and return the value and
-its gradient."""
+"""Losses of distillation and their gradients."""
 
 from .chain_distillation import ChainDistillation
 from .confidence import ConfidentSentences

@@ -68,10 +68,7 @@ def fuzzy_likelihood(
     teacher: LinearChain, student: LinearChain, k: int
 ) -> Tuple[float, ChainCounts]:
     """Compute the negative log-likelihood of all sequences of allowed tags. A tag is allowed at a
-    token if one of the teacher's k best sequences has it there.
-
-    RETURNS (Tuple[float, ChainCounts]): The same as of `k_best_cross_entropy`.
-    """
+    token if one of the teacher's k best sequences has it there."""
     tags, scores = teacher.topk(k)
     possible = get_array_module(scores).isfinite(scores)[:, sequence_ids(teacher)]
     allowed = ~teacher.is_known[:, None]

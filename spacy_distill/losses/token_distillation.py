@@ -32,11 +32,7 @@ def TokenDistillation(
 
 
 def marginal_divergence(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:
-    """Compute the divergence of the student's marginals from the teacher's at known tokens.
-
-    RETURNS (Tuple[float, ChainCounts]): The sum over tokens, and the gradient with respect to the
-        student's scores.
-    """
+    """Call `divergence_from_marginals` with the teacher's marginals at known tokens."""
     return divergence_from_marginals(teacher.marginals() * teacher.is_known[:, None], student)
 
 

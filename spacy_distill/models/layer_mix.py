@@ -8,8 +8,7 @@ from thinc.types import Ragged
 
 
 def LayerMix(transformer: Model[List[Doc], Ragged]) -> Model[List[Doc], Ragged]:
-    """Build an embedding that averages the hidden states of a transformer's layers, with learned
-    weights.
+    """Build an embedding: the average of a transformer's layers with learned weights.
 
     transformer (Model[List[Doc], Ragged]): `spacy-distill.TransformerLayers.v1`.
     RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, width).

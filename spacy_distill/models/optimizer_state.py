@@ -15,14 +15,12 @@ class _FormerLayer(NamedTuple):
     shapes: Shapes
 
 
-# The former id and shapes of layers by their new id. Ids are valid in one process only, so they are
-# not saved.
+# Former ids and shapes by the new ids of layers. They are not saved: ids are valid in one process.
 _FORMER_LAYERS: Dict[int, _FormerLayer] = {}
 
 
 def take_new_id(layer: Model, shapes: Shapes) -> None:
-    """Assign a new id to a layer, because optimizers store arrays of the old shapes under the old
-    id.
+    """Assign a new id to a layer: optimizers store arrays of the old shapes under the old id.
 
     layer (Model): A layer whose shapes change. Its parameters have to be set again afterwards.
     shapes (Shapes): The old shapes, by the parameters' names.

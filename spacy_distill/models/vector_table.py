@@ -1,5 +1,4 @@
-"""A compact table of word vectors that belongs to a model: hashes instead of strings, and 8 bits
-per value."""
+"""A compact table of word vectors in a model: hashes instead of strings, and 8 bits per value."""
 
 from typing import Dict, Optional, Tuple
 

@@ -1,5 +1,4 @@
-"""The component `ner_teacher`: a named entity recognizer over a transformer or another tok2vec,
-from which students learn."""
+"""The component `ner_teacher`: a named entity recognizer from which students learn."""
 
 from .chain_ner import ChainNER
 from .factory import register
