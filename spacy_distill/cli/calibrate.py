@@ -13,7 +13,7 @@ from ..corpora.labeled import read_examples
 from ..evaluation import entity_reliability, with_predictions
 from ..evaluation.systems import with_confidences
 from ..loading import load_pipeline
-from ..pipeline.confidences import MEASURED
+from ..pipeline.confidences import EVALUATION_ATTR
 from ..progress import ProgressBar
 from ..saving import save_pipeline
 from ..training.calibrate import calibrate, find_component
@@ -63,4 +63,4 @@ def calibration_error(nlp: Language, examples: Iterable[Example]) -> float:
     examples = list(examples)
     with ProgressBar(desc="Evaluate", total=len(examples)) as bar, with_confidences(nlp):
         predicted = with_predictions(nlp, examples, bar.update)
-    return entity_reliability(predicted, attr=MEASURED).expected_calibration_error
+    return entity_reliability(predicted, attr=EVALUATION_ATTR).expected_calibration_error

@@ -6,7 +6,7 @@ import numpy
 from spacy.language import Language
 from spacy.training import Example
 
-from ..pipeline.confidences import MEASURED
+from ..pipeline.confidences import EVALUATION_ATTR
 from ..progress import ProgressBar
 from .entity_counts import count_entities, labels_in, require_entities, scores
 from .reliability import entity_reliability, with_predictions
@@ -30,7 +30,7 @@ def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
     ):
         examples = with_predictions(nlp, examples, bar.update)
     found = _entity_scores(examples)
-    reliability = entity_reliability(examples, attr=MEASURED)
+    reliability = entity_reliability(examples, attr=EVALUATION_ATTR)
     if reliability.counts.any():
         found["ents_calibration_error"] = reliability.expected_calibration_error
     return found

@@ -12,7 +12,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, List, Mapping,
 
 from spacy.language import Language
 
-from ..encoders.feature_cache import FEATURES, FOLDER
+from ..encoders.feature_cache import FEATURES, FOLDER_VARIABLE
 from ..progress import ProgressBar
 
 # Short texts are read again and again for so long: a clock has steps.
@@ -77,12 +77,12 @@ def speeds(
 
 @contextmanager
 def _without_stored_features() -> Iterator[None]:
-    folder = os.environ.pop(FOLDER, None)
+    folder = os.environ.pop(FOLDER_VARIABLE, None)
     try:
         yield
     finally:
         if folder is not None:
-            os.environ[FOLDER] = folder
+            os.environ[FOLDER_VARIABLE] = folder
 
 
 def holds_one_thread() -> bool:

@@ -11,7 +11,7 @@ from spacy.util import get_package_path, is_package
 from thinc.api import PyTorchShim
 
 from ..loading import load_pipeline
-from ..pipeline.confidences import MEASURED
+from ..pipeline.confidences import EVALUATION_ATTR
 from ..teachers.written_attributes import components_that_write
 
 
@@ -70,13 +70,13 @@ def files_of(source: Union[str, Path]) -> Optional[Path]:
 
 @contextmanager
 def with_confidences(nlp: Language) -> Iterator[None]:
-    """Have components write confidences for a while, whatever their settings say: under `MEASURED`,
-    a name of the package's own, so that no app's attribute is in the way."""
+    """Make components write confidences to `EVALUATION_ATTR`, whatever their settings are. An app
+    cannot have an attribute of that name."""
     able: List[Any] = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "confidence_attr")]
     before = [(pipe.confidence, pipe.confidence_attr) for pipe in able]
     try:
         for pipe in able:
-            pipe.confidence, pipe.confidence_attr = True, MEASURED
+            pipe.confidence, pipe.confidence_attr = True, EVALUATION_ATTR
         yield
     finally:
         for pipe, settings in zip(able, before, strict=True):

@@ -1,9 +1,9 @@
-"""Loops over tokens, compiled: the steps of an LSTM, layers of them, Viterbi, forward-backward.
+"""Compiled loops over tokens: LSTM steps, stacks of LSTM layers, Viterbi, forward-backward.
 
-numpy has to be called for each step of a batch, a kernel once for the whole batch. Callers of these
-have the same in numpy too, for GPUs and for installs without a compiler. The environment variable
-SPACY_DISTILL_KERNELS chooses: `avx2`, `baseline` (compiled for any machine of the architecture) or
-`numpy`. The default is the first of these that is installed.
+A kernel is called once for a batch, numpy once for each step of it. Each caller also has a numpy
+version, for GPUs and for installs without a compiler. The environment variable
+SPACY_DISTILL_KERNELS selects the version: `avx2`, `baseline` (runs on every machine of the
+architecture) or `numpy`. The default is the first of these that is available.
 """
 
 import importlib
@@ -20,8 +20,8 @@ except ModuleNotFoundError:  # installed without a compiler
     compiled = None
 except ImportError as error:
     warnings.warn(
-        f"[D901] spacy-distill's compiled kernels cannot be loaded ({error}), so numpy does the "
-        "work. Install spacy-distill again on this machine.",
+        f"[D901] spacy-distill's compiled kernels cannot be loaded ({error}), so numpy is used. "
+        "Install spacy-distill again on this machine.",
         stacklevel=2,
     )
     compiled = None
@@ -30,17 +30,17 @@ CHOICES = (*(reversed(compiled.INSTRUCTION_SETS) if compiled else ()), "numpy")
 
 
 def use(choice: str) -> None:
-    """Choose the kernels of the whole process.
+    """Select the kernels of the whole process.
 
     choice (str): One of CHOICES.
-    RAISES (ValueError): It is none of them.
+    RAISES (ValueError): The choice is not available.
     """
     global in_use
     if choice not in CHOICES:
         raise ValueError(
-            f"[D803] There are no kernels '{choice}' here: choose of {', '.join(CHOICES)}, by "
-            "SPACY_DISTILL_KERNELS or `spacy_distill.kernels.use`. Compiled ones need a C++ "
-            "compiler when the package is installed."
+            f"[D803] The kernels '{choice}' are not available here. Choose one of "
+            f"{', '.join(CHOICES)} with SPACY_DISTILL_KERNELS or `spacy_distill.kernels.use`. "
+            "Compiled kernels need a C++ compiler when the package is installed."
         )
     if choice != "numpy":
         compiled.use_instruction_set(choice)
@@ -48,12 +48,12 @@ def use(choice: str) -> None:
 
 
 def kernels(*arrays) -> Optional[Any]:
-    """RETURNS (Optional[Any]): The compiled kernels, if they are in use and all arrays are numpy's
-    of float32."""
+    """RETURNS (Optional[Any]): The module of compiled kernels, if they are in use and all arrays
+    are float32 arrays of numpy; else None."""
     if in_use == "numpy":
         return None
-    fit = all(isinstance(array, numpy.ndarray) and array.dtype == "float32" for array in arrays)
-    return compiled if fit else None
+    can_run = all(isinstance(array, numpy.ndarray) and array.dtype == "float32" for array in arrays)
+    return compiled if can_run else None
 
 
 in_use: str = CHOICES[-1]

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=True
-"""The kernels as Python functions over numpy arrays. Other threads run meanwhile."""
+"""The kernels as Python functions over numpy arrays. They release the GIL."""
 
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
@@ -81,27 +81,27 @@ INSTRUCTION_SETS = ("baseline", "avx2") if has_avx2() else ("baseline",)
 
 
 def use_instruction_set(name):
-    """Choose among INSTRUCTION_SETS; the last one is used from the start."""
+    """Select one of INSTRUCTION_SETS. `kernels.use` calls it when the package is imported."""
     global KERNELS
     _check(name in INSTRUCTION_SETS, f"one of the instruction sets {INSTRUCTION_SETS}")
     KERNELS = &avx2_kernels if name == "avx2" else &baseline_kernels
 
 
 def in_use():
-    """RETURNS (str): Which one of INSTRUCTION_SETS is used."""
+    """RETURNS (str): The instruction set that is used, one of INSTRUCTION_SETS."""
     return "avx2" if KERNELS == &avx2_kernels else "baseline"
 
 
 cdef class Sequences:
-    """Lengths of a ragged batch's sequences, in the form that the kernels take. These raise
-    ValueError where arrays do not fit together."""
+    """The lengths of the sequences of a ragged batch, an argument of the kernels. The kernels raise
+    ValueError if the shapes of their arrays do not fit together."""
 
     cdef readonly Py_ssize_t n_tokens
     cdef Batch batch
     cdef object kept
 
     def __init__(self, lengths):
-        """lengths (Ints1d): (sequences,) tokens of each, zeros allowed."""
+        """lengths (Ints1d): (sequences,) tokens per sequence, zeros allowed."""
         lengths = numpy.asarray(lengths, dtype="int64")
         _check(not len(lengths) or lengths.min() >= 0, "lengths that are not negative")
         lengths = numpy.ascontiguousarray(lengths[lengths > 0])
@@ -117,8 +117,8 @@ cdef class Sequences:
 
 
 cdef class Stack:
-    """Layers of bidirectional LSTMs above one another, their weights packed for the instruction set
-    that was in use."""
+    """A stack of bidirectional LSTM layers, for inference. The weights are packed for the
+    instruction set that is in use when the stack is created."""
 
     cdef readonly str instruction_set
     cdef const Kernels* kernels
@@ -126,9 +126,10 @@ cdef class Stack:
     cdef int hidden
 
     def __cinit__(self, layers):
-        """layers (Sequence[Tuple[Floats3d, Floats2d, Floats1d]]): Of each layer U (2, hidden, 4 *
-        hidden), states to gates, W (2 * hidden, 8 * hidden), the states below to the gates of both
-        directions, and b (8 * hidden,); W and b of the first are not used."""
+        """layers (Sequence[Tuple[Floats3d, Floats2d, Floats1d]]): The weights of each layer. U is
+        (2, hidden, 4 * hidden), from states to gates. W is (2 * hidden, 8 * hidden), from the states
+        of the layer below to the gates of both directions. b is (8 * hidden,). W and b of the first
+        layer are not used."""
         cdef const float[:, :, ::1] U
         cdef const float[:, ::1] W
         cdef const float[::1] b
@@ -170,10 +171,10 @@ cdef class Stack:
     ):
         """Compute the states of the last layer.
 
-        table (Floats2d): (rows, 8 * hidden) inputs to the first layer's gates.
-        rows (Ints1d): (tokens,) int64, each token's row of the table.
-        sequences (Sequences): The batch.
-        RETURNS (Floats2d): (tokens, 2 * hidden) states, both directions side by side.
+        table (Floats2d): (rows, 8 * hidden) inputs to the gates of the first layer.
+        rows (Ints1d): (tokens,) int64, the row of each token in the table.
+        sequences (Sequences): The lengths of the batch.
+        RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, concatenated.
         """
         cdef Py_ssize_t token, n_tokens = sequences.n_tokens
         _check(rows.shape[0] == n_tokens, "a row number for each token")
@@ -197,13 +198,13 @@ def lstm_forward(
     Sequences sequences not None,
     const float[:, :, ::1] U not None,
 ):
-    """Run an LSTM in both directions and keep what the backward pass needs.
+    """Compute the forward pass of a bidirectional LSTM.
 
     inputs (Floats3d): (tokens, 2, 4 * hidden) inputs to the gates of each direction.
-    sequences (Sequences): The batch.
-    U (Floats3d): (2, hidden, 4 * hidden) states to gates.
+    sequences (Sequences): The lengths of the batch.
+    U (Floats3d): (2, hidden, 4 * hidden) recurrent weights, from states to gates.
     RETURNS (Tuple[Floats2d, Floats3d, Floats3d]): (tokens, 2 * hidden) states; (tokens, 2,
-        4 * hidden) gates after their functions; (tokens, 2, hidden) cells.
+        4 * hidden) activated gates; (tokens, 2, hidden) cells. The backward pass needs all of them.
     """
     cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
     _check_weights(inputs, U)
@@ -234,7 +235,9 @@ def lstm_backward(
     """Compute the backward pass of `lstm_forward`.
 
     d_states (Floats2d): (tokens, 2 * hidden) gradient of the loss with respect to the states.
-    gates, cells (Floats3d): What `lstm_forward` returned.
+    gates, cells (Floats3d): The gates and cells that `lstm_forward` returned.
+    sequences (Sequences): The lengths of the batch.
+    U (Floats3d): (2, hidden, 4 * hidden) recurrent weights.
     RETURNS (Floats3d): (tokens, 2, 4 * hidden) gradient with respect to the inputs.
     """
     cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
@@ -266,11 +269,11 @@ def viterbi(
 ):
     """Find the best tag sequence of each sequence.
 
-    emissions (Floats2d): (tokens, tags) scores; -inf marks what is impossible, NaN has no meaning.
-    sequences (Sequences): The batch.
+    emissions (Floats2d): (tokens, tags) scores; -inf for impossible tags. Must not be NaN.
+    sequences (Sequences): The lengths of the batch.
     transitions (Floats2d): (tags, tags) scores, from row to column.
     start, end (Floats1d): (tags,) scores of the first and the last tag.
-    RETURNS (Ints1d): (tokens,) tag numbers, int64.
+    RETURNS (Ints1d): (tokens,) tag ids, int64.
     """
     cdef Py_ssize_t n_tokens = sequences.n_tokens
     cdef ChainScores chain = _read_chain(emissions, sequences, transitions, start, end)
@@ -291,12 +294,14 @@ def forward_backward(
     const float[::1] end not None,
     double largest_factor,
 ):
-    """Compute the weights of a chain's tags, rescaled at each token.
+    """Compute the forward and backward weights of a chain, rescaled at each token.
 
-    emissions, sequences, transitions, start, end: As `viterbi` takes them; at least one token.
-    largest_factor (float): What a weight may be multiplied by on its way to a probability.
-    RETURNS (Optional[Tuple[Floats2d, ...]]): forward, backward and arrivals (tokens, tags) and
-        links (tags, tags), float64; None where this arithmetic cannot be trusted.
+    emissions, sequences, transitions, start, end: The arguments of `viterbi`, with at least one
+        token.
+    largest_factor (float): The largest factor by which a weight may be multiplied to get a
+        probability.
+    RETURNS (Optional[Tuple[Floats2d, ...]]): The arrays of `RaggedTrellis`: forward, backward and
+        arrivals, (tokens, tags), and links, (tags, tags), float64. None if they are not exact.
     """
     cdef Py_ssize_t size = emissions.shape[1], n_tokens = sequences.n_tokens
     cdef ChainScores chain = _read_chain(emissions, sequences, transitions, start, end)
@@ -337,8 +342,8 @@ cdef ChainScores _read_chain(
     const float[::1] start,
     const float[::1] end,
 ) except *:
-    """RETURNS (ChainScores): The arrays of a chain after their shapes were checked. Without tokens
-    there is nothing to point at."""
+    """Check the shapes of a chain's arrays and return pointers to them; NULL if there are no
+    tokens."""
     cdef Py_ssize_t size = emissions.shape[1]
     _check(emissions.shape[0] == sequences.n_tokens, "emissions of each token")
     for width in (transitions.shape[0], transitions.shape[1], start.shape[0], end.shape[0]):

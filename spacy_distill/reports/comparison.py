@@ -18,7 +18,7 @@ from ..evaluation.entity_counts import count_entities, labels_in, require_entiti
 from ..evaluation.reliability import entity_reliability, with_predictions
 from ..evaluation.speed import LEAST_SECONDS, hardware, holds_one_thread, speeds
 from ..evaluation.systems import System, with_confidences
-from ..pipeline.confidences import MEASURED
+from ..pipeline.confidences import EVALUATION_ATTR
 from ..progress import ProgressBar
 from .disagreements import disagreements, errors, read_entities
 from .notes import notes_on
@@ -183,7 +183,7 @@ def _differences(
 
 
 def _calibration(examples: Sequence[Example]) -> Any:
-    found = entity_reliability(examples, attr=MEASURED)
+    found = entity_reliability(examples, attr=EVALUATION_ATTR)
     if not found.counts.any():
         return None
     return {

@@ -19,7 +19,7 @@ from typing import (
 import numpy
 from spacy.tokens import Doc
 
-from ..pipeline.confidences import MEASURED, confidence_of
+from ..pipeline.confidences import EVALUATION_ATTR, confidence_of
 
 KINDS = ("type", "boundary", "type and boundary", "only first", "only second")
 # Of an excerpt: characters on either side of the entities, and at most.
@@ -81,7 +81,7 @@ class Place:
 def read_entities(doc: Doc) -> Dict[Entity, Optional[float]]:
     """RETURNS (Dict[Entity, Optional[float]]): A document's entities and measured confidences."""
     return {
-        Entity(span.start_char, span.end_char, span.label_): confidence_of(span, MEASURED)
+        Entity(span.start_char, span.end_char, span.label_): confidence_of(span, EVALUATION_ATTR)
         for span in doc.ents
     }
 

@@ -12,7 +12,7 @@ from thinc.api import to_numpy
 from ..chain import BiluoTags, LinearChain
 from ..corpora.soft_targets import USER_DATA_KEY
 from ..documents import plain_copy
-from ..pipeline.entities import around_entities
+from ..pipeline.entities import exclude_taken_tokens
 from ..pipeline.prediction import Prediction, write_prediction
 from ..progress import ProgressBar
 from ..teachers import SoftTeacher, Teacher
@@ -104,7 +104,7 @@ def _names_that_count(nlp: Language, teachers: Mapping[str, Teacher]) -> List[st
 
 def _write(docs: Sequence[Doc], chain: LinearChain, labels: Sequence[str], overwrite: bool) -> None:
     """Write the entities of the best sequences to documents, as a student of these labels would."""
-    possible = chain if overwrite else around_entities(chain, docs)
+    possible = chain if overwrite else exclude_taken_tokens(chain, docs)
     ends = numpy.cumsum([len(doc) for doc in docs])
     best = numpy.split(to_numpy(possible.argmax()), ends[:-1])
     tags = BiluoTags(tuple(labels))

@@ -13,7 +13,7 @@ from thinc.types import Floats2d, Ints1d
 
 from ..corpora.word_list import read_words
 from ..loading import DAMAGE_ERRORS, load_pipeline
-from ..models.vector_table import pruned
+from ..models.vector_table import prune_rows
 from ..names import similar_name_hint
 
 # Tables that are joined are scaled to this root mean square, so that neither dominates. GloVe's
@@ -164,7 +164,7 @@ def scaled_rows(data: Floats2d, rows: Ints1d) -> Floats2d:
 def prune(table: WordTable, n_rows: int) -> WordTable:
     """RETURNS (WordTable): The first rows of a table. Words of other rows get the most similar
     vector that is kept, as in spaCy's `prune_vectors`."""
-    rows, data = pruned(table.rows, table.data, n_rows)
+    rows, data = prune_rows(table.rows, table.data, n_rows)
     return table._replace(rows=rows, data=data)
 
 

@@ -7,7 +7,7 @@ from spacy.training import Example
 
 from spacy_distill.evaluation.systems import with_confidences
 from spacy_distill.evaluation.teacher_reader import BATCH_SIZE, reading_pipeline
-from spacy_distill.pipeline.confidences import MEASURED, confidence_of
+from spacy_distill.pipeline.confidences import EVALUATION_ATTR, confidence_of
 from spacy_distill.teachers.sources import TeacherOptions, load_teacher
 
 
@@ -42,9 +42,9 @@ def test_confidences_are_probabilities_of_the_chain(ensemble):
     with with_confidences(ensemble):
         (before, after) = list(ensemble.pipe([doc, ensemble.make_doc("In Oslo")]))
     oslo, anna = before.ents
-    sure, less_sure = confidence_of(oslo, MEASURED), confidence_of(anna, MEASURED)
+    sure, less_sure = confidence_of(oslo, EVALUATION_ATTR), confidence_of(anna, EVALUATION_ATTR)
     assert 0.5 < less_sure < sure < 1
-    assert confidence_of(after.ents[0], MEASURED) == pytest.approx(sure, abs=0.05)
+    assert confidence_of(after.ents[0], EVALUATION_ATTR) == pytest.approx(sure, abs=0.05)
     # Not again, once it is over.
     assert not ensemble("Oslo sleeps").user_data
 

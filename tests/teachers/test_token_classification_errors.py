@@ -43,7 +43,7 @@ def test_a_model_that_was_not_trained_to_classify_tokens(save):
     folder = save(IOB2)
     transformers.AutoModel.from_pretrained(folder).save_pretrained(folder)
     with pytest.raises(
-        ValueError, match=r"BertForTokenClassification needs: classifier\.bias, classifier\.we"
+        ValueError, match=r"of BertForTokenClassification: classifier\.bias, classifier\.we"
     ):
         TokenClassificationTeacher(folder)
 
@@ -51,7 +51,7 @@ def test_a_model_that_was_not_trained_to_classify_tokens(save):
 def test_a_tokenizer_without_offsets(save, monkeypatch):
     folder = save(IOB2)
     monkeypatch.setattr(transformers.BertTokenizerFast, "is_fast", False)
-    with pytest.raises(ValueError, match="BertTokenizerFast, does not say where in the text"):
+    with pytest.raises(ValueError, match="BertTokenizerFast, does not return the positions"):
         TokenClassificationTeacher(folder)
 
 
