@@ -11,7 +11,7 @@ from spacy import util
 from wasabi import msg
 
 from ..loading import import_code
-from ..training.devices import require_device
+from ..training.checkpoints import require_device
 
 # Messages that say what to do begin with a code: D of this package, E and W of spaCy.
 CODE = re.compile(r"\[[DEW]\d{3,4}\]")

@@ -6,9 +6,8 @@ from typing import Any, Dict, Optional, Union
 from ..corpora.labeled import read_examples
 from ..loading import load_pipeline
 from ..saving import replaced_directory
-from .hardware import processor
 from .model_card import measure, model_card, summary
-from .speed import words_per_second
+from .speed import processor, words_per_second
 
 
 def write_card(
