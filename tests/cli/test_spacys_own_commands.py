@@ -9,11 +9,11 @@ from spacy.cli import app
 from spacy.cli.find_threshold import find_threshold
 from spacy.tokens import Doc, DocBin, Span
 from spacy.util import load_config, load_model_from_config, registry
-from spacy_distill.training.steps import PrepareTraining
 from thinc.api import Config, fix_random_seed
 from typer.testing import CliRunner
 
 import spacy_distill
+from spacy_distill.training.settings import PrepareTraining
 
 CONFIGS = Path(spacy_distill.__file__).parent / "configs"
 SENTENCES = [("Anna sails to Oslo .", 4), ("Carl left Kiel .", 3), ("Anna called Carl .", None)]
