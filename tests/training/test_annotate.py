@@ -118,7 +118,7 @@ def test_a_finished_corpus_is_left_alone(run, monkeypatch, tmp_path):
 def test_another_setting_is_refused_by_name(run, contents, tmp_path, settings, name):
     run(limit=8)
     before = contents(tmp_path / "soft")
-    with pytest.raises(ValueError, match=rf"Since then changed: {name}.*--force"):
+    with pytest.raises(ValueError, match=rf"These differ now: {name}.*--force"):
         run(**{"limit": 8, **settings})
     assert contents(tmp_path / "soft") == before
 
@@ -132,7 +132,7 @@ def test_another_teacher_is_refused(run, ner_folder, tmp_path):
         last = file.read(1)
         file.seek(-1, io.SEEK_END)
         file.write(bytes([last[0] ^ 1]))
-    with pytest.raises(ValueError, match="Since then changed: the teacher"):
+    with pytest.raises(ValueError, match="These differ now: the teacher"):
         run(teacher=tmp_path / "ner", limit=8)
 
 
@@ -141,7 +141,7 @@ def test_another_text_is_refused(run, tmp_path):
     text.write_text("Anna sails.\nCarl waits.\n")
     run(source=text)
     text.write_text("Anna sails.\nCarl sails.\n")
-    with pytest.raises(ValueError, match="Since then changed: the input"):
+    with pytest.raises(ValueError, match="These differ now: the input"):
         run(source=text)
     assert run(source=text, overwrite=True).complete
     assert documents(tmp_path / "soft")[1].words == ["Carl", "sails", "."]
@@ -159,7 +159,7 @@ def test_standard_input_is_known_by_its_documents(run, contents, monkeypatch, tm
     before = contents(tmp_path / "soft")
     for other in ("", text[:300], text + "More .\n", text.replace("Oslo", "Kiel")):
         type_in(other)
-        with pytest.raises(ValueError, match="Since then changed: the input"):
+        with pytest.raises(ValueError, match="These differ now: the input"):
             run(source="-")
         assert contents(tmp_path / "soft") == before
     type_in(text)
@@ -213,7 +213,7 @@ def test_a_data_set_on_the_hub_may_have_a_new_commit(run, hub, contents, tmp_pat
 def test_another_part_of_the_hub_is_refused(run, hub, other):
     run(source="hf:owner/news")
     assert hub.asked == [("owner/news", None, "train", "aaa")]
-    with pytest.raises(ValueError, match="Since then changed: the input"):
+    with pytest.raises(ValueError, match="These differ now: the input"):
         run(**{"source": "hf:owner/news", **other})
     run(**{"source": "hf:owner/news", **other}, output="other")
     assert hub.asked[-1][2] == other.get("split", "train")

@@ -229,7 +229,7 @@ def test_other_libraries_do_not_go_on(run, monkeypatch, contents, tmp_path, left
         if left == "everything":
             assert run().complete
         else:
-            message = "Since then changed: the version of spacy and the version of thinc"
+            message = "These differ now: the version of spacy and the version of thinc"
             with pytest.raises(ValueError, match=message):
                 run()
     assert contents(tmp_path / "soft") == before

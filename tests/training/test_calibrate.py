@@ -15,7 +15,7 @@ from spacy_distill.training.calibrate import (
     PRIOR_DEVIATION,
     calibrate,
     golden_section,
-    judge,
+    predicted_entities,
 )
 
 
@@ -24,7 +24,7 @@ def annotate(nlp, path):
 
 
 def log_likelihood(nlp, examples, temperature):
-    """Of which entities are right, by the component's own probabilities."""
+    """Compute how probable it is that just those entities are right that are."""
     ((_, pipe),) = nlp.pipeline
     total = 0.0
     for example in examples:
@@ -38,18 +38,18 @@ def log_likelihood(nlp, examples, temperature):
     return total
 
 
-def test_entities_are_judged_where_they_are_annotated():
+def test_entities_on_tokens_without_annotation_are_left_out():
     """Found: a right one, one of another length, one on a token that is not annotated."""
     tags = BiluoTags(["PER"])
-    numbers = tags.tag_ids(["B-PER", "L-PER", "O", "B-PER", "L-PER", "O", "U-PER"])
+    tag_ids = tags.tag_ids(["B-PER", "L-PER", "O", "B-PER", "L-PER", "O", "U-PER"])
     emissions = numpy.zeros((7, len(tags.names)), dtype="float32")
-    emissions[range(7), numbers] = 9
+    emissions[range(7), tag_ids] = 9
     start, transitions, end = constraints(1)
     chain = LinearChain(emissions, numpy.asarray([7]), transitions, start, end)
     allowed = tags.allowed(tags.tag_ids(["B-PER", "L-PER", "O", "U-PER", "O", "O", "O"]))
     allowed[6] = True
-    _, (rows, _), right = judge(tags, chain, allowed)
-    assert rows.tolist() == [0, 3] and right.tolist() == [True, False]
+    _, (rows, _), is_right = predicted_entities(tags, chain, allowed)
+    assert rows.tolist() == [0, 3] and is_right.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("lowest", [-1.3, 0.0, 0.4, 2.9])
@@ -165,7 +165,7 @@ def test_a_student_that_finds_nothing_is_saved_uncalibrated(config, tmp_path, qu
 
 
 def test_an_error_of_another_kind_is_no_warning(config, teacher, tmp_path, quietly, monkeypatch):
-    def fail(judged):
+    def fail(predicted):
         raise ValueError("operands could not be broadcast together")
 
     monkeypatch.setattr("spacy_distill.training.calibrate.best_temperature", fail)

@@ -236,6 +236,6 @@ def test_earlier_models_survive_a_run_that_cannot_start(quietly, teacher, config
 
 @pytest.mark.skipif(gpu_is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_named(quietly, teacher, config, output):
-    with pytest.raises(ValueError, match=r"GPU 0 was asked for, but none can be used here"):
+    with pytest.raises(ValueError, match=r"GPU 0 cannot be used: found no usable GPU"):
         quietly(teacher, config(), output, use_gpu=0)
     assert_nothing_left(output)
