@@ -32,9 +32,9 @@ from ..progress import ProgressBar
 from ..teachers.identity import describe, fingerprint
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .annotation_folder import (
-    mismatch_error,
     earlier_manifest,
     lock,
+    mismatch_error,
     missing_shards,
     remove_shards,
     require_outside,
@@ -253,8 +253,8 @@ def _require_few_errors(manifest: Manifest, max_errors: int) -> None:
     if len(ids) > max_errors:
         raise ValueError(
             f"[D431] The teacher failed on {len(ids)} documents, and {max_errors} are allowed; the "
-            f"last is '{ids[-1]}'. Correct the teacher or the documents and replace the corpus with "
-            "--force, or allow more failures with --max-errors."
+            f"last is '{ids[-1]}'. Correct the teacher or the documents and replace the corpus "
+            "with --force, or allow more failures with --max-errors."
         )
 
 

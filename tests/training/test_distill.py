@@ -238,7 +238,7 @@ def test_entities_that_do_not_fit_the_students_tokens_are_told(quietly, teacher,
         edges = {*range(0, len(doc), 2), len(doc)}
         n_misfits += sum(not {ent.start, ent.end} <= edges for ent in doc.ents)
     assert n_misfits >= 3
-    said = f"{n_misfits} of the teacher's entities did not fit the student's tokens They were"
+    said = f"{n_misfits} of the teacher's entities did not fit the student's tokens The student"
     assert said in " ".join(re.sub(r"\x1b\[[0-9;]*m", "", quietly.output).split())
 
 
