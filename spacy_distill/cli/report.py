@@ -7,7 +7,7 @@ from spacy.cli._util import Opt, app
 from wasabi import msg
 
 from ..reports import overview, report, summary
-from ..reports.folder import NUMBERS, PAGE
+from ..reports.folder import PAGE, RESULTS
 from . import options
 from .running import require_free, running
 from .teacher_options import TypedOptions, takes_teacher_options
@@ -52,7 +52,7 @@ def distill_report_cli(
     from disk (index.html), its pictures, and its numbers (report.json).
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
-        require_free(output_path, force=force, kind="report", mark=NUMBERS)
+        require_free(output_path, force=force, kind="report", mark=RESULTS)
         found = report(
             student,
             corpus,

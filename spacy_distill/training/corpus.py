@@ -97,7 +97,5 @@ def warn_of_unknown_labels(
         )
     if unknown:
         title = f"[D913] The student does not know labels of '{name}'"
-        text = (
-            f"{', '.join(unknown)}: these entities count as missed, other entities there as wrong"
-        )
+        text = f"{', '.join(unknown)}: these entities count as missed, predictions there as wrong"
         stdout.write(Printer(no_print=True).warn(title, text) + "\n")

@@ -99,7 +99,7 @@ def test_teachers_are_read_as_the_other_commands_read_them(folder, tmp_path):
         (["{folder}/rules", "{folder}/broken.spacy"], "cannot be read as a .spacy file"),
         (
             ["{folder}/rules", "{folder}/test.spacy", "--label-map", "A=B"],
-            "and no teacher. Name it: --teacher",
+            "Options for a teacher need a teacher: found none. Name it with --teacher",
         ),
         (
             ["{folder}/rules", "{folder}/test.spacy", "--teacher", "./none"],

@@ -15,7 +15,7 @@ def test_draws_are_those_of_a_loop_over_documents(monkeypatch):
     rng = numpy.random.default_rng(1)
     counts = random_counts(rng, 11, 2, 4)
     # Several blocks, the last one smaller.
-    monkeypatch.setattr(module, "BLOCK", 11 * 8)
+    monkeypatch.setattr(module, "BLOCK_SIZE", 11 * 8)
     found = Bootstrap(11, resamples=20, seed=3).sums(counts)
     expected = []
     draws = numpy.random.default_rng(3)
@@ -28,7 +28,7 @@ def test_draws_are_those_of_a_loop_over_documents(monkeypatch):
     assert (found.draws == numpy.stack(expected)).all()
     assert (found.total == counts.sum(axis=0)).all()
     assert (found[1][2].draws == found.draws[:, 1, 2]).all()
-    assert (found[1].together().draws == found.draws[:, 1].sum(axis=1)).all()
+    assert (found[1].summed().draws == found.draws[:, 1].sum(axis=1)).all()
 
 
 def test_percentiles_of_a_loops_scores():

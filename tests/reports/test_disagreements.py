@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_distill.reports.disagreements import (
-    AROUND,
+    CONTEXT,
     KINDS,
-    LONGEST,
+    MOST_CHARACTERS,
     Entity,
     Place,
     confidence,
@@ -122,7 +122,7 @@ def test_an_excerpt_is_cut_between_words():
     place = Place((Entity(1500, 1504, "LOC"),), ())
     found = excerpt(text, place, {"student": (place.first, {place.first[0]: 0.5})})
     part = found["text"]
-    assert len("Oslo") + AROUND <= len(part) <= len("Oslo") + 2 * AROUND
+    assert len("Oslo") + CONTEXT <= len(part) <= len("Oslo") + 2 * CONTEXT
     assert part.startswith("word ") and part.endswith(" next") and "Oslo" in part
     assert found["cut_before"] and found["cut_after"]
     (span,) = found["student"]
@@ -138,7 +138,7 @@ def test_a_short_text_is_an_excerpt_of_itself():
 def test_an_entity_as_long_as_its_document_is_cut(text):
     entity = Entity(40, 4900, "A")
     found = excerpt(text, Place((entity,), ()), {"student": ([entity], {})})
-    assert found["start"] <= 40 and len(found["text"]) <= LONGEST
+    assert found["start"] <= 40 and len(found["text"]) <= MOST_CHARACTERS
     (span,) = found["student"]
     assert (span["start"], span["end"]) == (40 - found["start"], len(found["text"]))
 

@@ -144,7 +144,7 @@ def test_the_summary_claims_no_difference_that_the_interval_does_not_show():
 
 def test_the_summary_tells_no_difference_without_an_interval():
     one = summary(made(0.0, None, None, documents=1))
-    assert one.endswith("): one document tells no difference from the teacher (0.0).")
+    assert one.endswith("): one document is too few for a difference from the teacher (0.0).")
     few = summary(made(-0.02, None, None))
     assert few.endswith("no interval for the difference from the teacher (\N{MINUS SIGN}2.0).")
     assert "0.0 less" not in summary(made(-0.0003, -0.0004, -0.0002))
@@ -169,9 +169,9 @@ def test_captions_say_which_picture_has_labels_put_together(nasty, nasty_picture
         found = render_page(few, nasty_pictures)
         return found.partition("Boundaries may differ.")[2].partition("</figcaption>")[0]
 
-    together = "are put together as <i>others</i>"
-    assert together in caption(13) and "on-narrow" not in caption(13)
-    assert together in caption(12) and 'class="on-narrow"' in caption(12)
+    merged = "are merged to <i>others</i>"
+    assert merged in caption(13) and "on-narrow" not in caption(13)
+    assert merged in caption(12) and 'class="on-narrow"' in caption(12)
     assert caption(6) == ""
 
 
