@@ -45,7 +45,7 @@ def test_it_writes_a_pipeline_with_better_confidences(places, tmp_path):
     assert result.exit_code == 0, result.output
     words = result.output.replace(",", "").split()
     before, after = (float(words[words.index(w) - 1]) for w in ("before", "after"))
-    assert after < before and "documents that it was fitted to" in " ".join(result.output.split())
+    assert after < before and "error on these documents" in " ".join(result.output.split())
     assert [line.split(":")[0] for line in result.stderr.splitlines() if "100%" in line] == [
         "Evaluate",
         "Calibrate",

@@ -52,8 +52,8 @@ def test_it_writes_a_smaller_pipeline(student, tmp_path):
 def test_slips_are_told_in_a_line(student, tmp_path):
     (tmp_path / "file").write_text("")
     for arguments, message in (
-        ((student, "-o", tmp_path), "found files there"),
-        ((student, "-o", tmp_path, "--force"), "found files there"),
+        ((student, "-o", tmp_path), "is not empty"),
+        ((student, "-o", tmp_path, "--force"), "is not empty"),
         ((student, "-o", tmp_path / "new", "--dtype", "int4"), "found 'int4'"),
         ((tmp_path / "nothing", "-o", tmp_path / "new"), "nothing"),
     ):

@@ -126,7 +126,7 @@ def test_an_output_folder_with_something_else_is_refused_before_any_work(run, tm
     (tmp_path / "vectors").mkdir()
     (tmp_path / "vectors" / "thesis.txt").touch()
     # The teacher does not exist either, which is not even looked at.
-    assert "vectors: found files there" in message(run(teacher=tmp_path / "nowhere"))
+    assert "vectors is not empty" in message(run(teacher=tmp_path / "nowhere"))
     assert [path.name for path in (tmp_path / "vectors").iterdir()] == ["thesis.txt"]
 
 

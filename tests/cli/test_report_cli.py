@@ -122,7 +122,7 @@ def test_what_is_wrong_is_said_in_a_line(folder, tmp_path, arguments, expected):
 def test_other_folders_are_left_alone(folder, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     code, said = run(folder / "rules", folder / "test.spacy", "-o", tmp_path, "--force")
-    assert code == 1 and "found files there. Choose a new folder" in said
+    assert code == 1 and "is not empty. Name a new folder" in said
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
