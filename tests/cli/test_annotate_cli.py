@@ -267,4 +267,7 @@ def test_documents_that_the_teacher_fails_on(run, passed, monkeypatch):
 
     monkeypatch.setattr(annotate_cli, "annotate", annotate)
     told = " ".join(run().output.split())
-    assert "1 entities did not fit the tokens, which are marked as unknown; 2 documents were left out" in told
+    assert (
+        "1 entities did not fit the tokens, which are marked as unknown; 2 documents were left out"
+        in told
+    )

@@ -96,7 +96,10 @@ def test_only_so_many_disagreements_are_written_out():
 def test_labels_that_the_test_set_does_not_have_are_said():
     found = compared([told_system("student", [["Oslo", "GPE", None]])], GOLD)
     assert "GPE" in found["labels"]
-    assert any("finds GPE, which the test set does not have: 1 of" in n for n in found["notes"])
+    assert any(
+        "which the test set does not have. These entities count as wrong: 1" in n
+        for n in found["notes"]
+    )
     assert found["systems"][0]["per_label"]["GPE"]["recall"]["value"] is None
     assert found["disagreements"] is None and found["differences"] == []
 
