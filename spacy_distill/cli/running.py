@@ -69,6 +69,6 @@ def require_free(
     is_taken = output.exists() and (not output.is_dir() or any(output.iterdir()))
     if is_taken and not (force and (output / mark).is_file()):
         raise ValueError(
-            f"[D722] The output folder {output} is not empty. Name a new folder, or replace an "
-            f"earlier {kind} in it with --force."
+            f"[D722] {output} is a file, or a folder that is not empty. Name a new folder, or "
+            f"replace an earlier {kind} with --force."
         )

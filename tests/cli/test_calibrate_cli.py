@@ -15,7 +15,7 @@ TEXTS = ["Anna sails", "Nobody sails", "Carl left", "It rains"] * 3
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    """A student that has learnt a little, and a corpus that it gets wrong in parts."""
+    """A student after a short training, and a corpus on which it makes errors."""
     folder = tmp_path_factory.mktemp("calibration")
     fix_random_seed(0)
     nlp = spacy.blank("en")
@@ -57,7 +57,7 @@ def test_it_writes_a_pipeline_with_better_confidences(places, tmp_path):
     assert run(*places, "-o", tmp_path / "calibrated", "--force").exit_code == 0
 
 
-def test_labels_that_the_student_lacks_are_told(places, tmp_path):
+def test_labels_that_the_student_lacks_are_reported(places, tmp_path):
     student, corpus = places
     vocab = spacy.blank("en").vocab
     docs = list(DocBin().from_disk(corpus).get_docs(vocab))
@@ -71,7 +71,7 @@ def test_labels_that_the_student_lacks_are_told(places, tmp_path):
     assert result.exit_code == 1 and "[D506]" in result.output
 
 
-def test_slips_are_told_in_a_line(places, tmp_path):
+def test_errors_are_reported_in_one_line(places, tmp_path):
     student, corpus = places
     result = run(student, corpus, "-o", tmp_path / "no", "--component", "other")
     assert result.exit_code == 1 and "Expected a ner_student 'other'" in result.output
