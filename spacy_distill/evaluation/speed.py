@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 from types import ModuleType
-from typing import Any, Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from spacy.language import Language
 
@@ -111,17 +111,13 @@ def _one_thread() -> Iterator[None]:
     threads = torch.get_num_threads() if torch is not None else 1
     if torch is not None:
         torch.set_num_threads(1)
+    threadpoolctl = find_threadpoolctl()
     try:
-        with _one_blas_thread():
+        with nullcontext() if threadpoolctl is None else threadpoolctl.threadpool_limits(limits=1):
             yield
     finally:
         if torch is not None:
             torch.set_num_threads(threads)
-
-
-def _one_blas_thread() -> ContextManager[object]:
-    library = find_threadpoolctl()
-    return nullcontext() if library is None else library.threadpool_limits(limits=1)
 
 
 def processor() -> str:

@@ -132,7 +132,7 @@ def test_an_output_folder_that_is_not_empty(run, tmp_path):
 
 @pytest.mark.skipif(gpu_is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there(run):
-    assert "GPU 0 was asked for" in message(run("--gpu-id", "0"))
+    assert "GPU 0 cannot be used" in message(run("--gpu-id", "0"))
 
 
 def test_code_is_imported(run, tmp_path):

@@ -67,7 +67,7 @@ def test_a_report_is_written(folder, tmp_path, files):
     assert "Two lines" in page and "en_rules" in page
     # A second report needs --force, and removes the first one's other pictures.
     code, said = run(*arguments)
-    assert code == 1 and "use --force to replace a report" in said
+    assert code == 1 and "replace an earlier report with --force" in said
     code, said = run(folder / "rules", folder / "test.spacy", "-o", output, "--rounds", 0, "-F")
     assert code == 0, said
     assert {path.stem for path in output.glob("*.png")} == {"f1"}

@@ -112,7 +112,7 @@ def test_a_label_that_only_the_development_corpus_has_is_reported(
     quietly, teacher, config, output, other_dev
 ):
     quietly(teacher, config(paths=other_dev("PER")), output)
-    assert "[D913]" in quietly.output and "ANIMAL: these count as missed" in quietly.output
+    assert "[D913]" in quietly.output and "ANIMAL: these entities count as missed" in quietly.output
     assert (output / "model-best").exists()
 
 
