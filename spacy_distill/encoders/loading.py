@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Tuple, Union
 
-from ..loading import model_loading_errors
+from ..loading import import_library, model_loading_errors
 from ..names import HUB_PREFIX, model_location
 
 
@@ -17,9 +17,8 @@ def load_transformer(name: Union[str, Path], auto_class: str = "AutoModel") -> T
     RAISES (ImportError): The train extra is not installed.
     RAISES (ValueError): There is no such model, it cannot be loaded, or parameters are missing.
     """
-    require_transformers(name)
-    import transformers
-
+    import_library("torch")
+    transformers = import_library("transformers")
     place = model_location(name)
 
     def named(error: Exception) -> ValueError:
@@ -50,22 +49,6 @@ def load_transformer(name: Union[str, Path], auto_class: str = "AutoModel") -> T
     return model.float().eval(), tokenizer
 
 
-def require_transformers(name: Union[str, Path]) -> None:
-    """Raise ImportError if torch or transformers are not installed.
-
-    name (Union[str, Path]): The model that needs them.
-    RAISES (ImportError): One of them is not installed.
-    """
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"[D232] The model '{name}' needs transformers and torch: {error}. Install them with "
-            '`pip install "spacy-distill[train]"`.'
-        ) from error
-
-
 def hub_commit(name: str) -> str:
     """Find the current commit of a model on the hub.
 
@@ -75,9 +58,7 @@ def hub_commit(name: str) -> str:
     RAISES (ImportError): The train extra is not installed.
     RAISES (ValueError): There is no such model.
     """
-    require_transformers(name)
-    from transformers.utils import cached_file
-
+    cached_file = import_library("transformers.utils").cached_file
     try:
         return Path(str(cached_file(model_location(name), "config.json"))).parent.name
     except OSError as error:

@@ -13,8 +13,8 @@ from spacy.util import is_package
 from thinc.types import Floats2d
 
 from ..encoders.encoder import BATCH_SIZE, Encoder
-from ..encoders.loading import load_transformer, require_transformers
-from ..loading import load_pipeline
+from ..encoders.loading import load_transformer
+from ..loading import import_library, load_pipeline
 
 # The default layer as a share of the depth: docs/vectors.md has the measurement.
 DEFAULT_LAYER = 1 / 2
@@ -69,7 +69,7 @@ def load_word_encoder(
         transformer; or there is no such GPU or layer.
     RAISES (ImportError): torch or transformers is not installed.
     """
-    require_transformers(teacher)
+    import_library("torch")
     device = torch_device(use_gpu)
     folder = Path(teacher)
     lang = None
