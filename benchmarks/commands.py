@@ -1,4 +1,5 @@
-"""What all benchmarks share: running commands, their cost, JSON files and provenance."""
+"""Tools of all benchmarks: run commands, measure their cost, and write JSON files with
+provenance."""
 
 import fcntl
 import hashlib
@@ -21,7 +22,8 @@ from spacy_distill.corpora.hashes import update_with_file
 from spacy_distill.evaluation import processor
 
 ROOT = Path(__file__).parents[1]
-# Of locked folders: what is started keeps them locked, should this process be killed.
+# Handles of locked folders. Child processes inherit them, so folders stay locked if this process is
+# killed.
 LOCKS: List[int] = []
 # The project's configs, seen from ROOT.
 CONFIGS = "spacy_distill/configs"
@@ -30,7 +32,7 @@ ENERGY = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 
 def execute(arguments: Sequence[Any], log: Path) -> None:
-    """Run a Python command, its output going to a file; the benchmark ends if it fails."""
+    """Run a Python command with its output in a file, and exit if it fails."""
     with log.open("w", encoding="utf8") as file:
         command = [sys.executable, *map(str, arguments)]
         done = subprocess.run(
@@ -41,8 +43,8 @@ def execute(arguments: Sequence[Any], log: Path) -> None:
 
 
 def measured(work: Callable[[], None]) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): What some work costs: seconds, seconds of the processor, and its
-    energy in joules where the machine tells it (of all that runs on it)."""
+    """Measure the cost of some work: seconds, processor seconds, and the energy of the whole
+    machine in joules where it has a counter."""
     start, energy = perf_counter(), joules()
     before = processor_seconds()
     work()
@@ -51,13 +53,13 @@ def measured(work: Callable[[], None]) -> Dict[str, Any]:
     return {
         "seconds": round(perf_counter() - start, 1),
         "processor_seconds": round(processor_seconds() - before, 1),
-        # The counter starts again at 0 now and then.
+        # The counter may overflow and start again at 0.
         "joules": spent if spent is not None and spent >= 0 else None,
     }
 
 
 def processor_seconds() -> float:
-    """RETURNS (float): Of this process, and of those that it started and that have ended."""
+    """Compute the processor time of this process and its finished child processes."""
     total = 0.0
     for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
         usage = resource.getrusage(who)
@@ -66,8 +68,7 @@ def processor_seconds() -> float:
 
 
 def joules() -> Optional[float]:
-    """RETURNS (Optional[float]): The energy counter of the first processor, where the machine
-    tells it."""
+    """Read the energy counter of the first processor; None if there is none."""
     try:
         return int(ENERGY.read_text()) / 1e6
     except (OSError, ValueError):
@@ -76,7 +77,7 @@ def joules() -> Optional[float]:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Wait until no other benchmark works in a folder, and keep others out."""
+    """Lock a folder: wait until no other benchmark works in it, and keep others out."""
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -90,7 +91,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def provenance() -> Dict[str, str]:
-    """RETURNS (Dict[str, str]): The versions and the machine that a figure is made with."""
+    """Collect the versions and the machine of a measurement."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
     )
@@ -104,14 +105,14 @@ def provenance() -> Dict[str, str]:
 
 
 def code_digest() -> str:
-    """RETURNS (str): A digest of the package's code and configs, of the scripts and benchmarks."""
+    """Compute a digest of the package's code and configs, of the scripts and benchmarks."""
     folders = [ROOT / name for name in ("spacy_distill", "benchmarks", "scripts")]
     paths = [path for folder in folders for path in folder.rglob("*") if path.suffix in CODE]
     return files_digest(paths, ROOT)
 
 
 def files_digest(paths: Iterable[Path], folder: Path) -> str:
-    """RETURNS (str): A digest of files, by their places in a folder and their bytes."""
+    """Compute a digest of files, from their relative paths and contents."""
     content = hashlib.blake2b(digest_size=8)
     for path in sorted(paths):
         content.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
@@ -120,7 +121,7 @@ def files_digest(paths: Iterable[Path], folder: Path) -> str:
 
 
 def digest(content: Any) -> str:
-    """RETURNS (str): A digest of plain values."""
+    """Compute a digest of plain values."""
     return hashlib.blake2b(json.dumps(content).encode(), digest_size=8).hexdigest()
 
 

@@ -1,5 +1,5 @@
-"""Import this before numpy and torch, which read these variables when they are loaded. What is
-imported after it runs on one thread and looks up no features of earlier runs."""
+"""Limit everything to one thread, and look up no features of earlier runs. Import this before
+numpy and torch, which read these variables when they are loaded."""
 
 import os
 

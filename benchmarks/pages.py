@@ -1,4 +1,4 @@
-"""Tables and where they stand: in JSON files, and in marked places of the pages."""
+"""Tables in JSON files and in the marked places of pages."""
 
 import re
 from pathlib import Path
@@ -10,13 +10,14 @@ from benchmarks.commands import provenance, read_json, write_json
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1) -> str:
-    """RETURNS (str): A table in Markdown, its first `n_left` columns aligned to the left."""
+    """Make a table in Markdown, with its first `n_left` columns aligned to the left."""
     line = ["---"] * n_left + ["---:"] * (len(header) - n_left)
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, line, *rows))
 
 
 def keep(output: Optional[Path], name: str, content: Any) -> None:
-    """Put a measurement into a JSON file of several, with its provenance; None for no file."""
+    """Write a measurement with its provenance to a JSON file of several; do nothing if the path
+    is None."""
     if output is not None:
         known = read_json(output) if output.exists() else {}
         write_json(output, {**known, name: {**content, "made_with": provenance()}})
@@ -25,14 +26,14 @@ def keep(output: Optional[Path], name: str, content: Any) -> None:
 def show(
     output: Optional[Path], name: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
-    """Print a table, and put it into a JSON file if there is one."""
+    """Print a table, and write it to a JSON file if there is one."""
     aligns = ("l", *"r" * (len(header) - 1))
     msg.table(rows, header=header, aligns=aligns, divider=True)
     keep(output, name, {"header": list(header), "rows": [list(row) for row in rows]})
 
 
 def fill(page: Path, command: str, contents: Mapping[str, Callable[[], str]]) -> Set[str]:
-    """Write tables into the places of a page that are marked for them.
+    """Write tables into the marked places of a page.
 
     page (Path): The page. A place is `<!-- NAME: COMMAND --> <!-- end of NAME -->`.
     command (str): The module that writes the tables.

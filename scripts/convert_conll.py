@@ -1,4 +1,4 @@
-"""Convert column files, or JSON lines of words and tags, to the four splits of a distillation:
+"""Convert column files, or JSON lines of words and tags, to train, dev, unlabeled and test splits:
 
 python scripts/convert_conll.py conll2003 corpus --tag-column 1 --labeled 150
 """
@@ -20,7 +20,7 @@ from spacy_distill.corpora.tag_names import SCHEMES
 from spacy_distill.corpora.tagged_json import read_tagged_json
 
 USUAL_DEV = ("dev.txt", "valid.txt")
-# Development sentences out of the training file.
+# Default number of development sentences that are taken from the training file.
 DEV_SENTENCES = 500
 
 
@@ -40,28 +40,28 @@ def convert(
     scheme: Optional[str] = None,
     missing_tag: Optional[str] = None,
 ) -> List[Split]:
-    """Read the files and split the sentences of the training file, in random order, into labeled
-    and unlabeled ones.
+    """Read the files, and split the shuffled sentences of the training file into labeled and
+    unlabeled ones.
 
     train (Path): The training file.
-    dev (Optional[Path]): The development file; without one, development sentences are drawn from
-        the training file.
+    dev (Optional[Path]): The development file. If None, its sentences are sampled from the training
+        file.
     test (Path): The test file.
     vocab (Vocab): The documents' vocabulary.
     tag_column (int): The column of the tags.
-    labeled (int): How many sentences of the training file are for training.
-    seed (int): The seed of the random order.
-    unlabeled (Optional[int]): At most so many sentences are kept as unlabeled; all if None.
+    labeled (int): The number of labeled training sentences.
+    seed (int): The seed of the shuffling.
+    unlabeled (Optional[int]): The maximum number of unlabeled sentences; all if None.
     keep_entities (bool): Keep the entities of the unlabeled sentences.
-    dev_sentences (Optional[int]): At most so many sentences of the development file are kept,
-        drawn at random; all in the file's order if None.
-    extra_unlabeled (Optional[Path]): A column file of more unlabeled sentences, which follow
-        those of the training file. Its tags are read only to keep the entities.
-    scheme (Optional[str]): The scheme of the tags, as `read_conll` takes it.
-    missing_tag (Optional[str]): The tag of a line that has a token alone; None to refuse the file.
-    RETURNS (List[Split]): The splits train, dev, unlabeled and test, one document a sentence.
+    dev_sentences (Optional[int]): The maximum number of development sentences, sampled at random.
+        If None, all are kept in the order of the file.
+    extra_unlabeled (Optional[Path]): A column file with more unlabeled sentences, which follow
+        those of the training file. Its tags are read only if `keep_entities` is set.
+    scheme (Optional[str]): The scheme of the tags, as in `read_conll`.
+    missing_tag (Optional[str]): The tag of lines without a tag. If None, such a line is an error.
+    RETURNS (List[Split]): The splits train, dev, unlabeled and test, one document per sentence.
     RAISES (FileNotFoundError): A file does not exist.
-    RAISES (ValueError): A file is not understood, or the training file has too few sentences.
+    RAISES (ValueError): A file cannot be parsed, or the training file has too few sentences.
     """
     json_lines = partial(read_tagged_json, vocab=vocab, scheme=scheme)
     columns = partial(
@@ -101,13 +101,13 @@ def convert(
 
 
 def find_dev(folder: Path, name: Optional[str]) -> Optional[Path]:
-    """RETURNS (Optional[Path]): The development file, if there is one."""
+    """RETURNS (Optional[Path]): The development file; None if the folder has none."""
     if name is not None:
         return folder / name
     found = [folder / usual for usual in USUAL_DEV if (folder / usual).exists()]
     if not found:
         msg.warn(
-            f"{folder} has no {' or '.join(USUAL_DEV)}: sentences of the training file are taken"
+            f"{folder} has no {' or '.join(USUAL_DEV)}: sentences of the training file are used"
         )
     return found[0] if found else None
 
@@ -125,30 +125,34 @@ def main(
     ] = None,
     test_file: Annotated[str, typer.Option(help="Test file in the folder")] = "test.txt",
     lang: Annotated[str, typer.Option(help="Language of the text")] = "en",
-    tag_column: Annotated[int, typer.Option(help="Column of the tags, 0 is the token's")] = -1,
-    labeled: Annotated[int, typer.Option(min=1, help="Training sentences")] = 150,
+    tag_column: Annotated[int, typer.Option(help="Column of the tags (0: the tokens)")] = -1,
+    labeled: Annotated[int, typer.Option(min=1, help="Number of training sentences")] = 150,
     seed: Annotated[int, typer.Option(help="Seed of the random order")] = 0,
     unlabeled: Annotated[
-        Optional[int], typer.Option(min=1, help="Unlabeled sentences  [default: the rest]")
+        Optional[int],
+        typer.Option(min=1, help="Number of unlabeled sentences  [default: the rest]"),
     ] = None,
     keep_entities: Annotated[
         bool, typer.Option("--keep-entities", help="Keep the entities of the unlabeled sentences")
     ] = False,
     dev_sentences: Annotated[
         Optional[int],
-        typer.Option("--dev", min=1, help="Development sentences  [default: the whole file]"),
+        typer.Option(
+            "--dev", min=1, help="Number of development sentences  [default: the whole file]"
+        ),
     ] = None,
     extra_unlabeled: Annotated[
-        Optional[Path], typer.Option(help="Column file of more unlabeled sentences")
+        Optional[Path], typer.Option(help="Column file with more unlabeled sentences")
     ] = None,
     scheme: Annotated[
         Optional[str],
         typer.Option(
-            help=f"Scheme of the tags: {', '.join(SCHEMES)}  [default: found by their names]"
+            help=f"Scheme of the tags: {', '.join(SCHEMES)}  [default: detected from their names]"
         ),
     ] = None,
     missing_tag: Annotated[
-        Optional[str], typer.Option(help="Tag of a line without one  [default: refuse the file]")
+        Optional[str],
+        typer.Option(help="Tag of lines without a tag  [default: such a line is an error]"),
     ] = None,
 ) -> None:
     """Write train.spacy, dev.spacy, unlabeled.spacy and test.spacy."""

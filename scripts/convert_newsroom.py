@@ -1,4 +1,4 @@
-"""Convert the newsroom corpus to the four splits of a distillation:
+"""Convert the newsroom corpus to four splits (train, dev, unlabeled, test):
 
 python scripts/convert_newsroom.py assets/newsroom/raw corpus --lang en --labeled 5 --dev 8
 """
@@ -14,7 +14,8 @@ from splits import Split, write_splits
 from wasabi import msg
 
 TEST_FILE = "mixed.txt"
-# The development articles start here or later, so that fewer labeled ones do not move them.
+# The first development article has at least this index, so that the development articles are the
+# same for any smaller number of labeled articles.
 DEV_START = 5
 
 
@@ -27,19 +28,19 @@ def convert(
     unlabeled: Optional[int] = None,
     keep_entities: bool = False,
 ) -> List[Split]:
-    """Read the corpus and split it. The file `mixed.txt` is the test set; each other file is
-    divided alike.
+    """Read the corpus and split it. The file `mixed.txt` is the test set, and each other file is
+    split.
 
     raw (Path): The folder of the articles.
-    nlp (Language): The pipeline to tokenise with.
-    labeled (int): How many articles a file are for training: the first ones.
-    dev (int): How many articles a file are for development: those after the labeled ones, but
-        never before the sixth, so that up to five labeled articles leave them where they are.
-    unlabeled (Optional[int]): At most so many of a file's other articles are kept as unlabeled;
-        all if None.
+    nlp (Language): The pipeline that tokenizes.
+    labeled (int): The number of training articles per file, which are the first ones.
+    dev (int): The number of development articles per file. They follow the labeled articles, and
+        start at the sixth article or later.
+    unlabeled (Optional[int]): The maximum number of unlabeled articles per file; all other articles
+        if None.
     keep_entities (bool): Keep the entities of the unlabeled articles.
     RETURNS (List[Split]): The splits train, dev, unlabeled and test.
-    RAISES (FileNotFoundError): The folder lacks the test file or any other file.
+    RAISES (FileNotFoundError): The folder has no test file, or no other file.
     RAISES (ValueError): A file has wrong markup or too few articles.
     """
     paths = sorted(raw.glob("*.txt"))
@@ -72,11 +73,11 @@ def convert(
 
 
 def make_split(name: str, articles: List[Article], nlp: Language, keep_entities: bool) -> Split:
-    """Tokenise the articles of a split.
+    """Tokenize the articles of a split.
 
     name (str): The split's name.
     articles (List[Article]): Its articles.
-    nlp (Language): The pipeline to tokenise with.
+    nlp (Language): The pipeline that tokenizes.
     keep_entities (bool): Keep the entities.
     RETURNS (Split): The split.
     """
@@ -92,7 +93,7 @@ def make_split(name: str, articles: List[Article], nlp: Language, keep_entities:
 def main(
     raw: Annotated[Path, typer.Argument(help="Folder of the articles")],
     output: Annotated[Path, typer.Argument(help="Folder to write the .spacy files to")],
-    lang: Annotated[str, typer.Option(help="Language whose tokeniser to use")] = "en",
+    lang: Annotated[str, typer.Option(help="Language of the tokenizer")] = "en",
     labeled: Annotated[int, typer.Option(min=1, help="Training articles per file")] = 5,
     dev: Annotated[
         int, typer.Option(min=1, help="Development articles per file, from the sixth or later")

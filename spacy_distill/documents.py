@@ -1,4 +1,4 @@
-"""Documents by their tokens: copies, comparisons and keys."""
+"""Copy, compare and hash documents by their tokens."""
 
 import hashlib
 from typing import Optional
@@ -8,7 +8,7 @@ from spacy.attrs import ORTH, SPACY
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-# spaCy's values of the attribute ENT_IOB. A blocked token has BEGIN and no type.
+# spaCy's values of ENT_IOB. Blocked tokens, which cannot be in entities, have BEGIN and no type.
 MISSING, INSIDE, OUTSIDE, BEGIN = range(4)
 
 
@@ -17,8 +17,8 @@ def plain_copy(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:
 
     doc (Doc): The document.
     vocab (Optional[Vocab]): The copy's vocabulary, by default the document's.
-    RETURNS (Doc): The same tokens, nothing annotated. Where spaces are not known, as in corpora
-        that have words only, they stay unknown: spaCy takes the words as they are then.
+    RETURNS (Doc): A document with the same tokens and no annotation. Unknown spaces stay unknown,
+        so that spaCy trains on the words and does not tokenize the text again.
     """
     return Doc(
         doc.vocab if vocab is None else vocab,
@@ -28,15 +28,15 @@ def plain_copy(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:
 
 
 def same_tokens(first: Doc, second: Doc) -> bool:
-    """RETURNS (bool): Whether two documents, of whatever vocabularies, have the same tokens."""
+    """RETURNS (bool): Whether two documents have the same tokens. Their vocabularies may differ."""
     return len(first) == len(second) and numpy.array_equal(
         first.to_array(ORTH), second.to_array(ORTH)
     )
 
 
 def same_text(first: Doc, second: Doc) -> bool:
-    """RETURNS (bool): Whether two documents have the same text. A space behind the last token does
-    not count: spaCy adds one where it does not know the spaces."""
+    """RETURNS (bool): Whether two documents have the same text. A space after the last token is
+    ignored: spaCy adds one if it does not know the spaces."""
     return first.text == second.text or first[:].text == second[:].text
 
 

@@ -1,4 +1,4 @@
-"""Caches in a process that is forked while a thread uses them."""
+"""Keep caches consistent when a process is forked while other threads use them."""
 
 import os
 from threading import Lock
@@ -6,44 +6,35 @@ from typing import List
 from weakref import WeakSet
 
 
-class Shared:
-    """Something that threads share behind a lock, which is held while the process is forked. So
-    the new process finds nothing half done, in memory or on disk."""
+class ForkSafe:
+    """An object that threads share, protected by a lock. The lock is held during a fork, so that
+    the child process never finds the object in the middle of a change."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        _SHARED.add(self)
-
-    def after_fork(self) -> None:
-        """Forget what other threads were about, in a process that was forked."""
+        _OBJECTS.add(self)
 
 
-_SHARED: "WeakSet[Shared]" = WeakSet()
-# One fork at a time: two that wait for each other's locks would wait for ever.
+_OBJECTS: "WeakSet[ForkSafe]" = WeakSet()
+# One fork at a time: two forks could deadlock on each other's locks.
 _FORKING = Lock()
-_held: List[Shared] = []
+_held: List[Lock] = []
 
 
 def _before_fork() -> None:
     _FORKING.acquire()
-    for shared in list(_SHARED):
-        shared._lock.acquire()
-        _held.append(shared)
+    for item in list(_OBJECTS):
+        item._lock.acquire()
+        _held.append(item._lock)
 
 
 def _after_fork() -> None:
     while _held:
-        _held.pop()._lock.release()
+        _held.pop().release()
     _FORKING.release()
-
-
-def _after_fork_in_child() -> None:
-    for shared in _held:
-        shared.after_fork()
-    _after_fork()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
     )

@@ -13,9 +13,9 @@ from spacy.language import Language
 from spacy.util import import_file, load_model
 from srsly.msgpack.exceptions import UnpackException
 
-# Errors of spaCy and the libraries under it for files that are damaged or have another format.
-# Errors of memory, of the operating system and of devices are not among them.
-DAMAGED = (
+# Errors that spaCy and its libraries raise for files that are damaged or have another format. They
+# exclude errors of memory, of the operating system and of devices.
+DAMAGE_ERRORS = (
     ValueError,
     TypeError,
     LookupError,
@@ -24,7 +24,7 @@ DAMAGED = (
     UnpackException,
     struct.error,
     zlib.error,
-    # numpy reads the header of an array as Python.
+    # numpy parses the header of an array as Python code.
     TokenError,
 )
 
@@ -33,27 +33,27 @@ def load_pipeline(name: Union[str, Path], **options: Any) -> Language:
     """Load a trained pipeline.
 
     name (Union[str, Path]): A package or a folder.
-    **options: Those of `spacy.load`.
+    **options: Options of `spacy.load`.
     RETURNS (Language): The pipeline.
     RAISES (OSError): There is no such package or folder. The message is spaCy's.
     RAISES (ValueError): The pipeline is damaged, or a library or function that it needs is missing.
     """
     try:
         return load_model(name, **options)
-    except DAMAGED as error:
-        # The type depends on the damage, and the message does not name the pipeline.
+    except DAMAGE_ERRORS as error:
+        # The error's type depends on the damage, and its message does not name the pipeline.
         has_message = isinstance(error, ValueError)
-        said = str(error) if has_message else f"{type(error).__name__}: {error}"
+        reason = str(error) if has_message else f"{type(error).__name__}: {error}"
         raise ValueError(
-            f"[D706] The pipeline '{name}' cannot be loaded. Install what it was made with, copy "
-            f"it again, or mend its code. spaCy says: {said}"
+            f"[D706] The pipeline '{name}' cannot be loaded. Install the packages that it needs, "
+            f"copy it again, or correct its code. spaCy says: {reason}"
         ) from error
 
 
 def import_code(path: Optional[Union[str, Path]]) -> None:
     """Import a Python file with functions that configs and pipelines name.
 
-    path (Optional[Union[str, Path]]): The file; nothing is imported if None.
+    path (Optional[Union[str, Path]]): The file. If None, nothing is imported.
     RAISES (ValueError): The file cannot be imported.
     """
     if path is None:
@@ -61,7 +61,7 @@ def import_code(path: Optional[Union[str, Path]]) -> None:
     try:
         import_file("python_code", path)
     except Exception as error:
-        # Anything can happen in the file's code.
+        # The file's code can raise any error.
         raise ValueError(
             f"[D708] The Python file '{path}' cannot be imported: {type(error).__name__}: {error}. "
             "Correct the file, or the path (--code)."
@@ -69,11 +69,11 @@ def import_code(path: Optional[Union[str, Path]]) -> None:
 
 
 @contextmanager
-def naming_model(named: Callable[[Exception], Exception]) -> Iterator[None]:
-    """Replace errors about missing or damaged files of a Hugging Face model by one that names the
-    model. Errors of memory are not replaced.
+def model_loading_errors(make_error: Callable[[Exception], Exception]) -> Iterator[None]:
+    """Replace errors about missing or damaged files of a Hugging Face model with an error that
+    names the model. Out-of-memory errors are not replaced.
 
-    named (Callable[[Exception], Exception]): Makes the new error from the old one.
+    make_error (Callable[[Exception], Exception]): Creates the new error from the old one.
     """
     import torch
     from safetensors import SafetensorError
@@ -81,7 +81,7 @@ def naming_model(named: Callable[[Exception], Exception]) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError:
-        # This is a RuntimeError too.
+        # OutOfMemoryError is a subclass of RuntimeError.
         raise
     except (
         OSError,
@@ -89,9 +89,9 @@ def naming_model(named: Callable[[Exception], Exception]) -> Iterator[None]:
         ImportError,
         UnpicklingError,
         SafetensorError,
-        *DAMAGED,
+        *DAMAGE_ERRORS,
     ) as error:
-        raise named(error) from error
+        raise make_error(error) from error
 
 
 def import_library(name: str) -> Any:
@@ -105,6 +105,6 @@ def import_library(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(
-            f"[D305] The library {name} is needed here and cannot be imported. Install it with "
-            '`pip install "spacy-distill[train]"`.'
+            f"[D305] The library {name} is required and cannot be imported. Install it with `pip "
+            'install "spacy-distill[train]"`.'
         ) from error

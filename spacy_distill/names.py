@@ -1,4 +1,4 @@
-"""Names of pipelines and models: `hf:OWNER/NAME` is on the Hugging Face hub, all else is local."""
+"""Names of pipelines and models: `hf:OWNER/NAME` on the Hugging Face hub, or local paths."""
 
 import difflib
 import re
@@ -14,50 +14,50 @@ MODEL_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 
 
 def is_on_hub(name: Union[str, Path]) -> bool:
-    """RETURNS (bool): Whether a name is one on the Hugging Face hub."""
+    """RETURNS (bool): Whether a name begins with `hf:`."""
     return str(name).startswith(HUB_PREFIX)
 
 
-def model_place(name: Union[str, Path]) -> str:
-    """Find the place that transformers loads a model from.
+def model_location(name: Union[str, Path]) -> str:
+    """Find the folder or hub name from which transformers loads a model.
 
     name (Union[str, Path]): A folder, or `hf:OWNER/NAME`.
     RETURNS (str): The folder, or the name on the hub without its prefix.
-    RAISES (ValueError): There is no such folder, or the name after `hf:` is malformed or also a
+    RAISES (ValueError): There is no such folder, the name after `hf:` is malformed, or it is also a
         local path.
     """
     if not is_on_hub(name):
         if not Path(name).exists():
             raise ValueError(
-                f"[D292] There is no model '{name}': found no such folder.{hint_of(name)} Correct "
-                "the path, or write hf:OWNER/NAME for a model on the Hugging Face hub."
+                f"[D292] There is no model '{name}': found no such "
+                f"folder.{similar_name_hint(name)} Correct the path, or write hf:OWNER/NAME for a "
+                "model on the Hugging Face hub."
             )
         return str(name)
     place = str(name).removeprefix(HUB_PREFIX)
     if not MODEL_NAME.fullmatch(place):
         raise ValueError(
-            f"[D290] '{name}' is no model on the Hugging Face hub: expected hf:OWNER/NAME. Correct "
-            "the name, or leave out hf: to name a folder."
+            f"[D290] '{name}' is not a model on the Hugging Face hub: expected hf:OWNER/NAME. "
+            "Correct the name, or leave out hf: to name a folder."
         )
     if Path(place).exists():
         raise ValueError(
             f"[D291] '{name}' is a model on the Hugging Face hub, but transformers would read "
-            f"'{place}' here instead. Leave out hf: to name that folder, or work in another one."
+            f"'{place}' here instead. Leave out hf: to name that folder, or work in another folder."
         )
     return place
 
 
-def hint_of(name: Union[str, Path]) -> str:
-    """RETURNS (str): A sentence with the path or package whose name is most similar; "" if there is
-    none."""
-    near = nearest(name)
-    return "" if near is None else f" The nearest is '{near}'."
+def similar_name_hint(name: Union[str, Path]) -> str:
+    """RETURNS (str): A question that suggests the most similar name; "" if no name is similar."""
+    similar = find_similar_name(name)
+    return "" if similar is None else f" Did you mean '{similar}'?"
 
 
-def nearest(name: Union[str, Path]) -> Optional[str]:
-    """Find the path or the installed pipeline whose name is most similar to a wrong one.
+def find_similar_name(name: Union[str, Path]) -> Optional[str]:
+    """Find the path or installed pipeline whose name is most similar to a wrong name.
 
-    name (Union[str, Path]): A name for which there is no file and no package.
+    name (Union[str, Path]): A name that belongs to no file and no package.
     RETURNS (Optional[str]): The most similar name; None if no name is similar.
     """
     path = Path(name)
@@ -79,7 +79,7 @@ def nearest(name: Union[str, Path]) -> Optional[str]:
 
 
 def _entries(folder: Path) -> List[str]:
-    """RETURNS (List[str]): The names in a folder; none where it cannot be read."""
+    """RETURNS (List[str]): The names in a folder; empty if the folder cannot be read."""
     try:
         return sorted(item.name for item in folder.iterdir())
     except OSError:

@@ -1,18 +1,18 @@
-"""Progress of what takes long: a bar in a terminal, lines in a log."""
+"""Progress of long operations: a bar in a terminal, lines in a log."""
 
 import sys
 from typing import IO, Iterable, Optional
 
 from tqdm import tqdm
 
-# How often something new is shown at the most, in seconds.
+# Shortest time between two updates, in seconds.
 BAR_INTERVAL, LINE_INTERVAL = 0.1, 10.0
 
 
 class ProgressBar(tqdm):
-    """A bar with rate and time left, drawn again and again in one line of a terminal. Where the
-    stream is no terminal, whole lines without the bar: one at the start, one every ten seconds, one
-    at the end."""
+    """A progress bar with the rate and the remaining time. In a terminal, the bar is redrawn in one
+    line. In other streams, a line without the bar is written at the start, every ten seconds and at
+    the end."""
 
     disable: bool
 
@@ -25,14 +25,13 @@ class ProgressBar(tqdm):
         unit: str = "doc",
         stream: Optional[IO] = None,
     ) -> None:
-        """Show that it begins.
+        """Create the bar and show it.
 
-        iterable (Optional[Iterable]): What is iterated over, if `update` is not called.
-        desc (str): What is done.
-        total (Optional[float]): How much there is to do; None if nobody knows, and then there is no
-            time left.
-        unit (str): What is counted. Words are rounded to thousands.
-        stream (Optional[IO]): Where it is shown; standard error if None.
+        iterable (Optional[Iterable]): The items to iterate over. None if the caller calls `update`.
+        desc (str): The name of the operation.
+        total (Optional[float]): The number of units; if None, no remaining time is shown.
+        unit (str): The unit that is counted. For "word", counts are shown in thousands.
+        stream (Optional[IO]): The stream to write to; standard error if None.
         """
         stream = sys.stderr if stream is None else stream
         self.in_terminal = stream.isatty()
@@ -44,17 +43,17 @@ class ProgressBar(tqdm):
             unit_scale=unit == "word",
             file=stream,
             mininterval=BAR_INTERVAL if self.in_terminal else LINE_INTERVAL,
-            # The clock is read in each update, not in every so many.
+            # Read the clock in each update.
             miniters=1,
-            # The mean rate, as batches are of short documents or of long ones.
+            # Show the mean rate: batches with short and with long documents differ in speed.
             smoothing=0,
-            # A width of 0 is tqdm's way to leave the bar out and keep the figures.
+            # With a width of 0, tqdm shows the figures without a bar.
             ncols=None if self.in_terminal else 0,
             dynamic_ncols=self.in_terminal,
         )
 
     def display(self, msg: Optional[str] = None, pos: Optional[int] = None) -> bool:
-        """Draw the bar once more, or write the next line."""
+        """Redraw the bar, or write the next line."""
         if self.in_terminal:
             return super().display(msg, pos)
         self.fp.write(f"{self if msg is None else msg}\n")
@@ -62,7 +61,7 @@ class ProgressBar(tqdm):
         return True
 
     def close(self) -> None:
-        """Show where it ended, unless the last line says so."""
+        """Show the final count, unless the last line has it."""
         if not self.in_terminal and not self.disable:
             if self.n != self.last_print_n:
                 self.refresh()

@@ -1,4 +1,4 @@
-"""Directories on disk: whole, or not at all."""
+"""Write directories atomically: a reader finds the old directory or the complete new one."""
 
 import ctypes
 import os
@@ -10,7 +10,8 @@ from typing import Iterator
 
 from spacy.language import Language
 
-# Arguments of the system calls that swap two paths: Linux's renameat2(2), macOS's renameatx_np(2).
+# Name, directory and flag of the system calls that swap two paths: renameat2(2) and
+# renameatx_np(2).
 _SWAPS = {"linux": ("renameat2", -100, 2), "darwin": ("renameatx_np", -2, 2)}
 
 
@@ -18,22 +19,22 @@ _SWAPS = {"linux": ("renameat2", -100, 2), "darwin": ("renameatx_np", -2, 2)}
 def replaced_directory(path: Path) -> Iterator[Path]:
     """Replace a directory atomically.
 
-    What is written goes to a new directory next to the old one. When all is written, the two
-    swap places, so that the path leads to a whole directory at every moment, even if the process
-    is killed. Where the system cannot swap (Windows, some file systems), the old directory is
-    renamed first; a process that is killed right then leaves it as `.NAME-replaced`, and the next
-    call puts it back. One process at a time may write to a directory.
+    The new content is written to a directory next to the old one. Then the two are swapped in one
+    step, so that the path always leads to a complete directory, even if the process is killed.
+    Windows and some file systems cannot swap directories. There the old directory is renamed first.
+    If the process is killed at that moment, the old directory stays as `.NAME-replaced`, and the
+    next call restores it. Only one process may write to a directory at a time.
 
     path (Path): The directory. It need not exist.
-    YIELDS (Path): An empty directory to write to. It is removed if the block raises.
+    YIELDS (Path): An empty directory to write to. It is removed if the block raises an error.
     RAISES (NotADirectoryError): The path is a file.
-    RAISES (OSError): The directory cannot be written; the old one is as it was.
+    RAISES (OSError): The directory cannot be written. The old one is unchanged.
     """
-    # A link stays one: what it leads to is replaced.
+    # If the path is a link, replace its target and keep the link.
     path = path.resolve()
     if path.exists() and not path.is_dir():
         raise NotADirectoryError(
-            f"[D740] '{path}' is a file, and a folder is to be written there. Name a folder."
+            f"[D740] '{path}' is a file: expected a folder to write to. Choose another path."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}-unfinished")
@@ -41,7 +42,7 @@ def replaced_directory(path: Path) -> Iterator[Path]:
     if replaced.exists() and not path.exists():
         replaced.rename(path)
     for left_over in (unfinished, replaced):
-        # What a killed process has left.
+        # Left by a process that was killed.
         shutil.rmtree(left_over, ignore_errors=True)
     unfinished.mkdir()
     try:
@@ -62,7 +63,7 @@ def replaced_directory(path: Path) -> Iterator[Path]:
 
 
 def save_pipeline(nlp: Language, path: Path) -> None:
-    """Save a pipeline in the place of what is there, atomically.
+    """Save a pipeline and replace its directory atomically.
 
     nlp (Language): The pipeline.
     path (Path): Its directory.
@@ -72,16 +73,13 @@ def save_pipeline(nlp: Language, path: Path) -> None:
 
 
 def copy_directory(source: Path, path: Path) -> None:
-    """Copy a directory in the place of what is there, atomically."""
+    """Copy a directory and replace the target atomically."""
     with replaced_directory(path) as unfinished:
         shutil.copytree(source, unfinished, dirs_exist_ok=True)
 
 
 def _swapped(first: Path, second: Path) -> bool:
-    """Swap two paths in one step.
-
-    RETURNS (bool): Whether the system can do that; if not, nothing has changed.
-    """
+    """Swap two paths in one step. Return False, without a change, if the system cannot do it."""
     name, here, flag = _SWAPS.get(sys.platform, ("", 0, 0))
     library = ctypes.CDLL(None) if name else None
     if library is None or not hasattr(library, name):

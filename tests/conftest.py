@@ -33,17 +33,6 @@ def each_kernel(request):
     kernels.use(before)
 
 
-@pytest.fixture
-def rng():
-    return numpy.random.default_rng(0)
-
-
-@pytest.fixture
-def vocab():
-    """A vocabulary of its own: vectors are set on it."""
-    return spacy.blank("en").vocab
-
-
 # For a module and not for all: as long as it is open, no other event loop can run.
 @pytest.fixture(scope="module")
 def browser():
@@ -73,6 +62,17 @@ def two_names():
     for _ in range(40):
         nlp.update([example], sgd=optimizer)
     return nlp
+
+
+@pytest.fixture
+def rng():
+    return numpy.random.default_rng(0)
+
+
+@pytest.fixture
+def vocab():
+    """A new vocabulary, because tests add vectors to it."""
+    return spacy.blank("en").vocab
 
 
 @pytest.fixture

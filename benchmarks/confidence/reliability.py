@@ -34,24 +34,23 @@ SETTINGS: Dict[str, Dict[str, Any]] = {
 }
 
 BATCHES = (1, 128)
-# A bin with fewer entities says nothing, and is not drawn.
+# Bins with fewer entities are not drawn.
 LEAST_DRAWN = 10
 
 
 def load(model: Path, **settings: Any) -> Language:
-    """RETURNS (Language): A student with settings of its component."""
+    """Load a student with settings of its component."""
     return spacy.load(model, config={"components": {"ner_student": settings}})
 
 
 def measure(nlp: Language, path: Path) -> Tuple[Reliability, float]:
-    """RETURNS (Tuple[Reliability, float]): That of a student's entities, and their F1."""
+    """Measure the reliability of a student's confidences, and its F1."""
     examples = with_predictions(nlp, Corpus(path)(nlp))
     return entity_reliability(examples), get_ner_prf(examples)["ents_f"]
 
 
 def costs(model: Path, texts: List[str], rounds: int, batch_size: int) -> Dict[str, List[float]]:
-    """RETURNS (Dict[str, List[float]]): Each setting's processor seconds in each round, after one
-    to warm up."""
+    """Measure the processor seconds of each setting in each round, after a warm-up round."""
     students = {name: load(model, **settings) for name, settings in SETTINGS.items()}
     seconds: Dict[str, List[float]] = {name: [] for name in SETTINGS}
     for number in range(rounds + 1):
@@ -65,7 +64,7 @@ def costs(model: Path, texts: List[str], rounds: int, batch_size: int) -> Dict[s
 
 
 def draw(pairs: Dict[str, Tuple[Reliability, Reliability]], path: Path) -> None:
-    """Draw accuracy against confidence, before and after."""
+    """Draw accuracy against confidence, before and after calibration."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -97,12 +96,12 @@ def draw(pairs: Dict[str, Tuple[Reliability, Reliability]], path: Path) -> None:
 
 def main(
     cells: Annotated[List[Path], typer.Argument(help="Folders of cells")],
-    system: Annotated[str, typer.Option(help="Which of a cell's students")] = "student",
-    rounds: Annotated[int, typer.Option(help="Of the timing; 0 for none")] = 7,
-    picture: Annotated[Path, typer.Option(help="Where to draw the reliability")] = Path(
+    system: Annotated[str, typer.Option(help="Name of the student in each cell")] = "student",
+    rounds: Annotated[int, typer.Option(help="Rounds of timing; 0 for none")] = 7,
+    picture: Annotated[Path, typer.Option(help="File for the picture of the reliability")] = Path(
         "reliability.png"
     ),
-    output: Annotated[Optional[Path], typer.Option(help="A JSON file for all figures")] = None,
+    output: Annotated[Optional[Path], typer.Option(help="JSON file for all results")] = None,
 ) -> None:
     """Measure and print tables."""
     pairs: Dict[str, Tuple[Reliability, Reliability]] = {}

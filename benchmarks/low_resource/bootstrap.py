@@ -1,4 +1,4 @@
-"""How far gains depend on the test sentences, by the bootstrap:
+"""Bootstrap intervals of gains over test sentences:
 
 python -m benchmarks.low_resource.bootstrap benchmarks/runs/swedish-500 benchmarks/runs/wnut-500
 """
@@ -21,25 +21,24 @@ from spacy_distill.evaluation.entity_counts import count_entities, labels_in, sc
 
 PAIR = ("student", "gold-only")
 RESAMPLES = 2000
-# Percent: one entity of a test set is more.
+# In percent. One entity of a test set makes a larger difference.
 SAME_F1 = 1e-6
 
 
 def counts_of(model: Path, docs: Sequence[Doc]) -> Ints2d:
-    """RETURNS (Ints2d): (documents, 3) right, wrong and missed entities of a pipeline."""
+    """Count right, wrong and missed entities of a pipeline: (documents, 3)."""
     examples = as_examples(docs, find_entities([model], docs))
     return count_entities(examples, labels_in(examples)).sum(axis=1)
 
 
 def has_counts(runs: Sequence[Record], counts: Ints2d) -> bool:
-    """RETURNS (bool): Whether the first of the runs has the F1 of these counts, so that they can be
-    its model's."""
+    """Check that the first of the runs has the F1 of these counts, so they are its model's."""
     f1 = 100 * float(scores(counts.sum(axis=0))[-1])
     return bool(runs) and abs(f1 - runs[0]["scores"]["test"]["f"]) < SAME_F1
 
 
 def mean_gain(counts: Sequence[Sequence[Ints2d]], resamples: int = RESAMPLES) -> Dict[str, Any]:
-    """Draw test documents again and again, the same for all systems and seeds.
+    """Draw test documents with replacement, the same for all systems and seeds.
 
     counts (Sequence[Sequence[Ints2d]]): For each seed, (documents, 3) of a system and of another.
     RETURNS (Dict[str, Any]): "value", "low" and "high": the mean over seeds of the difference of
@@ -58,11 +57,13 @@ def mean_gain(counts: Sequence[Sequence[Ints2d]], resamples: int = RESAMPLES) ->
 
 
 def main(
-    cells: Annotated[List[Path], typer.Argument(help="Folders of runs, with a folder a seed")],
+    cells: Annotated[
+        List[Path], typer.Argument(help="Folders of runs, with a folder for each seed")
+    ],
     store: Annotated[Path, typer.Option(help="Folder of the results")] = RESULTS,
 ) -> None:
-    """Write, beside the results, the interval of the gain of the distilled student over the
-    gold-only one, of all seeds whose models are there and are those of the stored runs."""
+    """Write the interval of the gain of the distilled student over the gold-only student, for
+    all seeds whose models are those of the stored runs."""
     results = Store(store)
     for cell in cells:
         dataset, labeled = cell.name.split("-")

@@ -1,4 +1,4 @@
-"""Digests of what the low-resource benchmark reads: corpora, folders, word vectors."""
+"""Digests of the inputs of the low-resource benchmark: corpora, folders, word vectors."""
 
 import hashlib
 from functools import cache
@@ -25,7 +25,7 @@ def folder_digest(folder: Path, endings: Sequence[str] = ()) -> str:
 
 
 def corpus_digest(folder: Path) -> str:
-    """RETURNS (str): Of the words and entities of a cell's documents."""
+    """Compute a digest of the words and entities of a cell's documents."""
     paths = [folder / f"{part}.spacy" for part in PARTS]
     return _documents_digest(tuple((path, path.stat().st_mtime_ns) for path in paths))
 
@@ -43,8 +43,8 @@ def _documents_digest(files: Tuple[Tuple[Path, int], ...]) -> str:
 
 @cache
 def vectors_digest(pipeline: Optional[Path]) -> str:
-    """RETURNS (str): What tells a table of word vectors from others by its words, its shape and, to
-    four digits, its norm; empty for none."""
+    """Compute a digest of a table of word vectors, from its words, shape and norm (to four
+    digits); empty for no table."""
     if pipeline is None:
         return ""
     vectors = spacy.load(pipeline).vocab.vectors
@@ -57,10 +57,9 @@ def vectors_digest(pipeline: Optional[Path]) -> str:
 
 @cache
 def vectors_signs(pipeline: Optional[Path]) -> str:
-    """RETURNS (str): What tells the numbers of a table of word vectors from others'; empty for no
-    table. These are the signs of 64 random sums, which stay the same where only last bits differ,
-    as they do from processor to processor in what a transformer says (Charikar 2002, "Similarity
-    Estimation Techniques from Rounding Algorithms")."""
+    """Compute the signs of 64 random projections of a table of word vectors; empty for no table.
+    They identify the table, and do not depend on rounding, which differs between processors
+    (Charikar 2002, "Similarity Estimation Techniques from Rounding Algorithms")."""
     if pipeline is None:
         return ""
     data = spacy.load(pipeline).vocab.vectors.data.astype("float64")

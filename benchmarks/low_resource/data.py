@@ -1,4 +1,4 @@
-"""The corpora of the low-resource benchmark, and how each is split."""
+"""The corpora of the low-resource benchmark and their splits."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -39,7 +39,7 @@ SENTENCES = {Dataset.conll: 14_041}
 
 @dataclass(frozen=True)
 class Cell:
-    """A corpus, a number of labels and a seed: what all systems of a cell have in common.
+    """A corpus, a number of labels and a seed, which all systems of the cell share.
 
     dataset (Dataset): The corpus.
     labeled (int): Labeled sentences; of newsroom, labeled articles of each file.
@@ -77,11 +77,11 @@ class Cell:
         return options
 
     def conversion(self) -> List[str]:
-        """RETURNS (List[str]): The command, after `python`, that splits the corpus."""
+        """Make the command that splits the corpus, without `python`."""
         name = "newsroom" if self.dataset is Dataset.newsroom else "conll"
         return [f"scripts/convert_{name}.py", str(self.data), str(self.corpus), *self.split]
 
 
 def default_data(dataset: Dataset) -> Optional[Path]:
-    """RETURNS (Optional[Path]): Where a corpus is that the project has itself."""
+    """Find the folder of a corpus that is part of the project; None for other corpora."""
     return ROOT / "assets" / "newsroom" / "raw" if dataset is Dataset.newsroom else None

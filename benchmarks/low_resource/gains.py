@@ -1,4 +1,4 @@
-"""What distillation gains and what it costs, out of stored runs."""
+"""Gains and costs of distillation, from stored runs."""
 
 from math import inf
 from statistics import mean, stdev
@@ -12,12 +12,12 @@ Run = Dict[str, Any]
 # Runs by system, of one corpus and number of labels.
 Runs = Dict[str, List[Run]]
 CONFIDENCE = 0.95
-# With two seeds, Student's t is so wide that it says nothing.
+# With two seeds, the interval of Student's t is too wide to be useful.
 FEWEST_SEEDS = 3
 
 
 class Comparison(NamedTuple):
-    """Two systems, of the seeds that both have.
+    """The scores of two systems, for the seeds that both have.
 
     f1, other (float): Their mean test F1, in percent.
     differences (List[float]): Of each seed.
@@ -29,7 +29,7 @@ class Comparison(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a student costs, in seconds of the processor, and what that is worth.
+    """The cost of a student in processor seconds, and when it is paid back.
 
     training (float): Training all its teachers.
     reading (float): The transformer's reading of the sentences without labels, once.
@@ -47,7 +47,7 @@ class Cost(NamedTuple):
 
 
 def compare(systems: Runs, name: str, other: str) -> Optional[Comparison]:
-    """RETURNS (Optional[Comparison]): Two systems; None if they have no seed in common."""
+    """Compare two systems; return None if they have no seed in common."""
     f1, theirs = (
         {run["seed"]: run["scores"]["test"]["f"] for run in systems.get(system, [])}
         for system in (name, other)
@@ -60,14 +60,14 @@ def compare(systems: Runs, name: str, other: str) -> Optional[Comparison]:
 
 
 def pair_of(kind: Optional[str]) -> Tuple[str, str]:
-    """RETURNS (Tuple[str, str]): The systems of a kind of student, distilled and on the labels
-    alone; of the package's own for None."""
+    """Name the distilled and the gold-only system of a kind of student; None for the package's
+    own kind."""
     return ("student", "gold-only") if kind is None else (f"student-{kind}", f"gold-only-{kind}")
 
 
 def interval(values: Sequence[float]) -> Optional[Tuple[float, float]]:
-    """RETURNS (Optional[Tuple[float, float]]): The confidence interval of the mean, by Student's t;
-    None for fewer than FEWEST_SEEDS values."""
+    """Compute the confidence interval of the mean by Student's t; None for fewer than
+    FEWEST_SEEDS values."""
     if len(values) < FEWEST_SEEDS:
         return None
     quantile = student_t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)
@@ -76,7 +76,7 @@ def interval(values: Sequence[float]) -> Optional[Tuple[float, float]]:
 
 
 def cost(systems: Runs, rates: Dict[str, float], student: str = "student") -> Optional[Cost]:
-    """Add up what a student costs.
+    """Compute the cost of a student.
 
     systems (Runs): Runs by system, of one corpus and number of labels.
     rates (Dict[str, float]): Words a second by system, with nothing known of the text before.

@@ -1,4 +1,4 @@
-"""Students of other kinds than the package's, or with other losses than its default, as configs."""
+"""Configs of students of other kinds than the package's, or with other losses than the default."""
 
 from typing import Any, Dict
 
@@ -21,7 +21,7 @@ KINDS = {
     "unidirectional": "LSTM from left to right, CRF",
 }
 HALF = {"alpha": 0.5, "beta": 0.5}
-# One falls to 0 in as many steps as the other one takes to rise to 1, from where it does not fall.
+# One weight falls to 0 while the other rises to 1, and then stays at 1.
 FALLING = {
     "@schedules": "warmup_linear.v1",
     "initial_rate": 1.0,

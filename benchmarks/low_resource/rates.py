@@ -1,4 +1,4 @@
-"""How fast trained systems read, on one thread, in turn, each round another first:
+"""The speed of trained systems on one thread. Systems take turns, in another order in each round:
 
 python -m benchmarks.low_resource.rates benchmarks/runs/conll-750/seed0
 """
@@ -28,14 +28,19 @@ WARM_UP = 100
 
 def main(
     cell: Annotated[Path, typer.Argument(help="Folder of a cell's corpus and models")],
-    systems: Annotated[str, typer.Option(help="Systems whose models are there")] = DEFAULT_SYSTEMS,
+    systems: Annotated[
+        str, typer.Option(help="Systems, whose models have to exist")
+    ] = DEFAULT_SYSTEMS,
     sentences: Annotated[
-        int, typer.Option(help="New ones of the test set in each round, if there are so many")
+        int,
+        typer.Option(
+            help="Number of sentences of the test set in a round, new ones if there are enough"
+        ),
     ] = 1000,
-    rounds: Annotated[int, typer.Option(help="How often each reads")] = 3,
+    rounds: Annotated[int, typer.Option(help="Number of rounds")] = 3,
     store: Annotated[Path, typer.Option(help="Folder of the results")] = RESULTS,
 ) -> None:
-    """Write words a second of the processor, of each round and their median, beside the results."""
+    """Write the words per processor second of each round and their median to the store."""
     docs = read_docs(cell / "corpus" / "test.spacy")
     size = min(sentences, len(docs) // rounds)
     parts = [docs[number * size : (number + 1) * size] for number in range(rounds)]

@@ -19,7 +19,7 @@ from benchmarks.low_resource.store import RESULTS, Store
 from benchmarks.low_resource.tables import f1, group
 from benchmarks.pages import fill
 
-# What is drawn: a system and its line.
+# The systems of the picture, with their lines.
 CURVES = {
     "student": ("distilled student", "tab:blue", "o-"),
     "teacher": ("teacher (ensemble)", "tab:orange", "s--"),
@@ -63,7 +63,7 @@ def main(
     pages: Annotated[List[Path], typer.Argument(help="Pages with marked places")],
     store: Annotated[Path, typer.Option(help="Folder of the results")] = RESULTS,
 ) -> None:
-    """Write tables into pages, and pictures beside them."""
+    """Write tables into pages, and pictures next to them."""
     results = Store(store)
     groups = group(results.runs())
     contents = {name: partial(make, groups, results) for name, make in SECTIONS.items()}

@@ -1,4 +1,4 @@
-"""The entities that a system finds, and their scores."""
+"""The predicted entities of a system, and their scores."""
 
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence, Tuple
@@ -21,12 +21,12 @@ Entities = List[Tuple[int, int, str]]
 
 
 def read_docs(path: Path) -> List[Doc]:
-    """RETURNS (List[Doc]): The documents of a .spacy file."""
+    """Read the documents of a .spacy file."""
     return list(DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab))
 
 
 def load_reader(models: Sequence[Path]) -> Callable[[Sequence[Doc]], List[Entities]]:
-    """Load what finds entities.
+    """Load a pipeline or an ensemble that predicts entities.
 
     models (Sequence[Path]): The folder of a pipeline, or those of several, whose average is meant.
     RETURNS (Callable[[Sequence[Doc]], List[Entities]]): Gives first token, the one after the last,
@@ -36,7 +36,7 @@ def load_reader(models: Sequence[Path]) -> Callable[[Sequence[Doc]], List[Entiti
     find = _find_with_one(models[0]) if len(models) == 1 else _find_with_all(models)
 
     def read(docs: Sequence[Doc]) -> List[Entities]:
-        # Neighbours in length make batches with little padding.
+        # Documents of similar length make batches with little padding.
         order = sorted(range(len(docs)), key=lambda number: len(docs[number]))
         batches = minibatch([docs[number] for number in order], BATCH_SIZE)
         found = [entities for batch in batches for entities in find(batch)]
@@ -68,12 +68,13 @@ def _find_with_all(models: Sequence[Path]) -> Callable[[Sequence[Doc]], List[Ent
 
 
 def find_entities(models: Sequence[Path], docs: Sequence[Doc]) -> List[Entities]:
-    """RETURNS (List[Entities]): What a pipeline, or the average of several, finds in documents."""
+    """Predict entities with a pipeline, or with the average of several."""
     return load_reader(models)(docs)
 
 
 def score(docs: Sequence[Doc], found: Sequence[Entities]) -> Dict[str, Any]:
-    """Compare found entities with the annotation, strictly: boundaries and type have to be right.
+    """Compare predicted entities with the annotation, strictly: boundaries and type have to be
+    equal.
 
     docs (Sequence[Doc]): The annotated documents.
     found (Sequence[Entities]): What was found in each.
@@ -93,7 +94,7 @@ def score(docs: Sequence[Doc], found: Sequence[Entities]) -> Dict[str, Any]:
 
 
 def as_examples(docs: Sequence[Doc], found: Sequence[Entities]) -> List[Example]:
-    """RETURNS (List[Example]): Found entities beside the annotation, document by document."""
+    """Pair each annotated document with its predicted entities."""
     return [
         Example(with_entities(plain_copy(doc), entities), doc)
         for doc, entities in zip(docs, found, strict=True)
@@ -101,25 +102,26 @@ def as_examples(docs: Sequence[Doc], found: Sequence[Entities]) -> List[Example]
 
 
 def percent(values: Dict[str, Any], prefix: str = "") -> Dict[str, float]:
-    """RETURNS (Dict[str, float]): F1, precision and recall, in percent."""
+    """Convert F1, precision and recall to percent."""
     return {name: 100 * (values[f"{prefix}{name}"] or 0.0) for name in ("f", "p", "r")}
 
 
 def agreement(found: Sequence[Entities], others: Sequence[Entities]) -> float:
-    """RETURNS (float): F1 of some entities, in percent, where others are taken for right."""
+    """Compute the F1 of entities against other entities that stand in for the annotation, in
+    percent."""
     mine = {(n, *entity) for n, entities in enumerate(found) for entity in entities}
     theirs = {(n, *entity) for n, entities in enumerate(others) for entity in entities}
     return 200 * len(mine & theirs) / max(len(mine) + len(theirs), 1)
 
 
 def with_entities(doc: Doc, entities: Sequence[Tuple[int, int, str]]) -> Doc:
-    """RETURNS (Doc): The document, with these entities set."""
+    """Copy a document, and set its entities."""
     doc.set_ents([Span(doc, start, end, label=label) for start, end, label in entities])
     return doc
 
 
 def write_silver(cell_corpus: Path, models: Sequence[Path], output: Path) -> None:
-    """Write the labeled documents, and the others with the entities that teachers find in them."""
+    """Write the labeled documents, and the other documents with the entities of teachers."""
     unlabeled = read_docs(cell_corpus / "unlabeled.spacy")
     found = find_entities(models, unlabeled) if unlabeled else []
     silver = [
@@ -132,7 +134,7 @@ def write_silver(cell_corpus: Path, models: Sequence[Path], output: Path) -> Non
 
 
 def iobes(doc: Doc) -> List[str]:
-    """RETURNS (List[str]): A document's entities as IOBES tags."""
+    """Write a document's entities as IOBES tags."""
     entities = [(span.start_char, span.end_char, span.label_) for span in doc.ents]
     biluo = offsets_to_biluo_tags(doc, entities)
     return [{"L": "E", "U": "S"}.get(tag[0], tag[0]) + tag[1:] for tag in biluo]

@@ -1,4 +1,4 @@
-"""The tables of the pages about the low-resource benchmark, made of stored runs."""
+"""The tables of the low-resource benchmark's pages, from stored runs."""
 
 from statistics import mean
 from typing import Callable, Dict, List, Optional
@@ -22,7 +22,7 @@ from benchmarks.pages import table
 # The package's own student first.
 KIND_NAMES: Dict[Optional[str], str] = {None: "LSTM-CNN-CRF, the package's"}
 KIND_NAMES.update(KINDS.items())
-# What the student is compared with.
+# The systems that the student is compared with.
 COMPARED_WITH = {
     "teacher": "its teachers' average",
     "spacy-silver": "spaCy's `ner`, silver data",
@@ -33,7 +33,7 @@ PICTURE = "results-conll.png"
 
 
 def reached_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): What is reached with CoNLL-2003, and a picture."""
+    """Make the table of the best scores on CoNLL-2003, with a picture."""
     rows = []
     for size, systems in groups.get("conll", {}).items():
         if "student" in systems:
@@ -48,7 +48,7 @@ def reached_table(groups: Groups, results: Store) -> str:
 
 
 def expected_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): What students of few labels reach with CoNLL-2003."""
+    """Make the table of scores by the number of labels, for CoNLL-2003."""
     rows = [
         [f"{size:,}", *mean_of(systems, "student", "teacher", "gold-only")]
         for size, systems in groups.get("conll", {}).items()
@@ -59,7 +59,7 @@ def expected_table(groups: Groups, results: Store) -> str:
 
 
 def worth_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): What the student gains by distillation, on each corpus."""
+    """Make the table of the student's gains by distillation, for each corpus."""
     rows = []
     for dataset, sizes in groups.items():
         for size, systems in sizes.items():
@@ -79,8 +79,7 @@ def worth_table(groups: Groups, results: Store) -> str:
 
 
 def kinds_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): What distillation gains and costs for students of several kinds, where others
-    than the package's were trained."""
+    """Make the table of gains and costs for several kinds of students."""
     rows = []
     for dataset, sizes in groups.items():
         rates = results.rates(dataset)
@@ -101,8 +100,8 @@ def kinds_table(groups: Groups, results: Store) -> str:
 def kind_row(
     found: Comparison, systems: Runs, kind: Optional[str], rates: Dict[str, float]
 ) -> List[str]:
-    """RETURNS (List[str]): F1 without and with teachers, the gain, the speed, and when all that
-    training took is paid back."""
+    """Make a row of F1 without and with teachers, gain, speed, and the words after which the
+    training is paid back."""
     student, _ = pair_of(kind)
     row = [f"{found.other:.1f}", f"{found.f1:.1f}", *gained(found.differences)]
     row.append(f"{rates[student]:,.0f}" if student in rates else "")
@@ -113,8 +112,8 @@ def kind_row(
 
 
 def teachers_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): Test F1 of students of other teachers than the four, beside those of the four
-    and those on the labels alone, of the same seeds."""
+    """Make the table of test F1 of students with other teachers, next to those of the default
+    teachers and of labels alone, for the same seeds."""
     rows = []
     for dataset, sizes in groups.items():
         for size, systems in sizes.items():
@@ -130,8 +129,7 @@ def teachers_table(groups: Groups, results: Store) -> str:
 
 
 def losses_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): How much better or worse than the default each loss is, everywhere it was
-    tried."""
+    """Make the table of the differences of each loss to the default loss."""
     cells = {
         (dataset, size): systems
         for dataset, sizes in groups.items()
@@ -150,7 +148,7 @@ def losses_table(groups: Groups, results: Store) -> str:
 
 
 def compared_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): By how much the student is better than its teachers and than spaCy's `ner`."""
+    """Make the table of the student's differences to its teachers and to spaCy's `ner`."""
     rows = []
     for dataset, sizes in groups.items():
         for size, systems in sizes.items():
@@ -163,8 +161,7 @@ def compared_table(groups: Groups, results: Store) -> str:
 
 
 def costs_table(groups: Groups, results: Store) -> str:
-    """RETURNS (str): What a student costs, and when that is paid back, if it is better than without
-    teachers."""
+    """Make the table of a student's costs, and when these are paid back."""
     rows = []
     for dataset, sizes in groups.items():
         for size, systems in sizes.items():
@@ -182,7 +179,7 @@ def costs_table(groups: Groups, results: Store) -> str:
 
 
 def all_tables(groups: Groups, results: Store) -> str:
-    """RETURNS (str): The scores of every system, a table for each corpus."""
+    """Make the tables of all scores, one for each corpus."""
     return "\n\n".join(
         f"### {NAMES[dataset]}\n\n{scores_table(sizes)}" for dataset, sizes in groups.items()
     )

@@ -1,4 +1,5 @@
-"""The store of the low-resource benchmark: JSON lines, a file for each corpus, a record a line."""
+"""The store of the low-resource benchmark: a file of JSON lines for each corpus, a line for each
+record."""
 
 import json
 from pathlib import Path
@@ -14,7 +15,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 # Kinds of records. A run is a trained and scored system, rates are words a second of several
 # systems, a gain is a difference between two systems with its bootstrap interval.
 RUN, RATES, GAIN = "run", "rates", "gain"
-# What tells the records of a corpus apart.
+# The keys that identify a record of a corpus.
 KEYS = ("record", "labeled", "system", "seed")
 
 
@@ -29,7 +30,7 @@ class Store:
         self.folder = folder
 
     def records(self, dataset: str, **wanted: Any) -> List[Record]:
-        """RETURNS (List[Record]): A corpus's records that have these values."""
+        """Find the records of a corpus that have these values."""
         path = self.folder / f"{dataset}.jsonl"
         lines = path.read_text(encoding="utf8").splitlines() if path.exists() else []
         found = map(json.loads, lines)
@@ -46,8 +47,8 @@ class Store:
             unfinished.replace(path)
 
     def run(self, cell: Cell, system: str, made_of: Record) -> Optional[Record]:
-        """Find a run. The benchmark ends if it was made of something else, for such a run cannot
-        stand in one table with the others. (The oldest runs have no digests of what they read.)
+        """Find a run, and exit if it has other inputs or settings than a run of today. (The oldest
+        runs have no digests of their inputs.)
 
         cell (Cell): The cell.
         system (str): The system's name.
@@ -68,17 +69,17 @@ class Store:
         return None
 
     def runs(self) -> List[Record]:
-        """RETURNS (List[Record]): The runs of all corpora."""
+        """List the runs of all corpora."""
         datasets = sorted(path.stem for path in self.folder.glob("*.jsonl"))
         return [run for dataset in datasets for run in self.records(dataset, record=RUN)]
 
     def rates(self, dataset: str) -> Dict[str, float]:
-        """RETURNS (Dict[str, float]): Words a second by system; empty if nothing was measured."""
+        """Find the words per second by system; empty if nothing was measured."""
         found = self.records(dataset, record=RATES)
         return found[0]["words_per_second"] if found else {}
 
     def gain(self, dataset: str, labeled: int) -> Record:
-        """RETURNS (Record): The bootstrapped gain of a cell; empty if nothing was measured."""
+        """Find the bootstrapped gain of a cell; empty if nothing was measured."""
         found = self.records(dataset, record=GAIN, labeled=labeled)
         return found[0] if found else {}
 

@@ -17,9 +17,9 @@ from benchmarks.low_resource.scores import read_docs
 from spacy_distill.configs import steps_for
 from spacy_distill.vectors.table import vectors_pipeline
 
-# Of the student, however many labels there are: it reads all sentences.
+# Steps of the student. They do not depend on the number of labels, since it reads all sentences.
 DISTILLATION_STEPS = 3000
-# The setting that says how often a run is evaluated.
+# The setting of the number of steps between evaluations.
 EVALUATED = "--training.eval_frequency"
 EVALUATIONS = 12
 TRANSFORMER, TEACHER, STUDENT = (
@@ -30,7 +30,7 @@ MEMBERS = ("joined-0", "joined-1", "joined-2", "gold-only")
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What all cells share.
+    """The pretrained inputs that all cells share.
 
     vectors (Optional[Path]): A pipeline with word vectors; None for none.
     transformer (Path): A Hugging Face encoder.
@@ -45,7 +45,7 @@ Command = Callable[[Cell, Pretrained], List[Any]]
 
 @dataclass(frozen=True)
 class System:
-    """How a system is made.
+    """The recipe of a system.
 
     command (Optional[Command]): The command that trains it, after `python`, without its output
         folder; None for an average of other systems.
@@ -60,7 +60,7 @@ class System:
     kind: Optional[str] = None
 
     def settings(self) -> str:
-        """RETURNS (str): The settings of its config, without comments; spaCy's own are spaCy's."""
+        """Read the settings of its config without comments, or spaCy's own."""
         if self.kind is not None:
             config = kind_config(self.kind)
         elif self.config:
@@ -70,7 +70,7 @@ class System:
         return config.to_str(interpolate=False)
 
     def prepare(self, cell: Cell, pretrained: Pretrained) -> None:
-        """Write the config, where the project has none, and spaCy's word vectors."""
+        """Write configs that the project does not have, and spaCy's word vectors."""
         if self.kind is not None:
             path = cell.folder / f"{self.kind}.cfg"
             kind_config(self.kind).to_disk(path, interpolate=False)
@@ -84,35 +84,35 @@ class System:
 
 
 def steps(cell: Cell, config: str) -> int:
-    """RETURNS (int): Training steps for so many labels, as `distill-init --labeled` sets them."""
+    """Compute the training steps for a number of labels, as `distill-init --labeled` does."""
     usual = project_config(config)["training"]["optimizer"]["learn_rate"]["total_steps"]
     return usual if cell.dataset is Dataset.newsroom else steps_for(cell.labeled, usual)
 
 
 def project_config(path: str) -> Config:
-    """RETURNS (Config): A config of the project, as it is written."""
+    """Read a config of the project, without interpolation."""
     return Config().from_disk(ROOT / path, interpolate=False)
 
 
 def of_length(n_steps: int) -> List[Any]:
-    """RETURNS (List[Any]): The options of a run of so many steps."""
+    """Make the options that set the number of steps."""
     option = "--training.optimizer.learn_rate.total_steps"  # `max_steps` follows
     return [option, n_steps, *evaluated(n_steps)]
 
 
 def evaluated(n_steps: int) -> List[Any]:
-    """RETURNS (List[Any]): The option that has a run evaluated so many times, whatever its length:
-    with more, the development set takes a third of the time."""
+    """Make the option that sets the number of evaluations of a run. With more, the development
+    set takes a third of the time."""
     return [EVALUATED, max(n_steps // EVALUATIONS, 1)]
 
 
 def train(cell: Cell, pretrained: Pretrained, config: str, seed: int, *more: Any) -> List[Any]:
-    """RETURNS (List[Any]): A command of `spacy train` on the labels."""
+    """Make a command of `spacy train` on the labels."""
     return ["-m", "spacy", "train", config, *shared(cell, pretrained), "--system.seed", seed, *more]
 
 
 def shared(cell: Cell, pretrained: Pretrained, corpus: str = "train") -> List[Any]:
-    """RETURNS (List[Any]): The options that all commands have."""
+    """Make the options that all commands have."""
     paths = {"train": cell.corpus / f"{corpus}.spacy", "dev": cell.corpus / "dev.spacy"}
     if pretrained.vectors is not None:
         paths["vectors"] = pretrained.vectors
@@ -121,14 +121,14 @@ def shared(cell: Cell, pretrained: Pretrained, corpus: str = "train") -> List[An
 
 
 def transformer(cell: Cell, pretrained: Pretrained) -> List[Any]:
-    """The transformer alone, fine-tuned."""
+    """Make the system of a fine-tuned transformer."""
     more = ["--paths.transformer", pretrained.transformer, *of_length(steps(cell, TRANSFORMER))]
     without_vectors = replace(pretrained, vectors=None)
     return train(cell, without_vectors, TRANSFORMER, cell.seed, *more)
 
 
 def joined(number: int) -> Command:
-    """The transformer's layers, joined with what the student sees."""
+    """Make the system of a transformer's layers joined with a student's word embedding."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         more = ["--paths.transformer", pretrained.transformer, *of_length(steps(cell, TEACHER))]
@@ -138,7 +138,7 @@ def joined(number: int) -> Command:
 
 
 def gold_only(kind: Optional[str] = None) -> Command:
-    """The student, or one of another kind, trained on the labels alone."""
+    """Make the system of a student that is trained on the labels alone."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         config = student_config(cell, kind)
@@ -148,12 +148,12 @@ def gold_only(kind: Optional[str] = None) -> Command:
 
 
 def student_config(cell: Cell, kind: Optional[str]) -> Any:
-    """RETURNS (Any): The path of the config of a kind of student."""
+    """Find the config of a kind of student."""
     return STUDENT if kind is None else cell.folder / f"{kind}.cfg"
 
 
 def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
-    """The student, trained on the labels and on what others think of the other sentences."""
+    """Make the system of a student that is trained on labels and on predictions of teachers."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         teachers = ",".join(str(cell.folder / name / "model-best") for name in members)
@@ -167,13 +167,14 @@ def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
 
 
 def unlabeled(cell: Cell) -> List[Any]:
-    """RETURNS (List[Any]): The option that names the sentences without labels, if there are any."""
+    """Make the option that names the unlabeled sentences, if there are any."""
     path = cell.corpus / "unlabeled.spacy"
     return ["--paths.unlabeled", path] if cell.has_unlabeled else []
 
 
 def spacy_ner(corpus: str) -> Command:
-    """spaCy's tok2vec and ner, as `spacy init config` sets them up, with static vectors."""
+    """Make the system of spaCy's tok2vec and ner with static vectors, as `spacy init config`
+    sets them up."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         command = ["-m", "spacy", "train", cell.folder / "spacy-ner.cfg"]
@@ -187,12 +188,12 @@ def spacy_ner(corpus: str) -> Command:
 
 
 def spacy_vectors(cell: Cell) -> Path:
-    """RETURNS (Path): Where the table of word vectors is that spaCy's own ner reads."""
+    """Find the table of word vectors for spaCy's own ner."""
     return cell.folder / "spacy-vectors"
 
 
 def as_written(nlp: Language, docs: Iterable[Doc]) -> Language:
-    """Make a table in which spaCy's own layers find what the student finds.
+    """Make a table of word vectors in which spaCy's own layers find the same words as the student.
 
     The keys of our tables are lower-cased words. The student looks a word up as it is written, then
     in lower case; spaCy's `StaticVectors` as it is written alone, and so finds hardly any name.

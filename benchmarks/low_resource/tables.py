@@ -1,4 +1,4 @@
-"""What tables of runs are made of, and the table of all systems."""
+"""Tools for tables of runs, and the table of all systems."""
 
 from collections import defaultdict
 from math import isfinite
@@ -15,14 +15,14 @@ NAMES = {
     "swedish": "Swedish web news",
     "wnut": "WNUT 2017",
 }
-# What is counted, where it is not sentences.
+# Units of labels, where these are not sentences.
 UNITS = {"newsroom": "articles of each file"}
 # By corpus and labels.
 Groups = Dict[str, Dict[int, Runs]]
 
 
 def group(runs: Sequence[Run]) -> Groups:
-    """RETURNS (Groups): By corpus, labels and system, in the usual order."""
+    """Group runs by corpus, labels and system, in the usual order."""
     found: Groups = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for run in runs:
         found[run["dataset"]][run["labeled"]][run["system"]].append(run)
@@ -44,52 +44,51 @@ def group(runs: Sequence[Run]) -> Groups:
 
 
 def spread(values: Sequence[float]) -> str:
-    """RETURNS (str): Mean and standard deviation."""
+    """Format mean and standard deviation."""
     if len(values) == 1:
         return f"{values[0]:.2f}"
     return f"{mean(values):.2f} ± {stdev(values):.2f}"
 
 
 def between(bounds: Optional[Tuple[Optional[float], Optional[float]]]) -> str:
-    """RETURNS (str): The bounds of an interval; empty if there is none."""
+    """Format the bounds of an interval; "" if there is none."""
     if bounds is None or None in bounds:
         return ""
     return "{:+.2f} to {:+.2f}".format(*bounds)
 
 
 def gained(values: Sequence[float]) -> List[str]:
-    """RETURNS (List[str]): Mean of some differences of F1, its confidence interval, and how many
-    there are."""
+    """Format the mean of differences of F1, its confidence interval, and their number."""
     return [f"{mean(values):+.2f}", between(interval(values)), str(len(values))]
 
 
 def thousands(words: float) -> str:
-    """RETURNS (str): So many words, in thousands."""
+    """Format a number of words in thousands."""
     return f"{words / 1000:,.0f}" if isfinite(words) else "never"
 
 
 def corpus_of(dataset: str, size: int) -> str:
-    """RETURNS (str): A corpus, and how much of it is labeled."""
+    """Describe a corpus and its labeled share."""
     return f"{NAMES[dataset]}, {count(dataset, size)}"
 
 
 def mean_of(systems: Runs, *names: str) -> List[str]:
-    """RETURNS (List[str]): Mean test F1 of some systems; "" without runs."""
+    """Format the mean test F1 of some systems; "" without runs."""
     return [f"{mean(map(f1, systems[name])):.1f}" if name in systems else "" for name in names]
 
 
 def count(dataset: str, size: int) -> str:
-    """RETURNS (str): How much of a corpus is labeled."""
+    """Describe the number of labels of a corpus."""
     return f"{size:,} {UNITS.get(dataset, '')}".strip()
 
 
 def f1(run: Run) -> float:
-    """RETURNS (float): Test F1, in percent."""
+    """Compute test F1 in percent."""
     return run["scores"]["test"]["f"]
 
 
 def scores_table(sizes: Dict[int, Runs]) -> str:
-    """RETURNS (str): Overall scores and costs of each system at each size."""
+    """Make the table of scores and costs of each system at each size."""
     rows = []
     for size, systems in sizes.items():
         for name, runs in systems.items():

@@ -47,14 +47,14 @@ from benchmarks.low_resource.store import RESULTS, RUN, Store
 from benchmarks.low_resource.systems import EVALUATED, SYSTEMS, Pretrained, System, system_of
 
 PARTS = ("dev", "test")
-# In a cell's folder: what its corpus was made of.
+# The file in a cell's folder with the digest of its corpus's inputs.
 CORPUS = "corpus.json"
 TRANSFORMER_FILES = (".json", ".txt", ".safetensors", ".bin", ".model")
 DEFAULT_SYSTEMS = "joined-0,joined-1,joined-2,gold-only,teacher,student,spacy-gold,spacy-silver"
 
 
 class Bench:
-    """Makes the runs of cells that the store does not have."""
+    """Trains and scores the systems that the store does not have."""
 
     def __init__(self, store: Store, pretrained: Pretrained, options: Dict[str, List[str]]) -> None:
         """Set up.
@@ -68,7 +68,7 @@ class Bench:
         self.options = options
 
     def run(self, cell: Cell, name: str) -> Dict[str, Any]:
-        """Train and score a system, and first those that it needs.
+        """Train and score a system, and first the systems that it needs.
 
         cell (Cell): The cell.
         name (str): The system's name, or a variant's: "student@NAME".
@@ -110,8 +110,8 @@ class Bench:
         return run
 
     def settings(self, cell: Cell, name: str) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): What a run's result depends on, the same on every machine:
-        how the corpus is split, the config and its overrides, and the same of the teachers."""
+        """Collect the settings that decide a run's result: the split of the corpus, the config
+        with its overrides, and the settings of the teachers."""
         system = system_of(name)
         places = {
             cell.folder: "CELL",
@@ -134,21 +134,21 @@ class Bench:
         }
 
     def command(self, cell: Cell, name: str) -> List[str]:
-        """RETURNS (List[str]): The command that trains a system, after `python`, without its output
-        folder; empty for an average."""
+        """Make the command that trains a system, without `python` and its output folder; empty
+        for an average."""
         system = system_of(name)
         if system.command is None:
             return []
         return [*map(str, system.command(cell, self.pretrained)), *self.options.get(name, [])]
 
     def models(self, cell: Cell, name: str) -> List[Path]:
-        """RETURNS (List[Path]): The pipelines whose average a system is."""
+        """List the pipelines of a system, several for an average."""
         system = system_of(name)
         names = [name] if system.command else system.needs
         return [cell.folder / other / "model-best" for other in names]
 
     def contents(self, cell: Cell, name: str) -> Dict[str, str]:
-        """RETURNS (Dict[str, str]): What tells the content of what a run reads from others'."""
+        """Compute digests of all inputs of a run."""
         found = {
             "vectors": vectors_signs(self.pretrained.vectors),
             "data": folder_digest(cell.data),
@@ -174,9 +174,9 @@ class Bench:
         write_json(record, made_of)
 
     def train(self, cell: Cell, name: str) -> Dict[str, Any]:
-        """Train a system, unless its model is there, and first those that it needs: the store may
-        come from another machine. RETURNS (Dict[str, Any]): The record: what it cost, and what it
-        was made of and with."""
+        """Train a system unless its model exists, and first the systems that it needs. (The
+        store may come from another machine.) Return the record of its costs, inputs and
+        settings."""
         self.prepare(cell)
         system = system_of(name)
         made_of = {
@@ -193,7 +193,7 @@ class Bench:
                 return known
         for other in system.needs:
             self.train(cell, other)
-        # What follows may be broken off; and what learnt from an older model is to learn again.
+        # The training may be interrupted, and students of the older model have to be trained again.
         for known_as in cell.folder.glob("*.cost.json"):
             other = known_as.name.removesuffix(".cost.json")
             if name in (other, *system_of(other).needs):
@@ -208,7 +208,7 @@ class Bench:
             shutil.rmtree(output, ignore_errors=True)
             command = [*self.command(cell, name), "--output", str(output)]
             cost = measured(lambda: execute(command, cell.folder / f"{name}.log"))
-            # Not the best one by the development set.
+            # Not model-best, which the development set selects.
             shutil.rmtree(output / "model-last")
         if name == "teacher":  # what models before this one found
             (cell.folder / f"{name}.entities.json").unlink(missing_ok=True)
@@ -219,8 +219,8 @@ class Bench:
     def agreement(
         self, cell: Cell, system: System, found: Dict[str, List[Entities]]
     ) -> Dict[str, float]:
-        """RETURNS (Dict[str, float]): How far a system that learns from the teacher finds what the
-        teacher does; by part, in percent F1."""
+        """Compute the F1 of a student's entities against its teacher's, by part of the corpus,
+        in percent."""
         if "teacher" not in system.needs:
             return {}
         record = cell.folder / "teacher.entities.json"
@@ -233,19 +233,18 @@ class Bench:
 
 
 def overrides(command: List[str]) -> Dict[str, str]:
-    """RETURNS (Dict[str, str]): The settings of a config that a command overrides."""
+    """Parse the settings of a config that a command overrides."""
     pairs = pairwise(command)
     return {word: value for word, value in pairs if word.startswith("--") and "." in word}
 
 
 def evaluated_every(settings: Dict[str, str]) -> Optional[int]:
-    """RETURNS (Optional[int]): The steps between the evaluations that a model is chosen from; None
-    if the command leaves them to the config."""
+    """Find the steps between evaluations; None if the command leaves them to the config."""
     return int(settings[EVALUATED]) if EVALUATED in settings else None
 
 
 def shortened(word: str, places: Dict[Optional[Path], str]) -> str:
-    """RETURNS (str): A word of a command, with names in place of this machine's folders."""
+    """Replace this machine's folders in a word of a command by names."""
     parts = word.split(",")
     for place, name in places.items():
         parts = [
@@ -256,7 +255,7 @@ def shortened(word: str, places: Dict[Optional[Path], str]) -> str:
 
 
 def sizes(cell: Cell) -> Dict[str, Tuple[int, int]]:
-    """RETURNS (Dict[str, Tuple[int, int]]): Documents and words of each part of a cell's corpus."""
+    """Count the documents and words of each part of a cell's corpus."""
     parts = {}
     for name in ("train", "unlabeled", *PARTS):
         docs = read_docs(cell.corpus / f"{name}.spacy")
@@ -265,10 +264,10 @@ def sizes(cell: Cell) -> Dict[str, Tuple[int, int]]:
 
 
 def main(
-    dataset: Annotated[Dataset, typer.Argument(help="Which corpus")],
-    data: Annotated[Optional[Path], typer.Option(help="The corpus as it was published")] = None,
+    dataset: Annotated[Dataset, typer.Argument(help="Name of the corpus")],
+    data: Annotated[Optional[Path], typer.Option(help="Folder of the corpus as published")] = None,
     labeled: Annotated[
-        str, typer.Option(help="Labeled sentences, or articles a file for newsroom; several sizes")
+        str, typer.Option(help="Numbers of labeled sentences (newsroom: of articles in each file)")
     ] = "150",
     seeds: Annotated[str, typer.Option(help="Seeds")] = "0",
     systems: Annotated[
@@ -295,10 +294,10 @@ def main(
         "assets/pretrained/minilm"
     ),
 ) -> None:
-    """Train and score every run that is not in the store, then print means and deviations of the
-    development set: `low_resource_report.py` tells those of the test set."""
+    """Train and score every run that is not in the store, then print means and deviations on the
+    development set."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # What a frozen transformer says is the same in all cells.
+    # Hidden states of a frozen transformer are the same in all cells.
     os.environ.setdefault("SPACY_DISTILL_FEATURES", str(runs.absolute() / "features"))
     data = data or default_data(dataset)
     if data is None:

@@ -1,4 +1,4 @@
-"""What a student forgets when it learns another label, with and without rehearsal:
+"""Forgetting of old labels when a student learns a new one, with and without rehearsal:
 
 python -m benchmarks.new_labels.rehearsal conll2003 --sentences 3000
 
@@ -67,7 +67,7 @@ def annotated(
 
 
 def train(nlp: Language, examples: List[Example], epochs: int, *, rehearse: bool = False) -> None:
-    """Train a student, and let it rehearse the same documents after each update if wanted."""
+    """Train a student, with rehearsal of the same documents after each update if wanted."""
     optimizer = Adam(RATE)
     for epoch in range(epochs):
         random.Random(epoch).shuffle(examples)
@@ -78,7 +78,7 @@ def train(nlp: Language, examples: List[Example], epochs: int, *, rehearse: bool
 
 
 def scores(nlp: Language, docs: List[Doc]) -> Dict[str, float]:
-    """RETURNS (Dict[str, float]): F1 of the old labels, and of the new one, in percent."""
+    """Compute the F1 of the old labels and of the new one, in percent."""
     found = {}
     for name, labels in (("old", OLD), ("new", NEW)):
         examples = annotated(nlp, docs, labels)
@@ -89,7 +89,7 @@ def scores(nlp: Language, docs: List[Doc]) -> Dict[str, float]:
 
 
 def make_student(docs: List[Doc], epochs: int, seed: int) -> Language:
-    """RETURNS (Language): A student of the old labels."""
+    """Create a student of the old labels."""
     fix_random_seed(seed)
     nlp = spacy.blank("en")
     nlp.add_pipe("ner_student", config={"model": MODEL})
@@ -106,9 +106,9 @@ def row(*cells: object) -> None:
 def main(
     corpus: Annotated[Path, typer.Argument(help="Folder with train.txt and valid.txt")],
     sentences: Annotated[int, typer.Option(help="Sentences of each of the two trainings")] = 3000,
-    epochs: Annotated[int, typer.Option(help="Epochs over the sentences of the old labels")] = 10,
-    more_epochs: Annotated[int, typer.Option(help="Epochs over those of the new one")] = 5,
-    seeds: Annotated[int, typer.Option(help="Runs, whose mean is printed")] = 1,
+    epochs: Annotated[int, typer.Option(help="Epochs of the training on the old labels")] = 10,
+    more_epochs: Annotated[int, typer.Option(help="Epochs of the training on the new label")] = 5,
+    seeds: Annotated[int, typer.Option(help="Number of runs, whose mean is printed")] = 1,
 ) -> None:
     start = time.perf_counter()
     vocab = spacy.blank("en").vocab
@@ -138,7 +138,7 @@ def main(
 
 
 def copy_of(nlp: Language) -> Language:
-    """RETURNS (Language): A copy of a pipeline."""
+    """Copy a pipeline."""
     return type(nlp).from_config(nlp.config).from_bytes(nlp.to_bytes())
 
 

@@ -1,4 +1,4 @@
-"""What pipelines take on disk, to load, and in memory:
+"""Disk space, load time and memory of pipelines:
 
 python -m benchmarks.speed.footprint training/compact en_core_web_sm --text texts.txt
 
@@ -19,7 +19,7 @@ import typer
 
 from benchmarks.pages import show
 
-# What finds no entities, or only helps what finds none.
+# Components that predict no entities, and those that only support such components.
 EXCLUDED = ["tagger", "parser", "attribute_ruler", "lemmatizer", "senter"]
 
 MEASURE = """
@@ -43,7 +43,7 @@ print(json.dumps([size, loading, loaded, peak(), n_words]))
 def main(
     pipelines: Annotated[List[str], typer.Argument(help="Pipelines, names or folders")],
     text: Annotated[Path, typer.Option(help="A text file, a document a line", exists=True)],
-    rounds: Annotated[int, typer.Option(min=1, help="Processes for each pipeline")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of processes for each pipeline")] = 5,
     output: Annotated[Optional[Path], typer.Option(help="JSON file of measurements")] = None,
 ) -> None:
     """Measure and print a table."""

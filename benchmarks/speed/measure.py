@@ -1,4 +1,4 @@
-"""How fast a student is, compared with spaCy's own pipeline, transformers and its peer in PyTorch:
+"""The speed of a student, compared with spaCy's own pipeline, transformers and a PyTorch tagger:
 
 python -m benchmarks.speed.measure training/compact --sentences corpus/unlabeled.spacy \
     --documents corpus/unlabeled.spacy --wordpieces assets/pretrained/minilm
@@ -30,7 +30,7 @@ VARIABLES = {
 
 
 def versions() -> Dict[str, str]:
-    """RETURNS (Dict[str, str]): Of the libraries that are installed."""
+    """List the versions of the installed libraries."""
     installed = {distribution.name for distribution in importlib.metadata.distributions()}
     return {name: importlib.metadata.version(name) for name in LIBRARIES if name in installed}
 
@@ -49,14 +49,14 @@ def main(
         Optional[Path],
         typer.Option(help="Folder of a BERT tokenizer; without it, no transformers are measured"),
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds that count")] = 5,
-    seconds: Annotated[float, typer.Option(help="Least time of a system in a round")] = 0.5,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds")] = 5,
+    seconds: Annotated[float, typer.Option(help="Least seconds of a system in a round")] = 0.5,
     systems: Annotated[str, typer.Option(help="Only these systems, separated by commas")] = "",
     sections: Annotated[str, typer.Option(help="What to measure")] = ",".join(SECTIONS),
     worker: Annotated[str, typer.Option(hidden=True)] = "",
     system: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
-    """Measure each section in a process of its own, and add it to the JSON file."""
+    """Measure each section in its own process, and add the result to the JSON file."""
     if worker or system:
         import torch
 

@@ -1,4 +1,4 @@
-"""Memory of distilling from a large soft corpus, compared with that from one of its shards:
+"""Memory of distillation from a large soft corpus, compared with one of its shards:
 
 python -m benchmarks.speed.memory path/to/soft --dev corpus/dev.spacy --vectors assets/vectors \\
     --tokens 5000000
@@ -24,7 +24,7 @@ from spacy_distill.corpora.soft_shards import Manifest, Shard, shard_name
 
 
 def repeat(soft: Path, output: Path, tokens: int) -> int:
-    """Make a soft corpus of the shards of another one, again and again.
+    """Make a soft corpus that repeats the shards of another one.
 
     RETURNS (int): Its tokens.
     """
@@ -46,7 +46,7 @@ def repeat(soft: Path, output: Path, tokens: int) -> int:
 def train(
     soft: Path, steps: int, dev: Path, vectors: Path, folder: Path, options: List[str]
 ) -> float:
-    """Distil a student. RETURNS (float): The highest resident memory, MB."""
+    """Distil a student, and return the highest resident memory in MB."""
     command = [sys.executable, "-m", "spacy", "distill", soft, f"{CONFIGS}/soft.cfg"]
     command += ["--output", folder / "student", "--force"]
     command += ["--paths.dev", dev, "--paths.vectors", vectors]
@@ -72,13 +72,15 @@ def main(
     dev: Annotated[Path, typer.Option(help="Development corpus, with the teacher's labels")],
     vectors: Annotated[Path, typer.Option(help="Word vectors of the student")],
     tokens: Annotated[int, typer.Option(help="Tokens to distil from")] = 5_000_000,
-    options: Annotated[str, typer.Option(help="More config overrides")] = "",
-    words_per_step: Annotated[int, typer.Option(help="As in the config's batcher")] = 1000,
+    options: Annotated[str, typer.Option(help="Further config overrides")] = "",
+    words_per_step: Annotated[
+        int, typer.Option(help="Size of a batch, as in the config's batcher")
+    ] = 1000,
     store: Annotated[Path, typer.Option(help="Folder of the runs")] = Path(
         "benchmarks/runs/memory"
     ),
 ) -> None:
-    """Train on one shard and on many, and compare peaks."""
+    """Train on one shard and on many, and compare the peaks of memory."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     peaks: List[float] = []
     for wanted in (1, tokens):

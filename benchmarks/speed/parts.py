@@ -1,4 +1,4 @@
-"""Where a student's time goes, and how far each part is from what the machine can do:
+"""The time of each part of a student, and how far it is from what the machine can do:
 
 python -m benchmarks.speed.parts training/compact --text corpus/unlabeled.spacy
 
@@ -31,7 +31,7 @@ from spacy_distill.pipeline.prediction import Prediction
 
 
 def operations_per_second() -> float:
-    """RETURNS (float): Multiplications and additions of a large matrix product, in a second."""
+    """Measure the multiplications and additions per second of a large matrix product."""
     left, right = (numpy.ones((2000, 2000), dtype="float32") for _ in range(2))
     times = []
     for _ in range(5):
@@ -42,14 +42,14 @@ def operations_per_second() -> float:
 
 
 class Clock:
-    """Adds up what parts take."""
+    """Adds up the times of parts."""
 
     def __init__(self) -> None:
         self.seconds: Dict[str, float] = {}
         self._last = perf_counter()
 
     def lap(self, part: str) -> None:
-        """Count the time since the last call as a part's."""
+        """Add the time since the last call to a part."""
         now = perf_counter()
         self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
         self._last = now
@@ -60,7 +60,7 @@ class Clock:
 
     @contextmanager
     def within(self, owner: Any, method: str, part: str) -> Iterator[None]:
-        """Count for a while what an object's method takes as a part of its own."""
+        """Count the time of an object's method as a part of its own, within a context."""
         run = getattr(owner, method)
 
         def timed(*args: Any) -> Any:
@@ -106,7 +106,7 @@ def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
 
 
 def count_operations(pipe: Any) -> Dict[str, float]:
-    """RETURNS (Dict[str, float]): Multiplications and additions a word, by part."""
+    """Count the multiplications and additions per word, by part."""
     first, *others = [node for node in pipe.model.walk() if node.has_param("U")]
     weights = first.get_param("U").size  # inputs to the first layer are the word forms'
     weights += sum(layer.get_param(name).size for layer in others for name in ("W", "U"))

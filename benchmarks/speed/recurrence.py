@@ -34,15 +34,14 @@ Run = Callable[[], Any]
 
 
 def draw(n_sentences: int, seed: int) -> Ragged:
-    """RETURNS (Ragged): Random vectors of sentences about as long as CoNLL-2003's, 14 tokens on
-    average."""
+    """Draw random vectors of sentences about as long as CoNLL-2003's, 14 tokens on average."""
     rng = numpy.random.default_rng(seed)
     lengths = (1 + rng.gamma(1.6, 8.4, n_sentences)).astype("int32")
     return Ragged(rng.normal(size=(lengths.sum(), INPUTS)).astype("float32"), lengths)
 
 
 def package_ways(choice: str) -> Callable[[Ragged, Floats2d], Dict[str, Run]]:
-    """RETURNS (Callable): Makes what the package does with a batch, with a choice of kernels."""
+    """Make the prediction and training of a batch with the package, for a choice of kernels."""
     model = BiLSTM(WIDTH, DEPTH).initialize(X=draw(1, 0))
     inference = model.attrs["inference"](model)
 
@@ -64,7 +63,7 @@ def package_ways(choice: str) -> Callable[[Ragged, Floats2d], Dict[str, Run]]:
 
 
 def thinc_ways() -> Callable[[Ragged, Floats2d], Dict[str, Run]]:
-    """RETURNS (Callable): Makes what `thinc.api.LSTM` does with a batch."""
+    """Make the prediction and training of a batch with `thinc.api.LSTM`."""
     model: Any = with_padded(LSTM(WIDTH, INPUTS, bi=True, depth=DEPTH)).initialize()
 
     def ways(X: Ragged, dY: Floats2d) -> Dict[str, Run]:
@@ -78,7 +77,7 @@ def thinc_ways() -> Callable[[Ragged, Floats2d], Dict[str, Run]]:
 
 
 def torch_ways() -> Callable[[Ragged, Floats2d], Dict[str, Run]]:
-    """RETURNS (Callable): Makes what `torch.nn.LSTM` does with a batch, which it packs."""
+    """Make the prediction and training of a packed batch with `torch.nn.LSTM`."""
     model = torch.nn.LSTM(INPUTS, WIDTH // 2, num_layers=DEPTH, bidirectional=True)
 
     def read(X: Floats2d, lengths: Ints1d) -> torch.Tensor:
@@ -102,7 +101,7 @@ def torch_ways() -> Callable[[Ragged, Floats2d], Dict[str, Run]]:
 
 
 def milliseconds(run: Run, seconds: float) -> float:
-    """RETURNS (float): Of one call, the mean of as many as take so many seconds."""
+    """Measure the mean time of a call, over at least some seconds."""
     start, n_calls, spent = perf_counter(), 0, 0.0
     while spent < seconds:
         run()
@@ -112,8 +111,7 @@ def milliseconds(run: Run, seconds: float) -> float:
 
 
 def measure(rounds: int, seconds: float) -> Dict[str, Dict[str, Dict[int, List[float]]]]:
-    """RETURNS (Dict): Milliseconds of a batch: by system, kind of run and sentences, a figure for
-    each round."""
+    """Measure the milliseconds of a batch, by system, kind of run, batch size and round."""
     compiled = [choice for choice in kernels.CHOICES if choice != "numpy"][:1]
     systems = {f"kernels, {choice}": package_ways(choice) for choice in compiled}
     systems["numpy"] = package_ways("numpy")
@@ -135,8 +133,8 @@ def measure(rounds: int, seconds: float) -> Dict[str, Dict[str, Dict[int, List[f
 
 
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds that count")] = 11,
-    seconds: Annotated[float, typer.Option(help="Least time of one figure")] = 0.2,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds")] = 11,
+    seconds: Annotated[float, typer.Option(help="Least seconds of one measurement")] = 0.2,
     output: Annotated[Optional[Path], typer.Option(help="JSON file of measurements")] = None,
 ) -> None:
     """Measure, print the table and keep all rounds."""

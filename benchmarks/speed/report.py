@@ -1,4 +1,4 @@
-"""Tables and the picture of what the scripts of this folder have measured:
+"""Tables and pictures of the measurements in this folder:
 
 python -m benchmarks.speed.report docs/performance.md
 """
@@ -19,7 +19,7 @@ COMMAND = "benchmarks.speed.report"
 
 
 def spread(cell: Result) -> str:
-    """RETURNS (str): The median of the rounds' words a second, and how far rounds lie from it."""
+    """Format the median of the rounds' words per second, and the largest deviation from it."""
     values = cell["words_per_second"]
     middle = median(values)
     away = max(max(values) / middle - 1, 1 - min(values) / middle)
@@ -27,17 +27,17 @@ def spread(cell: Result) -> str:
 
 
 def ratio(values: Sequence[float], others: Sequence[float]) -> float:
-    """RETURNS (float): The median of the rounds' ratios."""
+    """Compute the median of the rounds' ratios."""
     return median(value / other for value, other in zip(values, others, strict=True))
 
 
 def faster(mine: Result, other: Result) -> float:
-    """RETURNS (float): How many times the words a second of another system."""
+    """Format the ratio of two speeds."""
     return ratio(mine["words_per_second"], other["words_per_second"])
 
 
 def batches_table(measured: Result) -> str:
-    """RETURNS (str): Words a second by the sentences of a batch, and the student's advantage."""
+    """Make the table of words per second by batch size, with the student's advantage."""
     systems = measured["systems"]
     first, student = next(iter(systems.items()))
     sizes = list(student["batches"])
@@ -58,12 +58,12 @@ def batches_table(measured: Result) -> str:
 
 
 def section_table(name: str, measured: Result) -> str:
-    """RETURNS (str): Words a second of each way, and the ratio to the first one."""
+    """Make the table of words per second, with the ratio to the first row."""
     cells = measured["systems"]
     first = next(iter(cells))
     rows = []
     for key, cell in cells.items():
-        # What is done in parallel is compared with the same system on one thread.
+        # Parallel runs are compared with the same system on one thread.
         other = key.split(",")[0] if name == "parallel" else first
         rows.append([key, spread(cell), f"{faster(cell, cells[other]):.2f}"])
     last = "to one thread" if name == "parallel" else f"to {first}"
@@ -76,7 +76,7 @@ def memory_table(measured: Result) -> str:
 
 
 def recurrence_table(measured: Result) -> str:
-    """RETURNS (str): Milliseconds of the first way, and how many times as long the others take."""
+    """Make the table of milliseconds of the first row, and the ratios of the others."""
     systems = measured["milliseconds"]
     first = next(iter(systems))
     rows = []
@@ -94,7 +94,7 @@ def recurrence_table(measured: Result) -> str:
 
 
 def shown_table(measured: Result) -> str:
-    """RETURNS (str): A table as a script printed it."""
+    """Make a table as a script printed it."""
     return table(measured["header"], measured["rows"])
 
 

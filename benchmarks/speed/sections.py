@@ -1,4 +1,4 @@
-"""The sections of `measure.py`, a function each."""
+"""The sections of `measure.py`, one function each."""
 
 import json
 import random
@@ -27,18 +27,18 @@ Timed = Tuple[float, List[float]]
 
 
 def read_sentences(path: Path) -> List[Words]:
-    """RETURNS (List[Words]): The words of a .spacy file's documents that have any."""
+    """Read the words of a .spacy file's documents, without empty ones."""
     docs = DocBin().from_disk(path).get_docs(Vocab())
     return [[token.text for token in doc] for doc in docs if len(doc)]
 
 
 def read_texts(path: Path) -> List[Tuple[str, int]]:
-    """RETURNS (List[Tuple[str, int]]): The text of a .spacy file's documents, and its words."""
+    """Read the texts of a .spacy file's documents, and their numbers of words."""
     return [(doc.text, len(doc)) for doc in DocBin().from_disk(path).get_docs(Vocab())]
 
 
 def draw(sentences: List[Words], size: int, seed: int) -> Iterator[List[Words]]:
-    """YIELDS (List[Words]): Batches, without end."""
+    """Yield random batches without end."""
     generator = random.Random(seed)
     while True:
         yield generator.choices(sentences, k=size)
@@ -50,7 +50,7 @@ def time_batches(
     batches: Iterator[List[Words]],
     seconds: float,
 ) -> Timed:
-    """Run batches for so long, at least one.
+    """Run batches for some seconds, at least one batch.
 
     RETURNS (Timed): Words a second, and milliseconds a document of each batch.
     """
@@ -68,7 +68,7 @@ def time_batches(
 
 
 def in_turn(timed: Mapping[str, Callable[..., Timed]], rounds: int, label: str) -> Result:
-    """Time several things round by round, after one to warm up.
+    """Time several systems in turn, round by round, after a warm-up round.
 
     timed (Mapping[str, Callable]): What gives `time_batches`' result for a round's number.
     RETURNS (Result): For each, words a second by round, and median and 95th percentile of the
@@ -96,7 +96,7 @@ def in_turn(timed: Mapping[str, Callable[..., Timed]], rounds: int, label: str) 
 def batches_section(
     sources: Sources, sentences: List[Words], rounds: int, seconds: float
 ) -> Result:
-    """RETURNS (Result): Every system with every batch size."""
+    """Measure every system with every batch size."""
     systems = {name: make() for name, make in sources.systems().items()}
     timed = {}
     for name, system in systems.items():
@@ -118,7 +118,7 @@ def batches_section(
 def documents_section(
     sources: Sources, documents: List[Words], rounds: int, seconds: float
 ) -> Result:
-    """RETURNS (Result): Every system on whole documents, 8 at a time."""
+    """Measure every system on whole documents, 8 in a batch."""
     timed = {}
     for name, make in sources.systems().items():
         system = make()
@@ -129,8 +129,7 @@ def documents_section(
 
 
 def pipelines(sources: Sources) -> Dict[str, Tuple[str, List[str]]]:
-    """RETURNS (Dict[str, Tuple[str, List[str]]]): The pipelines' folders or names, and what is run
-    of them."""
+    """List the pipelines' folders or names, with the components to run."""
     return {
         "student": (str(sources.student), ["ner_student"]),
         "spaCy tok2vec + ner": (sources.spacy_pipeline, ["tok2vec", "ner"]),
@@ -138,8 +137,8 @@ def pipelines(sources: Sources) -> Dict[str, Tuple[str, List[str]]]:
 
 
 def text_section(sources: Sources, path: Path, rounds: int, seconds: float) -> Result:
-    """RETURNS (Result): Whole pipelines and the tokenizer alone on raw text: again and again, so
-    that whatever they keep of words is there, and by pipelines that were just loaded."""
+    """Measure whole pipelines and the tokenizer alone on raw text: with warm caches, and just
+    after loading."""
     wanted = pipelines(sources)
     texts = read_texts(path)
     n_words = sum(length for _, length in texts)
@@ -163,9 +162,8 @@ def text_section(sources: Sources, path: Path, rounds: int, seconds: float) -> R
 
 
 def parallel_section(sources: Sources, path: Path, rounds: int, seconds: float) -> Result:
-    """RETURNS (Result): The whole pipelines on raw text alone, with two threads and with two
-    processes, 16 documents at a time; each of a pipeline's runs gets the same text, of some
-    seconds' work."""
+    """Measure whole pipelines on raw text: alone, with two threads and with two processes, 16
+    documents in a batch. All runs of a pipeline get the same text, which takes some seconds."""
     found = read_texts(path)
     timed: Dict[str, Callable[..., Timed]] = {}
     for system, (name, components) in pipelines(sources).items():
@@ -202,8 +200,8 @@ def parallel_section(sources: Sources, path: Path, rounds: int, seconds: float) 
 def training_section(
     sources: Sources, sentences: List[Words], rounds: int, seconds: float
 ) -> Result:
-    """RETURNS (Result): `update` and `distill` of new students with few and many labels, batches of
-    64 sentences whose entities are drawn."""
+    """Measure `update` and `distill` of new students with few and many labels, in batches of 64
+    sentences with random entities."""
     timed = {}
     for n_labels in (4, 18):
         batches = [batch for batch, _ in zip(draw(sentences, 64, 0), range(20), strict=False)]
@@ -231,10 +229,9 @@ def timed_once(run: Callable[[], None], n_words: int, n_docs: int) -> Timed:
 def streams_section(
     sources: Sources, sentences: List[Words], rounds: int, seconds: float
 ) -> Result:
-    """RETURNS (Result): The student on streams of sentences, and on single documents, of so many
-    words, by a pipeline that was just loaded each time, short streams repeatedly; and on a short
-    stream again and again. That documents are made, a thousand at a time, is not timed: spaCy's
-    vocabulary takes its time for each new word."""
+    """Measure a newly loaded student on streams of sentences and on single documents, by their
+    length in words, and a short stream that is repeated. The time to create documents does not
+    count, since spaCy's vocabulary needs time for each new word."""
 
     def read(nlp: Any, documents: List[Words]) -> float:
         spent = 0.0
@@ -281,7 +278,7 @@ def streams_section(
 
 
 def memory_section(sources: Sources, sentences: List[Words], rounds: int, seconds: float) -> Result:
-    """RETURNS (Result): Peak MB of a process that makes a system and tags 500 sentences."""
+    """Measure the peak memory, in MB, of a process that loads a system and tags 500 sentences."""
     peaks = {}
     for name in sources.systems():
         command = [sys.executable, "-m", "benchmarks.speed.measure", *sys.argv[1:]]
@@ -295,7 +292,7 @@ def memory_section(sources: Sources, sentences: List[Words], rounds: int, second
 def measure(
     section: str, sources: Sources, sentences: Path, documents: Path, rounds: int, seconds: float
 ) -> Result:
-    """RETURNS (Result): What a section's function gives for the corpus that it takes."""
+    """Run a section's function on its corpus."""
     if section == "documents":
         return documents_section(sources, read_sentences(documents), rounds, seconds)
     if section in ("text", "parallel"):
@@ -311,7 +308,7 @@ def measure(
 
 
 def peak_memory(sources: Sources, path: Path, name: str) -> float:
-    """RETURNS (float): MB (10**6 bytes) of a system on sentences of a .spacy file."""
+    """Measure the memory of a system on sentences of a .spacy file, in MB (10**6 bytes)."""
     system, sentences = sources.systems()[name](), read_sentences(path)
     for start in range(0, 500, 32):
         system.run(system.prepare(sentences[start : start + 32]))

@@ -1,4 +1,4 @@
-"""What a student's shortcuts change:
+"""The effect of a student's shortcuts on its predictions:
 
 python -m benchmarks.speed.shortcuts training/student/model-best corpus/test.spacy --rows 20000
 
@@ -54,7 +54,9 @@ def predict(nlp: Language, examples: List[Example], *, exact: bool = False) -> T
 def main(
     student: Annotated[Path, typer.Argument(help="A pipeline with an ner_student, not compact")],
     test: Annotated[Path, typer.Argument(help="Labeled documents, a .spacy file")],
-    rows: Annotated[Optional[int], typer.Option(help="Also keep so many vectors only")] = None,
+    rows: Annotated[
+        Optional[int], typer.Option(help="Number of vectors to keep, for another row")
+    ] = None,
     output: Annotated[Optional[Path], typer.Option(help="JSON file of measurements")] = None,
 ) -> None:
     """Measure and print a table."""

@@ -1,4 +1,4 @@
-"""The systems of `measure.py`, each made when it is measured."""
+"""The systems of `measure.py`, each created when it is measured."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 
 Words = List[str]
 
-# Configurations of transformers; weights are random, for speed does not depend on them.
+# Configurations of transformers with random weights, since speed does not depend on weights.
 BERT_BASE: Dict[str, int] = {}
 BERT_LARGE = {
     "hidden_size": 1024,
@@ -30,7 +30,7 @@ N_TAGS = 17
 
 @dataclass(frozen=True)
 class System:
-    """Something that tags sentences.
+    """A system that tags sentences.
 
     prepare (Callable[[List[Words]], Any]): Makes what it takes out of words, documents or tensors;
         not timed.
@@ -45,7 +45,7 @@ class System:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where systems come from.
+    """The pipelines and tokenizers of systems.
 
     student (Path): A pipeline with an `ner_student`.
     spacy_pipeline (str): A pipeline with a `tok2vec` and an `ner`, name or folder.
@@ -59,7 +59,7 @@ class Sources:
     chosen: Tuple[str, ...] = ()
 
     def systems(self) -> Dict[str, Callable[[], System]]:
-        """RETURNS (Dict[str, Callable[[], System]]): What makes each system, by its name."""
+        """Make a function for each system, by name, that creates it."""
         found: Dict[str, Callable[[], System]] = {
             "student": partial(pipeline, str(self.student), ["ner_student"]),
             "spaCy tok2vec + ner": partial(pipeline, self.spacy_pipeline, ["tok2vec", "ner"]),
@@ -75,7 +75,7 @@ class Sources:
 
 
 def load(name: str, components: List[str]) -> Language:
-    """RETURNS (Language): A pipeline with these components alone."""
+    """Load a pipeline with some of its components."""
     nlp = spacy.load(name)
     nlp.select_pipes(enable=components)
     return nlp
@@ -98,7 +98,7 @@ def pipeline(name: str, components: List[str]) -> System:
 
 
 def count_parameters(nlp: Language, components: List[str]) -> int:
-    """RETURNS (int): Numbers in these components and in the word vectors."""
+    """Count the parameters of these components, and the word vectors."""
     total = nlp.vocab.vectors.data.size
     for name in components:
         pipe: Any = nlp.get_pipe(name)
@@ -110,7 +110,7 @@ def count_parameters(nlp: Language, components: List[str]) -> int:
 
 
 def untrained(batches: List[List[Words]], n_labels: int) -> Dict[str, Callable[[], None]]:
-    """Make a new student of default size with random word vectors.
+    """Create a new student of default size with random word vectors.
 
     RETURNS (Dict[str, Callable[[], None]]): What trains it on the batches, on entities that are
         drawn, and on a teacher whose chains are ready.
@@ -163,7 +163,7 @@ def untrained(batches: List[List[Words]], n_labels: int) -> Dict[str, Callable[[
 
     def distill() -> None:
         for batch, chain in zip(examples, chains, strict=True):
-            # A new chain each time, as a cache gives it, for a chain remembers what was computed.
+            # A new chain each time, as from a cache, since a chain keeps its results.
             pipe.distill(Teacher(replace(chain)), batch, drop=0.3, sgd=optimizer)
 
     return {"update": update, "distill": distill}
@@ -196,7 +196,8 @@ def transformer(folder: str, sizes: Dict[str, int]) -> System:
 
 
 def quantized_transformer(folder: str, sizes: Dict[str, int]) -> System:
-    """The same with matrix products in eight bits, by ONNX Runtime's dynamic quantization."""
+    """Make the same transformer with matrix products in eight bits, by ONNX Runtime's dynamic
+    quantization."""
     import os
     import tempfile
 

@@ -1,4 +1,4 @@
-"""The student's peer: an LSTM-CNN-CRF of the same shape, as it is commonly written with PyTorch.
+"""An LSTM-CNN-CRF of the student's shape, as it is commonly written with PyTorch.
 
 Embeddings of words, of what they look like and of their characters, `torch.nn.LSTM` over a packed
 batch, and Viterbi stepping through the padded scores. Its weights are random: speed does not depend
@@ -35,7 +35,7 @@ class TorchTagger(nn.Module):
     def __init__(self, n_tags: int, word_width: int = 50) -> None:
         super().__init__()
         self.word_vectors = nn.Embedding(WORDS, word_width)
-        # What the student's four hash tables hold, in one.
+        # As many rows as the student's four hash tables together.
         self.shape_vectors = nn.Embedding(SHAPES, 64)
         self.character_vectors = nn.Embedding(CHARACTERS, 16)
         self.convolution = nn.Conv1d(16, 64, kernel_size=3, padding=1)
@@ -46,7 +46,7 @@ class TorchTagger(nn.Module):
         self.transitions = nn.Parameter(torch.randn(n_tags, n_tags))
 
     def encode(self, sentences: List[List[str]]) -> Encoded:
-        """RETURNS (Encoded): What `forward` takes."""
+        """Encode sentences as the inputs of `forward`."""
         flat = [word for words in sentences for word in words]
         characters = [
             torch.tensor([1 + ord(character) % (CHARACTERS - 1) for character in word])
@@ -61,7 +61,7 @@ class TorchTagger(nn.Module):
 
     @torch.inference_mode()
     def forward(self, batch: Encoded) -> List[Tensor]:
-        """Find each sentence's best tags."""
+        """Find the best tags of each sentence."""
         lengths, characters = batch.lengths, batch.characters
         responses = self.convolution(self.character_vectors(characters).transpose(1, 2))
         responses = responses.masked_fill((characters == 0)[:, None], float("-inf")).amax(2)
@@ -77,7 +77,7 @@ class TorchTagger(nn.Module):
         return self.viterbi(self.emissions(states), lengths)
 
     def viterbi(self, emissions: Tensor, lengths: Tensor) -> List[Tensor]:
-        """RETURNS (List[Tensor]): (tokens,) tags of each sentence."""
+        """Find the tags of each sentence by Viterbi decoding: (tokens,) each."""
         n_sentences, n_steps, _ = emissions.shape
         best = emissions[:, 0]
         scores, sources = [best], []

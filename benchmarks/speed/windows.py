@@ -1,4 +1,4 @@
-"""What reading long documents in windows changes, and what it saves:
+"""The effect of windows on long documents, on predictions and on speed:
 
 python -m benchmarks.speed.windows training/student/model-best --text corpus/unlabeled.spacy
 
@@ -27,7 +27,7 @@ from spacy_distill.corpora.inputs import Input
 
 
 def joined(documents: List[List[str]], vocab: Vocab, least: int) -> List[Doc]:
-    """RETURNS (List[Doc]): The documents, joined until each has at least so many tokens."""
+    """Join documents until each has at least a number of tokens."""
     docs = []
     words: List[str] = []
     for document in documents:
@@ -39,7 +39,7 @@ def joined(documents: List[List[str]], vocab: Vocab, least: int) -> List[Doc]:
 
 
 def entities(pipe: Any, chain: LinearChain) -> Set[Tuple[int, int, str]]:
-    """RETURNS (Set[Tuple[int, int, str]]): Those of the best sequences, by token of all."""
+    """Find the entities of the best sequences, by their tokens in all documents."""
     return set(pipe.tags.spans(chain.argmax()))
 
 
@@ -47,9 +47,9 @@ def main(
     student: Annotated[Path, typer.Argument(help="A pipeline with an ner_student")],
     text: Annotated[str, typer.Option(help="Text, as distill-annotate takes it")],
     sizes: Annotated[
-        str, typer.Option(help="Tokens that documents have at least")
+        str, typer.Option(help="Least number of tokens in a document")
     ] = "1,1000,50000",
-    limit: Annotated[int, typer.Option(help="Tokens in all, about")] = 60_000,
+    limit: Annotated[int, typer.Option(help="Approximate number of tokens in all")] = 60_000,
     output: Annotated[Optional[Path], typer.Option(help="JSON file of measurements")] = None,
 ) -> None:
     """Measure and print a table."""

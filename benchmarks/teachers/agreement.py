@@ -1,4 +1,4 @@
-"""How well a student without labels agrees with its teacher, by the amount of text:
+"""Agreement of a student without labels with its teacher, by the amount of text:
 
 python -m benchmarks.teachers.agreement en_core_web_sm --text one/train.spacy \\
     --text two/train.spacy --dev one/dev.spacy --test one/test.spacy --sizes 1000,3000,0 \\
@@ -30,13 +30,13 @@ from spacy_distill.corpora.soft_shards import Manifest
 
 
 def read_texts(sources: List[str]) -> Iterator[str]:
-    """YIELDS (str): The texts of all sources."""
+    """Yield the texts of all sources."""
     for source in sources:
         yield from (document.text for document in Input(source))
 
 
 def write_shuffled(sources: List[str], output: Path) -> None:
-    """Write all texts to one file, in a random order that is always the same."""
+    """Write all texts to one file, in a random but reproducible order."""
     texts = list(read_texts(sources))
     random.Random(0).shuffle(texts)
     unfinished = output.with_suffix(".part")
@@ -45,7 +45,7 @@ def write_shuffled(sources: List[str], output: Path) -> None:
 
 
 def write_entities(teacher: str, sources: List[str], output: Path) -> None:
-    """Write what a pipeline finds in texts, as the entities of a `.spacy` file."""
+    """Write the predicted entities of texts to a `.spacy` file."""
     if output.exists():
         return
     nlp = spacy.load(teacher)
@@ -62,7 +62,7 @@ def write_entities(teacher: str, sources: List[str], output: Path) -> None:
 
 
 def count_words(soft: Path, size: int) -> int:
-    """RETURNS (int): About how many words the first documents of a soft corpus have."""
+    """Estimate the number of words in the first documents of a soft corpus."""
     shards = Manifest.from_disk(soft).shards
     documents = sum(shard.documents for shard in shards)
     return round(
@@ -71,7 +71,7 @@ def count_words(soft: Path, size: int) -> int:
 
 
 def score(model: Path, corpus: Path) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): The student's F1 against the teacher's entities, in percent."""
+    """Compute the student's F1 against the teacher's entities, in percent."""
     nlp = spacy.load(model)
     examples = list(Corpus(corpus)(nlp))
     docs = nlp.pipe(example.predicted for example in examples)
@@ -104,10 +104,11 @@ def draw(cells: List[Dict[str, Any]], path: Path) -> None:
 def main(
     teacher: Annotated[str, typer.Argument(help="A pipeline, by name or folder")],
     text: Annotated[
-        List[str], typer.Option(help="Text to learn from, as distill-annotate takes it; may repeat")
+        List[str],
+        typer.Option(help="Text for training, as distill-annotate takes it; may be repeated"),
     ],
-    dev: Annotated[List[str], typer.Option(help="Text to choose the best step by; may repeat")],
-    test: Annotated[List[str], typer.Option(help="Text to agree on; may repeat")],
+    dev: Annotated[List[str], typer.Option(help="Development text; may be repeated")],
+    test: Annotated[List[str], typer.Option(help="Test text; may be repeated")],
     vectors: Annotated[Path, typer.Option(help="Word vectors of the student")],
     augment: Annotated[int, typer.Option(help="Variants of each document")] = 0,
     config: Annotated[Path, typer.Option(help="The student's config")] = Path(
@@ -116,16 +117,16 @@ def main(
     tables: Annotated[
         bool, typer.Option(help="Start from the teacher's hash tables, if these fit the config's")
     ] = False,
-    sizes: Annotated[str, typer.Option(help="Documents to learn from; 0 is all")] = "0",
-    options: Annotated[str, typer.Option(help="More config overrides")] = "",
+    sizes: Annotated[str, typer.Option(help="Numbers of documents to learn from; 0 for all")] = "0",
+    options: Annotated[str, typer.Option(help="Further config overrides")] = "",
     store: Annotated[Path, typer.Option(help="Folder of the runs")] = Path(
         "benchmarks/runs/agreement"
     ),
     picture: Annotated[
-        Optional[Path], typer.Option(help="File to draw the curve over the sizes in")
+        Optional[Path], typer.Option(help="File for the picture of agreement by size")
     ] = None,
 ) -> None:
-    """Annotate, distil and score what is not in the store, then print a table."""
+    """Annotate, distil and score the sizes that are not in the store, then print a table."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     store = store.absolute()
     store.mkdir(parents=True, exist_ok=True)

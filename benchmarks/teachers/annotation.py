@@ -1,4 +1,4 @@
-"""What annotation by a teacher costs, and whether it has the entities of the teacher's pipeline:
+"""The speed of annotation, and the agreement of its entities with those of the teacher's pipeline:
 
 python -m benchmarks.teachers.annotation en_core_web_sm training/teacher/model-best \\
     --text corpus/test.spacy
@@ -30,7 +30,7 @@ from spacy_distill.corpora.inputs import Input, InputDocument
 from spacy_distill.corpora.soft_shards import SoftDocument, write_shard
 from spacy_distill.encoders.feature_cache import FEATURES
 from spacy_distill.teachers import PipelineTeacher
-from spacy_distill.teachers.sources import load_teacher, open_source
+from spacy_distill.teachers.sources import load_source, load_teacher
 from spacy_distill.training.annotator import Annotator
 
 # A document's entities: first and last character, and label.
@@ -39,7 +39,7 @@ Reader = Callable[[Sequence[str]], List[Entities]]
 
 
 def spacy_reader(nlp: Language, batch_size: int) -> Reader:
-    """RETURNS (Reader): What a user of the pipeline runs: `nlp.pipe`."""
+    """Make the reader of a spaCy pipeline, `nlp.pipe`."""
 
     def read(texts: Sequence[str]) -> List[Entities]:
         docs = nlp.pipe(texts, batch_size=batch_size)
@@ -49,8 +49,8 @@ def spacy_reader(nlp: Language, batch_size: int) -> Reader:
 
 
 def transformers_reader(folder: str, batch_size: int) -> Reader:
-    """RETURNS (Reader): What a user of the model runs: the pipeline of `transformers`, in which a
-    word has the class of its first wordpiece."""
+    """Make the reader of a Hugging Face model: the pipeline of `transformers`, in which a word
+    has the class of its first wordpiece."""
     from transformers import pipeline
 
     classify: Any = pipeline(
@@ -65,7 +65,7 @@ def transformers_reader(folder: str, batch_size: int) -> Reader:
 
 
 def best_entities(document: SoftDocument, tags: BiluoTags) -> Entities:
-    """RETURNS (Entities): Those of the teacher's best tag sequence in a soft document."""
+    """Find the entities of the teacher's best tag sequence in a soft document."""
     spaces = document.spaces or [True] * len(document.words)
     lengths = [len(word) + space for word, space in zip(document.words, spaces, strict=True)]
     starts = list(accumulate(lengths, initial=0))
@@ -78,8 +78,8 @@ def best_entities(document: SoftDocument, tags: BiluoTags) -> Entities:
 def measure(
     source: str, documents: List[InputDocument], batch_size: int, rounds: int
 ) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): The figures of a teacher: medians, and rates of all rounds."""
-    opened = open_source(source)
+    """Measure a teacher: medians, and the rates of all rounds."""
+    opened = load_source(source)
     teacher = load_teacher([opened])
     if isinstance(opened, Language):
         assert isinstance(teacher, PipelineTeacher)
@@ -95,7 +95,7 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         shard = Path(folder) / "shard.parquet"
         for _ in range(rounds):
-            # What a frozen transformer said before is not to be looked up.
+            # Otherwise a frozen transformer's output would come from the cache.
             FEATURES.clear()
             start = perf_counter()
             own = read(texts)
@@ -128,7 +128,7 @@ def measure(
 
 
 def short_name(source: str) -> str:
-    """RETURNS (str): The folder that tells teachers apart which were trained under one name."""
+    """Name a teacher by the folder that distinguishes it from teachers of the same name."""
     parts = [part for part in Path(source).parts if part not in ("model-best", "model-last")]
     return parts[-1]
 
@@ -136,10 +136,10 @@ def short_name(source: str) -> str:
 def main(
     teachers: Annotated[List[str], typer.Argument(help="Teachers, by name or folder")],
     text: Annotated[str, typer.Option(help="Text, as distill-annotate takes it")],
-    limit: Annotated[int, typer.Option(help="Documents at the most; 0 is no limit")] = 0,
-    batch_size: Annotated[int, typer.Option(help="Documents at once")] = 64,
-    rounds: Annotated[int, typer.Option(help="How often to measure")] = 5,
-    output: Annotated[Path, typer.Option(help="JSON file of all figures")] = Path(
+    limit: Annotated[int, typer.Option(help="Maximum number of documents; 0 for no limit")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Number of documents in a batch")] = 64,
+    rounds: Annotated[int, typer.Option(help="Number of rounds")] = 5,
+    output: Annotated[Path, typer.Option(help="JSON file for all results")] = Path(
         "benchmarks/runs/teachers.json"
     ),
 ) -> None:

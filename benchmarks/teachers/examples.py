@@ -1,4 +1,4 @@
-"""Teachers of the kinds that the project does not train itself, for `annotation.py`:
+"""Example teachers of the kinds that the project does not train itself, for `annotation.py`:
 
 python -m benchmarks.teachers.examples corpus/train.spacy benchmarks/runs/example-teachers \\
     --transformer assets/pretrained/minilm --ner en_core_web_sm
@@ -23,7 +23,7 @@ IGNORED = -100  # of torch's cross-entropy
 
 
 def iob_tags(doc: Doc) -> List[str]:
-    """RETURNS (List[str]): An IOB2 tag a token."""
+    """Write the entities of a document as IOB2 tags."""
     entities = [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
     return biluo_to_iob(offsets_to_biluo_tags(doc, entities))
 
@@ -94,8 +94,8 @@ def main(
     output: Annotated[Path, typer.Argument(help="Folder of the teachers")],
     transformer: Annotated[str, typer.Option(help="A transformer, as transformers names it")],
     ner: Annotated[str, typer.Option(help="A pipeline with `ner`, by name or folder")],
-    steps: Annotated[int, typer.Option(help="Batches of 16 documents to fine-tune with")] = 150,
-    width: Annotated[int, typer.Option(help="Parses that the beam keeps")] = 16,
+    steps: Annotated[int, typer.Option(help="Number of training batches of 16 documents")] = 150,
+    width: Annotated[int, typer.Option(help="Width of the beam")] = 16,
 ) -> None:
     """Write the teachers."""
     docs = list(DocBin().from_disk(labeled).get_docs(spacy.blank("en").vocab))

@@ -1,4 +1,4 @@
-"""The algebra of linear chains over BILUO tags: what teachers, gold and students have in common."""
+"""Linear chains over BILUO tags: the common form of gold annotation and of all predictions."""
 
 from .biluo import BiluoTags, constraints, n_tags
 from .from_marginals import chain_from_marginals, chain_with_best

@@ -1,4 +1,4 @@
-"""The best tag sequences of a packed batch: Viterbi 1967, and its k-best form."""
+"""Decode the best tag sequences of a packed batch: Viterbi 1967, and its k-best form."""
 
 from typing import Callable, Optional, Tuple
 
@@ -9,26 +9,26 @@ from thinc.types import ArrayXd, Floats2d, Floats3d, Ints1d, Ints2d
 from .biluo import PREFIXES, constraints
 from .packing import Packing
 
-# With fewer labels, looking at all pairs of tags at once takes less time than choosing among them.
-LEAST_LABELS = 6
+# With fewer labels, one maximum over all pairs of tags is faster than skipping the impossible ones.
+MIN_LABELS = 6
 
 
 def viterbi(emissions: Floats2d, transitions: Floats2d, packing: Packing) -> Ints1d:
     """Find the best tag sequence of each sequence in a batch.
 
-    emissions (Floats2d): (tokens, tags) packed scores with start and end scores added in.
+    emissions (Floats2d): (tokens, tags) packed scores, with start and end scores added.
     transitions (Floats2d): (tags, tags), from row to column.
-    packing (Packing): The batch's order.
-    RETURNS (Ints1d): (tokens,) packed tag numbers, int64.
+    packing (Packing): The order of the batch.
+    RETURNS (Ints1d): (tokens,) packed tag ids, int64.
     """
     xp = get_array_module(emissions)
-    # (tags, tokens): sequences last, so that each operation runs over all of a step at once
+    # (tags, tokens): the sequences of a step are contiguous, which makes the operations fast
     best = emissions.T.copy(order="C")
-    arriving_best = _arriving(transitions)
+    find_arrivals = _best_arrivals(transitions)
     for step, before in packing.steps():
         at_step = best[:, step]
-        at_step += arriving_best(best[:, before])
-        # Only differences count; so scores stay small in documents of any length.
+        at_step += find_arrivals(best[:, before])
+        # Only differences matter. Scores relative to the peak stay small in long documents.
         peak = at_step.max(axis=0)
         at_step -= xp.where(xp.isfinite(peak), peak, 0)
     best, transitions = to_numpy(best), to_numpy(transitions)
@@ -38,19 +38,19 @@ def viterbi(emissions: Floats2d, transitions: Floats2d, packing: Packing) -> Int
     return xp.asarray(tags)
 
 
-def _arriving(transitions: Floats2d) -> Callable[[Floats2d], Floats2d]:
-    """RETURNS (Callable[[Floats2d], Floats2d]): From the best scores (tags, sequences) of one step,
-    the best with which each tag is reached at the next one."""
+def _best_arrivals(transitions: Floats2d) -> Callable[[Floats2d], Floats2d]:
+    """Create the function that takes the best scores of a step, (tags, sequences), to the best
+    score of reaching each tag at the next step."""
     xp = get_array_module(transitions)
     n_labels, rest = divmod(len(transitions) - 1, len(PREFIXES))
-    in_blocks = n_labels >= LEAST_LABELS and not rest
-    if in_blocks:
+    is_biluo = n_labels >= MIN_LABELS and not rest
+    if is_biluo:
         excluded = xp.asarray(numpy.isinf(constraints(n_labels)[1]))
-        in_blocks = bool(xp.isinf(transitions[excluded]).all())
-    if not in_blocks:
+        is_biluo = bool(xp.isinf(transitions[excluded]).all())
+    if not is_biluo:
         return lambda scores: (scores[:, None] + transitions[:, :, None]).max(axis=0)
-    # Of BILUO tags, O, B and U follow O, L and U; I-X and L-X follow B-X and I-X. The other pairs,
-    # three of four, need not be looked at.
+    # In BILUO, O, B and U follow O, L and U; I-X and L-X follow B-X and I-X. The other pairs, about
+    # three quarters of all, are impossible and are skipped.
     prefix = numpy.arange(len(transitions) - 1) % len(PREFIXES)
     opening = numpy.append(True, numpy.isin(prefix, (0, 3))).nonzero()[0]
     closing = numpy.append(True, numpy.isin(prefix, (2, 3))).nonzero()[0]
@@ -60,18 +60,16 @@ def _arriving(transitions: Floats2d) -> Callable[[Floats2d], Floats2d]:
     pairs = [transitions[first + i, first + j] for i in (0, 1) for j in (1, 2)]
     inner = xp.stack(pairs).reshape(2, 2, n_labels, 1)
 
-    def arriving(scores: Floats2d) -> Floats2d:
+    def find_arrivals(scores: Floats2d) -> Floats2d:
         reached = xp.empty_like(scores)
         reached[opening] = (scores[closing][:, None] + outer).max(axis=0)
         by_label = scores[1:].reshape(n_labels, len(PREFIXES), -1)
-        for number in (0, 1):
-            goes_on = xp.maximum(
-                by_label[:, 0] + inner[0, number], by_label[:, 1] + inner[1, number]
-            )
-            reached[2 + number :: len(PREFIXES)] = goes_on
+        for index in (0, 1):
+            from_begin, from_inside = (by_label[:, i] + inner[i, index] for i in (0, 1))
+            reached[2 + index :: len(PREFIXES)] = xp.maximum(from_begin, from_inside)
         return reached
 
-    return arriving
+    return find_arrivals
 
 
 def k_best(
@@ -84,32 +82,36 @@ def k_best(
 ) -> Tuple[Ints2d, Floats2d]:
     """Find the k best tag sequences of each sequence in a batch, the best one first.
 
-    Takes what `viterbi` takes, how many sequences there are, and which tokens count: of sequences
-    that have the same tags at these, only the best one is found. Scores are summed in float64.
+    Of tag sequences that have the same tags at all known tokens, only the best one is returned.
+    Scores are summed in float64.
 
-    known (Optional[ArrayXd]): (tokens,) packed, bool; None if all tokens count.
-    RETURNS (Tuple[Ints2d, Floats2d]): (k, tokens) packed tag numbers, and (k, sequences) scores:
-        -inf (and tags without a meaning) where a sequence has fewer than k possible taggings.
+    emissions, transitions, packing: The arguments of `viterbi`.
+    k (int): The number of tag sequences.
+    n_sequences (int): The number of sequences in the batch, empty ones included.
+    known (Optional[ArrayXd]): (tokens,) packed, bool; None if all tokens are known.
+    RETURNS (Tuple[Ints2d, Floats2d]): (k, tokens) packed tag ids, and (k, sequences) scores. Where
+        a sequence has fewer than k possible taggings, the score is -inf and the tags are arbitrary.
     """
     xp = get_array_module(emissions)
     n_tokens, size = emissions.shape
     emissions = emissions.astype("float64")
-    # best[r, t, i]: score of the i-th best beginning that ends in tag t at packed row r;
-    # sources[r, t * k + i]: which beginning of the row before it goes on, by the same number.
+    # A prefix is a tagging of a sequence's tokens up to some row.
+    # best[r, t, i]: the score of the i-th best prefix that ends in tag t at packed row r.
+    # sources[r, t * k + i]: the index, t * k + i, of the prefix of the row before that it extends.
     best = xp.full((n_tokens, size, k), -xp.inf)
     best[:, :, 0] = emissions
     sources = xp.zeros((n_tokens, size * k), dtype="int64")
-    # groups[r, t * k + i]: beginnings of one row in the same group have the same tags at known
-    # tokens. There are several in a group only where the token is unknown.
+    # groups[r, t * k + i]: prefixes of a row that are in the same group have the same tags at known
+    # tokens. A group has several prefixes only if the row's token is unknown.
     unknown = None if known is None or known.all() else ~known
     groups = xp.zeros((0, 0), dtype="int64")
     if unknown is not None:
         groups = xp.tile(xp.arange(size * k), (n_tokens, 1))
         groups[unknown] = 0
     for step, before in packing.steps():
-        beginnings = best[before]
-        arriving = beginnings[:, None, :, :] + transitions.T[None, :, :, None]
-        arriving = arriving.reshape(len(beginnings), size, size * k)
+        prefixes = best[before]
+        arriving = prefixes[:, None, :, :] + transitions.T[None, :, :, None]
+        arriving = arriving.reshape(len(prefixes), size, size * k)
         if unknown is not None:
             rows = xp.flatnonzero(unknown[before])
             arriving[rows] = _best_of_groups(arriving[rows], groups[before][rows])
@@ -139,12 +141,12 @@ def k_best(
 
 
 def _best_of_groups(scores: Floats3d, groups: Ints2d) -> Floats3d:
-    """RETURNS (Floats3d): (sequences, tags, beginnings) scores, -inf for all but the best beginning
-    of each group."""
+    """RETURNS (Floats3d): (sequences, tags, prefixes) scores, -inf for all but the best prefix of
+    each group."""
     xp = get_array_module(scores)
     order = xp.argsort(-scores, axis=2, kind="stable")
     groups = xp.take_along_axis(xp.broadcast_to(groups[:, None], scores.shape), order, axis=2)
-    # Beginnings of a group next to each other, the best one first.
+    # Sort the prefixes by group, the best one of each group first.
     grouped = xp.argsort(groups, axis=2, kind="stable")
     groups = xp.take_along_axis(groups, grouped, axis=2)
     order = xp.take_along_axis(order, grouped, axis=2)

@@ -1,9 +1,9 @@
-"""The forward-backward recursion over a packed batch, in two arithmetics with one interface.
+"""The forward-backward recursion over a packed batch, in probability space and in log space.
 
-`scaled_trellis` works on probabilities, rescaled at each step (Rabiner 1989, "A Tutorial on Hidden
-Markov Models"), so that a step is one matrix product; in float64 it is exact as long as competing
-scores lie within some hundreds of nats. `log_trellis` works on logarithms at any distance and costs
-(tags x tags) exponentials a token; it is used where the first one says that it cannot be trusted.
+`scaled_trellis` works on probabilities that are rescaled at each step (Rabiner 1989, "A Tutorial on
+Hidden Markov Models"), so a step is one matrix product. In float64 it is exact if competing scores
+differ by less than some hundreds of nats. `log_trellis` works on logarithms and is exact for all
+scores, but computes (tags x tags) exponentials per token. It is used if `scaled_trellis` fails.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d
 
 from .packing import Packing, sum_by_sequence
 
-# Weights below 1e-307 are rounded to nothing. As long as no weight is multiplied by more than this
-# on its way to a probability, nothing that counts was lost.
+# Weights below 1e-307 underflow to 0. If no weight is multiplied by more than this to get a
+# probability, the probabilities that are lost are negligible.
 LARGEST_FACTOR = 1e290
 
 
@@ -25,15 +25,16 @@ LARGEST_FACTOR = 1e290
 class Trellis:
     """Forward and backward weights of a packed batch, all arrays float64.
 
-    The joint probability of the tags i, j at a packed row r and the row before is
-    `before[r, i] * links[i, j] * after[r, j]`, up to the arithmetic's own form of it.
+    The joint probability of tag i at the token before a packed row r and tag j at r is
+    `forward[before r, i] * links[i, j] * arrivals[r, j]`. Logarithms are added instead, and the log
+    partition is subtracted.
 
-    packing (Packing): The batch's order.
+    packing (Packing): The order of the batch.
     log_partition (Floats1d): (sequences,) -inf where no tag sequence is possible.
-    forward (Floats2d): (tokens, tags) weight of all beginnings that end in a tag at a token.
-    backward (Floats2d): (tokens, tags) weight of all continuations of a tag at a token.
+    forward (Floats2d): (tokens, tags) weight of all taggings up to a token that end in a tag.
+    backward (Floats2d): (tokens, tags) weight of all taggings after a token that has a tag.
     links (Floats2d): (tags, tags) transition weights.
-    arrivals (Floats2d): (tokens, tags) backward weight joined with the token's own weight.
+    arrivals (Floats2d): (tokens, tags) the backward weight times the token's emission weight.
     logarithmic (bool): Whether the weights are logarithms.
     """
 
@@ -46,13 +47,13 @@ class Trellis:
     logarithmic: bool
 
     def unary(self) -> Floats2d:
-        """RETURNS (Floats2d): (tokens, tags) packed probabilities of each tag."""
+        """RETURNS (Floats2d): (tokens, tags) packed marginal probabilities of tags."""
         if not self.logarithmic:
             return self.forward * self.backward
         return self._xp.exp(self.forward + self.backward - self._partition_rows()[:, None])
 
     def pairwise(self) -> Floats3d:
-        """RETURNS (Floats3d): (tokens - sequences, tags, tags) packed probabilities of each pair of
+        """RETURNS (Floats3d): (tokens - sequences, tags, tags) packed probabilities of pairs of
         neighbouring tags, from the second step on."""
         before, after = self._neighbours()
         if not self.logarithmic:
@@ -61,18 +62,18 @@ class Trellis:
         return self._xp.exp(before[:, :, None] + self.links + after[:, None, :] - partition)
 
     def pair_probability(self, before: Ints1d, here: Ints1d, i: Ints1d, j: Ints1d) -> Floats1d:
-        """RETURNS (Floats1d): (pairs,) the probabilities of the tags i, j at single pairs of
-        neighbouring packed rows."""
+        """RETURNS (Floats1d): (pairs,) the joint probabilities of tag i at the packed row `before`
+        and tag j at the packed row `here` after it."""
         parts = self.forward[before, i], self.links[i, j], self.arrivals[here, j]
         if not self.logarithmic:
             return parts[0] * parts[1] * parts[2]
         return self._xp.exp(sum(parts) - self._partition_rows()[here])
 
     def transition_counts(self, weights: Floats1d) -> Floats2d:
-        """Sum the probabilities of neighbouring tags over the batch.
+        """Compute the expected number of transitions between tags, summed over the batch.
 
-        weights (Floats1d): (tokens,) what each packed row counts.
-        RETURNS (Floats2d): (tags, tags) expected transitions.
+        weights (Floats1d): (tokens,) the weight of each packed row.
+        RETURNS (Floats2d): (tags, tags) expected counts.
         """
         later = weights[self.packing.first.stop :]
         if self.logarithmic:
@@ -81,9 +82,9 @@ class Trellis:
         return (before.T @ (after * later[:, None])) * self.links
 
     def expected_transition_scores(self, scores: Floats2d) -> Floats1d:
-        """Weigh transition scores by the probabilities of the pairs.
+        """Compute the expected transition score of each token after the first.
 
-        scores (Floats2d): (tags, tags), finite.
+        scores (Floats2d): (tags, tags) transition scores, finite.
         RETURNS (Floats1d): (tokens - sequences,) the expected score at each packed row from the
             second step on.
         """
@@ -92,19 +93,21 @@ class Trellis:
         before, after = self._neighbours()
         return ((before @ (self.links * scores)) * after).sum(axis=1)
 
-    def counts_given_tags(self, weights: Floats2d) -> Tuple[Floats2d, Floats2d]:
-        """Expect tags and pairs of tags, given one token's tag, summed over all that are given.
+    def conditional_counts(self, weights: Floats2d) -> Tuple[Floats2d, Floats2d]:
+        """Compute the expected counts of tags and of pairs of tags, conditioned on the tag of one
+        token. Sum them over all tokens and tags that can be the condition.
 
-        weights (Floats2d): (tokens, tags) packed, what each tag counts as the one that is given; 0
-            where it is impossible.
-        RETURNS (Tuple[Floats2d, Floats2d]): (tokens, tags) packed, and (tags, tags).
+        weights (Floats2d): (tokens, tags) packed, the weight of each condition; 0 for impossible
+            tags.
+        RETURNS (Tuple[Floats2d, Floats2d]): The counts of tags, (tokens, tags) packed, and of
+            pairs, (tags, tags).
         """
         xp = get_array_module(weights)
         packing, n_first = self.packing, self.packing.first.stop
         unary = self.unary()
         reached = xp.where(unary > 0, unary, 1)
-        # The weights of tokens up to each token, and of tokens from it on, carried to it by
-        # p(tag | tag before) and by p(tag before | tag).
+        # `before` carries the weights of earlier conditions forward by p(tag | tag before), and
+        # `after` carries those of later conditions back by p(tag before | tag).
         before, after = weights.copy(), weights.copy()
         steps = list(packing.steps())
         if self.logarithmic:
@@ -120,7 +123,7 @@ class Trellis:
             transitions = (before[packing.previous][:, :, None] * onward).sum(axis=0)
             transitions += (after[n_first:][:, None, :] * back).sum(axis=0)
             return before + after - weights, transitions
-        # The same without an array of pairs for each token.
+        # The same as above. It avoids the (tags, tags) array of each token.
         to_come = xp.where(self.backward > 0, self.backward, 1)
         share = self.arrivals / reached
         for step, previous in steps:
@@ -147,20 +150,21 @@ class Trellis:
 
 
 class TokenProbabilities(Protocol):
-    """Probabilities of single tags and of pairs, in the order of a ragged batch."""
+    """The probabilities of tags and of pairs of tags, in the order of a ragged batch."""
 
     def unary(self) -> Floats2d:
-        """RETURNS (Floats2d): (tokens, tags) probabilities of each tag, float64."""
+        """RETURNS (Floats2d): (tokens, tags) marginal probabilities of tags, float64."""
         ...
 
     def pair_probability(self, rows: Ints1d, before: Ints1d, tags: Ints1d) -> Floats1d:
-        """RETURNS (Floats1d): (pairs,) probabilities of tags at rows and at the rows before."""
+        """RETURNS (Floats1d): (pairs,) joint probabilities of the tag `tags` at a row and the tag
+        `before` at the row before it."""
         ...
 
 
 @dataclass(frozen=True)
 class RaggedTrellis(TokenProbabilities):
-    """The weights of `Trellis` in the order of a ragged batch, as a kernel computes them."""
+    """The weights of `Trellis` in the order of a ragged batch, computed by a kernel."""
 
     forward: Floats2d
     backward: Floats2d
@@ -177,7 +181,7 @@ class RaggedTrellis(TokenProbabilities):
 
 @dataclass(frozen=True)
 class PackedTrellis(TokenProbabilities):
-    """A packed trellis, read in the order of the ragged batch."""
+    """A `Trellis` whose probabilities are returned in the order of the ragged batch."""
 
     trellis: Trellis
 
@@ -197,13 +201,13 @@ class PackedTrellis(TokenProbabilities):
 def scaled_trellis(
     emissions: Floats2d, transitions: Floats2d, packing: Packing, n_sequences: int
 ) -> Optional[Trellis]:
-    """Run forward-backward on rescaled probabilities.
+    """Run forward-backward on probabilities that are rescaled at each step.
 
-    emissions (Floats2d): (tokens, tags) packed scores with start and end scores added in, float64.
+    emissions (Floats2d): (tokens, tags) packed scores, with start and end scores added, float64.
     transitions (Floats2d): (tags, tags), float64.
-    packing (Packing): The batch's order.
-    n_sequences (int): Sequences in the batch, empty ones included.
-    RETURNS (Optional[Trellis]): The trellis, or None where this arithmetic cannot be trusted.
+    packing (Packing): The order of the batch.
+    n_sequences (int): The number of sequences in the batch, empty ones included.
+    RETURNS (Optional[Trellis]): The trellis; None if the result would not be exact.
     """
     xp = get_array_module(emissions)
     peak = emissions.max(axis=1)
@@ -246,9 +250,10 @@ def scaled_trellis(
 def log_trellis(
     emissions: Floats2d, transitions: Floats2d, packing: Packing, n_sequences: int
 ) -> Trellis:
-    """Run forward-backward on logarithms: exact at any distance between scores.
+    """Run forward-backward on logarithms, which is exact for all scores.
 
-    Takes what `scaled_trellis` takes. RETURNS (Trellis): The trellis.
+    emissions, transitions, packing, n_sequences: The arguments of `scaled_trellis`.
+    RETURNS (Trellis): The trellis.
     """
     xp = get_array_module(emissions)
     forward = emissions.copy()
@@ -267,7 +272,7 @@ def log_trellis(
 
 
 def log_sum_exp(scores, axis: int):
-    """RETURNS (FloatsXd): `log(sum(exp(scores)))` along an axis; -inf for rows of nothing else."""
+    """RETURNS (FloatsXd): `log(sum(exp(scores)))` along an axis; -inf where all scores are -inf."""
     xp = get_array_module(scores)
     peak = scores.max(axis=axis, keepdims=True)
     peak = xp.where(xp.isfinite(peak), peak, 0)

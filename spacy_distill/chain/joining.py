@@ -1,4 +1,4 @@
-"""Chains of several batches as one."""
+"""Join the chains of several batches."""
 
 from typing import Sequence
 
@@ -10,11 +10,11 @@ from .linear_chain import LinearChain
 
 
 def join_chains(chains: Sequence[LinearChain]) -> LinearChain:
-    """Join chains of the same tags, one after another.
+    """Join chains over the same tags into one batch.
 
-    chains (Sequence[LinearChain]): At least one.
-    RETURNS (LinearChain): A chain over all their sequences. If their transition scores differ, it
-        has their marginals.
+    chains (Sequence[LinearChain]): The chains, at least one.
+    RETURNS (LinearChain): A chain over all their sequences. If their transition scores differ, only
+        the marginals are kept.
     """
     first = chains[0]
     if len(chains) == 1:

@@ -1,4 +1,4 @@
-"""All entities of at least a probability, not only those of the best tag sequence."""
+"""Find all entities above a probability, not only those of the best tag sequence."""
 
 from typing import List, Tuple
 
@@ -9,24 +9,25 @@ from thinc.types import Floats1d
 from .biluo import PREFIXES, BiluoTags
 from .linear_chain import LinearChain
 
-# What is less than that is 0 in single precision.
+# Smaller probabilities are 0 in single precision.
 TINY = float(numpy.finfo("float32").tiny)
 
 
 def likely_spans(
     chain: LinearChain, tags: BiluoTags, threshold: float
 ) -> Tuple[List[Tuple[int, int, str]], Floats1d]:
-    """Find what is an entity with at least a probability.
+    """Find all spans that are entities with at least the probability `threshold`.
 
-    Entities are followed from their first token on: the probability that one goes on so far never
-    rises, so what falls below the threshold is dropped at once.
+    The search extends each entity token by token. The probability of an open entity never rises, so
+    an entity is dropped as soon as it falls below the threshold.
 
-    chain (LinearChain): The distribution, over the tags.
-    tags (BiluoTags): The tags of its labels.
-    threshold (float): The least probability. With 0, these are all spans that are possible in
-        single precision, whose number grows with the square of a sentence's length at worst.
-    RETURNS (Tuple[List[Tuple[int, int, str]], Floats1d]): First row among the batch's tokens, row
-        after the last one and label, sorted; and the probabilities, exact, float32, a numpy array.
+    chain (LinearChain): The distribution over tag sequences.
+    tags (BiluoTags): The tags of the chain.
+    threshold (float): The minimum probability. With 0, all spans are found whose probability is not
+        0 in single precision. Their number can grow with the square of a sentence's length.
+    RETURNS (Tuple[List[Tuple[int, int, str]], Floats1d]): Sorted spans: the first row among the
+        batch's tokens, the row after the last one, and the label. And their exact probabilities,
+        (spans,) float32, a numpy array.
     """
     threshold = max(threshold, TINY)
     marginals = to_numpy(chain.marginals())

@@ -24,7 +24,7 @@ from .packing import Packing, pack, sum_by_sequence
 
 @dataclass(frozen=True, eq=False)
 class ChainCounts:
-    """How often each of a chain's scores is used, or a gradient with respect to these scores.
+    """One value for each score of a chain: expected counts of its use, or a gradient.
 
     emissions (Floats2d): (tokens, tags)
     transitions (Floats2d): (tags, tags), from row to column.
@@ -55,19 +55,20 @@ class ChainCounts:
 class LinearChain:
     """A linear-chain conditional random field (Lafferty, McCallum, Pereira 2001), batched.
 
-    A tag sequence's score is the sum of its emissions, its transitions, the start score of its
-    first tag and the end score of its last one; its probability is the exponential of the score,
-    divided by the partition function. -inf marks what is impossible. Arrays are numpy's or
-    cupy's, float32; sums run in float64. `pytorch-struct` (Rush 2020) gave the methods their names.
+    The score of a tag sequence is the sum of its emissions, its transitions, the start score of its
+    first tag and the end score of its last tag. Its probability is the exponential of the score,
+    divided by the partition function. A score of -inf means that a tag or a transition is
+    impossible. Arrays are float32, of numpy or cupy; sums are computed in float64. The methods are
+    named as in `pytorch-struct` (Rush 2020).
 
-    emissions (Floats2d): (tokens, tags) scores; the sentences' tokens one after another.
+    emissions (Floats2d): (tokens, tags) scores; the tokens of the sentences are concatenated.
     lengths (Ints1d): (sequences,) tokens per sentence, zeros allowed; always a numpy array.
     transitions (Floats2d): (tags, tags) scores, from row to column.
     start (Floats1d): (tags,) scores of the first tag.
     end (Floats1d): (tags,) scores of the last tag.
-    known (Optional[ArrayXd]): (tokens,) bool, False where the source of the scores knows nothing
-        and nothing is to be learnt from it; None where it knows all tokens. Of the algebra, `topk`
-        alone looks at it; losses read `is_known` and `allowed`. Chains made of this one keep it.
+    known (Optional[ArrayXd]): (tokens,) bool, False where the scores carry no information and no
+        loss may use them; None if all tokens are known. Losses use it by `is_known` and `allowed`.
+        No method but `topk` depends on it. Chains that are derived from this one keep it.
     """
 
     emissions: Floats2d
@@ -89,19 +90,20 @@ class LinearChain:
                 f"{expected}."
             )
 
-    # What the distribution says
+    # Properties of the distribution
 
     @cached_property
     def log_partition(self) -> Floats1d:
-        """(sequences,) Logarithm of the summed exponentials of all sequences' scores, float64; 0
-        for an empty sentence, -inf where no sequence is possible."""
+        """(sequences,) The logarithm of the partition function, float64; 0 for an empty sentence,
+        -inf where no tag sequence is possible."""
         return self._trellis.log_partition
 
     def score(self, tags: Ints1d) -> Floats1d:
-        """Score one tag sequence per sentence.
+        """Compute the score of one tag sequence per sentence.
 
-        tags (Ints1d): (tokens,) tag numbers.
-        RETURNS (Floats1d): (sequences,) float64; minus `log_partition` it is the log-probability.
+        tags (Ints1d): (tokens,) tag ids.
+        RETURNS (Floats1d): (sequences,) float64. The score minus `log_partition` is the
+            log-probability of the tag sequence.
         """
         xp = self._xp
         packing = self._packing
@@ -112,13 +114,13 @@ class LinearChain:
         return self._sum_per_sequence(scores)
 
     def marginals(self) -> Floats2d:
-        """RETURNS (Floats2d): (tokens, tags) probability of each tag at each token, float32; zeros
-        in a sentence for which no sequence is possible."""
+        """RETURNS (Floats2d): (tokens, tags) the probability of each tag at each token, float32;
+        zeros in sentences without a possible sequence."""
         return self._unary.astype("float32")
 
     def pairwise_marginals(self) -> Floats3d:
-        """RETURNS (Floats3d): (tokens, tags, tags) probability of each pair of tags at the token
-        before and the token, float32; zeros at first tokens. Takes 4 * tags**2 bytes a token."""
+        """RETURNS (Floats3d): (tokens, previous tags, tags) the joint probability of the tags of
+        each token and the token before it, float32; zeros at first tokens."""
         xp = self._xp
         size = len(self.start)
         pairs = xp.zeros((len(self.emissions), size, size), dtype="float32")
@@ -126,10 +128,11 @@ class LinearChain:
         return pairs
 
     def expected_counts(self, weights: Optional[Floats1d] = None) -> ChainCounts:
-        """Count how often each score is used, in expectation: the gradient of `log_partition`
-        (Eisner 2016, "Inside-Outside and Forward-Backward Algorithms Are Just Backprop").
+        """Compute the expected number of times that each score is used. It is the gradient of
+        `log_partition` (Eisner 2016, "Inside-Outside and Forward-Backward Algorithms Are Just
+        Backprop").
 
-        weights (Optional[Floats1d]): (sequences,) what each sentence counts, 1 by default.
+        weights (Optional[Floats1d]): (sequences,) the weight of each sentence, 1 by default.
         RETURNS (ChainCounts): Expected counts, float32.
         """
         xp = self._xp
@@ -141,23 +144,24 @@ class LinearChain:
         unary = self._trellis.unary() * rows[:, None]
         return self._counts(unary, self._trellis.transition_counts(rows))
 
-    def counts_given_tags(self, weights: Floats2d) -> ChainCounts:
-        """Count how often each score is used, in expectation, given one token's tag, and sum that
-        over all tokens and tags. With `expected_counts` it makes the gradient of what is computed
-        of marginals: the derivative of `log p(tag at token)` is the counts given that tag minus the
-        counts.
+    def conditional_counts(self, weights: Floats2d) -> ChainCounts:
+        """Compute conditional expected counts: the expected number of times that each score is used
+        if a certain token has a certain tag. Sum them over all tokens and tags.
 
-        weights (Floats2d): (tokens, tags) what each tag counts as the one that is given; those of
-            impossible tags are not looked at.
-        RETURNS (ChainCounts): Weighted sums of conditional expectations, float32.
+        They are needed for gradients of functions of the marginals. The gradient of `log p(tag at
+        token)` is the conditional expected counts for this tag minus the expected counts.
+
+        weights (Floats2d): (tokens, tags) the weight of each condition. Weights of impossible tags
+            are ignored.
+        RETURNS (ChainCounts): Weighted sums of conditional expected counts, float32.
         """
         xp = self._xp
         packing, trellis = self._packing, self._trellis
         weights = xp.where(trellis.unary() > 0, xp.asarray(weights)[packing.rows], 0)
-        return self._counts(*trellis.counts_given_tags(weights.astype("float64")))
+        return self._counts(*trellis.conditional_counts(weights.astype("float64")))
 
     def argmax(self) -> Ints1d:
-        """RETURNS (Ints1d): (tokens,) the tags of each sentence's most probable sequence, int64."""
+        """RETURNS (Ints1d): (tokens,) the most probable tag sequence of each sentence, int64."""
         tags = self._run_kernel("viterbi")
         if tags is None:
             tags = self._xp.empty(len(self.emissions), dtype="int64")
@@ -165,13 +169,13 @@ class LinearChain:
         return tags
 
     def topk(self, k: int) -> Tuple[Ints2d, Floats2d]:
-        """Find each sentence's k most probable tag sequences; of those that differ only at tokens
-        that are not `known`, the most probable one.
+        """Find the k most probable tag sequences of each sentence. Of sequences that differ at
+        unknown tokens only, the most probable one is returned.
 
-        k (int): How many.
-        RETURNS (Tuple[Ints2d, Floats2d]): Tags (k, tokens), int64, the best sequence first, and
-            scores (k, sequences), float64: -inf where a sentence has fewer possible sequences; the
-            tags have no meaning there. An empty sentence has one sequence of score 0.
+        k (int): The number of sequences.
+        RETURNS (Tuple[Ints2d, Floats2d]): Tags, (k, tokens) int64, the best sequence first; and
+            scores, (k, sequences) float64. Where a sentence has fewer than k possible sequences,
+            the score is -inf and the tags are arbitrary. An empty sentence has one, of score 0.
         """
         xp = self._xp
         known = None if self.known is None else xp.asarray(self.known)[self._packing.rows]
@@ -187,13 +191,14 @@ class LinearChain:
         return self.cross_entropy(self)
 
     def cross_entropy(self, other: "LinearChain") -> Floats1d:
-        """Expect the negative log-probability that another chain over the same tokens and tags
-        gives to this chain's sequences (Wang et al. 2021, "Structural Knowledge Distillation").
+        """Compute the cross-entropy of another chain over the same tokens and tags: its expected
+        negative log-probability under this chain (Wang et al. 2021, "Structural Knowledge
+        Distillation").
 
-        other (LinearChain): The chain that is judged; the student in distillation.
-        RETURNS (Floats1d): (sequences,) nats, float64; inf where this chain needs what the other
-            one excludes. Its gradient with respect to the other chain's scores is
-            `other.expected_counts() - self.expected_counts()`.
+        other (LinearChain): The other chain; in distillation, the student's.
+        RETURNS (Floats1d): (sequences,) nats, float64; inf where a sequence that is possible in
+            this chain is impossible in the other one. The gradient with respect to the other
+            chain's scores is `other.expected_counts() - self.expected_counts()`.
         """
         xp = self._xp
         trellis, packing = self._trellis, self._packing
@@ -209,16 +214,16 @@ class LinearChain:
         return xp.where(ends, xp.inf, log_partition - self._sum_per_sequence(expected))
 
     def kl(self, other: "LinearChain") -> Floats1d:
-        """RETURNS (Floats1d): (sequences,) Kullback-Leibler divergence of another chain from this
-        one in nats, float64."""
+        """RETURNS (Floats1d): (sequences,) the Kullback-Leibler divergence `KL(self || other)` in
+        nats, float64."""
         return self.cross_entropy(other) - self.entropy()
 
     def span_marginal(self, rows: Ints1d, tags: Ints2d) -> Floats1d:
-        """Find the probability that stretches of tokens carry given tags; with the tags of an
-        entity (`BiluoTags.segments`), the probability of that entity.
+        """Compute the probability that spans of tokens have certain tags. With the tags of an
+        entity (`BiluoTags.segments`), it is the probability of this entity.
 
-        rows (Ints1d): (spans,) each span's first row among the batch's tokens.
-        tags (Ints2d): (spans, longest span) tag numbers, filled up with -1.
+        rows (Ints1d): (spans,) the first row of each span, among the tokens of the batch.
+        tags (Ints2d): (spans, longest span) tag ids, padded with -1.
         RETURNS (Floats1d): (spans,) probabilities, float32.
         """
         xp = self._xp
@@ -235,34 +240,34 @@ class LinearChain:
         return probability.astype("float32")
 
     def transition_probability(self, rows: Ints1d, before: Ints1d, tags: Ints1d) -> Floats1d:
-        """Find the probability of a tag, given that of the token before.
+        """Compute the probability of tags, conditioned on the tags of the tokens before.
 
-        rows (Ints1d): (transitions,) rows among the batch's tokens, none of them a first token.
-        before (Ints1d): (transitions,) the tags of the tokens before, which are given.
-        tags (Ints1d): (transitions,) the tags.
-        RETURNS (Floats1d): (transitions,) probabilities, float64, a numpy array; 0 where what is
-            given is impossible.
+        rows (Ints1d): (transitions,) rows among the tokens of the batch, except for first tokens.
+        before (Ints1d): (transitions,) the tag of the token before each row: the condition.
+        tags (Ints1d): (transitions,) the tag at each row.
+        RETURNS (Floats1d): (transitions,) probabilities, float64, a numpy array; 0 where the
+            condition is impossible.
         """
         return to_numpy(self._transition_probability(*map(self._xp.asarray, (rows, before, tags))))
 
-    # What the source of the scores knows
+    # Known and unknown tokens
 
     @property
     def is_known(self) -> ArrayXd:
-        """(tokens,) Bool: where something can be learnt from the chain; `known` without None."""
+        """(tokens,) bool: `known`, and True for all tokens where that is None."""
         if self.known is None:
             return self._xp.ones(len(self.emissions), dtype=bool)
         return self._xp.asarray(self.known)
 
     def allowed(self, tags: Ints1d) -> ArrayXd:
-        """Mark the tags that one tag sequence per sentence leaves open as an annotation.
+        """Mark the tags that are allowed if a tag sequence is used as annotation at known tokens.
 
-        tags (Ints1d): (tokens,) tag numbers.
-        RETURNS (ArrayXd): (tokens, tags), bool: one True per known token, all True elsewhere.
+        tags (Ints1d): (tokens,) tag ids, one sequence per sentence.
+        RETURNS (ArrayXd): (tokens, tags) bool: the tag of the sequence; all tags at unknown tokens.
         """
         return (tags[:, None] == self._xp.arange(len(self.start))) | ~self.is_known[:, None]
 
-    # Chains made of this one
+    # Derived chains
 
     def scaled(self, temperature: float) -> "LinearChain":
         """RETURNS (LinearChain): The chain with all scores divided by a temperature (Hinton,
@@ -278,11 +283,11 @@ class LinearChain:
         )
 
     def restricted(self, allowed) -> "LinearChain":
-        """Leave only the sequences that an annotation allows.
+        """Exclude the tags that an annotation does not allow.
 
-        allowed (ArrayXd): (tokens, tags), bool.
-        RETURNS (LinearChain): The chain over these; its `log_partition` minus this chain's is the
-            annotation's log-probability, be it partial or complete.
+        allowed (ArrayXd): (tokens, tags) bool.
+        RETURNS (LinearChain): The chain over the remaining sequences. Its `log_partition` minus
+            that of this chain is the log-probability of the annotation, which may be partial.
         """
         xp = self._xp
         emissions = xp.where(xp.asarray(allowed), self.emissions, xp.float32(-xp.inf))
@@ -291,8 +296,8 @@ class LinearChain:
     def with_tags(self, tag_ids: Sequence[int]) -> "LinearChain":
         """Reorder the tags.
 
-        tag_ids (Sequence[int]): This chain's tag number for each tag of the new one.
-        RETURNS (LinearChain): The same distribution under other tag numbers.
+        tag_ids (Sequence[int]): For each tag of the new chain, its id in this chain.
+        RETURNS (LinearChain): The same distribution with other tag ids.
         """
         if list(tag_ids) == list(range(len(self.start))):
             return self
@@ -304,7 +309,7 @@ class LinearChain:
             end=self.end[tag_ids],
         )
 
-    # Inner workings
+    # Implementation
 
     @property
     def _xp(self):
@@ -316,7 +321,7 @@ class LinearChain:
 
     @cached_property
     def _trellis(self) -> Trellis:
-        """What expectations over whole sequences are made of."""
+        """The forward and backward weights, for expectations over whole sequences."""
         emissions = self._emissions.astype("float64")
         transitions = self.transitions.astype("float64")
         arguments = (emissions, transitions, self._packing, len(self.lengths))
@@ -324,8 +329,8 @@ class LinearChain:
 
     @cached_property
     def _token_probabilities(self) -> TokenProbabilities:
-        """What probabilities of single tokens and pairs are read from: the kernel's trellis, which
-        takes half the time, or `_trellis` where no kernel runs or its arithmetic is not enough."""
+        """The probabilities of single tokens and pairs, of a kernel if possible: it takes half the
+        time of `_trellis`. It cannot be used where there is no kernel or it is not exact enough."""
         arrays = None
         if len(self.emissions):
             arrays = self._run_kernel("forward_backward", LARGEST_FACTOR)
@@ -333,7 +338,7 @@ class LinearChain:
 
     @cached_property
     def _unary(self) -> Floats2d:
-        """(tokens, tags) probability of each tag, float64."""
+        """(tokens, tags) the marginal probability of each tag, float64."""
         return self._token_probabilities.unary()
 
     def _transition_probability(self, rows: Ints1d, before: Ints1d, tags: Ints1d) -> Floats1d:
@@ -343,7 +348,7 @@ class LinearChain:
         return xp.where(alone > 0, pair / xp.where(alone > 0, alone, 1), 0)
 
     def _run_kernel(self, name: str, *arguments):
-        """Run a compiled kernel on the scores; None where there is none for these arrays."""
+        """Run a compiled kernel on the scores. Return None if there is none for these arrays."""
         scores = self.emissions, self.transitions, self.start, self.end
         compiled = kernels(*scores)
         if not compiled:
@@ -355,7 +360,7 @@ class LinearChain:
 
     @cached_property
     def _emissions(self) -> Floats2d:
-        """Packed emissions, with start and end scores added in: no special cases from here on."""
+        """Packed emissions, with start and end scores added."""
         emissions = self.emissions[self._packing.rows]
         emissions[self._packing.first] += self.start
         emissions[self._packing.last] += self.end
@@ -365,7 +370,7 @@ class LinearChain:
         return sum_by_sequence(packed, self._packing.sequences, len(self.lengths))
 
     def _counts(self, unary: Floats2d, transitions: Floats2d) -> ChainCounts:
-        """Sum packed counts of tags and of pairs of tags to those of the chain's scores."""
+        """Convert packed counts of tags and of pairs of tags to counts of the chain's scores."""
         packing = self._packing
         emissions = self._xp.empty(unary.shape, dtype="float32")
         emissions[packing.rows] = unary

@@ -1,4 +1,4 @@
-"""Time-major order of a ragged batch, so that one step serves all sequences at once."""
+"""Put a ragged batch into time-major order, so that one step processes all sequences at once."""
 
 from dataclasses import dataclass
 from typing import Iterator, Tuple
@@ -10,17 +10,17 @@ from thinc.types import ArrayXd, Floats1d, Ints1d
 
 @dataclass(frozen=True)
 class Packing:
-    """The rows of a ragged batch, sorted by position in the sequence and then by falling length.
+    """The rows of a ragged batch, sorted by position in the sequence, then by decreasing length.
 
-    Step t holds the t-th token of each sequence that is long enough; since the longest sequences
-    come first, its sequences are always the first ones of step t - 1.
+    Step t has the t-th token of each sequence that is long enough. The longest sequences come
+    first, so the sequences of step t are the first ones of step t - 1.
 
-    rows (Ints1d): (tokens,) the ragged row that stands at each packed row.
-    reversed_rows (Ints1d): (tokens,) the same for sequences read from their last token.
-    sequences (Ints1d): (tokens,) the sequence to which each packed row belongs.
-    previous (Ints1d): (tokens - sequences,) the packed row of the token before, for each packed row
-        after the first step.
-    offsets (Ints1d): (steps + 1,) where each step starts in the packed rows; a numpy array.
+    rows (Ints1d): (tokens,) the ragged row of each packed row.
+    reversed_rows (Ints1d): (tokens,) the same for reversed sequences.
+    sequences (Ints1d): (tokens,) the sequence of each packed row.
+    previous (Ints1d): (tokens - sequences,) for each packed row after the first step, the packed
+        row of the token before.
+    offsets (Ints1d): (steps + 1,) the first packed row of each step; a numpy array.
     last (Ints1d): (sequences with a token,) the packed rows of last tokens.
     """
 
@@ -32,10 +32,10 @@ class Packing:
     last: Ints1d
 
     def steps(self) -> Iterator[Tuple[slice, slice]]:
-        """Go through the steps after the first.
+        """Iterate over the steps after the first.
 
-        YIELDS (Tuple[slice, slice]): The packed rows of a step, and those of the same sequences in
-            the step before.
+        YIELDS (Tuple[slice, slice]): The packed rows of a step, and the rows of the same sequences
+            in the step before.
         """
         bounds = self.offsets.tolist()
         for before, start, end in zip(bounds, bounds[1:], bounds[2:], strict=False):
@@ -43,15 +43,15 @@ class Packing:
 
     @property
     def first(self) -> slice:
-        """The packed rows of the first step: every sequence that has a token."""
+        """The packed rows of the first step."""
         return slice(0, int(self.offsets[1]) if len(self.offsets) > 1 else 0)
 
 
 def pack(lengths: Ints1d, xp=numpy) -> Packing:
-    """Find the time-major order of a ragged batch.
+    """Compute the time-major order of a ragged batch.
 
     lengths (Ints1d): (sequences,) tokens per sequence, zeros allowed, a numpy array.
-    xp (module): Where the order is to be used, numpy or cupy.
+    xp (module): The array module of the result, numpy or cupy.
     RETURNS (Packing): The order.
     """
     lengths = numpy.asarray(lengths, dtype="int64")
@@ -77,14 +77,14 @@ def pack(lengths: Ints1d, xp=numpy) -> Packing:
 
 
 def sum_by_sequence(values: ArrayXd, sequences: Ints1d, n_sequences: int) -> Floats1d:
-    """Sum the values of each sequence's tokens.
+    """Sum the values of the tokens of each sequence.
 
-    values (ArrayXd): (tokens,) numbers or bool, in any order.
-    sequences (Ints1d): (tokens,) the sequence to which each belongs.
+    values (ArrayXd): (tokens,) numeric or bool, in any order.
+    sequences (Ints1d): (tokens,) the sequence of each value.
     n_sequences (int): The number of sequences.
     RETURNS (Floats1d): (sequences,) float64.
     """
     xp = get_array_module(sequences)
     weights = xp.asarray(values).astype("float64")
-    # Of no tokens at all, numpy counts in integers.
+    # Without tokens, numpy returns integers.
     return xp.bincount(sequences, weights=weights, minlength=n_sequences).astype("float64")

@@ -22,14 +22,17 @@ def annotate_cli(
     teacher: Annotated[str, Arg(help=options.TEACHER_HELP)],
     source: Annotated[str, Arg(metavar="INPUT", help=options.TEXT_HELP)],
     output_path: options.Output,
-    top_k: Annotated[int, Opt(help="Tags to keep for each token")] = 8,
+    top_k: Annotated[int, Opt(help="Number of tags to keep for each token")] = 8,
     limit: options.Limit = 0,
     augment: Annotated[
-        int, Opt(help="Variants to annotate of each document, with other names in it")
+        int, Opt(help="Number of variants of each document to add, with other names in them")
     ] = 0,
     words: Annotated[
         Optional[Path],
-        Opt(help="Words for the variants: a file with one a line, or a pipeline with word vectors"),
+        Opt(
+            help="Names for the variants: a file with one word a line, or a pipeline with word "
+            "vectors"
+        ),
     ] = None,
     max_errors: options.MaxErrors = 0,
     text_field: options.TextField = "text",
@@ -38,9 +41,9 @@ def annotate_cli(
     lang: options.Lang = None,
     batch_size: options.BatchSize = 64,
     n_process: Annotated[
-        int, Opt("--n-process", "-n", help="Processes, each of which loads the teacher")
+        int, Opt("--n-process", "-n", help="Number of processes, each of which loads the teacher")
     ] = 1,
-    shard_size: Annotated[int, Opt(help="Characters of text in a shard")] = SHARD_SIZE,
+    shard_size: Annotated[int, Opt(help="Number of characters in a shard")] = SHARD_SIZE,
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,
     force: options.Force = False,
@@ -49,8 +52,8 @@ def annotate_cli(
     teacher_options: TypedOptions,
 ) -> None:
     """
-    Write a teacher's probabilities for a text to a soft corpus. Students learn from it without the
-    teacher. A run that was stopped continues when the same command is run again.
+    Write a teacher's predictions for a text to a soft corpus. Students learn from it without the
+    teacher. To continue a run that was stopped, run the same command again.
     """
     with running(verbose, on_interrupt=partial(warn_of_shards, output_path)):
         manifest = annotate(
@@ -78,7 +81,9 @@ def annotate_cli(
         sum(getattr(shard, name) for shard in manifest.shards)
         for name in ("documents", "tokens", "entities", "misfits", "skipped")
     )
-    notes = [f"{misfits:,} entities did not fit the tokens and are unknown"] if misfits else []
+    notes = []
+    if misfits:
+        notes.append(f"{misfits:,} entities did not fit the tokens, which are marked as unknown")
     if skipped:
         notes.append(f"{skipped:,} documents were left out, as the teacher failed on them")
     msg.good(

@@ -13,7 +13,7 @@ from ..corpora.labeled import read_examples
 from ..evaluation import entity_reliability, with_predictions
 from ..evaluation.systems import with_confidences
 from ..loading import load_pipeline
-from ..pipeline.confidences import MEASURED
+from ..pipeline.confidences import EVALUATION_ATTR
 from ..progress import ProgressBar
 from ..saving import save_pipeline
 from ..training.calibrate import calibrate, find_component
@@ -38,8 +38,8 @@ def distill_calibrate_cli(
 ) -> None:
     """
     Fit the confidences of a student to labeled documents that it was not trained on, such as the
-    development corpus. Of entities with a confidence of 0.8, 80 % should then be right. The
-    entities stay the same. A student of `spacy distill` is calibrated already.
+    development corpus. After that, about 80 % of the entities with a confidence of 0.8 should be
+    right. The entities stay the same. `spacy distill` calibrates students by default.
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
         require_free(output_path, force=force)
@@ -53,14 +53,14 @@ def distill_calibrate_cli(
         save_pipeline(nlp, output_path)
     msg.good(
         f"Wrote {output_path}",
-        f"Temperature {temperature:.2f}; expected calibration error {before:.3f} before, "
-        f"{after:.3f} after, on the documents that it was fitted to",
+        f"Temperature {temperature:.2f}; expected calibration error on these documents: "
+        f"{before:.3f} before, {after:.3f} after",
     )
 
 
 def calibration_error(nlp: Language, examples: Iterable[Example]) -> float:
-    """RETURNS (float): The expected calibration error of a pipeline's entities."""
+    """Compute the expected calibration error of a pipeline's entities."""
     examples = list(examples)
     with ProgressBar(desc="Evaluate", total=len(examples)) as bar, with_confidences(nlp):
         predicted = with_predictions(nlp, examples, bar.update)
-    return entity_reliability(predicted, attr=MEASURED).expected_calibration_error
+    return entity_reliability(predicted, attr=EVALUATION_ATTR).expected_calibration_error

@@ -21,18 +21,18 @@ def distill_card_cli(
     version: Annotated[Optional[str], Opt(help="Version of the package")] = None,
     description: Annotated[
         Optional[str],
-        Opt(help="What the student finds, in a sentence  [default: labels, F1 and speed]"),
+        Opt(help="Description of the student, a sentence  [default: its labels, F1 and speed]"),
     ] = None,
     license: Annotated[Optional[str], Opt(help="License of the package")] = None,
     author: Annotated[Optional[str], Opt(help="Author of the package")] = None,
     sources: Annotated[
         Optional[str],
         Opt(
-            help="Data and teachers, each with its license, with semicolons between them: "
+            help="Data and teachers, each with its license, separated by semicolons: "
             "'Our news (CC0); roberta-base (MIT)'"
         ),
     ] = None,
-    notes: Annotated[Optional[str], Opt(help="What else users should know")] = None,
+    notes: Annotated[Optional[str], Opt(help="Further notes for users, in Markdown")] = None,
     gold_spans_key: options.GoldSpansKey = None,
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,
@@ -40,8 +40,8 @@ def distill_card_cli(
     verbose: options.Verbose = False,
 ) -> None:
     """
-    Evaluate a student on labeled documents, and write it with a card: meta.json, and a README.md
-    that `spacy package` puts into the package.
+    Evaluate a student on labeled documents, and write it with a model card: the results in
+    meta.json, and a README.md that `spacy package` puts into the package.
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
         require_free(output_path, force=force)

@@ -22,19 +22,19 @@ def distill_compact_cli(
         Optional[int],
         Opt(
             min=1,
-            help="Most word vectors to keep, the first ones; other words get the most similar "
-            "vector  [default: all]",
+            help="Number of word vectors to keep, the first ones; other words get the most "
+            "similar of these  [default: all]",
         ),
     ] = None,
-    dtype: Annotated[str, Opt(help=f"Type of a vector's numbers: {', '.join(DTYPES)}")] = "int8",
+    dtype: Annotated[str, Opt(help=f"Type of the vectors' values: {', '.join(DTYPES)}")] = "int8",
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,
     force: options.Force = False,
     verbose: options.Verbose = False,
 ) -> None:
     """
-    Make a trained student smaller on disk and in memory, and quicker to load. Its word vectors are
-    stored in fewer bits and without the words' strings, in the component that uses them.
+    Make a trained student smaller on disk and in memory, and faster to load. Its word vectors are
+    stored in the component that uses them, with fewer bits and without the words' strings.
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
         require_free(output_path, force=force)

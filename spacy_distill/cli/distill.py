@@ -23,9 +23,7 @@ from .teacher_options import TypedOptions, takes_teacher_options
 @takes_teacher_options
 def distill_cli(
     ctx: typer.Context,
-    teacher: Annotated[
-        str, Arg(help=f"{options.TEACHER_HELP}; or one soft corpus, which is learnt from")
-    ],
+    teacher: Annotated[str, Arg(help=f"{options.TEACHER_HELP}; or the folder of one soft corpus")],
     student_config: Annotated[
         Path, Arg(help="Config of the student", exists=True, dir_okay=False, allow_dash=True)
     ],
@@ -34,7 +32,7 @@ def distill_cli(
         Optional[bool],
         Opt(
             "--calibrate/--no-calibrate",
-            help="Fit the confidences to the development corpus at the end  "
+            help="Whether to fit the confidences to the development corpus at the end  "
             "[default: the config's [distillation] calibrate]",
         ),
     ] = None,
@@ -51,9 +49,9 @@ def distill_cli(
     teacher_options: TypedOptions,
 ) -> None:
     """
-    Train the student of a config on a teacher's probabilities for the documents of [distillation]
-    corpus, and on their gold entities where there are any. Settings of the config can be
-    overridden: --distillation.max_steps 5000.
+    Train a student on a teacher's predictions, and on gold entities where there are any. The config
+    names the documents ([distillation] corpus). Its settings can be overridden on the command line:
+    --distillation.max_steps 5000.
     """
     on_interrupt = partial(warn_of_model, output_path)
     with (
@@ -75,7 +73,7 @@ def distill_cli(
 
 
 def read_overrides(arguments: List[str]) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): Settings of the config by dotted name; ValueError if an argument is
+    """Parse overrides of the config's settings, by dotted name. Raise ValueError if an argument is
     no setting."""
     try:
         return parse_config_overrides(arguments)
@@ -87,17 +85,17 @@ def read_overrides(arguments: List[str]) -> Dict[str, Any]:
 
 
 def warn_of_model(output_path: Path) -> None:
-    """Warn of what an interrupted training has left."""
+    """Warn that a training was interrupted, and name the folder of the student if it was saved."""
     last = output_path / MODEL_LAST
     if last.exists():
-        msg.warn("[D921] Interrupted", f"What was learnt so far is in {last}")
+        msg.warn("[D921] Interrupted", f"The student is saved in {last}, as trained so far")
     else:
-        msg.warn("[D922] Interrupted", "Nothing was learnt yet")
+        msg.warn("[D922] Interrupted", "No step was finished, so no student is saved")
 
 
 @contextmanager
 def named_config(student_config: Path) -> Iterator[None]:
-    """Name the config in errors of its validation, in one line."""
+    """Turn errors of the config's validation into one line with the name of the config."""
     try:
         yield
     except ConfigValidationError as error:

@@ -30,22 +30,22 @@ def distill_vectors_cli(
     table: Annotated[
         Optional[List[Path]],
         Opt(
-            help="Word vectors to join with the teacher's: a text file (word2vec, GloVe, "
+            help="Table of word vectors to join with the teacher's: a text file (word2vec, GloVe, "
             "fastText), an .npy file with a word list in its folder, or a pipeline; may be repeated"
         ),
     ] = None,
     truncate: Annotated[
-        int, Opt(min=0, help="Vectors to read of each --table, the first ones; 0 for all")
+        int, Opt(min=0, help="Number of vectors to read of each --table, the first ones; 0 for all")
     ] = 0,
     prune: Annotated[
         int,
         Opt(
             min=0,
-            help="Vectors of the first --table to keep; its other words get the most similar "
-            "vector; 0 for all",
+            help="Number of vectors to keep of the first --table; its other words get the most "
+            "similar of these; 0 for all",
         ),
     ] = 0,
-    dim: Annotated[int, Opt(min=1, help="Dimensions of the teacher's vectors")] = 100,
+    dim: Annotated[int, Opt(min=1, help="Number of dimensions of the teacher's vectors")] = 100,
     layer: Annotated[
         Optional[int],
         Opt(help="Layer to read: 0 for the embeddings, -1 for the last  [default: the middle one]"),
@@ -53,17 +53,19 @@ def distill_vectors_cli(
     words: Annotated[
         Optional[Path],
         Opt(
-            help="Words that get a vector even if the text lacks them: a file with one a line, or "
-            "a pipeline with word vectors, of which only the words are read"
+            help="Words that get a vector even if they are not in the text: a file with one word a "
+            "line, or a pipeline with word vectors, of which only the words are read"
         ),
     ] = None,
-    min_count: Annotated[int, Opt(min=1, help="Leave out words that are rarer in the text")] = 1,
+    min_count: Annotated[
+        int, Opt(min=1, help="Leave out words with fewer occurrences in the text")
+    ] = 1,
     limit: options.Limit = 0,
     text_field: options.TextField = "text",
     split: options.Split = "train",
     quoting: options.Quoting = None,
     batch_size: Annotated[
-        int, Opt("--batch-size", "-b", min=1, help="Wordpieces to read at once")
+        int, Opt("--batch-size", "-b", min=1, help="Number of wordpieces in a batch")
     ] = BATCH_SIZE,
     lang: options.Lang = None,
     code_path: options.CodePath = None,
@@ -72,13 +74,13 @@ def distill_vectors_cli(
     verbose: options.Verbose = False,
 ) -> None:
     """
-    Make word vectors of a teacher's transformer: the average of a word's hidden states over a text,
-    in few dimensions. Or read vectors from files. Or join both. The result is a pipeline for a
-    student's config: --paths.vectors.
+    Make word vectors from a teacher's transformer: the mean of a word's hidden states over a text,
+    reduced to few dimensions. Or read vectors from files, or join both. The result is a pipeline
+    for the student's config: --paths.vectors.
     """
-    # The transformer runs in torch, which chooses the device.
+    # `make_vectors` moves the transformer to the device.
     with running(verbose, code_path=code_path):
-        # Mistakes in paths show before hours of work.
+        # Check all paths before the transformer reads for hours.
         require_free(output_path, force=force)
         has_text = teacher is not None
         if (

@@ -14,7 +14,7 @@ from .running import running
 
 
 class Kind(str, Enum):
-    """What a config is of."""
+    """The kind of a config."""
 
     student = "student"
     soft = "soft"
@@ -37,7 +37,7 @@ DISTIL = """python -m spacy distill TEACHER {config} --output training/student \
 DISTIL_SOFT = """python -m spacy distill-annotate TEACHER texts/ --output soft/
 python -m spacy distill soft/ {config} --output training/student \\
     --paths.dev corpus/dev.spacy"""
-# What to run next, by the kind of the config.
+# Examples of the next commands, by the kind of the config.
 NEXT = {"student": DISTIL, "soft": DISTIL_SOFT, "teacher": TRAIN, "transformer": TRAIN}
 VECTORS = "python -m spacy distill-vectors TRANSFORMER {text} --output assets/vectors --lang {lang}"
 
@@ -50,9 +50,9 @@ def distill_init_cli(
     kind: Annotated[
         Kind,
         Opt(
-            help="student: learns from any teacher; soft: learns from a soft corpus of "
-            "`distill-annotate`; teacher: a BiLSTM over a transformer, trained on labels by `spacy "
-            "train`; transformer: one that is fine-tuned alone"
+            help="student: learns from any teacher; soft: a student that learns from a soft corpus "
+            "of `distill-annotate`; teacher: a BiLSTM over a transformer, trained by `spacy "
+            "train`; transformer: a transformer that `spacy train` fine-tunes"
         ),
     ] = Kind.student,
     lang: Annotated[str, Opt("--lang", "-l", help="Code of the language")] = "en",
@@ -61,7 +61,7 @@ def distill_init_cli(
     ] = None,
     labeled: Annotated[
         Optional[int],
-        Opt(min=1, help="Number of labeled sentences for `spacy train`: more get more steps"),
+        Opt(min=1, help="Number of labeled sentences, which sets the steps of `spacy train`"),
     ] = None,
     vectors: Annotated[
         Optional[str], Opt(help="Pipeline with word vectors  [default: none]")
@@ -73,7 +73,7 @@ def distill_init_cli(
     verbose: options.Verbose = False,
 ) -> None:
     """
-    Write a complete config with comments, to train it as it is or to change it.
+    Write a complete config with comments. It can be used unchanged or adapted.
     """
     to_console = str(output_path) == "-"
     with running(verbose):
@@ -99,8 +99,8 @@ def distill_init_cli(
     print(NEXT[kind.value].format(config=output_path))
     if kind.value in ("student", "soft") and vectors is None:
         msg.info(
-            "Without word vectors a student knows little of unseen words",
-            "Make some for --paths.vectors (docs/vectors.md):",
+            "Without word vectors, a student knows little about words that are not in its corpus",
+            "Make vectors for --paths.vectors (docs/vectors.md):",
         )
         source = "texts/" if kind is Kind.soft else "corpus/unlabeled.spacy"
         print(VECTORS.format(text=source, lang=lang))

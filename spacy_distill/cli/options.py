@@ -1,4 +1,5 @@
-"""Arguments and options that commands share: a name and a letter mean the same in all of them."""
+"""Arguments and options that several commands share. They have the same name, letter and meaning in
+each command."""
 
 from pathlib import Path
 from typing import Annotated, Optional
@@ -9,10 +10,10 @@ Student = Annotated[str, Arg(help="Trained pipeline with a ner_student: package 
 Corpus = Annotated[Path, Arg(help="Labeled documents: .spacy file", exists=True)]
 
 Output = Annotated[Path, Opt("--output", "-o", help="Folder to write the result to")]
-Force = Annotated[bool, Opt("--force", "-F", help="Replace an earlier result in the output")]
+Force = Annotated[bool, Opt("--force", "-F", help="Replace an earlier result")]
 Verbose = Annotated[
     bool,
-    Opt("--verbose", "-V", "-VV", help="Show the traceback of an error, and log more"),
+    Opt("--verbose", "-V", "-VV", help="Show tracebacks of errors and more log messages"),
 ]
 CodePath = Annotated[
     Optional[Path],
@@ -21,11 +22,16 @@ CodePath = Annotated[
 UseGpu = Annotated[int, Opt("--gpu-id", "-g", help="GPU ID or -1 for CPU")]
 
 MaxErrors = Annotated[
-    int, Opt("--max-errors", min=0, help="Documents that may be left out if the teacher fails")
+    int,
+    Opt(
+        "--max-errors",
+        min=0,
+        help="Maximum number of documents to leave out because the teacher fails on them",
+    ),
 ]
 GoldSpansKey = Annotated[
     Optional[str],
-    Opt("--gold-spans-key", help="Read the gold entities from doc.spans[KEY] of the corpus"),
+    Opt("--gold-spans-key", help="Key of doc.spans to read as gold entities instead of doc.ents"),
 ]
 TestSet = Annotated[
     str, Opt("--data", help="Description of the test set  [default: the file's name]")
@@ -33,19 +39,19 @@ TestSet = Annotated[
 
 # Text
 BatchSize = Annotated[
-    int, Opt("--batch-size", "-b", min=1, help="Documents that the teacher reads at once")
+    int, Opt("--batch-size", "-b", min=1, help="Number of documents in a batch of the teacher")
 ]
 Lang = Annotated[
     Optional[str], Opt("--lang", "-l", help="Language of the tokenizer  [default: the teacher's]")
 ]
-Limit = Annotated[int, Opt("--limit", min=0, help="Most documents to read; 0 for all")]
+Limit = Annotated[int, Opt("--limit", min=0, help="Maximum number of documents; 0 for all")]
 TextField = Annotated[str, Opt("--text-field", help="Column of the text in tables and JSON")]
-Split = Annotated[str, Opt("--split", help="Split of a data set on the hub")]
+Split = Annotated[str, Opt("--split", help="Split of a data set on the Hugging Face hub")]
 Quoting = Annotated[
     Optional[str],
     Opt(
         "--quoting",
-        help="Quotes around the fields of tables: none or double  "
+        help="Quotes around the fields of .csv and .tsv files: none or double  "
         "[default: double for .csv, none for .tsv]",
     ),
 ]
@@ -55,6 +61,6 @@ TEXT_HELP = (
     "hf:OWNER/NAME:CONFIGURATION"
 )
 TEACHER_HELP = (
-    "Teacher: a pipeline or a Hugging Face token classifier (folder or hf:OWNER/NAME); several "
-    "with commas between them"
+    "Teacher: a pipeline (package or folder) or a Hugging Face token classifier (folder or "
+    "hf:OWNER/NAME); several separated by commas, whose average teaches"
 )

@@ -7,7 +7,7 @@ from spacy.cli._util import Opt, app
 from wasabi import msg
 
 from ..reports import overview, report, summary
-from ..reports.folder import NUMBERS, PAGE
+from ..reports.folder import PAGE, RESULTS
 from . import options
 from .running import require_free, running
 from .teacher_options import TypedOptions, takes_teacher_options
@@ -26,7 +26,7 @@ def distill_report_cli(
     runs: Annotated[
         Optional[List[Path]],
         Opt(
-            help="Log of spacy-distill.JSONLLogger.v1 for the learning curves; may be repeated",
+            help="Log of spacy-distill.JSONLLogger.v1 for a learning curve; may be repeated",
             exists=True,
             dir_okay=False,
         ),
@@ -34,11 +34,15 @@ def distill_report_cli(
     data: options.TestSet = "",
     rounds: Annotated[
         int,
-        Opt(help="How often each reads the test set to measure its speed; 0 for never", min=0),
+        Opt(
+            help="Number of passes of each system over the test set to measure its speed; 0 for "
+            "no speed",
+            min=0,
+        ),
     ] = 3,
-    resamples: Annotated[int, Opt(help="Draws of the bootstrap", min=100)] = 1000,
+    resamples: Annotated[int, Opt(help="Number of draws of the bootstrap", min=100)] = 1000,
     seed: Annotated[int, Opt(help="Seed of the bootstrap", min=0)] = 0,
-    shown: Annotated[int, Opt(help="Most disagreements to write out", min=0)] = 50,
+    shown: Annotated[int, Opt(help="Maximum number of disagreements to show", min=0)] = 50,
     gold_spans_key: options.GoldSpansKey = None,
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,
@@ -48,11 +52,11 @@ def distill_report_cli(
     teacher_options: TypedOptions,
 ) -> None:
     """
-    Compare a student with its teacher and a baseline on labeled documents. Writes a page that opens
-    from disk (index.html), its pictures, and its numbers (report.json).
+    Compare a student with its teacher and a baseline on labeled documents. Write a page that opens
+    from disk (index.html), its pictures, and all results (report.json).
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
-        require_free(output_path, force=force, kind="report", mark=NUMBERS)
+        require_free(output_path, force=force, kind="report", mark=RESULTS)
         found = report(
             student,
             corpus,

@@ -1,4 +1,4 @@
-"""How commands begin and end."""
+"""The start and end of commands: user code, device, errors and Ctrl-C."""
 
 import logging
 import re
@@ -13,12 +13,12 @@ from wasabi import msg
 from ..loading import import_code
 from ..training.checkpoints import require_device
 
-# Messages that say what to do begin with a code: D of this package, E and W of spaCy.
+# The code of a message: D of this package, E and W of spaCy.
 CODE = re.compile(r"\[[DEW]\d{3,4}\]")
 
 
 def warn_of_nothing() -> None:
-    """Warn that an interrupted command has left no result."""
+    """Warn that an interrupted command has written nothing."""
     msg.warn("[D923] Interrupted", "Nothing was written")
 
 
@@ -35,10 +35,10 @@ def running(
     Errors with a code and errors of the operating system end the command with status 1. Any other
     error is a bug and keeps its traceback. Ctrl-C ends the command with status 130.
 
-    verbose (bool): Whether all errors keep their tracebacks and spaCy's logger says more.
+    verbose (bool): Whether all errors keep their tracebacks and spaCy's logger shows more.
     code_path (Optional[Path]): A Python file to import.
     use_gpu (int): GPU id, -1 for the CPU.
-    on_interrupt (Callable[[], None]): Warns of what an interrupted command has left.
+    on_interrupt (Callable[[], None]): Called after Ctrl-C; warns of the state of the output.
     """
     if verbose:
         util.logger.setLevel(logging.DEBUG)
@@ -59,17 +59,16 @@ def running(
 def require_free(
     output: Path, *, force: bool, kind: str = "pipeline", mark: str = "meta.json"
 ) -> None:
-    """Make sure that a folder can be written.
+    """Raise ValueError if the output folder has other files, or a result that must not be replaced.
 
     output (Path): The folder, which need not exist.
     force (bool): Whether an earlier result of the same kind may be replaced.
-    kind (str): What is to be written.
-    mark (str): The file by which a result of this kind is recognised.
-    RAISES (ValueError): The folder has other files, or an earlier result that may not be replaced.
+    kind (str): The kind of the result, for errors.
+    mark (str): A file that each result of this kind has.
     """
     is_taken = output.exists() and (not output.is_dir() or any(output.iterdir()))
     if is_taken and not (force and (output / mark).is_file()):
         raise ValueError(
-            f"[D722] {output}: found files there. Choose a new folder, or use --force to replace "
-            f"a {kind}."
+            f"[D722] {output} is a file, or a folder that is not empty. Name a new folder, or "
+            f"replace an earlier {kind} with --force."
         )

@@ -1,4 +1,4 @@
-"""Command line options that say how teachers are read."""
+"""Command line options for teachers."""
 
 import functools
 import json
@@ -7,37 +7,38 @@ from typing import Annotated, Any, Callable, List, Mapping, Optional, Sequence
 
 from spacy.cli._util import Opt
 
-from ..teachers.labels import parse_label_map
+from ..teachers.label_map import parse_label_map
 from ..teachers.sources import DEFAULT_OPTIONS, OneOrEach, TeacherOptions, Value
 
-# The fields of TeacherOptions, as they are typed.
+# Help for the options, by the field of TeacherOptions.
 HELP = {
-    "teacher_pipe": "Component that teaches; one for all teachers, or one each: ner,ruler",
-    "spans_key": "Read doc.spans[KEY] instead of entities; one for all teachers, or one each",
-    "labels": "Labels of a component that does not list its own: PER,LOC; or a JSON list",
+    "teacher_pipe": "Component that teaches; one for all teachers, or one for each: ner,ruler",
+    "spans_key": "Key of doc.spans to read instead of doc.ents; one for all teachers, or one for "
+    "each",
+    "labels": "Labels of a component that does not list its labels: PER,LOC; or a JSON list",
     "assumed_confidence": "Probability of entities without a score; one for all teachers, or one "
-    "each: 0.9,0.6",
-    "partial_labels": "Where a teacher says nothing, nothing is known: labels that only others "
-    "have, and tokens outside the entities that it writes",
-    "label_map": "New labels: PERSON=PER,GPE=LOC, a JSON object, or a .json file; labels that are "
-    "not named are left out",
-    "weights": "Weight of each of several teachers: 2,1",
+    "for each: 0.9,0.6",
+    "partial_labels": "Treat labels that a teacher lacks, and tokens outside the entities that it "
+    "writes, as unknown instead of O",
+    "label_map": "New labels: PERSON=PER,GPE=LOC, a JSON object, or a .json file; all other labels "
+    "are left out",
+    "weights": "Weights of several teachers: 2,1",
     "scheme": "Label scheme of a Hugging Face model, if its labels do not show it: iob2, ioe2, io, "
     "iobes or types",
 }
 # All other defaults are "".
 DEFAULTS = {"assumed_confidence": str(DEFAULT_OPTIONS.assumed_confidence), "partial_labels": False}
 
-# What a command calls to read the options as they were typed.
+# Parses the options of a command line.
 TypedOptions = Callable[[], TeacherOptions]
 
 
 def takes_teacher_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of HELP to a command, after its own.
+    """Add the options of HELP to a command, after its own options.
 
-    command (Callable[..., Any]): A command with a keyword `teacher_options`, a `TypedOptions`,
-        which stands for all of them.
-    RETURNS (Callable[..., Any]): The command with every option as a parameter, as typer needs it.
+    command (Callable[..., Any]): A command with the keyword argument `teacher_options`, a
+        `TypedOptions` for all of them.
+    RETURNS (Callable[..., Any]): The command with a parameter for each option, as typer needs it.
     """
     own = signature(command).parameters.values()
     parameters = [item for item in own if item.name != "teacher_options"]
@@ -60,8 +61,8 @@ def takes_teacher_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_options(typed: Mapping[str, Any]) -> TeacherOptions:
-    """RETURNS (TeacherOptions): The options that were typed; ValueError if one is malformed."""
-    confidences = _numbers("--assumed-confidence", typed["assumed_confidence"])
+    """Parse the options of a command line; raise ValueError if one is malformed."""
+    confidences = _read_floats("--assumed-confidence", typed["assumed_confidence"])
     return TeacherOptions(
         teacher_pipe=_one_or_each(_split(typed["teacher_pipe"])),
         spans_key=_one_or_each(_split(typed["spans_key"])),
@@ -69,7 +70,7 @@ def read_options(typed: Mapping[str, Any]) -> TeacherOptions:
         labels=tuple(_read_labels(typed["labels"])),
         partial_labels=typed["partial_labels"],
         label_map=parse_label_map(typed["label_map"]),
-        weights=tuple(_numbers("--weights", typed["weights"])),
+        weights=tuple(_read_floats("--weights", typed["weights"])),
         scheme=typed["scheme"] or None,
     )
 
@@ -79,7 +80,7 @@ def _split(text: str) -> List[str]:
 
 
 def _read_labels(text: str) -> List[str]:
-    """RETURNS (List[str]): Labels with commas between them, or of a JSON list."""
+    """Parse labels, separated by commas or in a JSON list."""
     if not text.strip().startswith("["):
         return _split(text)
     try:
@@ -100,7 +101,7 @@ def _one_or_each(values: Sequence[Value]) -> Optional[OneOrEach[Value]]:
     return tuple(values) if len(values) > 1 else values[0] if values else None
 
 
-def _numbers(option: str, text: str) -> List[float]:
+def _read_floats(option: str, text: str) -> List[float]:
     try:
         return [float(part) for part in _split(text)]
     except ValueError as error:

@@ -5,11 +5,11 @@ from importlib.resources import files
 from math import sqrt
 from typing import Dict, Optional, Tuple
 
-from ..names import model_place
+from ..names import model_location
 
 # Width and depth of the student's BiLSTM.
 SIZES = {"small": (100, 1), "base": (200, 2), "large": (300, 2)}
-# How many labeled sentences the training steps of the configs are for.
+# The number of labeled sentences for which the configs set their training steps.
 USUAL_LABELED = 150
 # The language of the transformer in the configs.
 USUAL_LANG = "en"
@@ -27,17 +27,17 @@ def make_config(
     vectors: Optional[str] = None,
     transformer: Optional[str] = None,
 ) -> str:
-    """Make a complete config, with comments.
+    """Make a complete config with comments.
 
     kind (str): "student", a student of any teacher; "soft", a student of a soft corpus; "teacher",
-        a BiLSTM over a transformer; or "transformer", one that is fine-tuned alone.
+        a BiLSTM over a transformer; or "transformer", a transformer that is fine-tuned.
     lang (str): Code of the language.
     size (Optional[str]): Size of a student's BiLSTM: "small", "base" (the default) or "large".
-    labeled (Optional[int]): How many labeled sentences there are. More of them get more steps.
+    labeled (Optional[int]): Number of labeled sentences, which sets the number of training steps.
     vectors (Optional[str]): A pipeline with word vectors.
     transformer (Optional[str]): A teacher's transformer, a folder or `hf:OWNER/NAME`.
     RETURNS (str): The text of the config.
-    RAISES (ValueError): A setting is not for this kind of config, or the transformer is missing.
+    RAISES (ValueError): This kind of config does not have a setting, or the transformer is missing.
     """
     is_student = kind in ("student", "soft")
     settings = {
@@ -59,7 +59,7 @@ def make_config(
     if vectors is not None:
         changes["paths", "vectors"] = json.dumps(vectors)
     if transformer is not None:
-        model_place(transformer)
+        model_location(transformer)
         changes["paths", "transformer"] = json.dumps(transformer)
     if size is not None:
         width, depth = SIZES[size]
@@ -69,17 +69,17 @@ def make_config(
 
 
 def steps_for(labeled: int, usual: int) -> int:
-    """RETURNS (int): Training steps for a number of labeled sentences, of which USUAL_LABELED get
-    the usual steps: more by the square root, never fewer."""
+    """Compute the number of training steps. It grows with the square root of the number of labeled
+    sentences, and is never less than for USUAL_LABELED sentences."""
     return round(usual * sqrt(max(labeled / USUAL_LABELED, 1)))
 
 
 def with_values(text: str, changes: Changes, labeled: int = 0) -> str:
-    """Change settings of a config, and leave all else as it is written, comments too.
+    """Change settings of a config, and keep its comments and all other lines.
 
     text (str): The config.
-    changes (Changes): New values, as they are written.
-    labeled (int): How many labeled sentences the steps of `[training]` are for.
+    changes (Changes): The new values, as they are written in the config.
+    labeled (int): Number of labeled sentences, which sets the steps of `[training]`.
     RETURNS (str): The changed config.
     """
     section, lines = "", []

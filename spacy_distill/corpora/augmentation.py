@@ -1,4 +1,4 @@
-"""Variants of text, with more names than the text has, for a teacher to label."""
+"""Variants of text with replaced names and numbers, for a teacher to label."""
 
 import random
 import re
@@ -6,9 +6,9 @@ from typing import Iterable, Iterator, List, Sequence
 
 from .input_documents import InputDocument
 
-# How often words are replaced: names and abbreviations, numbers, all other words.
+# Probabilities that a word is replaced: names and abbreviations, numbers, all other words.
 NAME_RATE, NUMBER_RATE, WORD_RATE = 0.4, 0.5, 0.05
-# Names of the text in memory, to replace other names.
+# Number of names from the text that are kept to replace other names.
 N_NAMES = 10_000
 
 _WORD = re.compile(r"[^\W_]+")
@@ -17,17 +17,17 @@ _WORD = re.compile(r"[^\W_]+")
 def with_variants(
     documents: Iterable[InputDocument], n_variants: int, words: Sequence[str] = ()
 ) -> Iterator[InputDocument]:
-    """Yield each document, and after it variants in which some words are replaced.
+    """Yield each document, followed by variants in which some words are replaced.
 
-    A student sees few of the names that it will meet later. A teacher can label any text, so it can
-    label other names in the sentences of the text. Capitalised words become other capitalised
-    words, of the text so far or of a list, and numbers other numbers.
+    The text has few of the names that a student will meet later. A teacher can label any text, also
+    sentences with other names in them. Capitalised words are replaced by capitalised words from the
+    text so far or from a list, and digits by random digits.
 
     documents (Iterable[InputDocument]): The documents.
-    n_variants (int): Variants of each.
-    words (Sequence[str]): A list of words in lower case, such as the keys of word vectors; without
-        it, only words of the text replace other words.
-    YIELDS (InputDocument): Documents and variants, always the same for the same input.
+    n_variants (int): Number of variants of each document.
+    words (Sequence[str]): Lower-cased words that may replace others, such as the keys of word
+        vectors. If empty, only words from the text are used.
+    YIELDS (InputDocument): Documents and variants. The same input always gives the same variants.
     """
     rng = random.Random(0)
     names: List[str] = []
@@ -73,7 +73,7 @@ def _variant(
 
 
 def _other(word: str, names: Sequence[str], listed: Sequence[str], rng: random.Random) -> str:
-    """RETURNS (str): Another word in this one's place, or the word."""
+    """RETURNS (str): A random replacement, or the word itself."""
     chance = rng.random()
     if any(char.isdigit() for char in word):
         if chance >= NUMBER_RATE:

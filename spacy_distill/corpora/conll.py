@@ -1,5 +1,5 @@
-"""Column files such as CoNLL-2003: one token a line, a tag in one of the columns, a blank line
-after each sentence."""
+"""Read column files such as CoNLL-2003: one token per line with its tag in one of the columns, and
+a blank line after each sentence."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,8 @@ from spacy.vocab import Vocab
 from .tag_names import TagNameError, is_outside, read_entities, read_tag_meanings
 
 DOCUMENT_START = "-DOCSTART-"
-# As CoNLL-U has them before a sentence: "# text = Oslo sleeps", "# newdoc"; and as MultiCoNER has
-# them: "# id 7b9<TAB>domain=en".
+# Comments of CoNLL-U before a sentence, such as "# text = Oslo sleeps" and "# newdoc", and of
+# MultiCoNER, such as "# id 7b9<TAB>domain=en".
 _KEY = r"[^\W\d][\w:.-]*"
 STATEMENT = re.compile(rf"#+ ?({_KEY}( \w[\w:.-]*)?( ?|\t{_KEY} ?)=.*|newdoc|newpar)")
 # Whether a line has tabs, and the number of its columns.
@@ -20,7 +20,7 @@ Layout = Tuple[bool, int]
 
 
 class Line(NamedTuple):
-    """A line: its number in the file, from 1, its text and its columns."""
+    """A line: its number in the file (from 1), its text and its columns."""
 
     number: int
     text: str
@@ -28,12 +28,12 @@ class Line(NamedTuple):
 
     @property
     def layout(self) -> Layout:
-        """The form of the line."""
+        """Whether the line has tabs, and its number of columns."""
         return "\t" in self.text, len(self.columns)
 
 
 class Token(NamedTuple):
-    """A token: the number of its line, the word, and its tag (None if tags are not read)."""
+    """A token: its line number, its word, and its tag (None if tags are not read)."""
 
     number: int
     word: str
@@ -49,30 +49,29 @@ def read_conll(
     scheme: Optional[str] = None,
     missing_tag: Optional[str] = None,
 ) -> Iterator[Doc]:
-    """Read a column file. Columns are separated by tabs, or in a line without tabs by blanks.
+    """Read a column file. Columns are separated by tabs, or in a line without tabs by spaces.
 
-    Such a file does not have the spaces between the words: the documents mark them as unknown
-    (`doc.has_unknown_spaces`), and spaCy then trains on these words instead of its own
-    tokenisation.
+    A column file does not say where spaces follow words. The documents mark them as unknown
+    (`doc.has_unknown_spaces`), so that spaCy trains on these words.
 
-    Before the first token of a sentence, comments are left out: lines such as "# text = Oslo", and
-    lines that begin with "# " and have another number of columns than tokens. A line such as
-    "#oslo" alone is a comment where a tag is required, else a token. "#" with a tag is a token.
+    Comments before the first token of a sentence are skipped. A comment is a line such as "# text =
+    Oslo", or a line that begins with "# " and has another number of columns than the tokens. A line
+    with the single column "#oslo" is a comment if each token needs a tag, otherwise it is a token.
+    "#" with a tag is a token.
 
     path (Union[str, Path]): A text file in UTF-8.
     vocab (Vocab): The documents' vocabulary.
-    tag_column (int): The column of the tags, which are IOB1, IOB2, IOE1, IOE2, BILUO or
-        IOBES; 0 is the token's column, -1 the last one.
-    keep_entities (bool): Set the entities. If false, they stay unset for all tokens, which is
-        not the same as "outside an entity", and the tags are not read.
-    scheme (Optional[str]): The scheme of the tags, as `read_tag_meanings` takes it; found by their
-        names if None. It has to be named where tags are types without letters: "types". Then, and
-        for "io", neighbours of one type are one entity.
-    missing_tag (Optional[str]): The tag of a line that has a token alone; None to refuse the file.
-    YIELDS (Doc): One document a sentence.
+    tag_column (int): The column of the tags, which are IOB1, IOB2, IOE1, IOE2, BILUO or IOBES. 0 is
+        the column of the tokens, -1 the last column.
+    keep_entities (bool): Set the entities. If False, the tags are not read, and the documents have
+        no entity annotation. That is not the same as tokens outside of entities.
+    scheme (Optional[str]): The scheme of the tags, as in `read_tag_meanings`; detected from their
+        names if None. It must be "types" if the tags are types without letters. With "types" and
+        "io", neighbouring tokens of one type are one entity.
+    missing_tag (Optional[str]): The tag of lines without a tag. If None, such a line is an error.
+    YIELDS (Doc): One document per sentence.
     RAISES (FileNotFoundError): The file does not exist.
-    RAISES (ValueError): The file is not UTF-8, has no sentence or has a line that is not
-        understood.
+    RAISES (ValueError): The file is not UTF-8, is empty, or has a line that cannot be parsed.
     """
     path = Path(path)
     if not path.is_file():
@@ -80,14 +79,14 @@ def read_conll(
             f"[D340] {path}: no such file, expected a column file, check the path"
         )
     sentences = list(_read_sentences(path, tag_column if keep_entities else None, missing_tag))
-    # The first token with each tag, for messages.
+    # The first token with each tag, for error messages.
     first: Dict[Optional[str], Token] = {}
     for sentence in sentences:
         for token in sentence:
             first.setdefault(token.tag, token)
     if not first:
         raise ValueError(
-            f"[D342] {path}: found no sentence, expected one token and its tag a line, fill the "
+            f"[D342] {path}: found no sentence, expected one token and its tag per line, fill the "
             "file"
         )
     try:
@@ -121,14 +120,14 @@ def _read_lines(path: Path) -> List[Line]:
 
 
 def _split_columns(line: str) -> List[str]:
-    # Not line.split(): a token may be or have another kind of blank, such as U+00A0.
+    # line.split() would also split at other white space, such as U+00A0, which a token may contain.
     if "\t" in line:
         return [column.strip(" ") for column in line.split("\t")]
     return [column for column in line.split(" ") if column]
 
 
 def _is_comment(line: Line, needs_tag: bool, missing_tag: bool, layouts: Set[Layout]) -> bool:
-    """RETURNS (bool): Whether a line before a sentence is a comment, by the layouts of tokens."""
+    """Decide if a line before a sentence is a comment. `layouts` are those of tokens."""
     if not line.text.startswith("#"):
         return False
     is_odd = bool(layouts) and line.layout not in layouts
@@ -144,7 +143,7 @@ def _is_comment(line: Line, needs_tag: bool, missing_tag: bool, layouts: Set[Lay
 def _read_sentences(
     path: Path, tag_column: Optional[int], missing_tag: Optional[str]
 ) -> Iterator[List[Token]]:
-    """YIELDS (List[Token]): The tokens of each sentence, without tags if there is no column."""
+    """YIELDS (List[Token]): The tokens of each sentence; without tags if `tag_column` is None."""
     lines = _read_lines(path)
     marks = ("#", DOCUMENT_START)
     layouts = {line.layout for line in lines if line.text and not line.text.startswith(marks)}
@@ -175,7 +174,7 @@ def _read_sentences(
 
 
 def _find_tag(columns: List[str], tag_column: int, number: int, place: str) -> str:
-    # The token's own column is never the tag's: a line without a tag is an error.
+    # Column 0 has the token, so it is never the tag column: a line without a tag is an error.
     index = tag_column if tag_column >= 0 else len(columns) + tag_column
     if not 0 < index < len(columns):
         raise ValueError(
@@ -185,14 +184,14 @@ def _find_tag(columns: List[str], tag_column: int, number: int, place: str) -> s
         )
     if not columns[index]:
         raise ValueError(
-            f"[D367] {place}: found an empty tag of {columns[0]!r} in column {tag_column}, "
+            f"[D367] {place}: found an empty tag for {columns[0]!r} in column {tag_column}, "
             "expected a tag, such as O, write it or choose another tag column"
         )
     return columns[index]
 
 
 def _hint(*tokens: Optional[Token]) -> str:
-    """RETURNS (str): What to do if one of the tokens may be a comment; "" if none may."""
+    """RETURNS (str): Advice for the first token that may be a comment; "" if there is none."""
     token = next((token for token in tokens if token is not None and token.word[:1] == "#"), None)
     if token is None:
         return ""

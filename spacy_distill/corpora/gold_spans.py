@@ -1,4 +1,4 @@
-"""Gold entities in `doc.spans`, where other tools write them."""
+"""Read gold entities from `doc.spans`, where other tools write them."""
 
 import warnings
 from pathlib import Path
@@ -13,14 +13,14 @@ from .input_files import InputError
 
 
 class SpansCorpus(Corpus):
-    """spaCy's Corpus with the entities of a spans key."""
+    """spaCy's Corpus, which takes the entities from the spans under a key."""
 
     def __init__(self, path: Path, *, spans_key: str, max_length: int = 0, limit: int = 0) -> None:
-        """Choose the spans.
+        """Create the corpus.
 
-        path (Path): A `.spacy` file, or a folder of these.
-        spans_key (str): Documents with `doc.spans[spans_key]` get its spans as their entities, and
-            O at all other tokens. Documents without the key stay as they are.
+        path (Path): A `.spacy` file, or a folder of `.spacy` files.
+        spans_key (str): The spans in `doc.spans[spans_key]` become the entities of a document, and
+            all other tokens get O. Documents without the key are not changed.
         max_length (int): As in spaCy's Corpus.
         limit (int): As in spaCy's Corpus.
         """
@@ -28,12 +28,12 @@ class SpansCorpus(Corpus):
         self.spans_key = spans_key
 
     def read_docbin(self, vocab: Vocab, locs: Iterable[Union[str, Path]]) -> Iterator[Doc]:
-        """Read documents.
+        """Read documents and set their entities.
 
-        vocab (Vocab): Their vocabulary.
+        vocab (Vocab): The documents' vocabulary.
         locs (Iterable[Union[str, Path]]): The files.
-        YIELDS (Doc): Documents with entities.
-        RAISES (InputError): No document has the spans key, or one of its spans has no label.
+        YIELDS (Doc): The documents.
+        RAISES (InputError): No document has the spans key, or a span under the key has no label.
         """
         n_found = n_docs = n_overlapping = 0
         other_keys: Dict[str, None] = {}
@@ -46,7 +46,7 @@ class SpansCorpus(Corpus):
                     raise InputError(
                         f"[D365] '{self.path}', document {n_docs}: found the span '{bare.text}' "
                         f"without a label under the key '{self.spans_key}', expected a label for "
-                        "each. Label the spans, or correct the spans key."
+                        "each span. Label the spans, or correct the spans key."
                     )
                 kept = filter_spans(spans)
                 doc.set_ents(kept)
@@ -59,31 +59,33 @@ class SpansCorpus(Corpus):
             raise InputError(
                 f"[D363] '{self.path}': found no document with spans under the key "
                 f"'{self.spans_key}'. The keys are: {', '.join(other_keys) or 'none'}. Correct the "
-                "spans key, or leave it out if the labels are entities."
+                "spans key, or leave it out if the gold labels are in doc.ents."
             )
         if n_overlapping:
             warnings.warn(
                 f"[D943] '{self.path}': {n_overlapping:,} spans under the key '{self.spans_key}' "
-                "overlap longer or equal ones and are left out. Entities cannot overlap.",
+                "are ignored, because they overlap spans that are longer or equally long. "
+                "Entities cannot overlap.",
                 stacklevel=2,
             )
 
 
-def keys_of_spans_alone(doc: Doc) -> List[str]:
-    """RETURNS (List[str]): The keys of a document's spans; none if they have no labels, or if the
-    document is annotated with entities too."""
+def spans_keys_without_entities(doc: Doc) -> List[str]:
+    """RETURNS (List[str]): The keys of labeled spans; empty if the document has entity
+    annotation."""
     if not doc.spans or doc.has_annotation("ENT_IOB"):
         return []
     return [key for key, group in doc.spans.items() if any(span.label for span in group)]
 
 
-def warn_of_spans_alone(found: Iterable[List[str]], name: str) -> None:
-    """Warn of documents that have spans and no entities: they count as unlabeled.
+def warn_about_spans_without_entities(keys_by_doc: Iterable[List[str]], name: str) -> None:
+    """Warn about documents that have spans and no entities: they count as unlabeled.
 
-    found (Iterable[List[str]]): The result of `keys_of_spans_alone` for each document.
+    keys_by_doc (Iterable[List[str]]): The result of `spans_keys_without_entities` for each
+        document.
     name (str): The name of the documents, such as a path.
     """
-    alone = list(filter(None, found))
+    alone = list(filter(None, keys_by_doc))
     if alone:
         keys = ", ".join(repr(key) for key in dict.fromkeys(key for keys in alone for key in keys))
         warnings.warn(

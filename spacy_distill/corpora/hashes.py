@@ -5,9 +5,9 @@ from typing import Any
 
 
 def update_with_file(digest: Any, path: Path) -> None:
-    """Feed a file's bytes to a hash, some at a time.
+    """Update a hash with the bytes of a file, read in chunks.
 
-    digest (hashlib hash): The hash, changed in place.
+    digest (Any): The hash object of `hashlib`, changed in place.
     path (Path): The file.
     """
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Data sets on the Hugging Face hub, as streams of rows, read by the library `datasets`."""
+"""Read data sets on the Hugging Face hub as streams of rows, with the library `datasets`."""
 
 import logging
 import re
@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Tuple, Type
 
-from ..loading import DAMAGED, import_library
+from ..loading import DAMAGE_ERRORS, import_library
 from ..names import HUB_PREFIX
 from .input_documents import Row, useful_columns
 from .input_files import InputError
 
-# ":CONFIGURATION" is for data sets that have several, "@VERSION" for a branch, a tag or a commit.
+# ":CONFIGURATION" chooses one of several configurations, "@VERSION" a branch, a tag or a commit.
 HUB_NAME = re.compile(
     r"(?P<dataset>\w[\w.-]*(/\w[\w.-]*)?)(:(?P<configuration>[\w.+-]+))?(@(?P<version>[\w./-]+))?"
 )
@@ -22,20 +22,20 @@ class HubDataset:
     """A split of a data set on the Hugging Face hub."""
 
     def __init__(self, source: str, split: str, revision: Optional[str] = None) -> None:
-        """Name it; nothing is read yet.
+        """Parse the name of the data set. Nothing is read yet.
 
-        source (str): `hf:NAME` or `hf:OWNER/NAME`, either with `:CONFIGURATION` and `@VERSION`.
+        source (str): `hf:NAME` or `hf:OWNER/NAME`, optionally with `:CONFIGURATION` and `@VERSION`.
         split (str): The split.
-        revision (Optional[str]): The commit to read; by default the version's, or the last one.
-        RAISES (InputError): It is no such name, or a file or folder stands in its place.
+        revision (Optional[str]): The commit to read; by default that of the version.
+        RAISES (InputError): The name is malformed, or it is also a local path.
         """
         self.name = source.removeprefix(HUB_PREFIX)
         match = HUB_NAME.fullmatch(self.name)
         if match is None:
             raise InputError(
-                f"[D314] '{source}' is no data set on the Hugging Face hub: expected "
-                "hf:OWNER/NAME, hf:OWNER/NAME:CONFIGURATION or either with @VERSION. Correct the "
-                "name, or leave out hf: to name a file or folder."
+                f"[D314] '{source}' is not a data set on the Hugging Face hub: expected "
+                "hf:OWNER/NAME, with :CONFIGURATION and @VERSION if needed. Correct the name, or "
+                "leave out hf: to name a file or folder."
             )
         self.source = source
         self.split = split
@@ -45,21 +45,21 @@ class HubDataset:
             raise InputError(
                 f"[D315] '{source}' is a data set on the Hugging Face hub, but the library "
                 f"datasets would read '{place}' here instead. Leave out hf: to name that folder, "
-                "or work in another one."
+                "or work in another folder."
             )
         self._known_revision = revision
 
     def fingerprint(self) -> Dict[str, str]:
-        """RETURNS (Dict[str, str]): What identifies it; the revision if it is known."""
+        """RETURNS (Dict[str, str]): Name, configuration, version, split and revision, if known."""
         parts = {**self._parts, "split": self.split, "revision": self._revision}
         return {name: value for name, value in parts.items() if value is not None}
 
     def read_rows(self, text_field: str) -> Iterator[Row]:
-        """Read it.
+        """Read the data set.
 
         text_field (str): The column of the text.
-        YIELDS (Row): Its rows, without the columns that make no document.
-        RAISES (InputError): It cannot be read, or has no such column.
+        YIELDS (Row): The rows, with only the columns that documents are made from.
+        RAISES (InputError): The data set cannot be read, or has no such column.
         RAISES (ImportError): The library is not installed.
         """
         datasets = import_library("datasets")
@@ -75,12 +75,12 @@ class HubDataset:
         except _hub_errors() as error:
             raise InputError(
                 f"[D303] The data set '{self.source}' cannot be read from the Hugging Face hub: "
-                f"{one_line(error)} Correct the name, which may end with ':CONFIGURATION', or the "
+                f"{one_line(error)} Correct the name, which may need ':CONFIGURATION', or the "
                 f"split '{self.split}' (--split)."
             ) from error
         columns = getattr(stream, "column_names", None)
         if columns is not None:
-            # Images and sound would be downloaded and decoded as well.
+            # Images and sound in other columns would be downloaded and decoded.
             useful = useful_columns(columns, text_field, f"'{self.source}'")
             stream = stream.select_columns(useful)
         number = 0
@@ -91,12 +91,12 @@ class HubDataset:
         except _hub_errors() as error:
             raise InputError(
                 f"[D304] The data set '{self.source}' cannot be read after row {number}: "
-                f"{one_line(error)} Try again, or download its files and name these."
+                f"{one_line(error)} Try again, or download its files and use them as the input."
             ) from error
 
     @cached_property
     def _revision(self) -> Optional[str]:
-        """The commit that is read and that the fingerprint names."""
+        """The commit to read, which is also in the fingerprint."""
         if self._known_revision is not None:
             return self._known_revision
         import_library("datasets")
@@ -106,17 +106,16 @@ class HubDataset:
             version = self._parts["version"]
             return HfApi().dataset_info(self._parts["dataset"], revision=version, timeout=10).sha
         except _hub_errors():
-            # No network, or a wrong name, which `load_dataset` reports.
+            # There is no network, or the name is wrong. `load_dataset` reports both.
             return self._parts["version"]
 
 
 def _hub_errors() -> Tuple[Type[Exception], ...]:
-    """RETURNS (Tuple[Type[Exception], ...]): The errors for a wrong name, a missing network or
-    right, or rows that cannot be read; not for a lack of memory."""
+    """Return the errors for names, network, permissions and unreadable rows, but not for memory."""
     datasets = import_library("datasets")
-    errors = (OSError, RuntimeError, ImportError, datasets.exceptions.DatasetsError, *DAMAGED)
+    errors = (OSError, RuntimeError, ImportError, datasets.exceptions.DatasetsError, *DAMAGE_ERRORS)
     try:
-        # Newer versions of the hub's library raise its errors, which are no OSError.
+        # Newer versions of huggingface_hub raise errors of httpx, which are not OSErrors.
         import httpx
     except ImportError:
         return errors
@@ -124,18 +123,17 @@ def _hub_errors() -> Tuple[Type[Exception], ...]:
 
 
 def one_line(error: BaseException) -> str:
-    """RETURNS (str): The message of an error in one line of some 500 characters at most."""
+    """RETURNS (str): The message of an error in one line of about 500 characters at most."""
     message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return (message if len(message) <= 500 else f"{message[:500]} [...]") + "."
 
 
 @contextmanager
 def _quiet(datasets: Any) -> Iterator[None]:
-    """Keep the library from showing bars, from logging the errors that it raises, and from
-    reporting each load, of local files too, to a server."""
+    """Disable the library's progress bars, its logging of errors, and its download counts."""
     config = datasets.config
     reports, level = config.HF_UPDATE_DOWNLOAD_COUNTS, datasets.logging.get_verbosity()
-    # Where the environment variable is set, it decides, and the library warns of other settings.
+    # If the environment variable is set, the library warns about other settings.
     bars = config.HF_DATASETS_DISABLE_PROGRESS_BARS is None and (
         not datasets.utils.are_progress_bars_disabled()
     )

@@ -1,4 +1,4 @@
-"""From the columns of an input to a document."""
+"""Make documents from the rows of an input."""
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -13,14 +13,14 @@ ID_FIELDS = ("id", "_id", "uuid")
 
 
 class InputDocument(NamedTuple):
-    """A document as it was found.
+    """A document of an input, before it becomes a spaCy document.
 
-    id (str): The record's own one, or the file's name and the row's number, from 1.
+    id (str): The id in the row; otherwise the file name and the row number (from 1).
     text (str): The text, never blank.
-    words (Optional[List[str]]): Its tokens, where the input is tokenised.
-    spaces (Optional[List[bool]]): Whether a space follows each word; with the words, they make up
-        the text. None if there are no words, or the input has words only: these are joined by
-        spaces then.
+    words (Optional[List[str]]): The tokens; None if the input is not tokenized.
+    spaces (Optional[List[bool]]): Whether a space follows each word. Words and spaces together are
+        the text. None if the input has no words, or no spaces; then the text is the words joined by
+        spaces.
     """
 
     id: str
@@ -30,22 +30,23 @@ class InputDocument(NamedTuple):
 
 
 def useful_columns(columns: Sequence[str], text_field: str, place: str) -> List[str]:
-    """RETURNS (List[str]): The columns that make a document. RAISES (InputError): None is text."""
+    """RETURNS (List[str]): The columns that documents are made from. RAISES (InputError): None of
+    them has text."""
     if not _has_text(columns, text_field):
-        raise _no_text(columns, text_field, place)
+        raise _no_text_error(columns, text_field, place)
     useful = {text_field, "spaces", *WORD_FIELDS, *ID_FIELDS}
     return [name for name in columns if name in useful]
 
 
 def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[InputDocument]:
-    """Make a document of a row.
+    """Make a document from a row.
 
-    row (Row): Columns of a record.
+    row (Row): The values by column name.
     text_field (str): The column of the text.
-    name (str): The document's id if the record has none.
-    place (str): Where the row is, for errors.
+    name (str): The document's id if the row has none.
+    place (str): The position of the row, for error messages.
     RETURNS (Optional[InputDocument]): The document; None if it is blank.
-    RAISES (InputError): There is no text, or something else in its place.
+    RAISES (InputError): The row has no text, or a value that is not text.
     """
     text = row.get(text_field)
     if text is not None and not isinstance(text, str):
@@ -55,13 +56,13 @@ def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[
         )
     words = spaces = None
     has_text = _has_text(row, text_field)
-    tokens = words_of(row) if has_text else None
+    tokens = row_words(row) if has_text else None
     if tokens is not None:
-        text, words, spaces = _fit(text, *tokens, place)
+        text, words, spaces = _match_words(text, *tokens, place)
     elif text_field not in row:
         has_words = any(row.get(field) is not None for field in WORD_FIELDS)
         if has_words or not has_text:
-            raise _no_text(row, text_field, place)
+            raise _no_text_error(row, text_field, place)
     if not text or not text.strip():
         return None
     try:
@@ -77,13 +78,12 @@ def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[
 
 
 def _has_text(columns: Iterable[str], text_field: str) -> bool:
-    """RETURNS (bool): Whether one of these columns is text. Words are, unless the column of the
-    text was named."""
+    """Decide if columns have text. Words count, unless the user chose another text column."""
     wanted = {text_field, *(WORD_FIELDS if text_field == "text" else ())}
     return not wanted.isdisjoint(columns)
 
 
-def _no_text(columns: Iterable[str], text_field: str, place: str) -> InputError:
+def _no_text_error(columns: Iterable[str], text_field: str, place: str) -> InputError:
     names = ", ".join(f"'{name}'" for name in columns) or "none"
     return InputError(
         f"[D310] {place}: found no column '{text_field}', expected the text there. The columns are "
@@ -91,11 +91,11 @@ def _no_text(columns: Iterable[str], text_field: str, place: str) -> InputError:
     )
 
 
-def words_of(row: Row) -> Optional[Tuple[List[str], Optional[List[Any]]]]:
-    """Read the words of a row.
+def row_words(row: Row) -> Optional[Tuple[List[str], Optional[List[Any]]]]:
+    """Get the words of a row.
 
-    RETURNS (Optional[Tuple[List[str], Optional[List[Any]]]]): Words, and their spaces if the row
-        has them; None without a list of words. Lists of numbers are no words.
+    RETURNS (Optional[Tuple[List[str], Optional[List[Any]]]]): The words, and their spaces if the
+        row has them. None if the row has no list of strings.
     """
     for field in WORD_FIELDS:
         tokens = row.get(field)
@@ -111,15 +111,14 @@ def words_of(row: Row) -> Optional[Tuple[List[str], Optional[List[Any]]]]:
     return None
 
 
-def _fit(
+def _match_words(
     text: Optional[str], words: List[str], spaces: Optional[List[Any]], place: str
 ) -> Tuple[str, Optional[List[str]], Optional[List[bool]]]:
-    """RETURNS (Tuple[str, Optional[List[str]], Optional[List[bool]]]): The text, and its words and
-    spaces, if these words make up the text."""
+    """Return the text with its words and spaces; both are None if the words do not match."""
     if spaces is not None and len(spaces) != len(words):
         raise InputError(
-            f"[D313] {place}: found {len(words)} words and {len(spaces)} spaces, expected as many "
-            "of these as of those. Correct the row."
+            f"[D313] {place}: found {len(words)} words and {len(spaces)} spaces, expected one "
+            "space for each word. Correct the row."
         )
     # A spaCy document cannot have empty words.
     known = [word for word in words if word]

@@ -1,4 +1,4 @@
-"""The files that an input names, and their bytes."""
+"""Find, open and decompress the files of an input."""
 
 import bz2
 import glob
@@ -17,11 +17,11 @@ SUPPORTED = f"Supported are {', '.join(FORMATS)}, each also with {', '.join(COMP
 
 
 class InputError(ValueError):
-    """An input that cannot be read: what is wrong, where, and what to do."""
+    """An error for an input that cannot be read."""
 
 
 def format_of(path: Path) -> Optional[str]:
-    """RETURNS (Optional[str]): The one of FORMATS that the file's name promises, if any."""
+    """RETURNS (Optional[str]): The format by the file's name, one of FORMATS, or None."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
@@ -29,19 +29,19 @@ def format_of(path: Path) -> Optional[str]:
 
 
 def compression_of(path: Path) -> Optional[str]:
-    """RETURNS (Optional[str]): The one of COMPRESSIONS that the file's name promises, if any."""
+    """RETURNS (Optional[str]): The compression by the file's name, or None."""
     suffix = path.suffix.lower()
     return suffix if suffix in COMPRESSIONS else None
 
 
 def find_files(source: str) -> Dict[str, Path]:
-    """Find the files that can be read.
+    """Find the files of a source that can be read.
 
-    source (str): A file, a folder or a glob of files and folders. Hidden files in folders and those
-        of other formats are left out.
-    RETURNS (Dict[str, Path]): Paths, by their names relative to the folder or to the fixed part of
-        the glob, sorted; none where nothing has this name.
-    RAISES (InputError): There is something, and none of it can be read.
+    source (str): A file, a folder, or a glob of files and folders. Hidden files in folders and
+        files of other formats are skipped.
+    RETURNS (Dict[str, Path]): Sorted paths by their names, which are relative to the folder or to
+        the part of the glob without wildcards. Empty if the source does not exist.
+    RAISES (InputError): The source exists, but none of its files can be read.
     """
     path = Path(source)
     if source and path.is_dir():
@@ -54,7 +54,7 @@ def find_files(source: str) -> Dict[str, Path]:
         root, found = Path(*names[:first]), list(map(Path, glob.glob(source, recursive=True)))
     else:
         return {}
-    paths = {file for item in found for file in (_below(item) if item.is_dir() else [item])}
+    paths = {file for item in found for file in (_visible_files(item) if item.is_dir() else [item])}
     files: List[Tuple[str, Path]] = [
         (file.relative_to(root).as_posix(), file) for file in paths if format_of(file) is not None
     ]
@@ -63,62 +63,62 @@ def find_files(source: str) -> Dict[str, Path]:
         json_hint = " Write lists in JSON as lines: jq -c '.[]' FILE.json > FILE.jsonl."
         json_hint = json_hint if has_json else ""
         raise InputError(
-            f"[D302] The input '{source}' has no file that can be read: found {len(paths)} of "
-            f"other formats. {SUPPORTED}. Correct the path, or rename or convert the files."
-            f"{json_hint}"
+            f"[D302] The input '{source}' has no file that can be read: found {len(paths)} files "
+            f"of other formats. {SUPPORTED}. Correct the path, or rename or convert the "
+            f"files.{json_hint}"
         )
     return dict(sorted(files))
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _visible_files(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         hidden = any(name.startswith(".") for name in path.relative_to(folder).parts)
         if not hidden and path.is_file():
             yield path
 
 
-class Reading:
-    """The progress of reading files one after another, in bytes as they lie on disk."""
+class ReadingProgress:
+    """The progress of reading files one after another, in bytes on disk."""
 
     def __init__(self, size: int) -> None:
-        """size (int): Bytes of all files."""
+        """size (int): The total number of bytes of all files."""
         self.size = size
         self._finished = 0
         self.position: Callable[[], float] = float
-        """Returns how many bytes of the present file were read."""
+        """Returns the number of bytes read from the current file."""
 
     @property
     def share(self) -> float:
-        """The share of all bytes that was read, from 0 to 1."""
+        """The share of all bytes that has been read, from 0 to 1."""
         return min((self._finished + self.position()) / self.size, 1.0) if self.size else 1.0
 
     def finish(self, size: int) -> None:
-        """Count the present file, which has so many bytes, as read."""
+        """Count the current file of `size` bytes as read."""
         self._finished += size
         self.position = float
 
 
 @contextmanager
-def open_unpacked(path: Path, reading: Optional[Reading] = None) -> Iterator[BinaryIO]:
-    """Open a file and unpack it while it is read.
+def open_decompressed(path: Path, progress: Optional[ReadingProgress] = None) -> Iterator[BinaryIO]:
+    """Open a file and decompress it while it is read.
 
     path (Path): The file.
-    reading (Optional[Reading]): Follows how far it is read.
-    YIELDS (BinaryIO): Its bytes.
+    progress (Optional[ReadingProgress]): Updated while the file is read.
+    YIELDS (BinaryIO): The decompressed file.
     RAISES (ImportError): A library of the train extra is missing.
     """
     size = path.stat().st_size
-    with path.open("rb") as packed:
-        if reading is not None:
+    with path.open("rb") as compressed:
+        if progress is not None:
             # A library may close the file early.
-            reading.position = lambda: size if packed.closed else packed.tell()
-        with _unpacking(packed, compression_of(path)) as file:
+            progress.position = lambda: size if compressed.closed else compressed.tell()
+        with _decompress(compressed, compression_of(path)) as file:
             yield file
 
 
-def _unpacking(packed: BinaryIO, compression: Optional[str]) -> Any:
+def _decompress(compressed: BinaryIO, compression: Optional[str]) -> Any:
     if compression == ".zst":
-        stream = import_library("pyarrow").CompressedInputStream(packed, "zstd")
+        stream = import_library("pyarrow").CompressedInputStream(compressed, "zstd")
         return io.BufferedReader(stream)
     openers: Dict[Optional[str], Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return openers[compression](packed, "rb") if compression else packed
+    return openers[compression](compressed, "rb") if compression else compressed

@@ -1,4 +1,4 @@
-"""CSV and TSV as rows. Python's own reader knows the line of a row, and refuses wrong quoting."""
+"""Read CSV and TSV files as rows with Python's `csv`, which detects wrong quoting."""
 
 import csv
 import io
@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import Iterator, List, Optional, TextIO
 
 from .input_documents import Row, useful_columns
-from .input_files import InputError, Reading, format_of, open_unpacked
+from .input_files import InputError, ReadingProgress, format_of, open_decompressed
 
-# Fields with separators, quotes and line ends in them: impossible, or within double quotes.
+# Only with QUOTES can fields contain separators and line ends, within double quotes.
 NO_QUOTES = "none"
 QUOTES = "double"
 QUOTINGS = (NO_QUOTES, QUOTES)
 TABLES = (".csv", ".tsv")
-# A longer field is a quote that was never closed. Python's own limit is 128 KB.
+# A longer field is taken for a quote that was never closed. Python's limit is 128 KB.
 LONGEST_FIELD = 1 << 26
-# A warning lists so many places.
-PLACES = 5
+# Maximum number of places that a warning lists.
+MAX_PLACES = 5
 
-# Fields that may have been written with the other quoting: a quoted field with a quote in it that
-# is written twice, and a field with a line end.
+# Patterns of fields that may have been written with the other quoting: a quoted field that contains
+# a doubled quote, and a field that contains a line end.
 _SUSPICIOUS = {
     NO_QUOTES: re.compile(r'^"(?:[^"]|"")*""(?:[^"]|"")*"$'),
     QUOTES: re.compile(r"[\r\n]"),
 }
 _IN_QUOTES = re.compile(r'".*"', re.DOTALL)
-# Problems, by the message of Python.
+# Descriptions of problems by Python's error messages.
 _PROBLEMS = {
     "',' expected after '\"'": "text after a closing quote",
     "'\t' expected after '\"'": "text after a closing quote",
@@ -36,36 +36,36 @@ _PROBLEMS = {
 
 
 def require_quoting(quoting: Optional[str]) -> None:
-    """Raise ValueError if a quoting is not one of QUOTINGS or None."""
+    """Raise InputError if a quoting is not None and not one of QUOTINGS."""
     if quoting is not None and quoting not in QUOTINGS:
         raise InputError(
-            f"[D361] '{quoting}' is no quoting of tables: expected one of {', '.join(QUOTINGS)} "
-            "(--quoting), or nothing: 'double' for .csv and 'none' for .tsv."
+            f"[D361] '{quoting}' is not a quoting of tables: expected one of {', '.join(QUOTINGS)} "
+            "(--quoting). Without the option, it is 'double' for .csv and 'none' for .tsv."
         )
 
 
 def read_table(
-    path: Path, text_field: str, reading: Reading, quoting: Optional[str] = None
+    path: Path, text_field: str, progress: ReadingProgress, quoting: Optional[str] = None
 ) -> Iterator[Row]:
-    """Read a table with a header row by row. Blank lines are no rows.
+    """Read a table with a header, row by row. Blank lines are skipped.
 
     path (Path): A `.csv` or `.tsv` file, which may be compressed.
     text_field (str): The column of the text.
-    reading (Reading): Follows how far the file is read.
-    quoting (Optional[str]): "double" where fields may stand within double quotes, "none" where
-        quotes are text. By default "double" for `.csv` and "none" for `.tsv`.
-    YIELDS (Row): The columns that can be used, all as text.
-    RAISES (InputError): There is no such column, or a row does not fit the header or is quoted
-        wrongly.
+    progress (ReadingProgress): Updated while the file is read.
+    quoting (Optional[str]): "double" if fields may be enclosed in double quotes, "none" if quotes
+        are text. The default is "double" for `.csv` and "none" for `.tsv`.
+    YIELDS (Row): The columns that documents are made from, all as text.
+    RAISES (InputError): There is no such column, a row has another number of fields than the
+        header, or the quoting is wrong.
     """
     require_quoting(quoting)
     is_tsv = format_of(path) == ".tsv"
     if quoting is None:
         quoting = NO_QUOTES if is_tsv else QUOTES
-    # The limit is one of the process: only raise it.
+    # The limit applies to the whole process, so it is only raised.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
-    with open_unpacked(path, reading) as unpacked:
-        file = io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="")
+    with open_decompressed(path, progress) as decompressed:
+        file = io.TextIOWrapper(decompressed, encoding="utf-8-sig", newline="")
         rows = _Rows(file, "\t" if is_tsv else ",", quoting, f"'{path}'")
         try:
             header = next(iter(rows), [])
@@ -86,7 +86,7 @@ def read_table(
 
 
 def _require_bare_names(header: List[str], text_field: str, file_name: str) -> None:
-    """Raise InputError if names of columns are quoted, unless the text's column is one of them."""
+    """Raise InputError if column names have quotes, unless one of them is the text column."""
     quoted = [name for name in header if _IN_QUOTES.fullmatch(name)]
     if quoted and text_field not in quoted:
         raise InputError(
@@ -96,7 +96,7 @@ def _require_bare_names(header: List[str], text_field: str, file_name: str) -> N
 
 
 class _Rows:
-    """The fields of each row of a table, the header first, and the place of the last one."""
+    """Iterate over the fields of each row, the header first, and track the position in the file."""
 
     def __init__(self, file: TextIO, separator: str, quoting: str, file_name: str) -> None:
         self._lines = csv.reader(
@@ -115,11 +115,11 @@ class _Rows:
 
     @property
     def place(self) -> str:
-        """Where the row is, for errors."""
+        """The position of the current row, for error messages."""
         return f"{self._file_name}, row {self._row}, line {self._line}"
 
     def __iter__(self) -> Iterator[List[str]]:
-        """YIELDS (List[str]): The fields of each row. RAISES (InputError): It is quoted wrongly."""
+        """YIELDS (List[str]): The fields of each row. RAISES (InputError): The quoting is wrong."""
         self._row += 1
         while True:
             self._line = self._lines.line_num + 1
@@ -134,25 +134,25 @@ class _Rows:
             if fields is None:
                 return
             if fields:
-                # All columns count: a quote in any of them swallows lines.
+                # Check all columns: an unclosed quote in any of them merges lines.
                 if any(map(_SUSPICIOUS[self._quoting].search, fields)):
                     self._n_suspicious += 1
-                    if len(self._places) < PLACES:
+                    if len(self._places) < MAX_PLACES:
                         row = f"row {self._row}" if self._row else "the header"
                         self._places.append(f"{row} (line {self._line})")
                 yield fields
                 self._row += 1
 
     def warn_of_suspicious_fields(self) -> None:
-        """Warn of fields that may have been written with the other quoting."""
+        """Warn about fields that may have been written with the other quoting."""
         if not self._n_suspicious:
             return
         more = ", ..." if self._n_suspicious > len(self._places) else ""
         where = f"{self._n_suspicious:,} rows: {', '.join(self._places)}{more}"
         if self._quoting == NO_QUOTES:
             warnings.warn(
-                f"[D941] {self._file_name}: found fields in double quotes with quotes written "
-                f"twice in {where}. The quotes were read as text. If they are quoting, use "
+                f"[D941] {self._file_name}: found fields in double quotes that contain doubled "
+                f"quotes in {where}. The quotes were read as text. If they enclose the fields, use "
                 "--quoting double.",
                 stacklevel=3,
             )

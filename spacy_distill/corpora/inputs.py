@@ -1,12 +1,12 @@
-"""Text as a stream of documents: from files, folders, globs, standard input or the hub."""
+"""Read text as a stream of documents from files, folders, globs, standard input or the hub."""
 
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Union
 
-from ..names import hint_of, is_on_hub
+from ..names import is_on_hub, similar_name_hint
 from .input_datasets import HubDataset
 from .input_documents import InputDocument, Row, make_document
-from .input_files import InputError, Reading, find_files, format_of
+from .input_files import InputError, ReadingProgress, find_files, format_of
 from .input_rows import read_rows, read_standard_input
 from .input_tables import TABLES, require_quoting
 
@@ -14,17 +14,18 @@ __all__ = ["Input", "InputDocument", "InputError"]
 
 
 class Input:
-    """Documents, one after another, in an order that is always the same.
+    """An iterable of documents, always in the same order.
 
-    Formats are `.spacy`, `.jsonl`, `.txt` with a document in each line (which ends with \\n, \\r\\n
-    or \\r), `.csv` and `.tsv` with a header, and `.parquet`, in UTF-8, each also compressed. Quotes
-    around fields are no text in `.csv`, and text in `.tsv`. Memory holds some thousand rows, and a
-    whole file only of `.spacy` and of compressed `.parquet`.
+    The formats are `.spacy`, `.jsonl`, `.txt` with one document per line (ending with \\n, \\r\\n
+    or \\r), `.csv` and `.tsv` with a header, and `.parquet`. All are in UTF-8 and may be
+    compressed. By default, quotes around fields are removed in `.csv` and kept in `.tsv`. Memory
+    holds about a thousand rows; only `.spacy` and compressed `.parquet` files are loaded as a
+    whole.
 
-    A row's column "words" or "tokens" gives its words: a list of strings, or of objects with "text"
-    and perhaps "ws", as Prodigy writes them. The spaces behind words are those of a list "spaces",
-    or of the text, or else one behind each word. Words that do not make up the text are left out.
-    A document's id is in "id", "_id" or "uuid". Blank documents are skipped.
+    The column "words" or "tokens" has the words of a row: a list of strings, or of objects with
+    "text" and optionally "ws", as Prodigy writes them. The spaces after words come from the list
+    "spaces" or from the text; otherwise a space follows each word. Words that do not match the text
+    are ignored. A document's id is in "id", "_id" or "uuid". Blank documents are skipped.
     """
 
     def __init__(
@@ -36,23 +37,23 @@ class Input:
         quoting: Optional[str] = None,
         revision: Optional[str] = None,
     ) -> None:
-        """Find the files; nothing is read yet.
+        """Find the files of the source. Nothing is read yet.
 
-        source (str): A file, a folder (all files below it that can be read), a glob of both, "-"
-            for standard input (lines of text or JSON objects, which can be read once only), or a
-            data set on the Hugging Face hub: `hf:OWNER/NAME`, with `:CONFIGURATION` if it has
-            several, and `@VERSION` for another branch, tag or commit than the last one.
-        text_field (str): The column of the text, in formats that have columns.
+        source (str): A file, a folder with all files below it that can be read, or a glob of both.
+            "-" is standard input: lines of text or JSON objects, which can be read only once.
+            `hf:OWNER/NAME` is a data set on the Hugging Face hub. `:CONFIGURATION` chooses one of
+            several configurations, `@VERSION` a branch, tag or commit.
+        text_field (str): The column of the text, for formats with columns.
         split (str): The split of a data set on the hub.
         quoting (Optional[str]): The quoting of `.csv` and `.tsv`, as in `read_table`.
-        revision (Optional[str]): The commit of a data set on the hub; by default the last one.
-        RAISES (ValueError): The source does not exist, or has nothing that can be read.
+        revision (Optional[str]): The commit of a data set on the hub; by default the latest one.
+        RAISES (ValueError): The source does not exist, or has no file that can be read.
         """
         self.source = source
         self.text_field = text_field
         self.quoting = quoting
         require_quoting(quoting)
-        self._reading = Reading(0)
+        self._progress = ReadingProgress(0)
         self._files: Dict[str, Path] = {}
         self._hub: Optional[HubDataset] = None
         if is_on_hub(source):
@@ -62,21 +63,21 @@ class Input:
             if not self._files:
                 raise InputError(
                     f"[D301] The input '{source}' does not exist: expected a file, a folder, a "
-                    f"glob or '-'.{hint_of(source)} Correct the path, or write hf:OWNER/NAME for a "
-                    "data set on the Hugging Face hub."
+                    f"glob or '-'.{similar_name_hint(source)} Correct the path, or write "
+                    "hf:OWNER/NAME for a data set on the Hugging Face hub."
                 )
         if quoting is not None and not any(format_of(p) in TABLES for p in self._files.values()):
             raise InputError(
-                f"[D362] --quoting is for {' and '.join(TABLES)} files, of which the input "
+                f"[D362] --quoting applies only to {' and '.join(TABLES)} files, and the input "
                 f"'{source}' has none. Leave it out, or correct the path."
             )
 
     def fingerprint(self) -> Dict[str, Union[str, int]]:
-        """Identify the input, so that a change is noticed.
+        """Identify the input, so that changes of it can be detected.
 
-        RETURNS (Dict[str, Union[str, int]]): For files, the bytes of each by its name; they are not
-            read for this. For the hub, "dataset", "split" and, where they are known,
-            "configuration", "version" and "revision". Nothing for standard input.
+        RETURNS (Dict[str, Union[str, int]]): For files, the size in bytes by file name; the files
+            are not read. For the hub, "dataset", "split" and, if known, "configuration", "version"
+            and "revision". Empty for standard input.
         """
         if self._hub is not None:
             return {**self._hub.fingerprint()}
@@ -84,19 +85,20 @@ class Input:
 
     @property
     def is_pinned(self) -> bool:
-        """Whether the fingerprint stands for the content: a commit of a data set on the hub."""
+        """Whether the fingerprint determines the content: it is a commit of a data set on the
+        hub."""
         return self._hub is not None and "revision" in self._hub.fingerprint()
 
     @property
     def share_read(self) -> Optional[float]:
-        """The share of the files that the last iteration has read, from 0 to 1; None for standard
-        input and the hub, whose length is not known."""
-        return self._reading.share if self._files else None
+        """The share of the files that the last iteration has read, from 0 to 1. None for standard
+        input and the hub, whose size is not known."""
+        return self._progress.share if self._files else None
 
     def __iter__(self) -> Iterator[InputDocument]:
         """Read the documents.
 
-        YIELDS (InputDocument): Each that is not blank.
+        YIELDS (InputDocument): Each document that is not blank.
         RAISES (ValueError): A file cannot be read, or has no such column.
         RAISES (ImportError): A library of the train extra is missing.
         """
@@ -107,9 +109,9 @@ class Input:
         elif not self._files:
             rows = read_standard_input(self.text_field)
             yield from self._documents(rows, "-", "standard input")
-        self._reading = Reading(sum(path.stat().st_size for path in self._files.values()))
+        self._progress = ReadingProgress(sum(path.stat().st_size for path in self._files.values()))
         for name, path in self._files.items():
-            rows = read_rows(path, self.text_field, self.quoting, self._reading)
+            rows = read_rows(path, self.text_field, self.quoting, self._progress)
             yield from self._documents(rows, name, f"'{path}'")
 
     def _documents(self, rows: Iterator[Row], name: str, place: str) -> Iterator[InputDocument]:

@@ -1,4 +1,4 @@
-"""Labeled documents, and how they are mixed with unlabeled ones."""
+"""Read labeled documents, and mix them with unlabeled ones."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,16 +7,16 @@ from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Seq
 from spacy.language import Language
 from spacy.training import Corpus, Example
 
-from ..loading import DAMAGED
-from .gold_spans import SpansCorpus, keys_of_spans_alone, warn_of_spans_alone
+from ..loading import DAMAGE_ERRORS
+from .gold_spans import SpansCorpus, spans_keys_without_entities, warn_about_spans_without_entities
 from .input_files import InputError
 
 
 class CorpusSize(NamedTuple):
     """The size of a pass over a corpus, labeled documents included.
 
-    documents, words (int): How many.
-    lengths (Sequence[int]): The words of some of the documents.
+    documents, words (int): The numbers of documents and words.
+    lengths (Sequence[int]): The numbers of words in a sample of the documents.
     """
 
     documents: int
@@ -28,12 +28,12 @@ class CorpusSize(NamedTuple):
 class MixedReader:
     """A corpus reader of labeled and unlabeled documents.
 
-    read (Callable[[Language], Iterator[Example]]): Reads all documents once, as a call of the
-        object does.
-    labeled (Callable[[Language], Iterator[Example]]): Reads the labeled documents alone, in their
-        order. There are few of them, so they can be checked before a long stream begins.
-    size (Optional[Callable[[], CorpusSize]]): Returns the size of a pass, if that is known without
-        reading it.
+    read (Callable[[Language], Iterator[Example]]): Reads all documents once. Calling the object
+        does the same.
+    labeled (Callable[[Language], Iterator[Example]]): Reads only the labeled documents, in their
+        order. They can be checked before a long stream of unlabeled documents begins.
+    size (Optional[Callable[[], CorpusSize]]): Returns the size of a pass. None if the size is not
+        known before all documents are read.
     """
 
     read: Callable[[Language], Iterator[Example]]
@@ -55,14 +55,14 @@ def read_examples(
 ) -> Iterator[Example]:
     """Read `.spacy` files as spaCy's Corpus does.
 
-    path (Path): A file, or a folder of these.
+    path (Path): A `.spacy` file, or a folder of `.spacy` files.
     nlp (Language): The pipeline.
-    max_length (int): Longer documents are split into sentences or left out; 0 is no limit.
-    limit (int): Read at most so many; 0 is no limit.
-    spans_key (Optional[str]): Take the spans under this key for gold entities.
-    labeled (bool): Warn of documents that have spans and no entities.
+    max_length (int): Longer documents are split into sentences or skipped; 0 means no limit.
+    limit (int): The maximum number of documents to read; 0 means no limit.
+    spans_key (Optional[str]): Use the spans under this key as gold entities.
+    labeled (bool): Warn about documents that have spans and no entities.
     YIELDS (Example): The documents.
-    RAISES (ValueError): A file that cannot be read, or has no spans under the key.
+    RAISES (ValueError): A file cannot be read, or has no spans under the key.
     """
     corpus = Corpus(path, max_length=max_length, limit=limit)
     if spans_key is not None:
@@ -71,25 +71,25 @@ def read_examples(
     try:
         for example in corpus(nlp):
             if labeled:
-                spans_alone.append(keys_of_spans_alone(example.reference))
+                spans_alone.append(spans_keys_without_entities(example.reference))
             yield example
     except InputError:
         raise
-    except DAMAGED as error:
-        # What is raised depends on the damage, and does not name the file.
+    except DAMAGE_ERRORS as error:
+        # The type of the error depends on the damage, and the message does not name the file.
         raise ValueError(
             f"[D330] '{path}' cannot be read as a .spacy file. Convert the corpus "
             f"again. spaCy says: {error}"
         ) from error
-    warn_of_spans_alone(spans_alone, str(path))
+    warn_about_spans_without_entities(spans_alone, str(path))
 
 
 def labeled_reader(
     path: Optional[Path], max_length: int, spans_key: Optional[str]
 ) -> Callable[[Language], Iterator[Example]]:
-    """Create a reader of labeled documents, if there are some.
+    """Create a reader of labeled documents.
 
-    path (Optional[Path]): The corpus; None reads nothing.
+    path (Optional[Path]): The corpus. If None, the reader yields nothing.
     max_length (int): As in `read_examples`.
     spans_key (Optional[str]): As in `read_examples`.
     RETURNS (Callable[[Language], Iterator[Example]]): The reader.
@@ -107,14 +107,14 @@ def labeled_reader(
 def interleave(
     labeled: List[Example], unlabeled: Iterable[Example], labeled_share: float
 ) -> Iterator[Example]:
-    """Mix labeled documents among unlabeled ones, again and again, so that few labels are not lost
-    among much text.
+    """Mix labeled documents among unlabeled ones. The labeled documents are repeated, so that a few
+    of them still have weight among many unlabeled ones.
 
     labeled (List[Example]): The labeled documents.
-    unlabeled (Iterable[Example]): The unlabeled ones.
-    labeled_share (float): The share of all documents that are labeled, from 0 to below 1.
-    YIELDS (Example): The unlabeled documents in their order, with labeled ones among them. Each
-        labeled one comes at least once.
+    unlabeled (Iterable[Example]): The unlabeled documents.
+    labeled_share (float): The share of labeled documents among all, at least 0 and below 1.
+    YIELDS (Example): The unlabeled documents in their order, with the labeled ones among them. Each
+        labeled document is yielded at least once.
     """
     per_unlabeled = labeled_share / (1 - labeled_share)
     n_labeled = 0
@@ -126,7 +126,7 @@ def interleave(
     yield from labeled[n_labeled:]
 
 
-def n_repeated(n_labeled: int, n_unlabeled: int, labeled_share: float) -> int:
+def n_labeled_in_pass(n_labeled: int, n_unlabeled: int, labeled_share: float) -> int:
     """RETURNS (int): The number of labeled documents in a pass of `interleave`."""
     if not n_labeled:
         return 0
@@ -134,17 +134,17 @@ def n_repeated(n_labeled: int, n_unlabeled: int, labeled_share: float) -> int:
 
 
 def require_share(labeled_share: float, reader: str) -> None:
-    """Raise ValueError if a share is none."""
+    """Raise ValueError if a share is not in the range from 0 to below 1."""
     if not 0 <= labeled_share < 1:
         raise ValueError(
-            f"[D133] labeled_share={labeled_share} of {reader} is no share of the documents: give "
-            "a number from 0 to below 1."
+            f"[D133] labeled_share={labeled_share} of {reader} is out of range: expected a number "
+            "of at least 0 and below 1. Correct the config."
         )
 
 
 def require_path(path: Optional[Path], name: str) -> None:
-    """Raise ValueError if a corpus has a path and does not exist."""
+    """Raise ValueError if a path is set and does not exist."""
     if path is not None and not Path(path).exists():
         raise ValueError(
-            f"[D331] The {name} corpus '{path}' does not exist. Make it, or correct the path."
+            f"[D331] The {name} corpus '{path}' does not exist. Create it, or correct the path."
         )

@@ -1,4 +1,4 @@
-"""Labeled and unlabeled documents as one corpus for distillation."""
+"""A corpus of labeled and unlabeled documents for distillation."""
 
 from pathlib import Path
 from typing import Iterator, Optional
@@ -25,25 +25,23 @@ def MixedCorpus(
     limit: int = 0,
     spans_key: Optional[str] = None,
 ) -> MixedReader:
-    """Read documents with gold entities, and documents that only the teacher labels.
+    """Create a reader of labeled documents, mixed with documents that only the teacher labels.
 
-    labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities.
-    unlabeled (Optional[Path]): The same without; entities that it has are dropped.
-    labeled_share (float): The share of a pass's documents that are labeled, from 0 to below 1: the
-        labeled ones are mixed among the unlabeled ones, again and again, so that few labels are
-        not lost among much text. Each comes at least once.
-    max_length (int): Longer documents are split into sentences or left out, as in spaCy's Corpus;
-        0 is no limit.
-    limit (int): Read at most so many unlabeled documents; 0 is no limit.
-    spans_key (Optional[str]): Take the labeled documents' spans under this key for their gold
-        entities.
+    labeled (Optional[Path]): A `.spacy` file, or a folder of `.spacy` files, with gold entities.
+    unlabeled (Optional[Path]): A file or folder of unlabeled documents, whose entities are ignored.
+    labeled_share (float): The share of labeled documents in a pass, at least 0 and below 1. Labeled
+        documents are repeated to reach this share, so that a few of them still have weight among
+        many unlabeled ones. Each is read at least once.
+    max_length (int): Split or skip longer documents, as in spaCy's Corpus; 0 means no limit.
+    limit (int): The maximum number of unlabeled documents; 0 means no limit.
+    spans_key (Optional[str]): Use the labeled documents' spans under this key as gold entities.
     RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.MixedCorpus.v1")
     read_labeled = labeled_reader(labeled, max_length, spans_key)
 
     def read(nlp: Language) -> Iterator[Example]:
-        # Not before: a config may have corpora that it does not read.
+        # Checked on reading, since a config may contain corpora that are not used.
         if labeled is None and unlabeled is None:
             raise ValueError(
                 "[D130] The corpus spacy-distill.MixedCorpus.v1 has neither `labeled` nor "

@@ -1,4 +1,4 @@
-"""A soft corpus for training: documents with a teacher's predictions, and labeled ones."""
+"""A reader for training: documents with a teacher's predictions, mixed with labeled documents."""
 
 import random
 from dataclasses import replace
@@ -17,14 +17,14 @@ from .labeled import (
     MixedReader,
     interleave,
     labeled_reader,
-    n_repeated,
+    n_labeled_in_pass,
     read_examples,
     require_share,
 )
 from .soft_shards import Manifest, Shard, SoftDocument, read_shard
 from .soft_targets import USER_DATA_KEY
 
-# Documents whose lengths show how a batcher fills its batches.
+# Number of document lengths in `CorpusSize`, from which the number of batches is estimated.
 SAMPLE_SIZE = 2000
 
 
@@ -38,25 +38,24 @@ def SoftCorpus(
     seed: int = 0,
     spans_key: Optional[str] = None,
 ) -> MixedReader:
-    """Read a soft corpus and, mixed among its documents, labeled ones.
+    """Create a reader of a soft corpus, with labeled documents mixed among its documents.
 
-    Documents are read as they are needed, each pass in another order: set `[distillation]
-    max_epochs = -1`, and memory holds the shuffled ones alone.
+    The documents are streamed, and each pass has another order. With `[distillation] max_epochs =
+    -1`, memory holds only the documents in the shuffle buffer.
 
-    path (Optional[Path]): The folder that `distill-annotate` wrote. It can only be left out of a
-        config that does not read this corpus.
-    labeled (Optional[Path]): A `.spacy` file, or a folder of these, with entities. They are kept in
-        memory. A document of the soft corpus with the same text as one of them, whatever the white
-        space, is left out: gold labels replace the teacher's predictions.
-    labeled_share (float): The share of a pass's documents that are labeled, from 0 to below 1; they
-        come again and again, and each at least once a pass; with 0, all at its end.
-    max_length (int): Leave out documents of more tokens; 0 is no limit.
-    limit (int): Read only so many documents of the soft corpus, its first ones; 0 is no limit.
-    shuffle_buffer (int): How many documents are shuffled at once; the order of the shards changes
-        too. 0 keeps the corpus's order.
-    seed (int): Seed of the order.
-    spans_key (Optional[str]): Take the labeled documents' spans under this key for their gold
-        entities.
+    path (Optional[Path]): The folder that `distill-annotate` wrote; required on reading.
+    labeled (Optional[Path]): A `.spacy` file, or a folder of `.spacy` files, with gold entities.
+        The documents are kept in memory. If a document of the soft corpus has the same text, apart
+        from white space, it is skipped: gold labels replace the teacher's predictions.
+    labeled_share (float): The share of labeled documents in a pass, at least 0 and below 1. They
+        are repeated to reach this share, and each is read at least once. With 0, all are read at
+        the end of the pass.
+    max_length (int): Skip documents with more tokens; 0 means no limit.
+    limit (int): Read only this number of documents of the soft corpus; 0 means no limit.
+    shuffle_buffer (int): The number of documents in the shuffle buffer. The order of the shards is
+        shuffled too. 0 keeps the order of the corpus.
+    seed (int): The seed of the shuffling.
+    spans_key (Optional[str]): Use the labeled documents' spans under this key as gold entities.
     RETURNS (MixedReader): The reader.
     """
     require_share(labeled_share, "spacy-distill.SoftCorpus.v1")
@@ -70,7 +69,7 @@ def SoftCorpus(
         labels = tuple(manifest.labels)
         rng = random.Random(f"{seed} {next(passes)}")
         rng.shuffle(gold)
-        # The whole documents, which `max_length` splits.
+        # `max_length` splits documents, and texts are compared as a whole.
         whole = (
             gold
             if labeled is None or not max_length
@@ -102,7 +101,7 @@ def SoftCorpus(
             if len(lengths) < SAMPLE_SIZE:
                 sample = islice(read_shard(folder / shard.file), SAMPLE_SIZE - len(lengths))
                 lengths += [len(document.words) for document in sample]
-        n_gold = n_repeated(len(gold), round(n_soft), labeled_share)
+        n_gold = n_labeled_in_pass(len(gold), round(n_soft), labeled_share)
         words = round(words) + round(n_gold * sum(gold) / max(len(gold), 1))
         lengths += islice(cycle(gold), n_gold * len(lengths) // max(round(n_soft), 1))
         random.Random(seed).shuffle(lengths)
@@ -121,25 +120,24 @@ def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
     if not manifest.complete:
         raise ValueError(
             f"[D408] The soft corpus '{path}' is not complete. Run the same `distill-annotate` "
-            "again: it goes on where it stopped."
+            "command again: it continues where it stopped."
         )
     return Path(path), manifest
 
 
 def _without_spaces(doc: Doc) -> str:
-    """RETURNS (str): The text without white space: spaCy puts a space behind each word of documents
-    that are made of words alone."""
+    """Remove white space: spaCy adds a space after each word if spaces are unknown."""
     return "".join(doc.text.split())
 
 
 def _read(
     folder: Path, shards: Sequence[Tuple[int, Shard]], limit: int, checked: Set[str]
 ) -> Iterator[SoftDocument]:
-    """Read shards, each with the number of its first document in the corpus."""
+    """Read the documents of shards. Each shard comes with the index of its first document."""
     for first, shard in shards:
         if 0 < limit <= first:
             continue
-        # Compare checksums once a process: a second reading in each pass would take too long.
+        # Compare checksums only once per process: hashing in each pass would take too long.
         sha256 = None if shard.file in checked else shard.sha256
         documents = read_shard(folder / shard.file, sha256)
         yield from islice(documents, max(limit - first, 0) if limit else None)
@@ -147,10 +145,10 @@ def _read(
 
 
 def _as_example(nlp: Language, document: SoftDocument, labels: Tuple[str, ...]) -> Example:
-    """RETURNS (Example): Both documents with the student's tokens, the reference with targets."""
+    """Make an example with the student's tokens, whose reference has the soft targets."""
     source = Doc(nlp.vocab, words=document.words, spaces=document.spaces)
     targets = replace(document.targets, labels=labels)
-    # As spaCy's Corpus does: without spaces, the words are taken as they are.
+    # As in spaCy's Corpus, documents without spaces keep their words.
     predicted = plain_copy(source) if source.has_unknown_spaces else nlp.tokenizer(source.text)
     if [token.text for token in predicted] == document.words:
         reference = source
@@ -164,7 +162,7 @@ def _as_example(nlp: Language, document: SoftDocument, labels: Tuple[str, ...]) 
 def _shuffled(
     documents: Iterable[SoftDocument], size: int, rng: random.Random
 ) -> Iterator[SoftDocument]:
-    """Keep `size` documents in memory, and yield one of them at random for each new one."""
+    """Fill a buffer of `size` documents, and yield a random one for each document added."""
     if size <= 0:
         yield from documents
         return

@@ -1,4 +1,4 @@
-"""A soft corpus on disk: parquet shards and a manifest."""
+"""Read and write soft corpora on disk: parquet shards and a manifest."""
 
 import hashlib
 import json
@@ -17,8 +17,7 @@ MANIFEST = "manifest.json"
 
 
 class SoftDocument(NamedTuple):
-    """A document of a soft corpus: id, tokens, whether a space follows each (None where that is not
-    known), and the targets."""
+    """A document of a soft corpus: id, words, whether a space follows each (if known), targets."""
 
     id: str
     words: List[str]
@@ -30,14 +29,14 @@ class SoftDocument(NamedTuple):
 class Shard:
     """A shard's entry in the manifest.
 
-    file (str): Its name in the folder.
-    documents, tokens (int): Counts.
-    entities (int): Entities of the teacher's best tags.
-    misfits (int): Entities of the teacher that do not fit the tokens.
-    sha256 (str): Of the file.
-    input_hash (str): Of its input documents.
-    skipped (int): Documents that were left out because the teacher failed on them.
-    skipped_ids (List[str]): Their ids, in the order of the input.
+    file (str): The file name in the folder.
+    documents, tokens (int): The numbers of documents and tokens.
+    entities (int): The number of entities in the teacher's best tag sequences.
+    misfits (int): The number of the teacher's entities that do not align with the tokens.
+    sha256 (str): The checksum of the file.
+    input_hash (str): The hash of the input documents.
+    skipped (int): The number of documents that were skipped because the teacher failed on them.
+    skipped_ids (List[str]): The ids of the skipped documents, in the order of the input.
     """
 
     file: str
@@ -53,14 +52,14 @@ class Shard:
 
 @dataclass
 class Manifest:
-    """The origin and the shards of a soft corpus, without times and machines: a corpus has the same
-    bytes whenever it is made.
+    """The origin and the shards of a soft corpus. It has no times and no machine names, so that
+    annotating the same input again gives the same bytes.
 
     labels (List[str]): The teacher's labels, in the order of their tags.
-    teacher (Dict[str, Any]): Name and content hash of each teacher.
-    settings (Dict[str, Any]): The settings that change the result.
+    teacher (Dict[str, Any]): The name and content hash of each teacher.
+    settings (Dict[str, Any]): The settings that affect the result.
     input (Dict[str, Any]): The source, and the hashes of its files.
-    complete (bool): Whether the input was read to its end, or to the limit.
+    complete (bool): Whether the input was annotated up to its end or the limit.
     shards (List[Shard]): The shards, in the order of the input.
     """
 
@@ -73,7 +72,7 @@ class Manifest:
     format: int = FORMAT
 
     def to_disk(self, folder: Path) -> None:
-        """Write the manifest, atomically."""
+        """Write the manifest atomically."""
         totals = {
             name: sum(getattr(shard, name) for shard in self.shards)
             for name in ("documents", "tokens", "entities", "misfits", "skipped")
@@ -85,15 +84,15 @@ class Manifest:
 
     @classmethod
     def from_disk(cls, folder: Path) -> "Manifest":
-        """Read a folder's manifest.
+        """Read the manifest of a folder.
 
-        RAISES (ValueError): There is none, or it is of another kind or format.
+        RAISES (ValueError): There is no manifest, or it has another format.
         """
         path = folder / MANIFEST
         if not path.is_file():
             raise ValueError(
-                f"[D401] '{folder}' is no soft corpus: it has no {MANIFEST}. Make one with `python "
-                "-m spacy distill-annotate`, or correct the path."
+                f"[D401] '{folder}' is not a soft corpus: it has no {MANIFEST}. Write one with "
+                "`python -m spacy distill-annotate`, or correct the path."
             )
         try:
             data = json.loads(path.read_text(encoding="utf8"))
@@ -107,8 +106,8 @@ class Manifest:
             return cls(**data)
         except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(
-                f"[D403] '{path}' is no manifest of a soft corpus: {error!r}. Annotate again, or "
-                "correct the path."
+                f"[D403] '{path}' is not the manifest of a soft corpus: {error!r}. Annotate again, "
+                "or correct the path."
             ) from error
 
 
@@ -123,11 +122,11 @@ def shard_name(number: int) -> str:
 
 
 def write_shard(path: Path, documents: Sequence[SoftDocument]) -> str:
-    """Write a shard, atomically.
+    """Write a shard atomically.
 
     path (Path): The file.
     documents (Sequence[SoftDocument]): The documents.
-    RETURNS (str): The file's sha256.
+    RETURNS (str): The SHA-256 checksum of the file.
     """
     pyarrow, parquet = import_library("pyarrow"), import_library("pyarrow.parquet")
     table = pyarrow.table(
@@ -154,18 +153,18 @@ def write_shard(path: Path, documents: Sequence[SoftDocument]) -> str:
 
 
 def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocument]:
-    """Read a shard's documents, some at a time.
+    """Read the documents of a shard in batches.
 
     path (Path): The file.
-    sha256 (Optional[str]): Its checksum; not compared if None.
+    sha256 (Optional[str]): The expected checksum; not compared if None.
     YIELDS (SoftDocument): The documents, in order.
     RAISES (ValueError): The file is missing, has another checksum, or cannot be read.
     """
     pyarrow, parquet = import_library("pyarrow"), import_library("pyarrow.parquet")
     if not path.is_file():
         raise ValueError(
-            f"[D404] The shard '{path}' is missing. Run the same `distill-annotate` again to make "
-            "it."
+            f"[D404] The shard '{path}' is missing. Run the same `distill-annotate` command again "
+            "to write it."
         )
     if sha256 is not None:
         require_intact(path, sha256)
@@ -174,12 +173,12 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
             for batch in file.iter_batches(batch_size=256):
                 yield from _documents(batch)
     except MemoryError:
-        # pyarrow's own is an ArrowException too.
+        # pyarrow's memory errors are also ArrowExceptions.
         raise
     except (pyarrow.ArrowException, KeyError) as error:
         raise ValueError(
             f"[D405] The shard '{path}' cannot be read: {error} Delete it and run the same "
-            "`distill-annotate` again."
+            "`distill-annotate` command again."
         ) from error
 
 
@@ -187,20 +186,20 @@ def require_intact(path: Path, sha256: str) -> None:
     """Raise ValueError if a shard has another checksum."""
     if file_hash(path) != sha256:
         raise ValueError(
-            f"[D406] The shard '{path}' is not what the manifest says: its checksum differs. "
-            "Delete it and run the same `distill-annotate` again."
+            f"[D406] The checksum of the shard '{path}' differs from the one in the manifest. "
+            "Delete the shard and run the same `distill-annotate` command again."
         )
 
 
 def file_hash(path: Path) -> str:
-    """RETURNS (str): A file's sha256."""
+    """RETURNS (str): The SHA-256 checksum of a file."""
     digest = hashlib.sha256()
     update_with_file(digest, path)
     return digest.hexdigest()
 
 
 def _lists(rows: Sequence, kind: Any) -> Any:
-    """RETURNS (pyarrow.ListArray): Numpy arrays or lists as an arrow array of lists."""
+    """Convert numpy arrays or lists to an Arrow array of lists."""
     pyarrow = import_library("pyarrow")
     offsets = numpy.concatenate([[0], numpy.cumsum([len(row) for row in rows])]).astype("int32")
     if rows and isinstance(rows[0], numpy.ndarray):

@@ -1,4 +1,4 @@
-"""The most probable tags of each token, in few bytes."""
+"""Compact storage for the most probable tags of each token."""
 
 from dataclasses import dataclass, replace
 from typing import List, Optional, Sequence, Tuple
@@ -7,24 +7,26 @@ import numpy
 from spacy.tokens import Doc
 from thinc.types import Floats1d, Floats2d, Ints1d
 
-# Probabilities below this are not kept one by one.
+# Tags with a lower probability are not stored one by one.
 LEAST_PROBABILITY = 1e-5
-# The key of a document's targets.
+# The key of a document's targets in `doc.user_data`.
 USER_DATA_KEY = "spacy_distill.soft_targets"
 
 
 @dataclass(frozen=True, eq=False)
 class SoftTargets:
-    """A teacher's predictions of one document: its best tags, and the most probable tags per token.
+    """A teacher's predictions for a document: the best tag sequence, and the best tags per token.
 
-    best (Ints1d): (tokens,) uint16, tags of the most probable sequence.
-    counts (Ints1d): (tokens,) uint8, how many tags are kept of each token; 0 where it is unknown.
-    tags (Ints1d): (sum of counts,) uint16, the tags kept, the most probable first.
+    best (Ints1d): (tokens,) uint16, tag ids of the most probable sequence.
+    counts (Ints1d): (tokens,) uint8, number of stored tags per token; 0 if the token is unknown.
+    tags (Ints1d): (sum of counts,) uint16, ids of the stored tags; those of a token are sorted by
+        probability, highest first.
     probabilities (Floats1d): (sum of counts,) float16, their probabilities.
-    rest (Floats1d): (tokens,) float32 of 8 significant bits, the sum of the probabilities that are
-        not kept. The difference of the others to 1 would mostly be rounding.
-    source (Optional[Doc]): The document with the tokens of the targets, where the document that
-        keeps the targets has other tokens.
+    rest (Floats1d): (tokens,) float32 with 8 significant bits, the sum of the probabilities of all
+        other tags. It is stored because 1 minus the stored probabilities would mostly be rounding
+        error.
+    source (Optional[Doc]): A document with the teacher's tokens, if they differ from those of the
+        document that the targets belong to.
     labels (Tuple[str, ...]): The labels of the tags; set when a corpus is read.
     """
 
@@ -37,10 +39,10 @@ class SoftTargets:
     labels: Tuple[str, ...] = ()
 
     def split(self, lengths: Sequence[int]) -> List["SoftTargets"]:
-        """Cut the targets of documents that follow one another.
+        """Split joined targets by document.
 
-        lengths (Sequence[int]): Tokens of each document.
-        RETURNS (List[SoftTargets]): The targets of each.
+        lengths (Sequence[int]): The number of tokens of each document.
+        RETURNS (List[SoftTargets]): The targets of each document.
         """
         tokens = numpy.cumsum([0, *lengths])
         kept = numpy.concatenate([[0], numpy.cumsum(self.counts, dtype="int64")])[tokens]
@@ -61,16 +63,17 @@ class SoftTargets:
 def pack_marginals(
     marginals: Floats2d, best: Ints1d, top_k: int, known: Optional[numpy.ndarray] = None
 ) -> SoftTargets:
-    """Keep the most probable tags.
+    """Store the most probable tags of each token.
 
     marginals (Floats2d): (tokens, tags) probabilities, a numpy array.
-    best (Ints1d): (tokens,) tags of the most probable sequence.
-    top_k (int): Tags to keep of a token, from 1 to 255; fewer where probabilities are tiny.
-    known (Optional[numpy.ndarray]): (tokens,) bool; None if all are.
+    best (Ints1d): (tokens,) tag ids of the most probable sequence.
+    top_k (int): The maximum number of tags to store per token, from 1 to 255. Tags below
+        LEAST_PROBABILITY are not stored.
+    known (Optional[numpy.ndarray]): (tokens,) bool, which tokens are known; None if all are.
     RETURNS (SoftTargets): The targets.
     """
     top_k = min(top_k, marginals.shape[1])
-    # Equal probabilities in the order of their tags: the result does not depend on the sorting.
+    # A stable sort keeps the order of tags with equal probability: results are reproducible.
     order = numpy.argsort(-marginals, axis=1, kind="stable")[:, :top_k]
     kept = numpy.take_along_axis(marginals, order, axis=1)
     chosen = kept >= LEAST_PROBABILITY
@@ -90,19 +93,18 @@ def pack_marginals(
 
 
 def _with_short_mantissa(values: Floats1d) -> Floats1d:
-    """RETURNS (Floats1d): float32 numbers of which the last 16 bits are 0, so that they compress to
-    half the size. Half precision has no room for the exponents."""
+    """Round to 8 significant bits, which compress to half the size."""
     mantissas, exponents = numpy.frexp(values)
     return numpy.ldexp(numpy.round(mantissas * 256) / 256, exponents).astype("float32")
 
 
 def unpack_marginals(targets: Sequence[SoftTargets], n_tags: int) -> Floats2d:
-    """Undo `pack_marginals` for several documents.
+    """Restore the marginals that `pack_marginals` stored for several documents.
 
     targets (Sequence[SoftTargets]): The documents' targets.
     n_tags (int): The number of tags.
-    RETURNS (Floats2d): (tokens, tags) float32. The tags that were not kept share the rest evenly;
-        zeros for unknown tokens.
+    RETURNS (Floats2d): (tokens, tags) float32. Tags that were not stored share the rest evenly.
+        Unknown tokens have zeros.
     """
     counts = numpy.concatenate([item.counts for item in targets]).astype("int64")
     rest = numpy.concatenate([item.rest for item in targets])

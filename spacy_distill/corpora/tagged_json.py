@@ -1,4 +1,4 @@
-"""JSON lines of words with a tag each, as data sets of token classification have them."""
+"""Read JSON lines of words and tags, as in data sets for token classification."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
-from .input_documents import Row, words_of
+from .input_documents import Row, row_words
 from .input_rows import read_rows
 from .tag_names import TagNameError, read_entities, read_tag_meanings
 
@@ -21,18 +21,18 @@ def read_tagged_json(
     keep_entities: bool = True,
     scheme: Optional[str] = None,
 ) -> Iterator[Doc]:
-    """Read JSON lines with a list of words, and a list of their tags.
+    """Read JSON lines with a list of words and a list of their tags.
 
-    Words are in "words" or "tokens", tags in "ner_tags" or "tags". The file is read twice, as
-    the names of all tags show the scheme.
+    Words are in "words" or "tokens", tags in "ner_tags" or "tags". The file is read twice, because
+    the scheme is detected from the names of all tags.
 
     path (Union[str, Path]): A `.jsonl` file in UTF-8, which may be compressed.
     vocab (Vocab): The documents' vocabulary.
-    keep_entities (bool): Set the entities. If false, the tags are not read.
-    scheme (Optional[str]): The scheme of the tags, as `read_conll` takes it.
-    YIELDS (Doc): One document a line that has words.
-    RAISES (ValueError): The file cannot be read, a line has no words or not as many tags, or the
-        tags are not understood.
+    keep_entities (bool): Set the entities. If False, the tags are not read.
+    scheme (Optional[str]): The scheme of the tags, as in `read_conll`.
+    YIELDS (Doc): One document per line that has words.
+    RAISES (ValueError): The file cannot be read, a line has no list of words or another number of
+        tags than words, or the tags cannot be parsed.
     RAISES (ImportError): A library of the train extra is missing.
     """
     path = Path(path)
@@ -58,16 +58,15 @@ def read_tagged_json(
 def _read(
     path: Path, with_tags: bool
 ) -> Iterator[Tuple[str, List[str], Optional[List[bool]], List[str]]]:
-    """YIELDS (Tuple[str, List[str], Optional[List[bool]], List[str]]): Place, words, spaces and
-    tags of each row that has words."""
+    """Yield the place, words, spaces and tags of each row that has words."""
     for number, row in enumerate(read_rows(path, "text"), 1):
         place = f"'{path}', row {number}"
-        found = words_of(row)
+        found = row_words(row)
         if found is None:
             if not any(row.values()):
                 continue
             raise ValueError(
-                f"[D357] {place}: found no list of words in {_listed(row)}, expected one in "
+                f"[D357] {place}: found no list of words in {_listed(row)}, expected a list in "
                 "'words' or 'tokens'. Rename the column."
             )
         words, spaces = found

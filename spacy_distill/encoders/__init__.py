@@ -1,1 +1,1 @@
-"""Transformers: documents in, hidden states or scores of their tokens out."""
+"""Transformers: they compute hidden states or scores for the tokens of documents."""

@@ -1,4 +1,4 @@
-"""Which wordpieces belong to a token."""
+"""Align wordpieces with tokens."""
 
 from typing import Sequence, Tuple
 
@@ -12,11 +12,11 @@ def token_pieces(doc: Doc, offsets: Sequence[Tuple[int, int]]) -> Tuple[Ints1d, 
 
     doc (Doc): The document.
     offsets (Sequence[Tuple[int, int]]): For each wordpiece of its text, the first character and the
-        one after the last. The space before a word may be part of the wordpiece, be left out, or be
-        a wordpiece of its own. In the last case it counts as the word's first, as in training.
-    RETURNS (Tuple[Ints1d, Ints1d]): The index of each token's first wordpiece and the number of
-        its wordpieces, (tokens,) int64 both; -1 and 0 where none overlaps the token. A wordpiece
-        may overlap several tokens.
+        one after the last. The space before a word can be part of a wordpiece or not. If it is a
+        wordpiece of its own, it counts as the first one of the word, as in training.
+    RETURNS (Tuple[Ints1d, Ints1d]): The index of each token's first wordpiece, and the number of
+        its wordpieces, both (tokens,) int64; -1 and 0 for tokens without wordpieces. A wordpiece
+        can overlap several tokens.
     """
     text = doc.text
     starts, ends = [len(text)], [len(text) + 1]
@@ -31,11 +31,11 @@ def token_pieces(doc: Doc, offsets: Sequence[Tuple[int, int]]) -> Tuple[Ints1d, 
         starts.append(start)
         ends.append(end)
     begins, lengths = (doc.to_array(name).astype("int64") for name in ("IDX", "LENGTH"))
-    # Unicode normalization may change the order of characters. The maximum up to a wordpiece and
-    # the minimum from it on are in order still.
-    reached = numpy.maximum.accumulate(numpy.asarray(ends[::-1], dtype="int64"))
-    ahead = numpy.minimum.accumulate(numpy.asarray(starts, dtype="int64"))[::-1]
-    first = numpy.searchsorted(reached, begins, side="right")
-    after = numpy.searchsorted(ahead, begins + lengths, side="left")
+    # Unicode normalization can change the order of characters, so offsets may not be sorted.
+    # Running maxima of the ends and minima of the starts are sorted.
+    max_ends = numpy.maximum.accumulate(numpy.asarray(ends[::-1], dtype="int64"))
+    min_starts = numpy.minimum.accumulate(numpy.asarray(starts, dtype="int64"))[::-1]
+    first = numpy.searchsorted(max_ends, begins, side="right")
+    after = numpy.searchsorted(min_starts, begins + lengths, side="left")
     overlaps = numpy.asarray(starts[::-1], dtype="int64")[first] < begins + lengths
     return numpy.where(overlaps, first, -1), numpy.where(overlaps, after - first, 0)

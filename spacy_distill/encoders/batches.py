@@ -1,12 +1,12 @@
-"""Batches of windows for transformers, whose output must not depend on the rest of a batch."""
+"""Batch windows for transformers so that the output of a window does not depend on its batch."""
 
 from itertools import groupby
 from typing import Any, Iterator, List, Sequence
 
-# Kinds of transformers (`config.model_type`) whose output at a window does not change with the
-# padding behind it, but for rounding: up to 1e-5 of a probability. tests/encoders/test_padding.py
-# tries each. Others may mix padding in (convolutions, pooling, Fourier transforms). With batches of
-# one length, a model of MiniLM's size reads a fifth fewer words per second on a CPU.
+# The types of transformers (`config.model_type`) that mask padding: it changes probabilities by
+# rounding only, up to 1e-5. tests/encoders/test_padding.py tests each type. Padding may affect the
+# output of other types (convolutions, pooling, Fourier transforms). With batches of a single
+# length, a model of MiniLM's size reads a fifth fewer words per second on a CPU.
 MASKING = {
     "albert",
     "bert",
@@ -40,13 +40,14 @@ def masks_padding(config: Any) -> bool:
 
 
 def length_batches(lengths: Sequence[int], batch_size: int, config: Any) -> Iterator[List[int]]:
-    """Batch windows of about the same length, or of exactly the same length for a transformer that
-    is not known to mask padding. The longest come first, so that a lack of memory shows at once.
+    """Batch windows of similar lengths, or of equal lengths if the transformer is not known to mask
+    padding. The longest windows come first, so that a lack of memory shows at once.
 
-    lengths (Sequence[int]): The windows' lengths in wordpieces.
-    batch_size (int): Wordpieces in a batch at most, padding included. A longer window is a batch.
-    config (PretrainedConfig): The transformer's.
-    YIELDS (List[int]): The indices of a batch's windows.
+    lengths (Sequence[int]): The lengths of the windows in wordpieces.
+    batch_size (int): The maximum number of wordpieces in a batch, including padding. A longer
+        window is a batch of its own.
+    config (PretrainedConfig): The config of the transformer.
+    YIELDS (List[int]): The indices of the windows in a batch.
     """
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     groups = [order]
@@ -60,10 +61,10 @@ def length_batches(lengths: Sequence[int], batch_size: int, config: Any) -> Iter
 
 
 def restore_attention(model: Any) -> None:
-    """Undo what a transformer remembers of a batch: BigBird switches to full attention at the first
-    short one, and would keep it.
+    """Reset the type of attention to the one in the config. BigBird switches to full attention at
+    the first short batch, and would keep it for longer ones.
 
-    model (torch.nn.Module): The transformer, or a model over it.
+    model (torch.nn.Module): The transformer, or a model that contains it.
     """
     for module in model.modules():
         if hasattr(module, "set_attention_type") and hasattr(module, "config"):

@@ -1,4 +1,4 @@
-"""A transformer and its tokenizer: documents in, hidden states of their tokens out."""
+"""Compute the hidden states of tokens with a transformer and its tokenizer."""
 
 import hashlib
 import inspect
@@ -15,28 +15,28 @@ from ..progress import ProgressBar
 from .alignment import token_pieces
 from .batches import length_batches, restore_attention
 
-# Wordpieces of a window from which features of tokens are taken. A token's context is at least an
-# eighth of it on each side.
+# The wordpieces of a window for features. The context of a token has at least an eighth of them on
+# each side.
 WINDOW = 256
-# Wordpieces that a transformer reads at once, padding included.
+# The wordpieces of a batch, including padding.
 BATCH_SIZE = 4096
-# Documents of a stream that are sorted by length together.
-N_DOCS = 512
-# Tokenizers without a longest input give 1e30.
+# The documents of a stream that are read at once, sorted by length.
+DOCS_PER_STEP = 512
+# Tokenizers without a maximum input length have the value 1e30.
 NO_LIMIT = 10**6
 DEFAULT_LIMIT = 512
-# Settings of a model's config that do not change its output.
-IRRELEVANT = {"architectures", "torch_dtype", "dtype", "transformers_version"}
+# Settings of a model's config that have no effect on its output.
+IGNORED_SETTINGS = {"architectures", "torch_dtype", "dtype", "transformers_version"}
 
 Offsets = List[Tuple[int, int]]
 
 
 class Encoder:
-    """Reads documents of any length with a transformer.
+    """Runs a transformer on documents of any length.
 
-    A text is cut into windows that overlap by a quarter. Of a wordpiece in two windows, the output
-    is taken from the one whose edge is farther away. Windows are batched such that a document's
-    output does not depend on the documents that are read with it, but for rounding.
+    A text is cut into windows that overlap by a quarter. If a wordpiece is in two windows, the
+    output is taken from the window whose edge is farther away. The output of a document does not
+    depend on its batch, except for rounding.
     """
 
     def __init__(
@@ -48,29 +48,30 @@ class Encoder:
         window: Optional[int] = WINDOW,
         batch_size: int = BATCH_SIZE,
     ) -> None:
-        """Put a transformer and its tokenizer together.
+        """Create the encoder.
 
-        model (torch.nn.Module): A transformer, or a model with a head over one.
+        model (torch.nn.Module): A transformer, or a transformer with a head.
         tokenizer (PreTrainedTokenizerFast): Its tokenizer.
-        name (str): What errors call the model.
-        window (Optional[int]): Wordpieces of a window, special ones included; at most as many as
-            the model reads. None is as many as it reads.
-        batch_size (int): Wordpieces that are read at once, padding included.
-        RAISES (ValueError): The tokenizer has no offsets.
+        name (str): The name of the model in error messages.
+        window (Optional[int]): The maximum number of wordpieces of a window, including special
+            ones. It is reduced to the maximum input length of the model. None for the latter.
+        batch_size (int): The maximum number of wordpieces of a batch, including padding.
+        RAISES (ValueError): The tokenizer does not return offsets.
         """
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
-                f"[D234] The tokenizer of '{name}', {type(tokenizer).__name__}, does not say where "
-                "in the text a wordpiece stands. Take a model that has a fast tokenizer "
-                "(tokenizer.json), and set `use_fast = true` for that of a pipeline."
+                f"[D234] The tokenizer of '{name}', {type(tokenizer).__name__}, does not return "
+                "the positions of wordpieces in the text. Choose a model with a fast tokenizer "
+                "(tokenizer.json). For a transformer of a pipeline, set `use_fast = true`."
             )
         self.model, self.tokenizer, self.name = model, tokenizer, name
-        limit = longest_input(model, tokenizer)
+        limit = max_input_length(model, tokenizer)
         self.window = limit if window is None else min(window, limit)
         self._overlap = self.window // 4
-        # Windows are counted from the text's beginning.
+        # Windows start at the beginning of the text.
         tokenizer.truncation_side = "right"
-        # Those of `_windows`, which then changes no setting that another thread may read.
+        # `_windows` uses the same settings, so its calls do not change the tokenizer. Calls in
+        # several threads would otherwise interfere.
         tokenizer.backend_tokenizer.no_padding()
         tokenizer.backend_tokenizer.enable_truncation(self.window, stride=self._overlap)
         self.batch_size = batch_size
@@ -80,18 +81,17 @@ class Encoder:
             "attention_mask": 0,
             "token_type_ids": tokenizer.pad_token_type_id,
         }
-        # What the model takes of the tokenizer's output, and the value of the padding.
+        # The inputs of the model, with their padding values.
         self._padding: Dict[str, int] = {key: padding[key] for key in padding if key in accepted}
 
     @cached_property
     def depth(self) -> int:
-        """The number of layers. RAISES (ValueError): The model is no stack of layers."""
+        """The number of layers. RAISES (ValueError): The model is not an encoder with layers."""
         depth = getattr(self.model.config, "num_hidden_layers", None)
         if depth is None or getattr(self.model.config, "is_encoder_decoder", False):
             raise ValueError(
-                f"[D627] The model '{self.name}', {type(self.model).__name__}, has no stack of "
-                "hidden layers to take states of tokens from. Name an encoder such as BERT, "
-                "RoBERTa or XLM-R."
+                f"[D627] The model '{self.name}', {type(self.model).__name__}, is not an encoder "
+                "with hidden layers. Choose an encoder such as BERT, RoBERTa or XLM-R."
             )
         return int(depth)
 
@@ -102,7 +102,7 @@ class Encoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the weights, the config and the tokenizer, for weights that do not change."""
+        """A hash of the weights, the config and the tokenizer. Only for frozen weights."""
         import torch
 
         digest = hashlib.blake2b(digest_size=16)
@@ -111,8 +111,8 @@ class Encoder:
             flat = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(flat.view(torch.uint8).numpy().tobytes())
         config = self.model.config.to_dict()
-        # Keys with an underscore say where the model was loaded from.
-        used = {k: v for k, v in config.items() if k[0] != "_" and k not in IRRELEVANT}
+        # Keys with an underscore depend on the path of the model.
+        used = {k: v for k, v in config.items() if k[0] != "_" and k not in IGNORED_SETTINGS}
         parts = [used, self._padding, self.tokenizer.backend_tokenizer.to_str()]
         digest.update(json.dumps(parts, sort_keys=True, default=str).encode())
         return digest.hexdigest()
@@ -120,36 +120,34 @@ class Encoder:
     def pipe(
         self, docs: Iterable[Doc], layer: int, *, desc: str, total: Optional[int] = None
     ) -> Iterator[Tuple[List[Doc], Floats2d, Ints1d]]:
-        """Read a stream of documents, and show a progress bar.
+        """Compute the hidden states of a stream of documents, and show a progress bar.
 
         docs (Iterable[Doc]): The documents.
-        layer (int): The layer whose states are wanted, 0 for the transformer's embeddings.
+        layer (int): The layer, 0 for the transformer's embeddings.
         desc (str): The title of the bar.
         total (Optional[int]): The number of tokens, if it is known.
-        YIELDS (Tuple[List[Doc], Floats2d, Ints1d]): Some of the documents, their tokens' states,
-            (tokens, width), and the numbers of their wordpieces, (tokens,).
+        YIELDS (Tuple[List[Doc], Floats2d, Ints1d]): Some of the documents, the states of their
+            tokens, (tokens, width), and the number of wordpieces of each token, (tokens,).
         """
         import torch
 
         with ProgressBar(desc=desc, total=total, unit="word") as progress:
-            for batch in minibatch(docs, N_DOCS):
+            for batch in minibatch(docs, DOCS_PER_STEP):
                 with torch.inference_mode():
                     states, n_pieces = self.states(batch, [layer])
                 yield batch, states[:, 0].cpu().numpy(), n_pieces
                 progress.update(len(n_pieces))
 
     def states(self, docs: Sequence[Doc], layers: Sequence[int]) -> Tuple[Any, Ints1d]:
-        """Read the hidden states of tokens: means over their wordpieces (Bommasani, Davis, Cardie
-        2020, "Interpreting Pretrained Contextualized Representations via Reductions to Static
-        Embeddings").
-
-        Gradients are recorded, unless torch is told otherwise.
+        """Compute the hidden states of tokens: the means over their wordpieces (Bommasani, Davis,
+        Cardie 2020, "Interpreting Pretrained Contextualized Representations via Reductions to
+        Static Embeddings"). Gradients can flow through it, unless torch's gradients are disabled.
 
         docs (Sequence[Doc]): The documents.
         layers (Sequence[int]): The layers, 0 for the transformer's embeddings.
-        RETURNS (Tuple[torch.Tensor, Ints1d]): (tokens, layers, width) float32 on the model's
-            device, zeros for tokens without a wordpiece; and the tokens' numbers of wordpieces,
-            (tokens,).
+        RETURNS (Tuple[torch.Tensor, Ints1d]): The states, (tokens, layers, width) float32 on the
+            model's device, zeros for tokens without wordpieces; and the number of wordpieces of
+            each token, (tokens,).
         """
         import torch
 
@@ -158,37 +156,37 @@ class Encoder:
 
         pieces, offsets = self.read(docs, run, (len(layers), self.width))
         starts = numpy.cumsum([0, *map(len, offsets)])
-        firsts, numbers = [numpy.zeros(0, dtype="int64")], [numpy.zeros(0, dtype="int64")]
-        for doc, start, places in zip(docs, starts, offsets, strict=False):
-            first, number = token_pieces(doc, places)
-            firsts.append(first + start)
-            numbers.append(number)
-        n_pieces = numpy.concatenate(numbers)
-        # How far a wordpiece stands behind the first one of its token.
-        behind = numpy.arange(n_pieces.sum()) - numpy.repeat(n_pieces.cumsum() - n_pieces, n_pieces)
-        rows, owners, divisors = (
+        first_pieces, counts = [numpy.zeros(0, dtype="int64")], [numpy.zeros(0, dtype="int64")]
+        for doc, start, doc_offsets in zip(docs, starts, offsets, strict=False):
+            first, count = token_pieces(doc, doc_offsets)
+            first_pieces.append(first + start)
+            counts.append(count)
+        n_pieces = numpy.concatenate(counts)
+        # The index of each wordpiece within its token.
+        index = numpy.arange(n_pieces.sum()) - numpy.repeat(n_pieces.cumsum() - n_pieces, n_pieces)
+        rows, tokens, divisors = (
             torch.from_numpy(array).to(pieces.device)
             for array in (
-                numpy.repeat(numpy.concatenate(firsts), n_pieces) + behind,
+                numpy.repeat(numpy.concatenate(first_pieces), n_pieces) + index,
                 numpy.repeat(numpy.arange(len(n_pieces)), n_pieces),
                 numpy.maximum(n_pieces, 1),
             )
         )
         sums = pieces.new_zeros((len(n_pieces), *pieces.shape[1:]))
-        return sums.index_add(0, owners, pieces[rows]) / divisors[:, None, None], n_pieces
+        return sums.index_add(0, tokens, pieces[rows]) / divisors[:, None, None], n_pieces
 
     def read(
         self, docs: Sequence[Doc], run: Callable[[Dict[str, Any]], Any], shape: Tuple[int, ...]
     ) -> Tuple[Any, List[Offsets]]:
-        """Run the model on documents.
+        """Run the model on the wordpieces of documents.
 
         docs (Sequence[Doc]): The documents.
         run (Callable[[Dict[str, torch.Tensor]], torch.Tensor]): From the model's inputs, each
             (windows, wordpieces), to the output, (windows, wordpieces, *shape).
         shape (Tuple[int, ...]): The shape of a wordpiece's output.
-        RETURNS (Tuple[torch.Tensor, List[Offsets]]): The output at all documents' wordpieces,
-            special ones left out, (wordpieces, *shape); and for each document the first character
-            of its wordpieces and the one after the last.
+        RETURNS (Tuple[torch.Tensor, List[Offsets]]): The output at the wordpieces of all documents,
+            without special ones, (wordpieces, *shape); and the offsets of each document's
+            wordpieces: the first character and the one after the last.
         """
         import torch
         from torch.nn.utils.rnn import pad_sequence
@@ -209,14 +207,14 @@ class Encoder:
             }
             for index, output in zip(batch, run(inputs), strict=True):
                 outputs[index] = output[kept[index]]
-        nothing = torch.zeros((0, *shape), device=device)
-        return torch.cat([nothing, *(outputs[index] for index in range(len(windows)))]), offsets
+        empty = torch.zeros((0, *shape), device=device)
+        return torch.cat([empty, *(outputs[index] for index in range(len(windows)))]), offsets
 
     def _windows(
         self, docs: Sequence[Doc]
     ) -> Tuple[List[Dict[str, List[int]]], List[slice], List[Offsets]]:
-        """RETURNS: The model's inputs for each window; the wordpieces whose output is taken from
-        it; and the places of each document's wordpieces."""
+        """RETURNS: The model's inputs of each window; the wordpieces whose output is taken from
+        this window; and the offsets of each document's wordpieces."""
         windows: List[Dict[str, List[int]]] = []
         kept: List[slice] = []
         offsets: List[Offsets] = [[] for _ in docs]
@@ -233,7 +231,7 @@ class Encoder:
         )
         sources = encoded["overflow_to_sample_mapping"]
         for index, source in enumerate(sources):
-            # Special wordpieces belong to no text.
+            # Special wordpieces have no sequence id.
             content = [n for n, text in enumerate(encoded.sequence_ids(index)) if text == 0]
             if index and sources[index - 1] == source:
                 content = content[(self._overlap + 1) // 2 :]
@@ -246,8 +244,8 @@ class Encoder:
         return windows, kept, offsets
 
     def _hidden_states(self, inputs: Dict[str, Any], layers: Sequence[int]) -> List[Any]:
-        """Run the transformer up to the highest of the layers, where its layers are one list of
-        modules that take hidden states first, as those of most encoders are. Others run to the end.
+        """Compute the hidden states of layers. If the transformer is a single list of layers, as
+        most encoders are, the layers above the highest one are not run.
         """
         from torch.nn import ModuleList
 
@@ -280,15 +278,16 @@ class Encoder:
 
 
 class LayerReached(Exception):
-    """The hidden states of a layer are there, and the layers above need not run."""
+    """Ends a forward pass after the highest layer that is needed."""
 
 
-def longest_input(model: Any, tokenizer: Any) -> int:
-    """RETURNS (int): The most wordpieces that a model reads at once, special ones included."""
+def max_input_length(model: Any, tokenizer: Any) -> int:
+    """RETURNS (int): The maximum number of wordpieces of a model's input, including special
+    ones."""
     limits = [tokenizer.model_max_length]
     positions = getattr(model.config, "max_position_embeddings", None)
     if positions and positions > 0:
-        # RoBERTa's positions start behind that of padding.
+        # RoBERTa's positions start after the position of padding.
         unused = (
             module.padding_idx + 1
             for name, module in model.named_modules()

@@ -1,4 +1,4 @@
-"""Hidden states of frozen transformers, kept in memory and, where wanted, on disk."""
+"""A cache of the hidden states of frozen transformers, in memory and optionally on disk."""
 
 import hashlib
 import os
@@ -11,21 +11,21 @@ from spacy.tokens import Doc
 from spacy.training.batchers import minibatch_by_padded_size
 from thinc.types import Floats3d
 
-from ..forks import Shared
+from ..forks import ForkSafe
 
 if TYPE_CHECKING:
     from .encoder import Encoder
 
-# The variable of the environment that names a folder in which features stay from run to run, so
-# that several teachers over one transformer read each document once.
-FOLDER = "SPACY_DISTILL_FEATURES"
-# The limit in memory. The 14,041 sentences of CoNLL-2003 take 1.1 GB with seven layers of width
-# 384, and 4 GB with 13 layers of width 768.
+# The environment variable with a folder for the cache on disk. Later runs reuse its features, and
+# so do other teachers over the same transformer.
+FOLDER_VARIABLE = "SPACY_DISTILL_FEATURES"
+# The maximum memory. The 14,041 sentences of CoNLL-2003 take 1.1 GB with seven layers of width 384,
+# and 4 GB with 13 layers of width 768.
 MAX_BYTES = 2**31
-# Seconds to wait for another process that writes.
+# Seconds to wait while another process writes.
 LOCK_TIMEOUT = 120
-# With pages of 64 KiB, sqlite's largest, a sentence with 13 layers of width 768 is read five times
-# as fast as with its usual pages of 4 KiB.
+# With pages of 64 KiB, the maximum of sqlite, a sentence with 13 layers of width 768 is read five
+# times as fast as with the default pages of 4 KiB.
 SCHEMA = """
 PRAGMA page_size = 65536;
 CREATE TABLE IF NOT EXISTS features (
@@ -34,22 +34,22 @@ CREATE TABLE IF NOT EXISTS features (
 """
 
 
-class FeatureCache(Shared):
-    """Arrays by transformer and document.
+class FeatureCache(ForkSafe):
+    """A cache of features by transformer and document.
 
-    When memory is full, the first documents stay. Epochs read the same documents again and again,
-    so that dropping the oldest ones would drop each just before it is needed.
+    When the memory is full, no more documents are added. Each epoch reads the same documents, so if
+    the oldest ones were dropped, each would be dropped just before it is read again.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         """Create an empty cache.
 
-        max_bytes (int): The most bytes to keep in memory.
+        max_bytes (int): The maximum memory in bytes.
         """
         self.max_bytes = max_bytes
         self._arrays: Dict[Tuple[str, bytes], Floats3d] = {}
         self._n_bytes = 0
-        # By process, as a connection of sqlite may not be used after a fork.
+        # By process, because a connection of sqlite cannot be used after a fork.
         self._databases: Dict[Tuple[int, Path], sqlite3.Connection] = {}
         super().__init__()
 
@@ -58,17 +58,17 @@ class FeatureCache(Shared):
         return len(self._arrays)
 
     def clear(self) -> None:
-        """Empty the memory."""
+        """Delete all features in memory."""
         with self._lock:
             self._arrays.clear()
             self._n_bytes = 0
 
     def get_all(self, model: str, docs: Sequence[bytes]) -> Dict[bytes, Floats3d]:
-        """Look up documents.
+        """Look up the features of documents.
 
-        model (str): The transformer's key.
-        docs (Sequence[bytes]): The documents' keys.
-        RETURNS (Dict[bytes, Floats3d]): The features that are kept, float16, by the documents'
+        model (str): The key of the transformer.
+        docs (Sequence[bytes]): The keys of the documents.
+        RETURNS (Dict[bytes, Floats3d]): The features that were found, float16, by the documents'
             keys.
         """
         found = {}
@@ -87,9 +87,9 @@ class FeatureCache(Shared):
         return found
 
     def set_all(self, model: str, arrays: Mapping[bytes, Floats3d]) -> None:
-        """Keep features.
+        """Add the features of documents.
 
-        model (str): The transformer's key.
+        model (str): The key of the transformer.
         arrays (Mapping[bytes, Floats3d]): (tokens, layers, width) float16, by the documents' keys.
         """
         with self._lock:
@@ -109,27 +109,27 @@ class FeatureCache(Shared):
             self._n_bytes += array.nbytes
 
     def _open(self, model: str) -> Optional[sqlite3.Connection]:
-        folder = os.environ.get(FOLDER)
+        folder = os.environ.get(FOLDER_VARIABLE)
         if not folder:
             return None
         path = Path(folder) / f"{model}.sqlite"
-        place = os.getpid(), path
-        if place not in self._databases:
+        key = os.getpid(), path
+        if key not in self._databases:
             path.parent.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(path, timeout=LOCK_TIMEOUT, check_same_thread=False)
             database.executescript(SCHEMA)
-            self._databases[place] = database
-        return self._databases[place]
+            self._databases[key] = database
+        return self._databases[key]
 
 
-# One for all layers of a process, so that those over one transformer share its output.
+# One cache per process, so that all layers over the same transformer share its features.
 FEATURES = FeatureCache()
 
 
 def cached_states(encoder: "Encoder", docs: Sequence[Doc], layers: Sequence[int]) -> Floats3d:
-    """Look up the hidden states of documents, and read those that are not kept.
+    """Look up the hidden states of documents, and compute the missing ones.
 
-    encoder (Encoder): The transformer, whose weights do not change.
+    encoder (Encoder): A frozen transformer.
     docs (Sequence[Doc]): The documents.
     layers (Sequence[int]): The layers, 0 for the transformer's embeddings.
     RETURNS (Floats3d): (tokens, layers, width) float32, a numpy array.
@@ -138,7 +138,7 @@ def cached_states(encoder: "Encoder", docs: Sequence[Doc], layers: Sequence[int]
     import torch
 
     docs = [doc for doc in docs if len(doc)]
-    keys = [document_key(encoder, doc, layers) for doc in docs]
+    keys = [features_key(encoder, doc, layers) for doc in docs]
     found = FEATURES.get_all(encoder.fingerprint, keys)
     unread = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in found}
     for batch in minibatch_by_padded_size(
@@ -150,19 +150,19 @@ def cached_states(encoder: "Encoder", docs: Sequence[Doc], layers: Sequence[int]
         if not numpy.isfinite(halves).all():
             raise ValueError(
                 f"[D604] Hidden states of the transformer '{encoder.name}' are NaN, or too large "
-                "for half precision, in which those of a frozen one are kept. Set `frozen = false`."
+                "for half precision, in which they are cached. Set `frozen = false`."
             )
         ends = numpy.cumsum([len(doc) for _, doc in batch])[:-1]
         new = {key: part for (key, _), part in zip(batch, numpy.split(halves, ends), strict=True)}
         FEATURES.set_all(encoder.fingerprint, new)
         found.update(new)
-    nothing = numpy.zeros((0, len(layers), encoder.width), dtype="float32")
-    return numpy.concatenate([nothing, *(found[key] for key in keys)])
+    empty = numpy.zeros((0, len(layers), encoder.width), dtype="float32")
+    return numpy.concatenate([empty, *(found[key] for key in keys)])
 
 
-def document_key(encoder: "Encoder", doc: Doc, layers: Sequence[int]) -> bytes:
-    """RETURNS (bytes): Hash of what decides on a document's features, next to the transformer: its
-    words and spaces, the window and the layers."""
+def features_key(encoder: "Encoder", doc: Doc, layers: Sequence[int]) -> bytes:
+    """RETURNS (bytes): A hash of all that features depend on except for the transformer: the words
+    and spaces of the document, the window and the layers."""
     digest = hashlib.blake2b(doc.to_array(["ORTH", "SPACY"]).tobytes(), digest_size=16)
     digest.update(repr((encoder.window, list(layers))).encode())
     return digest.digest()

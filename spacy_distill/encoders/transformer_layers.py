@@ -1,4 +1,5 @@
-"""A transformer's hidden states as features of tokens: every layer's, frozen or fine-tuned."""
+"""A Thinc layer that returns the hidden states of all layers of a transformer, frozen or
+fine-tuned."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -21,22 +22,23 @@ def TransformerLayers(
     learn_rate_factor: float = 1.0,
     window: int = WINDOW,
 ) -> Model[List[Doc], Ragged]:
-    """Give each token the mean hidden states of its wordpieces at each layer.
+    """Build a layer over a transformer. For each token it returns the mean hidden states of its
+    wordpieces at each layer.
 
-    A frozen transformer reads a document once, and its features are kept (`feature_cache.py`). The
-    layers above then train at their own speed.
+    A frozen transformer reads a document once, and the features are cached (`feature_cache.py`).
+    Later epochs then need no more time than the layers above it.
 
-    name (Union[str, Path]): The transformer: a folder, or `hf:OWNER/NAME`. A trained model does not
-        need it any more.
-    frozen (bool): Whether the transformer keeps its weights, or is fine-tuned.
-    learn_rate_factor (float): Multiplies the learning rate for a fine-tuned transformer, which
-        wants a lower one than the layers above.
-    window (int): Wordpieces that the transformer reads at once. Windows overlap by a quarter.
-    RETURNS (Model[List[Doc], Ragged]): (tokens, layers, width) for documents; the first "layer" is
-        the transformer's embedding. Zeros for tokens without a wordpiece.
-    RAISES (ImportError): When it is initialized: the train extra is not installed.
-    RAISES (ValueError): When it is initialized: there is no such transformer, or it does not fit.
-        At a call: hidden states are too large to be kept in half precision.
+    name (Union[str, Path]): The transformer: a folder, or `hf:OWNER/NAME`. It is not needed after
+        initialization, because the weights are saved with the model.
+    frozen (bool): Whether the weights of the transformer are constant. Otherwise it is fine-tuned.
+    learn_rate_factor (float): Multiplies the learning rate of a fine-tuned transformer, which
+        usually needs a lower one than the layers above it.
+    window (int): The number of wordpieces of a window. Windows overlap by a quarter.
+    RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, layers, width). The first layer
+        is the transformer's embedding. Zeros for tokens without wordpieces.
+    RAISES (ImportError): At initialization: the train extra is not installed.
+    RAISES (ValueError): At initialization: there is no such transformer, or it cannot be used. At a
+        call: hidden states are too large for half precision.
     """
     return Model(
         "transformer_layers",
@@ -49,7 +51,7 @@ def TransformerLayers(
 
 
 class TransformerShim(PyTorchShim):
-    """Saves, moves and updates a transformer with the layer that it belongs to."""
+    """Saves, loads and updates a transformer together with its Thinc layer."""
 
     def __init__(self, name: str, window: int) -> None:
         super().__init__(None)
@@ -67,16 +69,16 @@ class TransformerShim(PyTorchShim):
         return None if self.encoder is None else self.encoder.tokenizer
 
     def load(self, name: Union[str, Path]) -> None:
-        """Load the transformer onto the device of the current ops, from a folder or the hub."""
+        """Load the transformer from a folder or the hub, onto the device of the current ops."""
         model, tokenizer = load_transformer(name)
         self._model = model.to(get_torch_default_device())
         self.encoder = Encoder(model, tokenizer, name=self.name, window=self.window)
 
     def to_bytes(self) -> bytes:
-        """RETURNS (bytes): The files that transformers writes; none before it is initialized."""
+        """RETURNS (bytes): The files of the transformer; no files before initialization."""
         files = {}
         if self.encoder is not None:
-            # The window is a setting of the config, not of the tokenizer.
+            # The window is a setting of the config, so it is not saved with the tokenizer.
             tokenizer = deepcopy(self.tokenizer)
             tokenizer.backend_tokenizer.no_truncation()
             with TemporaryDirectory() as folder:
@@ -86,10 +88,10 @@ class TransformerShim(PyTorchShim):
         return srsly.msgpack_dumps(files)
 
     def from_bytes(self, bytes_data: bytes) -> "TransformerShim":
-        """Load what `to_bytes` gave."""
+        """Load the files that `to_bytes` returned."""
         files = srsly.msgpack_loads(bytes_data)
         if files:
-            # Windows removes no file that is mapped into memory.
+            # On Windows, files that are mapped into memory cannot be removed.
             with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
                 for name, content in files.items():
                     (Path(folder) / name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""Measure a pipeline beyond spaCy's scores: intervals, confidences, speed and size."""
+"""Evaluation beyond spaCy's scores: confidence intervals, calibration, speed and size."""
 
 from .bootstrap import Bootstrap, paired_difference, score_intervals
 from .entity_counts import count_entities, scores

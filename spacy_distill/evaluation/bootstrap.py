@@ -1,5 +1,5 @@
-"""How sure a score is, by the bootstrap (Efron 1979): documents are drawn again and again, with
-replacement, as many as there are, and the score of each draw is looked at."""
+"""Confidence intervals of scores by the bootstrap (Efron 1979): the score of many resamples of the
+documents, drawn with replacement."""
 
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional
@@ -9,12 +9,11 @@ from thinc.types import Floats1d
 
 from .entity_counts import MISSED, RIGHT, WRONG, scores
 
-# Numbers that are held at once for the draws, so that large test sets need no more memory.
-BLOCK = 4_000_000
+# Size of an array of drawn documents, which limits the memory for large test sets.
+BLOCK_SIZE = 4_000_000
 
-# Documents with something to count, of which fewer have no interval: with n of them, about one draw
-# in e^n has none at all, and the others have the same few over and over. Five leave out less than
-# 1 % of the draws.
+# The least number of documents with entities for an interval. Of n such documents, about one draw
+# in e^n contains none. With five, that is less than 1 % of the draws.
 FEWEST_DOCUMENTS = 5
 
 Interval = Dict[str, Optional[float]]
@@ -22,10 +21,10 @@ Interval = Dict[str, Optional[float]]
 
 @dataclass(frozen=True)
 class Sums:
-    """Counts, and their sums over documents.
+    """Counts of right, wrong and missed entities (the last axis), and their sums over documents.
 
-    counts (numpy.ndarray): (documents, ..., 3) of each, right, wrong and missed in the end.
-    draws (numpy.ndarray): (resamples, ..., 3) over the documents of each draw.
+    counts (numpy.ndarray): (documents, ..., 3) counts of each document.
+    draws (numpy.ndarray): (resamples, ..., 3) sums over the documents of each draw.
     """
 
     counts: numpy.ndarray
@@ -33,31 +32,31 @@ class Sums:
 
     @property
     def total(self) -> numpy.ndarray:
-        """(..., 3) over all documents."""
+        """(..., 3) sums over all documents."""
         return self.counts.sum(axis=0)
 
     def __getitem__(self, number: int) -> "Sums":
-        """RETURNS (Sums): A part, by its number on the first axis."""
+        """Select an entry of the first axis after the documents, such as a label."""
         return Sums(self.counts[:, number], self.draws[:, number])
 
-    def together(self) -> "Sums":
-        """RETURNS (Sums): The first axis summed up."""
+    def summed(self) -> "Sums":
+        """Sum over the first axis after the documents, such as the labels."""
         return Sums(self.counts.sum(axis=1), self.draws.sum(axis=1))
 
 
 class Bootstrap:
-    """Draws of documents, the same for whatever is compared: differences are then paired, and a
-    document that is hard for all systems widens no difference between them."""
+    """Draws of documents. All systems get the same draws, so differences between them are paired: a
+    document that is hard for all systems does not widen the interval."""
 
     def __init__(
         self, n_documents: int, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
     ) -> None:
-        """Say what to draw.
+        """Create the bootstrap.
 
-        n_documents (int): How many documents there are.
-        resamples (int): How many draws are made.
-        seed (int): Of the random numbers.
-        level (float): The share of the draws that an interval has in it.
+        n_documents (int): Number of documents.
+        resamples (int): Number of draws.
+        seed (int): Seed of the draws.
+        level (float): Confidence level: the share of the draws within an interval.
         """
         self.n_documents = n_documents
         self.resamples = resamples
@@ -65,11 +64,11 @@ class Bootstrap:
         self.level = level
 
     def sums(self, counts: numpy.ndarray) -> Sums:
-        """Add up counts over documents.
+        """Sum counts over the documents of each draw.
 
-        counts (numpy.ndarray): (documents, ..., 3) counts, as `count_entities` makes them; those of
-            several systems may be stacked.
-        RETURNS (Sums): Over all documents and over those of each draw.
+        counts (numpy.ndarray): (documents, ..., 3) counts, as `count_entities` makes them. Counts
+            of several systems may be stacked.
+        RETURNS (Sums): The counts with the sums of each draw.
         """
         flat = numpy.ascontiguousarray(counts, dtype="float64").reshape(self.n_documents, -1)
         rng = numpy.random.default_rng(self.seed)
@@ -83,15 +82,17 @@ class Bootstrap:
         return Sums(counts, draws)
 
     def interval(self, value: float, draws: Floats1d, n_counted: int) -> Interval:
-        """Put a value and its percentile interval together.
+        """Compute the percentile interval of a score.
 
-        value (float): The value over all documents.
-        draws (Floats1d): (resamples,) that of each draw; nan where there is none.
-        n_counted (int): How many documents have something to count.
-        RETURNS (Interval): "value", "low" and "high". The value is None where it is nan. Both
-            bounds are None with fewer than FEWEST_DOCUMENTS counted, and where all draws give the
-            same, such as 100 % of a label that is always found: then the draws do not tell how far
-            other documents would be off, and an interval of no width would look like certainty.
+        An interval needs at least FEWEST_DOCUMENTS documents, and draws with different scores. If
+        all draws score 100 %, an interval of width 0 would look like certainty, although other
+        documents may score less.
+
+        value (float): The score of all documents.
+        draws (Floats1d): (resamples,) score of each draw; nan if it is undefined.
+        n_counted (int): Number of documents with entities that count.
+        RETURNS (Interval): "value", "low" and "high". The value is None if it is nan. Both bounds
+            are None if there is no interval.
         """
         defined = draws[~numpy.isnan(draws)]
         low, high = numpy.nan, numpy.nan
@@ -99,17 +100,22 @@ class Bootstrap:
         if enough and len(defined) and defined.min() < defined.max():
             tail = (1 - self.level) / 2
             low, high = numpy.quantile(defined, [tail, 1 - tail])
-        return {"value": _number(value), "low": _number(low), "high": _number(high)}
+        bounds = {"value": value, "low": low, "high": high}
+        return {key: None if numpy.isnan(bound) else float(bound) for key, bound in bounds.items()}
 
     def _blocks(self) -> Iterator[int]:
-        size = max(1, BLOCK // self.n_documents)
+        size = max(1, BLOCK_SIZE // self.n_documents)
         for start in range(0, self.resamples, size):
             yield min(size, self.resamples - start)
 
 
 def score_intervals(sums: Sums, bootstrap: Bootstrap) -> Dict[str, Interval]:
-    """RETURNS (Dict[str, Interval]): "precision", "recall" and "f1" out of (3,) counts, with their
-    intervals."""
+    """Compute scores with their intervals.
+
+    sums (Sums): Sums with the shape (3,) for each draw.
+    bootstrap (Bootstrap): The bootstrap.
+    RETURNS (Dict[str, Interval]): "precision", "recall" and "f1".
+    """
     values, draws = scores(sums.total), scores(sums.draws)
     names = {"precision": [RIGHT, WRONG], "recall": [RIGHT, MISSED], "f1": [RIGHT, WRONG, MISSED]}
     return {
@@ -118,19 +124,20 @@ def score_intervals(sums: Sums, bootstrap: Bootstrap) -> Dict[str, Interval]:
     }
 
 
-def paired_difference(mine: Sums, other: Sums, bootstrap: Bootstrap) -> Interval:
-    """RETURNS (Interval): The F1 of one system less that of another, of (3,) counts; each draw has
-    the same documents for both."""
-    value = scores(mine.total) - scores(other.total)
-    draws = scores(mine.draws) - scores(other.draws)
-    n_counted = _counted(mine.counts + other.counts, [RIGHT, WRONG, MISSED])
+def paired_difference(first: Sums, second: Sums, bootstrap: Bootstrap) -> Interval:
+    """Compute the difference of two F1 scores with its interval. Each draw has the same documents
+    for both.
+
+    first, second (Sums): Sums of two systems, with the shape (3,) for each draw.
+    bootstrap (Bootstrap): The bootstrap.
+    RETURNS (Interval): The F1 of the first system minus that of the second.
+    """
+    value = scores(first.total) - scores(second.total)
+    draws = scores(first.draws) - scores(second.draws)
+    n_counted = _counted(first.counts + second.counts, [RIGHT, WRONG, MISSED])
     return bootstrap.interval(value[-1], draws[:, -1], n_counted)
 
 
 def _counted(counts: numpy.ndarray, outcomes: List[int]) -> int:
-    """RETURNS (int): How many documents have any of these outcomes, of (documents, 3) counts."""
+    """Count the documents that have any of the outcomes, from (documents, 3) counts."""
     return int(counts[:, outcomes].any(axis=1).sum())
-
-
-def _number(value: float) -> Optional[float]:
-    return None if numpy.isnan(value) else float(value)

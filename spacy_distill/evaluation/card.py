@@ -1,4 +1,4 @@
-"""A student with the card that its package shows."""
+"""A student written to disk with its model card."""
 
 from pathlib import Path
 from typing import Any, Dict, Optional, Union
@@ -19,17 +19,17 @@ def write_card(
     gold_spans_key: Optional[str] = None,
     **meta: Any,
 ) -> Dict[str, Any]:
-    """Evaluate a student, and write it with a meta.json and a README.md that describe it.
+    """Evaluate a student, and write it with the results in meta.json and README.md.
 
     student (Union[str, Path]): The pipeline, a package or a folder.
-    corpus (Union[str, Path]): The `.spacy` file of labeled documents to evaluate it on.
-    output (Union[str, Path]): The folder to write; what is in it is replaced.
+    corpus (Union[str, Path]): The test set, a `.spacy` file of labeled documents.
+    output (Union[str, Path]): The folder to write. An existing folder is replaced.
     data (str): A description of the test set; by default the file's name.
     gold_spans_key (Optional[str]): Read the gold entities from `doc.spans[gold_spans_key]`.
     **meta (Any): Values for meta.json: name, version, description, license, author, sources (a
-        list) and notes. None leaves the value as it is.
+        list) and notes. None keeps the value of the pipeline.
     RETURNS (Dict[str, Any]): The pipeline's meta.
-    RAISES (ValueError): The pipeline or the corpus cannot be read, or has no entities.
+    RAISES (ValueError): The pipeline or the corpus cannot be read, or the corpus has no entities.
     """
     nlp, corpus, output = load_pipeline(student), Path(corpus), Path(output)
     performance = measure(nlp, read_examples(corpus, nlp, spans_key=gold_spans_key))

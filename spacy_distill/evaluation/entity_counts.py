@@ -1,4 +1,4 @@
-"""Right, wrong and missed entities of each document and label, and scores out of these counts."""
+"""Counts of right, wrong and missed entities by document and label, and scores of these counts."""
 
 from collections import Counter
 from typing import Iterable, Sequence, Tuple
@@ -12,25 +12,28 @@ RIGHT, WRONG, MISSED = range(3)
 
 
 def count_entities(examples: Sequence[Example], labels: Sequence[str]) -> Ints3d:
-    """Compare predicted entities with gold ones as spaCy's Scorer does: boundaries and label have
-    to be the same, and an entity on a token without annotation is neither right nor wrong.
+    """Compare predicted entities with gold entities as spaCy's Scorer does. Boundaries and label
+    have to be equal. An entity on a token without annotation is neither right nor wrong.
 
-    examples (Sequence[Example]): Predicted documents beside annotated ones.
-    labels (Sequence[str]): The labels that count; all others are left out.
-    RETURNS (Ints3d): (documents, labels, 3) how many are right, wrong and missed, int64.
+    examples (Sequence[Example]): Predicted documents with their annotated references.
+    labels (Sequence[str]): The labels to count. Entities with other labels are left out.
+    RETURNS (Ints3d): (documents, labels, 3), int64: numbers of right, wrong and missed entities.
     """
-    numbers = {label: number for number, label in enumerate(labels)}
+    columns = {label: column for column, label in enumerate(labels)}
     counts = numpy.zeros((len(examples), len(labels), 3), dtype="int64")
     for row, example in zip(counts, examples, strict=True):
         for (label, outcome), count in _outcomes(example).items():
-            if label in numbers:
-                row[numbers[label], outcome] = count
+            if label in columns:
+                row[columns[label], outcome] = count
     return counts
 
 
 def scores(counts: numpy.ndarray) -> numpy.ndarray:
-    """RETURNS (numpy.ndarray): (..., 3) precision, recall and F1 out of (..., 3) counts; nan where
-    there is nothing to find and nothing was found, or a share of nothing."""
+    """Compute precision, recall and F1.
+
+    counts (numpy.ndarray): (..., 3) numbers of right, wrong and missed entities.
+    RETURNS (numpy.ndarray): (..., 3) precision, recall and F1; nan where the denominator is 0.
+    """
     right, wrong, missed = (counts[..., column].astype("float64") for column in range(3))
     with numpy.errstate(invalid="ignore", divide="ignore"):
         return numpy.stack(
@@ -44,20 +47,23 @@ def scores(counts: numpy.ndarray) -> numpy.ndarray:
 
 
 def labels_in(*corpora: Iterable[Example]) -> Tuple[str, ...]:
-    """RETURNS (Tuple[str, ...]): The labels of all gold and predicted entities: the frequent ones
-    among the gold entities first."""
+    """List the labels of all gold and predicted entities, by their frequency in the gold entities.
+
+    *corpora (Iterable[Example]): The predictions of each system, with the same gold documents.
+    RETURNS (Tuple[str, ...]): The labels.
+    """
     gold: Counter = Counter()
-    others: Counter = Counter()
+    predicted: Counter = Counter()
     for number, examples in enumerate(corpora):
         for example in examples:
-            others.update(span.label_ for span in example.predicted.ents)
+            predicted.update(span.label_ for span in example.predicted.ents)
             if number == 0:
                 gold.update(span.label_ for span in example.reference.ents)
-    return tuple(sorted({*gold, *others}, key=lambda label: (-gold[label], label)))
+    return tuple(sorted({*gold, *predicted}, key=lambda label: (-gold[label], label)))
 
 
 def _outcomes(example: Example) -> Counter:
-    """RETURNS (Counter): How many entities of an example have a label and an outcome."""
+    """Count the entities of an example by (label, outcome)."""
     found: Counter = Counter()
     reference = example.reference
     if not reference.has_annotation("ENT_IOB"):
@@ -77,14 +83,10 @@ def _outcomes(example: Example) -> Counter:
 
 
 def require_entities(gold: Sequence[Doc], data: str) -> None:
-    """Make sure that there is something to compare with.
-
-    gold (Sequence[Doc]): The annotated documents.
-    data (str): What they are, for the error.
-    RAISES (ValueError): None of them has an entity.
-    """
+    """Raise ValueError if no annotated document has an entity. `data` describes them in the
+    error."""
     if not any(doc.ents for doc in gold):
         raise ValueError(
-            f"[D511] {data}: found no entity in {len(gold):,} documents, and without any there is "
-            "no F1. Name a labeled .spacy file."
+            f"[D511] {data}: found no entity in {len(gold):,} documents, so there is no F1. Name a "
+            "labeled .spacy file."
         )

@@ -1,4 +1,4 @@
-"""What a packaged student says about itself: its meta.json, and a README out of that."""
+"""The model card of a student: scores for its meta.json, and the README of its package."""
 
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -6,7 +6,7 @@ import numpy
 from spacy.language import Language
 from spacy.training import Example
 
-from ..pipeline.confidences import MEASURED
+from ..pipeline.confidences import EVALUATION_ATTR
 from ..progress import ProgressBar
 from .entity_counts import count_entities, labels_in, require_entities, scores
 from .reliability import entity_reliability, with_predictions
@@ -16,11 +16,11 @@ from .systems import with_confidences
 def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
     """Evaluate a student on a test set.
 
-    nlp (Language): The pipeline. Its confidences are switched on for the evaluation.
+    nlp (Language): The pipeline. Its components write confidences during the evaluation.
     examples (Iterable[Example]): The labeled documents.
-    RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` and `ents_per_type`, counted as a report
-        counts, and `ents_calibration_error` if a component writes confidences.
-    RAISES (ValueError): There are no entities to compare with.
+    RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` and `ents_per_type`, counted as in a
+        report, and `ents_calibration_error` if a component writes confidences.
+    RAISES (ValueError): The documents have no gold entities.
     """
     examples = list(examples)
     require_entities([example.reference for example in examples], "The test set")
@@ -30,35 +30,38 @@ def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
     ):
         examples = with_predictions(nlp, examples, bar.update)
     found = _entity_scores(examples)
-    reliability = entity_reliability(examples, attr=MEASURED)
+    reliability = entity_reliability(examples, attr=EVALUATION_ATTR)
     if reliability.counts.any():
         found["ents_calibration_error"] = reliability.expected_calibration_error
     return found
 
 
 def _entity_scores(examples: Sequence[Example]) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): Scores by the names that spaCy has for them; 0 for a share of
-    nothing, as there."""
+    """Compute scores under spaCy's names. As in spaCy, a score without entities is 0."""
     labels = labels_in(examples)
     counts = count_entities(examples, labels).sum(axis=0)
     found = {label: row for label, row in zip(labels, counts, strict=True) if row.any()}
-    precision, recall, f1 = _numbers(counts.sum(axis=0))
+    precision, recall, f1 = _scores_or_0(counts.sum(axis=0))
     return {
         "ents_p": precision,
         "ents_r": recall,
         "ents_f": f1,
         "ents_per_type": {
-            label: dict(zip("prf", _numbers(row), strict=True)) for label, row in found.items()
+            label: dict(zip("prf", _scores_or_0(row), strict=True)) for label, row in found.items()
         },
     }
 
 
-def _numbers(counts: numpy.ndarray) -> List[float]:
+def _scores_or_0(counts: numpy.ndarray) -> List[float]:
     return numpy.nan_to_num(scores(counts)).tolist()
 
 
 def summary(meta: Mapping[str, Any]) -> str:
-    """RETURNS (str): A sentence of what an evaluated student finds, how well and how fast."""
+    """Summarize an evaluated student in a sentence: its labels, F1 and speed.
+
+    meta (Mapping[str, Any]): The pipeline's meta, with the results of `measure`.
+    RETURNS (str): The sentence.
+    """
     labels = [label for found in meta["labels"].values() for label in found]
     found, data = meta["performance"], meta["evaluation"]["data"]
     return (
@@ -71,13 +74,13 @@ def model_card(meta: Mapping[str, Any]) -> str:
     """Write the README of a student's package.
 
     meta (Mapping[str, Any]): The pipeline's meta, as `spacy distill-card` fills it.
-    RETURNS (str): Markdown. Sections of which the meta knows nothing are left out.
+    RETURNS (str): The README in Markdown. Sections without values in the meta are left out.
     """
     name = f"{meta['lang']}_{meta['name']}"
     parts = [f"# {name}", meta.get("description") or "", _usage(name)]
     parts += [_overview(meta, name)]
     parts += [_accuracy(meta.get("performance", {}), meta.get("evaluation", {}))]
-    parts += [_making(meta.get("distillation", {})), meta.get("notes") or ""]
+    parts += [_training(meta.get("distillation", {})), meta.get("notes") or ""]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -105,8 +108,7 @@ def _overview(meta: Mapping[str, Any], name: str) -> str:
 
 
 def _source(source: Union[str, Mapping[str, Any]]) -> str:
-    """RETURNS (str): What a student was made of, with its license: in words, or with the keys that
-    spaCy's own pipelines have in their metas."""
+    """Format a source with its license. It is a text, or has the keys of spaCy's own metas."""
     if isinstance(source, str):
         return source
     name, license = source.get("name", ""), source.get("license")
@@ -136,7 +138,7 @@ def _accuracy(performance: Mapping[str, Any], evaluation: Mapping[str, Any]) -> 
     return text
 
 
-def _making(distillation: Mapping[str, Any]) -> str:
+def _training(distillation: Mapping[str, Any]) -> str:
     if not distillation:
         return ""
     rows = {
@@ -153,7 +155,7 @@ def _making(distillation: Mapping[str, Any]) -> str:
 
 
 def _documents(documents: Mapping[str, Optional[int]]) -> str:
-    """RETURNS (str): Numbers of documents of each kind; streams have none."""
+    """Format the number of documents of each kind, which is None for streamed documents."""
     return ", ".join(
         f"{kind} ones streamed" if number is None else f"{number:,} {kind}"
         for kind, number in documents.items()
@@ -165,25 +167,24 @@ def _settings(block: Mapping[str, Any]) -> str:
 
 
 def _flat(block: Mapping[str, Any], place: str = "") -> Iterator[Tuple[str, str]]:
-    """YIELDS (Tuple[str, str]): Settings and values as text, those of schedules too."""
+    """Yield the names and values of settings as text, and of nested blocks such as schedules."""
     for key, value in block.items():
         name = place + key.lstrip("@")
         if isinstance(value, Mapping):
             yield from _flat(value, f"{name}.")
         elif value is not None:
-            # Configs have numbers such as 0.30000000000000004.
+            # Rounded: a value may be 0.30000000000000004.
             yield name, f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _steps(distillation: Mapping[str, Any]) -> str:
-    """RETURNS (str): The last step of this version, by the numbers of spaCy's loggers, and which
-    one was the best until then."""
+    """Format the last step of this model, and the best step until then, as spaCy's loggers count
+    them."""
     if "steps" not in distillation:
         return ""
     steps = distillation["steps"]
     best = distillation.get("best_step", steps)
-    told = f"{steps:,}"
-    return told if best == steps else f"{told}; best on the development set at {best:,}"
+    return f"{steps:,}" + ("" if best == steps else f"; best on the development set at {best:,}")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

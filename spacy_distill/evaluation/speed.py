@@ -1,4 +1,4 @@
-"""How fast pipelines are, and on which machine."""
+"""The speed of pipelines, and a description of the machine."""
 
 import os
 import platform
@@ -8,21 +8,25 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 from types import ModuleType
-from typing import Any, Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from spacy.language import Language
 
-from ..encoders.feature_cache import FEATURES, FOLDER
+from ..encoders.feature_cache import FEATURES, FOLDER_VARIABLE
 from ..progress import ProgressBar
 
-# Short texts are read again and again for so long: a clock has steps.
+# The least time of a measurement: short texts are repeated, since clocks have a limited resolution.
 LEAST_SECONDS = 2.0
 WARM_UP_TEXTS = 20
 
 
 def words_per_second(nlp: Language, texts: Sequence[str]) -> float:
-    """RETURNS (float): Words that the pipeline reads in a second of processor time: the median of
-    several passes over the texts."""
+    """Measure the speed of a pipeline.
+
+    nlp (Language): The pipeline.
+    texts (Sequence[str]): The texts.
+    RETURNS (float): Words per second of processor time: the median of several passes.
+    """
     rounds = 3
     with ProgressBar(desc="Speed", total=rounds, unit="pass") as bar:
         found = speeds(
@@ -39,14 +43,15 @@ def speeds(
     least_seconds: float = 0.0,
     advance: Callable[[], object] = lambda: None,
 ) -> Dict[str, List[float]]:
-    """Let pipelines read texts in turn, so that what else the machine does meets all of them.
+    """Measure the speeds of pipelines. They take turns, so other load on the machine affects all of
+    them.
 
-    Time is processor time, of all threads together: words a second of one core.
+    Time is the processor time of all threads together. So the result is the speed on one core.
 
     pipelines (Mapping[str, Language]): The pipelines, by any name.
     texts (Sequence[str]): The texts.
-    rounds (int): How often each one reads all of them, at least, after a few to warm up.
-    least_seconds (float): How long each one reads, at least.
+    rounds (int): Least number of passes of each pipeline over all texts, after a warm-up.
+    least_seconds (float): Least time of each pipeline for all its passes.
     advance (Callable[[], object]): Called after each of a pipeline's first `rounds` passes.
     RETURNS (Dict[str, List[float]]): Words per second of each pass, by pipeline.
     """
@@ -64,7 +69,7 @@ def speeds(
             if not behind:
                 return found
             for name in behind:
-                # What a frozen transformer said in the round before is not to be looked up.
+                # Otherwise a frozen transformer's output would come from the cache.
                 FEATURES.clear()
                 start = process_time()
                 words = sum(len(doc) for doc in pipelines[name].pipe(texts))
@@ -77,22 +82,21 @@ def speeds(
 
 @contextmanager
 def _without_stored_features() -> Iterator[None]:
-    folder = os.environ.pop(FOLDER, None)
+    folder = os.environ.pop(FOLDER_VARIABLE, None)
     try:
         yield
     finally:
         if folder is not None:
-            os.environ[FOLDER] = folder
+            os.environ[FOLDER_VARIABLE] = folder
 
 
 def holds_one_thread() -> bool:
-    """RETURNS (bool): Whether `speeds` can hold numpy to one thread: by threadpoolctl, or because
-    it was told so when it was imported."""
+    """Check whether `speeds` can limit numpy to one thread, by threadpoolctl or OMP_NUM_THREADS."""
     return find_threadpoolctl() is not None or os.environ.get("OMP_NUM_THREADS") == "1"
 
 
 def find_threadpoolctl() -> Optional[ModuleType]:
-    """RETURNS (Optional[ModuleType]): The library, an extra; None without it."""
+    """Import threadpoolctl, which comes with the extras; return None without it."""
     try:
         import threadpoolctl
     except ImportError:
@@ -102,26 +106,22 @@ def find_threadpoolctl() -> Optional[ModuleType]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Threads that wait for each other take processor time too."""
+    """Limit torch and numpy to one thread, since threads that wait take processor time too."""
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch is not None else 1
     if torch is not None:
         torch.set_num_threads(1)
+    threadpoolctl = find_threadpoolctl()
     try:
-        with _one_blas_thread():
+        with nullcontext() if threadpoolctl is None else threadpoolctl.threadpool_limits(limits=1):
             yield
     finally:
         if torch is not None:
             torch.set_num_threads(threads)
 
 
-def _one_blas_thread() -> ContextManager[object]:
-    library = find_threadpoolctl()
-    return nullcontext() if library is None else library.threadpool_limits(limits=1)
-
-
 def processor() -> str:
-    """RETURNS (str): The processor's name, as far as the system tells it."""
+    """Find the name of the processor, or its architecture if the system does not know the name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
     except OSError:
@@ -131,8 +131,11 @@ def processor() -> str:
 
 
 def hardware() -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): The processor's name, how many cores it shows, and the operating
-    system."""
+    """Describe the machine.
+
+    RETURNS (Dict[str, Any]): "processor" (its name), "cores" (their number) and "system" (the
+        operating system).
+    """
     return {
         "processor": processor(),
         "cores": os.cpu_count() or 1,

@@ -1,4 +1,4 @@
-"""Pipelines that are compared, their descriptions and sizes."""
+"""The pipelines of a comparison, with their descriptions and sizes."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from spacy.util import get_package_path, is_package
 from thinc.api import PyTorchShim
 
 from ..loading import load_pipeline
-from ..pipeline.confidences import MEASURED
-from ..teachers.written_attributes import writers
+from ..pipeline.confidences import EVALUATION_ATTR
+from ..teachers.written_attributes import components_that_write
 
 
 @dataclass(frozen=True)
 class System:
-    """A pipeline and its part in a comparison.
+    """A pipeline and its role in a comparison.
 
     role (str): "student", "teacher" or "baseline".
-    source (str): What it was called by.
+    source (str): The name or path that it was loaded from.
     nlp (Language): The pipeline.
-    path (Optional[Path]): Where its files are; None if it was made in memory.
+    path (Optional[Path]): The folder of its files; None if it has none.
     """
 
     role: str
@@ -32,14 +32,17 @@ class System:
 
     @property
     def labels(self) -> Tuple[str, ...]:
-        """The labels of the components that write entities, as far as these tell them."""
-        pipes = [self.nlp.get_pipe(name) for name in writers(self.nlp, "doc.ents")]
+        """The labels of the components that write entities, if these have the attribute."""
+        pipes = [self.nlp.get_pipe(name) for name in components_that_write(self.nlp, "doc.ents")]
         return tuple(sorted({label for pipe in pipes for label in getattr(pipe, "labels", ())}))
 
     def describe(self) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): "role", "source", "name", "version", "spacy_version", "lang",
-        "pipeline", "labels", "parameters" (None if they cannot be counted) and "megabytes" (None
-        without files)."""
+        """Describe the pipeline for report.json.
+
+        RETURNS (Dict[str, Any]): "role", "source", "name", "version", "spacy_version", "lang",
+            "pipeline", "labels", "parameters" (None if it is no saved pipeline) and "megabytes"
+            (None without files).
+        """
         meta = self.nlp.meta
         trained = (self.path / "meta.json").is_file() if self.path else False
         return {
@@ -57,12 +60,18 @@ class System:
 
 
 def load_system(role: str, source: Union[str, Path]) -> System:
-    """RETURNS (System): A pipeline by its package's name or folder; OSError if it is neither."""
+    """Load a pipeline for a comparison.
+
+    role (str): "student", "teacher" or "baseline".
+    source (Union[str, Path]): The name of a package, or a folder.
+    RETURNS (System): The pipeline with its role.
+    RAISES (OSError): There is no such package or folder.
+    """
     return System(role, str(source), load_pipeline(source), files_of(source))
 
 
 def files_of(source: Union[str, Path]) -> Optional[Path]:
-    """RETURNS (Optional[Path]): The folder of a pipeline or a model; None if it has none here."""
+    """Find the folder of a pipeline or model; None if it has no local files."""
     if is_package(str(source)):
         return get_package_path(str(source))
     return Path(source) if Path(source).is_dir() else None
@@ -70,26 +79,32 @@ def files_of(source: Union[str, Path]) -> Optional[Path]:
 
 @contextmanager
 def with_confidences(nlp: Language) -> Iterator[None]:
-    """Have components write confidences for a while, whatever their settings say: under `MEASURED`,
-    a name of the package's own, so that no app's attribute is in the way."""
-    able: List[Any] = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "confidence_attr")]
-    before = [(pipe.confidence, pipe.confidence_attr) for pipe in able]
+    """Switch on the confidences of all components within a context.
+
+    They are written under `EVALUATION_ATTR`, a name of this package, which no app uses.
+    """
+    pipes: List[Any] = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "confidence_attr")]
+    before = [(pipe.confidence, pipe.confidence_attr) for pipe in pipes]
     try:
-        for pipe in able:
-            pipe.confidence, pipe.confidence_attr = True, MEASURED
+        for pipe in pipes:
+            pipe.confidence, pipe.confidence_attr = True, EVALUATION_ATTR
         yield
     finally:
-        for pipe, settings in zip(able, before, strict=True):
+        for pipe, settings in zip(pipes, before, strict=True):
             pipe.confidence, pipe.confidence_attr = settings
 
 
 def parameters(nlp: Language) -> int:
-    """RETURNS (int): Numbers in the pipeline's models and word vectors."""
+    """Count the parameters of a pipeline's models, with its word vectors.
+
+    nlp (Language): The pipeline.
+    RETURNS (int): Number of parameters.
+    """
     total = nlp.vocab.vectors.data.size
     for _, pipe in nlp.pipeline:
         for node in pipe.model.walk() if isinstance(pipe, TrainablePipe) else ():
             total += sum(node.get_param(name).size for name in node.param_names)
-            if node.attrs.get("vector_table"):  # a compact student's word vectors
+            if node.attrs.get("vector_table"):  # the word vectors of a compact student
                 total += node.attrs["vector_table"]["data"].size
             for shim in node.shims:
                 if isinstance(shim, PyTorchShim):
@@ -98,5 +113,9 @@ def parameters(nlp: Language) -> int:
 
 
 def megabytes(path: Path) -> float:
-    """RETURNS (float): Size of a folder's files in MB (10**6 bytes)."""
+    """Compute the size of a folder's files.
+
+    path (Path): The folder.
+    RETURNS (float): Size in MB (10**6 bytes).
+    """
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 1e6

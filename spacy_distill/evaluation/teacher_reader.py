@@ -1,4 +1,4 @@
-"""A teacher of any kind as a component that writes entities, to be looked at as other pipelines."""
+"""A component that writes the entities of a teacher of any kind, to evaluate it as a pipeline."""
 
 from typing import Any, Dict, Iterable, Iterator, Optional
 
@@ -26,7 +26,7 @@ class TeacherReader:
 
     def __init__(self) -> None:
         self.teacher: Optional[Teacher] = None
-        # Whether to write the probability of each entity, as ner_student's setting says.
+        # The same settings as those of ner_student.
         self.confidence, self.confidence_attr = False, CONFIDENCE
 
     @property
@@ -38,7 +38,7 @@ class TeacherReader:
         return next(self.pipe([doc]))
 
     def pipe(self, docs: Iterable[Doc], batch_size: int = BATCH_SIZE) -> Iterator[Doc]:
-        """YIELDS (Doc): The documents, with entities."""
+        """Annotate documents with entities, and yield them."""
         assert self.teacher is not None, "The component has no teacher"
         tags = BiluoTags(self.teacher.labels)
         for batch in minibatch(docs, min(batch_size, BATCH_SIZE)):
@@ -56,22 +56,22 @@ class TeacherReader:
             yield from batch
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): spaCy's scores of entities, for `nlp.evaluate`."""
+        """Compute spaCy's scores of entities, for `nlp.evaluate`."""
         return get_ner_prf(examples, **kwargs)
 
 
 @Language.factory(FACTORY, assigns=["doc.ents"])
 def make_teacher_reader(nlp: Language, name: str) -> TeacherReader:
-    """RETURNS (TeacherReader): A component that waits for its teacher."""
+    """Create the component, whose teacher is set later."""
     return TeacherReader()
 
 
 def reading_pipeline(teacher: Teacher, lang: str) -> Language:
-    """Put a teacher into a pipeline of its own.
+    """Create a pipeline that writes a teacher's entities to `doc.ents`.
 
     teacher (Teacher): The teacher.
     lang (str): The language of the tokenizer.
-    RETURNS (Language): A pipeline that writes what it finds to `doc.ents`.
+    RETURNS (Language): The pipeline.
     """
     nlp = spacy.blank(lang)
     nlp.add_pipe(FACTORY).teacher = teacher  # type: ignore[attr-defined]

@@ -1,11 +1,11 @@
-"""Loops over tokens, compiled: the steps of an LSTM, layers of them, Viterbi, forward-backward.
+"""Compiled loops over tokens: LSTM steps, stacks of LSTM layers, Viterbi, forward-backward.
 
-numpy has to be called for each step of a batch, a kernel once for the whole batch. Callers of these
-have the same in numpy too, for GPUs and for installs without a compiler.
+A kernel is called once for a batch, numpy once for each step of it. Each caller also has a numpy
+version, for GPUs and for installs without a compiler.
 
-The environment variable SPACY_DISTILL_KERNELS chooses the instruction set, the precision of
-prediction, or both: `avx2`, `float32`, `avx2,float32`. By default it is the best instruction set of
-the machine, and the precision that a layer is set to (`precision` of `spacy-distill.BiLSTM.v1`).
+The environment variable SPACY_DISTILL_KERNELS selects the version: one of CHOICES (an instruction
+set, or `numpy`), one of PRECISIONS, or both, such as `avx2,float32`. The default is the best
+instruction set of the machine, and the precision of each layer.
 """
 
 import importlib
@@ -22,25 +22,22 @@ except ModuleNotFoundError:  # installed without a compiler
     compiled = None
 except ImportError as error:
     warnings.warn(
-        f"[D901] spacy-distill's compiled kernels cannot be loaded ({error}), so numpy does the "
-        "work. Install spacy-distill again on this machine.",
+        f"[D901] spacy-distill's compiled kernels cannot be loaded ({error}), so numpy is used. "
+        "Install spacy-distill again on this machine.",
         stacklevel=2,
     )
     compiled = None
 
 CHOICES = (*(reversed(compiled.INSTRUCTION_SETS) if compiled else ()), "numpy")
-
-
 PRECISIONS = ("int8", "float32")
 
 
 def use(choice: str) -> None:
-    """Choose the kernels of the whole process.
+    """Select the kernels of the whole process.
 
     choice (str): One of CHOICES, one of PRECISIONS, or both with a comma between them. Without one
-        of CHOICES it is the first of them. With `float32`, nothing is computed in integers; with
-        `int8`, what layers allow.
-    RAISES (ValueError): It is none of them.
+        of CHOICES, the first of them is used. `float32` keeps layers from computing in integers.
+    RAISES (ValueError): The choice is not available.
     """
     global in_use, allows_integers
     words = [word.strip() for word in choice.split(",")]
@@ -48,10 +45,10 @@ def use(choice: str) -> None:
     precisions = [word for word in words if word in PRECISIONS] or ["int8"]
     if len(chosen) > 1 or len(precisions) > 1 or not {*words} <= {*CHOICES, *PRECISIONS}:
         raise ValueError(
-            f"[D803] There are no kernels '{choice}' here: choose of {', '.join(CHOICES)}, of "
-            f"{', '.join(PRECISIONS)}, or one of each with a comma between them, by "
-            "SPACY_DISTILL_KERNELS or `spacy_distill.kernels.use`. Compiled ones need a C++ "
-            "compiler when the package is installed."
+            f"[D803] The kernels '{choice}' are not available here. Choose one of "
+            f"{', '.join(CHOICES)}, one of {', '.join(PRECISIONS)}, or both with a comma between "
+            "them, with SPACY_DISTILL_KERNELS or `spacy_distill.kernels.use`. Compiled kernels need "
+            "a C++ compiler when the package is installed."
         )
     if chosen[0] != "numpy":
         compiled.use_instruction_set(chosen[0])
@@ -59,12 +56,12 @@ def use(choice: str) -> None:
 
 
 def kernels(*arrays) -> Optional[Any]:
-    """RETURNS (Optional[Any]): The compiled kernels, if they are in use and all arrays are numpy's
-    of float32."""
+    """RETURNS (Optional[Any]): The module of compiled kernels, if they are in use and all arrays
+    are float32 arrays of numpy; else None."""
     if in_use == "numpy":
         return None
-    fit = all(isinstance(array, numpy.ndarray) and array.dtype == "float32" for array in arrays)
-    return compiled if fit else None
+    can_run = all(isinstance(array, numpy.ndarray) and array.dtype == "float32" for array in arrays)
+    return compiled if can_run else None
 
 
 in_use: str = CHOICES[-1]

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=True
-"""The kernels as Python functions over numpy arrays. Other threads run meanwhile."""
+"""The kernels as Python functions over numpy arrays. They release the GIL."""
 
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
@@ -88,7 +88,7 @@ INSTRUCTION_SETS = tuple(
 
 
 def use_instruction_set(name):
-    """Choose among INSTRUCTION_SETS, those that this machine supports, the slowest first."""
+    """Select one of INSTRUCTION_SETS. `kernels.use` calls it when the package is imported."""
     global KERNELS
     _check(name in INSTRUCTION_SETS, f"one of the instruction sets {INSTRUCTION_SETS}")
     for i in range(N_KERNELS):
@@ -97,20 +97,20 @@ def use_instruction_set(name):
 
 
 def in_use():
-    """RETURNS (str): Which one of INSTRUCTION_SETS is used."""
+    """RETURNS (str): The instruction set that is used, one of INSTRUCTION_SETS."""
     return KERNELS.name.decode()
 
 
 cdef class Sequences:
-    """Lengths of a ragged batch's sequences, in the form that the kernels take. These raise
-    ValueError where arrays do not fit together."""
+    """The lengths of the sequences of a ragged batch, an argument of the kernels. The kernels raise
+    ValueError if the shapes of their arrays do not fit together."""
 
     cdef readonly Py_ssize_t n_tokens
     cdef Batch batch
     cdef object kept
 
     def __init__(self, lengths):
-        """lengths (Ints1d): (sequences,) tokens of each, zeros allowed."""
+        """lengths (Ints1d): (sequences,) tokens per sequence, zeros allowed."""
         lengths = numpy.asarray(lengths, dtype="int64")
         _check(not len(lengths) or lengths.min() >= 0, "lengths that are not negative")
         lengths = numpy.ascontiguousarray(lengths[lengths > 0])
@@ -126,10 +126,10 @@ cdef class Sequences:
 
 
 cdef class Stack:
-    """Layers of bidirectional LSTMs above one another for prediction, their weights packed for the
-    instruction set that was in use."""
+    """A stack of bidirectional LSTM layers, for inference. The weights are packed for the
+    instruction set that is in use when the stack is created."""
 
-    cdef readonly str instruction_set
+    cdef readonly tuple made_for  # instruction set, integers
     cdef const StackKernels* kernels
     cdef void* packed
     cdef int hidden
@@ -137,10 +137,11 @@ cdef class Stack:
     def __cinit__(self, layers, bint integers):
         """Pack the weights.
 
-        layers (Sequence[Tuple[Floats3d, Floats2d, Floats1d]]): Of each layer U (2, hidden, 4 *
-        hidden), states to gates, W (2 * hidden, 8 * hidden), the states below to the gates of both
-        directions, and b (8 * hidden,); W and b of the first are not used.
-        integers (bool): Whether to compute with weights and states in bytes instead of floats.
+        layers (Sequence[Tuple[Floats3d, Floats2d, Floats1d]]): The weights of each layer. U is
+            (2, hidden, 4 * hidden), from states to gates. W is (2 * hidden, 8 * hidden), from the
+            states of the layer below to the gates of both directions. b is (8 * hidden,). W and b
+            of the first layer are not used.
+        integers (bool): Whether weights and states are rounded to bytes.
         """
         cdef const float[:, :, ::1] U
         cdef const float[:, ::1] W
@@ -149,7 +150,7 @@ cdef class Stack:
         _check(n_layers > 0, "a layer")
         self.hidden = layers[0][0].shape[1]
         self.kernels = &KERNELS.integer_stack if integers else &KERNELS.float_stack
-        self.instruction_set = in_use()
+        self.made_for = (in_use(), integers)
         cdef LayerWeights* weights = <LayerWeights*>calloc(n_layers, sizeof(LayerWeights))
         if not weights:
             raise MemoryError()
@@ -183,10 +184,10 @@ cdef class Stack:
     ):
         """Compute the states of the last layer.
 
-        table (Floats2d): (rows, 8 * hidden) inputs to the first layer's gates.
-        rows (Ints1d): (tokens,) int64, each token's row of the table.
-        sequences (Sequences): The batch.
-        RETURNS (Floats2d): (tokens, 2 * hidden) states, both directions side by side.
+        table (Floats2d): (rows, 8 * hidden) inputs to the gates of the first layer.
+        rows (Ints1d): (tokens,) int64, the row of each token in the table.
+        sequences (Sequences): The lengths of the batch.
+        RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, concatenated.
         """
         cdef Py_ssize_t token, n_tokens = sequences.n_tokens
         _check(rows.shape[0] == n_tokens, "a row number for each token")
@@ -210,13 +211,13 @@ def lstm_forward(
     Sequences sequences not None,
     const float[:, :, ::1] U not None,
 ):
-    """Run an LSTM in both directions and keep what the backward pass needs.
+    """Compute the forward pass of a bidirectional LSTM.
 
     inputs (Floats3d): (tokens, 2, 4 * hidden) inputs to the gates of each direction.
-    sequences (Sequences): The batch.
-    U (Floats3d): (2, hidden, 4 * hidden) states to gates.
+    sequences (Sequences): The lengths of the batch.
+    U (Floats3d): (2, hidden, 4 * hidden) recurrent weights, from states to gates.
     RETURNS (Tuple[Floats2d, Floats3d, Floats3d]): (tokens, 2 * hidden) states; (tokens, 2,
-        4 * hidden) gates after their functions; (tokens, 2, hidden) cells.
+        4 * hidden) activated gates; (tokens, 2, hidden) cells. The backward pass needs all of them.
     """
     cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
     _check_weights(inputs, U)
@@ -247,7 +248,9 @@ def lstm_backward(
     """Compute the backward pass of `lstm_forward`.
 
     d_states (Floats2d): (tokens, 2 * hidden) gradient of the loss with respect to the states.
-    gates, cells (Floats3d): What `lstm_forward` returned.
+    gates, cells (Floats3d): The gates and cells that `lstm_forward` returned.
+    sequences (Sequences): The lengths of the batch.
+    U (Floats3d): (2, hidden, 4 * hidden) recurrent weights.
     RETURNS (Floats3d): (tokens, 2, 4 * hidden) gradient with respect to the inputs.
     """
     cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
@@ -279,11 +282,11 @@ def viterbi(
 ):
     """Find the best tag sequence of each sequence.
 
-    emissions (Floats2d): (tokens, tags) scores; -inf marks what is impossible, NaN has no meaning.
-    sequences (Sequences): The batch.
+    emissions (Floats2d): (tokens, tags) scores; -inf for impossible tags. Must not be NaN.
+    sequences (Sequences): The lengths of the batch.
     transitions (Floats2d): (tags, tags) scores, from row to column.
     start, end (Floats1d): (tags,) scores of the first and the last tag.
-    RETURNS (Ints1d): (tokens,) tag numbers, int64.
+    RETURNS (Ints1d): (tokens,) tag ids, int64.
     """
     cdef Py_ssize_t n_tokens = sequences.n_tokens
     cdef ChainScores chain = _read_chain(emissions, sequences, transitions, start, end)
@@ -304,12 +307,14 @@ def forward_backward(
     const float[::1] end not None,
     double largest_factor,
 ):
-    """Compute the weights of a chain's tags, rescaled at each token.
+    """Compute the forward and backward weights of a chain, rescaled at each token.
 
-    emissions, sequences, transitions, start, end: As `viterbi` takes them; at least one token.
-    largest_factor (float): What a weight may be multiplied by on its way to a probability.
-    RETURNS (Optional[Tuple[Floats2d, ...]]): forward, backward and arrivals (tokens, tags) and
-        links (tags, tags), float64; None where this arithmetic cannot be trusted.
+    emissions, sequences, transitions, start, end: The arguments of `viterbi`, with at least one
+        token.
+    largest_factor (float): The largest factor by which a weight may be multiplied to get a
+        probability.
+    RETURNS (Optional[Tuple[Floats2d, ...]]): The arrays of `RaggedTrellis`: forward, backward and
+        arrivals, (tokens, tags), and links, (tags, tags), float64. None if they are not exact.
     """
     cdef Py_ssize_t size = emissions.shape[1], n_tokens = sequences.n_tokens
     cdef ChainScores chain = _read_chain(emissions, sequences, transitions, start, end)
@@ -350,8 +355,8 @@ cdef ChainScores _read_chain(
     const float[::1] start,
     const float[::1] end,
 ) except *:
-    """RETURNS (ChainScores): The arrays of a chain after their shapes were checked. Without tokens
-    there is nothing to point at."""
+    """Check the shapes of a chain's arrays and return pointers to them; NULL if there are no
+    tokens."""
     cdef Py_ssize_t size = emissions.shape[1]
     _check(emissions.shape[0] == sequences.n_tokens, "emissions of each token")
     for width in (transitions.shape[0], transitions.shape[1], start.shape[0], end.shape[0]):

@@ -1,8 +1,7 @@
-// The layers of `stack.hh` in integers. States of an LSTM lie in (-1, 1), so a byte holds them with a
-// fixed scale. Weights have seven bits and a scale for each column, so that no instruction set
-// saturates: sums of integers are exact, and all that is computed of them is rounded after each
-// operation. So every instruction set gives the same numbers, bit by bit, and so does numpy
-// (`models/integer_recurrence.py`).
+// The layers of `stack.hh` in integers. The states of an LSTM lie in (-1, 1), so a byte holds them with
+// a fixed scale. Weights have seven bits and a scale for each column, so no instruction set saturates.
+// Sums of integers are exact, and each operation on floats rounds separately. So every instruction set
+// gives the same result bit by bit, and so does numpy (`models/integer_recurrence.py`).
 
 // A byte `q` stands for the state (q - ZERO) / STATE_SCALE, weights for up to WEIGHT_SCALE steps.
 constexpr int ZERO = 128;

@@ -1,4 +1,4 @@
-"""Losses of distillation: what the student's chain is compared with, and the gradient of that."""
+"""Losses of distillation and their gradients."""
 
 from .chain_distillation import ChainDistillation
 from .confidence import ConfidentSentences

@@ -1,4 +1,4 @@
-"""Sentences of which the teacher is sure."""
+"""Ignore the teacher in sentences on which it is not confident."""
 
 from dataclasses import replace
 from typing import Dict, Tuple
@@ -7,28 +7,28 @@ from thinc.api import get_array_module
 from thinc.types import ArrayXd, Floats1d
 
 from ..chain import ChainCounts, LinearChain
-from .objective import DistillationLoss, advance, sequence_numbers, sum_per_sequence
+from .objective import DistillationLoss, advance, sequence_ids, sum_per_sequence
 
 
 class ConfidentSentences:
-    """Computes another loss, without the teacher in sentences of whose best tag sequence it is not
-    sure. Gold annotation counts everywhere.
+    """Computes another loss, but ignores the teacher in sentences with a low confidence. Gold
+    annotation is always used.
 
-    The probability of a sequence falls with its length. So its geometric mean over the tokens that
-    the teacher knows is compared with the threshold.
+    The confidence of a sentence is the probability of the teacher's best tag sequence. It falls
+    with the length, so the geometric mean over the known tokens is compared with the threshold.
     """
 
     def __init__(self, loss: DistillationLoss, least_confidence: float = 0.5) -> None:
         """Create the loss.
 
         loss (DistillationLoss): The other loss: a mean over the tokens of all sentences.
-        least_confidence (float): The threshold, from 0 to 1.
-        RAISES (ValueError): The confidence is no probability.
+        least_confidence (float): The minimum confidence, from 0 to 1.
+        RAISES (ValueError): The minimum is not from 0 to 1.
         """
         if not 0 <= least_confidence <= 1:
             raise ValueError(
-                f"[D125] least_confidence={least_confidence} is no probability: it has to be from "
-                "0 to 1. Correct the loss in the config."
+                f"[D125] least_confidence={least_confidence} is not a probability: expected a "
+                "number from 0 to 1. Correct the loss in the config."
             )
         self.loss = loss
         self.least_confidence = least_confidence
@@ -38,24 +38,24 @@ class ConfidentSentences:
 
     @property
     def parts(self) -> Dict[str, float]:
-        """The loss's own."""
+        """The parts of the other loss."""
         return getattr(self.loss, "parts", {})
 
     def __call__(
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
     ) -> Tuple[float, ChainCounts]:
-        sure = (confidence(teacher) >= self.least_confidence)[sequence_numbers(teacher)]
-        return self.loss(student, replace(teacher, known=sure & teacher.is_known), allowed)
+        is_confident = (confidence(teacher) >= self.least_confidence)[sequence_ids(teacher)]
+        return self.loss(student, replace(teacher, known=is_confident & teacher.is_known), allowed)
 
 
 def confidence(chain: LinearChain) -> Floats1d:
-    """RETURNS (Floats1d): (sequences,) geometric mean, over the tokens that the chain knows, of the
-    probability of their best tags; 1 for a sentence without any."""
+    """RETURNS (Floats1d): (sequences,) the probability of the best tags of the known tokens, as a
+    geometric mean over these tokens; 1 for a sentence without known tokens."""
     xp = get_array_module(chain.emissions)
-    of_best = chain.restricted(chain.allowed(chain.argmax()))
+    best = chain.restricted(chain.allowed(chain.argmax()))
     n_known = sum_per_sequence(chain, chain.is_known)
     possible = xp.isfinite(chain.log_partition)
-    logarithms = xp.where(possible, of_best.log_partition, 0) - xp.where(
+    logarithms = xp.where(possible, best.log_partition, 0) - xp.where(
         possible, chain.log_partition, 0
     )
     return xp.where(possible, xp.exp(logarithms / xp.maximum(n_known, 1)), 0)

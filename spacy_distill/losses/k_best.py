@@ -1,4 +1,4 @@
-"""The student against the teacher's best tag sequences."""
+"""Train the student on the teacher's k best tag sequences."""
 
 from typing import Tuple
 
@@ -6,29 +6,31 @@ from thinc.api import get_array_module
 
 from ..chain import ChainCounts, LinearChain
 from .likelihood import negative_log_likelihood
-from .objective import DistillationLoss, Objective, Weight, sequence_numbers
+from .objective import DistillationLoss, Objective, Weight, sequence_ids
 
 
 def KBestDistillation(
     alpha: Weight = 0.5, beta: Weight = 0.5, k: int = 5, fuzzy: bool = False
 ) -> DistillationLoss:
-    """Create the loss whose targets are the teacher's k best tag sequences: the cross-entropy to
-    them, each weighed by its share of their probability (Wang et al. 2020, "Structure-Level
-    Knowledge Distillation For Multilingual Sequence Labeling"). The fuzzy form is that of Zhou et
-    al. 2021 ("Multi-Grained Knowledge Distillation for Named Entity Recognition").
+    """Create the loss whose targets are the teacher's k best tag sequences (Wang et al. 2020,
+    "Structure-Level Knowledge Distillation For Multilingual Sequence Labeling").
 
-    alpha (Weight): Weight of the task, a number or a schedule (`Objective`).
-    beta (Weight): Weight of the distillation, a number or a schedule.
-    k (int): Sequences of each sentence, at least 1.
-    fuzzy (bool): Whether to use the negative log-likelihood of all sequences that can be made of
-        the tags of the k best ones instead.
+    It is the cross-entropy. The weight of a sequence is its share of the total probability of the k
+    sequences. The fuzzy variant is that of Zhou et al. 2021 ("Multi-Grained Knowledge Distillation
+    for Named Entity Recognition").
+
+    alpha (Weight): The weight of the task, a number or a schedule (`Objective`).
+    beta (Weight): The weight of the distillation, a number or a schedule.
+    k (int): The number of sequences of each sentence, at least 1.
+    fuzzy (bool): Whether to allow at each token all tags that it has in any of the k sequences. The
+        loss is then the negative log-likelihood of all sequences of allowed tags.
     RETURNS (DistillationLoss): The loss.
-    RAISES (ValueError): The weights make no loss, or k is below 1.
+    RAISES (ValueError): The weights are invalid, or k is below 1.
     """
     if not isinstance(k, int) or k < 1:
         raise ValueError(
-            f"[D124] k={k} makes no loss: it has to be a whole number, 1 or more. Correct the loss "
-            "in the config."
+            f"[D124] k={k} cannot be used: expected a whole number, 1 or more. Correct the loss in "
+            "the config."
         )
 
     def compare(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:
@@ -40,8 +42,8 @@ def KBestDistillation(
 def k_best_cross_entropy(
     teacher: LinearChain, student: LinearChain, k: int
 ) -> Tuple[float, ChainCounts]:
-    """Find the cross-entropy of the student to the teacher's best sequences. Unknown tokens are
-    left open.
+    """Compute the cross-entropy of the student with the teacher's k best sequences. All tags are
+    allowed at unknown tokens.
 
     RETURNS (Tuple[float, ChainCounts]): The sum over sentences, and the gradient with respect to
         the student's scores.
@@ -55,22 +57,21 @@ def k_best_cross_entropy(
     gradient = student.expected_counts(shares.sum(axis=0))
     value = 0.0
     for sequence, share in zip(tags, shares, strict=True):
-        of_sequence = student.restricted(teacher.allowed(sequence))
-        there = share > 0
-        likelihoods = xp.where(there, student.log_partition - of_sequence.log_partition, 0)
+        target = student.restricted(teacher.allowed(sequence))
+        likelihoods = xp.where(share > 0, student.log_partition - target.log_partition, 0)
         value += float((share * likelihoods).sum())
-        gradient -= of_sequence.expected_counts(share)
+        gradient -= target.expected_counts(share)
     return value, gradient
 
 
 def fuzzy_likelihood(
     teacher: LinearChain, student: LinearChain, k: int
 ) -> Tuple[float, ChainCounts]:
-    """Find the negative log-likelihood of all sequences that can be made of the tags of the
-    teacher's best ones. Takes and returns what `k_best_cross_entropy` does."""
+    """Compute the negative log-likelihood of all sequences of allowed tags. A tag is allowed at a
+    token if one of the teacher's k best sequences has it there."""
     tags, scores = teacher.topk(k)
-    possible = get_array_module(scores).isfinite(scores)[:, sequence_numbers(teacher)]
+    possible = get_array_module(scores).isfinite(scores)[:, sequence_ids(teacher)]
     allowed = ~teacher.is_known[:, None]
-    for sequence, there in zip(tags, possible, strict=True):
-        allowed = allowed | (teacher.allowed(sequence) & there[:, None])
+    for sequence, is_possible in zip(tags, possible, strict=True):
+        allowed = allowed | (teacher.allowed(sequence) & is_possible[:, None])
     return negative_log_likelihood(student, allowed)

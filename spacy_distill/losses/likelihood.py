@@ -1,4 +1,4 @@
-"""The loss of an annotation, be it complete, partial or missing."""
+"""Compute the negative log-likelihood of complete, partial or missing annotation."""
 
 import warnings
 from typing import Tuple
@@ -10,28 +10,28 @@ from ..chain import ChainCounts, LinearChain
 
 
 def negative_log_likelihood(chain: LinearChain, allowed: ArrayXd) -> Tuple[float, ChainCounts]:
-    """Sum the negative log-probabilities of annotations.
+    """Compute the negative log-likelihood of annotations that may be partial.
 
-    Unknown tokens leave all their tags open and are summed over, so that a sentence without any
-    annotation has loss zero (Tsuboi et al. 2008, "Training Conditional Random Fields Using
-    Incomplete Annotations").
+    The probability is summed over all tags of unannotated tokens. So a sentence without annotation
+    has the loss 0 (Tsuboi et al. 2008, "Training Conditional Random Fields Using Incomplete
+    Annotations"). Sentences whose annotation is not a valid BILUO sequence are ignored, with a
+    warning.
 
     chain (LinearChain): The student's chain.
-    allowed (ArrayXd): (tokens, tags), bool: the tags that the annotation leaves open.
+    allowed (ArrayXd): (tokens, tags) bool: the tags that the annotation allows.
     RETURNS (Tuple[float, ChainCounts]): The loss in nats, summed over the batch, and its gradient
-        with respect to the chain's scores. Sentences whose annotation is no possible BILUO sequence
-        count nothing and are warned of.
+        with respect to the chain's scores.
     """
     xp = get_array_module(chain.emissions)
     annotated = chain.restricted(allowed)
-    # NaN scores are not the annotation's fault: the loss is NaN then.
-    broken = ~xp.isfinite(chain.log_partition)
-    possible = xp.isfinite(annotated.log_partition) | broken
+    # If the scores are NaN, the annotation is not the cause. The loss is NaN then.
+    is_broken = ~xp.isfinite(chain.log_partition)
+    possible = xp.isfinite(annotated.log_partition) | is_broken
     if not possible.all():
         warnings.warn(
             f"[D902] {int((~possible).sum())} of {len(possible)} documents in a batch have "
-            "entities that cannot be written as BILUO tags; they are left out. Check the corpus "
-            "with `python -m spacy debug data`.",
+            "entities that are not valid BILUO sequences. They are ignored. Check the corpus with "
+            "`python -m spacy debug data`.",
             stacklevel=2,
         )
     losses = xp.where(possible, chain.log_partition - annotated.log_partition, 0)

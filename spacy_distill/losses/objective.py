@@ -1,4 +1,4 @@
-"""`alpha * task + beta * distillation`, for every kind of distillation."""
+"""The weighted sum `alpha * task + beta * distillation` of all distillation losses."""
 
 from itertools import repeat
 from math import inf
@@ -15,7 +15,7 @@ from .likelihood import negative_log_likelihood
 
 
 class DistillationLoss(Protocol):
-    """What a student's training minimizes. A plain function does as well."""
+    """The loss of a student's training. A plain function can be used too."""
 
     def __call__(
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
@@ -23,46 +23,46 @@ class DistillationLoss(Protocol):
         """Compute the loss of a batch.
 
         student (LinearChain): The student's chain.
-        teacher (LinearChain): The teacher's, over the same tokens and tags.
-        allowed (ArrayXd): (tokens, tags), bool: the tags that the gold annotation leaves open.
+        teacher (LinearChain): The teacher's chain, over the same tokens and tags.
+        allowed (ArrayXd): (tokens, tags) bool: the tags that the gold annotation allows.
         RETURNS (Tuple[float, ChainCounts]): The mean loss per token, and its gradient with respect
             to the student's scores.
         """
 
     def advance(self) -> None:
-        """Go on to the next step of schedules. The training loop calls it; optional."""
+        """Take the next values of all schedules. Optional; the training loop calls it."""
 
 
-# (teacher's chain, student's chain) -> (sum over the batch, gradient for the student's scores)
+# (teacher's chain, student's chain) -> (sum over the batch, gradient of the student's scores)
 Comparison = Callable[[LinearChain, LinearChain], Tuple[float, ChainCounts]]
-# A number, or one for each step: Thinc's schedules.
+# A constant, or one value per step, such as Thinc's schedules.
 Weight = Union[float, Iterable[float]]
 
 
 class Objective:
-    """The weighted sum of the task's loss and the distillation's (Izsak, Guskin, Wasserblat 2019).
+    """The weighted sum of a task loss and a distillation loss (Izsak, Guskin, Wasserblat 2019).
 
-    The task is the negative log-likelihood of the gold tags. Documents without any have the
-    teacher's best tags instead (hard pseudo-labels).
+    The task loss is the negative log-likelihood of the gold tags. Documents without gold tags use
+    the teacher's best tags instead (hard pseudo-labels).
     """
 
     def __init__(self, alpha: Weight, beta: Weight, compare: Comparison) -> None:
         """Create the loss.
 
-        alpha (Weight): Weight of the task, at least 0, or a schedule; one that ends keeps its last
-            value.
-        beta (Weight): Weight of the distillation, at least 0, or a schedule.
-        compare (Comparison): Computes the distillation's loss.
-        RAISES (ValueError): The weights make no loss.
+        alpha (Weight): The weight of the task, at least 0, or a schedule. A schedule that ends
+            keeps its last value.
+        beta (Weight): The weight of the distillation, at least 0, or a schedule.
+        compare (Comparison): Computes the distillation loss.
+        RAISES (ValueError): A weight is invalid, or both are 0.
         """
         if isinstance(alpha, Real) and isinstance(beta, Real) and not alpha and not beta:
             raise ValueError(
-                "[D120] alpha=0, beta=0 make no loss: at least one of them has to be above 0. "
-                "Correct the loss in the config."
+                "[D120] alpha and beta are both 0, so nothing would be learnt. At least one of "
+                "them has to be above 0: correct the loss in the config."
             )
         self._compare = compare
         self._alphas, self._betas = _per_step(alpha), _per_step(beta)
-        # The two summands of the last step: weighted means per token.
+        # The weighted losses of the last step, task and distillation: means per token.
         self.parts: Dict[str, float] = {}
         self.alpha = self.beta = 0.0
         self.advance()
@@ -92,51 +92,51 @@ class Objective:
 
 
 def advance(loss: DistillationLoss) -> None:
-    """Let a loss go on to the next step of its schedules, if it has any."""
+    """Take the next values of a loss's schedules, if it has some."""
     if hasattr(loss, "advance"):
         loss.advance()
 
 
 def softened(divergence: Comparison, temperature: float) -> Comparison:
     """Divide the scores of both chains by a temperature before they are compared (Hinton, Vinyals,
-    Dean 2015). The result is multiplied by its square, which keeps the size of the gradients.
+    Dean 2015). Multiply the result by its square, which keeps the size of the gradients.
 
     RAISES (ValueError): The temperature is not above 0.
     """
     if not 0 < temperature < inf:
         raise ValueError(
-            f"[D123] temperature={temperature} makes no loss: it has to be above 0. Correct the "
+            f"[D123] temperature={temperature} cannot be used: it has to be above 0. Correct the "
             "loss in the config."
         )
 
     def compare(teacher: LinearChain, student: LinearChain) -> Tuple[float, ChainCounts]:
         value, gradient = divergence(teacher.scaled(temperature), student.scaled(temperature))
-        # The gradient has 1 / temperature in it, from the scaling of the scores.
+        # The chain rule gives a factor of 1 / temperature, from the scaling of the scores.
         return temperature**2 * value, gradient * temperature
 
     return compare
 
 
 def gold_or_pseudo_labels(teacher: LinearChain, allowed: ArrayXd) -> ArrayXd:
-    """RETURNS (ArrayXd): (tokens, tags), bool: the allowed tags of documents that have gold tags,
-    and the teacher's best tags of the other documents."""
+    """RETURNS (ArrayXd): (tokens, tags) bool: the allowed tags in documents with gold tags, and the
+    teacher's best tags in the other documents."""
     xp = get_array_module(teacher.emissions)
     allowed = xp.asarray(allowed)
     n_gold = sum_per_sequence(teacher, ~allowed.all(axis=1))
-    has_gold = (n_gold > 0)[sequence_numbers(teacher)]
+    has_gold = (n_gold > 0)[sequence_ids(teacher)]
     return xp.where(has_gold[:, None], allowed, teacher.allowed(teacher.argmax()))
 
 
-def sequence_numbers(chain: LinearChain) -> Ints1d:
-    """RETURNS (Ints1d): (tokens,) the number of each token's sentence."""
-    # numpy's repeat takes a count for each element; not every cupy's does.
-    numbers = numpy.repeat(numpy.arange(len(chain.lengths)), chain.lengths)
-    return get_array_module(chain.emissions).asarray(numbers)
+def sequence_ids(chain: LinearChain) -> Ints1d:
+    """RETURNS (Ints1d): (tokens,) the index of each token's sentence in the batch."""
+    # numpy, because some versions of cupy cannot repeat each element by its own count.
+    ids = numpy.repeat(numpy.arange(len(chain.lengths)), chain.lengths)
+    return get_array_module(chain.emissions).asarray(ids)
 
 
 def sum_per_sequence(chain: LinearChain, values: ArrayXd) -> Floats1d:
     """RETURNS (Floats1d): (sequences,) the sums of (tokens,) values, float64."""
-    return sum_by_sequence(values, sequence_numbers(chain), len(chain.lengths))
+    return sum_by_sequence(values, sequence_ids(chain), len(chain.lengths))
 
 
 def _per_step(weight: Weight) -> Iterator[float]:
@@ -144,8 +144,8 @@ def _per_step(weight: Weight) -> Iterator[float]:
         return repeat(float(weight))
     if isinstance(weight, str):
         raise ValueError(
-            f"[D121] A weight of the loss has to be a number or a schedule: found '{weight}'. "
-            "Correct the loss in the config."
+            f"[D121] A weight of the loss has to be a number or a schedule: found the text "
+            f"'{weight}'. Correct the loss in the config."
         )
     return iter(weight)
 
@@ -153,7 +153,7 @@ def _per_step(weight: Weight) -> Iterator[float]:
 def _checked(name: str, weight: float) -> float:
     if not 0 <= weight < inf:
         raise ValueError(
-            f"[D122] {name}={weight} makes no loss: it has to be 0 or more, at each step. Correct "
+            f"[D122] {name}={weight} cannot be used: it has to be 0 or more at each step. Correct "
             "the loss in the config."
         )
     return float(weight)

@@ -1,4 +1,4 @@
-"""LSTMs over ragged batches, in both directions or from left to right."""
+"""LSTM layers over ragged batches, bidirectional or from left to right."""
 
 from functools import partial
 from typing import Callable, List, Literal, Optional, Tuple
@@ -7,21 +7,21 @@ import numpy
 from thinc.api import Model, chain, glorot_uniform_init, to_numpy, with_ragged
 from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 
+from .bilstm_stack import BiLSTMStack
 from .dropout import dropout
-from .layers import Layer
-from .recurrence import BiLSTMStack, run
+from .recurrence import LayerWeights, run_bilstm
 
 
 def BiLSTM(
     width: int = 200, depth: int = 2, precision: Literal["int8", "float32"] = "int8"
 ) -> Model[Ragged, Ragged]:
-    """Build bidirectional LSTM layers above one another, with dropout between them.
+    """Build a stack of bidirectional LSTM layers with dropout between them.
 
-    width (int): Output width of each layer, half of it for each direction.
-    depth (int): Layers.
-    precision (str): What prediction computes with. "int8" is faster: weights and states are rounded
-        to bytes when a document is read, and what is trained and saved stays as it is.
-    RETURNS (Model[Ragged, Ragged]): (tokens, inputs) to (tokens, width).
+    width (int): The output width of each layer. Each direction has half of it.
+    depth (int): The number of layers.
+    precision (str): The numbers that inference computes with. "int8" is about twice as fast. It
+        rounds weights and states to bytes; training and saved models stay in float32.
+    RETURNS (Model[Ragged, Ragged]): From (tokens, inputs) to (tokens, width).
     """
     layers: List[Model[Ragged, Ragged]] = [bilstm_layer(width)]
     for _ in range(depth - 1):
@@ -32,45 +32,47 @@ def BiLSTM(
 
 
 class BiLSTMInference:
-    """Predict with a BiLSTM: the inputs to the first layer's gates once for each word form, and the
-    steps of all layers in one call for each batch."""
+    """Inference with a BiLSTM. The inputs to the gates of the first layer are computed once for
+    each word form. All steps of all layers take one call per batch."""
 
-    forgets = True
+    allows_windows = True
 
     def __init__(self, model: Model[Ragged, Ragged], precision: str) -> None:
-        """Copy the parameters as they are now.
+        """Copy the current parameters of a model.
 
-        model (Model[Ragged, Ragged]): What `BiLSTM` returned.
+        model (Model[Ragged, Ragged]): A model that `BiLSTM` created.
         precision (str): "int8" or "float32".
         """
         layers = [node for node in model.walk() if node.has_param("U")]
         parameters = [
-            Layer(U, numpy.ascontiguousarray(W.T), b)
+            LayerWeights(U, numpy.ascontiguousarray(W.T), b)
             for U, W, b in (map(layer.get_param, ("U", "W", "b")) for layer in layers)
         ]
         self._first = parameters[0]
-        # Integers cannot hold what is no number, and would hide it.
+        # Integers have no NaN, so it would be hidden.
         finite = all(numpy.isfinite(array).all() for layer in parameters for array in layer)
         self._stack = BiLSTMStack(parameters, integers=precision == "int8" and finite)
 
     def per_form(self, features: Floats2d) -> Floats2d:
-        """RETURNS (Floats2d): (forms, 8 * hidden) inputs to the first layer's gates."""
+        """RETURNS (Floats2d): (forms, 8 * hidden) inputs to the gates of the first layer."""
         gates = features @ self._first.W
         gates += self._first.b
         return gates
 
     def per_sequence(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
-        """RETURNS (Floats2d): (tokens, 2 * hidden) states of the last layer."""
+        """RETURNS (Floats2d): (tokens, 2 * hidden) hidden states of the last layer."""
         return self._stack.predict(table, rows, lengths)
 
 
 def LSTM(width: int = 100, depth: int = 2) -> Model[Ragged, Ragged]:
-    """Build LSTM layers that read from left to right, with dropout between them. Each one is the
-    forward half of a bidirectional layer, whose other half is computed and left out.
+    """Build a stack of LSTM layers that read from left to right, with dropout between them.
 
-    width (int): Output width of each layer.
-    depth (int): Layers.
-    RETURNS (Model[Ragged, Ragged]): (tokens, inputs) to (tokens, width).
+    Each layer is a bidirectional one whose backward direction is computed and ignored. So it is not
+    faster than `BiLSTM`.
+
+    width (int): The output width of each layer.
+    depth (int): The number of layers.
+    RETURNS (Model[Ragged, Ragged]): From (tokens, inputs) to (tokens, width).
     """
     layers: List[Model[Ragged, Ragged]] = [bilstm_layer(2 * width), forward_direction()]
     for _ in range(depth - 1):
@@ -79,17 +81,18 @@ def LSTM(width: int = 100, depth: int = 2) -> Model[Ragged, Ragged]:
 
 
 def forward_direction() -> Model[Ragged, Ragged]:
-    """Keep the states of the forward direction, which are the first half of the columns."""
+    """Build the layer that keeps the states of the forward direction: the first half of the
+    columns."""
     return Model("forward_direction", keep_forward)
 
 
 def bilstm_layer(nO: Optional[int] = None, nI: Optional[int] = None) -> Model[Ragged, Ragged]:
     """Build one bidirectional LSTM layer (Hochreiter, Schmidhuber 1997; Graves, Schmidhuber 2005).
 
-    The inputs of all steps are one matrix product; `recurrence.py` has the steps.
+    The inputs to the gates of all steps are one matrix product; `recurrence.py` computes the steps.
 
-    nO (Optional[int]): Output width, half of it for each direction.
-    nI (Optional[int]): Input width.
+    nO (Optional[int]): The output width. Each direction has half of it.
+    nI (Optional[int]): The input width.
     """
     return Model(
         "bilstm",
@@ -103,13 +106,13 @@ def bilstm_layer(nO: Optional[int] = None, nI: Optional[int] = None) -> Model[Ra
 def forward(
     model: Model[Ragged, Ragged], X: Ragged, is_train: bool
 ) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
-    # W (8 * hidden, nI): inputs to the gates of the forward, then of the backward direction
-    # U (2, hidden, 4 * hidden): states to gates; gates are input, forget, output and candidate
+    # W (8 * hidden, nI): from inputs to the gates of the forward, then of the backward direction
+    # U (2, hidden, 4 * hidden): from states to gates: input, forget, output and candidate
     W, U, b = model.get_param("W"), model.get_param("U"), model.get_param("b")
     lengths = to_numpy(X.lengths)
     inputs = X.dataXd @ W.T
     inputs += b
-    states, backprop_run = run(inputs, lengths, U)
+    states, backprop_run = run_bilstm(inputs, lengths, U)
 
     def backprop(dY: Ragged) -> Ragged:
         d_inputs, dU = backprop_run(dY.dataXd)
@@ -127,21 +130,22 @@ def init(model: Model[Ragged, Ragged], X=None, Y=None) -> None:
     width, n_inputs = model.get_dim("nO"), model.get_dim("nI")
     if width % 2:
         raise ValueError(
-            f"[D601] A BiLSTM's width is shared by two directions: {width} is not even. "
-            "Give an even `width`."
+            f"[D601] The width of a BiLSTM has to be even, because each direction gets half of it: "
+            f"found {width}. Correct `width` in the config."
         )
     hidden = width // 2
     gates = [glorot_uniform_init(model.ops, (hidden, n_inputs)) for _ in range(8)]
     model.set_param("W", model.ops.xp.concatenate(gates))
     model.set_param("U", recurrent_init(model, hidden))
     b = model.ops.alloc2f(2, 4 * hidden)
-    # A forget gate that starts open lets gradients pass (Jozefowicz et al. 2015).
+    # A bias of 1 opens the forget gates, so that gradients flow from the start (Jozefowicz et al.
+    # 2015).
     b[:, hidden : 2 * hidden] = 1.0
     model.set_param("b", b.ravel())
 
 
 def recurrent_init(model: Model, hidden: int) -> Floats3d:
-    """RETURNS (Floats3d): (2, hidden, 4 * hidden), an orthogonal matrix per direction and gate."""
+    """RETURNS (Floats3d): (2, hidden, 4 * hidden): an orthogonal matrix per direction and gate."""
     normal = numpy.random.normal(size=(8, hidden, hidden))
     orthogonal = numpy.linalg.qr(normal)[0].reshape(2, 4, hidden, hidden)
     stacked = orthogonal.transpose(0, 2, 1, 3).reshape(2, hidden, 4 * hidden)

@@ -1,4 +1,4 @@
-"""The last layer: from token vectors to a linear chain over BILUO tags."""
+"""The output layer: from token vectors to a linear chain over BILUO tags."""
 
 from typing import Callable, Optional, Tuple
 
@@ -10,21 +10,23 @@ from .optimizer_state import resized, take_new_id
 
 
 def CRF(nL: Optional[int] = None) -> Model[Ragged, LinearChain]:
-    """Score tags by a linear layer and by transitions: a conditional random field (Lafferty,
-    McCallum, Pereira 2001). What is no BILUO sequence is impossible.
+    """Build a conditional random field: a linear layer that scores tags, and transition scores
+    (Lafferty, McCallum, Pereira 2001). Invalid BILUO sequences are impossible.
 
-    nL (Optional[int]): Entity labels, set by the component; the chain has 1 + 4 * nL tags.
-    RETURNS (Model[Ragged, LinearChain]): Token vectors in, their chain out.
+    nL (Optional[int]): The number of entity labels, set by the component. The chain has 1 + 4 * nL
+        tags.
+    RETURNS (Model[Ragged, LinearChain]): From token vectors to a chain.
     """
     return chain_head(nL, crf=True)
 
 
 def Softmax(nL: Optional[int] = None) -> Model[Ragged, LinearChain]:
-    """Score tags by a linear layer alone: a softmax per token, as BERT's authors fine-tune it for
-    entities (Devlin et al. 2019). In prediction, what is no BILUO sequence is impossible.
+    """Build a linear layer that scores tags: a softmax per token, as in BERT's fine-tuning for NER
+    (Devlin et al. 2019). In inference, invalid BILUO sequences are impossible.
 
-    nL (Optional[int]): Entity labels, set by the component; the chain has 1 + 4 * nL tags.
-    RETURNS (Model[Ragged, LinearChain]): Token vectors in, their chain out.
+    nL (Optional[int]): The number of entity labels, set by the component. The chain has 1 + 4 * nL
+        tags.
+    RETURNS (Model[Ragged, LinearChain]): From token vectors to a chain.
     """
     return chain_head(nL, crf=False)
 
@@ -83,25 +85,25 @@ def init(model: Model[Ragged, LinearChain], X=None, Y=None) -> None:
 
 
 def resize(model: Model[Ragged, LinearChain], nL: int) -> None:
-    """Change the number of labels: add some, or drop the last ones. Parameters and gradients of the
-    other labels stay as they are.
+    """Change the number of labels of a head: add labels, or drop the last ones. Parameters and
+    gradients of the other labels do not change.
 
-    Optimizers keep arrays of the old shapes under the head's id, so the head gets a new id.
-    `keep_moments` finds these arrays by it.
+    Optimizers store arrays of the old shapes under the head's id, so the head gets a new id.
+    `keep_moments` moves these arrays to it.
 
     model (Model[Ragged, LinearChain]): The head.
     nL (int): The new number of labels.
     """
-    before = model.get_dim("nL") if model.has_dim("nL") else None
-    if before is None or not model.has_param("W"):
+    old_nL = model.get_dim("nL") if model.has_dim("nL") else None
+    if old_nL is None or not model.has_param("W"):
         model.set_dim("nL", nL, force=True)
         return
-    if before == nL:
+    if old_nL == nL:
         return
     values = {name: model.get_param(name) for name in model.param_names}
     gradients = {name: model.get_grad(name) for name in model.grad_names}
     for name in values:
-        model.set_param(name, None)  # else Thinc refuses another dimension
+        model.set_param(name, None)  # otherwise Thinc raises an error for the new dimension
     model.set_dim("nL", nL, force=True)
     take_new_id(model, {name: old.shape for name, old in values.items()})
     init(model)

@@ -1,4 +1,4 @@
-"""The model of both components, made of parts that a config chooses."""
+"""The model of both components: an embedding, an encoder and a head, which the config selects."""
 
 from typing import Callable, List, Optional, Tuple, Union
 
@@ -18,24 +18,25 @@ def ChainTagger(
     encode: Optional[Model] = None,
     variational_dropout: bool = False,
 ) -> Model[List[Doc], LinearChain]:
-    """Build a tagger that scores a linear chain of BILUO tags. With the parts of its default config
-    it is Ma and Hovy's LSTM-CNN-CRF (2016), the compact model of Izsak, Guskin, Wasserblat (2019).
+    """Build a tagger whose output is a linear chain over BILUO tags. The default of `ner_student`
+    is the LSTM-CNN-CRF of Ma and Hovy (2016), the compact model of Izsak, Guskin, Wasserblat
+    (2019).
 
-    embed (Model): One vector a token: `spacy-distill.WordEmbedding.v1`, a tok2vec of spaCy's, or a
-        listener to a `tok2vec` or `transformer` component.
+    embed (Model): Computes a vector per token: `spacy-distill.WordEmbedding.v1`, a tok2vec of
+        spaCy, or a listener to a `tok2vec` or `transformer` component.
     head (Model): `spacy-distill.CRF.v1` or `spacy-distill.Softmax.v1`.
-    encode (Optional[Model]): Encodes a token with its neighbours: `spacy-distill.BiLSTM.v1`, or
-        any encoder from and to lists of arrays, such as `spacy.MaxoutWindowEncoder.v2`, to whose
-        width the embedding is projected. Null where `embed` encodes the neighbours already.
-    variational_dropout (bool): Whether the tokens of a document lose the same columns (Gal,
-        Ghahramani 2016), not each token columns of its own.
-    RETURNS (Model[List[Doc], LinearChain]): Documents in, their chains out.
+    encode (Optional[Model]): Adds context to the token vectors: `spacy-distill.BiLSTM.v1`, or any
+        encoder from lists of arrays to lists of arrays, such as `spacy.MaxoutWindowEncoder.v2`. The
+        embedding is projected to the width of the latter. Null if `embed` has context already.
+    variational_dropout (bool): Whether dropout sets the same columns to zero in all tokens of a
+        document (Gal, Ghahramani 2016). By default each token has its own.
+    RETURNS (Model[List[Doc], LinearChain]): From documents to a chain.
     """
     layers: List[Model] = [with_ragged_output(embed), dropout()]
     if encode is not None and offers_inference(encode):
         layers += [encode, dropout()]
     elif encode is not None:
-        # As spaCy's encoders are: from and to lists, with as many columns in as out.
+        # An encoder in the form of spaCy's: lists of arrays, with input and output of one width.
         width = encode.maybe_get_dim("nI") or encode.maybe_get_dim("nO")
         if width and width != embed.maybe_get_dim("nO"):
             layers += [with_array(Maxout(width, nP=3, normalize=True)), dropout()]
@@ -53,7 +54,7 @@ def ChainTagger(
 
 
 def resize_output(model: Model[List[Doc], LinearChain], nL: int) -> Model:
-    """Set the number of labels of a tagger."""
+    """Change the number of labels of a tagger's head (`chain_head.resize`)."""
     resize(model.get_ref("output_layer"), nL)
     return model
 
@@ -61,8 +62,8 @@ def resize_output(model: Model[List[Doc], LinearChain], nL: int) -> Model:
 def forward(
     model: Model[List[Doc], Ragged], docs: List[Doc], is_train: bool
 ) -> Tuple[Ragged, Callable[[Ragged], List[Doc]]]:
-    # The same values in two ways: by Thinc's layers, which can be trained and run on any device,
-    # and by `inference.py`, which is fast.
+    # `inference.py` computes the same values as the Thinc layers, but faster. It has no backward
+    # pass and runs on CPUs only.
     if is_train or not isinstance(model.ops, NumpyOps) or not any(len(doc) for doc in docs):
         return model.layers[0](docs, is_train)
     encoder = model.shims[0].encoder(parts(model), docs[0].vocab)
@@ -71,8 +72,8 @@ def forward(
 
 
 def parts(model: Model[List[Doc], Ragged]) -> Parts:
-    """RETURNS (Parts): The parts of a model of tokens, by their places: Thinc's `Model.copy` does
-    not copy references."""
+    """RETURNS (Parts): The parts of the tagger below the head. They are found by their positions,
+    because Thinc's `Model.copy` does not copy references."""
     embed, *others = model.layers[0].layers[::2]
     encode = others.pop() if others else None
     if encode is not None and not offers_inference(encode):
@@ -82,8 +83,7 @@ def parts(model: Model[List[Doc], Ragged]) -> Parts:
 
 def no_backprop(d_output: Ragged) -> List[Doc]:
     raise ValueError(
-        "[D805] A prediction has no backward pass. Call the model's `begin_update` instead of "
-        "`predict`."
+        "[D805] `predict` has no backward pass. Call the model's `begin_update` instead."
     )
 
 
@@ -95,7 +95,7 @@ def init(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:
 def with_ragged_output(
     embed: Union[Model[List[Doc], Ragged], Model[List[Doc], List[Floats2d]]],
 ) -> Model[List[Doc], Ragged]:
-    """Wrap a model of documents so that it returns `Ragged`, also where it returns a list."""
+    """Wrap an embedding so that its output is `Ragged`, also if it returns a list of arrays."""
     return Model("with_ragged_output", forward_ragged, init=init_ragged, layers=[embed])
 
 

@@ -1,4 +1,4 @@
-"""A convolution over a word's characters with max pooling (Ma, Hovy 2016, "End-to-end Sequence
+"""A convolution over the characters of a word with max pooling (Ma, Hovy 2016, "End-to-end Sequence
 Labeling via Bi-directional LSTM-CNNs-CRF")."""
 
 from typing import Callable, List, Tuple
@@ -10,19 +10,20 @@ from thinc.types import Floats2d, Ints1d, Ints2d
 from .word_forms import WordForms
 
 WINDOW = 3
-# Of longer words the first and last characters are read, for affixes say more than middles.
+# Only the first and last characters of longer words are read: affixes are the most informative.
 MAX_CHARACTERS = 20
 BOUNDARY = 0
 
 
 def CharacterCNN(filters: int = 64, width: int = 16, rows: int = 512) -> Model[WordForms, Floats2d]:
-    """Embed characters, convolve windows of three of them, keep each filter's highest response.
+    """Build a character CNN. It embeds characters, convolves windows of three characters, and keeps
+    the highest response of each filter.
 
-    filters (int): Filters, the output's width.
-    width (int): Width of the character embeddings.
-    rows (int): Character embeddings: code points share them modulo this number, less the one that
-        stands for a word's boundary.
-    RETURNS (Model[WordForms, Floats2d]): (forms, filters).
+    filters (int): The number of filters, which is the output width.
+    width (int): The width of the character embeddings.
+    rows (int): The number of character embeddings. One is for word boundaries; the code points of
+        characters share the others, modulo their number.
+    RETURNS (Model[WordForms, Floats2d]): From word forms to (forms, filters).
     """
     return Model(
         "character_cnn",
@@ -39,39 +40,38 @@ def forward(
     E, W, b = model.get_param("E"), model.get_param("W"), model.get_param("b")
     ops, xp = model.ops, model.ops.xp
     (n_rows, width), n_filters = E.shape, len(b)
-    numbers, n_windows = character_windows(forms.texts, n_rows)
-    # The distinct characters, and the place of each one among these.
-    there = numpy.zeros(n_rows, dtype=bool)
-    there[numbers] = True
-    different = ops.asarray(numpy.flatnonzero(there))
-    characters = ops.asarray((numpy.cumsum(there) - 1)[numbers])
+    rows, n_windows = character_windows(forms.texts, n_rows)
+    # The distinct rows, and the index of each character's row among these.
+    is_used = numpy.zeros(n_rows, dtype=bool)
+    is_used[rows] = True
+    distinct_rows = ops.asarray(numpy.flatnonzero(is_used))
+    characters = ops.asarray((numpy.cumsum(is_used) - 1)[rows])
     lengths = ops.asarray1i(n_windows)
-    # A filter's response is a sum over the places of a window, and each summand depends on one
-    # character alone. There are fewer characters than windows.
-    places = W.reshape(n_filters, WINDOW, width).transpose(1, 2, 0)
-    embedded = E[different]
-    parts = embedded @ places  # (window, characters, filters)
-    responses = parts[0][characters[0]]
-    for part, row in zip(parts[1:], characters[1:], strict=True):
-        responses += part[row]
+    # A filter's response is a sum over the positions of a window. Each summand depends on a single
+    # character, and there are fewer distinct characters than windows.
+    filters = W.reshape(n_filters, WINDOW, width).transpose(1, 2, 0)
+    embedded = E[distinct_rows]
+    summands = embedded @ filters  # (window, characters, filters)
+    responses = summands[0][characters[0]]
+    for position, at_position in zip(summands[1:], characters[1:], strict=True):
+        responses += position[at_position]
     Y, winners = ops.reduce_max(responses, lengths)
     Y += b
 
     def backprop(dY: Floats2d) -> None:
         starts = xp.cumsum(lengths) - lengths
-        # (window, forms, filters): the characters of the window that won
-        seen = characters[:, starts[:, None] + winners]
-        places_of_sums = seen * n_filters + xp.arange(n_filters)
-        d_parts = xp.stack(
+        # (window, forms, filters): the characters of the window with the highest response
+        best = characters[:, starts[:, None] + winners]
+        d_summands = xp.stack(
             [
-                xp.bincount(sums.ravel(), weights=dY.ravel(), minlength=len(different) * n_filters)
-                for sums in places_of_sums
+                xp.bincount(index.ravel(), weights=dY.ravel(), minlength=summands[0].size)
+                for index in best * n_filters + xp.arange(n_filters)
             ]
         )
-        d_parts = d_parts.reshape(parts.shape).astype("float32")
-        dW = d_parts.transpose(2, 0, 1) @ embedded  # (filters, window, width)
+        d_summands = d_summands.reshape(summands.shape).astype("float32")
+        dW = d_summands.transpose(2, 0, 1) @ embedded  # (filters, window, width)
         dE = xp.zeros_like(E)
-        dE[different] = (d_parts @ places.transpose(0, 2, 1)).sum(axis=0)
+        dE[distinct_rows] = (d_summands @ filters.transpose(0, 2, 1)).sum(axis=0)
         model.inc_grad("W", dW.reshape(W.shape))
         model.inc_grad("b", dY.sum(axis=0))
         model.inc_grad("E", dE)
@@ -87,17 +87,17 @@ def init(model: Model[WordForms, Floats2d], X=None, Y=None) -> None:
 
 
 def character_windows(texts: List[str], n_rows: int) -> Tuple[Ints2d, Ints1d]:
-    """Number the characters of words, each with its neighbours.
+    """Convert words to windows of three characters, one window around each character.
 
     texts (List[str]): The words.
-    n_rows (int): How many numbers there are.
-    RETURNS (Tuple[Ints2d, Ints1d]): (3, windows) numbers of the characters before, at and after
-        each place of the words, one word after another, BOUNDARY beyond a word's ends; and (words,)
-        how many places each word has, one if it is empty.
+    n_rows (int): The number of character embeddings.
+    RETURNS (Tuple[Ints2d, Ints1d]): The embedding rows of the characters in each window, (3,
+        windows), with BOUNDARY beyond the ends of a word; and the number of windows of each word,
+        (words,). An empty word has one window.
     """
     half = MAX_CHARACTERS // 2
     texts = [text if len(text) <= MAX_CHARACTERS else text[:half] + text[-half:] for text in texts]
-    # A boundary before each word, one more after the last, and an empty word is one.
+    # Spaces become boundaries: before each word, after the last one, and instead of an empty word.
     joined = " ".join(["", *(text or " " for text in texts), ""])
     code_points = numpy.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     rows = 1 + code_points.astype("int64") % (n_rows - 1)
@@ -108,5 +108,5 @@ def character_windows(texts: List[str], n_rows: int) -> Tuple[Ints2d, Ints1d]:
     rows[boundaries[:-1][lengths == 0] + 1] = BOUNDARY
     inside = numpy.ones(len(rows), dtype=bool)
     inside[boundaries] = False
-    (at,) = numpy.nonzero(inside)
-    return rows[at + numpy.asarray([[-1], [0], [1]])], n_windows
+    (centers,) = numpy.nonzero(inside)
+    return rows[centers + numpy.asarray([[-1], [0], [1]])], n_windows

@@ -1,4 +1,4 @@
-"""Dropout over the token vectors of a batch."""
+"""Apply dropout to the token vectors of a batch."""
 
 from typing import Callable, Tuple
 
@@ -6,20 +6,21 @@ import numpy
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
-# Different values of 16 random bits.
-CHANCES = 2**16
+# The number of values of a uint16.
+N_VALUES = 2**16
 
 
 def dropout(rate: float = 0.0, *, variational: bool = False) -> Model[Ragged, Ragged]:
-    """Set values to zero at random and scale the rest up (Srivastava et al. 2014, "Dropout: A
-    Simple Way to Prevent Neural Networks from Overfitting"), in training.
+    """Build a dropout layer: in training it sets random values to zero and scales the others up
+    (Srivastava et al. 2014, "Dropout: A Simple Way to Prevent Neural Networks from Overfitting").
 
-    It has the attributes of Thinc's layer, for `set_dropout_rate`. It draws 16 random bits for each
-    value instead of 64, which took much of an update's time.
+    It has the same attributes as Thinc's dropout, so `set_dropout_rate` works. It is faster,
+    because it draws 16 random bits per value instead of 64.
 
-    rate (float): Probability of each value to become zero.
-    variational (bool): Whether the tokens of a document lose the same columns (Gal, Ghahramani
-        2016, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks").
+    rate (float): The probability that a value becomes zero.
+    variational (bool): Whether the same columns become zero in all tokens of a document (Gal,
+        Ghahramani 2016, "A Theoretically Grounded Application of Dropout in Recurrent Neural
+        Networks").
     """
     attrs = {"dropout_rate": rate, "is_enabled": True, "variational": variational}
     return Model("dropout", forward, attrs=attrs)
@@ -33,7 +34,7 @@ def forward(
         return X, lambda dY: dY
     n_tokens, width = X.dataXd.shape
     if model.attrs["variational"]:
-        # numpy's repeat takes a count for each element; not every cupy's does.
+        # numpy, because some versions of cupy cannot repeat each element by its own count.
         lengths = model.ops.to_numpy(X.lengths)
         documents = model.ops.xp.asarray(numpy.repeat(numpy.arange(len(lengths)), lengths))
         mask = draw_mask(model, (len(lengths), width), rate)[documents]
@@ -47,10 +48,10 @@ def forward(
 
 
 def draw_mask(model: Model, shape: Tuple[int, int], rate: float) -> Floats2d:
-    """RETURNS (Floats2d): 0 with this probability, else the factor that makes the mean 1."""
-    # Seeded by numpy's global state, as Thinc's own layers are.
+    """RETURNS (Floats2d): 0 with probability `rate`, otherwise the factor that makes the mean 1."""
+    # Seeded from numpy's global state, like Thinc's layers.
     generator = numpy.random.default_rng(numpy.random.randint(2**31))
-    drawn = generator.integers(CHANCES, size=shape, dtype="uint16")
-    mask = (model.ops.xp.asarray(drawn) >= rate * CHANCES).astype("float32")
-    mask /= max(1.0 - rate, 1 / CHANCES)  # of a rate of 1 nothing is left to be scaled
+    drawn = generator.integers(N_VALUES, size=shape, dtype="uint16")
+    mask = (model.ops.xp.asarray(drawn) >= rate * N_VALUES).astype("float32")
+    mask /= max(1.0 - rate, 1 / N_VALUES)  # avoids a division by 0 for a rate of 1
     return mask

@@ -1,26 +1,28 @@
-"""What was computed of word forms, kept from call to call in so many bytes."""
+"""A cache of vectors that were computed for word forms, with limited memory."""
 
 from typing import Callable, NamedTuple, Tuple
 
 import numpy
 from thinc.types import Floats1d, Floats2d, Ints1d
 
-from ..forks import Shared
+from ..forks import ForkSafe
 
-# Tokens after which a look-up counts half as much: what dropped fewest forms of CoNLL-2003 and
-# newsroom, of 5,000 to 300,000.
+# The number of tokens after which the weight of a look-up is halved. Of values from 5,000 to
+# 300,000, this one had the fewest cache misses on CoNLL-2003 and newsroom.
 HALF_LIFE = 100_000
-# The share of the forms that stay when there is no more room.
-KEPT = 0.8
+# The share of the forms that are kept when the cache is full.
+KEPT_SHARE = 0.8
 
 
 class _Contents(NamedTuple):
-    """Replaced as a whole: the rows of its forms stay as they are, so reading needs no lock.
+    """The contents of a cache. They are replaced as a whole, and rows in use never change, so
+    threads can read them without a lock.
 
     forms (Ints1d): (forms,) uint64, ascending.
-    rows (Ints1d): (forms,) int64 each form's row, all below the number of forms.
+    rows (Ints1d): (forms,) int64, the row of each form; less than the number of forms.
     table (Floats2d): (capacity, width) float32.
-    scores (Floats1d): (capacity,) how often, and how lately, each row was looked up.
+    scores (Floats1d): (capacity,) sums of the weights of each row's look-ups; recent ones weigh
+        more.
     """
 
     forms: Ints1d
@@ -29,7 +31,7 @@ class _Contents(NamedTuple):
     scores: Floats1d
 
     def find(self, forms: Ints1d) -> Ints1d:
-        """RETURNS (Ints1d): The rows of forms, -1 for those that are not there."""
+        """RETURNS (Ints1d): The rows of forms, -1 for missing forms."""
         if not len(self.forms):
             return numpy.full(len(forms), -1)
         places = numpy.searchsorted(self.forms, forms)
@@ -37,7 +39,7 @@ class _Contents(NamedTuple):
         return numpy.where(self.forms[places] == forms, self.rows[places], -1)
 
     def with_forms(self, forms: Ints1d, values: Floats2d) -> "_Contents":
-        """RETURNS (_Contents): With new forms, ascending, in rows that were not used."""
+        """RETURNS (_Contents): The contents with new forms, ascending, added in unused rows."""
         start, end = len(self.forms), len(self.forms) + len(forms)
         self.table[start:end], self.scores[start:end] = values, 0
         places = numpy.searchsorted(self.forms, forms)
@@ -46,8 +48,8 @@ class _Contents(NamedTuple):
             rows=numpy.insert(self.rows, places, numpy.arange(start, end)),
         )
 
-    def best(self, n_forms: int) -> "_Contents":
-        """RETURNS (_Contents): A copy with the forms that have the highest scores."""
+    def most_used(self, n_forms: int) -> "_Contents":
+        """RETURNS (_Contents): A copy with the `n_forms` forms that have the highest scores."""
         kept = numpy.argsort(-self.scores[self.rows], kind="stable")[:n_forms]
         kept.sort()
         contents = _empty(*self.table.shape)
@@ -58,26 +60,26 @@ class _Contents(NamedTuple):
 
 
 def _empty(capacity: int, width: int) -> _Contents:
-    nothing = numpy.zeros(0, dtype="int64")
-    # Rows that nothing has been written to take no memory.
+    rows = numpy.zeros(0, dtype="int64")
+    # The system allocates the memory of a row when it is first written.
     table = numpy.empty((capacity, width), dtype="float32")
-    return _Contents(nothing.astype("uint64"), nothing, table, numpy.zeros(capacity))
+    return _Contents(rows.astype("uint64"), rows, table, numpy.zeros(capacity))
 
 
-class FormCache(Shared):
-    """A table with a row of numbers for each word form.
+class FormCache(ForkSafe):
+    """A cache with a vector for each word form.
 
-    Where there is no more room, the fifth of the forms is dropped that was looked up least, as with
-    LRFU (Lee et al. 2001, "LRFU: A Spectrum of Policies that Subsumes the Least Recently Used and
-    Least Frequently Used Policies"). A look-up counts less and less the longer ago it was.
+    When it is full, the fifth of the forms with the lowest scores is dropped. A score is a sum over
+    the look-ups of a form; their weights decay with time (LRFU: Lee et al. 2001, "LRFU: A Spectrum
+    of Policies that Subsumes the Least Recently Used and Least Frequently Used Policies").
     """
 
     def __init__(self, width: int, max_bytes: int) -> None:
-        """Make an empty cache.
+        """Create an empty cache.
 
-        width (int): Numbers in a row.
-        max_bytes (int): The most that the rows take, if that is enough for one. While forms are
-            dropped, and until threads that read them are done, it is twice as much.
+        width (int): The width of the vectors.
+        max_bytes (int): The maximum memory of the vectors; there is always room for one. Twice as
+            much is used while forms are dropped, and until other threads have finished reading.
         """
         self.capacity = max(max_bytes // (4 * width), 1)
         self._contents = _empty(self.capacity, width)
@@ -90,18 +92,19 @@ class FormCache(Shared):
     def look_up(
         self, forms: Ints1d, compute: Callable[[Ints1d], Floats2d]
     ) -> Tuple[Floats2d, Ints1d]:
-        """Find the rows of forms, and compute those that are not there. These rows stay as they are
-        for whoever holds the table, whatever other threads look up.
+        """Look up the vectors of forms, and compute the missing ones. The returned rows never
+        change, even if other threads use the cache.
 
         forms (Ints1d): (tokens,) uint64.
-        compute (Callable[[Ints1d], Floats2d]): Returns (forms, width) float32 for distinct forms,
-            ascending.
-        RETURNS (Tuple[Floats2d, Ints1d]): A table (rows, width) and each token's row in it, int64.
+        compute (Callable[[Ints1d], Floats2d]): Computes the vectors of distinct forms in ascending
+            order, (forms, width) float32.
+        RETURNS (Tuple[Floats2d, Ints1d]): A table, (rows, width), and the row of each token in it,
+            (tokens,) int64.
         """
         contents = self._contents
         rows = contents.find(forms)
         known = rows >= 0
-        self._count(contents, rows[known])
+        self._count_look_ups(contents, rows[known])
         if known.all():
             return contents.table, rows
         missing = numpy.unique(forms[~known])
@@ -110,9 +113,9 @@ class FormCache(Shared):
             latest = self._contents = self._with_forms(missing, values)
         rows = latest.find(forms)
         if (rows >= 0).all():
-            self._count(latest, rows[~known])
+            self._count_look_ups(latest, rows[~known])
             return latest.table, rows
-        # There is no room for all of them, or another thread has dropped some.
+        # The forms do not all fit into the cache, or another thread has dropped some.
         distinct, rows = numpy.unique(forms, return_inverse=True)
         table = numpy.empty((len(distinct), values.shape[1]), dtype="float32")
         computed = numpy.isin(distinct, missing)
@@ -121,18 +124,20 @@ class FormCache(Shared):
         return table, rows.astype("int64", copy=False)
 
     def _with_forms(self, forms: Ints1d, values: Floats2d) -> _Contents:
-        """RETURNS (_Contents): The contents with these forms, if they fit in at all."""
+        """RETURNS (_Contents): The contents with these forms added; unchanged if they do not
+        fit."""
         contents = self._contents
         new = contents.find(forms) < 0  # another thread may have added some
         n_new = int(new.sum())
         if n_new > self.capacity:
             return contents
         if len(contents.forms) + n_new > self.capacity:
-            contents = contents.best(min(int(KEPT * self.capacity), self.capacity - n_new))
+            n_kept = min(int(KEPT_SHARE * self.capacity), self.capacity - n_new)
+            contents = contents.most_used(n_kept)
         return contents.with_forms(forms[new], values[new])
 
-    def _count(self, contents: _Contents, rows: Ints1d) -> None:
-        """Count a look-up. Threads may come between: these are only counts."""
+    def _count_look_ups(self, contents: _Contents, rows: Ints1d) -> None:
+        """Count the look-ups of rows. Without a lock: lost counts of other threads do no harm."""
         contents.scores[rows] += self._weight
         self._weight *= 2 ** (len(rows) / HALF_LIFE)
         if self._weight > 1e100:

@@ -1,4 +1,4 @@
-"""Trainable embeddings of what a word form looks like."""
+"""Trainable embeddings of lexical attributes, such as the shape of a word form."""
 
 from typing import Callable, Dict, Optional, Tuple
 
@@ -8,31 +8,31 @@ from thinc.types import Floats2d, Ints2d
 
 from .word_forms import ATTRIBUTES, WordForms
 
-# With few labels, tables of words and affixes cost more than they gain (benchmarks/NOTEBOOK.md).
+# With few labels, tables of words and affixes reduce the F1 (benchmarks/NOTEBOOK.md).
 DEFAULT_ROWS = {"SHAPE": 500}
 
 
 def FormFeatures(
     width: int = 16, rows: Optional[Dict[str, int]] = None
 ) -> Model[WordForms, Floats2d]:
-    """Embed attributes of word forms in hash tables (Serra, Karatzoglou 2017, "Getting Deep
-    Recommenders Fit"), side by side.
+    """Build hash embeddings of attributes of word forms, and concatenate them (Serra, Karatzoglou
+    2017, "Getting Deep Recommenders Fit").
 
-    width (int): Width of each embedding.
-    rows (Optional[Dict[str, int]]): Table size by attribute: LOWER, PREFIX, SUFFIX, SHAPE or ORTH;
-        {"SHAPE": 500} if null.
-    RETURNS (Model[WordForms, Floats2d]): (forms, attributes * width).
-    RAISES (ValueError): There is no such attribute.
+    width (int): The width of each embedding.
+    rows (Optional[Dict[str, int]]): The table size of each attribute: LOWER, PREFIX, SUFFIX, SHAPE
+        or ORTH; {"SHAPE": 500} if null.
+    RETURNS (Model[WordForms, Floats2d]): From word forms to (forms, attributes * width).
+    RAISES (ValueError): An attribute is none of these.
     """
     rows = dict(rows or DEFAULT_ROWS)
     unknown = [name for name in rows if IDS.get(name) not in ATTRIBUTES]
     if unknown:
         known = ", ".join(name for name, number in IDS.items() if number in ATTRIBUTES)
         raise ValueError(
-            f"[D602] No such feature of a word form: {', '.join(unknown)}. Choose of: {known}."
+            f"[D602] A word form has no attribute {', '.join(unknown)}. Choose from: {known}."
         )
-    # Seeds as in spaCy's MultiHashEmbed: with the rows of a teacher's tok2vec, the
-    # words that share a row there share one here, and so the student can learn what comes of it.
+    # The same seeds as in spaCy's MultiHashEmbed. With the same table sizes, words that share a row
+    # in a teacher's tok2vec share one here too, so the student can imitate the effects.
     tables = [
         HashEmbed(width, n_rows, column=ATTRIBUTES.index(IDS[name]), seed=seed)
         for seed, (name, n_rows) in enumerate(rows.items(), start=8)
@@ -41,7 +41,7 @@ def FormFeatures(
 
 
 def form_attributes() -> Model[WordForms, Ints2d]:
-    """Extract the forms' attributes, (forms, 5) uint64."""
+    """Build the layer that returns the attributes of word forms, (forms, 5) uint64."""
     names = [name for number in ATTRIBUTES for name in IDS if IDS[name] == number]
     return Model("form_attributes", forward, attrs={"columns": names})
 

@@ -1,8 +1,8 @@
-"""Prediction with a tagger: what an app runs.
+"""Fast inference with a tagger, as it is used in applications.
 
-It computes the same values as the layers that are trained. An encoder declares which part of its
-work depends on the word form alone; that is computed once for each form and kept. An encoder that
-declares nothing runs through Thinc, and still gains from the forms that are kept.
+It computes the same values as the Thinc layers. An encoder can define which part of its computation
+depends on the word form alone. This part is computed once for each form and cached. Other encoders
+run through Thinc, and only the output of the embedding is cached.
 """
 
 import contextlib
@@ -20,53 +20,54 @@ from .form_cache import FormCache
 from .windows import Windows, cut_windows, whole_sequences
 from .word_forms import depends_on_form, read_word_forms
 
-# Bytes for the rows of word forms: 7,800 forms of the default student, with which a process takes
-# no more memory than with en_core_web_sm. More would be faster where a text has many forms.
+# The memory of the form cache: 7,800 forms of the default student. A process then needs no more
+# memory than with en_core_web_sm. A larger cache is faster for texts with many word forms.
 CACHE_BYTES = 24 * 2**20
-# Tokens that are read together, so that their word forms fit into the default student's cache.
-AT_ONCE = 4096
-# The attribute of an encoder's model with a function of the model that returns an `Inference`.
-ATTRIBUTE = "inference"
+# Tokens that are encoded at once. Their word forms fit into the cache of the default student.
+TOKENS_PER_GROUP = 4096
+# The attribute of an encoder that creates its `Inference`: a function of the model.
+INFERENCE_ATTR = "inference"
 
 
 class Inference(Protocol):
-    """Prediction with an encoder, whose parameters are copied when it is made.
+    """Fast inference with an encoder. It copies the parameters when it is created.
 
-    A layer of your own offers it with `model.attrs["inference"]`, a function of the model. The
-    layer takes and returns `Ragged` then.
+    A layer of your own supports it with `model.attrs["inference"]`, a function that takes the model
+    and returns its `Inference`. Such a layer takes and returns `Ragged`.
 
-    forgets (bool): Whether tokens far away make no difference that matters, so that long documents
-        may be read in overlapping windows.
+    allows_windows (bool): Whether long documents can be encoded in overlapping windows, because
+        distant tokens have almost no effect on each other.
     """
 
-    forgets: bool
+    allows_windows: bool
 
     def per_form(self, features: Floats2d) -> Floats2d:
-        """Do what depends on the word form alone.
+        """Compute the part that depends on the word form alone.
 
-        features (Floats2d): (forms, inputs) output of the embedding.
-        RETURNS (Floats2d): (forms, columns) float32, what is kept of a form.
+        features (Floats2d): (forms, inputs) the output of the embedding.
+        RETURNS (Floats2d): (forms, columns) float32, the rows that are cached.
         """
         ...
 
     def per_sequence(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
-        """Do the rest.
+        """Compute the output of the encoder from the cached rows.
 
-        table (Floats2d): (rows, columns) what `per_form` returned.
-        rows (Ints1d): (tokens,) int64 each token's row.
-        lengths (Ints1d): (sequences,) int64 tokens of each sequence.
+        table (Floats2d): (rows, columns) the rows that `per_form` returned.
+        rows (Ints1d): (tokens,) int64, the row of each token in the table.
+        lengths (Ints1d): (sequences,) int64, tokens per sequence.
         RETURNS (Floats2d): (tokens, outputs) float32, the output of the encoder.
         """
         ...
 
 
 class Parts(NamedTuple):
-    """The parts of a model from documents to token vectors.
+    """The parts of a tagger below the head.
 
-    embed (Model): From documents to an array, or a list of arrays. One that depends on the word
-        form alone has an attribute for it (`depends_on_form`).
-    project (Optional[Model]): From the embedding's columns to those that the encoder takes.
-    encode (Optional[Model]): The encoder; None for an embedding alone.
+    embed (Model): From documents to an array, or a list of arrays. The function `depends_on_form`
+        tells whether it depends on the word form alone.
+    project (Optional[Model]): From the output width of the embedding to the input width of the
+        encoder.
+    encode (Optional[Model]): The encoder; None if there is only an embedding.
     """
 
     embed: Model
@@ -75,25 +76,26 @@ class Parts(NamedTuple):
 
 
 class PlainInference:
-    """Prediction with an encoder that declares nothing: through Thinc."""
+    """Inference through Thinc, for encoders without an `Inference` of their own."""
 
-    forgets = False
+    allows_windows = False
 
     def __init__(self, project: Optional[Model], layer: Optional[Model]) -> None:
-        """Take the layers.
+        """Create the inference.
 
-        project (Optional[Model]): From arrays to arrays, before the layer.
-        layer (Optional[Model]): From and to lists of arrays; None for an embedding alone.
+        project (Optional[Model]): The layer below the encoder, from array to array.
+        layer (Optional[Model]): The encoder, from lists of arrays to lists of arrays; None if there
+            is only an embedding.
         """
         self._project = project
         self._layer = layer
 
     def per_form(self, features: Floats2d) -> Floats2d:
-        """RETURNS (Floats2d): The features, projected if need be."""
+        """RETURNS (Floats2d): The features, projected if there is a projection."""
         return features if self._project is None else self._project.predict(features)
 
     def per_sequence(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
-        """RETURNS (Floats2d): (tokens, outputs) output of the layer."""
+        """RETURNS (Floats2d): (tokens, outputs) the output of the encoder."""
         features = table[rows]
         if self._layer is None:
             return features
@@ -102,37 +104,38 @@ class PlainInference:
 
 
 def offers_inference(encode: Model) -> bool:
-    """RETURNS (bool): Whether an encoder has a prediction of its own."""
-    return ATTRIBUTE in encode.attrs
+    """RETURNS (bool): Whether an encoder has an `Inference` of its own."""
+    return INFERENCE_ATTR in encode.attrs
 
 
-def inference_of(parts: Parts) -> Inference:
-    """RETURNS (Inference): Prediction with the encoder and its parameters as they are now."""
+def create_inference(parts: Parts) -> Inference:
+    """RETURNS (Inference): Inference with the encoder's current parameters."""
     if parts.encode is None or not offers_inference(parts.encode):
         return PlainInference(parts.project, parts.encode)
-    return parts.encode.attrs[ATTRIBUTE](parts.encode)
+    return parts.encode.attrs[INFERENCE_ATTR](parts.encode)
 
 
-class Encoder:
-    """An embedding and the encoder above it, with the parameters that they have when it is made."""
+class CachedEncoder:
+    """Inference with an embedding and an encoder, with a cache of word forms. It uses the
+    parameters that they have when it is created."""
 
     def __init__(self, parts: Parts, vocab: Vocab) -> None:
-        """Take the parameters.
+        """Create the encoder, with an empty cache.
 
-        parts (Parts): The embedding and what is above it.
-        vocab (Vocab): The documents' vocabulary, with the word vectors.
+        parts (Parts): The embedding and the encoder.
+        vocab (Vocab): The vocabulary of the documents, with the word vectors.
         """
         nodes = [node for part in parts if part is not None for node in part.walk()]
         self.vocab = vocab
         self._embed = parts.embed
         by_form = depends_on_form(self._embed)
         self._forms: Optional[Model] = self._embed.layers[0] if by_form else None
-        self._inference = inference_of(parts)
-        self._cut = cut_windows if self._inference.forgets else whole_sequences
+        self._inference = create_inference(parts)
+        self._make_windows = cut_windows if self._inference.allows_windows else whole_sequences
         self._cache: Optional[FormCache] = None
         if self._forms is not None:
-            nothing = numpy.zeros((0, self._forms.get_dim("nO")), dtype="float32")
-            self._cache = FormCache(self._inference.per_form(nothing).shape[1], CACHE_BYTES)
+            no_forms = numpy.zeros((0, self._forms.get_dim("nO")), dtype="float32")
+            self._cache = FormCache(self._inference.per_form(no_forms).shape[1], CACHE_BYTES)
         self._vectors, self._data = vocab.vectors, vocab.vectors.data
         self._n_keys = vocab.vectors.n_keys
         self._tables = [
@@ -146,8 +149,8 @@ class Encoder:
         ]
 
     def is_current(self, vocab: Vocab) -> bool:
-        """RETURNS (bool): Whether vocabulary, vectors and parameters are still the same arrays.
-        Changes within an array are not noticed."""
+        """RETURNS (bool): Whether the vocabulary, the vectors and the parameters are the same
+        objects as before. Changes within an array are not detected."""
         return (
             vocab is self.vocab
             and vocab.vectors is self._vectors
@@ -158,15 +161,15 @@ class Encoder:
         )
 
     def encode(self, docs: Sequence[Doc]) -> Floats2d:
-        """Encode documents that have tokens.
+        """Encode documents.
 
-        docs (Sequence[Doc]): The documents, of the encoder's vocabulary.
-        RETURNS (Floats2d): (tokens, outputs) of the encoder.
+        docs (Sequence[Doc]): The documents, at least one of them with tokens.
+        RETURNS (Floats2d): (tokens, outputs) the output of the encoder.
         """
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         if self._cache is not None:
             forms = numpy.concatenate([doc.to_array(ORTH) for doc in docs])
-            return self._in_groups(forms, lengths, self._encode_forms)
+            return self._encode_in_groups(forms, lengths, self._encode_forms)
         embedded = self._embed.predict(list(docs))
         features = getattr(embedded, "dataXd", embedded)
         if isinstance(features, list):
@@ -176,71 +179,75 @@ class Encoder:
         def encode(rows: Ints1d, lengths: Ints1d) -> Floats2d:
             return self._inference.per_sequence(table, rows, lengths)
 
-        return self._in_groups(numpy.arange(len(table)), lengths, encode)
+        return self._encode_in_groups(numpy.arange(len(table)), lengths, encode)
 
-    def _in_groups(
+    def _encode_in_groups(
         self, tokens: Ints1d, lengths: Ints1d, encode: Callable[[Ints1d, Ints1d], Floats2d]
     ) -> Floats2d:
-        """Encode long documents in windows, and many tokens in groups.
+        """Cut long documents into windows, and encode groups of windows.
 
-        tokens (Ints1d): (tokens,) a number for each token, which `encode` takes.
-        lengths (Ints1d): (documents,) tokens of each.
-        encode (Callable[[Ints1d, Ints1d], Floats2d]): Encodes sequences of these lengths.
+        tokens (Ints1d): (tokens,) the form or the table row of each token, for `encode`.
+        lengths (Ints1d): (documents,) tokens per document.
+        encode (Callable[[Ints1d, Ints1d], Floats2d]): Encodes tokens of sequences with certain
+            lengths.
         RETURNS (Floats2d): (tokens, outputs).
         """
-        windows: Windows = self._cut(lengths)
-        if len(tokens) <= AT_ONCE and len(windows.lengths) == len(lengths):
+        windows: Windows = self._make_windows(lengths)
+        if len(tokens) <= TOKENS_PER_GROUP and len(windows.lengths) == len(lengths):
             return encode(tokens, lengths)
         tokens = tokens[windows.rows]
         states: Any = None
-        # Windows of about the same length together, so that they end together.
+        # A group has windows of similar lengths, so the last steps of a group have many sequences.
         ends = numpy.cumsum(windows.lengths)
         order = numpy.argsort(windows.lengths, kind="stable")
-        group = numpy.cumsum(windows.lengths[order]) // AT_ONCE
+        group = numpy.cumsum(windows.lengths[order]) // TOKENS_PER_GROUP
         for members in numpy.split(order, numpy.flatnonzero(numpy.diff(group)) + 1):
-            places = numpy.concatenate(
+            rows = numpy.concatenate(
                 [numpy.arange(ends[i] - windows.lengths[i], ends[i]) for i in members]
             )
-            part = encode(tokens[places], windows.lengths[members])
+            group_states = encode(tokens[rows], windows.lengths[members])
             if states is None:
-                states = numpy.empty((len(tokens), part.shape[1]), dtype="float32")
-            states[places] = part
+                states = numpy.empty((len(tokens), group_states.shape[1]), dtype="float32")
+            states[rows] = group_states
         return states[windows.kept]
 
     def _encode_forms(self, forms: Ints1d, lengths: Ints1d) -> Floats2d:
         assert self._cache is not None
-        table, rows = self._cache.look_up(forms, self._rows)
+        table, rows = self._cache.look_up(forms, self._compute_forms)
         return self._inference.per_sequence(table, rows, lengths)
 
-    def _rows(self, forms: Ints1d) -> Floats2d:
-        """RETURNS (Floats2d): (forms, columns) the rows of forms, to be kept."""
+    def _compute_forms(self, forms: Ints1d) -> Floats2d:
+        """RETURNS (Floats2d): (forms, columns) the rows of forms, for the cache."""
         assert self._forms is not None
         return self._inference.per_form(self._forms.predict(read_word_forms(self.vocab, forms)))
 
 
 class EncoderShim(Shim):
-    """Keep an `Encoder` for a Thinc model, and drop it when parameters change within their arrays:
-    Thinc calls its shims for updates, averaged parameters and loading. The encoder itself notices
-    arrays that are replaced."""
+    """Keeps the `CachedEncoder` of a Thinc model, and drops it when parameters change in place.
+
+    Thinc calls the shims of a model for updates, averaged parameters and loading. The encoder
+    itself detects arrays that were replaced.
+    """
 
     def __init__(self) -> None:
         super().__init__(None)
-        self._encoder: Optional[Encoder] = None
+        self._encoder: Optional[CachedEncoder] = None
 
-    def encoder(self, parts: Parts, vocab: Vocab) -> Encoder:
-        """Return the encoder of parameters and word vectors as they are now, made anew if need be.
+    def encoder(self, parts: Parts, vocab: Vocab) -> CachedEncoder:
+        """Return the encoder for the current parameters and word vectors. It is created again if
+        they have changed.
 
-        parts (Parts): The embedding and what is above it.
-        vocab (Vocab): The documents' vocabulary.
-        RETURNS (Encoder): The encoder, whose cache may be filled.
+        parts (Parts): The embedding and the encoder.
+        vocab (Vocab): The vocabulary of the documents.
+        RETURNS (CachedEncoder): The encoder.
         """
         encoder = self._encoder
         if encoder is None or not encoder.is_current(vocab):
-            encoder = self._encoder = Encoder(parts, vocab)
+            encoder = self._encoder = CachedEncoder(parts, vocab)
         return encoder
 
     def clear(self) -> None:
-        """Forget the encoder."""
+        """Drop the encoder and its cache."""
         self._encoder = None
 
     def finish_update(self, optimizer: Any) -> None:

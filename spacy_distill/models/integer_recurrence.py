@@ -1,8 +1,9 @@
-"""The steps of LSTM layers with weights and states in bytes, for prediction.
+"""Inference with LSTM layers whose weights and states are rounded to bytes.
 
-States of an LSTM lie between -1 and 1, so steps of 1/127 are enough for them, and nothing has to be
-calibrated. Weights have seven bits and a scale for each gate. What `kernels/integer_stack.hh` computes
-is the same bit by bit: sums of whole numbers are exact, and all else is rounded after each operation.
+The states of an LSTM lie between -1 and 1, so a fixed step of 1/127 is fine enough, and needs no data
+for calibration. Weights have seven bits, and each gate has a scale. `kernels/integer_stack.hh` has
+the same result bit by bit: sums of integers are exact, and each operation on floats rounds
+separately.
 """
 
 from typing import List, NamedTuple, Optional, Sequence, Tuple
@@ -12,7 +13,7 @@ from thinc.api import get_array_module
 from thinc.types import Floats1d, Floats2d, Ints1d
 
 from ..chain.packing import Packing, pack
-from .layers import Layer
+from .recurrence import LayerWeights
 
 STATE_SCALE = numpy.float32(127)
 WEIGHT_SCALE = numpy.float32(63)
@@ -22,10 +23,11 @@ HALF, ONE, TWO = numpy.float32(0.5), numpy.float32(1), numpy.float32(2)
 class IntegerWeights(NamedTuple):
     """A layer's weights in one direction.
 
-    weights (Floats2d): (inputs, 4 * hidden) whole numbers of up to 63: of the states below, then of its
-        own. In single precision, their products with states and the sums of these are exact.
-    scales (Floats1d): (4 * hidden,) what a sum is multiplied with.
-    bias (Optional[Floats1d]): (4 * hidden,) None in the first layer, whose inputs hold it.
+    weights (Floats2d): (inputs, 4 * hidden) integers from -63 to 63, for the states of the layer
+        below and then for the own states. They are stored as float32, in which their products with
+        states and the sums of these are exact.
+    scales (Floats1d): (4 * hidden,) factors of the sums.
+    bias (Optional[Floats1d]): (4 * hidden,) None in the first layer, whose inputs include it.
     """
 
     weights: Floats2d
@@ -33,18 +35,19 @@ class IntegerWeights(NamedTuple):
     bias: Optional[Floats1d]
 
 
-def quantize(layers: Sequence[Layer]) -> List[Tuple[IntegerWeights, IntegerWeights]]:
+def quantize(layers: Sequence[LayerWeights]) -> List[Tuple[IntegerWeights, IntegerWeights]]:
     """Round the weights of layers.
 
-    layers (Sequence[Layer]): The layers; W and b of the first are not used.
-    RETURNS (List[Tuple[IntegerWeights, IntegerWeights]]): Those of both directions of each.
+    layers (Sequence[LayerWeights]): The layers. W and b of the first are not used.
+    RETURNS (List[Tuple[IntegerWeights, IntegerWeights]]): For each layer, the weights of the
+        forward and of the backward direction.
     """
     return [
         (_quantize(layer, 0, i > 0), _quantize(layer, 1, i > 0)) for i, layer in enumerate(layers)
     ]
 
 
-def _quantize(layer: Layer, direction: int, reads_states: bool) -> IntegerWeights:
+def _quantize(layer: LayerWeights, direction: int, reads_states: bool) -> IntegerWeights:
     xp = get_array_module(layer.U)
     weights, bias = layer.U[direction], None
     if reads_states:
@@ -55,15 +58,15 @@ def _quantize(layer: Layer, direction: int, reads_states: bool) -> IntegerWeight
     return IntegerWeights(rounded, steps / STATE_SCALE, bias)
 
 
-def predict(
+def predict_bilstm_in_integers(
     layers: Sequence[Tuple[IntegerWeights, IntegerWeights]], inputs: Floats2d, lengths: Ints1d
 ) -> Floats2d:
-    """Compute the last layer's states.
+    """Compute the states of the last layer.
 
-    layers (Sequence[Tuple[IntegerWeights, IntegerWeights]]): What `quantize` returned.
-    inputs (Floats2d): (tokens, 8 * hidden) inputs to the first layer's gates.
-    lengths (Ints1d): (sequences,) tokens of each sequence, a numpy array.
-    RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, side by side.
+    layers (Sequence[Tuple[IntegerWeights, IntegerWeights]]): The result of `quantize`.
+    inputs (Floats2d): (tokens, 8 * hidden) inputs to the gates of the first layer.
+    lengths (Ints1d): (sequences,) tokens per sequence, a numpy array.
+    RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, concatenated.
     """
     xp = get_array_module(inputs)
     packing = pack(lengths, xp)
@@ -73,9 +76,9 @@ def predict(
     states: List[Floats2d] = []
     for directions in layers:
         states = []
-        for number, (weights, order) in enumerate(zip(directions, rows, strict=True)):
+        for direction, (weights, order) in enumerate(zip(directions, rows, strict=True)):
             if below is None:
-                given = inputs[order, number * width : (number + 1) * width]
+                given = inputs[order, direction * width : (direction + 1) * width]
             packed = _run(weights, None if below is None else below[order], given, packing)
             ragged = xp.empty_like(packed)
             ragged[order] = packed
@@ -87,7 +90,7 @@ def predict(
 def _run(
     weights: IntegerWeights, below: Optional[Floats2d], given: Optional[Floats2d], packing: Packing
 ) -> Floats2d:
-    """RETURNS (Floats2d): (tokens, hidden) the states of one direction, in the packed order."""
+    """RETURNS (Floats2d): (tokens, hidden) states of one direction, in packed order."""
     xp = get_array_module(weights.weights)
     hidden = len(weights.scales) // 4
     n_tokens = len(packing.rows)
@@ -106,14 +109,14 @@ def _run(
 
 
 def _in_steps(states: Floats2d) -> Floats2d:
-    """RETURNS (Floats2d): The nearest steps; 0 for what is no number."""
+    """RETURNS (Floats2d): The nearest integers, 0 for NaN."""
     xp = get_array_module(states)
     return xp.rint(xp.where(xp.isnan(states), 0, states) * STATE_SCALE)
 
 
 def _open_gates(gates: Floats2d, cells: Floats2d) -> Tuple[Floats2d, Floats2d]:
     """RETURNS (Tuple[Floats2d, Floats2d]): (sequences, hidden) the next cells and states. Gates are
-    fractions, so that two divisions are enough."""
+    kept as fractions, so that two divisions are enough."""
     hidden = cells.shape[1]
     i, f, o, candidate = (gates[:, k * hidden : (k + 1) * hidden] for k in range(4))
     (i, i_below), (f, f_below), (o, o_below) = map(_twice_logistic, (i, f, o))
@@ -130,7 +133,7 @@ def _twice_logistic(x: Floats2d) -> Tuple[Floats2d, Floats2d]:
 
 
 def _tangent(x: Floats2d) -> Tuple[Floats2d, Floats2d]:
-    """RETURNS (Tuple[Floats2d, Floats2d]): The fraction that is tanh(x), to 7e-5."""
+    """RETURNS (Tuple[Floats2d, Floats2d]): Numerator and denominator of tanh(x), up to 7e-5."""
     xp = get_array_module(x)
     x = xp.clip(x, numpy.float32(-5.25), numpy.float32(5.25))
     y = x * x

@@ -1,4 +1,4 @@
-"""A learned mix of a transformer's layers."""
+"""A learned weighted average of a transformer's layers."""
 
 from typing import Callable, List, Tuple
 
@@ -8,19 +8,19 @@ from thinc.types import Ragged
 
 
 def LayerMix(transformer: Model[List[Doc], Ragged]) -> Model[List[Doc], Ragged]:
-    """Embed tokens as a mix of a transformer's layers.
+    """Build an embedding: the average of a transformer's layers with learned weights.
 
     transformer (Model[List[Doc], Ragged]): `spacy-distill.TransformerLayers.v1`.
-    RETURNS (Model[List[Doc], Ragged]): (tokens, width) for documents.
+    RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, width).
     """
     return chain(transformer, layer_mix())
 
 
 def layer_mix() -> Model[Ragged, Ragged]:
-    """Average the layers with learned weights, a softmax over one score a layer, and multiply by
-    one learned factor (Peters et al. 2018, "Deep Contextualized Word Representations").
+    """Build the layer that computes the average, from (tokens, layers, width) to (tokens, width).
 
-    Input is (tokens, layers, width), output (tokens, width).
+    The weights are a softmax over one learned score per layer. The average is multiplied by a
+    learned factor (Peters et al. 2018, "Deep Contextualized Word Representations").
     """
     return Model(
         "layer_mix", forward, init=init, dims={"nO": None}, params={"scores": None, "factor": None}

@@ -1,4 +1,4 @@
-"""Optimizer state of parameters that grow or shrink."""
+"""Keep the state of an optimizer when parameters change their shapes."""
 
 from typing import Dict, List, Mapping, NamedTuple, Tuple
 
@@ -8,51 +8,50 @@ from thinc.types import FloatsXd
 Shapes = Mapping[str, Tuple[int, ...]]
 
 
-class _Former(NamedTuple):
-    """A layer before it got other shapes: its id, and the shapes of its parameters."""
+class _FormerLayer(NamedTuple):
+    """The id and the shapes of a layer before its shapes changed."""
 
     id: int
     shapes: Shapes
 
 
-# By the id that the layer got then. Ids differ from process to process, so none is saved.
-_FORMER: Dict[int, _Former] = {}
+# Former ids and shapes by the new ids of layers. They are not saved: ids are valid in one process.
+_FORMER_LAYERS: Dict[int, _FormerLayer] = {}
 
 
 def take_new_id(layer: Model, shapes: Shapes) -> None:
-    """Give a layer a new id, since optimizers keep arrays of the old shapes under the old one.
+    """Assign a new id to a layer: optimizers store arrays of the old shapes under the old id.
 
-    layer (Model): A layer whose parameters get other shapes. They have to be set again.
-    shapes (Shapes): The shapes until now, by the parameters' names.
+    layer (Model): A layer whose shapes change. Its parameters have to be set again afterwards.
+    shapes (Shapes): The old shapes, by the parameters' names.
     """
-    former = _Former(layer.id, shapes)
+    former = _FormerLayer(layer.id, shapes)
     with Model.global_id_lock:
         Model.global_id += 1
         layer.id = Model.global_id
-    _FORMER[layer.id] = former
+    _FORMER_LAYERS[layer.id] = former
 
 
 def keep_moments(layer: Model, optimizer: Optimizer) -> None:
-    """Move an optimizer's moments to a layer whose shapes have changed since its last update.
+    """Move an optimizer's moments to the new id of a layer whose shapes have changed.
 
-    The moments of the old parameters stay, those of the new ones are 0. Nothing stays under former
-    ids. The count of updates begins anew, and so do the averages, which follow the parameters
-    closely then: after thousands of updates, the average of a new label's parameters would hardly
-    move.
+    The moments of old parameters are kept, those of new ones are 0. The state under former ids is
+    deleted. The averages and their count of updates start again, because after thousands of updates
+    the average of a new label's parameters would hardly change.
 
-    The optimizer may have seen the layer as it is already: `nlp.rehearse` calls it without this
-    function. Moments are sums that decay, so what it has added since then is added here.
+    The optimizer may have updated the new id already: `nlp.rehearse` calls it without this
+    function. Moments are decaying sums, so the sums under the old and the new id are added.
 
     layer (Model): The layer.
-    optimizer (Optimizer): The optimizer, before it is called. Nothing is done if it knows the
-        layer under no former id.
+    optimizer (Optimizer): The optimizer, before its next call. Nothing changes if it has no state
+        under a former id of the layer.
     """
-    former = _known_formers(layer, optimizer)
+    former = _former_layers(layer, optimizer)
     if not former:
         return
     for name in former[-1].shapes:
-        ids = [*(one.id for one in former), layer.id]
-        shapes = [*(one.shapes[name] for one in former), layer.get_param(name).shape]
+        ids = [*(old.id for old in former), layer.id]
+        shapes = [*(old.shapes[name] for old in former), layer.get_param(name).shape]
         for moments, decay in ((optimizer.mom1, optimizer.b1), (optimizer.mom2, optimizer.b2)):
             if not any((id_, name) in moments for id_ in ids):
                 continue
@@ -63,27 +62,28 @@ def keep_moments(layer: Model, optimizer: Optimizer) -> None:
                 if (id_, name) in moments:
                     total += moments.pop((id_, name)).reshape(shape)
             moments[(layer.id, name)] = total.ravel()
-        for one in former:
-            optimizer.nr_update.pop((one.id, name), None)
+        for id_ in ids[:-1]:
+            optimizer.nr_update.pop((id_, name), None)
             if optimizer.averages is not None:
-                optimizer.averages.pop((one.id, name), None)
+                optimizer.averages.pop((id_, name), None)
 
 
 def resized(old: FloatsXd, new: FloatsXd) -> FloatsXd:
-    """RETURNS (FloatsXd): A copy of the new array, with as much of the old one in its first corner
-    as fits."""
+    """RETURNS (FloatsXd): A copy of the new array, with the values of the old array at all indices
+    that both have."""
     result = new.copy()
     corner = tuple(slice(min(sizes)) for sizes in zip(old.shape, new.shape, strict=True))
     result[corner] = old[corner]
     return result
 
 
-def _known_formers(layer: Model, optimizer: Optimizer) -> List[_Former]:
-    """RETURNS (List[_Former]): The former states that the optimizer has updated, oldest first."""
-    known: List[_Former] = []
-    former = _FORMER.get(layer.id)
+def _former_layers(layer: Model, optimizer: Optimizer) -> List[_FormerLayer]:
+    """RETURNS (List[_FormerLayer]): The former states that the optimizer has updated, oldest
+    first."""
+    known: List[_FormerLayer] = []
+    former = _FORMER_LAYERS.get(layer.id)
     while former is not None:
         if (former.id, "W") in optimizer.nr_update:
             known.insert(0, former)
-        former = _FORMER.get(former.id)
+        former = _FORMER_LAYERS.get(former.id)
     return known

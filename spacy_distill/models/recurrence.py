@@ -1,76 +1,44 @@
-"""Run the steps of an LSTM in both directions over a ragged batch.
+"""Run the steps of a bidirectional LSTM over a ragged batch.
 
-They are compiled (`kernels/`) where that is possible. Else all sentences of the batch and both
-directions step together, in the packed order of `chain/packing.py`: each step is a few calls of
-numpy or cupy.
+Compiled kernels (`kernels/`) are used if possible. Otherwise a step processes all sentences and
+both directions at once with a few calls of numpy or cupy, in the packed order of
+`chain/packing.py`.
 """
 
-from typing import Any, Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, NamedTuple, Sequence, Tuple
 
 import numpy
 from thinc.api import get_array_module
-from thinc.types import Floats2d, Floats3d, Ints1d
+from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d
 
-from .. import kernels as kernel_choice
 from ..chain.packing import Packing, pack
 from ..kernels import kernels
-from .integer_recurrence import predict as predict_integers
-from .integer_recurrence import quantize
-from .layers import Layer
 
 
-class BiLSTMStack:
-    """Layers above one another, for prediction only, over a table of inputs to the first one."""
+class LayerWeights(NamedTuple):
+    """The parameters of a bidirectional LSTM. The order of gates is input, forget, output and
+    candidate of the forward direction, then the same of the backward direction.
 
-    def __init__(self, layers: Sequence[Layer], integers: bool = False) -> None:
-        """Make a stack. Kernels work on copies of the weights, so a change within the arrays has no
-        effect: make a new stack.
+    U (Floats3d): (2, hidden, 4 * hidden) recurrent weights, from states to gates.
+    W (Floats2d): (inputs, 8 * hidden) weights from inputs to gates.
+    b (Floats1d): (8 * hidden,)
+    """
 
-        layers (Sequence[Layer]): At least one, C-contiguous; W and b of the first are not used.
-        integers (bool): Whether to compute with weights and states in bytes instead of floats.
-        """
-        self._layers = list(layers)
-        self._integers = integers
-        self._weights = [layers[0].U, *(array for layer in layers[1:] for array in layer)]
-        self._packed: Any = None
-        self._choice: Optional[Tuple[str, bool]] = None
-
-    def predict(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
-        """Compute the last layer's states.
-
-        table (Floats2d): (rows, 8 * hidden) inputs to the first layer's gates.
-        rows (Ints1d): (tokens,) int64 each token's row.
-        lengths (Ints1d): (sequences,) tokens of each sequence, a numpy array.
-        RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, side by side.
-        """
-        integers = self._integers and kernel_choice.allows_integers
-        compiled = kernels(table, *self._weights)
-        if compiled:
-            choice = (compiled.in_use(), integers)
-            if self._choice != choice:
-                self._packed = compiled.Stack(self._layers, integers)
-                self._choice = choice
-            return self._packed.predict(table, rows, compiled.Sequences(lengths))
-        if integers:
-            return predict_integers(quantize(self._layers), table[rows], lengths)
-        packing = pack(lengths, get_array_module(table))
-        first, *others = self._layers
-        states = _states(table[rows], first.U, packing)
-        for layer in others:
-            states = _states(states @ layer.W + layer.b, layer.U, packing)
-        return states
+    U: Floats3d
+    W: Floats2d
+    b: Floats1d
 
 
-def run(
+def run_bilstm(
     inputs: Floats2d, lengths: Ints1d, U: Floats3d
 ) -> Tuple[Floats2d, Callable[[Floats2d], Tuple[Floats2d, Floats3d]]]:
-    """Compute the states, and prepare the backward pass.
+    """Compute the states of a bidirectional LSTM, and return its backward pass.
 
-    inputs (Floats2d): (tokens, 8 * hidden) inputs to the gates, in the order of `Layer`.
-    lengths (Ints1d): (sequences,) tokens of each sequence, a numpy array.
-    U (Floats3d): (2, hidden, 4 * hidden) states to gates.
-    RETURNS (Tuple[Floats2d, Callable]): (tokens, 2 * hidden) states; and the backward pass, from
-        their gradient to those of the inputs and of U.
+    inputs (Floats2d): (tokens, 8 * hidden) inputs to the gates, in the order of `LayerWeights`.
+    lengths (Ints1d): (sequences,) tokens per sequence, a numpy array.
+    U (Floats3d): (2, hidden, 4 * hidden) recurrent weights, from states to gates.
+    RETURNS (Tuple[Floats2d, Callable]): The states, (tokens, 2 * hidden); and the backward pass,
+        from the gradient of the states to the gradients of the inputs and of U.
     """
     compiled = kernels(inputs, U)
     if compiled:
@@ -80,52 +48,62 @@ def run(
 
 def _run_compiled(compiled: Any, inputs: Floats2d, lengths: Ints1d, U: Floats3d):
     sequences = compiled.Sequences(lengths)
-    states, gates, cells = compiled.lstm_forward(_by_direction(inputs), sequences, U)
+    shape = len(inputs), 2, inputs.shape[1] // 2
+    by_direction = numpy.ascontiguousarray(inputs).reshape(shape)
+    states, gates, cells = compiled.lstm_forward(by_direction, sequences, U)
 
     def backprop(d_states: Floats2d) -> Tuple[Floats2d, Floats3d]:
         d_states = numpy.ascontiguousarray(d_states)
         d_gates = compiled.lstm_backward(d_states, gates, cells, sequences, U)
         hidden = U.shape[1]
-        # The last state of a sequence is not the previous state of the next sequence.
-        inside = numpy.ones(len(states), dtype=bool)
-        starts = (lengths.cumsum() - lengths)[lengths > 0]
-        inside[starts] = False
-        after = numpy.flatnonzero(inside)
-        ahead = states[after - 1, :hidden].T @ d_gates[after, 0]
-        back = states[after, hidden:].T @ d_gates[after - 1, 1]
-        return d_gates.reshape(len(states), 8 * hidden), numpy.stack((ahead, back))
+        # First tokens have no previous state.
+        has_previous = numpy.ones(len(states), dtype=bool)
+        has_previous[(lengths.cumsum() - lengths)[lengths > 0]] = False
+        rows = numpy.flatnonzero(has_previous)
+        dU_forward = states[rows - 1, :hidden].T @ d_gates[rows, 0]
+        dU_backward = states[rows, hidden:].T @ d_gates[rows - 1, 1]
+        return d_gates.reshape(len(states), 8 * hidden), numpy.stack((dU_forward, dU_backward))
 
     return states, backprop
 
 
-def _by_direction(inputs: Floats2d) -> Floats3d:
-    return numpy.ascontiguousarray(inputs).reshape(len(inputs), 2, inputs.shape[1] // 2)
+def predict_bilstm(layers: Sequence[LayerWeights], inputs: Floats2d, lengths: Ints1d) -> Floats2d:
+    """Compute the states of the last of several layers, for inference only.
+
+    layers (Sequence[LayerWeights]): The layers. W and b of the first are not used.
+    inputs (Floats2d): (tokens, 8 * hidden) inputs to the gates of the first layer.
+    lengths (Ints1d): (sequences,) tokens per sequence, a numpy array.
+    RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, concatenated.
+    """
+    packing = pack(lengths, get_array_module(inputs))
+    states = _states(inputs, layers[0].U, packing)
+    for layer in layers[1:]:
+        states = _states(states @ layer.W + layer.b, layer.U, packing)
+    return states
 
 
 def _states(inputs: Floats2d, U: Floats3d, packing: Packing) -> Floats2d:
-    states, _ = _step(to_packed(inputs, packing), U, packing)
+    states, _ = _run_steps(to_packed(inputs, packing), U, packing)
     return to_ragged(states, packing)
 
 
 def _run_packed(inputs: Floats2d, lengths: Ints1d, U: Floats3d):
     packing = pack(lengths, get_array_module(inputs))
     gates = to_packed(inputs, packing)
-    states, cells = _step(gates, U, packing)
+    states, cells = _run_steps(gates, U, packing)
 
     def backprop(d_states: Floats2d) -> Tuple[Floats2d, Floats3d]:
         packed = to_packed(d_states, packing)
-        d_gates, dU = _step_back(packed, gates, states, cells, U, packing)
+        d_gates, dU = _backprop_steps(packed, gates, states, cells, U, packing)
         return to_ragged(d_gates, packing), dU
 
     return to_ragged(states, packing), backprop
 
 
-def _step(gates: Floats3d, U: Floats3d, packing: Packing) -> Tuple[Floats3d, Floats3d]:
-    """Step through a packed batch.
+def _run_steps(gates: Floats3d, U: Floats3d, packing: Packing) -> Tuple[Floats3d, Floats3d]:
+    """Run all steps of a packed batch.
 
-    gates (Floats3d): (2, tokens, 4 * hidden) inputs to the gates; replaced by the activated gates.
-    U (Floats3d): (2, hidden, 4 * hidden) recurrent weights.
-    packing (Packing): The batch's order.
+    gates (Floats3d): (2, tokens, 4 * hidden) inputs to the gates; overwritten by activated gates.
     RETURNS (Tuple[Floats3d, Floats3d]): States and cells, (2, tokens, hidden) each.
     """
     xp = get_array_module(gates)
@@ -147,8 +125,8 @@ def _step(gates: Floats3d, U: Floats3d, packing: Packing) -> Tuple[Floats3d, Flo
 
 
 def _activate(gates: Floats3d) -> None:
-    """Apply the logistic function to the first three quarters of the columns and tanh to the rest,
-    in place; `logistic(x) = (1 + tanh(x / 2)) / 2` makes it one call."""
+    """Apply the logistic function to the first three gates and tanh to the candidate, in place. A
+    single call of tanh is enough, as `logistic(x) = (1 + tanh(x / 2)) / 2`."""
     xp = get_array_module(gates)
     logistic = gates[:, :, : gates.shape[2] // 4 * 3]
     logistic *= 0.5
@@ -157,7 +135,7 @@ def _activate(gates: Floats3d) -> None:
     logistic += 0.5
 
 
-def _step_back(
+def _backprop_steps(
     d_states: Floats3d,
     gates: Floats3d,
     states: Floats3d,
@@ -165,11 +143,10 @@ def _step_back(
     U: Floats3d,
     packing: Packing,
 ) -> Tuple[Floats3d, Floats3d]:
-    """Compute the backward pass of `_step`.
+    """Compute the backward pass of `_run_steps`.
 
-    d_states (Floats3d): (2, tokens, hidden) gradient of the loss with respect to the states.
-    gates, states, cells (Floats3d): The results of `_step`.
-    RETURNS (Tuple[Floats3d, Floats3d]): Gradients of the gates' inputs and of U.
+    d_states (Floats3d): (2, tokens, hidden) the gradient of the states; overwritten.
+    RETURNS (Tuple[Floats3d, Floats3d]): The gradients of the inputs to the gates and of U.
     """
     xp = get_array_module(gates)
     hidden = U.shape[1]
@@ -179,11 +156,11 @@ def _step_back(
     for step, before in (*reversed(list(packing.steps())), (packing.first, None)):
         i, f, o, candidate = (gates[:, step, k * hidden : (k + 1) * hidden] for k in range(4))
         d_state, d_cell = d_states[:, step], d_cells[:, step]
-        shown = xp.tanh(cells[:, step])
-        d_cell += d_state * o * (1 - shown * shown)
+        cell_tanh = xp.tanh(cells[:, step])
+        d_cell += d_state * o * (1 - cell_tanh * cell_tanh)
         d_step = d_gates[:, step]
         d_step[:, :, :hidden] = d_cell * candidate * i * (1 - i)
-        d_step[:, :, 2 * hidden : 3 * hidden] = d_state * shown * o * (1 - o)
+        d_step[:, :, 2 * hidden : 3 * hidden] = d_state * cell_tanh * o * (1 - o)
         d_step[:, :, 3 * hidden :] = d_cell * i * (1 - candidate * candidate)
         if before is None:
             d_step[:, :, hidden : 2 * hidden] = 0
@@ -197,14 +174,14 @@ def _step_back(
 
 
 def to_packed(ragged: Floats2d, packing: Packing) -> Floats3d:
-    """Reorder (tokens, 2 * width), forward and backward side by side, to (2, tokens, width)."""
+    """Convert (tokens, 2 * width), both directions concatenated, to packed (2, tokens, width)."""
     half = ragged.shape[1] // 2
     xp = get_array_module(ragged)
     return xp.stack((ragged[packing.rows, :half], ragged[packing.reversed_rows, half:]))
 
 
 def to_ragged(packed: Floats3d, packing: Packing) -> Floats2d:
-    """Undo `to_packed`."""
+    """Convert packed (2, tokens, width) back to (tokens, 2 * width)."""
     half = packed.shape[2]
     xp = get_array_module(packed)
     ragged = xp.empty((packed.shape[1], 2 * half), dtype="float32")

@@ -1,4 +1,4 @@
-"""Two models of the same tokens, side by side."""
+"""Concatenate two embeddings of the same tokens."""
 
 from typing import Callable, List, Tuple
 
@@ -10,16 +10,16 @@ from thinc.types import Ragged
 def SideBySide(
     left: Model[List[Doc], Ragged], right: Model[List[Doc], Ragged]
 ) -> Model[List[Doc], Ragged]:
-    """Concatenate the outputs of two models for the same tokens, such as word embeddings and the
-    layers of a transformer. With few labels, a teacher with both is better than one with a frozen
-    transformer alone (Peters, Ruder, Smith 2019, "To Tune or Not to Tune?", compare frozen features
-    with fine-tuning).
+    """Build an embedding that concatenates two embeddings, such as word embeddings and the layers
+    of a transformer.
 
-    Thinc's `concatenate` would add the gradients of the inputs, which documents do not have.
+    With few labels, a teacher with both is better than one with a frozen transformer alone. Peters,
+    Ruder, Smith 2019 ("To Tune or Not to Tune?") compare frozen features with fine-tuning. Thinc's
+    `concatenate` cannot be used, because it adds gradients of the inputs, and documents have none.
 
-    left (Model[List[Doc], Ragged]): Such as `spacy-distill.WordEmbedding.v1`.
-    right (Model[List[Doc], Ragged]): Such as `spacy-distill.LayerMix.v1`.
-    RETURNS (Model[List[Doc], Ragged]): (tokens, width of both).
+    left (Model[List[Doc], Ragged]): The first one, such as `spacy-distill.WordEmbedding.v1`.
+    right (Model[List[Doc], Ragged]): The second one, such as `spacy-distill.LayerMix.v1`.
+    RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, sum of both widths).
     """
     return Model("side_by_side", forward, init=init, layers=[left, right], dims={"nO": None})
 
@@ -30,12 +30,12 @@ def forward(
     left, right = model.layers
     X, backprop_left = left(docs, is_train)
     Y, backprop_right = right(docs, is_train)
-    border = X.dataXd.shape[1]
+    left_width = X.dataXd.shape[1]
 
     def backprop(d_output: Ragged) -> List[Doc]:
         d_data = d_output.dataXd
-        backprop_left(Ragged(model.ops.as_contig(d_data[:, :border]), X.lengths))
-        backprop_right(Ragged(model.ops.as_contig(d_data[:, border:]), Y.lengths))
+        backprop_left(Ragged(model.ops.as_contig(d_data[:, :left_width]), X.lengths))
+        backprop_right(Ragged(model.ops.as_contig(d_data[:, left_width:]), Y.lengths))
         return docs
 
     return Ragged(model.ops.xp.concatenate((X.dataXd, Y.dataXd), axis=1), X.lengths), backprop

@@ -1,4 +1,4 @@
-"""A small table of word vectors that belongs to a model: keys without their strings, few bits."""
+"""A compact table of word vectors in a model: hashes instead of strings, and 8 bits per value."""
 
 from typing import Dict, Optional, Tuple
 
@@ -9,9 +9,11 @@ from thinc.types import ArrayXd, Floats2d, Ints1d
 
 from ..progress import ProgressBar
 
-# keys (words,) uint64, ascending: hashes of the words; rows (words,): each word's row in data;
-# data (rows, dimensions): float16 or float32, or int8 with `scales` (rows,) float32 as factors.
-# A dict, as it is saved among a model's attributes.
+# keys (words,) uint64: the hashes of the words, ascending
+# rows (words,): the row of each word in `data`
+# data (rows, dimensions): float32, float16, or int8
+# scales (rows,) float32: the factor of each row, for int8 only
+# It is a dict because it is saved among the attributes of a model.
 VectorTable = Dict[str, ArrayXd]
 
 DTYPES = ("int8", "float16", "float32")
@@ -20,75 +22,75 @@ DTYPES = ("int8", "float16", "float32")
 def vector_table(
     vectors: Vectors, *, rows: Optional[int] = None, dtype: str = "int8"
 ) -> VectorTable:
-    """Make a table out of a vocabulary's.
+    """Create a compact table of the word vectors of a vocabulary.
 
-    vectors (Vectors): The vocabulary's table, the most frequent words first where it is to be
-        pruned.
-    rows (Optional[int]): The most vectors to keep. The words of the others get the most similar
-        one's, as with spaCy's `prune_vectors`. None to keep all.
-    dtype (str): One of DTYPES, in which a dimension is stored; int8 with a factor a vector.
+    vectors (Vectors): The vectors of the vocabulary. For pruning, the rows of the most frequent
+        words have to come first.
+    rows (Optional[int]): The maximum number of vectors. A word whose vector is dropped gets the
+        most similar one that is kept, as with spaCy's `prune_vectors`. None to keep all.
+    dtype (str): The type of the values, one of DTYPES. With int8, each vector has a float factor.
     RETURNS (VectorTable): The table.
-    RAISES (ValueError): There are no vectors with keys, or no such dtype.
+    RAISES (ValueError): The vectors have no keys, or the dtype is not supported.
     """
     require_keys(vectors)
     if dtype not in DTYPES:
         raise ValueError(
-            f"[D611] Vectors are stored in {', '.join(DTYPES)}: found '{dtype}'. Choose one of "
-            "these."
+            f"[D611] Word vectors cannot be stored as '{dtype}'. Choose one of {', '.join(DTYPES)}."
         )
     data = numpy.asarray(to_numpy(vectors.data), dtype="float32")
     items = numpy.asarray(sorted(vectors.key2row.items()), dtype="uint64")
     keys, places = items[:, 0], items[:, 1].astype("int64")
     if rows is not None:
-        places, data = pruned(places, data, rows)
+        places, data = prune_rows(places, data, rows)
     table = {"keys": keys, "rows": places.astype("uint16" if len(data) <= 2**16 else "uint32")}
     if dtype != "int8":
         return {**table, "data": data.astype(dtype)}
     scales = numpy.abs(data).max(axis=1, initial=0) / 127
-    units = numpy.where(scales > 0, scales, 1)[:, None]
-    return {**table, "data": numpy.rint(data / units).astype("int8"), "scales": scales}
+    divisors = numpy.where(scales > 0, scales, 1)[:, None]
+    return {**table, "data": numpy.rint(data / divisors).astype("int8"), "scales": scales}
 
 
 def require_keys(vectors: Vectors) -> None:
-    """Make sure that a vocabulary's vectors have keys; raise ValueError if not."""
+    """Raise ValueError if the vectors of a vocabulary have no keys."""
     if vectors.mode == Mode.floret or not vectors.n_keys:
         kind = "floret vectors, which have no keys" if vectors.mode == Mode.floret else "no vectors"
         raise ValueError(
-            f"[D610] The pipeline's vocabulary has {kind}, expected a table with a key for each "
-            "word. There is nothing to be made smaller."
+            f"[D610] The pipeline's vocabulary has {kind}, so nothing can be compacted. Expected "
+            "word vectors with a key for each word."
         )
 
 
 def look_up(table: VectorTable, *keys: Ints1d) -> Floats2d:
-    """Find vectors.
+    """Look up the vectors of word forms.
 
     table (VectorTable): The table.
-    keys (Ints1d): (forms,) uint64 hashes, of each form as it is to be looked up first, then as it
-        is to be looked up if that is not there, and so on.
-    RETURNS (Floats2d): (forms, dimensions) float32, zeros for what is not there.
+    keys (Ints1d): (forms,) uint64 hashes. Each array is used for the forms that were not found with
+        the arrays before it.
+    RETURNS (Floats2d): (forms, dimensions) float32, zeros for missing forms.
     """
     data = table["data"]
     vectors = numpy.zeros((len(keys[0]), data.shape[1]), dtype="float32")
     missing = numpy.arange(len(vectors))
     for column in keys:
-        wanted = column[missing]
-        places = numpy.searchsorted(table["keys"], wanted)
+        hashes = column[missing]
+        places = numpy.searchsorted(table["keys"], hashes)
         places[places == len(table["keys"])] = 0
-        there = table["keys"][places] == wanted
-        rows = table["rows"][places[there]]
-        vectors[missing[there]] = data[rows]
+        is_found = table["keys"][places] == hashes
+        rows = table["rows"][places[is_found]]
+        vectors[missing[is_found]] = data[rows]
         if "scales" in table:
-            vectors[missing[there]] *= table["scales"][rows][:, None]
-        missing = missing[~there]
+            vectors[missing[is_found]] *= table["scales"][rows][:, None]
+        missing = missing[~is_found]
     return vectors
 
 
-def pruned(rows: Ints1d, data: Floats2d, n_rows: int) -> Tuple[Ints1d, Floats2d]:
-    """Keep the first vectors of a table, and give the words of the others the most similar one.
+def prune_rows(rows: Ints1d, data: Floats2d, n_rows: int) -> Tuple[Ints1d, Floats2d]:
+    """Keep the first rows of a table. The words of dropped rows get the most similar row that is
+    kept.
 
     rows (Ints1d): (words,) int64, the row of each word.
     data (Floats2d): (rows, dimensions) float32
-    n_rows (int): The most rows to keep.
+    n_rows (int): The maximum number of rows.
     RETURNS (Tuple[Ints1d, Floats2d]): The new row of each word, and the rows that are kept.
     """
     if n_rows >= len(data):
@@ -98,12 +100,14 @@ def pruned(rows: Ints1d, data: Floats2d, n_rows: int) -> Tuple[Ints1d, Floats2d]
 
 
 def most_similar_rows(queries: Floats2d, table: Floats2d, batch_size: int = 2000) -> Ints1d:
-    """Find the row with the greatest cosine similarity for each of many vectors: what spaCy's
-    `prune_vectors` does, without its sorting, which takes most of the time.
+    """Find the row of a table with the greatest cosine similarity to each query.
+
+    spaCy's `prune_vectors` does the same, but also sorts the rows, which takes most of its time.
 
     queries (Floats2d): (queries, dimensions)
     table (Floats2d): (rows, dimensions)
-    batch_size (int): Vectors compared at once; 4 bytes each and row.
+    batch_size (int): The number of queries compared at once. A batch takes 4 bytes per query and
+        row.
     RETURNS (Ints1d): (queries,) int64
     """
     norms = numpy.linalg.norm(table, axis=1, keepdims=True)

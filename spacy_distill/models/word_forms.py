@@ -1,4 +1,4 @@
-"""Embed words by their form alone: each distinct form of a batch is computed once."""
+"""Embed tokens by their word form alone. Each distinct form of a batch is computed once."""
 
 from dataclasses import dataclass
 from itertools import chain
@@ -19,8 +19,8 @@ ATTRIBUTES = [ORTH, LOWER, PREFIX, SUFFIX, SHAPE]
 class WordForms:
     """The distinct word forms of a batch of documents.
 
-    vocab (Vocab): The documents' vocabulary.
-    attributes (Ints2d): (forms, 5) the forms' ATTRIBUTES, uint64, a numpy array.
+    vocab (Vocab): The vocabulary of the documents.
+    attributes (Ints2d): (forms, 5) the ATTRIBUTES of each form, uint64, a numpy array.
     """
 
     vocab: Vocab
@@ -28,7 +28,7 @@ class WordForms:
 
     @property
     def texts(self) -> List[str]:
-        """The forms as written."""
+        """The texts of the forms."""
         return [self.vocab.strings[orth] for orth in self.attributes[:, 0].tolist()]
 
     def __len__(self) -> int:
@@ -38,12 +38,12 @@ class WordForms:
 def read_word_forms(vocab: Vocab, orths: Ints1d) -> WordForms:
     """Look up the attributes of forms by their hashes.
 
-    vocab (Vocab): The vocabulary that the hashes are of.
-    orths (Ints1d): (forms,) uint64.
-    RETURNS (WordForms): The forms, in this order.
+    vocab (Vocab): The vocabulary of the hashes.
+    orths (Ints1d): (forms,) uint64 hashes.
+    RETURNS (WordForms): The forms, in the same order.
     """
     lexemes = [vocab[orth] for orth in orths.tolist()]
-    # An array of tuples takes numpy several times as long.
+    # Several times as fast as an array of a list of tuples.
     rest = map(attrgetter("lower", "prefix", "suffix", "shape"), lexemes)
     hashes = numpy.fromiter(chain.from_iterable(rest), "uint64", 4 * len(lexemes))
     return WordForms(vocab, numpy.column_stack((orths, hashes.reshape(-1, 4))))
@@ -54,32 +54,33 @@ def WordEmbedding(
     features: Optional[Model[WordForms, Floats2d]] = None,
     characters: Optional[Model[WordForms, Floats2d]] = None,
 ) -> Model[List[Doc], Ragged]:
-    """Embed words by their form: up to three layers, side by side. Each form of a batch is computed
-    once, and in prediction it is kept for the next batches.
+    """Build an embedding that depends on the word form alone. It concatenates the outputs of up to
+    three layers. Each form of a batch is computed once. In inference the results are cached.
 
     vectors (Optional[Model[WordForms, Floats2d]]): `spacy-distill.WordVectors.v1`, or another layer
-        over word forms; null to leave it out.
-    features (Optional[Model[WordForms, Floats2d]]): `spacy-distill.FormFeatures.v1`, another, or
-        null.
-    characters (Optional[Model[WordForms, Floats2d]]): `spacy-distill.CharacterCNN.v1`, another, or
-        null.
-    RETURNS (Model[List[Doc], Ragged]): (tokens, width) for documents.
-    RAISES (ValueError): There is no layer.
+        over word forms; null for none.
+    features (Optional[Model[WordForms, Floats2d]]): `spacy-distill.FormFeatures.v1`, or another
+        layer over word forms; null for none.
+    characters (Optional[Model[WordForms, Floats2d]]): `spacy-distill.CharacterCNN.v1`, or another
+        layer over word forms; null for none.
+    RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, width).
+    RAISES (ValueError): All layers are null.
     """
     layers = [layer for layer in (vectors, features, characters) if layer is not None]
     if not layers:
         raise ValueError(
-            "[D607] spacy-distill.WordEmbedding.v1 has no layer: vectors, features and characters "
-            "are all null. Give at least one of them."
+            "[D607] spacy-distill.WordEmbedding.v1 has no layers: vectors, features and characters "
+            "are all null. Set at least one of them."
         )
     return with_word_forms(layers[0] if len(layers) == 1 else concatenate(*layers))
 
 
 def with_word_forms(layer: Model[WordForms, Floats2d]) -> Model[List[Doc], Ragged]:
-    """Apply a layer over word forms to documents, once for each distinct form.
+    """Build a layer over documents from a layer over word forms. The latter is applied once to each
+    distinct form.
 
-    layer (Model[WordForms, Floats2d]): The layer. Prediction keeps its output for a form.
-    RETURNS (Model[List[Doc], Ragged]): A layer whose output has one row a token.
+    layer (Model[WordForms, Floats2d]): The layer over word forms.
+    RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, width).
     """
     dims = {"nO": layer.get_dim("nO") if layer.has_dim("nO") else None}
     attrs = {"depends_on_form": True}
@@ -87,7 +88,7 @@ def with_word_forms(layer: Model[WordForms, Floats2d]) -> Model[List[Doc], Ragge
 
 
 def depends_on_form(embed: Model) -> bool:
-    """RETURNS (bool): Whether a layer is one that `with_word_forms` returned."""
+    """RETURNS (bool): Whether an embedding was created by `with_word_forms`."""
     return bool(embed.attrs.get("depends_on_form"))
 
 
@@ -122,7 +123,7 @@ def distinct_word_forms(docs: List[Doc]) -> Tuple[WordForms, Ints1d]:
     """Find the distinct word forms of documents that share a vocabulary.
 
     docs (List[Doc]): The documents, at least one.
-    RETURNS (Tuple[WordForms, Ints1d]): The forms, and the form's row for each token (tokens,).
+    RETURNS (Tuple[WordForms, Ints1d]): The forms, and the row of each token's form, (tokens,).
     """
     attributes = numpy.concatenate([doc.to_array(ATTRIBUTES) for doc in docs])
     _, first_tokens, form_of_token = numpy.unique(

@@ -1,4 +1,4 @@
-"""Pretrained word vectors, as they are."""
+"""Pretrained word vectors that are not trained further."""
 
 from typing import Callable, Tuple
 
@@ -11,19 +11,19 @@ from thinc.types import Floats2d, Ints1d
 from .vector_table import look_up
 from .word_forms import ATTRIBUTES, WordForms
 
-# What the keys of a floret table may be: all that a word form has as a string.
+# The attributes that floret vectors may have: those that depend on the word form alone.
 KEYS = (*ATTRIBUTES, NORM)
 
 
 def WordVectors() -> Model[WordForms, Floats2d]:
-    """Look up each form's vector, as written or in lower case; zeros for forms that have none.
+    """Build the layer that looks up pretrained word vectors: of the form as written, otherwise of
+    its lower case, otherwise zeros. The vectors are neither trained nor projected.
 
-    The vectors are neither trained nor projected: the layer after this one does that. They are the
-    vocabulary's, or those of a `VectorTable` in the attribute `vector_table`, where a compact
-    student has them. Without either the output has no columns. `nO` is set at initialization, which
-    prefers the vocabulary's.
+    The vectors of a compact student are a `VectorTable` in the attribute `vector_table` of this
+    layer. Otherwise they are the vocabulary's. If both have none, the output has no columns. At
+    initialization the vectors of the vocabulary are preferred, and the width is set.
 
-    RETURNS (Model[WordForms, Floats2d]): (forms, dimensions).
+    RETURNS (Model[WordForms, Floats2d]): From word forms to (forms, dimensions).
     """
     attrs = {"vector_table": None}
     return Model("word_vectors", forward, init=init, dims={"nO": None}, attrs=attrs)
@@ -52,16 +52,16 @@ def _from_vocab(model: Model[WordForms, Floats2d], forms: WordForms) -> Floats2d
         raise ValueError(
             f"[D603] The model was trained with word vectors of {width} dimensions, but the "
             f"pipeline's vocabulary has {f'vectors of {found}' if found else 'none'}. Load the "
-            "pipeline it was trained in, set `nlp.vocab.vectors` to that pipeline's table first, "
-            "or let `python -m spacy distill-compact` put the vectors into the component."
+            "pipeline in which it was trained, or first set `nlp.vocab.vectors` to the vectors of "
+            "that pipeline, or move them into the component with `python -m spacy distill-compact`."
         )
     if not width or not vectors.data.size or not len(forms):
         return model.ops.alloc2f(len(forms), width)
     if vectors.mode == Mode.floret:
         _require_attribute_of_forms(vectors)
         return model.ops.asarray2f(vectors.get_batch(_keys(forms, vectors.attr)))
-    # spaCy does not save which attribute a table's keys are. So a form is looked up as it is
-    # written, then in lower case: right for cased and for lower-cased tables.
+    # spaCy does not save the attribute of a table's keys. Looking up the form as written, then its
+    # lower case, is right for cased and for lower-cased tables.
     rows = vectors.find(keys=_keys(forms, ORTH))
     lower_rows = vectors.find(keys=_keys(forms, LOWER))
     rows = model.ops.xp.where(rows >= 0, rows, lower_rows)
@@ -72,7 +72,7 @@ def _from_vocab(model: Model[WordForms, Floats2d], forms: WordForms) -> Floats2d
 
 def _keys(forms: WordForms, attribute: int) -> Ints1d:
     if attribute == NORM:
-        # The form's own: tokens of one form may have other norms, by the tokenizer's exceptions.
+        # The norm of the lexeme. Tokens of a form can have other norms, from tokenizer exceptions.
         norms = (forms.vocab[orth].norm for orth in forms.attributes[:, 0].tolist())
         return numpy.fromiter(norms, "uint64", len(forms))
     return forms.attributes[:, ATTRIBUTES.index(attribute)]
@@ -83,9 +83,9 @@ def _require_attribute_of_forms(vectors: Vectors) -> None:
         names = {number: name for name, number in IDS.items()}
         known = ", ".join(names[key] for key in KEYS)
         raise ValueError(
-            f"[D631] The floret vectors are of the attribute {names.get(vectors.attr)}, but a word "
-            f"form has none: expected one of {known}. Make the table again with `python -m spacy "
-            "init vectors --mode floret --attr ORTH`."
+            f"[D631] The floret vectors have the attribute {names.get(vectors.attr)}, which a word "
+            f"form alone does not have: expected one of {known}. Create the vectors again with "
+            "`python -m spacy init vectors --mode floret --attr ORTH`."
         )
 
 

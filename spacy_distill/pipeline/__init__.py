@@ -1,4 +1,4 @@
-"""The spaCy components."""
+"""The spaCy components `ner_student` and `ner_teacher`."""
 
 from .chain_ner import ChainNER
 from .ner_student import NERStudent

@@ -1,4 +1,5 @@
-"""The class of `ner_student` and `ner_teacher`: from a chain of BILUO tags to entities."""
+"""The class of `ner_student` and `ner_teacher`: they predict entities with a chain of BILUO
+tags."""
 
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
@@ -19,23 +20,23 @@ from ..models.optimizer_state import keep_moments
 from ..teachers import Teacher, earlier_entities, match_labels
 from ..teachers.predictions import predict
 from .confidences import CONFIDENCE, add_confidence_extension, check_attr
-from .entities import around_entities, score_likely_spans
+from .entities import exclude_taken_tokens, score_likely_spans
 from .gold_tags import gold_tags
 from .prediction import Prediction, write_prediction
 from .rehearsal import RehearsingPipe
 
-# Documents that a model sees at initialization, to infer the widths of its layers.
+# The documents that are used at initialization to infer the widths of the layers.
 SAMPLE_SIZE = 10
-# What is written whatever the settings are, by spaCy's names.
+# The attributes that are assigned with all settings, in spaCy's notation.
 ASSIGNS = ("doc.ents", "token.ent_iob", "token.ent_type")
 
 
 class NonFiniteLossError(ValueError):
-    """A loss is NaN or infinite, so the parameters are spoilt."""
+    """The loss is NaN or infinite, so the parameters cannot be used any more."""
 
 
 class ChainNER(RehearsingPipe):
-    """A named entity recogniser whose model scores a linear chain of BILUO tags."""
+    """A named entity recognizer whose model computes a linear chain over BILUO tags."""
 
     def __init__(
         self,
@@ -54,20 +55,21 @@ class ChainNER(RehearsingPipe):
 
         vocab (Vocab): The shared vocabulary.
         model (Model[List[Doc], LinearChain]): A model with a chain head.
-        name (str): The component's name, and its key in the losses.
+        name (str): The name of the component, and its key in the losses.
         confidence (bool): Whether to write the probability of each entity to `ent._.confidence`.
-        confidence_attr (str): The name of that attribute, for apps that have a `confidence` of
-            their own.
-        spans_key (Optional[str]): Key in `doc.spans` for all spans whose probability is at least
-            the threshold, with the probabilities in `doc.spans[key].attrs["scores"]`; None for no
-            such spans.
-        threshold (float): The least probability of these spans, from 0 to 1. Spans above 0.5 never
-            overlap. With 0, all possible spans are written: very many.
-        overwrite_ents (bool): Whether new entities replace earlier ones that they overlap. By
-            default earlier entities stay, and entities are predicted around them.
+        confidence_attr (str): The name of that attribute, if an app uses `confidence` for something
+            else.
+        spans_key (Optional[str]): The key in `doc.spans` for all spans whose probability is at
+            least the threshold. Their probabilities are in `doc.spans[key].attrs["scores"]`. None
+            to write no spans.
+        threshold (float): The minimum probability of these spans, from 0 to 1. Spans above 0.5
+            never overlap. With 0, all possible spans are written, which are very many.
+        overwrite_ents (bool): Whether new entities replace earlier entities that they overlap. By
+            default earlier entities are kept, and only entities that do not overlap them are
+            predicted.
         scorer (Optional[Callable]): The scoring method.
-        RAISES (ValueError): The threshold is no probability, or the attribute's name is none or
-            belongs to something else.
+        RAISES (ValueError): The threshold is not from 0 to 1, or the name of the attribute is
+            invalid or already used by other code.
         """
         self.vocab = vocab
         self.model = model
@@ -81,8 +83,8 @@ class ChainNER(RehearsingPipe):
         self.cfg: Dict = {"labels": [], "temperature": 1.0}
         if not 0 <= threshold <= 1:
             raise ValueError(
-                f"[D010] The component '{name}' has the threshold {threshold}, which is no "
-                "probability: it has to be from 0 to 1. Correct the config."
+                f"[D010] The component '{name}' has the threshold {threshold}: expected a "
+                "probability from 0 to 1. Correct the config."
             )
         check_attr(confidence_attr, name)
         if confidence:
@@ -90,19 +92,19 @@ class ChainNER(RehearsingPipe):
 
     def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)
-        if self.confidence:  # extensions do not come along
+        if self.confidence:  # extensions are not pickled
             add_confidence_extension(self.confidence_attr)
 
-    # Labels; `labels` and `add_label` are LabelledPipe's
+    # Labels and initialization
 
     @property
     def assigns(self) -> Tuple[str, ...]:
-        """What the component writes to documents with its settings, by spaCy's names."""
+        """The attributes that the component assigns with its settings, in spaCy's notation."""
         return ASSIGNS if self.spans_key is None else (*ASSIGNS, "doc.spans")
 
     @property
     def tags(self) -> BiluoTags:
-        """The tags of the labels."""
+        """The BILUO tags of the labels."""
         return BiluoTags(self.labels)
 
     def initialize(
@@ -114,10 +116,11 @@ class ChainNER(RehearsingPipe):
     ) -> None:
         """Prepare the model for training.
 
-        get_examples (Callable[[], Iterable[Example]]): Returns examples, for labels and widths.
+        get_examples (Callable[[], Iterable[Example]]): Returns examples, to infer the labels and
+            the widths of the layers.
         nlp (Optional[Language]): The pipeline.
-        labels (Optional[Sequence[str]]): Entity labels; by default those of the examples.
-        RAISES (ValueError): There is no label, or no example.
+        labels (Optional[Sequence[str]]): The entity labels, by default the labels of the examples.
+        RAISES (ValueError): There are no labels, or no examples with tokens.
         """
         validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         if labels is None:
@@ -127,8 +130,8 @@ class ChainNER(RehearsingPipe):
             self.add_label(label)
         if not self.labels:
             raise ValueError(
-                f"[D012] The component '{self.name}' has no labels: the training examples have no "
-                "entities. Train on annotated documents, or name the labels under "
+                f"[D012] The component '{self.name}' has no labels, because the training examples "
+                "have no entities. Train on annotated documents, or set the labels under "
                 f"[initialize.components.{self.name}] labels, or with `add_label`."
             )
         self.set_output(len(self.labels))
@@ -139,32 +142,34 @@ class ChainNER(RehearsingPipe):
                 "has no documents with tokens. Check the path of the corpus."
             )
         self.model.initialize(X=sample)
-        self._begin_anew()
+        self._drop_former_state()
 
-    # Prediction
+    # Inference
 
     def predict(self, docs: Iterable[Doc]) -> Prediction:
-        """Predict each document's most probable tags, given the entities that it has already.
+        """Predict the most probable tags of documents. Unless `overwrite_ents` is set, tokens of
+        earlier entities and blocked tokens are excluded.
 
-        docs (Iterable[Doc]): The documents, left as they are.
+        docs (Iterable[Doc]): The documents, which are not changed.
         RETURNS (Prediction): The tags, and the distribution if the settings need it.
         """
         docs = list(docs)
         if not docs:
             return Prediction([])
         chain = self.predict_chain(docs)
-        possible = chain if self.overwrite_ents else around_entities(chain, docs)
+        possible = chain if self.overwrite_ents else exclude_taken_tokens(chain, docs)
         tags = _split(self.model.ops.to_numpy(possible.argmax()), docs)
         needs_chain = self.confidence or self.spans_key is not None
         return Prediction(tags, chain.scaled(self.cfg["temperature"]) if needs_chain else None)
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Predict the distribution over tag sequences, as the model gives it: without earlier
-        entities and without calibration.
+        """Predict the distribution over tag sequences. It is not calibrated, and does not depend on
+        entities that are already in the documents.
 
-        docs (Sequence[Doc]): At least one document.
-        RETURNS (LinearChain): One sequence a document, over `tags`. What is no BILUO sequence is
-            impossible, and so are entities with white space at an edge.
+        docs (Sequence[Doc]): The documents, at least one.
+        RETURNS (LinearChain): The distribution over the sequences of `tags`, one per document.
+            Invalid BILUO sequences are impossible, and so are entities that begin or end with white
+            space.
         """
         head = self.model.get_ref("output_layer")
         if not head.has_param("W"):
@@ -173,8 +178,7 @@ class ChainNER(RehearsingPipe):
                 "`nlp.initialize` and train it, or load a trained pipeline."
             )
         if not any(len(doc) for doc in docs):
-            scores = map(self.model.ops.asarray, constraints(len(self.labels)))
-            start, transitions, end = scores
+            start, transitions, end = map(self.model.ops.asarray, constraints(len(self.labels)))
             emissions = self.model.ops.alloc2f(0, len(start))
             return LinearChain(emissions, numpy.zeros(len(docs), "int64"), transitions, start, end)
         chain = self.model.predict(list(docs))
@@ -182,17 +186,17 @@ class ChainNER(RehearsingPipe):
         return chain.restricted(self.tags.without_edges(spaces)) if spaces.any() else chain
 
     def posteriors(
-        self, docs: Sequence[Doc], *, calibrated: bool = True, given_entities: bool = False
+        self, docs: Sequence[Doc], *, calibrated: bool = True, keep_entities: bool = False
     ) -> List[Floats2d]:
         """Predict the probability of each tag at each token.
 
         docs (Sequence[Doc]): The documents.
-        calibrated (bool): Whether to scale by the calibrated temperature. With it, these are the
-            probabilities that confidences are made of; without it, those of `predict_chain`, which
-            teach.
-        given_entities (bool): Whether entities that are set and blocked tokens count. An entity's
-            tokens have the entity's own tags then (O if its label is none of `labels`), blocked
-            tokens have O. Confidences leave them out of account.
+        calibrated (bool): Whether to divide the scores by the calibrated temperature, as for
+            confidences. Without it, the probabilities are those of `predict_chain`, which are used
+            for teaching.
+        keep_entities (bool): Whether entities that are already in the documents have probability 1.
+            Their tokens then have the entity's tags (O if its label is not one of `labels`), and
+            blocked tokens have O. Confidences do not depend on such entities.
         RETURNS (List[Floats2d]): (tokens, tags) for each document, float32, in the order of
             `tags.names`.
         """
@@ -201,15 +205,16 @@ class ChainNER(RehearsingPipe):
         chain = self.predict_chain(docs)
         if calibrated:
             chain = chain.scaled(self.cfg["temperature"])
-        if given_entities:
-            chain = earlier_entities.keep_entities(chain, docs, self.tags)
+        if keep_entities:
+            chain = earlier_entities.fix_entities(chain, docs, self.tags)
         return _split(chain.marginals(), docs)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Prediction) -> None:
-        """Write entities to documents, with confidences and likely spans if the settings ask so.
+        """Write entities to documents. Depending on the settings, write confidences and likely
+        spans too.
 
         docs (Iterable[Doc]): The documents, changed in place.
-        scores (Prediction): What `predict` returned.
+        scores (Prediction): The prediction of `predict`.
         """
         write_prediction(
             scores,
@@ -223,8 +228,8 @@ class ChainNER(RehearsingPipe):
         )
 
     def score(self, examples: Iterable[Example], **kwargs) -> Dict[str, Any]:
-        """Score a batch of examples. Spans of the `spans_key` are compared with the gold ones of
-        that key, or with the gold entities where there are none: `spans_KEY_f` and others.
+        """Score a batch of examples. Spans of the `spans_key` are compared with the gold spans of
+        that key, or with the gold entities if there are none: `spans_KEY_p`, `_r` and `_f`.
 
         examples (Iterable[Example]): The examples.
         RETURNS (Dict[str, Any]): The scores.
@@ -235,22 +240,22 @@ class ChainNER(RehearsingPipe):
             scores |= score_likely_spans(examples, self.spans_key)
         return scores
 
-    # Training; `update` is TrainablePipe's, `rehearse` is RehearsingPipe's
+    # Training
 
     def get_loss(
         self, examples: Iterable[Example], scores: LinearChain
     ) -> Tuple[float, ChainCounts]:
-        """Find the loss of the gold entities.
+        """Compute the negative log-likelihood of the gold entities.
 
-        examples (Iterable[Example]): The examples; unannotated tokens leave their tags open.
-        scores (LinearChain): The chain of the examples' predicted documents.
-        RETURNS (Tuple[float, ChainCounts]): Mean negative log-likelihood per token, its gradient.
+        examples (Iterable[Example]): The examples. All tags are allowed at unannotated tokens.
+        scores (LinearChain): The model's output for the predicted documents of the examples.
+        RETURNS (Tuple[float, ChainCounts]): The mean loss per token, and its gradient.
         """
         loss, gradient = negative_log_likelihood(
             scores, self.tags.allowed(gold_tags(examples, self.tags))
         )
         n_tokens = max(len(scores.emissions), 1)
-        return self._checked(loss / n_tokens), gradient * (1 / n_tokens)
+        return self._require_finite(loss / n_tokens), gradient * (1 / n_tokens)
 
     def distill(
         self,
@@ -262,20 +267,22 @@ class ChainNER(RehearsingPipe):
         losses: Optional[Dict[str, float]] = None,
         loss: Optional[DistillationLoss] = None,
     ) -> Dict[str, float]:
-        """Learn from a teacher, and from gold entities where there are some. The signature is that
-        of spaCy v4's `TrainablePipe.distill` with one argument more, `loss`.
+        """Learn from a teacher, and from gold entities if the examples have some. The signature is
+        that of `TrainablePipe.distill` in spaCy v4, with the additional argument `loss`.
 
-        teacher_pipe (Teacher): A `ner_teacher`, a `ner_student`, or anything else with `labels` and
-            `predict_chain`. It reads the examples' reference documents. Components that it listens
-            to must have processed these; `PipelineTeacher` does so.
-        examples (Iterable[Example]): The examples. Both documents of one have the same tokens.
+        teacher_pipe (Teacher): A `ner_teacher`, a `ner_student`, or another object with `labels`
+            and `predict_chain`. It reads the reference documents of the examples. If it listens to
+            another component, that has to be run on these documents first; `PipelineTeacher` does
+            so.
+        examples (Iterable[Example]): The examples. Both documents of an example need the same
+            tokens.
         drop (float): The dropout rate.
-        sgd (Optional[Optimizer]): The optimizer; without it, gradients add up.
-        losses (Optional[Dict[str, float]]): Record of the losses, by component's name, and of their
-            parts, such as NAME_task and NAME_distillation.
-        loss (Optional[DistillationLoss]): The loss, ChainDistillation with its defaults if None.
+        sgd (Optional[Optimizer]): The optimizer. Without it, gradients are accumulated.
+        losses (Optional[Dict[str, float]]): The losses by component name, to be updated. The parts
+            of the loss have keys such as NAME_task and NAME_distillation.
+        loss (Optional[DistillationLoss]): The loss. If None, ChainDistillation with its defaults.
         RETURNS (Dict[str, float]): The losses.
-        RAISES (ValueError): The teacher's scores are NaN or infinite, or make no sequence possible.
+        RAISES (ValueError): The teacher's scores are NaN or infinite, or exclude all tag sequences.
         """
         loss = loss or ChainDistillation()
         losses = {} if losses is None else losses
@@ -287,8 +294,8 @@ class ChainNER(RehearsingPipe):
         for example in examples:
             if not same_tokens(example.predicted, example.reference):
                 raise ValueError(
-                    "[D501] Teacher and student have to see the same tokens: in "
-                    f"'{example.text[:50]}' they differ. Make the reference document with the "
+                    "[D501] The two documents of an example have to have the same tokens: in "
+                    f"'{example.text[:50]}' they differ. Create the reference document with the "
                     "student's tokenizer."
                 )
         teacher_scores = predict(teacher_pipe, [example.reference for example in examples])
@@ -309,8 +316,8 @@ class ChainNER(RehearsingPipe):
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Update the parameters with the gradients so far, those of a transformer within the model
-        at its own learning rate.
+        """Update the parameters with the accumulated gradients. A fine-tuned transformer in the
+        model has its own learning rate.
 
         sgd (Optimizer): The optimizer.
         """
@@ -327,32 +334,34 @@ class ChainNER(RehearsingPipe):
         examples: Optional[Iterable[Example]] = None,
         loss: Optional[DistillationLoss] = None,
     ) -> Tuple[float, ChainCounts]:
-        """Compare a student's chain with its teacher's.
+        """Compute the distillation loss of a student's chain.
 
-        teacher_scores (LinearChain): The teacher's chain, over this component's tags.
-        student_scores (LinearChain): This component's chain for the same documents.
-        examples (Optional[Iterable[Example]]): The gold annotation; none by default.
-        loss (Optional[DistillationLoss]): The loss, ChainDistillation with its defaults if None.
-        RETURNS (Tuple[float, ChainCounts]): Mean loss per token, and its gradient with respect to
-            the student's scores.
+        teacher_scores (LinearChain): The teacher's chain, over the tags of this component.
+        student_scores (LinearChain): The chain of this component for the same documents.
+        examples (Optional[Iterable[Example]]): Examples with gold annotation; None for no gold
+            annotation.
+        loss (Optional[DistillationLoss]): The loss. If None, ChainDistillation with its defaults.
+        RETURNS (Tuple[float, ChainCounts]): The mean loss per token, and its gradient with respect
+            to the student's scores.
         """
         if examples is None:
             allowed = numpy.ones(student_scores.emissions.shape, dtype=bool)
         else:
             allowed = self.tags.allowed(gold_tags(examples, self.tags))
         value, gradient = (loss or ChainDistillation())(student_scores, teacher_scores, allowed)
-        return self._checked(value), gradient
+        return self._require_finite(value), gradient
 
-    def _checked(self, loss: float) -> float:
+    def _require_finite(self, loss: float) -> float:
         if not numpy.isfinite(loss):
             raise NonFiniteLossError(
                 f"[D502] The loss of '{self.name}' is {loss}. The learning rate may be too high, "
-                "or the teacher may give probability to tags that the student excludes. Try "
-                "a lower rate first."
+                "or tags may be possible for the teacher but impossible for the student. Try a "
+                "lower learning rate first."
             )
         return loss
 
 
 def _split(rows, docs: Sequence[Doc]) -> List:
+    """RETURNS (List): The rows of each document, of (tokens, ...) rows of all documents."""
     ends = numpy.cumsum([len(doc) for doc in docs])
     return [rows[end - len(doc) : end] for end, doc in zip(ends.tolist(), docs, strict=True)]

@@ -1,7 +1,7 @@
-"""Probabilities of entities in documents, under the keys that spaCy keeps span extensions under.
+"""Store the confidences of entities in documents, under the keys of spaCy's span extensions.
 
-`Span.as_doc`, `Doc.from_docs` and `Doc.to_json` move and read these keys, and no others. So a
-confidence stays with its entity, and a process without this package can read it.
+`Span.as_doc`, `Doc.from_docs` and `Doc.to_json` copy data under these keys only. So confidences are
+copied with their entities, and a process without this package can read them.
 """
 
 from functools import partial
@@ -12,36 +12,36 @@ from typing import Any, Dict, Optional, Tuple
 from spacy.tokens import Span
 from spacy.tokens.underscore import Underscore
 
-# The attribute of spans by default: `ent._.confidence`.
+# The default attribute: `ent._.confidence`.
 CONFIDENCE = "confidence"
-# Where evaluation keeps confidences: no attribute of an app's has a name with a dot.
-MEASURED = "spacy_distill.confidence"
+# The attribute that evaluation uses. An app cannot have it, because of the dot in its name.
+EVALUATION_ATTR = "spacy_distill.confidence"
 
 
 def add_confidence_extension(attr: str = CONFIDENCE) -> None:
-    """Register `Span._.confidence`, the probability of an entity. A pipeline that writes
-    confidences does so by itself. A process that only reads documents needs this call.
+    """Register `Span._.confidence`, the probability of an entity. Components that write confidences
+    register it too, so only processes without such a component need this call.
 
-    attr (str): The attribute's name: the component's setting `confidence_attr`.
-    RAISES (ValueError): The name belongs to something else.
+    attr (str): The name of the attribute: the component's setting `confidence_attr`.
+    RAISES (ValueError): Other code has registered an extension of that name.
     """
     if not Span.has_extension(attr):
         Span.set_extension(attr, getter=partial(confidence_of, attr=attr))
     elif getattr(Span.get_extension(attr)[2], "func", None) is not confidence_of:
         raise ValueError(
-            f"[D015] Confidences cannot be written to `Span._.{attr}`: found an extension of that "
-            "name that something else has registered. Choose another name with the component's "
-            'setting `confidence_attr`, such as "ner_confidence", or switch `confidence` off.'
+            f"[D015] Confidences cannot be written to `Span._.{attr}`: other code has registered "
+            "an extension of that name. Choose another name with the component's setting "
+            '`confidence_attr`, such as "ner_confidence", or set `confidence = false`.'
         )
 
 
 def confidence_of(span: Span, attr: str = CONFIDENCE) -> Optional[float]:
-    """Find the confidence that was written for an entity.
+    """Read the confidence of an entity.
 
-    span (Span): A span of a document.
-    attr (str): The attribute that it was written to.
-    RETURNS (Optional[float]): The confidence; None if there is none for these characters, or if it
-        is that of an entity with another label.
+    span (Span): The entity.
+    attr (str): The name of the attribute.
+    RETURNS (Optional[float]): The confidence; None if there is none for these characters and this
+        label.
     """
     user_data: Dict[Any, Any] = span.doc.user_data
     confidence = user_data.get(_key(span, attr))
@@ -52,15 +52,14 @@ def confidence_of(span: Span, attr: str = CONFIDENCE) -> Optional[float]:
 
 
 def check_attr(attr: str, component: str) -> None:
-    """Make sure that confidences can be written under the name of an attribute of spans; raise
-    ValueError if not."""
-    # Attributes of the object `Span._` come before extensions.
-    taken = hasattr(Underscore({}, SimpleNamespace(doc=None)), attr)  # type: ignore[arg-type]
-    if attr != MEASURED and (taken or not attr.isidentifier() or iskeyword(attr)):
+    """Raise ValueError if confidences cannot be written to an attribute of this name."""
+    # Attributes of the object `Span._` take precedence over extensions.
+    is_taken = hasattr(Underscore({}, SimpleNamespace(doc=None)), attr)  # type: ignore[arg-type]
+    if attr != EVALUATION_ATTR and (is_taken or not attr.isidentifier() or iskeyword(attr)):
         raise ValueError(
-            f"[D030] The component '{component}' cannot write confidences under its "
-            f"confidence_attr {attr!r}. Expected a name as of a Python variable, and none that "
-            'spaCy uses itself in `ent._`, such as "get". Give one such as "confidence".'
+            f"[D030] The component '{component}' cannot write confidences to its confidence_attr "
+            f"{attr!r}. Expected a valid name of a Python variable, which is no method of `ent._` "
+            'such as "get". Use one such as "confidence".'
         )
 
 
@@ -71,9 +70,9 @@ def set_confidence(span: Span, confidence: float, attr: str = CONFIDENCE) -> Non
     user_data[_key(span, _label_attr(attr))] = span.label_
 
 
-def forget_confidence(span: Span, attr: str = CONFIDENCE) -> None:
-    """Delete the confidence of an entity in the place of a span, if there is one. A value that an
-    app has written under the same name stays."""
+def delete_confidence(span: Span, attr: str = CONFIDENCE) -> None:
+    """Delete the confidence that the package has written for the characters of a span, if there is
+    one. Values of an app under the same name are kept."""
     user_data: Dict[Any, Any] = span.doc.user_data
     if user_data.pop(_key(span, _label_attr(attr)), None) is not None:
         user_data.pop(_key(span, attr), None)
@@ -84,5 +83,5 @@ def _key(span: Span, attr: str) -> Tuple[str, str, int, int]:
 
 
 def _label_attr(attr: str) -> str:
-    # spaCy's keys have no label. With a dot, this is no attribute that an app could have.
+    # The key of the confidence has no label. An app cannot have this attribute, because of the dot.
     return f"{attr}.label"

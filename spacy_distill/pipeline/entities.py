@@ -1,4 +1,4 @@
-"""How entities are written to documents that may have some already."""
+"""Write entities to documents, which may have earlier entities."""
 
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -10,15 +10,17 @@ from thinc.types import Floats1d
 
 from ..chain import LinearChain
 from ..documents import BEGIN, INSIDE
-from .confidences import CONFIDENCE, forget_confidence, set_confidence
+from .confidences import CONFIDENCE, delete_confidence, set_confidence
 
 # (first token, token after the last, label)
 Entity = Tuple[int, int, str]
 
 
-def around_entities(chain: LinearChain, docs: Sequence[Doc]) -> LinearChain:
-    """RETURNS (LinearChain): The chain of documents, given that there is no new entity on tokens
-    that are blocked or in an entity already."""
+def exclude_taken_tokens(chain: LinearChain, docs: Sequence[Doc]) -> LinearChain:
+    """Exclude entities on tokens that are blocked or already part of an entity.
+
+    RETURNS (LinearChain): The chain of the documents, in which these tokens can only have O.
+    """
     if not any(doc.has_annotation("ENT_IOB") for doc in docs):
         return chain
     taken = numpy.isin(
@@ -41,12 +43,12 @@ def set_entities(
     """Write entities to a document.
 
     doc (Doc): The document, changed in place.
-    entities (Iterable[Entity]): The new entities, without overlaps.
-    confidences (Optional[Iterable[float]]): The probability of each; None to write none, and to
-        delete those that are there.
+    entities (Iterable[Entity]): The new entities, which do not overlap.
+    confidences (Optional[Iterable[float]]): The probability of each entity; None to write none, and
+        to delete earlier ones.
     overwrite (bool): Whether new entities replace earlier entities and blocked tokens that they
-        overlap. If not, new entities that overlap earlier ones are left out.
-    confidence_attr (str): The spans' attribute that the probabilities are written to.
+        overlap. If not, new entities that overlap earlier ones are skipped.
+    confidence_attr (str): The attribute for the probabilities.
     """
     spans = [Span(doc, start, end, label=label) for start, end, label in entities]
     if confidences is not None:
@@ -62,32 +64,32 @@ def set_entities(
             spans = without_overlaps(spans, [*before, *blocked])
     if confidences is None and doc.user_data:
         for span in spans:
-            forget_confidence(span, confidence_attr)
+            delete_confidence(span, confidence_attr)
     doc.set_ents([*before, *spans], blocked=blocked)
 
 
 def without_overlaps(spans: List[Span], earlier: Iterable[Span]) -> List[Span]:
-    """RETURNS (List[Span]): The spans that share no token with earlier ones."""
+    """RETURNS (List[Span]): The spans that share no token with the earlier spans."""
     taken = {token for span in earlier for token in range(span.start, span.end)}
     return [span for span in spans if taken.isdisjoint(range(span.start, span.end))]
 
 
 def blocked_tokens(doc: Doc) -> List[Span]:
-    """RETURNS (List[Span]): The tokens that `Doc.set_ents` keeps free of entities."""
+    """RETURNS (List[Span]): The tokens that `Doc.set_ents` has blocked for entities."""
     iob, types = doc.to_array(["ENT_IOB", "ENT_TYPE"]).T
     return [doc[i : i + 1] for i in ((iob == BEGIN) & (types == 0)).nonzero()[0].tolist()]
 
 
 def set_spans(doc: Doc, key: str, entities: Iterable[Entity], scores: Floats1d) -> None:
-    """Write likely entities, which may overlap, and their probabilities to `doc.spans[key]`, as
-    spaCy's span categorizer does."""
+    """Write likely entities and their probabilities to `doc.spans[key]`, like spaCy's span
+    categorizer. They can overlap."""
     spans = [Span(doc, start, end, label=label) for start, end, label in entities]
     doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs={"scores": scores})
 
 
 def score_likely_spans(examples: Sequence[Example], key: str) -> Dict[str, Any]:
-    """Score the spans of a key in predicted documents against the gold spans of that key, or the
-    gold entities if there are none. Spans with tokens whose gold tag is unknown do not count.
+    """Compare predicted spans of a key with the gold spans of that key, or with the gold entities
+    if there are none. Spans that contain a token with an unknown gold tag are ignored.
 
     RETURNS (Dict[str, Any]): `spans_KEY_p`, `_r`, `_f` and `_per_type`.
     """

@@ -1,4 +1,4 @@
-"""How `ner_student` and `ner_teacher` are registered: the settings that both have."""
+"""Register the factories of `ner_student` and `ner_teacher`, which have the same settings."""
 
 from typing import Any, Callable, Dict, List, Optional, Type
 
@@ -10,7 +10,7 @@ from ..chain import LinearChain
 from .chain_ner import ASSIGNS, ChainNER
 from .confidences import CONFIDENCE
 
-# Settings of both components, apart from their models.
+# The settings of both components, except for the model.
 SETTINGS: Dict[str, Any] = {
     "confidence": False,
     "confidence_attr": CONFIDENCE,
@@ -25,10 +25,10 @@ SCORE_WEIGHTS = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": N
 def register(factory: str, component: Type[ChainNER], default_config: str) -> Callable[..., Any]:
     """Register a component's factory with spaCy.
 
-    factory (str): The name under which configs and `nlp.add_pipe` know it.
-    component (Type[ChainNER]): What it creates.
-    default_config (str): A config with the block [model].
-    RETURNS (Callable[..., ChainNER]): The factory, as an entry point takes it.
+    factory (str): The name of the factory, for configs and `nlp.add_pipe`.
+    component (Type[ChainNER]): The class of the component.
+    default_config (str): The default config, with the block [model].
+    RETURNS (Callable[..., ChainNER]): The factory, for an entry point.
     """
 
     def make(
@@ -44,13 +44,13 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
     ) -> ChainNER:
         """Create the component.
 
-        model (Model[List[Doc], LinearChain]): From documents to chains of BILUO tags.
-        confidence (bool): Whether each entity gets its probability, `ent._.confidence`.
-        confidence_attr (str): The name of that attribute, if `confidence` is taken.
-        spans_key (Optional[str]): Key in `doc.spans` for all spans with at least the threshold's
-            probability; null for none.
-        threshold (float): The least probability of these spans.
-        overwrite_ents (bool): Whether this component's entities replace earlier ones.
+        model (Model[List[Doc], LinearChain]): The model, from documents to chains of BILUO tags.
+        confidence (bool): Whether to write the probability of each entity to `ent._.confidence`.
+        confidence_attr (str): The name of that attribute, if `confidence` is already used.
+        spans_key (Optional[str]): The key in `doc.spans` for all spans whose probability is at
+            least the threshold; null to write no spans.
+        threshold (float): The minimum probability of these spans.
+        overwrite_ents (bool): Whether the entities of this component replace earlier ones.
         scorer (Optional[Callable]): The scoring method.
         """
         return component(

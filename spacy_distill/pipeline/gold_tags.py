@@ -1,4 +1,4 @@
-"""From annotated documents to tag numbers."""
+"""Convert gold entities to tag ids."""
 
 from typing import Iterable, List
 
@@ -14,13 +14,13 @@ from ..documents import BEGIN, INSIDE, MISSING, OUTSIDE, same_tokens
 
 
 def gold_tags(examples: Iterable[Example], tags: BiluoTags) -> Ints1d:
-    """Read the entities of examples' reference documents in the predicted documents' tokens.
+    """Convert the entities of the reference documents to tags of the predicted documents' tokens.
 
     examples (Iterable[Example]): The examples.
-    tags (BiluoTags): The component's tags.
-    RETURNS (Ints1d): (tokens of the predicted documents,) tag numbers, UNKNOWN where the annotation
-        is missing or does not fit the tokens.
-    RAISES (ValueError): An entity with a label that the component does not have.
+    tags (BiluoTags): The tags of the component.
+    RETURNS (Ints1d): (tokens of the predicted documents,) tag ids, UNKNOWN where the annotation is
+        missing or cannot be aligned with the tokens.
+    RAISES (ValueError): An entity has a label that the component does not have.
     """
     examples = list(examples)
     same = [same_tokens(example.predicted, example.reference) for example in examples]
@@ -38,8 +38,8 @@ def gold_tags(examples: Iterable[Example], tags: BiluoTags) -> Ints1d:
 
 
 def _read_tags(docs: List[Doc], tags: BiluoTags) -> Ints1d:
-    """RETURNS (Ints1d): (tokens,) tag numbers of all documents. spaCy's alignment gives the same,
-    and takes longer than an update."""
+    """RETURNS (Ints1d): (tokens,) tag ids of all documents. spaCy's alignment returns the same, but
+    takes longer than an update."""
     docs = [doc for doc in docs if len(doc)]
     if not docs:
         return numpy.zeros(0, dtype="int64")
@@ -48,7 +48,7 @@ def _read_tags(docs: List[Doc], tags: BiluoTags) -> Ints1d:
     columns = [doc.to_array([ENT_IOB, ENT_TYPE, IS_SPACE]) for doc in docs]
     iob, types, space = numpy.concatenate(columns).T
     entity = (types != 0) & ((iob == BEGIN) | (iob == INSIDE))
-    # White space is outside in documents that are annotated at all.
+    # In documents with any annotation, white space has the tag O.
     annotated = numpy.logical_or.reduceat(iob != MISSING, last + 1 - lengths)
     outside = (iob == OUTSIDE) | ((space != 0) & numpy.repeat(annotated, lengths))
     tag_ids = numpy.where(outside, 0, UNKNOWN)

@@ -1,4 +1,4 @@
-"""`ner_student`: the compact recogniser that an app loads."""
+"""The component `ner_student`: a compact named entity recognizer for applications."""
 
 from ..models.inference import EncoderShim
 from .chain_ner import ChainNER
@@ -35,13 +35,13 @@ depth = 2
 
 
 class NERStudent(ChainNER):
-    """A compact named entity recogniser; it needs neither torch nor transformers."""
+    """A compact named entity recognizer. It needs neither torch nor transformers."""
 
     def clear_cache(self) -> None:
-        """Forget what prediction keeps of word forms.
+        """Clear the cache of word forms that inference uses.
 
-        Call it after rows of the word vectors, or attributes of lexemes, were overwritten in place.
-        Training, and arrays that are replaced, are noticed without it.
+        Call it after you have changed word vectors or attributes of lexemes in place. After
+        training, or if arrays were replaced, the cache is cleared automatically.
         """
         for node in self.model.walk():
             for shim in node.shims:

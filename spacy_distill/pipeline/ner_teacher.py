@@ -1,4 +1,4 @@
-"""`ner_teacher`: a token classifier over a transformer (or any tok2vec), to be learnt from."""
+"""The component `ner_teacher`: a named entity recognizer from which students learn."""
 
 from .chain_ner import ChainNER
 from .factory import register
@@ -23,7 +23,7 @@ subword_features = true
 
 
 class NERTeacher(ChainNER):
-    """A named entity recogniser over a transformer; `posteriors` hands out its probabilities."""
+    """A named entity recognizer over a transformer or another tok2vec."""
 
 
 make_ner_teacher = register("ner_teacher", NERTeacher, DEFAULT_CONFIG)

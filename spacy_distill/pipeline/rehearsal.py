@@ -1,4 +1,4 @@
-"""Rehearsal: a student learns from a copy of itself what it knew before."""
+"""Rehearsal: a component learns from an earlier copy of itself, so that it forgets less."""
 
 from typing import Dict, Iterable, List, Optional, Tuple
 
@@ -14,7 +14,7 @@ from .labels import LabelledPipe
 
 
 class RehearsingPipe(LabelledPipe):
-    """A component that can rehearse: the part of `ChainNER` that spaCy's `nlp.rehearse` calls."""
+    """The base class of `ChainNER` for spaCy's `nlp.rehearse`."""
 
     def rehearse(
         self,
@@ -24,18 +24,18 @@ class RehearsingPipe(LabelledPipe):
         losses: Optional[Dict[str, float]] = None,
         drop: float = 0.0,
     ) -> Dict[str, float]:
-        """Learn from the component as it was when `nlp.resume_training` was called, so that nothing
-        is forgotten while something else is learnt.
+        """Learn the predictions of the copy that `nlp.resume_training` made of the component, so
+        that further training does not change them.
 
-        Labels that were added after that call, or before it and not trained, count as O here: where
-        the former component finds none of its entities, there may be one of a new label.
+        Labels that the copy does not have, or that were untrained when it was made, count as O: the
+        copy predicts O for their entities.
 
-        examples (Iterable[Example]): Documents of any kind. Their annotation does not count.
-        sgd (Optional[Optimizer]): The optimizer. Without it, gradients add up.
-        losses (Optional[Dict[str, float]]): Record of the losses, by component's name.
-        drop (float): The dropout rate of the component that learns.
-        RETURNS (Dict[str, float]): The losses, a mean per token.
-        RAISES (ValueError): There is no former component, or it needs the outputs of others.
+        examples (Iterable[Example]): Examples with any text. Their annotation is ignored.
+        sgd (Optional[Optimizer]): The optimizer. Without it, gradients are accumulated.
+        losses (Optional[Dict[str, float]]): The losses by component name, to be updated.
+        drop (float): The dropout rate of the component.
+        RETURNS (Dict[str, float]): The losses: means per token.
+        RAISES (ValueError): There is no copy, or the component listens to another one.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -47,15 +47,15 @@ class RehearsingPipe(LabelledPipe):
             return losses
         set_dropout_rate(former, 0.0)
         set_dropout_rate(self.model, drop)
-        # Not `predict`, which adds constraints that training does without.
-        taught, _ = former.begin_update(docs)
+        # Not `predict`, which adds constraints that the student's chain does not have in training.
+        target, _ = former.begin_update(docs)
         student, backprop = self.model.begin_update(docs)
-        loss, gradient = rehearsal_divergence(taught, student)
+        loss, gradient = rehearsal_divergence(target, student)
         n_tokens = len(student.emissions)
         backprop(gradient * (1 / n_tokens))
         if sgd not in (None, False):
-            applied = sgd if isinstance(sgd, Optimizer) else _handing_over(sgd)
-            self.finish_update(applied)  # type: ignore[arg-type]
+            optimizer = sgd if isinstance(sgd, Optimizer) else _without_leftover_gradients(sgd)
+            self.finish_update(optimizer)  # type: ignore[arg-type]
         losses[self.name] += loss / n_tokens
         return losses
 
@@ -63,29 +63,30 @@ class RehearsingPipe(LabelledPipe):
         former = self._rehearsal_model
         if former is None:
             raise ValueError(
-                f"[D520] The component '{self.name}' has nothing to rehearse: found no copy of it "
-                "as it was. Call `nlp.resume_training()` first, and before `add_label`."
+                f"[D520] The component '{self.name}' cannot rehearse: there is no earlier copy of "
+                "it. Call `nlp.resume_training()` first, before `add_label`."
             )
-        # Listeners of spaCy and of spacy-transformers have this attribute, no other layer does.
+        # Only the listeners of spaCy and of spacy-transformers have this attribute.
         if any(hasattr(node, "upstream_name") for node in former.walk()):
             raise ValueError(
-                f"[D521] The component '{self.name}' cannot rehearse: it listens to another "
-                "component, whose outputs spaCy does not compute for a rehearsal. Leave it out "
-                f'with `nlp.rehearse(..., exclude=["{self.name}"])`, or distil from a saved copy.'
+                f"[D521] The component '{self.name}' cannot rehearse, because it listens to "
+                "another component, which spaCy does not run for a rehearsal. Exclude it with "
+                f'`nlp.rehearse(..., exclude=["{self.name}"])`, or distil from a saved copy.'
             )
         return former
 
 
-def _handing_over(collect: Update) -> Update:
-    """Pass copies of gradients to a function, and set the gradients to 0.
+def _without_leftover_gradients(collect: Update) -> Update:
+    """Wrap the function with which `nlp.rehearse` collects gradients: set the gradients to 0
+    afterwards.
 
-    `nlp.rehearse` collects gradients and applies those of one component alone. All others would go
-    into the next updates of their components.
+    `nlp.rehearse` applies the collected gradients of one component only. Without this, those of the
+    other components would be added to their next updates.
     """
 
-    def hand_over(key: Tuple[int, str], weights: FloatsXd, gradient: FloatsXd):
+    def collect_and_reset(key: Tuple[int, str], weights: FloatsXd, gradient: FloatsXd):
         weights, _ = collect(key, weights, gradient.copy())
         gradient *= 0
         return weights, gradient
 
-    return hand_over
+    return collect_and_reset

@@ -1,4 +1,4 @@
-"""Compare a student with other systems: figures, pictures and one page."""
+"""Reports: compare a student with other systems, on one page with pictures."""
 
 from .comparison import compare
 from .folder import is_report, write_report

@@ -1,4 +1,4 @@
-"""Compare a student with its teacher and a baseline on a test set: the contents of a report."""
+"""The content of a report: a student, its teacher and a baseline, compared on a test set."""
 
 import platform
 import sys
@@ -18,9 +18,9 @@ from ..evaluation.entity_counts import count_entities, labels_in, require_entiti
 from ..evaluation.reliability import entity_reliability, with_predictions
 from ..evaluation.speed import LEAST_SECONDS, hardware, holds_one_thread, speeds
 from ..evaluation.systems import System, with_confidences
-from ..pipeline.confidences import MEASURED
+from ..pipeline.confidences import EVALUATION_ATTR
 from ..progress import ProgressBar
-from .disagreements import disagreements, errors, read_entities
+from .disagreements import disagreements, entities_of, errors
 from .notes import notes_on
 
 # The version of the layout of report.json.
@@ -40,36 +40,36 @@ def compare(
     shown: int = SHOWN,
     stderr: IO = sys.stderr,
 ) -> Dict[str, Any]:
-    """Measure systems on a test set.
+    """Compare systems on a test set.
 
-    systems (Sequence[System]): The student, and its teacher and a baseline where there are any.
-    corpora (Sequence[List[Example]]): For each system the test set's examples, in its vocabulary.
-    data (str): What the test set is.
+    systems (Sequence[System]): The student, and its teacher and a baseline if there are any.
+    corpora (Sequence[List[Example]]): The test set for each system, in the system's vocabulary.
+    data (str): A description of the test set.
     runs (Sequence[Mapping[str, Any]]): Learning curves, from `read_runs`.
-    rounds (int): How often each system reads the test set for its speed; 0 to leave that out.
-    resamples (int): Draws of the bootstrap.
-    seed (int): Of the bootstrap.
-    shown (int): How many disagreements are written out.
-    stderr (IO): Where the progress goes.
-    RETURNS (Dict[str, Any]): What report.json has; docs/report.md says what its keys mean.
+    rounds (int): Number of passes of each system to measure its speed; 0 to leave speed out.
+    resamples (int): Number of draws of the bootstrap.
+    seed (int): Seed of the bootstrap.
+    shown (int): Maximum number of disagreements to write out.
+    stderr (IO): Stream for the progress bars.
+    RETURNS (Dict[str, Any]): The content of report.json; docs/report.md explains its keys.
     RAISES (ValueError): The test set has no entities.
     """
     gold = [example.reference for example in corpora[0]]
     require_entities(gold, data)
-    predicted = _let_read(systems, corpora, gold, stderr)
+    predicted = _predict(systems, corpora, gold, stderr)
     labels = labels_in(*predicted.values())
     bootstrap = Bootstrap(len(gold), resamples=resamples, seed=seed)
     counts = [count_entities(examples, labels) for examples in predicted.values()]
     sums = bootstrap.sums(numpy.stack(counts, axis=1))
     passes = _measure_speed(systems, gold, rounds, stderr)
-    readings = {
-        role: [read_entities(example.predicted) for example in examples]
+    entities = {
+        role: [entities_of(example.predicted) for example in examples]
         for role, examples in predicted.items()
     }
     disagreed = None
-    if "teacher" in readings:
-        disagreed = disagreements(readings["student"], readings["teacher"], gold, labels, shown)
-    found: Dict[str, Any] = {
+    if "teacher" in entities:
+        disagreed = disagreements(entities["student"], entities["teacher"], gold, labels, shown)
+    report: Dict[str, Any] = {
         **_describe_run(),
         "data": {"name": data, **_describe_data(gold)},
         "labels": list(labels),
@@ -82,7 +82,7 @@ def compare(
         "systems": [
             {
                 **system.describe(),
-                **_describe_reading(predicted[system.role], sums[number], labels, bootstrap),
+                **_describe_predictions(predicted[system.role], sums[number], labels, bootstrap),
                 **_describe_speed(passes.get(system.role)),
             }
             for number, system in enumerate(systems)
@@ -93,23 +93,23 @@ def compare(
             if number
         ],
         "speed": {"rounds": rounds, "clock": "processor time", "one_thread": holds_one_thread()},
-        "errors": {role: errors(of_system, gold, labels) for role, of_system in readings.items()},
+        "errors": {role: errors(found, gold, labels) for role, found in entities.items()},
         "disagreements": disagreed,
         "runs": [dict(run) for run in runs],
     }
-    return {**found, "notes": notes_on(found)}
+    return {**report, "notes": notes_on(report)}
 
 
-def _let_read(
+def _predict(
     systems: Sequence[System],
     corpora: Sequence[List[Example]],
     gold: Sequence[Doc],
     stderr: IO,
 ) -> Dict[str, List[Example]]:
-    """RETURNS (Dict[str, List[Example]]): What each system finds, with confidences, by role."""
+    """Let each system predict the test set with confidences; return the examples by role."""
     predicted: Dict[str, List[Example]] = {}
     for system, examples in zip(systems, corpora, strict=True):
-        _require_texts(system, examples, gold)
+        _require_same_texts(system, examples, gold)
         with (
             ProgressBar(desc=f"Read: {system.role}", total=len(gold), stream=stderr) as bar,
             with_confidences(system.nlp),
@@ -118,13 +118,13 @@ def _let_read(
     return predicted
 
 
-def _require_texts(system: System, examples: Sequence[Example], gold: Sequence[Doc]) -> None:
+def _require_same_texts(system: System, examples: Sequence[Example], gold: Sequence[Doc]) -> None:
     for example, doc in zip(examples, gold, strict=True):
         if example.predicted.text != doc.text:
             raise ValueError(
                 f"[D512] The tokenizer of the {system.role} '{system.source}' changes the text "
-                f"{doc.text[:40]!r} to {example.predicted.text[:40]!r}, and then nothing can be "
-                "compared. Mend the tokenizer."
+                f"{doc.text[:40]!r} to {example.predicted.text[:40]!r}, so entities cannot be "
+                "compared. Correct the tokenizer."
             )
 
 
@@ -154,15 +154,15 @@ def _describe_data(gold: Sequence[Doc]) -> Dict[str, Any]:
     }
 
 
-def _describe_reading(
+def _describe_predictions(
     examples: Sequence[Example], sums: Sums, labels: Sequence[str], bootstrap: Bootstrap
 ) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): Scores of what a system finds, and its calibration."""
-    n_found = Counter(span.label_ for example in examples for span in example.predicted.ents)
+    """Describe the scores and the calibration of a system's predictions."""
+    n_predicted = Counter(span.label_ for example in examples for span in example.predicted.ents)
     return {
-        "scores": score_intervals(sums.together(), bootstrap),
+        "scores": score_intervals(sums.summed(), bootstrap),
         "per_label": {
-            label: {**score_intervals(sums[column], bootstrap), "predicted": n_found[label]}
+            label: {**score_intervals(sums[column], bootstrap), "predicted": n_predicted[label]}
             for column, label in enumerate(labels)
         },
         "calibration": _calibration(examples),
@@ -170,20 +170,20 @@ def _describe_reading(
 
 
 def _differences(
-    sums: Sums, others: Sums, labels: Sequence[str], bootstrap: Bootstrap
+    first: Sums, second: Sums, labels: Sequence[str], bootstrap: Bootstrap
 ) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): By how much the first of two systems is better."""
+    """Compute the F1 of the first system minus that of the second, in all and by label."""
     return {
-        "f1": paired_difference(sums.together(), others.together(), bootstrap),
+        "f1": paired_difference(first.summed(), second.summed(), bootstrap),
         "per_label": {
-            label: paired_difference(sums[column], others[column], bootstrap)
+            label: paired_difference(first[column], second[column], bootstrap)
             for column, label in enumerate(labels)
         },
     }
 
 
 def _calibration(examples: Sequence[Example]) -> Any:
-    found = entity_reliability(examples, attr=MEASURED)
+    found = entity_reliability(examples, attr=EVALUATION_ATTR)
     if not found.counts.any():
         return None
     return {
@@ -197,8 +197,8 @@ def _calibration(examples: Sequence[Example]) -> Any:
 def _measure_speed(
     systems: Sequence[System], gold: Sequence[Doc], rounds: int, stderr: IO
 ) -> Dict[str, List[float]]:
-    """RETURNS (Dict[str, List[float]]): Words a second of each pass over the test set, by role;
-    empty if there are to be no rounds."""
+    """Measure the words per second of each pass over the test set, by role. Without rounds, return
+    an empty dictionary."""
     if not rounds:
         return {}
     pipelines = {system.role: system.nlp for system in systems}

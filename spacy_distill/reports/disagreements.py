@@ -1,4 +1,4 @@
-"""Where two systems find other entities in the same text, and who is right."""
+"""Disagreements: places where two systems predict different entities, and which one is right."""
 
 import re
 from collections import Counter
@@ -19,31 +19,31 @@ from typing import (
 import numpy
 from spacy.tokens import Doc
 
-from ..pipeline.confidences import MEASURED, confidence_of
+from ..pipeline.confidences import EVALUATION_ATTR, confidence_of
 
 KINDS = ("type", "boundary", "type and boundary", "only first", "only second")
-# Of an excerpt: characters on either side of the entities, and at most.
-AROUND = 110
-LONGEST = 420
+# Characters of an excerpt on each side of the entities, and in all.
+CONTEXT = 110
+MOST_CHARACTERS = 420
 
 
 class Entity(NamedTuple):
-    """Characters and a label: systems have tokens of their own, the text is the same."""
+    """An entity by its characters, since systems may have different tokens for the same text."""
 
     start: int
     end: int
     label: str
 
 
-# A system's entities in a document, with their confidences.
-Reading = Mapping[Entity, Optional[float]]
+# The entities of a document, with their confidences: those of a system, or the gold entities.
+Entities = Mapping[Entity, Optional[float]]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Entities of two readings that overlap each other, and nothing else.
+    """A group of entities of two systems that overlap each other and no other entity.
 
-    first, second (Tuple[Entity, ...]): Those of either reading, in the order of the text.
+    first, second (Tuple[Entity, ...]): The entities of each system, in the order of the text.
     """
 
     first: Tuple[Entity, ...]
@@ -51,17 +51,17 @@ class Place:
 
     @property
     def start(self) -> int:
-        """The first character."""
+        """The position of the first character."""
         return min(entity.start for entity in self.first + self.second)
 
     @property
     def end(self) -> int:
-        """The character after the last."""
+        """The position after the last character."""
         return max(entity.end for entity in self.first + self.second)
 
     @property
     def kind(self) -> Optional[str]:
-        """One of KINDS; None if both readings are the same."""
+        """The kind of the disagreement, one of KINDS; None if the systems agree."""
         if self.first == self.second:
             return None
         if not self.second:
@@ -73,26 +73,27 @@ class Place:
         one_label = len({entity.label for entity in self.first + self.second}) == 1
         return "boundary" if one_label else "type and boundary"
 
-    def is_in(self, stretches: Iterable[Tuple[int, int]]) -> bool:
-        """RETURNS (bool): Whether the place overlaps any of some stretches of characters."""
-        return any(start < self.end and self.start < end for start, end in stretches)
+    def overlaps(self, spans: Iterable[Tuple[int, int]]) -> bool:
+        """Check whether the place overlaps one of the spans, which are (start, end) characters."""
+        return any(start < self.end and self.start < end for start, end in spans)
 
 
-def read_entities(doc: Doc) -> Dict[Entity, Optional[float]]:
-    """RETURNS (Dict[Entity, Optional[float]]): A document's entities and measured confidences."""
+def entities_of(doc: Doc) -> Dict[Entity, Optional[float]]:
+    """Collect the entities of a document with their measured confidences."""
     return {
-        Entity(span.start_char, span.end_char, span.label_): confidence_of(span, MEASURED)
+        Entity(span.start_char, span.end_char, span.label_): confidence_of(span, EVALUATION_ATTR)
         for span in doc.ents
     }
 
 
 def unannotated(gold: Doc) -> List[Tuple[int, int]]:
-    """RETURNS (List[Tuple[int, int]]): The characters of tokens without annotation."""
+    """List the (start, end) characters of tokens without annotation."""
     return [(token.idx, token.idx + len(token)) for token in gold if token.ent_iob == 0]
 
 
 def places(first: Iterable[Entity], second: Iterable[Entity]) -> Iterator[Place]:
-    """YIELDS (Place): Where either reading has an entity, in the order of the text."""
+    """Group the entities of two systems by their overlaps, and yield the groups in the order of the
+    text."""
     entities = sorted([(e, 0) for e in first] + [(e, 1) for e in second])
     sides: Tuple[List[Entity], List[Entity]] = ([], [])
     end = 0
@@ -107,16 +108,16 @@ def places(first: Iterable[Entity], second: Iterable[Entity]) -> Iterator[Place]
 
 
 def label_pairs(place: Place) -> Iterator[Tuple[Optional[str], Optional[str]]]:
-    """YIELDS (Tuple[Optional[str], Optional[str]]): The labels of entities of both readings that
-    overlap most, each entity once; None next to those that are left."""
+    """Pair the entities of both systems that overlap most, and yield the labels of each pair. An
+    entity has at most one partner; None stands for a missing one."""
     overlaps = [
         (min(one.end, other.end) - max(one.start, other.start), i, k)
         for i, one in enumerate(place.first)
         for k, other in enumerate(place.second)
     ]
     partners: Dict[int, int] = {}
-    # A stable sort: of equal overlaps, the first in the text.
-    for length, i, k in sorted(overlaps, key=lambda one: -one[0]):
+    # The sort is stable: of equal overlaps, the first in the text comes first.
+    for length, i, k in sorted(overlaps, key=lambda overlap: -overlap[0]):
         if length > 0 and i not in partners and k not in partners.values():
             partners[i] = k
     for i, one in enumerate(place.first):
@@ -127,12 +128,13 @@ def label_pairs(place: Place) -> Iterator[Tuple[Optional[str], Optional[str]]]:
 
 
 def count_places(found: Sequence[Place], labels: Sequence[str]) -> Dict[str, Any]:
-    """Count the kinds of disagreements, and which labels meet which.
+    """Count the kinds of disagreements, and the pairs of labels.
 
     found (Sequence[Place]): The places.
     labels (Sequence[str]): The labels of the matrix.
-    RETURNS (Dict[str, Any]): "agreed" (int), "kinds" (by name) and "matrix": rows for the labels of
-        the first reading, columns for those of the second. The last row and column are for none.
+    RETURNS (Dict[str, Any]): "agreed" (the number of places without disagreement), "kinds" (numbers
+        by kind) and "matrix". The matrix has a row for each label of the first system and a column
+        for each label of the second. The last row and column stand for no entity.
     """
     kinds = Counter(place.kind for place in found)
     rows: Dict[Optional[str], int] = {label: row for row, label in enumerate([*labels, None])}
@@ -148,46 +150,47 @@ def count_places(found: Sequence[Place], labels: Sequence[str]) -> Dict[str, Any
 
 
 def errors(
-    readings: Sequence[Reading], gold: Sequence[Doc], labels: Sequence[str]
+    predicted: Sequence[Entities], gold: Sequence[Doc], labels: Sequence[str]
 ) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): What `count_places` returns for a system ("first") and the gold
-    annotation ("second"), without the places that are not annotated."""
+    """Compare a system ("first") with the gold annotation ("second"), without the places that are
+    not annotated. Return the numbers of `count_places`."""
     found: List[Place] = []
-    for mine, doc in zip(readings, gold, strict=True):
+    for entities, doc in zip(predicted, gold, strict=True):
         unknown = unannotated(doc)
-        found += [place for place in places(mine, read_entities(doc)) if not place.is_in(unknown)]
+        found += [p for p in places(entities, entities_of(doc)) if not p.overlaps(unknown)]
     return count_places(found, labels)
 
 
 def disagreements(
-    student: Sequence[Reading],
-    teacher: Sequence[Reading],
+    student: Sequence[Entities],
+    teacher: Sequence[Entities],
     gold: Sequence[Doc],
     labels: Sequence[str],
     shown: int,
 ) -> Dict[str, Any]:
-    """Compare a student's readings with its teacher's.
+    """Compare a student's entities with its teacher's.
 
-    student, teacher (Sequence[Reading]): Their entities in each document.
+    student, teacher (Sequence[Entities]): The predicted entities of each document.
     gold (Sequence[Doc]): The annotated documents.
     labels (Sequence[str]): The labels of the matrix.
-    shown (int): How many disagreements are written out, the surest first.
-    RETURNS (Dict[str, Any]): What `count_places` returns; "right": how often who is, by the gold
-        annotation; "ranked": whether there are confidences to rank by; "shown".
+    shown (int): Maximum number of disagreements to write out, by descending confidence.
+    RETURNS (Dict[str, Any]): The numbers of `count_places`, "right" (how often the student, the
+        teacher or neither agrees with the gold annotation), "ranked" (whether there are confidences
+        to rank by) and "shown" (the disagreements).
     """
     found: List[Place] = []
     differing: List[Dict[str, Any]] = []
-    for number, (mine, other, doc) in enumerate(zip(student, teacher, gold, strict=True)):
-        annotation, unknown = read_entities(doc), unannotated(doc)
-        for place in places(mine, other):
+    for number, (first, second, doc) in enumerate(zip(student, teacher, gold, strict=True)):
+        annotation, unknown = entities_of(doc), unannotated(doc)
+        for place in places(first, second):
             found.append(place)
             if place.kind is None:
                 continue
-            truth = tuple(e for e in annotation if place.is_in([e[:2]]))
-            right = "unknown" if place.is_in(unknown) else who_is_right(place, truth)
+            truth = tuple(e for e in annotation if place.overlaps([e[:2]]))
+            right = "unknown" if place.overlaps(unknown) else who_is_right(place, truth)
             sides = {
-                "student": (place.first, mine),
-                "teacher": (place.second, other),
+                "student": (place.first, first),
+                "teacher": (place.second, second),
                 "gold": (truth, {}),
             }
             differing.append(
@@ -195,12 +198,12 @@ def disagreements(
                     "document": number,
                     "kind": place.kind,
                     "right": right,
-                    "confidence": confidence(place, mine, other),
+                    "confidence": confidence(place, first, second),
                     **excerpt(doc.text, place, sides),
                 }
             )
     right_ones = Counter(one["right"] for one in differing)
-    # A stable sort: equally sure ones, and those without a confidence, in the text's order.
+    # The sort is stable: equal confidences, and missing ones, stay in the order of the text.
     ranked = sorted(differing, key=lambda one: -(one["confidence"] or 0.0))
     return {
         **count_places(found, labels),
@@ -211,37 +214,38 @@ def disagreements(
 
 
 def who_is_right(place: Place, truth: Tuple[Entity, ...]) -> str:
-    """RETURNS (str): "student" (the first reading), "teacher" or "neither", by the gold entities of
-    the place."""
+    """Find the system that agrees with the gold entities of the place: "student" (the first
+    system), "teacher" or "neither"."""
     if truth == place.first:
         return "student"
     return "teacher" if truth == place.second else "neither"
 
 
-def confidence(place: Place, first: Reading, second: Reading) -> Optional[float]:
-    """RETURNS (Optional[float]): The highest confidence of the first reading's entities there; if
-    it has none there, that of the second reading's."""
+def confidence(place: Place, first: Entities, second: Entities) -> Optional[float]:
+    """Find the highest confidence of the first system's entities at a place, or of the second
+    system's if the first has no entity there."""
     side, known = (place.first, first) if place.first else (place.second, second)
     return max((value for entity in side if (value := known[entity]) is not None), default=None)
 
 
 def excerpt(
-    text: str, place: Place, sides: Mapping[str, Tuple[Sequence[Entity], Reading]]
+    text: str, place: Place, sides: Mapping[str, Tuple[Sequence[Entity], Entities]]
 ) -> Dict[str, Any]:
-    """Cut out the text around a place, between words where there are any.
+    """Cut out the text around a place, between words if possible.
 
-    text (str): The document.
-    place (Place): Where something is.
-    sides (Mapping[str, Tuple[Sequence[Entity], Reading]]): Entities and their confidences by name.
+    text (str): The text of the document.
+    place (Place): The place.
+    sides (Mapping[str, Tuple[Sequence[Entity], Entities]]): By the name of each side, its entities
+        at the place, and the confidences of its entities.
     RETURNS (Dict[str, Any]): "text"; "start", its first character in the document; "cut_before" and
-        "cut_after"; and for each side its entities as displaCy takes them, "start", "end" and
-        "label" in the characters of the excerpt, with their "confidence".
+        "cut_after", whether text was cut off; and the entities of each side, as displaCy takes
+        them: "start", "end" (characters of the excerpt), "label" and "confidence".
     """
-    start = max(place.start - AROUND, 0)
+    start = max(place.start - CONTEXT, 0)
     if start:
         word = re.search(r"\s\S", text[start - 1 : place.start + 1])
         start += word.start() if word else 0
-    end = min(place.end + AROUND, start + LONGEST, len(text))
+    end = min(place.end + CONTEXT, start + MOST_CHARACTERS, len(text))
     blanks = list(re.finditer(r"\s", text[place.end : end]))
     if end < len(text) and blanks:
         end = place.end + blanks[-1].start()
@@ -254,7 +258,7 @@ def excerpt(
     for name, (entities, known) in sides.items():
         found[name] = [
             {
-                # An entity may be as long as its document.
+                # A long entity may reach beyond the excerpt.
                 "start": max(entity.start, start) - start,
                 "end": min(entity.end, end) - start,
                 "label": entity.label,

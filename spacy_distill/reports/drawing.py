@@ -1,19 +1,19 @@
-"""Colours, figures and axes that the pictures and the page of a report share."""
+"""Colours, figures and labels of axes for the pictures and the page of a report."""
 
 import colorsys
 from typing import Any, Dict, Mapping, Sequence, Tuple
 
-# Inches; a page shows them with 96 pixels each, so letters are as large on both.
+# Inches. Pages show an inch with 96 pixels, so letters have the same size in both pictures.
 WIDE, NARROW = 7.9, 3.5
 INK, FAINT = "#22262a", "#d5d9dd"
 
-# Colours on white that can be told apart without red and green. Each system has a marker too.
+# Colours on white that color-blind readers can distinguish. Each system has a marker too.
 SYSTEMS = {"student": "#0b5fa5", "teacher": "#b8500b", "baseline": "#5f6368"}
-# The same hues, light enough for the text of a dark page; pictures are white there too.
+# The same hues, lighter, for the text of dark pages. Pictures are white there too.
 ON_DARK = {"student": "#7fb8ec", "teacher": "#f0a06a", "baseline": "#b4bac0"}
 MARKERS = {"student": "o", "teacher": "s", "baseline": "^"}
 RUNS = ("#0b5fa5", "#b8500b", "#5f6368", "#6a3d9a", "#1b7837", "#a6155a")
-# Hues that are far apart, for the labels that come first.
+# Distinct hues for the first labels.
 HUES = (0.58, 0.08, 0.36, 0.83, 0.14, 0.48, 0.95, 0.70, 0.24)
 GOLDEN_RATIO = 0.618034
 
@@ -21,12 +21,12 @@ Report = Mapping[str, Any]
 
 
 def new_figure(width: float, height: float, **grid: Any) -> Tuple[Any, Any]:
-    """RETURNS (Tuple[Any, Any]): A figure of so many inches, and its axes."""
+    """Create a figure, with its size in inches, and its axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    # With a margin: pictures are white cards where a page is dark.
+    # The margin is for dark pages, where pictures are white cards.
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
     figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
@@ -34,8 +34,7 @@ def new_figure(width: float, height: float, **grid: Any) -> Tuple[Any, Any]:
 
 
 def distances(interval: Mapping[str, Any]) -> Tuple[float, float]:
-    """RETURNS (Tuple[float, float]): How far the bounds of an interval are below and above its
-    value, in percent; 0 without bounds."""
+    """Compute how far an interval's bounds are from its value, in percent; 0 without bounds."""
     value = interval["value"]
     low = value if interval["low"] is None else min(interval["low"], value)
     high = value if interval["high"] is None else max(interval["high"], value)
@@ -43,28 +42,28 @@ def distances(interval: Mapping[str, Any]) -> Tuple[float, float]:
 
 
 def legend_above(figure: Any, axis: Any, columns: int) -> None:
-    """Write the legend over the picture, where it covers nothing."""
+    """Draw the legend above the axes, where it covers nothing."""
     handles, names = axis.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=columns, frameon=False)
 
 
 def shortened(text: str, length: int) -> str:
-    """RETURNS (str): At most so many characters of a text, with an ellipsis for the rest."""
+    """Shorten a text to a number of characters, with an ellipsis."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def thousands(value: float, _: int) -> str:
-    """RETURNS (str): A number on an axis, with commas."""
+    """Format a number of an axis, with commas."""
     return f"{value:,.0f}" if value >= 1 else f"{value:g}"
 
 
 def system_variables(colors: Mapping[str, str]) -> str:
-    """RETURNS (str): Colours as variables of a style sheet, by the systems' names."""
+    """Write colours as variables of a style sheet, by the systems' roles."""
     return " ".join(f"--{role}: {color};" for role, color in colors.items())
 
 
 def label_colors(labels: Sequence[str]) -> Dict[str, str]:
-    """RETURNS (Dict[str, str]): A light background for dark text, by label."""
+    """Choose a light background colour for each label."""
     colors = {}
     for number, label in enumerate(labels):
         hue = HUES[number] if number < len(HUES) else (number * GOLDEN_RATIO) % 1

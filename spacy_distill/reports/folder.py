@@ -1,4 +1,4 @@
-"""A report on disk."""
+"""The files of a report."""
 
 import json
 from pathlib import Path
@@ -7,42 +7,46 @@ from typing import Any, Dict, Mapping
 from .page import render_page
 from .pictures import NAMES, draw_all
 
-NUMBERS, PAGE = "report.json", "index.html"
+RESULTS, PAGE = "report.json", "index.html"
 
 
 def write_report(report: Mapping[str, Any], folder: Path) -> Path:
-    """Write a page, its pictures and its numbers.
+    """Write the page of a report, its pictures and report.json.
 
-    report (Mapping[str, Any]): What `compare` measured.
-    folder (Path): The folder, made if need be. A former report in it is replaced; files that no
-        report writes are left alone.
-    RETURNS (Path): The page.
+    report (Mapping[str, Any]): The result of `compare`.
+    folder (Path): The folder, which is created if needed. An earlier report in it is replaced, and
+        other files stay.
+    RETURNS (Path): The path of the page.
     """
     pictures = draw_all(report)
-    numbers = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
-    parts = {f"{name}.png": picture.wide for name, picture in pictures.items()}
-    parts[PAGE] = render_page(report, pictures).encode("utf8")
-    parts[NUMBERS] = f"{numbers}\n".encode()
+    results = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    contents = {f"{name}.png": picture.wide for name, picture in pictures.items()}
+    contents[PAGE] = render_page(report, pictures).encode("utf8")
+    contents[RESULTS] = f"{results}\n".encode()
     folder.mkdir(parents=True, exist_ok=True)
-    former = {f"{name}.png" for name in NAMES} - parts.keys() if is_report(folder) else set()
-    _replace(folder, parts)
-    for name in former:
+    outdated = {f"{name}.png" for name in NAMES} - contents.keys() if is_report(folder) else set()
+    _replace(folder, contents)
+    for name in outdated:
         (folder / name).unlink(missing_ok=True)
     return folder / PAGE
 
 
 def is_report(folder: Path) -> bool:
-    """RETURNS (bool): Whether a folder has a report in it."""
-    return (folder / NUMBERS).is_file() and (folder / PAGE).is_file()
+    """Check whether a folder has a report.
+
+    folder (Path): The folder.
+    RETURNS (bool): Whether it has a report's page and results.
+    """
+    return (folder / RESULTS).is_file() and (folder / PAGE).is_file()
 
 
-def _replace(folder: Path, parts: Dict[str, bytes]) -> None:
-    """Write files under other names, and rename them when all are there: where the disk is full,
-    what was there before stays whole."""
-    written = {name: folder / f".{name}.new" for name in parts}
+def _replace(folder: Path, contents: Dict[str, bytes]) -> None:
+    """Write files under temporary names, then rename them. If the disk is full, earlier files stay
+    complete."""
+    written = {name: folder / f".{name}.new" for name in contents}
     try:
         for name, path in written.items():
-            path.write_bytes(parts[name])
+            path.write_bytes(contents[name])
         for name, path in written.items():
             path.replace(folder / name)
     finally:

@@ -1,4 +1,4 @@
-"""Curves out of the logs of training."""
+"""Learning curves from logs of training."""
 
 import json
 import math
@@ -10,8 +10,9 @@ def read_runs(paths: Sequence[Path]) -> List[Dict[str, Any]]:
     """Read logs of `spacy-distill.JSONLLogger.v1`.
 
     paths (Sequence[Path]): The files.
-    RETURNS (List[Dict[str, Any]]): Of each its "name" (that of the file, with its folder's where
-        two have the same), and lists "steps", "seconds" and "f1" on the development set.
+    RETURNS (List[Dict[str, Any]]): For each log its "name" and the lists "steps", "seconds" and
+        "f1" (on the development set). The name is that of the file. If two files have the same
+        name, their folders' names are added.
     RAISES (ValueError): A file is no such log.
     """
     stems = [path.stem for path in paths]
@@ -33,7 +34,7 @@ def _curve(path: Path) -> Dict[str, Any]:
         }
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise _no_log(path, repr(error)) from error
-    # Python's JSON has NaN and Infinity, which neither a report's nor a picture has.
+    # Python reads NaN and Infinity, but report.json and pictures cannot have them.
     for number in (*curve["seconds"], *curve["f1"]):
         if not math.isfinite(number):
             raise _no_log(path, str(number))

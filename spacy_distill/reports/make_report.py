@@ -1,4 +1,4 @@
-"""A report from end to end: pipelines and a test set in, a page out."""
+"""A report from end to end: load the pipelines, compare them and write the page."""
 
 from pathlib import Path
 from typing import Any, Dict, Iterable, Optional, Union
@@ -33,16 +33,16 @@ def report(
     """Compare a student with its teacher and a baseline, and write a page about it.
 
     student (Union[str, Path]): The pipeline, a package or a folder.
-    corpus (Union[str, Path]): The `.spacy` file of labeled documents to compare on.
+    corpus (Union[str, Path]): The test set, a `.spacy` file of labeled documents.
     output (Union[str, Path]): The folder to write. An earlier report in it is replaced.
     teacher (Optional[str]): The teacher, or several with commas between them.
     baseline (Optional[Union[str, Path]]): Another pipeline.
     runs (Iterable[Union[str, Path]]): Logs of `spacy-distill.JSONLLogger.v1`, for learning curves.
     data (str): A description of the test set; by default the file's name.
-    rounds (int): How often each pipeline reads the test set for its speed; 0 for never.
-    resamples (int): Draws of the bootstrap.
+    rounds (int): Number of passes of each pipeline to measure its speed; 0 to leave speed out.
+    resamples (int): Number of draws of the bootstrap.
     seed (int): Seed of the bootstrap.
-    shown (int): The most disagreements to write out.
+    shown (int): Maximum number of disagreements to write out.
     gold_spans_key (Optional[str]): Read the gold entities from `doc.spans[gold_spans_key]`.
     teacher_options (TeacherOptions): How the teacher is read.
     RETURNS (Dict[str, Any]): The content of report.json; docs/report.md explains its keys.
@@ -51,9 +51,9 @@ def report(
     """
     if teacher is None and teacher_options != DEFAULT_OPTIONS:
         raise ValueError(
-            "[D710] Options of a teacher are given, and no teacher. Name it: --teacher."
+            "[D710] Options for a teacher need a teacher: found none. Name it with --teacher."
         )
-    # Drawing comes last, and should not fail only then.
+    # Pictures are drawn at the end. If matplotlib is missing, fail before the evaluation.
     require_matplotlib()
     corpus, curves = Path(corpus), read_runs([Path(run) for run in runs])
     systems = [load_system("student", student)]
@@ -76,8 +76,8 @@ def report(
 
 
 def load_teacher_system(name: str, options: TeacherOptions, lang: str) -> System:
-    """RETURNS (System): A pipeline without options as it is; any other teacher in a pipeline that
-    writes the entities of its best tags."""
+    """Load a teacher for a comparison: a pipeline without options as it is, any other teacher in a
+    pipeline that writes the teacher's entities."""
     sources = split_sources(name)
     files = files_of(sources[0]) if len(sources) == 1 else None
     if options == DEFAULT_OPTIONS and files is not None and (files / "meta.json").is_file():

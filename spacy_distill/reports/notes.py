@@ -1,36 +1,36 @@
-"""What the reader of a report has to keep in mind about its figures."""
+"""Notes on the limits of a report: its test set, labels and measurements."""
 
 from typing import Any, List, Mapping
 
 from ..evaluation.bootstrap import FEWEST_DOCUMENTS
 
-# Intervals out of fewer documents say little.
+# With fewer documents, intervals are too narrow.
 FEW_DOCUMENTS = 20
 
 
 def notes_on(found: Mapping[str, Any]) -> List[str]:
     """Write notes about the test set, the systems and the machine.
 
-    found (Mapping[str, Any]): What report.json has.
-    RETURNS (List[str]): Sentences.
+    found (Mapping[str, Any]): The content of report.json.
+    RETURNS (List[str]): The notes, sentences of the page.
     """
     notes: List[str] = []
     data, systems = found["data"], found["systems"]
     if data["documents"] == 1:
-        notes.append("The test set is one document: no interval can be made of it.")
+        notes.append("The test set is one document, which is too few for intervals.")
     elif data["documents"] < FEWEST_DOCUMENTS:
         notes.append(
-            f"The test set has {data['documents']} documents: no interval can be made of so few."
+            f"The test set has {data['documents']} documents, which are too few for intervals."
         )
     elif data["documents"] < FEW_DOCUMENTS:
         notes.append(
-            f"The test set has {data['documents']} documents: intervals of so few are too narrow."
+            f"The test set has only {data['documents']} documents, so intervals are too narrow."
         )
     if data["unannotated_words"]:
         notes.append(
             f"{data['unannotated_words']:,} of {data['words']:,} words are not annotated "
-            f"({data['unannotated_documents']:,} whole documents): what is found there counts "
-            "neither as right nor as wrong."
+            f"({data['unannotated_documents']:,} whole documents). Entities there count neither as "
+            "right nor as wrong."
         )
     gold = set(data["entities_per_label"])
     for system in systems:
@@ -39,17 +39,17 @@ def notes_on(found: Mapping[str, Any]) -> List[str]:
         if extra:
             notes.append(
                 f"The {system['role']} finds {', '.join(extra)}, which the test set does not "
-                f"have: {sum(extra.values()):,} of its entities count as wrong for that."
+                f"have. These entities count as wrong: {sum(extra.values()):,}."
             )
-        unheard = sorted(gold - set(system["labels"])) if system["labels"] else []
-        if unheard:
-            notes.append(f"The {system['role']} does not know {', '.join(unheard)}.")
+        unknown = sorted(gold - set(system["labels"])) if system["labels"] else []
+        if unknown:
+            notes.append(f"The {system['role']} does not know {', '.join(unknown)}.")
         if not any(predicted.values()):
             notes.append(f"The {system['role']} finds no entity at all.")
-    # Processor time is that of all threads, and they spend some of it waiting for each other.
+    # Several threads spend some of their processor time waiting for each other.
     if found["speed"]["rounds"] and not found["speed"]["one_thread"]:
         notes.append(
-            "threadpoolctl is not installed, and OMP_NUM_THREADS was not 1: where numpy used "
-            "several threads, a system is faster on one core than is said here."
+            "threadpoolctl is not installed, and OMP_NUM_THREADS was not 1. If numpy used several "
+            "threads, systems are faster on one core than measured here."
         )
     return notes

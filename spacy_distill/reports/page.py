@@ -1,4 +1,4 @@
-"""The page of a report: one HTML file with its pictures and styles within it."""
+"""The page of a report: one HTML file that contains its pictures and styles."""
 
 import base64
 import re
@@ -13,7 +13,6 @@ from .drawing import MARKERS, ON_DARK, SYSTEMS, label_colors, system_variables
 from .pictures import MOST_CONFUSED, MOST_LABELS, Picture
 
 SHAPES = {"o": "●", "s": "■", "^": "▲"}
-# Signs of typography, not of ASCII.
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 KINDS = {
     "type": "same boundaries, other label",
@@ -22,23 +21,23 @@ KINDS = {
     "only first": "only the {first} finds an entity",
     "only second": "only the {second} finds an entity",
 }
-# How many of the most frequent confusions are listed.
+# Number of the most frequent confusions that are listed.
 CONFUSIONS = 12
-# Of labels, in a terminal.
+# Maximum number of columns for labels, in the table of the terminal.
 MOST_COLUMNS = 8
 ENTITY = '<mark style="background:{bg}">{text}&nbsp;<span class="label">{label}</span></mark>'
 
 
 def render_page(report: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str:
-    """Write the page.
+    """Write the page of a report.
 
-    report (Mapping[str, Any]): What `compare` measured.
-    pictures (Mapping[str, Picture]): From `draw_all`.
-    RETURNS (str): HTML, without scripts, and without anything that is elsewhere.
+    report (Mapping[str, Any]): The result of `compare`.
+    pictures (Mapping[str, Picture]): The pictures, from `draw_all`.
+    RETURNS (str): HTML without scripts, which loads nothing from elsewhere.
     """
     import jinja2
 
-    room = files(__package__)
+    package = files(__package__)
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
@@ -52,12 +51,12 @@ def render_page(report: Mapping[str, Any], pictures: Mapping[str, Picture]) -> s
         confidence=confidence,
         data_uri=data_uri,
     )
-    template = environment.from_string((room / "page.html").read_text(encoding="utf8"))
+    template = environment.from_string((package / "page.html").read_text(encoding="utf8"))
     found = report["disagreements"]
     colors = label_colors(report["labels"])
     return template.render(
         **report,
-        style=(room / "page.css").read_text(encoding="utf8"),
+        style=(package / "page.css").read_text(encoding="utf8"),
         pictures=pictures,
         colors=colors,
         shapes={role: SHAPES[MARKERS[role]] for role in MARKERS},
@@ -76,7 +75,11 @@ def render_page(report: Mapping[str, Any], pictures: Mapping[str, Picture]) -> s
 
 
 def summary(report: Mapping[str, Any]) -> str:
-    """RETURNS (str): What was found, in a sentence or two."""
+    """Summarize a report in one or two sentences.
+
+    report (Mapping[str, Any]): The result of `compare`.
+    RETURNS (str): The sentences.
+    """
     student = report["systems"][0]
     others = {system["role"]: system for system in report["systems"][1:]}
     differences = {entry["to"]: entry["f1"] for entry in report["differences"]}
@@ -95,8 +98,12 @@ def summary(report: Mapping[str, Any]) -> str:
 
 
 def overview(report: Mapping[str, Any]) -> List[Tuple[str, ...]]:
-    """RETURNS (List[Tuple[str, ...]]): The systems as rows of text under a row of headings; F1 by
-    label where there are few labels."""
+    """Make a table of the systems for the terminal.
+
+    report (Mapping[str, Any]): The result of `compare`.
+    RETURNS (List[Tuple[str, ...]]): A row of headings and a row for each system. F1 by label is in
+        the table if there are at most MOST_COLUMNS labels.
+    """
     labels = report["labels"] if len(report["labels"]) <= MOST_COLUMNS else []
     rows: List[Tuple[str, ...]] = [("", "F1", *labels, "parameters", "MB", "words/s")]
     for system in report["systems"]:
@@ -112,8 +119,10 @@ def _compared(role: str, difference: Mapping[str, Optional[float]], n_documents:
         return f"not comparable with the {role}"
     low, high = difference["low"], difference["high"]
     if low is None or high is None:
-        unknown = "one document tells no" if n_documents == 1 else "no interval for the"
-        return f"{unknown} difference from the {role} ({signed(difference)})"
+        difference_without_interval = f"difference from the {role} ({signed(difference)})"
+        if n_documents == 1:
+            return f"one document is too few for a {difference_without_interval}"
+        return f"no interval for the {difference_without_interval}"
     if low <= 0 <= high:
         return f"no clear difference from the {role} ({signed(difference)})"
     points = f"{abs(100 * difference['value']):.1f}"
@@ -135,7 +144,7 @@ def _gains(student: Mapping[str, Any], teacher: Mapping[str, Any]) -> List[str]:
 
 
 def _times(ratio: float, more: str, less: str) -> str:
-    """RETURNS (str): A ratio in words; "" if it is about 1."""
+    """Write a ratio in words; "" if it is about 1."""
     if 0.95 < ratio < 1.05:
         return ""
     factor = max(ratio, 1 / ratio)
@@ -144,19 +153,19 @@ def _times(ratio: float, more: str, less: str) -> str:
 
 
 def percent(score: Mapping[str, Optional[float]]) -> str:
-    """RETURNS (str): A score in percent; a dash if there is none."""
+    """Format a score in percent, or as a dash if it is missing."""
     return DASH if score["value"] is None else f"{100 * score['value']:.1f}"
 
 
 def interval(score: Mapping[str, Optional[float]]) -> str:
-    """RETURNS (str): The bounds of an interval in percent; "" if there is none."""
+    """Format the bounds of an interval in percent; "" if there is none."""
     if score["low"] is None or score["high"] is None:
         return ""
     return f"{100 * score['low']:.1f} to {100 * score['high']:.1f}"
 
 
 def signed(difference: Mapping[str, Optional[float]]) -> str:
-    """RETURNS (str): A difference in percent with its interval, with signs."""
+    """Format a difference and its interval in percent, with signs."""
     value, low, high = (difference[key] for key in ("value", "low", "high"))
     if value is None:
         return DASH
@@ -172,35 +181,35 @@ def _with_sign(value: float) -> str:
 
 
 def number(value: Optional[float]) -> str:
-    """RETURNS (str): A whole number with commas; a dash if there is none."""
+    """Format a number without decimals, or as a dash if it is missing."""
     return DASH if value is None else f"{value:,.0f}"
 
 
 def megabytes(value: Optional[float]) -> str:
-    """RETURNS (str): A size with one digit behind the point; a dash if there is none."""
+    """Format a size with one decimal, or as a dash if it is missing."""
     return DASH if value is None else f"{value:,.1f}"
 
 
 def parameters(value: Optional[int]) -> str:
-    """RETURNS (str): A number of parameters in millions; a dash if it is not known."""
+    """Format a number of parameters in millions, or as a dash if it is missing."""
     return DASH if value is None else f"{value / 1e6:,.2f} M"
 
 
 def confidence(value: Optional[float]) -> str:
-    """RETURNS (str): A probability with two digits; "" if there is none."""
+    """Format a probability with two decimals; "" if it is missing."""
     return "" if value is None else f"{value:.2f}"
 
 
 def data_uri(png: bytes) -> str:
-    """RETURNS (str): A picture as an address that has it within itself."""
+    """Encode a picture as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
 def confusions(
     matrix: List[List[int]], labels: List[str]
 ) -> List[Tuple[Optional[str], Optional[str], int]]:
-    """RETURNS (List[Tuple[Optional[str], Optional[str], int]]): The student's label, the teacher's
-    and how often, of the most frequent that differ; None where one has no entity."""
+    """List the most frequent pairs of different labels: the student's, the teacher's and their
+    number. None stands for no entity."""
     names = [*labels, None]
     found = [
         (names[row], names[column], count)
@@ -212,25 +221,24 @@ def confusions(
 
 
 def _excerpt(one: Mapping[str, Any], colors: Mapping[str, str]) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): A disagreement with its readings as HTML."""
-    readings = {
+    """Add to a disagreement the HTML of its sides and their confidences as text."""
+    rendered = {
         side: _rendered(one, side, colors)
         for side in ("student", "teacher", "gold")
         if side != "gold" or one["right"] == "neither"
     }
-    sure = {
+    confidences = {
         side: [confidence(e["confidence"]) for e in one[side] if e["confidence"] is not None]
         for side in ("student", "teacher")
     }
-    return {**one, "readings": readings, "sure": sure}
+    return {**one, "rendered": rendered, "confidences": confidences}
 
 
 def _rendered(one: Mapping[str, Any], side: str, colors: Mapping[str, str]) -> str:
     entities = [
         {
             **span,
-            # displaCy writes labels into the page as they are, and looks their colours up in
-            # capitals.
+            # displaCy does not escape labels, and looks up their colours in upper case.
             "params": {"label": escape(span["label"]), "bg": colors[span["label"]]},
         }
         for span in one[side]

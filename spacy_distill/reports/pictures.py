@@ -1,4 +1,4 @@
-"""A report's pictures, each drawn for wide pages and for phones."""
+"""The pictures of a report, each in a size for wide pages and one for phones."""
 
 import io
 import warnings
@@ -23,22 +23,22 @@ from .drawing import (
 )
 
 DPI = 200
-# All that there may be.
+# The names of all pictures.
 NAMES = ("f1", "speed", "learning", "confusion", "calibration")
 MOST_LABELS = 15
-# Labels with rows of their own in the table of confusions.
+# Maximum number of labels in the confusion matrix. Others are merged.
 MOST_CONFUSED = {"wide": 12, "narrow": 6}
-# Entities in a bin of confidences, of which fewer say little.
+# Bins with fewer entities get a hollow marker.
 FEW = 10
-# The disc of the largest system, in points squared.
-DISC = 1500.0
+# The area of the largest system's disc, in points squared.
+DISC_AREA = 1500.0
 
 
 class Picture(NamedTuple):
-    """A picture, as PNG bytes.
+    """A picture of a report.
 
-    wide, narrow (bytes): For pages and for phones.
-    alt (str): What one sees, in words.
+    wide, narrow (bytes): PNG files for wide pages and for phones.
+    alt (str): A description of the picture.
     """
 
     wide: bytes
@@ -47,10 +47,10 @@ class Picture(NamedTuple):
 
 
 def draw_all(report: Report) -> Dict[str, Picture]:
-    """Draw what a report has figures for.
+    """Draw all pictures for which a report has results.
 
-    report (Report): What `compare` measured.
-    RETURNS (Dict[str, Picture]): By name, of NAMES.
+    report (Report): The result of `compare`.
+    RETURNS (Dict[str, Picture]): The pictures by name, one of NAMES.
     RAISES (ImportError): matplotlib is not installed.
     """
     require_matplotlib()
@@ -63,7 +63,7 @@ def draw_all(report: Report) -> Dict[str, Picture]:
         "confusion": (_confusion, "Table of the student's labels against the teacher's."),
         "calibration": (_calibration, "Share of right entities against their confidence."),
     }
-    there = {
+    has_results = {
         "f1": True,
         "speed": any(system["words_per_second"] for system in report["systems"]),
         "learning": bool(report["runs"]),
@@ -88,17 +88,17 @@ def draw_all(report: Report) -> Dict[str, Picture]:
     }
     pictures = {}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
-        # Letters that the font does not have are drawn as boxes; the tables have them.
+        # Letters that the font lacks are drawn as boxes. The tables of the page show them.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         for name, (draw, alt) in drawings.items():
-            if there[name]:
+            if has_results[name]:
                 wide, narrow = (_png(draw(report, width)) for width in (WIDE, NARROW))
                 pictures[name] = Picture(wide, narrow, alt)
     return pictures
 
 
 def require_matplotlib() -> None:
-    """RAISES (ImportError): matplotlib is not installed."""
+    """Raise ImportError if matplotlib is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -140,7 +140,7 @@ def _f1(report: Report, width: float) -> Any:
             markersize=5,
             linewidth=1.4,
             label=system["role"],
-            # A score of 100 is on the edge, and its marker beyond it.
+            # The marker of a score of 100 reaches beyond the axes.
             clip_on=False,
             zorder=3,
         )
@@ -174,7 +174,7 @@ def _speed(report: Report, width: float) -> Any:
         below, above = distances(system["scores"]["f1"])
         color = SYSTEMS[role]
         axis.scatter(
-            [x], [y], s=DISC * (size or 0.0) / largest, color=color, alpha=0.22, linewidth=0
+            [x], [y], s=DISC_AREA * (size or 0.0) / largest, color=color, alpha=0.22, linewidth=0
         )
         axis.errorbar(
             [x],
@@ -186,7 +186,7 @@ def _speed(report: Report, width: float) -> Any:
             linewidth=1.2,
             label=role if size is None else f"{role}, {size:,.0f} MB",
         )
-    # Room for the discs.
+    # Margins for the discs.
     axis.margins(x=0.25, y=0.25)
     axis.set(xlabel="words per second, one core", ylabel="F1")
     axis.grid(color=FAINT, linewidth=0.6)
@@ -225,13 +225,14 @@ def _learning(report: Report, width: float) -> Any:
 def grouped_matrix(
     matrix: Sequence[Sequence[int]], labels: Sequence[str], most: int
 ) -> Tuple[numpy.ndarray, List[str], int]:
-    """Put the labels that are confused least together as "others".
+    """Merge the least confused labels of a confusion matrix to "others".
 
-    matrix (Sequence[Sequence[int]]): (labels + 1, labels + 1), none is last.
+    matrix (Sequence[Sequence[int]]): (labels + 1, labels + 1), with no entity as the last row and
+        column.
     labels (Sequence[str]): The labels.
-    most (int): How many labels may have rows of their own.
-    RETURNS (Tuple[numpy.ndarray, List[str], int]): The matrix, none last; the labels without none;
-        how many entities on the diagonal are confused all the same, with another of the others.
+    most (int): Maximum number of rows for labels, with "others".
+    RETURNS (Tuple[numpy.ndarray, List[str], int]): The smaller matrix, its labels, and the number
+        of confusions among the merged labels, which are on its diagonal.
     """
     counts = numpy.asarray(matrix)
     if len(labels) <= most:
@@ -263,7 +264,7 @@ def _confusion(report: Report, width: float) -> Any:
     colors = numpy.ones((n, n, 3))
     share = (off / max(off.max(), 1))[..., None] ** 0.6
     colors -= share * (1 - numpy.asarray([0.72, 0.31, 0.04]))
-    # Agreement is not what one looks for: it stays in the background.
+    # Agreement is grey, so confusions stand out.
     colors[numpy.arange(n), numpy.arange(n)] = (0.93, 0.94, 0.95)
     axis.imshow(colors, aspect="auto")
     if mixed:

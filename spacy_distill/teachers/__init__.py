@@ -1,9 +1,9 @@
-"""Teachers: from documents to chains."""
+"""Teachers, which predict the chains of documents."""
 
 from .annotations import AnnotationTeacher
 from .cache import CachedTeacher
 from .ensemble import EnsembleTeacher
-from .labels import MappedTeacher
+from .label_map import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
 from .protocol import Teacher, TeacherSource, match_labels
 from .soft_teacher import SoftTeacher

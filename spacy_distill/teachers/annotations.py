@@ -1,4 +1,4 @@
-"""The entities or spans of documents as a teacher."""
+"""A teacher that reads the entities or spans of documents."""
 
 import math
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -12,17 +12,17 @@ from ..chain import BiluoTags, LinearChain, chain_from_marginals
 from ..documents import MISSING
 from .failures import DocumentsError, TeacherError, documents_error
 
-# Sums of probabilities in half precision may exceed 1, or fall below 0, by so much.
+# Tolerance for probabilities outside of 0 to 1, which come from rounding in half precision.
 ROUNDING = 1e-3
 
 
 class AnnotationTeacher:
-    """Reads the entities of documents with a confidence: those of rules, GLiNER, language models
-    or people.
+    """Reads the entities of documents, and gives each a probability. The entities may come from
+    rules, GLiNER, language models or people.
 
-    The confidence is the probability of an entity, and the rest is that of O. Tokens outside are O,
-    or unknown if there may be more entities. Tokens without annotation, in a document that has
-    some, are unknown.
+    The probability of an entity is its confidence, and the remaining probability goes to O. Other
+    tokens are O with certainty; with `partial`, they are unknown. In documents with entity
+    annotation, tokens whose annotation is missing are unknown.
     """
 
     def __init__(
@@ -33,25 +33,24 @@ class AnnotationTeacher:
         confidence: float = 0.9,
         partial: bool = False,
     ) -> None:
-        """Choose the annotation.
+        """Create the teacher.
 
-        labels (Sequence[str]): The labels, in the order of their tags. An entity of another label
-            is an error.
-        spans_key (Optional[str]): Read `doc.spans[spans_key]`, and `doc.ents` if None. Of spans
-            that overlap, the one with the highest score counts, or the longest of these. The scores
-            are those in `doc.spans[spans_key].attrs["scores"]`, from 0 to 1, as `spancat` writes
-            them.
-        confidence (float): The probability of entities without score, above 0 and at most 1.
-        partial (bool): Whether there may be more entities: tokens outside are unknown then.
-        RAISES (ValueError): A confidence that is no probability.
+        labels (Sequence[str]): The labels, in the order of their tags. Other labels are errors.
+        spans_key (Optional[str]): Read `doc.spans[spans_key]`; if None, read `doc.ents`. Of spans
+            that overlap, the one with the highest score is used, and of equal scores the longest.
+            Scores are read from `doc.spans[spans_key].attrs["scores"]`, where `spancat` writes
+            them; they must be from 0 to 1.
+        confidence (float): The probability of entities without a score, above 0 and at most 1.
+        partial (bool): Whether entities may be missing. Then other tokens are unknown.
+        RAISES (ValueError): The confidence is not a probability.
         """
         if not 0 < confidence <= 1:
             raise ValueError(
-                f"[D215] The confidence {confidence} is no probability: give one above 0 and at "
-                "most 1."
+                f"[D215] The confidence {confidence} is not a probability: expected a number above "
+                "0 and at most 1."
             )
         self.labels: Tuple[str, ...] = tuple(dict.fromkeys(labels))
-        # The name in errors.
+        # The name in error messages.
         self.name = "entities" if spans_key is None else f"spans '{spans_key}'"
         self.spans_key = spans_key
         self.confidence = confidence
@@ -61,9 +60,9 @@ class AnnotationTeacher:
         """Read the annotation of documents.
 
         docs (Sequence[Doc]): The documents.
-        RETURNS (LinearChain): One sequence a document.
-        RAISES (TeacherError): A label that is not one of `labels`, scores that are no
-            probabilities, or documents with spans under other keys alone.
+        RETURNS (LinearChain): One sequence per document.
+        RAISES (TeacherError): A label is not one of `labels`, a score is not a probability, or the
+            documents have spans only under other keys.
         RAISES (DocumentsError): A score is NaN.
         """
         self._require_key(docs)
@@ -87,8 +86,8 @@ class AnnotationTeacher:
         """Read the annotation of a document.
 
         doc (Doc): The document.
-        RETURNS (Tuple[Floats2d, numpy.ndarray]): Probabilities (tokens, tags), float32, and which
-            tokens are annotated (tokens,), bool.
+        RETURNS (Tuple[Floats2d, numpy.ndarray]): Probabilities, (tokens, tags) float32, and which
+            tokens are known, (tokens,) bool.
         """
         tags = BiluoTags(self.labels)
         marginals = numpy.zeros((len(doc), len(tags)), dtype="float32")
@@ -98,7 +97,7 @@ class AnnotationTeacher:
                 raise TeacherError(
                     f"[D236] The teacher found '{span.text[:40]}' ({span.label_}) in the document "
                     f"'{doc.text[:40]}', but its labels are: {', '.join(self.labels)}. Name all "
-                    "that it writes with --labels, or the argument `labels`."
+                    "labels that it writes with --labels, or the argument `labels`."
                 )
             rows = numpy.arange(span.start, span.end)
             marginals[rows, tags.span_tags(len(span), span.label_)] = score
@@ -141,17 +140,12 @@ class AnnotationTeacher:
 
 
 def _span_scores(doc: Doc, key: str) -> Optional[List[float]]:
-    """Read the scores of a group of spans, in `doc.spans[key].attrs["scores"]`.
-
-    RETURNS (Optional[List[float]]): The probability of each span; None if the group has no scores.
-    RAISES (TeacherError): The scores are not one number from 0 to 1 for each span.
-    RAISES (DocumentsError): A score is NaN.
-    """
+    """Return the probability of each span in a group; None if the group has no scores."""
     group = doc.spans[key]
     written = group.attrs.get("scores")
     if written is None:
         return None
-    scores = _numbers(written)
+    scores = _as_floats(written)
     where = f"doc.spans['{key}'].attrs['scores'] of the document '{doc.text[:40]}'"
     if scores is None or len(scores) != len(group):
         found = f"{written!r:.60}" if scores is None else f"{len(scores)} numbers"
@@ -166,25 +160,24 @@ def _span_scores(doc: Doc, key: str) -> Optional[List[float]]:
         if not -ROUNDING <= score <= 1 + ROUNDING:
             raise TeacherError(
                 f"[D278] The span '{span.text[:40]}' ({span.label_}) has the score {score:g} in "
-                f"{where}, which is no probability: expected a number from 0 to 1. Map the scores "
-                "in the component that writes them: divide a percentage by 100, and put other "
-                "scores through a sigmoid, 1 / (1 + exp(-score))."
+                f"{where}, which is not a probability: expected a number from 0 to 1. Map the "
+                "scores in the component that writes them: divide a percentage by 100, and put "
+                "other scores through a sigmoid, 1 / (1 + exp(-score))."
             )
     return [min(max(score, 0.0), 1.0) for score in scores]
 
 
-def _numbers(written: Any) -> Optional[List[float]]:
-    """RETURNS (Optional[List[float]]): The numbers of a list, or of an array of numpy, cupy or
-    torch; None for anything else."""
+def _as_floats(written: Any) -> Optional[List[float]]:
+    """Convert a list, or a numpy, cupy or torch array; return None for other types."""
     values = written.tolist() if hasattr(written, "tolist") else written
     if not isinstance(values, (list, tuple)):
         return None
-    # A list may have arrays of one number.
-    values = [value.item() if _has_one_number(value) else value for value in values]
+    # A list may contain arrays with a single value.
+    values = [value.item() if _is_single_value(value) else value for value in values]
     if not all(isinstance(value, (int, float)) for value in values):
         return None
     return [float(value) for value in values]
 
 
-def _has_one_number(value: Any) -> bool:
+def _is_single_value(value: Any) -> bool:
     return hasattr(value, "item") and math.prod(getattr(value, "shape", (0,))) == 1

@@ -1,4 +1,4 @@
-"""Arrays in memory up to a number of bytes, and in a temporary file beyond."""
+"""Store arrays in memory up to a limit, and in a temporary file beyond it."""
 
 import tempfile
 import weakref
@@ -15,47 +15,46 @@ class _Place(NamedTuple):
     dtype: str
 
 
-# An array in the store.
+# A reference to an array in the store: the array itself, or its place in the file.
 Stored = Union[numpy.ndarray, _Place]
 
 
 class ArrayStore:
-    """Keeps arrays. The first ones stay in memory: epochs read the same arrays again and again, and
-    a store of the latest ones would drop each just before it is read.
+    """Stores arrays. The first arrays stay in memory. Each epoch reads all arrays in turn, so a
+    least-recently-used cache would drop each array just before it is needed.
 
-    The file has no name where the system allows this. The system deletes it with the store, or when
-    the process ends.
+    The file is temporary: it is deleted with the store, or when the process ends.
     """
 
     def __init__(self, max_bytes: int) -> None:
         """Create an empty store.
 
-        max_bytes (int): Bytes to keep in memory; 0 keeps all arrays in the file.
+        max_bytes (int): The maximum number of bytes in memory. With 0, all arrays are in the file.
         """
         self.max_bytes = max_bytes
-        self.n_bytes = 0
+        self.n_bytes_in_memory = 0
         self._file: Optional[Any] = None
         self._end = 0
 
     @property
     def n_bytes_on_disk(self) -> int:
-        """Bytes in the file."""
+        """The number of bytes in the file."""
         return self._end
 
     def put(self, array: numpy.ndarray) -> Stored:
-        """Keep an array.
+        """Store an array.
 
-        array (numpy.ndarray): The array. The store keeps a copy of it.
-        RETURNS (Stored): What `get` takes.
+        array (numpy.ndarray): The array, which is copied.
+        RETURNS (Stored): The reference to pass to `get`.
         RAISES (OSError): The file cannot be written.
         """
-        if self.n_bytes + array.nbytes <= self.max_bytes:
-            self.n_bytes += array.nbytes
+        if self.n_bytes_in_memory + array.nbytes <= self.max_bytes:
+            self.n_bytes_in_memory += array.nbytes
             return array.copy()
         place = _Place(self._end, array.shape, array.dtype.str)
         try:
             if self._file is None:
-                # Open for as long as the store is there.
+                # The file stays open as long as the store exists.
                 self._file = tempfile.TemporaryFile(prefix="spacy-distill-")  # noqa: SIM115
                 weakref.finalize(self, self._file.close)
             self._file.seek(self._end)
@@ -63,15 +62,15 @@ class ArrayStore:
             self._file.flush()
         except OSError as error:
             raise OSError(
-                f"[D279] The teacher's predictions cannot be kept in the temporary folder "
-                f"'{tempfile.gettempdir()}': {error}. Make room there, name another folder in the "
-                "environment (TMPDIR), or write a soft corpus with distill-annotate."
+                "[D279] The teacher's predictions cannot be stored in the temporary folder "
+                f"'{tempfile.gettempdir()}': {error}. Free some space, choose another folder with "
+                "the environment variable TMPDIR, or write a soft corpus with distill-annotate."
             ) from error
         self._end += array.nbytes
         return place
 
     def get(self, stored: Stored) -> numpy.ndarray:
-        """RETURNS (numpy.ndarray): An array of the store, not to be changed."""
+        """RETURNS (numpy.ndarray): The stored array. It must not be changed."""
         if isinstance(stored, numpy.ndarray):
             return stored
         assert self._file is not None
@@ -81,6 +80,6 @@ class ArrayStore:
         return numpy.frombuffer(self._file.read(n_bytes), dtype).reshape(stored.shape)
 
     def close(self) -> None:
-        """Remove the file. Arrays in memory stay."""
+        """Delete the file. Arrays in memory stay."""
         if self._file is not None:
             self._file.close()

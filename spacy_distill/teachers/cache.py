@@ -1,4 +1,4 @@
-"""A teacher that reads every document once."""
+"""A cache of a teacher's chains."""
 
 from dataclasses import replace
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -16,55 +16,56 @@ from .failures import documents_error
 from .predictions import Failure, predict_each
 from .protocol import Teacher
 
-# Called with a document that the teacher fails on, and why it does.
+# Called with each document that the teacher fails on, and with the reason.
 OnFailure = Callable[[Doc, Failure], object]
 
-# In memory: 3.7 million tokens of a teacher of 18 labels.
+# Enough for 3.7 million tokens of a teacher with 18 labels.
 MAX_BYTES = 2**29
-# Half precision may change a probability by so much; beyond, single precision is kept.
+# If half precision changes a probability by more than this, single precision is used.
 TOLERANCE = 1e-3
-# Finite in half precision.
+# The lowest finite emission: half precision can represent it.
 LOWEST = -60000.0
 
 
 class _Entry(NamedTuple):
     """The chain of a document.
 
-    emissions (Stored): (tokens, tags) float16 or float32, the greatest of each token 0.
+    emissions (Stored): (tokens, tags) float16 or float32; the maximum of each token is 0.
     known (Optional[numpy.ndarray]): (tokens,) bool, which tokens are known; None if all are.
-    scores (int): The number of its transition scores.
+    transition_set (int): The index of the chain's transition scores in the cache.
     """
 
     emissions: Stored
     known: Optional[numpy.ndarray]
-    scores: int
+    transition_set: int
 
 
 class CachedTeacher:
-    """Keeps a teacher's chains by the documents' words.
+    """Caches a teacher's chains, so that the teacher predicts each document only once. Documents
+    are identified by their words and spaces.
 
-    Emissions are kept in half precision, 2 bytes a token and tag, in memory up to a limit and in a
-    temporary file beyond. No tag's probability differs by more than 0.001 from the teacher's.
-    Transition scores are kept as they are, so that any temperature and loss can follow.
+    Emissions are stored in half precision, with 2 bytes per token and tag: in memory up to a limit,
+    then in a temporary file. The probability of a tag differs from the teacher's by at most 0.001.
+    Transition scores are stored exactly, so the cache works for any temperature and loss.
     """
 
     def __init__(
         self, teacher: Teacher, *, batch_size: int = 64, max_bytes: int = MAX_BYTES
     ) -> None:
-        """Wrap a teacher.
+        """Create an empty cache.
 
         teacher (Teacher): The teacher.
-        batch_size (int): Documents that it reads at once.
-        max_bytes (int): Bytes of emissions to keep in memory.
+        batch_size (int): The number of documents that the teacher reads at once.
+        max_bytes (int): The maximum number of bytes of emissions in memory.
         """
         self.teacher = teacher
         self.batch_size = batch_size
         self.store = ArrayStore(max_bytes)
         self._entries: Dict[bytes, _Entry] = {}
         self._failures: Dict[bytes, Failure] = {}
-        # Mostly one set of transition scores. Documents that are carried over to other tokens may
-        # have another.
-        self._scores: List[Tuple[Floats2d, Floats1d, Floats1d]] = []
+        # Most teachers have a single set of transition scores. Chains that were carried over to
+        # other tokens may have another one.
+        self._transition_sets: List[Tuple[Floats2d, Floats1d, Floats1d]] = []
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -72,11 +73,11 @@ class CachedTeacher:
         return self.teacher.labels
 
     def __len__(self) -> int:
-        """Documents that the teacher has read."""
+        """RETURNS (int): The number of documents in the cache."""
         return len(self._entries)
 
     def unread(self, docs: Sequence[Doc]) -> List[Doc]:
-        """RETURNS (List[Doc]): The different documents that the teacher has not read."""
+        """RETURNS (List[Doc]): The distinct documents that the teacher has not read yet."""
         different = {document_key(doc): doc for doc in docs if len(doc)}
         return [
             doc
@@ -90,15 +91,15 @@ class CachedTeacher:
         on_batch: Callable[[int], object] = lambda n: None,
         on_failure: OnFailure = lambda doc, failure: None,
     ) -> None:
-        """Keep the teacher's chains of the documents that it has not read yet.
+        """Predict and store the chains of documents that are not in the cache.
 
         docs (Sequence[Doc]): The documents.
-        on_batch (Callable[[int], object]): Called after each batch with the number of its
-            documents.
-        on_failure (OnFailure): Called with each document that the teacher fails on, and why. It
-            does not read such a document again; `predict_chain` raises an error for it.
+        on_batch (Callable[[int], object]): Called after each batch with its number of documents.
+        on_failure (OnFailure): Called with each document that the teacher fails on, and with the
+            reason. The teacher does not read such a document again, and `predict_chain` raises an
+            error for it.
         """
-        # Neighbours in length make batches with little padding.
+        # Documents of similar length need little padding.
         for batch in minibatch(sorted(self.unread(docs), key=len), self.batch_size):
             predictions = predict_each(self.teacher, batch)
             for failure in predictions.failures:
@@ -111,7 +112,7 @@ class CachedTeacher:
     def _keep(self, docs: Sequence[Doc], chain: LinearChain) -> None:
         ops = get_current_ops()
         emissions = ops.to_numpy(chain.emissions)
-        # With the greatest emission of each token at 0, the distribution stays the same.
+        # Subtracting the maximum of each token does not change the distribution.
         exact = emissions - emissions.max(axis=1, keepdims=True)
         finite = numpy.isfinite(exact)
         rounded = numpy.where(finite, numpy.maximum(exact, LOWEST), exact).astype("float16")
@@ -119,31 +120,32 @@ class CachedTeacher:
         differences = ops.to_numpy(abs(changed - chain.marginals()).max(axis=1))
         n_tokens = len(emissions)
         known = numpy.ones(n_tokens, bool) if chain.known is None else ops.to_numpy(chain.known)
-        scores = self._number_of_scores(chain)
+        transition_set = self._add_transition_set(chain)
         ends = numpy.cumsum([len(doc) for doc in docs])
         for doc, end in zip(docs, ends.tolist(), strict=True):
             rows = slice(end - len(doc), end)
             is_close = differences[rows].max(initial=0) <= TOLERANCE
             kept = self.store.put((rounded if is_close else exact)[rows])
             mask = None if known[rows].all() else known[rows].copy()
-            self._entries[document_key(doc)] = _Entry(kept, mask, scores)
+            self._entries[document_key(doc)] = _Entry(kept, mask, transition_set)
 
     def close(self) -> None:
-        """Remove what is on disk."""
+        """Delete the temporary file."""
         self.store.close()
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Return the teacher's chain of documents, from the cache where they are in it.
+        """Return the teacher's chain of documents, after predicting those that are not in the
+        cache.
 
         docs (Sequence[Doc]): The documents.
-        RETURNS (LinearChain): One sequence a document, on the current device.
+        RETURNS (LinearChain): One sequence per document, on the current device.
         RAISES (DocumentsError): The teacher fails on some of the documents.
         """
         self.read(docs)
         if self._failures:
             self._require_no_failure(docs)
         entries = [self._entries[document_key(doc)] for doc in docs if len(doc)]
-        if not self._scores:
+        if not self._transition_sets:
             return self.teacher.predict_chain(docs)
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         emissions = [self.store.get(entry.emissions) for entry in entries]
@@ -154,19 +156,21 @@ class CachedTeacher:
                 for rows, entry in zip(emissions, entries, strict=True)
             ]
             known = get_current_ops().xp.asarray(numpy.concatenate(masks))
-        kinds = sorted({entry.scores for entry in entries})
-        if len(kinds) <= 1:
-            return self._chain(emissions, lengths, kinds[0] if kinds else 0, known)
-        marginals = numpy.empty((lengths.sum(), len(self._scores[0][1])), dtype="float32")
-        row_kinds = numpy.repeat([entry.scores for entry in entries], lengths[lengths > 0])
-        for kind in kinds:
+        used_sets = sorted({entry.transition_set for entry in entries})
+        if len(used_sets) <= 1:
+            return self._chain(emissions, lengths, used_sets[0] if used_sets else 0, known)
+        marginals = numpy.empty((lengths.sum(), len(self._transition_sets[0][1])), dtype="float32")
+        row_sets = numpy.repeat([entry.transition_set for entry in entries], lengths[lengths > 0])
+        for transition_set in used_sets:
             chosen = [
-                rows for rows, entry in zip(emissions, entries, strict=True) if entry.scores == kind
+                rows
+                for rows, entry in zip(emissions, entries, strict=True)
+                if entry.transition_set == transition_set
             ]
             own_lengths = numpy.asarray([len(rows) for rows in chosen])
-            own_known = None if known is None else known[row_kinds == kind]
-            chain = self._chain(chosen, own_lengths, kind, own_known)
-            marginals[row_kinds == kind] = get_current_ops().to_numpy(chain.marginals())
+            own_known = None if known is None else known[row_sets == transition_set]
+            chain = self._chain(chosen, own_lengths, transition_set, own_known)
+            marginals[row_sets == transition_set] = get_current_ops().to_numpy(chain.marginals())
         xp = get_current_ops().xp
         return chain_from_marginals(xp.asarray(marginals), lengths, known)
 
@@ -181,20 +185,27 @@ class CachedTeacher:
             first = next(failure for _, failure in found if failure is not None)
             raise documents_error(first.teacher, docs, reasons)
 
-    def _number_of_scores(self, chain: LinearChain) -> int:
+    def _add_transition_set(self, chain: LinearChain) -> int:
+        """RETURNS (int): The index of a chain's transition scores, which are added if new."""
         parts = (chain.transitions, chain.start, chain.end)
         xp = get_current_ops().xp
-        for number, known in enumerate(self._scores):
-            if all(xp.array_equal(old, new) for old, new in zip(known, parts, strict=True)):
-                return number
-        self._scores.append(parts)
-        return len(self._scores) - 1
+        for index, scores in enumerate(self._transition_sets):
+            if all(xp.array_equal(old, new) for old, new in zip(scores, parts, strict=True)):
+                return index
+        self._transition_sets.append(parts)
+        return len(self._transition_sets) - 1
 
     def _chain(
-        self, emissions: Sequence[Floats2d], lengths: Ints1d, kind: int, known: Optional[ArrayXd]
+        self,
+        emissions: Sequence[Floats2d],
+        lengths: Ints1d,
+        transition_set: int,
+        known: Optional[ArrayXd],
     ) -> LinearChain:
         xp = get_current_ops().xp
-        nothing = numpy.zeros((0, len(self._scores[kind][1])), dtype="float32")
-        rows = numpy.concatenate([nothing, *emissions])
-        transitions, start, end = (xp.asarray(array) for array in self._scores[kind])
+        no_rows = numpy.zeros((0, len(self._transition_sets[transition_set][1])), dtype="float32")
+        rows = numpy.concatenate([no_rows, *emissions])
+        transitions, start, end = (
+            xp.asarray(array) for array in self._transition_sets[transition_set]
+        )
         return LinearChain(xp.asarray(rows), lengths, transitions, start, end, known)

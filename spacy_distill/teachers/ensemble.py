@@ -1,4 +1,4 @@
-"""Several teachers as one: the average of their predictions."""
+"""Average the predictions of several teachers."""
 
 from math import inf
 from typing import Any, List, Optional, Sequence, Tuple
@@ -13,15 +13,15 @@ from .failures import DocumentsError, ends_run, is_out_of_memory
 from .predictions import is_composite, name_of, predict
 from .protocol import Teacher, find_tags
 
-# Divisors that are smaller count as this.
-LEAST = 1e-6
+# Lower bound of divisors.
+LEAST_DIVISOR = 1e-6
 
 
 class EnsembleTeacher:
     """The weighted average of several teachers' probabilities per token, as a chain of BILUO tags.
 
-    Teachers that err differently teach better together than each does alone (Hinton, Vinyals,
-    Dean 2015); with few labels, a fine-tuned transformer and a student trained on the labels do.
+    Teachers with different errors teach better together than alone (Hinton, Vinyals, Dean 2015).
+    With few labels, a fine-tuned transformer and a student trained on the labels are such teachers.
     """
 
     def __init__(
@@ -31,11 +31,12 @@ class EnsembleTeacher:
         *,
         partial: bool = False,
     ) -> None:
-        """Join teachers.
+        """Create the ensemble.
 
-        teachers (Sequence[Teacher]): The teachers, at least one. One of them has all labels.
-        weights (Optional[Sequence[float]]): The weight of each, above 0; by default all the same.
-        partial (bool): Whether each may lack labels of other teachers.
+        teachers (Sequence[Teacher]): At least one teacher. One of them must have all labels, unless
+            `partial` is set.
+        weights (Optional[Sequence[float]]): The weight of each teacher, above 0; equal by default.
+        partial (bool): Whether each teacher may lack labels that others have.
         RAISES (ValueError): No teacher has all labels, or the weights do not fit.
         """
         weights = [1.0] * len(teachers) if weights is None else list(weights)
@@ -51,9 +52,9 @@ class EnsembleTeacher:
         if not complete and not partial:
             listed = "; ".join(", ".join(teacher.labels) for teacher in teachers)
             raise ValueError(
-                f"[D214] One teacher of an ensemble has to have all labels: found {listed}. Map "
-                "names of the same thing with --label-map OLD=NEW,..., or say with "
-                "--partial-labels that they are of different things."
+                f"[D214] One teacher of an ensemble must have all labels: found {listed}. If "
+                "labels mean the same, map them with --label-map OLD=NEW,.... If they mean "
+                "different things, use --partial-labels."
             )
         self.labels: Tuple[str, ...] = complete[0].labels if complete else tuple(found)
         self._tags = [find_tags(self.labels, teacher.labels) for teacher in teachers]
@@ -62,9 +63,9 @@ class EnsembleTeacher:
         """Average the teachers' predictions.
 
         docs (Sequence[Doc]): The documents.
-        RETURNS (LinearChain): One sequence a document, whose marginals are the average of the
-            teachers'. A teacher does not count on tokens that are unknown to it. Where it lacks a
-            label, the teachers that have the label decide on what it predicts as O.
+        RETURNS (LinearChain): One sequence per document, with the average of the teachers'
+            marginals. Tokens that are unknown to a teacher are averaged without it. If a teacher
+            lacks a label, its probability of O is divided as by the teachers that have the label.
         RAISES (ValueError): One of the teachers fails; the error names it.
         """
         predictions: List[Any] = []
@@ -90,8 +91,8 @@ class EnsembleTeacher:
     def _fill_missing_labels(
         self, predictions: Sequence[Floats2d], weights: Sequence[Floats2d]
     ) -> None:
-        """Divide a teacher's O among the labels that it lacks, in place, as the teachers that have
-        these labels divide what is none of its own labels."""
+        """Give a part of each teacher's probability of O to the labels that it lacks, in place. The
+        shares come from the average of the teachers that have these labels."""
         xp = get_array_module(predictions[0])
         total: Any = 0
         total_weight: Any = 0
@@ -103,14 +104,14 @@ class EnsembleTeacher:
             lacks = tags < 0
             missing = average[:, lacks]
             own = average[:, ~lacks][:, 1:].sum(axis=1)
-            outside = xp.maximum(xp.maximum(1 - own, missing.sum(axis=1)), LEAST)
+            outside = xp.maximum(xp.maximum(1 - own, missing.sum(axis=1)), LEAST_DIVISOR)
             shares = missing / outside[:, None]
             prediction[:, lacks] = prediction[:, :1] * shares
             prediction[:, 0] *= 1 - xp.minimum(shares.sum(axis=1), 1)
 
 
 def _predict_part(teacher: Teacher, docs: Sequence[Doc]) -> LinearChain:
-    """RETURNS (LinearChain): The chain of one of several teachers; errors name it."""
+    """RETURNS (LinearChain): The chain of one teacher of the ensemble; errors name the teacher."""
     try:
         return predict(teacher, docs)
     except DocumentsError:
@@ -118,11 +119,13 @@ def _predict_part(teacher: Teacher, docs: Sequence[Doc]) -> LinearChain:
     except Exception as error:
         has_code = isinstance(error, ValueError) and str(error).startswith("[D")
         if has_code and not is_composite(teacher) and name_of(teacher) not in str(error):
-            error.args = (f"{error} That is of the teacher '{name_of(teacher)}', one of several.",)
+            error.args = (
+                f"{error} The error comes from the teacher '{name_of(teacher)}' of the ensemble.",
+            )
         if has_code or ends_run(error) or is_out_of_memory(error):
             raise
-        # Components and models raise whatever they like, without their names.
+        # Components and models raise errors of any type, which do not name the teacher.
         raise ValueError(
-            f"[D276] The teacher '{name_of(teacher)}', one of several, failed: "
-            f"{type(error).__name__}: {error}. Mend it, or leave it out."
+            f"[D276] The teacher '{name_of(teacher)}' of the ensemble failed: "
+            f"{type(error).__name__}: {error}. Correct it, or leave it out."
         ) from error

@@ -1,25 +1,25 @@
-"""Errors of teachers, by their cause: a document, the teacher, or the machine."""
+"""Distinguish errors of teachers by their cause: a document, the teacher, or the machine."""
 
 from typing import Iterator, Mapping, Optional, Sequence
 
 from spacy.tokens import Doc
 
-# Classes of torch, which need not be installed.
+# Names of classes of torch, which may not be installed.
 OUT_OF_MEMORY, DEVICE_LOST = "OutOfMemoryError", "AcceleratorError"
 
 
 class DocumentsError(ValueError):
-    """A teacher's predictions of some documents cannot be learnt from.
+    """An error for documents whose predictions cannot be used for training.
 
-    reasons (Mapping[int, str]): Why, by the number of the document in the batch; at least one.
+    reasons (Mapping[int, str]): Reasons by the document's index in the batch; at least one.
     teacher (str): The teacher's name.
     """
 
     def __init__(self, message: str, reasons: Mapping[int, str], teacher: str = "") -> None:
         if not reasons:
             raise ValueError(
-                f"[D237] A DocumentsError has to name the documents: found no reasons for "
-                f"'{message}'. Give a reason for each document, by its number in the batch."
+                "[D237] A DocumentsError must name the documents: found no reasons for "
+                f"'{message}'. Give a reason for each document, by its index in the batch."
             )
         super().__init__(message)
         self.reasons = dict(reasons)
@@ -30,25 +30,24 @@ class DocumentsError(ValueError):
 
 
 class TeacherError(ValueError):
-    """A teacher's settings or code are wrong, so no document can be trusted: the run ends."""
+    """An error in a teacher's settings or code. It concerns all documents, so the run ends."""
 
 
 def documents_error(
     teacher: str, docs: Sequence[Doc], reasons: Mapping[int, str]
 ) -> DocumentsError:
-    """RETURNS (DocumentsError): An error for documents that a teacher failed on; it names the
-    first of them."""
+    """RETURNS (DocumentsError): An error for documents; the message names the first one."""
     number = min(reasons)
     return DocumentsError(
         f"[D273] The teacher '{teacher}' cannot teach the document '{docs[number].text[:40]}': "
-        f"{reasons[number]}. Leave the document out, or read it with another precision or teacher.",
+        f"{reasons[number]}. Remove the document, or use another precision or teacher.",
         reasons,
         teacher,
     )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """RETURNS (bool): Whether memory was not enough, perhaps only for a whole batch."""
+    """RETURNS (bool): Whether the memory was too small, perhaps only for the batch."""
     return any(
         isinstance(cause, MemoryError) or _is_of_torch(cause, OUT_OF_MEMORY)
         for cause in _causes(error)
@@ -56,8 +55,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def ends_run(error: BaseException) -> bool:
-    """RETURNS (bool): Whether the cause of an error is the teacher's settings or code, or the
-    machine, such as a full disk; and no document."""
+    """RETURNS (bool): Whether an error was caused by the teacher's settings or code, or by the
+    machine (such as a full disk), and not by a document."""
     return any(
         isinstance(cause, TeacherError)
         or (isinstance(cause, OSError) and cause.errno is not None)

@@ -1,5 +1,4 @@
-"""The identity of teachers, which are not loaded for it: names for errors and for the cards of
-students, and fingerprints."""
+"""Names, descriptions and fingerprints of teachers, without loading them."""
 
 import hashlib
 from pathlib import Path
@@ -17,16 +16,16 @@ from spacy.util import (
 from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
 from ..encoders.loading import hub_commit
-from ..names import HUB_PREFIX, hint_of, is_on_hub
+from ..names import HUB_PREFIX, is_on_hub, similar_name_hint
 from .protocol import TeacherSource
 
 
 def names_of(sources: Sequence[TeacherSource]) -> List[str]:
-    """Name teachers for errors.
+    """Get the names of teachers for error messages.
 
-    sources (Sequence[TeacherSource]): The teachers, as `load_teacher` takes them.
-    RETURNS (List[str]): Names and paths as they are; of pipelines those in their meta. Teachers
-        that have the same name are numbered.
+    sources (Sequence[TeacherSource]): The teachers, as in `load_teacher`.
+    RETURNS (List[str]): Names and paths as given; for pipeline objects, the names in their meta.
+        Teachers with the same name are numbered.
     """
     names = [_name_and_version(source)[0] for source in sources]
     return [
@@ -36,11 +35,11 @@ def names_of(sources: Sequence[TeacherSource]) -> List[str]:
 
 
 def describe(source: TeacherSource) -> str:
-    """Describe a teacher for the card of its student, without the folder that it lies in.
+    """Describe a teacher for the model card of its student, without local paths.
 
-    source (TeacherSource): As `load_teacher` takes it.
-    RETURNS (str): Of a pipeline the name and version and, where they are known, the transformers
-        and the license; of a soft corpus the same of the teachers that wrote it.
+    source (TeacherSource): The teacher, as in `load_teacher`.
+    RETURNS (str): For a pipeline, its name and version and, if known, its transformers and license.
+        For a soft corpus, the same for the teachers that wrote it.
     """
     if isinstance(source, Language):
         return _describe_pipeline(source.meta, source.config.interpolate())
@@ -56,7 +55,7 @@ def describe(source: TeacherSource) -> str:
         return f"{'; '.join(teachers)}; as a soft corpus of {n_documents:,} documents"
     folder = Path(source)
     if is_package(str(source)):
-        # Packages have the pipeline's own folder within them.
+        # A package contains the pipeline in a subfolder.
         folder = get_package_path(str(source))
         folder /= "{lang}_{name}-{version}".format_map(load_meta(folder / "meta.json"))
     meta = _read_meta(folder)
@@ -70,22 +69,22 @@ def describe(source: TeacherSource) -> str:
 def fingerprint(source: TeacherSource) -> Dict[str, str]:
     """Identify a teacher by its content.
 
-    source (TeacherSource): A name, a folder or a pipeline, as `load_teacher` takes it.
-    RETURNS (Dict[str, str]): "name", "version" (empty if it has none) and "hash": of the names and
-        bytes of its files, or of what `to_bytes` gives of a pipeline that was never saved. Of a
-        model on the hub, version and hash are the commit; nothing is loaded.
-    RAISES (ValueError): There is no content to recognise it by, or it is a soft corpus.
+    source (TeacherSource): A name, a folder or a pipeline, as in `load_teacher`.
+    RETURNS (Dict[str, str]): "name", "version" (empty if there is none) and "hash". The hash covers
+        the names and bytes of the teacher's files, or the result of `to_bytes` of a pipeline
+        object. For a model on the hub, version and hash are the commit, and nothing is loaded.
+    RAISES (ValueError): The teacher has no content that can be hashed, or is a soft corpus.
     """
     name, version = _name_and_version(source)
     digest = hashlib.blake2b(digest_size=16)
     if isinstance(source, Language):
-        # Not the whole vocabulary: it grows when the pipeline is used.
+        # The vocabulary grows when the pipeline is used, so only its vectors are hashed.
         digest.update(source.to_bytes(exclude=["vocab"]) + source.vocab.vectors.to_bytes())
         return {"name": name, "version": version, "hash": digest.hexdigest()}
     if not isinstance(source, (str, Path)):
         raise ValueError(
-            f"[D205] A soft corpus needs a teacher with a name or a folder, and {name} has none: "
-            "found no content to recognise it by. Give a pipeline, or the name or folder of one."
+            f"[D205] A soft corpus identifies its teacher by its content, and {name} has no "
+            "content that can be hashed. Use a pipeline, or the name or folder of a teacher."
         )
     if is_on_hub(source):
         commit = hub_commit(name)
@@ -93,14 +92,14 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     folder = Path(source)
     if is_soft_corpus(folder):
         raise ValueError(
-            f"[D206] '{source}' is a soft corpus: it has predictions of its own texts alone, so it "
-            "teaches in `distill` and nowhere else. Name the teacher that wrote it, which is in "
+            f"[D206] '{source}' is a soft corpus: it has predictions for its own texts only, so it "
+            "can be the teacher only in `distill`. Name the teacher that wrote it, which is in "
             "its manifest.json."
         )
     if is_package(name):
         folder = get_package_path(name)
     elif not folder.exists():
-        raise no_teacher(source)
+        raise missing_teacher_error(source)
     for file in sorted(item for item in folder.rglob("*") if item.is_file()):
         if "__pycache__" not in file.parts:
             digest.update(f"{file.relative_to(folder)} {file.stat().st_size}\n".encode())
@@ -108,11 +107,11 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     return {"name": name, "version": version, "hash": digest.hexdigest()}
 
 
-def no_teacher(source: Union[str, Path]) -> ValueError:
-    """RETURNS (ValueError): For a name that nothing has."""
+def missing_teacher_error(source: Union[str, Path]) -> ValueError:
+    """RETURNS (ValueError): The error for a name that belongs to no teacher."""
     return ValueError(
         f"[D202] There is no teacher '{source}': no such folder, and no such spaCy package is "
-        f"installed.{hint_of(source)} Correct the path, install the pipeline, or write "
+        f"installed.{similar_name_hint(source)} Correct the path, install the pipeline, or write "
         "hf:OWNER/NAME for a model on the Hugging Face hub."
     )
 
@@ -129,8 +128,7 @@ def _name_and_version(source: TeacherSource) -> Tuple[str, str]:
 
 
 def _read_meta(folder: Path) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): The meta.json of a pipeline; empty where there is none, or a broken
-    one, which loading the pipeline reports."""
+    """Read meta.json; return {} if it is missing or damaged, which loading reports."""
     try:
         return load_meta(folder / "meta.json")
     except (OSError, ValueError):
@@ -147,8 +145,7 @@ def _describe_pipeline(meta: Mapping[str, Any], config: Mapping[str, Any]) -> st
 
 
 def _transformers(block: Mapping[str, Any]) -> Iterator[str]:
-    """YIELDS (str): The names of the transformers that a part of a config loads, by
-    spacy-transformers or spacy-curated-transformers."""
+    """Yield the names of the transformers that a config section loads."""
     functions = [value for key, value in block.items() if key.startswith("@")]
     loads = any("Transformer" in str(function) for function in functions)
     if loads and isinstance(block.get("name"), str):
@@ -159,7 +156,7 @@ def _transformers(block: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _without_folder(name: str) -> str:
-    """RETURNS (str): The last part of a path; names on the hub without their prefix."""
+    """RETURNS (str): The last part of a path, or the name on the hub without its prefix."""
     if is_on_hub(name):
         return name.removeprefix(HUB_PREFIX)
     path = Path(name)

@@ -1,4 +1,4 @@
-"""Entities of a token classifier that begin at a word inside of a token."""
+"""Find entities of a token classifier that begin inside a token."""
 
 from typing import List, Optional, Sequence, Tuple
 from unicodedata import category
@@ -11,38 +11,40 @@ from ..chain.biluo import PREFIXES
 from ..encoders.alignment import token_pieces
 from .label_schemes import LabelScheme
 
-# Entities that begin inside of a token with a lower probability are ignored.
-LEAST_CERTAINTY = 0.5
-# Behind other punctuation than this, as in "U.S." and "Jean-Luc", models find the beginning of a
-# name again, since they were trained on the beginning alone.
+# Entities that begin inside a token with a lower probability are ignored.
+MIN_PROBABILITY = 0.5
+# Only after these characters can an entity of the same type begin. After other punctuation, as in
+# "U.S." and "Jean-Luc", models often predict another beginning of the same name, since they were
+# trained only on the first wordpiece of a token.
 SEPARATORS = frozenset("/\\|,;:()[]{}<>")
 
 
 def with_inner_entities(
     doc: Doc, offsets: Sequence[Tuple[int, int]], log_probabilities: Floats2d, scheme: LabelScheme
 ) -> Optional[Doc]:
-    """Cut tokens where entities begin inside of them.
+    """Split tokens at words inside them where entities begin.
 
-    A token is cut at all words behind white space. It is cut at a word behind punctuation where
-    the model is sure that an entity begins: one of another type than the token's beginning, or one
-    of the same type behind a separator.
+    A token is split at each word after white space. It is split at a word after punctuation if the
+    model predicts with certainty that an entity begins there. The entity must have another type
+    than the word before, or follow a separator.
 
     doc (Doc): The document.
-    offsets (Sequence[Tuple[int, int]]): Each wordpiece's place, as `token_pieces` takes it.
-    log_probabilities (Floats2d): (wordpieces, classes)
-    scheme (LabelScheme): What the classes mean.
-    RETURNS (Optional[Doc]): The same text with more tokens; None if none is cut.
+    offsets (Sequence[Tuple[int, int]]): The character offsets of each wordpiece, as in
+        `token_pieces`.
+    log_probabilities (Floats2d): (wordpieces, classes), the model's output.
+    scheme (LabelScheme): The BILUO tags of the classes.
+    RETURNS (Optional[Doc]): The same text with more tokens; None if no token is split.
     """
     starts = [inner_words(token.text) for token in doc]
     if not any(starts) or not len(offsets):
         return None
     pieces, _ = token_pieces(_cut(doc, starts), offsets)
     emissions = scheme.emissions(log_probabilities[pieces])
-    # A scheme without tags within a type has the same score for all; the first one, B, is taken.
+    # With the scheme "io", all tags of a type have the same score; argmax takes the first, B.
     tags = numpy.where(pieces < 0, 0, emissions.argmax(axis=1))
     types, prefixes = numpy.divmod(tags - 1, len(PREFIXES))
     begins = (tags > 0) & numpy.isin(prefixes, [PREFIXES.index("B"), PREFIXES.index("U")])
-    begins &= emissions.max(axis=1) >= numpy.log(LEAST_CERTAINTY)
+    begins &= emissions.max(axis=1) >= numpy.log(MIN_PROBABILITY)
     chosen: List[List[int]] = []
     words = zip(types, begins, strict=True)
     for token, places in zip(doc, starts, strict=True):
@@ -59,7 +61,7 @@ def with_inner_entities(
 
 
 def inner_words(text: str) -> List[int]:
-    """RETURNS (List[int]): Where words begin inside of a token: letters or digits behind
+    """RETURNS (List[int]): The offsets at which words begin inside a token: letters or digits after
     punctuation, symbols or white space."""
     if text.isalnum():
         return []

@@ -1,4 +1,4 @@
-"""A spaCy pipeline as a teacher."""
+"""A teacher that runs a spaCy pipeline."""
 
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -18,20 +18,20 @@ from .predictions import predict
 from .protocol import Teacher, parts_of
 from .spacy_ner import BeamTeacher, TransitionTeacher
 from .tokens import align, carry_over
-from .written_attributes import writers
+from .written_attributes import components_that_write
 
 
 class PipelineTeacher:
-    """Runs a pipeline on the text of documents, and reads the predictions of one of its components.
-    Of documents whose spaces are not known it takes the words.
+    """Runs a pipeline on the text of documents, and reads the predictions of one component. If the
+    spaces of a document are not known, the pipeline gets its words instead of its text.
 
-    The predictions depend on the component that teaches:
-    - one that predicts chains (`ner_teacher`, `ner_student`): its chain;
-    - spaCy's `ner` and `beam_ner`: the probabilities of their actions, or of the beam's parses;
-    - any other that writes `doc.ents`, or `doc.spans` with `spans_key`: the entities or spans.
+    The predictions depend on the component:
+    - `ner_teacher`, `ner_student`, and any other with `predict_chain`: the predicted chain;
+    - spaCy's `ner` and `beam_ner`: the probabilities of actions, or of the parses in the beam;
+    - others that write `doc.ents`, or `doc.spans` with `spans_key`: the entities or spans.
 
-    A component that writes `doc.ents` keeps the entities of components before it. They are certain
-    if it has their label, and O if it does not. With `spans_key`, only the spans count.
+    Entities that earlier components have set are kept. They are certain if the component has their
+    label, and O otherwise. With `spans_key`, only the spans are read.
     """
 
     def __init__(
@@ -44,43 +44,43 @@ class PipelineTeacher:
         confidence: float = 0.9,
         partial: bool = False,
     ) -> None:
-        """Choose the component that teaches.
+        """Create the teacher, and choose the component to read.
 
         nlp (Language): The teacher's pipeline.
-        pipe_name (Optional[str]): The component's name; needed only where several could teach.
+        pipe_name (Optional[str]): The name of the component; required if several can teach.
         spans_key (Optional[str]): Read `doc.spans[spans_key]`, as `spancat` writes it.
-        labels (Optional[Sequence[str]]): Labels of a component that writes entities or spans; by
-            default its own.
-        confidence (float): The probability of such entities, and of spans without a score.
-        partial (bool): Whether there may be more entities than such a component writes. Tokens
-            without an entity are unknown then.
-        RAISES (ValueError): There is no such component, or more than one, or it does not find
-            entities.
+        labels (Optional[Sequence[str]]): The labels of a component that writes entities or spans;
+            by default the component's attribute `labels`.
+        confidence (float): The probability of these entities, and of spans without a score.
+        partial (bool): Whether the component may miss entities. Then tokens outside of the entities
+            and spans that it writes are unknown.
+        RAISES (ValueError): There is no such component, there are several, or the labels of the
+            component are not known.
         """
         self.nlp = nlp
-        # The name in errors.
+        # The name in error messages.
         self.name = f"{nlp.meta['lang']}_{nlp.meta['name']}"
-        self.pipe_name = _choose(nlp, pipe_name, spans_key)
+        self.pipe_name = _choose_component(nlp, pipe_name, spans_key)
         pipe = nlp.get_pipe(self.pipe_name)
         soft = _soft_teacher(pipe) if spans_key is None else None
         self.reads_annotations = soft is None
         if soft is None:
             attribute = "doc.ents" if spans_key is None else "doc.spans"
             known: Sequence[str] = labels or ()
-            if labels is None and self.pipe_name in writers(nlp, attribute):
+            if labels is None and self.pipe_name in components_that_write(nlp, attribute):
                 known = getattr(pipe, "labels", ())
             if not known:
                 raise ValueError(
                     f"[D220] The component '{self.pipe_name}' does not say which labels it writes "
-                    f"to {attribute}. {_listed(nlp)} Name another one, or its labels with --labels "
-                    "PER,LOC or the argument `labels`."
+                    f"to {attribute}. {_list_components(nlp)} Name another one, or its labels "
+                    "with --labels PER,LOC or the argument `labels`."
                 )
-            # Sorted, as a component may keep its labels in a set.
+            # Sorted, because a component may keep its labels in a set.
             soft = AnnotationTeacher(
                 sorted(set(known)), spans_key=spans_key, confidence=confidence, partial=partial
             )
         self._teacher: Teacher = soft
-        # Entities with a border inside a token of the documents.
+        # The number of entities that begin or end inside a token of the documents.
         self.n_misfits = 0
 
     @property
@@ -91,13 +91,13 @@ class PipelineTeacher:
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
         """Run the pipeline on the texts of documents and read its predictions.
 
-        docs (Sequence[Doc]): Documents of any vocabulary and tokenizer, left as they are.
-        RETURNS (LinearChain): One sequence a document, over the documents' tokens.
-        RAISES (ValueError): A component returns something else than a document of the same text.
+        docs (Sequence[Doc]): Documents of any vocabulary and tokenizer, which are not changed.
+        RETURNS (LinearChain): One sequence per document, over the documents' tokens.
+        RAISES (ValueError): A component did not return one document with the same text for each.
         """
-        read = self._run([self._own_doc(doc) for doc in docs])
+        read = self._run([self._tokenize(doc) for doc in docs])
         chain = self._predict(read)
-        # Components may split or join tokens.
+        # The pipeline may have other tokens than the documents.
         if all(same_tokens(own, doc) for own, doc in zip(read, docs, strict=True)):
             return chain
         blocks = align(read, docs)
@@ -107,8 +107,7 @@ class PipelineTeacher:
         return carried
 
     def _predict(self, docs: Sequence[Doc]) -> LinearChain:
-        """RETURNS (LinearChain): The chain of the component that teaches, which reads documents in
-        batches that do not change it."""
+        """Predict the chain in batches that padding cannot affect."""
         pipe = self.nlp.get_pipe(self.pipe_name)
         size = len(docs) if self.reads_annotations else _batch_size(pipe, len(docs))
         chains: List[LinearChain] = []
@@ -122,8 +121,8 @@ class PipelineTeacher:
             raise documents_error(self.name, docs, reasons)
         return join_chains(chains)
 
-    def _own_doc(self, doc: Doc) -> Doc:
-        # A tokenizer that changes the text leaves nothing to align.
+    def _tokenize(self, doc: Doc) -> Doc:
+        # If the tokenizer changes the text, tokens cannot be aligned, so the words are used.
         if not doc.has_unknown_spaces:
             text = doc.text
             made = self.nlp.tokenizer(text)
@@ -132,8 +131,7 @@ class PipelineTeacher:
         return plain_copy(doc, self.nlp.vocab)
 
     def _run(self, docs: List[Doc]) -> List[Doc]:
-        """RETURNS (List[Doc]): Documents after the components before the one that teaches, and
-        after itself if it writes entities."""
+        """Run the components before the one that teaches, and that one if it writes annotations."""
         for name, pipe in self.nlp.pipeline:
             if name == self.pipe_name and not self.reads_annotations:
                 break
@@ -144,16 +142,12 @@ class PipelineTeacher:
 
 
 def pipelines_of(teacher: object) -> Iterator[PipelineTeacher]:
-    """RETURNS (Iterator[PipelineTeacher]): The pipelines of a teacher and its parts."""
+    """RETURNS (Iterator[PipelineTeacher]): The pipeline teachers among a teacher and its parts."""
     return (part for part in parts_of(teacher) if isinstance(part, PipelineTeacher))
 
 
 def _run_component(name: str, pipe: Any, docs: Sequence[Doc], batch_size: int) -> List[Doc]:
-    """Run one component and check what it returns.
-
-    RETURNS (List[Doc]): A document of the same text for each, the same one or another.
-    RAISES (TeacherError): It returned fewer or more documents, none, or one of another text.
-    """
+    """Run a component, and require one document with the same text for each document."""
     docs = list(docs)
     if hasattr(pipe, "pipe"):
         found = list(pipe.pipe(docs, batch_size=max(batch_size, 1)))
@@ -174,14 +168,13 @@ def _run_component(name: str, pipe: Any, docs: Sequence[Doc], batch_size: int) -
             raise TeacherError(
                 f"[D272] The component '{name}' of the teacher's pipeline changed the text "
                 f"'{doc.text[:40]}' to '{result.text[:40]}'. Tokens may be split and joined, but "
-                "the text has to stay the same."
+                "the text must stay the same."
             )
     return found
 
 
 def _soft_teacher(pipe: Any) -> Optional[Teacher]:
-    """RETURNS (Optional[Teacher]): A teacher for a component that gives probabilities; None for any
-    other."""
+    """Make a teacher for a component that predicts probabilities; None for other components."""
     if hasattr(pipe, "predict_chain"):
         return ChainTeacher(pipe)
     if isinstance(pipe, EntityRecognizer):
@@ -190,36 +183,36 @@ def _soft_teacher(pipe: Any) -> Optional[Teacher]:
 
 
 def _batch_size(pipe: Any, n_docs: int) -> int:
-    """RETURNS (int): How many documents a component reads together: one, if it has a transformer
-    that is not known to mask padding, with which spacy-transformers fills batches."""
+    """RETURNS (int): The number of documents that a component may read in a batch. It is 1 if the
+    component has a transformer that may not mask padding, since spacy-transformers pads batches."""
     nodes = pipe.model.walk() if isinstance(pipe, TrainablePipe) else ()
     transformers = [node.transformer for node in nodes if hasattr(node, "transformer")]
     return n_docs if all(masks_padding(model.config) for model in transformers) else 1
 
 
-def _choose(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -> str:
-    """RETURNS (str): The name of the component that teaches; ValueError if it is not clear."""
+def _choose_component(nlp: Language, pipe_name: Optional[str], spans_key: Optional[str]) -> str:
+    """Return the name of the component that teaches, or raise ValueError."""
     if pipe_name is not None:
         if pipe_name not in nlp.pipe_names:
             raise ValueError(
-                f"[D221] The teacher's pipeline has no component '{pipe_name}'. {_listed(nlp)} "
-                "Correct the name."
+                f"[D221] The teacher's pipeline has no component '{pipe_name}'. "
+                f"{_list_components(nlp)} Correct the name."
             )
         return pipe_name
     if spans_key is None:
         able = [name for name, pipe in nlp.pipeline if _soft_teacher(pipe)]
-        able, what = able or writers(nlp, "doc.ents"), "find entities"
+        able, what = able or components_that_write(nlp, "doc.ents"), "find entities"
     else:
-        able, what = writers(nlp, "doc.spans"), "write spans"
+        able, what = components_that_write(nlp, "doc.spans"), "write spans"
     if len(able) != 1:
         wrong = f"several that {what}: {', '.join(able)}" if able else f"none known to {what}"
         raise ValueError(
             f"[D222] The teacher's pipeline needs one component that can teach, and has {wrong}. "
-            f"{_listed(nlp)} Name one with --teacher-pipe."
+            f"{_list_components(nlp)} Name one with --teacher-pipe."
         )
     return able[0]
 
 
-def _listed(nlp: Language) -> str:
+def _list_components(nlp: Language) -> str:
     parts = [f"{name} ({nlp.get_pipe_meta(name).factory})" for name in nlp.pipe_names]
     return f"Its components are: {', '.join(parts) or 'none'}."

@@ -1,5 +1,4 @@
-"""Checked predictions of teachers: chains that a student cannot learn from are found at their
-source."""
+"""Predict with teachers, and check that a student can learn from the predictions."""
 
 import warnings
 from typing import Dict, List, NamedTuple, Optional, Sequence
@@ -19,9 +18,9 @@ from .protocol import Teacher, misfits_by_part, parts_of
 class Failure(NamedTuple):
     """A document that a teacher failed on.
 
-    number (int): Its number in the batch.
-    teacher (str): The teacher's name; of several, that of the one which failed.
-    reason (str): The reason.
+    number (int): The index of the document in the batch.
+    teacher (str): The name of the teacher. In an ensemble, the name of the teacher that failed.
+    reason (str): The reason of the failure.
     """
 
     number: int
@@ -30,10 +29,11 @@ class Failure(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """A teacher's predictions of a batch.
+    """A teacher's predictions for a batch.
 
-    chain (Optional[LinearChain]): One sequence for each document that is kept; None if none is.
-    kept (List[int]): The numbers of these documents in the batch.
+    chain (Optional[LinearChain]): One sequence per document that the teacher did not fail on; None
+        if it failed on all.
+    kept (List[int]): The indices of these documents in the batch.
     failures (List[Failure]): The documents that the teacher failed on, in the order of the batch.
     """
 
@@ -43,20 +43,20 @@ class Predictions(NamedTuple):
 
 
 def predict(teacher: Teacher, docs: Sequence[Doc], name: Optional[str] = None) -> LinearChain:
-    """Predict the chain of documents, and check that a student can learn from it.
+    """Predict the chain of documents, and raise an error if a student cannot learn from it.
 
     teacher (Teacher): The teacher.
     docs (Sequence[Doc]): At least one document.
-    name (Optional[str]): The teacher's name in errors; by default its own.
-    RETURNS (LinearChain): One sequence a document.
-    RAISES (DocumentsError): Scores that are NaN or infinite, or a document without a possible
-        sequence. It has the number of each such document.
-    RAISES (TeacherError): The chain is not one of these documents and the teacher's labels.
+    name (Optional[str]): The teacher's name in error messages; by default that of the teacher.
+    RETURNS (LinearChain): One sequence per document.
+    RAISES (DocumentsError): Scores of some documents are NaN or infinite, or a document has no
+        possible sequence.
+    RAISES (TeacherError): The shape of the chain does not match the documents and labels.
     """
     try:
         chain = teacher.predict_chain(docs)
     except DocumentsError as error:
-        # Of several teachers in one, the error names the one that it comes from.
+        # In an ensemble, the error already names the teacher that failed.
         if name is None and is_composite(teacher):
             raise
         raise documents_error(name or name_of(teacher), docs, error.reasons) from error
@@ -69,23 +69,23 @@ def predict(teacher: Teacher, docs: Sequence[Doc], name: Optional[str] = None) -
             f"{len(chain.start)} tags, expected {len(lengths)} of {sum(lengths)} and {size}. "
             "Correct its `predict_chain`."
         )
-    reasons = _unusable(chain, docs)
+    reasons = _find_unusable(chain, docs)
     if reasons:
         raise documents_error(name or name_of(teacher), docs, reasons)
     return chain
 
 
 def predict_each(teacher: Teacher, docs: Sequence[Doc]) -> Predictions:
-    """Predict the chain of documents, and find those that the teacher fails on.
+    """Predict the chain of documents, and find the documents that the teacher fails on.
 
-    If the teacher raises an error, it reads the halves of the batch, until a document fails alone.
-    So the predictions of a document do not depend on the failures of another.
+    If the teacher raises an error, the batch is halved until the failing documents are found. So a
+    failure on one document does not affect the predictions of others.
 
     teacher (Teacher): The teacher.
     docs (Sequence[Doc]): At least one document.
-    RETURNS (Predictions): The predictions of the documents that are kept.
-    RAISES (Exception): An error that no document causes, as it is: a TeacherError, a MemoryError on
-        a single document, an OSError of the system.
+    RETURNS (Predictions): The predictions, and the failures.
+    RAISES (Exception): The teacher's error, if it was not caused by a document: a TeacherError, a
+        MemoryError for a single document, or an OSError of the operating system.
     """
     chains: List[LinearChain] = []
     kept: List[int] = []
@@ -102,13 +102,13 @@ def predict_each(teacher: Teacher, docs: Sequence[Doc]) -> Predictions:
         except DocumentsError as error:
             found = [Failure(numbers[n], error.teacher, error.reasons[n]) for n in error.reasons]
         except Exception as error:
-            # Components and models raise whatever they like.
+            # Components and models raise errors of any type.
             is_alone = len(numbers) == 1
             if ends_run(error) or (is_alone and is_out_of_memory(error)):
                 raise
             found = [_failure(numbers[0], teacher, error)] if is_alone else []
             batch_error = batch_error or (None if is_alone else error)
-        # Count the misfits of a batch that is read again once.
+        # The batch is read again, so do not count its misfits twice.
         for part, n_misfits in misfits:
             part.n_misfits = n_misfits
         failures += found
@@ -121,30 +121,29 @@ def predict_each(teacher: Teacher, docs: Sequence[Doc]) -> Predictions:
         waiting += [part for part in rest if part]
     if batch_error is not None and not failures:
         warnings.warn(
-            f"[D275] The teacher '{name_of(teacher)}' failed on {len(docs)} documents together, "
-            f"from '{docs[0].text[:40]}' to '{docs[-1].text[:40]}', and on none of them in smaller "
-            f"batches: {type(batch_error).__name__}: {batch_error}. Let it read fewer at once: "
-            "that is quicker.",
+            f"[D275] The teacher '{name_of(teacher)}' failed on a batch of {len(docs)} documents, "
+            f"from '{docs[0].text[:40]}' to '{docs[-1].text[:40]}', but not on smaller batches: "
+            f"{type(batch_error).__name__}: {batch_error}. Use a smaller batch size, which is "
+            "faster.",
             stacklevel=2,
         )
     return Predictions(join_chains(chains) if chains else None, kept, sorted(failures))
 
 
 def _failure(number: int, teacher: Teacher, error: Exception) -> Failure:
-    # Commands show the traceback with --verbose.
+    # With --verbose, commands show the traceback.
     logger.debug("The teacher '%s' failed", name_of(teacher), exc_info=error)
     kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
     return Failure(number, name_of(teacher), f"{kind}{error}")
 
 
-def _unusable(chain: LinearChain, docs: Sequence[Doc]) -> Dict[int, str]:
-    """RETURNS (Dict[int, str]): Why a student cannot learn from documents, by their numbers. -inf
-    marks impossible tags, which is right."""
+def _find_unusable(chain: LinearChain, docs: Sequence[Doc]) -> Dict[int, str]:
+    """Find documents that a student cannot learn from, with reasons. -inf is allowed."""
     xp = get_array_module(chain.emissions)
     if not all(bool((part < xp.inf).all()) for part in (chain.transitions, chain.start, chain.end)):
         return dict.fromkeys(range(len(docs)), "its transition scores are NaN or infinite")
-    reasons = not_finite(chain.emissions, docs)
-    # If all tokens may be outside, as nearly always, a sequence is possible.
+    reasons = find_not_finite(chain.emissions, docs)
+    # If O is possible at all tokens, as is usual, a sequence is possible.
     outside = (chain.emissions[:, 0], chain.transitions[0, 0], chain.start[0], chain.end[0])
     if not reasons and not all(bool(xp.isfinite(part).all()) for part in outside):
         impossible = numpy.flatnonzero(~numpy.isfinite(to_numpy(chain.log_partition)))
@@ -152,15 +151,15 @@ def _unusable(chain: LinearChain, docs: Sequence[Doc]) -> Dict[int, str]:
     return reasons
 
 
-def not_finite(scores: Floats2d, docs: Sequence[Doc]) -> Dict[int, str]:
+def find_not_finite(scores: Floats2d, docs: Sequence[Doc]) -> Dict[int, str]:
     """Find documents with scores that are NaN or infinite.
 
-    scores (Floats2d): (tokens, tags) of all documents, numpy's or cupy's; -inf is allowed.
+    scores (Floats2d): (tokens, tags) of all documents, a numpy or cupy array; -inf is allowed.
     docs (Sequence[Doc]): The documents.
-    RETURNS (Dict[int, str]): Their first such token, by the document's number.
+    RETURNS (Dict[int, str]): The first such token of a document, by the document's index.
     """
     xp = get_array_module(scores)
-    # The comparison is false for NaN too.
+    # The comparison is False for NaN too.
     is_usable = scores < xp.inf
     if bool(is_usable.all()):
         return {}
@@ -175,7 +174,7 @@ def not_finite(scores: Floats2d, docs: Sequence[Doc]) -> Dict[int, str]:
 
 
 def name_of(teacher: object) -> str:
-    """RETURNS (str): A teacher's name, or the names of the teachers that it is made of."""
+    """RETURNS (str): The name of a teacher, or the names of its parts if it has several."""
     names = [
         str(getattr(part, "name", None) or type(part).__name__)
         for part in parts_of(teacher)
@@ -185,5 +184,5 @@ def name_of(teacher: object) -> str:
 
 
 def is_composite(teacher: object) -> bool:
-    """RETURNS (bool): Whether a teacher is made of several."""
+    """RETURNS (bool): Whether a teacher contains other teachers."""
     return len(list(parts_of(teacher))) > 1

@@ -1,4 +1,4 @@
-"""The protocol of teachers: labels, and chains of BILUO tags for documents."""
+"""The protocol of teachers: labels, and a method that predicts the chains of documents."""
 
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple, Union
@@ -13,7 +13,7 @@ from ..chain.biluo import PREFIXES
 
 
 class Teacher(Protocol):
-    """Anything that knows how probable the tag sequences of documents are."""
+    """An object that predicts the probabilities of tag sequences for documents."""
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -21,21 +21,21 @@ class Teacher(Protocol):
         ...
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Predict the distribution over tag sequences.
+        """Predict the distribution over tag sequences of documents.
 
         docs (Sequence[Doc]): At least one document.
-        RETURNS (LinearChain): One sequence a document, over the tags of `labels` in BiluoTags'
-            order.
+        RETURNS (LinearChain): One sequence per document, over the tags of `labels` in the order of
+            BiluoTags.
         """
         ...
 
 
-# A teacher, or what one is loaded from: a pipeline, a folder, or the name of one.
+# A teacher, or the source to load it from: a pipeline, a folder, or a name.
 TeacherSource = Union[str, Path, Language, Teacher]
 
 
 def parts_of(teacher: object) -> Iterator[Any]:
-    """YIELDS (Any): A teacher, and the teachers that it is made of."""
+    """YIELDS (Any): A teacher, and all teachers that it contains."""
     yield teacher
     for inner in (*getattr(teacher, "teachers", ()), getattr(teacher, "teacher", None)):
         if inner is not None:
@@ -43,27 +43,26 @@ def parts_of(teacher: object) -> Iterator[Any]:
 
 
 def count_misfits(teachers: Iterable[object]) -> int:
-    """Count the entities of teachers that did not fit the tokens of documents.
+    """Count the entities of teachers that did not align with the tokens of documents.
 
-    teachers (Iterable[object]): Teachers, which may have parts in common.
-    RETURNS (int): The sum of `n_misfits` over all parts that count them, each part once.
+    teachers (Iterable[object]): The teachers, which may share parts.
+    RETURNS (int): The sum of `n_misfits` over all parts; a shared part is counted once.
     """
     counts = {id(part): n for teacher in teachers for part, n in misfits_by_part(teacher)}
     return sum(counts.values())
 
 
 def misfits_by_part(teacher: object) -> List[Tuple[Any, int]]:
-    """RETURNS (List[Tuple[Any, int]]): The parts of a teacher that count entities which do not fit
-    tokens, and their counts."""
+    """RETURNS (List[Tuple[Any, int]]): A teacher's parts that have `n_misfits`, and its value."""
     return [(part, part.n_misfits) for part in parts_of(teacher) if hasattr(part, "n_misfits")]
 
 
 def match_labels(teacher: Sequence[str], student: Sequence[str]) -> List[int]:
-    """Find the teacher's tags for the student's.
+    """Find the teacher's tag for each of the student's tags.
 
     teacher (Sequence[str]): The teacher's labels.
     student (Sequence[str]): The student's labels.
-    RETURNS (List[int]): The teacher's tag number for each of the student's tags.
+    RETURNS (List[int]): The teacher's tag ids, in the order of the student's tags.
     RAISES (ValueError): The two sets of labels differ.
     """
     if set(teacher) != set(student):
@@ -78,11 +77,11 @@ def match_labels(teacher: Sequence[str], student: Sequence[str]) -> List[int]:
 
 
 def find_tags(labels: Sequence[Optional[str]], among: Sequence[str]) -> Ints1d:
-    """Find the tags of labels among the tags of other labels.
+    """Find the tags of labels among the tags of another list of labels.
 
     labels (Sequence[Optional[str]]): The labels.
     among (Sequence[str]): The other labels.
-    RETURNS (Ints1d): (tags of `labels`,) tag numbers of `among`; -1 where it lacks a label.
+    RETURNS (Ints1d): (tags of `labels`,) the tag ids in `among`; -1 for labels that it lacks.
     """
     tags = numpy.arange(n_tags(len(among)))
     rows = tags[1:].reshape(-1, len(PREFIXES))

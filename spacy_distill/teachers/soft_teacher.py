@@ -1,4 +1,4 @@
-"""A soft corpus as a teacher."""
+"""A teacher that reads the predictions in a soft corpus."""
 
 from typing import Sequence, Tuple
 
@@ -13,36 +13,37 @@ from .tokens import align, carry_over
 
 
 class SoftTeacher:
-    """Reads the targets that `spacy-distill.SoftCorpus.v1` keeps with documents.
+    """Reads the soft targets that `spacy-distill.SoftCorpus.v1` stores in documents.
 
-    Documents without targets are labeled ones: their chain is their gold annotation, and tokens
+    Documents without soft targets are labeled: their chain is their gold annotation, and tokens
     without annotation are unknown.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
         """labels (Sequence[str]): The labels of the soft corpus, in the order of their tags."""
         self.labels: Tuple[str, ...] = tuple(labels)
-        # The name in errors.
+        # The name in error messages.
         self.name = "soft corpus"
-        # Entities with a border inside a token of the documents, in each reading of these.
+        # The number of entities that begin or end inside a token of the documents. Documents that
+        # are read several times are counted each time.
         self.n_misfits = 0
         self._gold = AnnotationTeacher(self.labels, confidence=1.0)
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Join the targets of documents to a chain.
+        """Make a chain from the soft targets of documents.
 
-        docs (Sequence[Doc]): Documents out of a soft corpus, or with gold entities.
-        RETURNS (LinearChain): One sequence a document.
-        RAISES (ValueError): A document with neither, or an entity with a label that the soft corpus
-            does not have.
+        docs (Sequence[Doc]): Documents from a soft corpus, or with gold entities.
+        RETURNS (LinearChain): One sequence per document.
+        RAISES (ValueError): A document has neither soft targets nor gold entities, or a gold entity
+            has a label that the soft corpus lacks.
         """
         targets = [doc.user_data.get(USER_DATA_KEY) or self._from_gold(doc) for doc in docs]
         for item in targets:
             if item.labels not in (self.labels, ()):
                 raise ValueError(
-                    f"[D250] The documents come from a soft corpus of {', '.join(item.labels)}, "
-                    f"but the teacher is one of {', '.join(self.labels)}. Name the soft "
-                    "corpus once, as the teacher."
+                    "[D250] The documents come from a soft corpus with the labels "
+                    f"{', '.join(item.labels)}, but the teacher is a soft corpus with the labels "
+                    f"{', '.join(self.labels)}. Name the soft corpus once, as the teacher."
                 )
         sources = [
             doc if item.source is None else item.source
@@ -66,15 +67,15 @@ class SoftTeacher:
         if len(doc) and not doc.has_annotation("ENT_IOB"):
             raise ValueError(
                 f"[D251] The document '{doc.text[:40]}' has neither soft targets nor gold "
-                "entities. A soft corpus teaches only what spacy-distill.SoftCorpus.v1 reads: name "
-                "such a corpus under [distillation] corpus."
+                "entities. A soft corpus can teach only documents of spacy-distill.SoftCorpus.v1: "
+                "name such a corpus under [distillation] corpus."
             )
         for span in doc.ents:
             if span.label_ not in self.labels:
                 raise ValueError(
                     f"[D252] The gold entity '{span.text[:40]}' has the label '{span.label_}', but "
-                    f"the labels are: {', '.join(self.labels)}. Take it out of the annotation, or "
-                    "write the soft corpus with a teacher that knows the label."
+                    f"the labels are: {', '.join(self.labels)}. Remove it from the annotation, or "
+                    "write the soft corpus with a teacher that has the label."
                 )
         marginals, known = self._gold.marginals(doc)
         return pack_marginals(marginals, marginals.argmax(axis=1), 1, known)

@@ -1,4 +1,4 @@
-"""Loading teachers by name, folder or object."""
+"""Load teachers from names, folders or objects."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,8 +11,8 @@ from ..corpora.soft_shards import Manifest, is_soft_corpus
 from ..loading import load_pipeline
 from ..names import is_on_hub
 from .ensemble import EnsembleTeacher
-from .identity import names_of, no_teacher
-from .labels import MappedTeacher
+from .identity import missing_teacher_error, names_of
+from .label_map import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
 from .protocol import Teacher, TeacherSource
 from .soft_teacher import SoftTeacher
@@ -24,22 +24,22 @@ OneOrEach = Union[Value, Tuple[Value, ...]]
 
 @dataclass(frozen=True)
 class TeacherOptions:
-    """The options of teachers.
+    """Options for loading teachers.
 
-    The first three may also be tuples, with a value for each of several teachers.
+    The first three may also be tuples with one value per teacher.
 
-    teacher_pipe (OneOrEach[Optional[str]]): The component that teaches; needed where a pipeline
-        has several.
+    teacher_pipe (OneOrEach[Optional[str]]): The component that teaches. Required if several
+        components of a pipeline can teach.
     spans_key (OneOrEach[Optional[str]]): Read `doc.spans[spans_key]` instead of entities.
-    assumed_confidence (OneOrEach[float]): The probability of entities that have no score.
-    labels (Tuple[str, ...]): Labels of a component that does not say which it has.
-    partial_labels (bool): Whether teachers may miss entities: those with labels that only other
-        teachers of an ensemble have, and those that a component did not write.
-    label_map (Mapping[str, str]): New labels by the teachers'; other labels are left out. Empty:
-        all labels as they are.
-    weights (Tuple[float, ...]): The weight of each of several teachers; empty: all the same.
-    scheme (Optional[str]): Label scheme of a Hugging Face model ("iob2", "ioe2", "io", "iobes",
-        "types"), where its labels do not show it.
+    assumed_confidence (OneOrEach[float]): The probability of entities without a score.
+    labels (Tuple[str, ...]): The labels of a component that does not list them itself.
+    partial_labels (bool): Whether teachers may miss entities: entities with labels that only other
+        teachers of an ensemble have, and entities that a component did not write.
+    label_map (Mapping[str, str]): New labels by the teachers' labels. Other labels are dropped. If
+        empty, all labels are kept.
+    weights (Tuple[float, ...]): The weight of each teacher in an ensemble; equal if empty.
+    scheme (Optional[str]): The label scheme of a Hugging Face model ("iob2", "ioe2", "io", "iobes"
+        or "types"); detected from its labels if None.
     """
 
     teacher_pipe: OneOrEach[Optional[str]] = None
@@ -51,9 +51,9 @@ class TeacherOptions:
     weights: Tuple[float, ...] = ()
     scheme: Optional[str] = None
 
-    def of(self, number: int, n_teachers: int) -> "TeacherOptions":
-        """RETURNS (TeacherOptions): The options of one of several teachers. RAISES (ValueError):
-        There are more or fewer values than teachers."""
+    def for_teacher(self, number: int, n_teachers: int) -> "TeacherOptions":
+        """RETURNS (TeacherOptions): The options of one teacher. RAISES (ValueError): The number of
+        values differs from the number of teachers."""
         each = ("teacher_pipe", "spans_key", "assumed_confidence")
         values = {name: getattr(self, name) for name in each}
         for name, value in values.items():
@@ -77,26 +77,27 @@ def load_teacher(
 ) -> Teacher:
     """Load one teacher, or several as an ensemble.
 
-    sources (Union[TeacherSource, Sequence[TeacherSource]]): One or several. Each is a spaCy
-        pipeline's name or folder, the folder of a soft corpus, a Hugging Face token classification
-        model as a folder or `hf:OWNER/NAME`, a pipeline, or anything else with `labels` and
-        `predict_chain`.
-    options (TeacherOptions): Their options.
-    names (Optional[Sequence[str]]): Their names in errors; by default what `names_of` returns.
+    sources (Union[TeacherSource, Sequence[TeacherSource]]): One or several sources. Each is the
+        name or folder of a spaCy pipeline, the folder of a soft corpus, a Hugging Face token
+        classification model (a folder or `hf:OWNER/NAME`), a pipeline object, or any object with
+        `labels` and `predict_chain`.
+    options (TeacherOptions): The options of the teachers.
+    names (Optional[Sequence[str]]): The teachers' names in error messages; by default from
+        `names_of`.
     RETURNS (Teacher): The teacher.
-    RAISES (ValueError): A source is none of these, or cannot teach, or the labels differ.
+    RAISES (ValueError): A source is none of these or cannot teach, or the labels differ.
     """
     listed: Sequence[TeacherSource]
     listed = list(sources) if isinstance(sources, (list, tuple)) else [sources]  # type: ignore[list-item]
-    opened = [open_source(source, options) for source in listed]
+    opened = [load_source(source, options) for source in listed]
     alone = len(opened) == 1 and not options.label_map and not options.weights
     if not alone and any(isinstance(item, SoftTeacher) for item in opened):
         raise ValueError(
-            "[D204] A soft corpus teaches alone, under the labels that it was written with. Write "
-            "it with several teachers, weights or a label map instead (`distill-annotate`)."
+            "[D204] A soft corpus cannot be combined with other teachers, weights or a label map. "
+            "Use these options when you write it, with `distill-annotate`."
         )
     teachers = [
-        _pipeline(item, options.of(number, len(opened)), name)
+        _pipeline_teacher(item, options.for_teacher(number, len(opened)), name)
         if isinstance(item, Language)
         else item
         for number, (item, name) in enumerate(zip(opened, names or names_of(listed), strict=True))
@@ -110,19 +111,20 @@ def load_teacher(
 
 
 def split_sources(text: str) -> Sequence[str]:
-    """RETURNS (Sequence[str]): The teachers in a text that separates them by commas."""
+    """RETURNS (Sequence[str]): The teachers in a comma-separated list. An existing path is one
+    teacher, even if it has commas."""
     return [text] if Path(text).exists() else [part.strip() for part in text.split(",")]
 
 
-def open_source(
+def load_source(
     source: TeacherSource, options: TeacherOptions = DEFAULT_OPTIONS
 ) -> Union[Language, Teacher]:
-    """Load a teacher by its name, without choosing a component.
+    """Load a pipeline or teacher from its name, without choosing a component.
 
-    source (TeacherSource): As `load_teacher` takes it; a pipeline or teacher stays as it is.
-    options (TeacherOptions): Its options.
+    source (TeacherSource): The source, as in `load_teacher`. Objects are returned unchanged.
+    options (TeacherOptions): The options of the teacher.
     RETURNS (Union[Language, Teacher]): A pipeline, or a teacher.
-    RAISES (ValueError): It is none of the things that can teach.
+    RAISES (ValueError): The source cannot teach.
     """
     if not isinstance(source, (str, Path)):
         return source
@@ -137,11 +139,11 @@ def open_source(
         return TokenClassificationTeacher(source, scheme=options.scheme)
     if path.exists():
         raise ValueError(
-            f"[D201] '{source}' is no teacher: it has no meta.json of a spaCy pipeline, no "
+            f"[D201] '{source}' is not a teacher: it has no meta.json of a spaCy pipeline, no "
             "config.json of a Hugging Face model and no manifest.json of a soft corpus. Correct "
             "the path."
         )
-    raise no_teacher(source)
+    raise missing_teacher_error(source)
 
 
 def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
@@ -149,13 +151,13 @@ def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
     read = any(isinstance(t, PipelineTeacher) and t.reads_annotations for t in teachers)
     if options.labels and not read:
         raise ValueError(
-            "[D207] --labels is for teachers that write entities or spans, and these give "
+            "[D207] --labels is for teachers that write entities or spans, and these predict "
             "probabilities. Leave it out, or choose a component with --teacher-pipe."
         )
     if options.scheme and not any(isinstance(t, TokenClassificationTeacher) for t in teachers):
         raise ValueError(
-            "[D208] --scheme is for Hugging Face models, of which there is none among the "
-            "teachers. Leave it out."
+            "[D208] --scheme is for Hugging Face models, and none of the teachers is one. Leave "
+            "it out."
         )
     known = {label for teacher in teachers for label in teacher.labels}
     unknown = sorted(set(options.label_map) - known)
@@ -166,7 +168,7 @@ def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
         )
 
 
-def _pipeline(nlp: Language, options: TeacherOptions, name: str) -> Teacher:
+def _pipeline_teacher(nlp: Language, options: TeacherOptions, name: str) -> Teacher:
     teacher = PipelineTeacher(
         nlp,
         options.teacher_pipe,  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""spaCy's transition-based `ner` and `beam_ner` as soft teachers."""
+"""Teachers that read probabilities from spaCy's transition-based `ner` and `beam_ner`."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Dict, Sequence, Tuple
@@ -17,28 +17,28 @@ from ..chain import (
 )
 from ..chain.biluo import PREFIXES
 from ..documents import BEGIN, INSIDE
-from .earlier_entities import FREE, fixed_tags
+from .earlier_entities import NOT_FIXED, fixed_tags
 from .failures import documents_error
-from .predictions import not_finite
+from .predictions import find_not_finite
 
-_OPEN = numpy.isin(PREFIXES, ("I", "L"))
+_IS_INSIDE = numpy.isin(PREFIXES, ("I", "L"))
 
 
 class _SpacyTeacher(ABC):
-    """A component of spaCy's class EntityRecognizer."""
+    """The base class of teachers for spaCy's EntityRecognizer."""
 
     def __init__(self, pipe: Any) -> None:
         """pipe (EntityRecognizer): A trained `ner` or `beam_ner`."""
         self.pipe = pipe
-        # Sorted, as spaCy's own order changes when a pipeline is saved; and kept, as spaCy adds
-        # labels to the component when it meets entities with new ones.
+        # Sorted, because spaCy's order changes when a pipeline is saved. Copied, because spaCy adds
+        # labels to the component when it meets entities with new labels.
         self.labels: Tuple[str, ...] = tuple(sorted(pipe.labels))
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Predict the chain of documents that the components before have processed.
+        """Predict the chain of documents that the earlier components have processed.
 
-        docs (Sequence[Doc]): The documents, left as they are; their entities stay certain.
-        RETURNS (LinearChain): One sequence a document.
+        docs (Sequence[Doc]): The documents, which are not changed. Their entities become certain.
+        RETURNS (LinearChain): One sequence per document.
         RAISES (DocumentsError): The model's scores are NaN or infinite.
         """
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
@@ -49,17 +49,17 @@ class _SpacyTeacher(ABC):
 
 
 class TransitionTeacher(_SpacyTeacher):
-    """Reads a chain off the model of `ner`.
+    """Computes a chain from the scores of `ner`.
 
-    Its actions are the BILUO tags, one a token. Besides the token itself, the model sees where the
-    open entity starts, if one is open, and not its type. So each token is scored twice, with no
-    entity open and with one. O, B and U can only follow in the first case, I and L in the second.
-    The emission of each is its probability among the actions that are valid there. That is the
-    model's own distribution over sequences, with one approximation: an open entity starts where the
-    greedy parse has its start, or, off that parse, where the most likely other one would.
+    The model's actions are the BILUO tags, one per token. The model sees the token and the start of
+    the open entity (if an entity is open), but not its type. So each token is scored twice: with
+    and without an open entity. O, B and U are valid without an open entity, I and L with one. The
+    emission of a tag is its log-probability among the valid actions. The result is the model's
+    distribution over sequences, with one approximation: the start of the open entity is taken from
+    the greedy parse. Where that parse has no open entity, the most likely other start is taken.
 
-    spaCy chooses the best action token by token. Where another sequence is more probable as a
-    whole, both are averaged, so that the chain's best sequence is spaCy's.
+    spaCy chooses the best action token by token. If another sequence is more probable as a whole,
+    the two are averaged, so that the best sequence of the chain is spaCy's.
     """
 
     def _chain(self, docs: Sequence[Doc], tags: BiluoTags, lengths: Ints1d) -> LinearChain:
@@ -74,7 +74,7 @@ class TransitionTeacher(_SpacyTeacher):
             emissions, parse = _parse(_Actions(self.pipe, step_model, tags), docs, tags)
         finally:
             step_model.clear_memory()
-        reasons = not_finite(emissions, docs)
+        reasons = find_not_finite(emissions, docs)
         if reasons:
             raise documents_error(self.pipe.name, docs, reasons)
         chain = LinearChain(xp.asarray(emissions), lengths, *scores)
@@ -82,7 +82,7 @@ class TransitionTeacher(_SpacyTeacher):
 
 
 class BeamTeacher(_SpacyTeacher):
-    """Averages the parses that are left in the beam, by their probabilities."""
+    """Averages the parses in the final beam, weighted by their probabilities."""
 
     def _chain(self, docs: Sequence[Doc], tags: BiluoTags, lengths: Ints1d) -> LinearChain:
         marginals = numpy.zeros((int(lengths.sum()), len(tags)), dtype="float32")
@@ -96,14 +96,14 @@ class BeamTeacher(_SpacyTeacher):
             for number, (probability, spans) in enumerate(parses):
                 sequence = numpy.zeros(len(doc), dtype="int64")
                 for start, end, label in spans:
-                    # Entities of earlier components may have other labels, blocked tokens "".
+                    # Entities of earlier components may have other labels; blocked tokens have "".
                     if label in self.labels:
                         sequence[start:end] = tags.span_tags(end - start, label)
                 marginals[row + numpy.arange(len(doc)), sequence] += probability / total
                 if number == 0:
                     best[row : row + len(doc)] = sequence
             row += len(doc)
-        reasons = not_finite(marginals, docs)
+        reasons = find_not_finite(marginals, docs)
         if reasons:
             raise documents_error(self.pipe.name, docs, reasons)
         xp = get_current_ops().xp
@@ -111,20 +111,19 @@ class BeamTeacher(_SpacyTeacher):
         return chain_with_best(chain, xp.asarray(best))
 
     def _beams(self, docs: Sequence[Doc], parsed: Sequence[Doc]) -> Any:
-        """RETURNS (Any): The beams of the documents that are not empty."""
+        """RETURNS (Any): The beams of `parsed`, the documents that are not empty."""
         try:
             return self.pipe.predict(parsed)
         except AssertionError:
-            # spaCy's beam raises this for NaN, without a message.
-            reasons = _not_finite_actions(self.pipe, docs)
+            # For NaN, spaCy's beam raises an AssertionError without a message.
+            reasons = _find_not_finite_actions(self.pipe, docs)
             if not reasons:
                 raise
             raise documents_error(self.pipe.name, docs, reasons) from None
 
 
-def _not_finite_actions(pipe: Any, docs: Sequence[Doc]) -> Dict[int, str]:
-    """RETURNS (Dict[int, str]): The first token with a score that is NaN or infinite, by the number
-    of the document, with no entity open or with one that begins at the token before."""
+def _find_not_finite_actions(pipe: Any, docs: Sequence[Doc]) -> Dict[int, str]:
+    """Find documents with scores that are NaN or infinite, with and without an open entity."""
     rows = numpy.arange(sum(len(doc) for doc in docs))
     step_model = pipe.model.predict(docs)
     try:
@@ -133,11 +132,11 @@ def _not_finite_actions(pipe: Any, docs: Sequence[Doc]) -> Dict[int, str]:
         states.append(actions.all_scores(rows, rows - 1))
     finally:
         step_model.clear_memory()
-    return not_finite(numpy.concatenate(states, axis=1), docs)
+    return find_not_finite(numpy.concatenate(states, axis=1), docs)
 
 
 class _Actions:
-    """Scores of a step model's actions, in the order of tags."""
+    """Scores the actions of spaCy's step model."""
 
     def __init__(self, pipe: Any, step_model: Any, tags: BiluoTags) -> None:
         numbers = {pipe.moves.get_class_name(n): n for n in range(pipe.moves.n_moves)}
@@ -149,28 +148,30 @@ class _Actions:
         )
 
     def scores(self, rows: Ints1d, starts: Ints1d) -> Floats2d:
-        """Score the actions.
+        """Score the actions in parser states, in the order of the tags.
 
-        rows (Ints1d): (states,) the tokens to decide on, as rows of the batch.
-        starts (Ints1d): (states,) the first token of the open entity, -1 where none is open.
+        rows (Ints1d): (states,) the current token of each state, as a row of the batch.
+        starts (Ints1d): (states,) the first token of the open entity; -1 if none is open.
         RETURNS (Floats2d): (states, tags) float32.
         """
         scores = self.all_scores(rows, starts)
-        # spaCy gives these the least score of the batch; here it must not depend on the batch.
+        # spaCy gives unseen actions the lowest score of the batch. Taking the lowest score of the
+        # state keeps the result independent of the batch.
         if not self._seen.all():
             scores[:, ~self._seen] = scores.min(axis=1, keepdims=True)
         return scores[:, self._columns]
 
     def all_scores(self, rows: Ints1d, starts: Ints1d) -> Floats2d:
-        """RETURNS (Floats2d): (states, actions) the scores of all actions, in spaCy's order."""
+        """RETURNS (Floats2d): (states, actions), the scores of all actions in spaCy's order."""
         vectors = self._model.state2vec.predict(self._features(rows, starts))
         upper = self._model.vec2scores
         scores = vectors if upper is None else upper.predict(vectors)
         return numpy.array(get_current_ops().to_numpy(scores))
 
     def _features(self, rows: Ints1d, starts: Ints1d) -> numpy.ndarray:
-        """The token itself and, if an entity is open, its first token and the one before this one;
-        or its first five tokens, in models with `extra_state_tokens`."""
+        """RETURNS (numpy.ndarray): (states, features) int32, the tokens that the model sees: the
+        current token and, if an entity is open, the entity's first and last token so far. Models
+        with `extra_state_tokens` see the entity's first five tokens."""
         features = numpy.full((len(rows), self._n_features), -1, dtype="int32")
         features[:, 0] = rows
         is_open = starts >= 0
@@ -185,64 +186,62 @@ class _Actions:
 
 
 def _parse(actions: _Actions, docs: Sequence[Doc], tags: BiluoTags) -> Tuple[Floats2d, Ints1d]:
-    """RETURNS (Tuple[Floats2d, Ints1d]): Emissions (tokens, tags), float32, and the tags (tokens,)
-    of spaCy's greedy parse."""
+    """Return emissions, (tokens, tags) float32, and the tags of spaCy's greedy parse, (tokens,)."""
     valid = _valid_tags(docs, tags)
     rows = numpy.arange(len(valid))
-    open_tags = numpy.concatenate([[False], numpy.tile(_OPEN, len(tags.labels))])
-    nowhere = numpy.full(len(rows), -1)
-    closed = actions.scores(rows, nowhere)
-    closed[~valid | open_tags] = -numpy.inf
-    parse, starts = _greedy_parse(actions, closed.argmax(axis=1), valid)
-    # Off the parse, the entity that is most likely open: one that the parse ended at the token
-    # before, or else one that begins there.
+    inside_tags = numpy.concatenate([[False], numpy.tile(_IS_INSIDE, len(tags.labels))])
+    outside_scores = actions.scores(rows, numpy.full(len(rows), -1))
+    outside_scores[~valid | inside_tags] = -numpy.inf
+    parse, starts = _greedy_parse(actions, outside_scores.argmax(axis=1), valid)
+    # Where the parse has no open entity, take the most likely start: that of an entity that the
+    # parse ended at the previous token, or else the previous token.
     before = numpy.append(-1, starts[:-1])
     starts = numpy.where(starts >= 0, starts, numpy.where(before >= 0, before, rows - 1))
-    inside = actions.scores(rows, starts)[:, 1:].reshape(len(rows), -1, len(PREFIXES))
-    emissions = _log_softmax(closed)
-    by_label = emissions[:, 1:].reshape(inside.shape)
-    inside[~valid[:, 1:].reshape(inside.shape)] = -numpy.inf
-    by_label[:, :, _OPEN] = _log_softmax(inside[:, :, _OPEN])
+    inside_scores = actions.scores(rows, starts)[:, 1:].reshape(len(rows), -1, len(PREFIXES))
+    emissions = _log_softmax(outside_scores)
+    by_label = emissions[:, 1:].reshape(inside_scores.shape)
+    inside_scores[~valid[:, 1:].reshape(inside_scores.shape)] = -numpy.inf
+    by_label[:, :, _IS_INSIDE] = _log_softmax(inside_scores[:, :, _IS_INSIDE])
     return emissions, parse
 
 
-def _greedy_parse(actions: _Actions, closed: Ints1d, valid: numpy.ndarray) -> Tuple[Ints1d, Ints1d]:
-    """Follow all entities that might begin, together, then choose those that the parse reaches.
+def _greedy_parse(actions: _Actions, best: Ints1d, valid: numpy.ndarray) -> Tuple[Ints1d, Ints1d]:
+    """Compute spaCy's greedy parse. All entities that may begin are followed in parallel, and then
+    those that the parse reaches are chosen.
 
-    closed (Ints1d): (tokens,) best tag where no entity is open.
-    valid (numpy.ndarray): (tokens, tags), bool.
-    RETURNS (Tuple[Ints1d, Ints1d]): (tokens,) tags of the parse, and first token of the entity that
-        is open at each token, or -1.
+    best (Ints1d): (tokens,) the best tag of each token without an open entity.
+    valid (numpy.ndarray): (tokens, tags) bool, the valid tags.
+    RETURNS (Tuple[Ints1d, Ints1d]): (tokens,) the tags of the parse, and (tokens,) the first token
+        of the entity that is open at each token, or -1.
     """
-    begins = numpy.flatnonzero(closed % len(PREFIXES) == 1)
-    begins = begins[closed[begins] > 0]
-    first_tags = closed[begins]
+    begins = numpy.flatnonzero(best % len(PREFIXES) == 1)
+    begins = begins[best[begins] > 0]
+    first_tags = best[begins]
     ends = numpy.zeros_like(begins)
-    going = numpy.arange(len(begins))
+    active = numpy.arange(len(begins))
     rows = begins + 1
-    while len(going):
-        scores = actions.scores(rows, begins[going])
+    while len(active):
+        scores = actions.scores(rows, begins[active])
         scores[~valid[rows]] = -numpy.inf
-        states = numpy.arange(len(going))
-        tag = first_tags[going]
-        # Of equal scores, spaCy takes I.
-        goes_on = scores[states, tag + 1] >= scores[states, tag + 2]
-        ends[going[~goes_on]] = rows[~goes_on]
-        going, rows = going[goes_on], rows[goes_on] + 1
-    parse = closed.copy()
-    starts = numpy.full(len(closed), -1)
-    done = -1
+        states = numpy.arange(len(active))
+        tag = first_tags[active]
+        # If the scores are equal, spaCy takes I.
+        continues = scores[states, tag + 1] >= scores[states, tag + 2]
+        ends[active[~continues]] = rows[~continues]
+        active, rows = active[continues], rows[continues] + 1
+    parse = best.copy()
+    starts = numpy.full(len(best), -1)
+    last_end = -1
     for begin, end, tag in zip(begins.tolist(), ends.tolist(), first_tags.tolist(), strict=True):
-        if begin > done:
-            done = end
+        if begin > last_end:
+            last_end = end
             parse[begin : end + 1] = [tag, *[tag + 1] * (end - begin - 1), tag + 2]
             starts[begin + 1 : end + 1] = begin
     return parse, starts
 
 
 def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
-    """RETURNS (numpy.ndarray): (tokens, tags), bool: the tags that spaCy's rules allow wherever no
-    entity, or one of the tag's type, is open before the token."""
+    """Return (tokens, tags) bool: the tags that spaCy allows, regardless of the open entity."""
     table = numpy.concatenate(
         [doc.to_array(["IS_SPACE", "SENT_START", "ENT_IOB"]).reshape(-1, 3) for doc in docs]
     )
@@ -250,22 +249,22 @@ def _valid_tags(docs: Sequence[Doc], tags: BiluoTags) -> numpy.ndarray:
     last = numpy.zeros(len(table), dtype=bool)
     last[numpy.cumsum([len(doc) for doc in docs if len(doc)]) - 1] = True
     stops = (sentence == 1) | (iob == BEGIN)
-    # No entity goes on over the end of a document or a sentence, or into one that is set already.
-    goes_on = ~last & ~numpy.append(stops[1:], False)
+    # An entity ends with its document and sentence, and before an entity that is already set.
+    continues = ~last & ~numpy.append(stops[1:], False)
     valid = numpy.ones((len(table), len(tags)), dtype=bool)
     by_prefix = valid[:, 1:].reshape(len(table), -1, len(PREFIXES))
-    by_prefix[:, :, [PREFIXES.index("B"), PREFIXES.index("I")]] = goes_on[:, None, None]
+    by_prefix[:, :, [PREFIXES.index("B"), PREFIXES.index("I")]] = continues[:, None, None]
     by_prefix[space != 0, :, PREFIXES.index("B")] = False
     by_prefix[space != 0, :, PREFIXES.index("U")] = False
     if numpy.isin(iob, (INSIDE, BEGIN)).any():
         fixed = fixed_tags(docs, tags)
-        taken = fixed != FREE
+        taken = fixed != NOT_FIXED
         valid[taken] = fixed[taken][:, None] == numpy.arange(len(tags))
     return valid
 
 
 def _log_softmax(scores: numpy.ndarray) -> numpy.ndarray:
-    """Logarithms of probabilities along the last axis; -inf where nothing is possible."""
+    """Compute log-probabilities along the last axis; -inf if all scores are -inf."""
     greatest = scores.max(axis=-1, keepdims=True)
     greatest = numpy.where(numpy.isfinite(greatest), greatest, 0)
     with numpy.errstate(divide="ignore", invalid="ignore"):

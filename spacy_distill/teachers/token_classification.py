@@ -1,4 +1,4 @@
-"""A Hugging Face token classification model as a teacher, without a pipeline around it."""
+"""A teacher that runs a Hugging Face token classification model."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,35 +19,35 @@ from .inner_words import with_inner_entities
 from .label_schemes import LabelScheme, read_scheme
 from .tokens import align, carry_over
 
-NEVER = numpy.float32(-numpy.inf)
+IMPOSSIBLE = numpy.float32(-numpy.inf)
 
 
 class TokenClassificationTeacher:
-    """Reads documents' texts with a transformer that was trained to classify tokens.
+    """Runs a transformer for token classification on the text of documents.
 
-    A token's scores are those of the first wordpiece that overlaps it, on which such models are
-    trained. Tokens that share their first wordpiece stand for it together: they are outside, or
-    inside of the same entity. Tokens without a wordpiece, such as most white space, are outside, or
-    inside of an entity that continues behind them. By the scheme "io", they are outside.
+    The scores of a token are those of the first wordpiece that overlaps it, since models are
+    trained on first wordpieces. Tokens with the same first wordpiece form one unit: all are
+    outside, or all are in one entity. Tokens without a wordpiece, such as most white space, are
+    outside, or inside an entity that continues after them. With the scheme "io", they are outside.
 
-    A token may be several words to the model ("U.S.", "Oslo/Berlin"), of which it was trained on
-    the first. Its scores at the other words count only where it is sure that an entity begins at
-    one (`with_inner_entities`). Such an entity fits no tokens, so the tokens that it touches are
-    unknown.
+    A token may contain several words for the model ("U.S.", "Oslo/Berlin"), and the model was
+    trained on the first one. The scores at the other words are used only if an entity certainly
+    begins there (`with_inner_entities`). Such an entity does not align with tokens, so the tokens
+    that it overlaps are unknown.
 
-    Texts that are longer than what the model reads at once are read in windows (`Encoder`).
+    Texts that are longer than the model's maximum length are read in windows (`Encoder`).
     """
 
     def __init__(self, name: Union[str, Path], *, scheme: Optional[str] = None) -> None:
         """Load a model and its tokenizer.
 
-        name (Union[str, Path]): A folder, or `hf:OWNER/NAME` of the Hugging Face hub.
-        scheme (Optional[str]): What the model's labels mean: "iobes", "iob2", "ioe2", "io" or
-            "types"; found by the labels if None. Models whose B- stands only between two entities
+        name (Union[str, Path]): A folder, or `hf:OWNER/NAME` for a model on the Hugging Face hub.
+        scheme (Optional[str]): The scheme of the model's labels: "iobes", "iob2", "ioe2", "io" or
+            "types"; detected from the labels if None. Models that use B only between two entities
             of one type (IOB1) need "io".
         RAISES (ImportError): The train extra is not installed.
-        RAISES (ValueError): There is no such model, it cannot classify tokens, its tokenizer has no
-            offsets, or its labels have no meaning.
+        RAISES (ValueError): There is no such model, it cannot classify tokens, its tokenizer gives
+            no offsets, or its labels cannot be parsed.
         """
         self.name = str(name)
         model, tokenizer = load_transformer(name, "AutoModelForTokenClassification")
@@ -57,7 +57,7 @@ class TokenClassificationTeacher:
             self.scheme: LabelScheme = read_scheme(classes, scheme)
         except ValueError as error:
             raise ValueError(f"[D230] The model '{name}' cannot teach. {error}") from error
-        # Entities that begin or end inside of a token, in all documents so far.
+        # The number of entities that begin or end inside a token, in all documents so far.
         self.n_misfits = 0
 
     @property
@@ -66,19 +66,19 @@ class TokenClassificationTeacher:
         return self.scheme.labels
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Read documents and predict the distribution over tag sequences.
+        """Predict the distribution over tag sequences of documents.
 
-        docs (Sequence[Doc]): Documents of any vocabulary, left as they are.
-        RETURNS (LinearChain): One sequence a document, over the tags of `labels`, float32, on the
-            device of thinc's current ops. Entities do not start or end with white space. Tokens of
-            entities that do not fit the documents' tokens are not `known`.
+        docs (Sequence[Doc]): Documents of any vocabulary, which are not changed.
+        RETURNS (LinearChain): One sequence per document, over the tags of `labels`, float32, on the
+            device of thinc's current ops. Entities cannot start or end with white space. Tokens of
+            entities that do not align with the documents' tokens are unknown.
         RAISES (DocumentsError): The model's scores are NaN or infinite.
         """
         results = self._read(docs)
         reasons = {
             index: "a score of the model is NaN or infinite"
             for index, (scores, _) in enumerate(results)
-            # False for NaN as well.
+            # The comparison is False for NaN too.
             if not (scores < numpy.inf).all()
         }
         if reasons:
@@ -92,7 +92,7 @@ class TokenClassificationTeacher:
     def _chain(
         self, docs: Sequence[Doc], results: Sequence[Tuple[Floats2d, Offsets]]
     ) -> LinearChain:
-        """RETURNS (LinearChain): One sequence a document, of the model's scores at its tokens."""
+        """Make the chain of the model's scores at the documents' tokens."""
         xp = get_current_ops().xp
         tags = BiluoTags(self.labels)
         emissions = [numpy.zeros((0, len(tags)), dtype="float32")]
@@ -111,7 +111,7 @@ class TokenClassificationTeacher:
         return chain.restricted(tags.without_edges(spaces)) if spaces.any() else chain
 
     def _known(self, doc: Doc, log_probabilities: Floats2d, offsets: Offsets) -> numpy.ndarray:
-        """RETURNS (numpy.ndarray): (tokens,) bool, False in entities that do not fit the tokens."""
+        """Return (tokens,) bool: False in entities that do not align with the tokens."""
         units = with_inner_entities(doc, offsets, log_probabilities, self.scheme)
         if units is not None:
             chain = self._chain([units], [(log_probabilities, offsets)])
@@ -123,21 +123,20 @@ class TokenClassificationTeacher:
         return numpy.ones(len(doc), dtype=bool)
 
     def _emissions(self, log_probabilities: Floats2d, pieces: Ints1d) -> Floats2d:
-        """Score the tags of a document's tokens, (tokens, tags) float32, by each token's first
-        wordpiece, (tokens,), or -1."""
-        emissions = numpy.full((len(pieces), n_tags(len(self.labels))), NEVER, dtype="float32")
+        """Return (tokens, tags): the scores at `pieces`, each token's first wordpiece or -1."""
+        emissions = numpy.full((len(pieces), n_tags(len(self.labels))), IMPOSSIBLE, dtype="float32")
         unread = pieces < 0
         emissions[~unread] = self.scheme.emissions(log_probabilities[pieces[~unread]])
         emissions[unread, 0] = 0
         if self.scheme.name != "io":
-            # One path for each state of the neighbours, which keeps the other tokens' marginals.
+            # There is exactly one tag for each state (outside, inside), so the marginals of the
+            # other tokens do not change.
             emissions[unread, 1 + PREFIXES.index("I") :: len(PREFIXES)] = 0
         share_pieces(emissions, pieces)
         return emissions
 
     def _read(self, docs: Sequence[Doc]) -> List[Tuple[Floats2d, Offsets]]:
-        """RETURNS (List[Tuple[Floats2d, Offsets]]): For each document, its wordpieces'
-        log-probabilities (wordpieces, classes), float32, and places in the text."""
+        """Return each document's log-probabilities, (wordpieces, classes), and their offsets."""
         import torch
 
         model = self.encoder.model.to(get_torch_default_device())
@@ -152,14 +151,16 @@ class TokenClassificationTeacher:
 
 
 def share_pieces(emissions: Floats2d, pieces: Ints1d) -> None:
-    """Score tokens that have the same first wordpiece as one unit.
+    """Make tokens with the same first wordpiece one unit, by changing their emissions.
 
-    The first of them decides whether the wordpiece begins an entity, the last one whether it ends
-    one, and those between follow. The probability of each label remains. That of each tag remains
-    where B is to U as I is to L, as in the schemes "iob2", "ioe2" and "io".
+    The first token of a unit has the scores for beginning an entity, the last token those for
+    ending it, and the tokens between are inside. The probability of each label stays the same. The
+    probability of each tag also stays the same if B is to U as I is to L, as in the schemes "iob2",
+    "ioe2" and "io".
 
-    emissions (Floats2d): (tokens, tags) each wordpiece's scores at all of its tokens; changed.
-    pieces (Ints1d): (tokens,) each token's first wordpiece, or -1.
+    emissions (Floats2d): (tokens, tags), where each token has the scores of its wordpiece; changed
+        in place.
+    pieces (Ints1d): (tokens,) the first wordpiece of each token, or -1.
     """
     same = (pieces[1:] == pieces[:-1]) & (pieces[1:] >= 0)
     if not same.any():
@@ -172,10 +173,10 @@ def share_pieces(emissions: Floats2d, pieces: Ints1d) -> None:
     stays, stops = numpy.logaddexp(begin, inside), numpy.logaddexp(last, unit)
     either = numpy.logaddexp(stays, stops)
     scores = {
-        "B": numpy.where(is_first, begins, NEVER),
+        "B": numpy.where(is_first, begins, IMPOSSIBLE),
         "I": numpy.where(is_first, continues, numpy.where(is_last, stays - either, 0)),
-        "L": numpy.where(is_last, stops - either, NEVER),
-        "U": NEVER,
+        "L": numpy.where(is_last, stops - either, IMPOSSIBLE),
+        "U": IMPOSSIBLE,
     }
     for number, prefix in enumerate(PREFIXES):
         emissions[shared, 1 + number :: len(PREFIXES)] = scores[prefix]

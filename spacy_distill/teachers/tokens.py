@@ -1,4 +1,4 @@
-"""Chains carried over to the tokens of another tokenizer."""
+"""Carry chains over to the tokens of another tokenizer."""
 
 from typing import List, NamedTuple, Sequence, Tuple
 
@@ -12,16 +12,16 @@ from ..chain.biluo import PREFIXES
 from ..documents import same_text
 from .failures import TeacherError
 
-# A token is unknown if the teacher's tags fit its borders with less probability.
-LEAST_FIT = 0.5
+# A token is unknown if the probability that no entity begins or ends inside it is lower than this.
+MIN_FIT = 0.5
 
 
 class Blocks(NamedTuple):
     """The smallest groups of neighbouring tokens that cover the same characters in two
-    tokenizations. Rows count the tokens of all documents.
+    tokenizations. Rows are indices of tokens in the batch.
 
-    source, target (Ints1d): (blocks,) first row of each block.
-    n_source, n_target (Ints1d): (blocks,) tokens of each block, at least 1.
+    source, target (Ints1d): (blocks,) the first row of each block.
+    n_source, n_target (Ints1d): (blocks,) the number of tokens in each block, at least 1.
     """
 
     source: Ints1d
@@ -33,8 +33,8 @@ class Blocks(NamedTuple):
 def align(sources: Sequence[Doc], targets: Sequence[Doc]) -> Blocks:
     """Align two tokenizations of the same texts by characters.
 
-    sources, targets (Sequence[Doc]): Documents, pair by pair of the same text.
-    RETURNS (Blocks): The blocks; each token is in one.
+    sources, targets (Sequence[Doc]): Documents that have the same texts in the same order.
+    RETURNS (Blocks): The blocks. Each token is in exactly one block.
     RAISES (TeacherError): The texts of a pair differ.
     """
     parts = []
@@ -43,7 +43,7 @@ def align(sources: Sequence[Doc], targets: Sequence[Doc]) -> Blocks:
         if not same_text(source, target):
             raise TeacherError(
                 f"[D802] The teacher's document '{source.text[:40]}' and the student's "
-                f"'{target.text[:40]}' are not the same text. Make both of one text."
+                f"'{target.text[:40]}' have different texts. Make both from the same text."
             )
         starts, target_starts = source.to_array("IDX"), target.to_array("IDX")
         _, first, second = numpy.intersect1d(starts, target_starts, return_indices=True)
@@ -58,24 +58,24 @@ def carry_over(
 ) -> Tuple[LinearChain, int]:
     """Carry a chain over to other tokens of the same texts.
 
-    Where a token is split, an entity goes on over its parts. Where tokens are joined, the new token
-    takes the probability that an entity covers all of it, or none does. An entity with a border
-    inside a token fits no tags. The tokens of the teacher's best entities with such a border are
-    unknown. So is a token if such borders are more likely than not.
+    If a token is split, its entity covers all parts. If tokens are joined, the new token gets the
+    probability that one entity covers all of it, or that none does. No tag can express an entity
+    that begins or ends inside a token. If one of the teacher's best entities does, its tokens are
+    unknown. A token is also unknown if an entity more likely than not begins or ends inside it.
 
-    chain (LinearChain): A chain over the source's tokens.
-    labels (Sequence[str]): Its labels.
+    chain (LinearChain): A chain over the source tokens.
+    labels (Sequence[str]): The labels of the chain.
     blocks (Blocks): The alignment.
-    lengths (Ints1d): (documents,) the target's tokens, a numpy array.
-    RETURNS (Tuple[LinearChain, int]): The chain over the target's tokens, and the number of best
-        entities that do not fit these.
+    lengths (Ints1d): (documents,) the numbers of target tokens, a numpy array.
+    RETURNS (Tuple[LinearChain, int]): The chain over the target tokens, and the number of best
+        entities that do not align with them.
     """
     units = get_current_ops().to_numpy(chain.marginals())[blocks.source]
     joined = numpy.flatnonzero(blocks.n_source > 1)
     if len(joined):
         units[joined] = _join(chain, labels, blocks.source[joined], blocks.n_source[joined])
     fit = units.sum(axis=1, keepdims=True)
-    known = fit[:, 0] >= LEAST_FIT
+    known = fit[:, 0] >= MIN_FIT
     if chain.known is not None:
         unknown = numpy.append(0, numpy.cumsum(~get_current_ops().to_numpy(chain.known)))
         known &= unknown[blocks.source + blocks.n_source] == unknown[blocks.source]
@@ -90,8 +90,7 @@ def carry_over(
 
 
 def _misfits(chain: LinearChain, labels: Sequence[str], blocks: Blocks) -> List[Tuple[int, int]]:
-    """RETURNS (List[Tuple[int, int]]): First row and row after the last of the chain's best
-    entities that have a border inside a block."""
+    """Return start and end of each best entity that begins or ends inside a block."""
     n_tokens = len(chain.emissions)
     begins, ends = numpy.zeros(n_tokens + 1, dtype=bool), numpy.zeros(n_tokens + 1, dtype=bool)
     begins[blocks.source] = True
@@ -101,8 +100,8 @@ def _misfits(chain: LinearChain, labels: Sequence[str], blocks: Blocks) -> List[
 
 
 def _join(chain: LinearChain, labels: Sequence[str], starts: Ints1d, counts: Ints1d) -> Floats2d:
-    """RETURNS (Floats2d): (blocks, tags) the probability of each tag for a block as one token. The
-    rest to 1 is the probability of a border inside."""
+    """RETURNS (Floats2d): (blocks, tags), the probability of each tag if the block is one token.
+    The rest to 1 is the probability that an entity begins or ends inside the block."""
     tags = BiluoTags(tuple(labels))
     runs = numpy.full((len(starts), len(tags), int(counts.max())), -1, dtype="int64")
     for block, count in zip(runs, counts.tolist(), strict=True):
@@ -119,7 +118,7 @@ def _join(chain: LinearChain, labels: Sequence[str], starts: Ints1d, counts: Int
 
 
 def _split(units: Floats2d, counts: Ints1d) -> Floats2d:
-    """RETURNS (Floats2d): (tokens, tags) the probability of each tag at the parts of each block."""
+    """Return (tokens, tags): the probability of each tag for the parts of each block."""
     rows = numpy.repeat(units, counts, axis=0)
     begin, inside, last, unit = (rows[:, 1 + offset :: len(PREFIXES)].copy() for offset in range(4))
     stop = numpy.cumsum(counts)
@@ -127,10 +126,10 @@ def _split(units: Floats2d, counts: Ints1d) -> Floats2d:
     n_parts = numpy.repeat(counts, counts)
     is_split = (n_parts > 1)[:, None]
     is_first, is_last = (part == 0)[:, None], (part == n_parts - 1)[:, None]
-    # The first part begins the block's entity, the last one ends it; all else goes on.
+    # The first part begins the block's entity, the last part ends it, and the others are inside.
     new_begin = numpy.where(is_first, begin + unit, 0)
     new_last = numpy.where(is_last, last + unit, 0)
-    # Added up, not subtracted from 1: rounding would leave a rest.
+    # A sum, not a difference to 1, which would leave a rounding error.
     new_inside = inside + numpy.where(is_first, 0, begin) + numpy.where(is_last, 0, last)
     new_inside += numpy.where(is_first | is_last, 0, unit)
     columns = (new_begin, new_inside, new_last, numpy.zeros_like(unit))

@@ -1,4 +1,4 @@
-"""Which attributes of documents a component writes."""
+"""Find the attributes of documents that a component writes."""
 
 from typing import Iterable, List
 
@@ -7,9 +7,9 @@ from spacy.pipeline import SpanRuler
 
 
 def written_attributes(nlp: Language, name: str) -> Iterable[str]:
-    """RETURNS (Iterable[str]): The attributes that a component writes with its settings, such as
-    "doc.ents". spaCy knows those of a factory. A component that writes others by its
-    settings has an attribute `assigns`; the span ruler has none."""
+    """RETURNS (Iterable[str]): The attributes that a component writes, such as "doc.ents". Usually
+    they come from its factory. A component whose settings change them has an attribute `assigns`.
+    The span ruler has none, so its settings are read."""
     pipe = nlp.get_pipe(name)
     if isinstance(pipe, SpanRuler):
         entities = ["doc.ents"] if pipe.annotate_ents else []
@@ -17,6 +17,6 @@ def written_attributes(nlp: Language, name: str) -> Iterable[str]:
     return getattr(pipe, "assigns", nlp.get_pipe_meta(name).assigns)
 
 
-def writers(nlp: Language, attribute: str) -> List[str]:
+def components_that_write(nlp: Language, attribute: str) -> List[str]:
     """RETURNS (List[str]): The components of a pipeline that write an attribute."""
     return [name for name in nlp.pipe_names if attribute in written_attributes(nlp, name)]

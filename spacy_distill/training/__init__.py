@@ -1,4 +1,4 @@
-"""The distillation loop."""
+"""Distillation, annotation, calibration and compact students."""
 
 from .distill import distill
 

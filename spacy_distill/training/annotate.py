@@ -1,4 +1,4 @@
-"""Annotation: teachers read text, and their probabilities become a soft corpus."""
+"""Annotation: write the predictions of teachers for text to a soft corpus."""
 
 import hashlib
 import json
@@ -32,9 +32,9 @@ from ..progress import ProgressBar
 from ..teachers.identity import describe, fingerprint
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .annotation_folder import (
-    changed,
     earlier_manifest,
     lock,
+    mismatch_error,
     missing_shards,
     remove_shards,
     require_outside,
@@ -68,35 +68,36 @@ def annotate(
 ) -> Manifest:
     """Write the probabilities of teachers for text to a soft corpus, shard by shard.
 
-    Run again after it was stopped, it goes on with the first shard that is not there, and the
-    result has the same bytes as that of one run. Run again after it was finished, it does nothing.
+    A second call continues an annotation that was stopped: it makes the missing shards. The result
+    has the same bytes as that of an uninterrupted run. A complete corpus is left as it is.
 
-    teacher (Union[TeacherSource, Sequence[TeacherSource]]): The teacher, or several whose average
-        is written, as `spacy_distill.distill` takes them.
-    source (str): The text: a file, a folder, a glob, "-" or a data set on the hub.
+    teacher (Union[TeacherSource, Sequence[TeacherSource]]): One teacher or several, as
+        `spacy_distill.distill` takes them. The average of several is written.
+    source (str): The text: a file, a folder, a glob, "-" for standard input, or a data set on the
+        Hugging Face hub.
     output (Union[str, Path]): The folder to write.
     teacher_options (TeacherOptions): How teachers are read.
     text_field (str): The column of the text, in formats that have columns.
     split (str): The split of a data set on the hub.
     quoting (Optional[str]): How fields of tables are quoted, as `Input` takes it.
-    lang (Optional[str]): Language of the tokenizer for text; by default the tokenizer is the
-        teacher's own.
-    top_k (int): Tags kept a token, from 1 to 255.
-    batch_size (int): Documents that the teacher reads at once.
-    n_process (int): Processes that each load the teacher; the result is the same.
-    shard_size (int): Characters of text in a shard.
-    limit (int): Documents to read at the most; 0 is no limit.
-    augment (int): Variants of each document to annotate too, as `with_variants` makes them.
-    max_errors (int): How many documents may be left out, as the teacher fails on them: it raises an
-        error, or its scores are NaN or infinite. All runs that write the corpus count together.
-    words (Sequence[str]): A list of words for the variants.
+    lang (Optional[str]): Language of the tokenizer; None for the teacher's own tokenizer.
+    top_k (int): Number of tags to keep for each token, from 1 to 255.
+    batch_size (int): Number of documents in a batch of the teacher.
+    n_process (int): Number of processes, each of which loads the teacher. The result does not
+        depend on it.
+    shard_size (int): Number of characters in a shard.
+    limit (int): Maximum number of documents; 0 for no limit.
+    augment (int): Number of variants of each document, as `with_variants` makes them.
+    max_errors (int): Maximum number of documents to leave out because the teacher raises an error,
+        or its scores are NaN or infinite. All runs that write the corpus count together.
+    words (Sequence[str]): Words to put into the variants.
     code (Optional[Union[str, Path]]): A Python file that the teachers' pipelines need.
     use_gpu (int): GPU id, -1 for the CPU.
-    overwrite (bool): Whether a soft corpus that is in the folder may be replaced.
-    stderr (IO): Where the progress goes.
-    RETURNS (Manifest): What was made.
-    RAISES (ValueError): Something cannot be read, the folder has a corpus made of something else,
-        or the teacher failed on more documents than it may, or on all.
+    overwrite (bool): Whether to replace a soft corpus that is in the folder.
+    stderr (IO): Stream for progress and warnings.
+    RETURNS (Manifest): The manifest of the corpus.
+    RAISES (ValueError): An input cannot be read, or the folder has a corpus of another teacher,
+        input or setting. Or the teacher failed on more documents than `max_errors`, or on all.
     """
     require_range("top_k", top_k, 1, 255)
     require_range("batch_size", batch_size, 1)
@@ -157,7 +158,7 @@ def annotate(
     with lock(folder), workers(plan, folder, n_process, progress.advance) as (labels, work):
         manifest.labels = labels
         if earlier is None:
-            # Not before the teacher is there: what is replaced cannot be had back.
+            # Only now that the teacher is loaded: removed shards cannot be restored.
             remove_shards(folder)
             for entry, item in zip(manifest.teacher["teachers"], sources, strict=True):
                 entry["description"] = describe(item)
@@ -175,7 +176,7 @@ def annotate(
         raise ValueError(
             f"[D432] The teacher failed on all documents of the input '{source}': found "
             f"{sum(shard.skipped for shard in manifest.shards)}. Each is named above, with the "
-            "reason. Mend the teacher or the input, and replace the corpus with --force."
+            "reason. Correct the teacher or the input, and replace the corpus with --force."
         )
     if not manifest.complete:
         manifest.complete = True
@@ -193,9 +194,9 @@ def _annotate_all(
     progress: "_Progress",
     stderr: IO,
 ) -> int:
-    """Make the shards that are not there, in order. RETURNS (int): How many there are."""
+    """Make the missing shards in order, and return the number of all shards."""
     pending: Deque[Tuple[int, Callable[[], Written]]] = deque()
-    # The manifest as it was; it grows.
+    # A copy, since `finish_first` adds shards to the manifest.
     earlier = replace(manifest, shards=list(manifest.shards))
 
     def finish_first() -> None:
@@ -218,7 +219,7 @@ def _annotate_all(
             continue
         progress.expect(group)
         pending.append((number, work(number, group, input_hash)))
-        # Some shards more than processes, so that none of these waits for the slowest.
+        # More shards are pending than there are processes, so none waits for the slowest one.
         if len(pending) >= (2 * n_process if n_process > 1 else 1):
             finish_first()
     while pending:
@@ -229,9 +230,8 @@ def _annotate_all(
 def _with_earlier_shards(
     folder: Path, manifest: Manifest, groups: Iterable[List[InputDocument]]
 ) -> Iterator[Tuple[int, List[InputDocument], str, Optional[Shard]]]:
-    """YIELDS (Tuple[int, List[InputDocument], str, Optional[Shard]]): The number, the documents and
-    their hash of each shard, and the shard that was made of them earlier. ValueError if a shard was
-    made of other documents."""
+    """Yield the number, documents and hash of each group, and the shard that an earlier run made of
+    it. Raise ValueError if that shard was made of other documents."""
     number = -1
     for number, group in enumerate(groups):
         digest = hashlib.blake2b(digest_size=16)
@@ -240,12 +240,12 @@ def _with_earlier_shards(
         input_hash = digest.hexdigest()
         shard = manifest.shards[number] if number < len(manifest.shards) else None
         if shard is None and manifest.complete:
-            raise changed(folder, "the input, which is longer now")
+            raise mismatch_error(folder, "the input, which is longer now")
         if shard is not None and shard.input_hash != input_hash:
-            raise changed(folder, f"the input of {shard.file}")
+            raise mismatch_error(folder, f"the input of {shard.file}")
         yield number, group, input_hash, shard
     if number + 1 < len(manifest.shards):
-        raise changed(folder, "the input, which is shorter now")
+        raise mismatch_error(folder, "the input, which is shorter now")
 
 
 def _require_few_errors(manifest: Manifest, max_errors: int) -> None:
@@ -253,8 +253,8 @@ def _require_few_errors(manifest: Manifest, max_errors: int) -> None:
     if len(ids) > max_errors:
         raise ValueError(
             f"[D431] The teacher failed on {len(ids)} documents, and {max_errors} are allowed; the "
-            f"last is '{ids[-1]}'. Mend the teacher or the documents and replace the corpus with "
-            "--force, or let more be left out with --max-errors."
+            f"last is '{ids[-1]}'. Correct the teacher or the documents and replace the corpus "
+            "with --force, or allow more failures with --max-errors."
         )
 
 
@@ -272,33 +272,32 @@ def _groups(documents: Iterable[InputDocument], shard_size: int) -> Iterator[Lis
 
 
 class _Progress:
-    """A bar of documents, with words a second. The number of documents is estimated by the bytes of
-    the input that are read. What was annotated earlier moves the bar and is in no rate, nor is the
-    time that it takes to pass over it."""
+    """A progress bar of documents, with the number of words per second. The total is estimated from
+    the share of the input that was read. Documents of an earlier run do not count in the rate."""
 
-    def __init__(self, documents: Input, most: int) -> None:
+    def __init__(self, documents: Input, limit: int) -> None:
         self._documents = documents
         # 0 is no limit.
-        self._most = most
+        self._limit = limit
         self._bar: Any = None
         self._n_words = self._n_read = 0
 
     @contextmanager
     def shown(self, title: str, stderr: IO) -> Iterator[None]:
         """Show the bar."""
-        with ProgressBar(desc=title, total=self._most or None, stream=stderr) as self._bar:
+        with ProgressBar(desc=title, total=self._limit or None, stream=stderr) as self._bar:
             yield
 
     def expect(self, documents: Sequence[InputDocument]) -> None:
-        """Count documents that are read, and estimate how many there are."""
+        """Count documents that were read, and estimate the total."""
         self._n_read += len(documents)
         share = self._documents.share_read
         if share:
             expected = max(round(self._n_read / share), self._n_read)
-            self._bar.total = min(expected, self._most or expected)
+            self._bar.total = min(expected, self._limit or expected)
 
     def skip(self, documents: Sequence[InputDocument]) -> None:
-        """Count documents that were annotated earlier."""
+        """Count documents that an earlier run annotated."""
         self.expect(documents)
         if not self._bar.disable:
             if not self._n_words:
@@ -307,7 +306,7 @@ class _Progress:
             self._bar.update(len(documents))
 
     def advance(self, n_documents: int, n_words: int) -> None:
-        """Count documents that were annotated now."""
+        """Count documents that this run annotated."""
         if not self._bar.disable:
             self._n_words += n_words
             rate = self._n_words / max(self._bar.format_dict["elapsed"], 1e-3)

@@ -1,4 +1,4 @@
-"""The output folder of an annotation: whether an earlier run can go on there."""
+"""The output folder of an annotation: its lock, and whether an earlier run can continue in it."""
 
 import glob
 import os
@@ -11,11 +11,18 @@ from .checkpoints import require_no_file
 
 
 def earlier_manifest(folder: Path, manifest: Manifest, overwrite: bool) -> Optional[Manifest]:
-    """RETURNS (Optional[Manifest]): That of the corpus in the folder, if it is made as a manifest
-    says; None to begin anew. ValueError if there are other files, or a corpus of another kind."""
+    """Read the manifest of the corpus in a folder, to continue it.
+
+    folder (Path): The output folder.
+    manifest (Manifest): The manifest of the new run, without shards.
+    overwrite (bool): Whether to begin anew if there is a corpus.
+    RETURNS (Optional[Manifest]): The earlier manifest; None to begin anew.
+    RAISES (ValueError): The folder has other files, or a corpus of another teacher, input or
+        setting.
+    """
     require_no_file(folder)
     if not is_soft_corpus(folder):
-        # A run that was killed as it began leaves nothing but an unfinished file.
+        # A run that was killed at its start leaves only an unfinished file.
         if folder.is_dir() and {*folder.iterdir()} - {*_unfinished(folder)}:
             raise ValueError(
                 f"[D724] The output folder '{folder}' is not empty and has no soft corpus. Name "
@@ -26,28 +33,28 @@ def earlier_manifest(folder: Path, manifest: Manifest, overwrite: bool) -> Optio
         return None
     earlier = Manifest.from_disk(folder)
     if not earlier.shards and not earlier.complete:
-        # As a run leaves it that failed at its first document: there is nothing to go on with.
+        # The earlier run failed before its first shard was finished.
         return None
     old, new = _identity(earlier), _identity(manifest)
     different = [name for name in new if old.get(name) != new[name]]
     if not earlier.complete or not all((folder / shard.file).is_file() for shard in earlier.shards):
-        # What is finished stays what it is, but other libraries would go on with other numbers.
+        # Other versions of libraries may give other probabilities in the shards that are to come.
         old, new = earlier.settings.get("versions", {}), manifest.settings["versions"]
         names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
         different += [f"the version of {name}" for name in names]
     if different:
-        raise changed(folder, " and ".join(different))
+        raise mismatch_error(folder, " and ".join(different))
     return earlier
 
 
 def remove_shards(folder: Path) -> None:
-    """Remove the shards of a corpus that is made anew, finished or not."""
+    """Remove finished and unfinished shards from a folder."""
     for path in (*folder.glob("shard-*.parquet"), *_unfinished(folder)):
         path.unlink(missing_ok=True)
 
 
 def missing_shards(folder: Path, shards: Sequence[Shard]) -> List[str]:
-    """RETURNS (List[str]): Shards that are not there; ValueError if one is not what it was."""
+    """List the files of shards that are missing; raise ValueError if a checksum differs."""
     missing = []
     for shard in shards:
         path = folder / shard.file
@@ -58,17 +65,18 @@ def missing_shards(folder: Path, shards: Sequence[Shard]) -> List[str]:
     return missing
 
 
-def changed(folder: Path, what: str) -> ValueError:
-    """RETURNS (ValueError): To raise where a corpus cannot go on, as something changed."""
+def mismatch_error(folder: Path, difference: str) -> ValueError:
+    """Create the error for a corpus that cannot be continued."""
     return ValueError(
-        f"[D421] The soft corpus in '{folder}' was made of something else. Since then changed: "
-        f"{what}. Name another output folder, or replace the corpus with --force."
+        f"[D421] The soft corpus in '{folder}' was made with another teacher, input or setting. "
+        f"These differ now: {difference}. Name another output folder, or replace the corpus with "
+        "--force."
     )
 
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Keep a second run out of the folder, where the system can."""
+    """Lock the folder against a second run, where the operating system can."""
     try:
         import fcntl
     except ImportError:
@@ -89,7 +97,7 @@ def lock(folder: Path) -> Iterator[None]:
 
 
 def require_outside(folder: Path, source: str) -> None:
-    """Make sure that the output folder is not in the input; raise ValueError if it is."""
+    """Raise ValueError if the output folder is in the input."""
     roots = [] if source == "-" else [Path(source), *map(Path, glob.glob(source, recursive=True))]
     output = folder.resolve()
     if any(root.is_dir() and output.is_relative_to(root.resolve()) for root in roots):
@@ -104,11 +112,11 @@ def _unfinished(folder: Path) -> List[Path]:
 
 
 def _identity(manifest: Manifest) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): What a corpus is made of, by the words for it in errors."""
+    """List what must not change between runs, by its name in errors."""
     files = dict(manifest.input["files"])
     if "dataset" in files:
-        # A data set on the hub: what was begun with one commit goes on with it, and the last one is
-        # not known without network.
+        # A data set on the hub: the run continues with the commit that it began with, since the
+        # latest one is unknown without network.
         files.pop("revision", None)
     return {
         "the teacher": [teacher["hash"] for teacher in manifest.teacher["teachers"]],

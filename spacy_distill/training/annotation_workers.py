@@ -24,12 +24,13 @@ from .checkpoints import require_device
 
 # A shard's entry in the manifest, and the documents that were left out of it.
 Written = Tuple[Shard, List[Skipped]]
-# (number of the shard, its documents, their hash) -> waits until it is written
+# Starts the work on a shard, from its number, its documents and their hash. The function that it
+# returns waits until the shard is written.
 Work = Callable[[int, List[InputDocument], str], Callable[[], Written]]
 
-# Characters of text in a shard: about 90,000 English words, and 3 MB on disk.
+# Characters in a shard: about 90,000 English words, and 3 MB on disk.
 SHARD_SIZE = 500_000
-# How often, in seconds, processes are asked how far they are.
+# Seconds between two updates of the progress bar.
 INTERVAL = 0.2
 LIBRARIES = ("spacy-distill", "spacy", "thinc", "torch", "transformers")
 
@@ -52,7 +53,7 @@ class Annotation:
     max_errors: int = 0
 
     def settings(self) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): The settings that a manifest keeps, as plain data."""
+        """Collect the settings that a manifest keeps, as plain data."""
         data = {**asdict(replace(self, sources=(), words=(), code=None)), "gpu": self.use_gpu >= 0}
         data["code"] = None if self.code is None else file_hash(self.code)
         data["words"] = hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:32]
@@ -62,7 +63,7 @@ class Annotation:
         return json.loads(json.dumps(data))
 
     def writer(self, folder: Path, advance: Advance) -> "ShardWriter":
-        """RETURNS (ShardWriter): A writer of shards, with the teachers loaded."""
+        """Load the teachers and create a writer of shards."""
         import_code(self.code)
         require_device(self.use_gpu)
         teacher = load_teacher(self.sources, self.options)
@@ -71,7 +72,7 @@ class Annotation:
 
 
 def installed_versions() -> Dict[str, str]:
-    """RETURNS (Dict[str, str]): The versions of installed libraries that change probabilities."""
+    """Find the versions of the installed libraries that can change probabilities."""
     installed = ((name, get_package_version(name)) for name in LIBRARIES)
     return {name: version for name, version in installed if version is not None}
 
@@ -86,7 +87,7 @@ class ShardWriter:
     advance: Advance
 
     def __call__(self, number: int, documents: List[InputDocument], input_hash: str) -> Written:
-        """RETURNS (Written): The shard's entry in the manifest, and what was left out."""
+        """Annotate the documents of a shard and write it."""
         soft, entities, misfits, skipped = self.annotator.annotate(
             documents, self.advance, self.max_errors
         )
@@ -98,35 +99,37 @@ class ShardWriter:
 
 
 class _Counts:
-    """The numbers of documents and words that processes have annotated. Each process writes to a
-    place of its own, so there is no lock that a killed one could keep."""
+    """The numbers of documents and words that processes have annotated, in shared memory.
+
+    Each process has its own slot. So no lock is needed, which a killed process would never release.
+    """
 
     def __init__(self, context: Any, n_process: int) -> None:
         self._counts = context.RawArray("q", 2 * n_process)
         self._n_started = context.Value("i", 0)
         self._reported = (0, 0)
 
-    def place(self) -> Advance:
-        """RETURNS (Advance): For a process that has just been started."""
+    def new_slot(self) -> Advance:
+        """Give a slot to a new process, and return the function that counts in it."""
         with self._n_started.get_lock():
-            place = 2 * self._n_started.value
+            slot = 2 * self._n_started.value
             self._n_started.value += 1
 
-        def advance(documents: int, words: int) -> None:
-            self._counts[place] += documents
-            self._counts[place + 1] += words
+        def advance(n_documents: int, n_words: int) -> None:
+            self._counts[slot] += n_documents
+            self._counts[slot + 1] += n_words
 
         return advance
 
     def report(self, advance: Advance) -> None:
-        """Call a function with what was annotated since the last call."""
+        """Call `advance` with the numbers since the last report."""
         counts = list(self._counts)
         now = sum(counts[::2]), sum(counts[1::2])
         advance(now[0] - self._reported[0], now[1] - self._reported[1])
         self._reported = now
 
 
-# In a process: its writer, or the error that it failed to start with.
+# The state of a worker process: its "writer", or the "error" that stopped its start.
 _process: Dict[str, Any] = {}
 
 
@@ -135,14 +138,14 @@ def _start_process(plan: Annotation, folder: Path, counts: _Counts) -> None:
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
-        _process["writer"] = plan.writer(folder, counts.place())
+        _process["writer"] = plan.writer(folder, counts.new_slot())
     except Exception as error:
-        # Raised here, it would not reach anyone.
+        # An initializer's error would not reach the main process. `_labels_of_process` raises it.
         _process["error"] = error
 
 
 def _end_with(parent: Any) -> None:
-    """End this process when its parent ends: one that was killed cannot tell its children."""
+    """End this process when its parent ends, even if the parent is killed."""
     parent.join()
     os._exit(1)
 
@@ -164,9 +167,9 @@ def workers(
     """Start the processes that annotate.
 
     plan (Annotation): How the corpus is made.
-    folder (Path): Where it is written.
-    n_process (int): How many processes work; one is this one.
-    advance (Advance): Called in this process, while a shard is waited for.
+    folder (Path): The output folder.
+    n_process (int): Number of processes. With 1, this process annotates itself.
+    advance (Advance): Called in this process, while it waits for a shard.
     YIELDS (Tuple[List[str], Work]): The teacher's labels, and a function that starts the work on a
         shard.
     """
@@ -174,7 +177,7 @@ def workers(
         writer = plan.writer(folder, advance)
         yield list(writer.annotator.teacher.labels), lambda *shard: partial(writer, *shard)
         return
-    # torch and BLAS do not survive a fork.
+    # torch and BLAS may hang in a forked process.
     context = multiprocessing.get_context("spawn")
     counts = _Counts(context, n_process)
     with ProcessPoolExecutor(
@@ -190,7 +193,7 @@ def workers(
                 while not future.done():
                     wait([future], timeout=INTERVAL)
                     counts.report(advance)
-                # Once more: it may have been done before the first look.
+                # The loop does not report a shard that was finished before its first check.
                 counts.report(advance)
                 return future.result()
 
@@ -201,8 +204,9 @@ def workers(
             yield labels, work
         except BrokenProcessPool as error:
             raise ValueError(
-                "[D425] A process ended, perhaps for lack of memory; what was finished is kept. "
-                "Run the same command again, with fewer processes (--n-process) or smaller batches."
+                "[D425] A process ended, perhaps for lack of memory. Finished shards are kept. Run "
+                "the same command again, with fewer processes (--n-process) or smaller batches "
+                "(--batch-size)."
             ) from error
         except BaseException:
             executor.shutdown(wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""A teacher and a tokenizer: documents in, soft documents out."""
+"""Annotation of documents by a teacher: input documents in, soft documents out."""
 
 import random
 from contextlib import ExitStack
@@ -19,19 +19,19 @@ from ..teachers.pipeline_teacher import pipelines_of
 from ..teachers.predictions import predict_each
 from ..teachers.protocol import count_misfits
 
-# Called with the numbers of documents and of words that were annotated since the last call.
+# Called with the numbers of documents and words that were annotated since the last call.
 Advance = Callable[[int, int], None]
 
-
-# Packages whose components and tokenizers keep no documents and no lexemes of these. Others may, as
-# one that writes what a language model said to a cache, and would look for them in freed memory.
-FORGETFUL = ("spacy", "spacy_transformers", "spacy_curated_transformers", "spacy_distill")
-# Before, a label that was new to a memory zone could end the process (explosion/spaCy#13713).
+# Packages whose components and tokenizers are safe in memory zones, since they keep no documents.
+# Other components may keep some, such as a cache of a language model's responses. They would read
+# freed memory after the zone.
+ZONE_SAFE_PACKAGES = ("spacy", "spacy_transformers", "spacy_curated_transformers", "spacy_distill")
+# In older versions, a label that is new in a memory zone can crash Python (explosion/spaCy#13713).
 HAS_SAFE_ZONES = bool(is_compatible_version(spacy.__version__, ">=3.8.3"))
 
 
 class Skipped(NamedTuple):
-    """A document that is left out: its id, the teacher that failed on it, and why."""
+    """A document that was left out: its id, the teacher that failed on it, and the reason."""
 
     id: str
     teacher: str
@@ -41,9 +41,9 @@ class Skipped(NamedTuple):
 class Annotated(NamedTuple):
     """Documents with a teacher's predictions.
 
-    documents (List[SoftDocument]): Soft documents.
-    entities (int): The number of entities in them.
-    misfits (int): The number of the teacher's entities that fit no tokens of theirs.
+    documents (List[SoftDocument]): The documents with soft targets.
+    entities (int): The number of their entities.
+    misfits (int): The number of the teacher's entities that do not align with the tokens.
     skipped (List[Skipped]): The documents that the teacher failed on, in the order of the input.
     """
 
@@ -54,7 +54,7 @@ class Annotated(NamedTuple):
 
 
 class Annotator:
-    """Lets a teacher read documents, batch by batch."""
+    """Annotates documents with a teacher's predictions, batch by batch."""
 
     def __init__(
         self, teacher: Teacher, *, lang: Optional[str] = None, top_k: int, batch_size: int
@@ -62,11 +62,11 @@ class Annotator:
         """Create the annotator.
 
         teacher (Teacher): The teacher.
-        lang (Optional[str]): Language of the tokenizer for documents that are text; by default
-            the tokenizer is that of the teacher's first pipeline.
-        top_k (int): Tags to keep a token.
-        batch_size (int): Documents that the teacher reads at once.
-        RAISES (ValueError): The teacher has no tokenizer, and no language is given.
+        lang (Optional[str]): Language of the tokenizer for text; None for the tokenizer of the
+            teacher's first pipeline.
+        top_k (int): Number of tags to keep for each token.
+        batch_size (int): Number of documents in a batch of the teacher.
+        RAISES (ValueError): The teacher has no tokenizer, and `lang` is None.
         """
         self.teacher = teacher
         self.top_k = top_k
@@ -79,7 +79,7 @@ class Annotator:
             )
         self._nlp: Language = pipelines[0] if lang is None else spacy.blank(lang)
         self._tags = BiluoTags(teacher.labels)
-        self._forgetful = _forgetful([self._nlp, *pipelines])
+        self._zone_pipelines = _zone_pipelines([self._nlp, *pipelines])
 
     def annotate(
         self,
@@ -87,20 +87,20 @@ class Annotator:
         advance: Advance = lambda n_documents, n_words: None,
         max_errors: int = 0,
     ) -> Annotated:
-        """Read documents.
+        """Annotate documents.
 
-        documents (Sequence[InputDocument]): The documents. The result depends on which are given
-            together, as neighbours in length are read in one batch.
+        documents (Sequence[InputDocument]): The documents. Probabilities can depend on them by
+            rounding, as documents of about the same length form a batch.
         advance (Advance): Called after each batch.
-        max_errors (int): How many documents may be left out, as the teacher fails on them.
-        RETURNS (Annotated): The same documents in the same order, with targets.
-        RAISES (ValueError): The teacher failed on more documents; the message names the last.
+        max_errors (int): Maximum number of documents to leave out because the teacher fails.
+        RETURNS (Annotated): The documents in their order, with soft targets.
+        RAISES (ValueError): The teacher failed on more than `max_errors` documents.
         """
-        # Vocabularies forget the words afterwards, or they would grow with the text. The result is
-        # plain data.
+        # Without memory zones, vocabularies would grow with the text. The result is plain data, so
+        # it may leave the zone.
         with ExitStack() as zones:
-            for nlp in self._forgetful:
-                # Zones within zones are not allowed.
+            for nlp in self._zone_pipelines:
+                # spaCy does not allow nested zones.
                 if not nlp.vocab.in_memory_zone:  # type: ignore[attr-defined]
                     zones.enter_context(nlp.memory_zone())
             return self._annotate(documents, advance, max_errors)
@@ -116,7 +116,7 @@ class Annotator:
         batches = list(
             minibatch(sorted(range(len(docs)), key=lambda i: len(docs[i])), self.batch_size)
         )
-        # Were the short ones read first, less time would seem to be left than is.
+        # With short documents first, the progress bar would promise too early an end.
         random.Random(0).shuffle(batches)
         for batch in batches:
             predictions = predict_each(self.teacher, [docs[i] for i in batch])
@@ -127,8 +127,8 @@ class Annotator:
                     raise ValueError(
                         f"[D427] The teacher '{teacher}' failed on the document "
                         f"'{documents[i].id}': {reason.rstrip('.')}. Failed documents: "
-                        f"{len(skipped)}, allowed: {max_errors}. Mend the teacher or the "
-                        "document, or let more be left out with --max-errors."
+                        f"{len(skipped)}, allowed: {max_errors}. Correct the teacher or the "
+                        "document, or allow more failures with --max-errors."
                     )
             if predictions.chain is not None:
                 left = [batch[number] for number in predictions.kept]
@@ -156,19 +156,19 @@ class Annotator:
         return packed.split([len(doc) for doc in docs]), len(self._tags.spans(best))
 
 
-def _forgetful(pipelines: Sequence[Language]) -> List[Language]:
-    """RETURNS (List[Language]): One pipeline for each vocabulary that may forget words, as no
-    component or tokenizer that uses it keeps documents."""
+def _zone_pipelines(pipelines: Sequence[Language]) -> List[Language]:
+    """Find one pipeline for each vocabulary that can have a memory zone: all components and
+    tokenizers that use it are safe there."""
     if not HAS_SAFE_ZONES:
         return []
-    keeping = set()
+    unsafe = set()
     for nlp in pipelines:
         for part in (nlp.tokenizer, *(pipe for _, pipe in nlp.pipeline)):
             module = getattr(part, "__module__", None) or type(part).__module__
-            if module.partition(".")[0] not in FORGETFUL:
-                keeping.add(id(nlp.vocab))
+            if module.partition(".")[0] not in ZONE_SAFE_PACKAGES:
+                unsafe.add(id(nlp.vocab))
     vocabs = {id(nlp.vocab): nlp for nlp in pipelines}
-    return [nlp for key, nlp in vocabs.items() if key not in keeping]
+    return [nlp for key, nlp in vocabs.items() if key not in unsafe]
 
 
 def _tokens(doc: Doc) -> Tuple[List[str], Optional[List[bool]]]:

@@ -16,31 +16,31 @@ from ..pipeline.chain_ner import ChainNER
 from ..pipeline.gold_tags import gold_tags
 from ..progress import ProgressBar
 
-# Temperatures that are looked at, and how close the logarithm of the best one is looked for.
+# The range of temperatures, and the tolerance of the best one's logarithm.
 LOWEST, HIGHEST, TOLERANCE = 0.2, 10.0, 0.02
-# A few sentences say little: the temperature's logarithm is normal around 0, with this deviation,
-# before anything is seen.
+# The standard deviation of the logarithm's prior, which is normal around 0: few sentences should
+# not move the temperature far.
 PRIOR_DEVIATION = 0.5
 BATCH_SIZE = 128
-# Probabilities of 0 and 1 in single precision are not quite that.
-LEAST = 1e-6
+# Probabilities are clipped, since 0 and 1 in single precision may be rounded.
+LEAST_PROBABILITY = 1e-6
 
 
 class CalibrationError(ValueError):
-    """Says why confidences cannot be fitted to documents."""
+    """Raised if confidences cannot be fitted to documents."""
 
 
-class Judged(NamedTuple):
-    """The entities of a batch's best sequences, and which of them are right.
+class PredictedEntities(NamedTuple):
+    """The entities of a batch's best sequences.
 
     chain (LinearChain): The chain of the batch.
     segments (Tuple[Ints1d, Ints2d]): The entities, as `LinearChain.span_marginal` takes them.
-    right (numpy.ndarray): (entities,) bool.
+    is_right (numpy.ndarray): (entities,) bool: whether each is in the annotation.
     """
 
     chain: LinearChain
     segments: Tuple[Ints1d, Ints2d]
-    right: numpy.ndarray
+    is_right: numpy.ndarray
 
 
 def calibrate(
@@ -50,17 +50,17 @@ def calibrate(
     stderr: Optional[IO] = None,
 ) -> float:
     """Fit the temperature of a component's probabilities to annotated documents that it was not
-    trained on. The entities that it finds stay the same; their confidences, and the spans that its
-    threshold lets through, change.
+    trained on. The predicted entities stay the same. Their confidences change, and so do the spans
+    above the component's threshold.
 
     nlp (Language): The pipeline; its component is changed in place.
-    examples (Iterable[Example]): The documents. Documents without annotation count nothing.
-    name (Optional[str]): The component; needed if there are several that have probabilities.
-    stderr (IO): Where the progress goes; standard error if None.
-    RETURNS (float): The temperature under which it is most probable that just those of the found
-        entities are right that are; of a few, one nearer to 1.
-    RAISES (CalibrationError): There is no annotation, none with its labels, or nothing is found;
-        the temperature stays as it was.
+    examples (Iterable[Example]): The documents. Documents without annotation have no effect.
+    name (Optional[str]): The component's name; None if only one has probabilities.
+    stderr (IO): Stream for the progress bar; standard error if None.
+    RETURNS (float): The temperature with the highest posterior probability, by which of the
+        predicted entities are right. With few entities, the prior keeps it near 1.
+    RAISES (CalibrationError): The documents have no annotation, none of the component's labels, or
+        the component predicts no entity. The temperature does not change.
     RAISES (ValueError): There is no such component.
     """
     name, pipe = find_component(nlp, name)
@@ -76,27 +76,27 @@ def calibrate(
     if gold and gold.isdisjoint(pipe.labels):
         raise CalibrationError(
             f"[D516] The component '{name}' cannot be calibrated: it has none of the documents' "
-            f"labels, {', '.join(sorted(gold))}, so that all that it finds would be wrong. Take "
+            f"labels, {', '.join(sorted(gold))}, so all its entities would count as wrong. Take "
             "documents with its labels."
         )
-    judged = [judge(pipe.tags, chain, allowed) for chain, allowed in chains]
-    if not any(batch.right.size for batch in judged):
+    predicted = [predicted_entities(pipe.tags, chain, allowed) for chain, allowed in chains]
+    if not any(batch.is_right.size for batch in predicted):
         raise CalibrationError(
             f"[D515] The component '{name}' cannot be calibrated: it finds no entity in the "
-            f"annotated parts of {len(examples)} documents, so there is nothing to be right or "
-            "wrong about. Train it longer, or take other documents."
+            f"annotated parts of {len(examples)} documents, so there is no confidence to fit. "
+            "Train it longer, or take other documents."
         )
-    pipe.cfg["temperature"] = best_temperature(judged)
+    pipe.cfg["temperature"] = best_temperature(predicted)
     return pipe.cfg["temperature"]
 
 
 def find_component(nlp: Language, name: Optional[str] = None) -> Tuple[str, ChainNER]:
-    """Find the component with probabilities.
+    """Find the `ner_student` or `ner_teacher` of a pipeline.
 
     nlp (Language): The pipeline.
-    name (Optional[str]): Its name; None if it is the only one.
-    RETURNS (Tuple[str, ChainNER]): Its name and itself.
-    RAISES (ValueError): It is not there, or it could be several.
+    name (Optional[str]): The component's name; None if there is only one.
+    RETURNS (Tuple[str, ChainNER]): The component's name and the component.
+    RAISES (ValueError): There is no such component, or there are several.
     """
     found = {
         key: pipe
@@ -119,8 +119,8 @@ def read_chains(
     examples: Iterable[Example],
     on_batch: Callable[[int], object] = lambda n_documents: None,
 ) -> Iterator[Tuple[LinearChain, numpy.ndarray]]:
-    """YIELDS (Tuple[LinearChain, numpy.ndarray]): The component's chain of each batch, and the
-    batch's `allowed_tags`. `on_batch` is called with its number of documents."""
+    """Predict the component's chain of each batch, and yield it with the batch's `allowed_tags`.
+    Call `on_batch` with the number of its documents."""
     tags: BiluoTags = pipe.tags
     earlier = nlp.pipe_names[: nlp.pipe_names.index(name)]
     for batch in minibatch(examples, BATCH_SIZE):
@@ -135,62 +135,67 @@ def read_chains(
 
 
 def allowed_tags(examples: Sequence[Example], tags: BiluoTags) -> numpy.ndarray:
-    """Mark the tags that the annotation leaves open.
+    """Mark the tags that agree with the annotation.
 
     examples (Sequence[Example]): The examples.
     tags (BiluoTags): The component's tags.
-    RETURNS (numpy.ndarray): (tokens, tags), bool: one True per token that is annotated, none where
-        the entity's label is not the component's, all True elsewhere.
+    RETURNS (numpy.ndarray): (tokens, tags), bool. An annotated token has one True, or none if the
+        component lacks the entity's label. All tags of other tokens are True.
     """
     labels = {span.label_ for example in examples for span in example.reference.ents}
-    # New labels come last, so that the others keep their numbers.
+    # Unknown labels come last, so the component's tags keep their ids.
     wider = BiluoTags((*tags.labels, *sorted(labels.difference(tags.labels))))
     return wider.allowed(gold_tags(examples, wider))[:, : len(tags)]
 
 
-def best_temperature(judged: Sequence[Judged]) -> float:
-    """Find the most probable temperature, given which of the entities of the best sequences are
-    right. The likelihood of whole sequences has another one, under which students that have learnt
-    many labels stay too sure of their entities (docs/confidence.md).
+def best_temperature(predicted: Sequence[PredictedEntities]) -> float:
+    """Find the temperature with the highest posterior probability.
 
-    judged (Sequence[Judged]): Chains, their entities, and which of these are right.
+    It is fitted to the entities of the best sequences. The likelihood of whole sequences would
+    leave students with many labels overconfident about their entities (docs/confidence.md).
+
+    predicted (Sequence[PredictedEntities]): The predicted entities of each batch.
     RETURNS (float): The temperature.
     """
 
     def loss(logarithm: float) -> float:
         total = 0.5 * (logarithm / PRIOR_DEVIATION) ** 2
-        for chain, segments, right in judged:
+        for chain, segments, is_right in predicted:
             marginals = to_numpy(chain.scaled(exp(logarithm)).span_marginal(*segments))
-            sure = numpy.clip(marginals.astype("float64"), LEAST, 1 - LEAST)
-            total -= float(numpy.log(numpy.where(right, sure, 1 - sure)).sum())
+            marginals = marginals.astype("float64")
+            marginals = numpy.clip(marginals, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+            total -= float(numpy.log(numpy.where(is_right, marginals, 1 - marginals)).sum())
         return total
 
     return exp(golden_section(loss, log(LOWEST), log(HIGHEST), TOLERANCE))
 
 
-def judge(tags: BiluoTags, chain: LinearChain, allowed: numpy.ndarray) -> Judged:
-    """Compare the entities of the best sequences with the annotation, where it is complete.
+def predicted_entities(
+    tags: BiluoTags, chain: LinearChain, allowed: numpy.ndarray
+) -> PredictedEntities:
+    """Compare the entities of the best sequences with the annotation. Entities with a token that is
+    not annotated are left out.
 
     tags (BiluoTags): The tags of the chain.
     chain (LinearChain): The chain of a batch.
     allowed (numpy.ndarray): (tokens, tags), bool: the batch's `allowed_tags`.
-    RETURNS (Judged): The chain, its entities and which of them are right.
+    RETURNS (PredictedEntities): The entities, and which of them are right.
     """
     annotated = allowed.sum(axis=1) < allowed.shape[1]
     found = tags.spans(to_numpy(chain.argmax()))
     found = [span for span in found if annotated[span[0] : span[1]].all()]
-    right = [
+    is_right = [
         allowed[range(start, end), tags.span_tags(end - start, label)].all()
         for start, end, label in found
     ]
-    return Judged(chain, tags.segments(found), numpy.asarray(right, dtype=bool))
+    return PredictedEntities(chain, tags.segments(found), numpy.asarray(is_right, dtype=bool))
 
 
 def golden_section(
     function: Callable[[float], float], low: float, high: float, tolerance: float
 ) -> float:
-    """Find the minimum of a function that falls and then rises, up to a tolerance (Kiefer 1953,
-    "Sequential Minimax Search for a Maximum")."""
+    """Find the minimum of a unimodal function by golden section search (Kiefer 1953, "Sequential
+    Minimax Search for a Maximum")."""
     ratio = (5**0.5 - 1) / 2
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = function(left), function(right)

@@ -1,4 +1,4 @@
-"""Students made small on disk and in memory: word vectors in few bits, without their strings."""
+"""Smaller students: word vectors quantized and without the strings of their words."""
 
 from typing import List, Optional
 
@@ -12,18 +12,19 @@ from ..pipeline.chain_ner import ChainNER
 
 
 def compact(nlp: Language, *, prune: Optional[int] = None, dtype: str = "int8") -> Language:
-    """Move the word vectors out of the vocabulary into the components that use them. There they are
-    found by the words' hashes, so the vocabulary needs no strings for them. A component then takes
-    its vectors into other pipelines.
+    """Move the word vectors out of the vocabulary into the components that use them.
 
-    nlp (Language): A trained pipeline with a `ner_student`; left as it is.
-    prune (Optional[int]): How many vectors to keep, the first ones; all other words get the most
-        similar one of these. None to keep all.
-    dtype (str): The data type of a dimension: "int8" with a factor a vector, "float16" or
-        "float32".
-    RETURNS (Language): The smaller pipeline. If there are trained components of other kinds, its
-        vocabulary is as it was, for they may need it.
-    RAISES (ValueError): No component has use for the vectors, or there are none.
+    The components find vectors by the hashes of words, so the vocabulary needs no strings for them.
+    A component brings its vectors along into other pipelines.
+
+    nlp (Language): A trained pipeline with a `ner_student`; it is not changed.
+    prune (Optional[int]): Number of vectors to keep, the first ones. Each other word gets the most
+        similar one of these. None keeps all.
+    dtype (str): The type of the vectors' values: "int8" with a factor for each vector, "float16"
+        or "float32".
+    RETURNS (Language): The smaller pipeline. It keeps the vocabulary if it has trained components
+        of other kinds, since they may need it.
+    RAISES (ValueError): No component uses the vectors, or there are none.
     """
     require_vectors(nlp)
     table = vector_table(nlp.vocab.vectors, rows=prune, dtype=dtype)
@@ -39,12 +40,8 @@ def compact(nlp: Language, *, prune: Optional[int] = None, dtype: str = "int8") 
 
 
 def require_vectors(nlp: Language) -> None:
-    """Make sure that a pipeline can be made compact.
-
-    nlp (Language): The pipeline.
-    RAISES (ValueError): No component looks words up in the vocabulary's vectors, or these have no
-        words.
-    """
+    """Raise ValueError if a pipeline cannot be made compact: no component looks words up in the
+    vocabulary's vectors, or these have no words."""
     if not any(_vector_layers(pipe) for _, pipe in nlp.components):
         raise ValueError(
             "[D612] No component looks words up in the vocabulary's vectors: found "
@@ -55,7 +52,7 @@ def require_vectors(nlp: Language) -> None:
 
 
 def _vector_layers(pipe) -> List[Model]:
-    """RETURNS (List[Model]): The layers that look up the vocabulary's vectors."""
+    """Find the layers that look words up in the vocabulary's vectors."""
     if not isinstance(pipe, ChainNER):
         return []
     layers = (node for node in pipe.model.walk() if "vector_table" in node.attrs)

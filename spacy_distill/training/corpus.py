@@ -1,4 +1,4 @@
-"""Corpora of a config: found by name, read to the end, with the student's tokens."""
+"""Corpora of a config: find them by name, read them, and align them with the student's tokens."""
 
 from typing import IO, Callable, Iterable, Iterator, List
 
@@ -9,16 +9,16 @@ from spacy.util import registry
 from thinc.api import Config
 from wasabi import Printer
 
-from ..corpora.gold_spans import keys_of_spans_alone, warn_of_spans_alone
+from ..corpora.gold_spans import spans_keys_without_entities, warn_about_spans_without_entities
 from ..corpora.labeled import MixedReader
 from ..documents import plain_copy, same_tokens
-from ..loading import DAMAGED
+from ..loading import DAMAGE_ERRORS
 
 Reader = Callable[[Language], Iterable[Example]]
 
 
 def find_corpus(config: Config, name: str) -> Reader:
-    """RETURNS (Reader): The reader of a corpus of the config, such as "corpora.dev"."""
+    """Create the reader of a corpus of the config, such as "corpora.dev"."""
     section, _, key = name.partition(".")
     if key not in config.get(section, {}):
         known = ", ".join(f"corpora.{key}" for key in config.get("corpora", {})) or "none"
@@ -30,12 +30,12 @@ def find_corpus(config: Config, name: str) -> Reader:
 
 
 def read_corpus(reader: Reader, nlp: Language, config: Config, name: str) -> List[Example]:
-    """Read a corpus of the config to its end.
+    """Read all examples of a corpus of the config.
 
-    reader (Reader): Reads it.
+    reader (Reader): The reader of the corpus.
     nlp (Language): The student.
     config (Config): The config.
-    name (str): The corpus' name, such as "corpora.dev".
+    name (str): The corpus's name, such as "corpora.dev".
     RETURNS (List[Example]): The examples, at least one.
     RAISES (ValueError): The corpus cannot be read, or has no documents.
     """
@@ -45,22 +45,24 @@ def read_corpus(reader: Reader, nlp: Language, config: Config, name: str) -> Lis
     where = f"({', '.join(paths) or 'no path'}). Correct its paths in [paths] or [corpora]."
     try:
         examples = list(reader(nlp))
-    except (OSError, *DAMAGED) as error:
+    except (OSError, *DAMAGE_ERRORS) as error:
         raise ValueError(f"[D332] The corpus '{name}' cannot be read: {error} {where}") from error
     if not examples:
         raise ValueError(f"[D333] The corpus '{name}' has no documents {where}")
     if not isinstance(reader, MixedReader):
-        # The package's own readers say it themselves, of their labeled documents alone.
-        warn_of_spans_alone((keys_of_spans_alone(example.reference) for example in examples), name)
+        # A MixedReader gives this warning itself, for its labeled documents only.
+        warn_about_spans_without_entities(
+            (spans_keys_without_entities(example.reference) for example in examples), name
+        )
     return examples
 
 
 def with_student_tokens(examples: Iterable[Example]) -> Iterator[Example]:
-    """Carry gold entities over to the student's tokens where a corpus has other ones.
+    """Align gold entities with the student's tokens where a corpus has other tokens.
 
-    examples (Iterable[Example]): A corpus reader's examples.
-    YIELDS (Example): An example whose reference document has the predicted document's tokens;
-        entities that do not fit these become unknown, not wrong.
+    examples (Iterable[Example]): The examples of a corpus reader.
+    YIELDS (Example): An example whose reference document has the predicted document's tokens.
+        Where an entity does not fit these, its tokens count as not annotated.
     """
     for example in examples:
         if same_tokens(example.predicted, example.reference):
@@ -78,24 +80,24 @@ def with_student_tokens(examples: Iterable[Example]) -> Iterator[Example]:
 def warn_of_unknown_labels(
     known: Iterable[str], examples: Iterable[Example], name: str, stdout: IO
 ) -> None:
-    """Warn of labels of a labeled corpus that a student does not have.
+    """Warn of labels in a labeled corpus that the student does not have.
 
     known (Iterable[str]): The student's labels.
-    examples (Iterable[Example]): The corpus.
-    name (str): Its name, such as "corpora.dev".
-    stdout (IO): Where the warning is written.
-    RAISES (ValueError): The student has none of the corpus' labels, so all scores would be 0.
+    examples (Iterable[Example]): The examples of the corpus.
+    name (str): The corpus's name, such as "corpora.dev".
+    stdout (IO): Stream for the warning.
+    RAISES (ValueError): The student has none of the corpus's labels, so all scores would be 0.
     """
     known = sorted(set(known))
     gold = sorted({span.label_ for example in examples for span in example.reference.ents})
     unknown = [label for label in gold if label not in known]
     if gold and unknown == gold:
         raise ValueError(
-            f"[D506] The corpus '{name}' has the labels {', '.join(gold)}, of which the student "
-            f"knows none: its labels are {', '.join(known)}. Name another corpus, or bring its "
-            "labels and the student's together."
+            f"[D506] The corpus '{name}' has the labels {', '.join(gold)}, but the student has "
+            f"none of these: its labels are {', '.join(known)}. Name another corpus, or rename the "
+            "labels of the corpus or of the teacher."
         )
     if unknown:
         title = f"[D913] The student does not know labels of '{name}'"
-        text = f"{', '.join(unknown)}: these count as missed, and what is found there as wrong"
+        text = f"{', '.join(unknown)}: these entities count as missed, predictions there as wrong"
         stdout.write(Printer(no_print=True).warn(title, text) + "\n")

@@ -1,4 +1,4 @@
-"""Distillation from end to end: a teacher's pipeline and a student's config in, a student out."""
+"""Distillation from end to end: a teacher and a student's config in, a trained student out."""
 
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ from .checkpoints import (
 )
 from .compact import compact as make_compact
 from .compact import require_vectors
-from .find_teachers import find_teachers, with_teacher_labels
+from .find_teachers import fill_labels, find_teachers
 from .settings import load_student_config
 from .train import train_student
 
@@ -47,25 +47,26 @@ def distill(
 ) -> Language:
     """Train a student on the probabilities of a teacher, and on gold entities where there are some.
 
-    teacher (Union[TeacherSource, Sequence[TeacherSource]]): A pipeline's name or folder, a soft
-        corpus's folder, a Hugging Face token classification model's, a loaded pipeline, or any
-        object with `labels` and `predict_chain`; or several, whose average teaches.
+    teacher (Union[TeacherSource, Sequence[TeacherSource]]): The name or folder of a pipeline, the
+        folder of a soft corpus, a Hugging Face token classification model (a folder or
+        `hf:OWNER/NAME`), a loaded pipeline, or any object with `labels` and `predict_chain`. The
+        student learns the average of several teachers.
     student (Union[str, Path, Config, Mapping]): The student's config, or its path. Its
-        `[distillation]` block says what to learn from and how; `[training]` gives the development
-        corpus, evaluation, patience, score weights, logger and seed.
+        `[distillation]` block has the corpus, the loss, the optimizer and the number of steps. The
+        development corpus, patience, score weights, logger and seed are in `[training]`.
     output_path (Optional[Union[str, Path]]): A folder for `model-best` and `model-last`.
     overrides (Optional[Mapping[str, Any]]): Config values by dotted name.
     teacher_options (TeacherOptions): How teachers are read: component, label map, weights.
     calibrate (Optional[bool]): Whether to fit the confidences to the development corpus at the end;
-        what `[distillation] calibrate` says if None.
+        None for the config's `[distillation] calibrate`.
     compact (bool): Whether to store the student's word vectors as `compact` does.
     use_gpu (int): GPU id, -1 for the CPU.
-    max_errors (int): How many documents may be left out, as a teacher fails on them: it raises an
-        error, or its scores are NaN or infinite.
-    overwrite (bool): Whether models that are in the output folder may be replaced.
-    stdout, stderr (IO): Where the logger writes.
+    max_errors (int): Maximum number of documents to leave out because a teacher raises an error,
+        or its scores are NaN or infinite.
+    overwrite (bool): Whether to replace models that are in the output folder.
+    stdout, stderr (IO): Streams for the logger, progress and warnings.
     RETURNS (Language): The student with its last parameters, averaged if the optimizer averages.
-    RAISES (ValueError): A setting, a label or a folder is not as it has to be.
+    RAISES (ValueError): A setting, a label, a folder or a corpus is wrong.
     """
     require_range("max_errors", max_errors, 0)
     sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
@@ -73,17 +74,17 @@ def distill(
     if calibrate is not None:
         overrides["distillation.calibrate"] = calibrate
     config = load_student_config(student, overrides, sources)
-    with_training_corpus(config)
+    fill_training_corpus(config)
     require_device(use_gpu)
     output = None if output_path is None else Path(output_path)
     if output is not None:
         require_output_dir(output, overwrite=overwrite)
     teachers = find_teachers(sources, config.interpolate(), teacher_options)
-    with_teacher_labels(config, teachers)
+    fill_labels(config, teachers)
     nlp = initialize(config, use_gpu)
     if compact:
         require_vectors(nlp)
-    nlp.meta["distillation"] = made_with(nlp.config, sources)
+    nlp.meta["distillation"] = describe_distillation(nlp.config, sources)
     for name, source in teachers.items():
         match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
     try:
@@ -102,17 +103,18 @@ def distill(
     n_misfits = count_misfits(teachers.values())
     if n_misfits:
         once = all(isinstance(item, CachedTeacher) for item in teachers.values())
-        text = (
+        title = (
             f"[D910] {n_misfits:,} of the teacher's entities did not fit the student's tokens"
             f"{'' if once else ' in all passes'}"
         )
-        stdout.write(Printer(no_print=True).warn(text, "They were unknown in training") + "\n")
+        text = "The student learnt nothing at their tokens"
+        stdout.write(Printer(no_print=True).warn(title, text) + "\n")
     return trained
 
 
-def with_training_corpus(config: Config) -> None:
-    """Let the corpus of the distillation stand in for a training corpus that has no path: spaCy
-    reads one to initialize the pipeline."""
+def fill_training_corpus(config: Config) -> None:
+    """Use the corpus of the distillation as the training corpus if that has no path, since spaCy
+    initializes the pipeline with the training corpus."""
     settings = config.interpolate()
     corpora = config.setdefault("corpora", {})
     section, _, key = settings["distillation"]["corpus"].partition(".")
@@ -122,9 +124,9 @@ def with_training_corpus(config: Config) -> None:
         corpora["train"] = dict(corpora[key])
 
 
-def made_with(config: Config, sources: Sequence[TeacherSource]) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): How the student is made, for its meta.json. The training adds the
-    numbers of documents and steps."""
+def describe_distillation(config: Config, sources: Sequence[TeacherSource]) -> Dict[str, Any]:
+    """Describe the distillation for the student's meta.json. `train_student` adds the numbers of
+    documents and steps."""
     config = config.interpolate()
     block, training = config["distillation"], config["training"]
     section, _, key = block["corpus"].partition(".")
@@ -147,8 +149,8 @@ def made_with(config: Config, sources: Sequence[TeacherSource]) -> Dict[str, Any
 
 
 def initialize(config: Config, use_gpu: int) -> Language:
-    """RETURNS (Language): The initialized student. Errors of corpora name the path, or the corpus
-    that has none, which spaCy leaves out."""
+    """Create and initialize the student. Name the path in errors of corpora, which spaCy leaves
+    out, or the corpus without a path."""
     try:
         return init_nlp(config, use_gpu=use_gpu)
     except (ValueError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The teachers of a student, and the labels that it takes over from them."""
+"""The teachers of students, and the labels that students take over from them."""
 
 from dataclasses import replace
 from typing import Dict, Mapping, Optional, Sequence
@@ -7,7 +7,7 @@ from thinc.api import Config
 
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
 from ..teachers.identity import names_of
-from ..teachers.sources import TeacherOptions, TeacherSource, load_teacher, open_source
+from ..teachers.sources import TeacherOptions, TeacherSource, load_source, load_teacher
 
 # Factories of components that can learn from a teacher.
 LEARNERS = ("ner_student", "ner_teacher")
@@ -16,17 +16,18 @@ LEARNERS = ("ner_student", "ner_teacher")
 def find_teachers(
     sources: Sequence[TeacherSource], config: Config, options: TeacherOptions
 ) -> Dict[str, Teacher]:
-    """Find the teacher of each student component that has one.
+    """Load the teacher of each component that learns.
 
-    sources (Sequence[TeacherSource]): The teachers, as `load_teacher` takes them; the average of
+    sources (Sequence[TeacherSource]): The teachers, as `load_teacher` takes them. The average of
         several teaches.
     config (Config): The student's config, with a complete `[distillation]` block.
     options (TeacherOptions): How teachers are read.
-    RETURNS (Dict[str, Teacher]): Teachers, by the student's component. They read each document
-        once, but for endless streams, of which nothing can be kept.
-    RAISES (ValueError): Nothing can teach or learn under the names that the config gives.
+    RETURNS (Dict[str, Teacher]): The teachers, by the name of the student's component. They keep
+        their predictions, unless the corpus is streamed.
+    RAISES (ValueError): The config names a component that does not exist, or that cannot teach or
+        learn.
     """
-    opened = [open_source(source, options) for source in sources]
+    opened = [load_source(source, options) for source in sources]
     settings = config["distillation"]
     teachers: Dict[str, Teacher] = {}
     for student_name, teacher_name in component_pairs(config).items():
@@ -39,8 +40,8 @@ def find_teachers(
 
 
 def component_pairs(config: Config) -> Dict[str, Optional[str]]:
-    """RETURNS (Dict[str, Optional[str]]): The teacher's component for each component that learns;
-    None where it is to be found by itself. Frozen and disabled components do not learn."""
+    """Find the components that learn, and the teacher's component for each: None if the config does
+    not name it. Frozen and disabled components do not learn."""
     pipeline, components = config["nlp"]["pipeline"], config["components"]
     listed = ", ".join(pipeline) or "none"
     frozen = config.get("training", {}).get("frozen_components", ())
@@ -57,9 +58,9 @@ def component_pairs(config: Config) -> Dict[str, Optional[str]]:
     }
     if pairs and idle.issuperset(pairs):
         raise ValueError(
-            f"[D531] Nothing would learn: {', '.join(pairs)} stands in [training] "
-            "frozen_components or [nlp] disabled, so the student stays as it is. Take it out "
-            "there, or let another component learn."
+            f"[D531] Nothing would learn: {', '.join(pairs)} is listed in [training] "
+            "frozen_components or [nlp] disabled, so it would not change. Remove it there, or let "
+            "another component learn."
         )
     pairs = {name: teacher for name, teacher in pairs.items() if name not in idle}
     if not chosen and len(pairs) != 1:
@@ -71,8 +72,8 @@ def component_pairs(config: Config) -> Dict[str, Optional[str]]:
     return pairs
 
 
-def with_teacher_labels(config: Config, teachers: Mapping[str, Teacher]) -> None:
-    """Give the labels of teachers to students whose labels are not set."""
+def fill_labels(config: Config, teachers: Mapping[str, Teacher]) -> None:
+    """Set the labels of students without labels in the config to those of their teachers."""
     components = config.setdefault("initialize", {}).setdefault("components", {})
     for name, teacher in teachers.items():
         settings = components.setdefault(name, {})

@@ -1,4 +1,4 @@
-"""A log of training for machines: a line of JSON for each evaluation."""
+"""A log of training in JSON lines: a line for each evaluation."""
 
 import sys
 from pathlib import Path
@@ -13,17 +13,18 @@ Logger = Callable[[Language, IO, IO], Tuple[LogStep, Callable[[], None]]]
 
 
 def JSONLLogger(path: Path, logger: Optional[Logger] = None) -> Logger:
-    """Write each evaluation to a file, next to another logger. Registered as
+    """Write each evaluation to a file of JSON lines, in addition to another logger. Registered as
     `spacy-distill.JSONLLogger.v1`, for `[training.logger]`.
 
-    A line has `step`, `epoch`, `seconds` since the start, `words_per_second` of training since the
-    line before, without evaluations (null if each step is evaluated), `score`, `scores` and
-    `losses`: the sums since the line before, by component; of a distilled one also those of the
-    task and of the distillation, each weighed as in the loss, as NAME_task and NAME_distillation.
+    A line has `step`, `epoch`, `seconds` since the start, `words_per_second`, `score`, `scores` and
+    `losses`. The speed is that of training since the line before, without evaluations; it is null
+    if each step is evaluated. The losses are sums since the line before, by component. A component
+    that is distilled has three: NAME, NAME_task and NAME_distillation, the last two multiplied with
+    their weights.
 
-    path (Path): The file, written anew; its folder is made.
-    logger (Optional[Logger]): Another logger that is to be called as well, such as
-        `spacy.ConsoleLogger.v1` or one of spacy-loggers.
+    path (Path): The file to write. An existing file is replaced, and its folder is created.
+    logger (Optional[Logger]): Another logger to call as well, such as `spacy.ConsoleLogger.v1` or
+        one of spacy-loggers.
     RETURNS (Logger): The logger.
     """
 
@@ -32,28 +33,29 @@ def JSONLLogger(path: Path, logger: Optional[Logger] = None) -> Logger:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text("", encoding="utf8")
         start = resumed = perf_counter()
-        trained, n_steps, words = 0.0, 0, 0
+        training_seconds, n_steps, n_words = 0.0, 0, 0
 
         def log_step(info: Optional[Dict[str, Any]]) -> None:
-            nonlocal resumed, trained, n_steps, words
+            nonlocal resumed, training_seconds, n_steps, n_words
             if info is None:
-                # A step without evaluation: all its time went into training.
-                trained += perf_counter() - resumed
+                # A step without evaluation: all its time was spent on training.
+                training_seconds += perf_counter() - resumed
                 n_steps += 1
             else:
-                # The step that was evaluated is taken to have been as fast as the others.
-                seen = (info["words"] - words) * n_steps / (n_steps + 1)
+                # The time of the last step includes the evaluation, so its words are left out.
+                trained_words = (info["words"] - n_words) * n_steps / (n_steps + 1)
+                speed = round(trained_words / training_seconds) if training_seconds else None
                 line = {
                     "step": info["step"],
                     "epoch": info["epoch"],
                     "seconds": round(perf_counter() - start, 3),
-                    "words_per_second": round(seen / trained) if trained else None,
+                    "words_per_second": speed,
                     "score": info["score"],
                     "scores": info["other_scores"],
                     "losses": {name: float(loss) for name, loss in info["losses"].items()},
                 }
                 srsly.write_jsonl(path, [line], append=True, append_new_line=False)
-                trained, n_steps, words = 0.0, 0, info["words"]
+                training_seconds, n_steps, n_words = 0.0, 0, info["words"]
             if inner_step is not None:
                 inner_step(info)
             resumed = perf_counter()

@@ -1,4 +1,4 @@
-"""The steps of a distillation, as spaCy's training loop makes those of a training."""
+"""The training loop of a distillation, with the pieces of spaCy's training loop."""
 
 from dataclasses import dataclass
 from time import perf_counter
@@ -33,8 +33,8 @@ class Students:
     teachers (Mapping[str, Teacher]): The teacher of each student, by the student's name.
     loss (DistillationLoss): The loss.
     skipped (SkippedDocuments): Counts the documents that teachers fail on.
-    frozen (Collection[str]): Components that are not trained.
-    annotating (Collection[str]): Components that annotate the documents for those after them.
+    frozen (Collection[str]): Names of components that are not trained.
+    annotating (Collection[str]): Names of components whose predictions later components see.
     """
 
     nlp: Language
@@ -45,7 +45,7 @@ class Students:
     annotating: Collection[str] = ()
 
     def learning(self) -> List[str]:
-        """RETURNS (List[str]): What is trained: students, and components that they listen to."""
+        """List the components that are trained: students, and components that they listen to."""
         return [
             name
             for name, pipe in self.nlp.pipeline
@@ -57,19 +57,19 @@ class Students:
         ]
 
     def update(self, examples: List[Example], *, drop: float, losses: Dict[str, float]) -> None:
-        """Add up the gradients of a batch: of each student, and of what students listen to.
+        """Accumulate the gradients of a batch, for students and the components they listen to.
 
         examples (List[Example]): The batch. Both documents of an example have the same tokens.
         drop (float): The dropout rate.
-        losses (Dict[str, float]): Record of the losses, by component's name.
+        losses (Dict[str, float]): The losses by component, to which those of the batch are added.
         """
         for name in self.teachers:
-            # Loggers look for it, also where nothing is left to learn from.
+            # Loggers expect a loss, even if all documents are left out.
             losses.setdefault(name, 0.0)
         docs = [example.reference for example in examples]
         if not any(len(doc) for doc in docs):
             return
-        chains, kept = self.skipped.ask_all(self.teachers, docs)
+        chains, kept = self.skipped.predict_all(self.teachers, docs)
         if not kept:
             return
         examples = [examples[number] for number in kept]
@@ -82,7 +82,7 @@ class Students:
                 pipe.update(examples, drop=drop, losses=losses)  # type: ignore[attr-defined]
             if name in self.annotating:
                 for example in examples:
-                    # As in spaCy's training, a component may return another document.
+                    # As in spaCy's training: a component may return a new document.
                     example.predicted = pipe(example.predicted)
 
     def finish_update(self, optimizer: Optimizer) -> None:
@@ -101,17 +101,17 @@ def train_while_improving(
     dropout: float,
     max_steps: int,
 ) -> Iterator[Tuple[Dict[str, Any], Optional[bool]]]:
-    """Make steps until the score stops improving, as spaCy's function of this name does.
+    """Train until the score stops improving, as spaCy's function of this name does.
 
-    students (Students): What learns.
+    students (Students): The components that learn.
     optimizer (Optimizer): The optimizer.
-    batches (Iterable[Tuple[int, List[Example]]]): Epochs and batches.
-    evaluate (Callable): Returns the score and all scores by name.
+    batches (Iterable[Tuple[int, List[Example]]]): Batches with the number of their epoch.
+    evaluate (Callable): Returns the final score and all scores by name.
     training (Mapping[str, Any]): The settings of `[training]`.
     dropout (float): The dropout rate.
-    max_steps (int): The number of the last step; 0 is no limit.
-    YIELDS (Tuple[Dict[str, Any], Optional[bool]]): What loggers get of a step, and whether its
-        score is the best one so far; None if it was not evaluated.
+    max_steps (int): The number of the last step, counted from 0; 0 for no limit.
+    YIELDS (Tuple[Dict[str, Any], Optional[bool]]): The record of a step for loggers, and whether
+        its score is the best one so far. None stands for a step without evaluation.
     """
     nlp, n_words, start = students.nlp, 0, perf_counter()
     results: List[Tuple[float, int]] = []
@@ -130,7 +130,7 @@ def train_while_improving(
         if step % training["eval_frequency"] == 0:
             with nlp.use_params(optimizer.averages):
                 score, scores = evaluate()
-            # Of equal scores, the first one is the best.
+            # Of equal scores, the earliest is the best.
             results.append((score, step))
             best_score, best_step = max(results, key=lambda result: (result[0], -result[1]))
             is_best = score == best_score

@@ -1,4 +1,4 @@
-"""How much of a streamed corpus a training reads, and how many steps a pass over it takes."""
+"""The number of steps of a pass over a streamed corpus, and the share that a training reads."""
 
 from math import ceil
 from statistics import mean
@@ -14,19 +14,19 @@ from wasabi import Printer
 from ..corpora.labeled import CorpusSize, MixedReader
 from .corpus import find_corpus
 
-# The value of `max_steps` that stands for a pass, and what a student needs of a small corpus.
+# The value of `max_steps` that stands for one pass over the corpus.
 ONE_PASS = -1
+# With a small corpus, students need more than one pass.
 LEAST_STEPS = 8000
-# The size of a pass is an estimate.
+# Tolerance of the number of passes, which is an estimate.
 TOLERANCE = 0.05
 
 Batcher = Callable[[Iterable[Example]], Iterable[List[Example]]]
 
 
 def with_steps_of_pass(config: Config) -> Config:
-    """RETURNS (Config): A student's config in which a `max_steps` of ONE_PASS is replaced by the
-    steps of a pass over the streamed corpus, LEAST_STEPS or more. ValueError if the size of the
-    corpus is not known."""
+    """Replace a `max_steps` of ONE_PASS by the steps of a pass over the streamed corpus, or by
+    LEAST_STEPS if that is more. Raise ValueError if the size of the corpus is not known."""
     if config["distillation"]["max_steps"] != ONE_PASS:
         return config
     settings = config.interpolate()
@@ -49,19 +49,21 @@ def with_steps_of_pass(config: Config) -> Config:
 
 
 def size_of(corpus: Any) -> Optional[CorpusSize]:
-    """RETURNS (Optional[CorpusSize]): What a pass over a corpus reads, if it knows that."""
+    """Find the size of a pass over a corpus; None if the corpus does not know it."""
     return corpus.size() if isinstance(corpus, MixedReader) and corpus.size else None
 
 
 def words_per_step(block: Mapping[str, Any], size: CorpusSize) -> float:
-    """Estimate the number of words in a batch by batching documents as long as some of the corpus.
-    Batchers do not fill their batches, and how far they do depends on the documents' lengths.
+    """Estimate the number of words in a batch.
+
+    Batchers do not fill their batches completely, depending on the documents' lengths. So this
+    function batches documents of the same lengths as a sample of the corpus.
 
     block (Mapping[str, Any]): The batcher's block of the config.
-    size (CorpusSize): The corpus's size, with lengths of documents.
-    RETURNS (float): The mean of the batches' words.
+    size (CorpusSize): The corpus's size, with lengths of sampled documents.
+    RETURNS (float): The mean number of words in a batch.
     """
-    # A batcher of its own, as schedules of sizes go on with each batch.
+    # A new batcher, since a schedule of batch sizes changes its state with each batch.
     batcher: Batcher = registry.resolve({"batcher": dict(block)})["batcher"]
     vocab = Vocab()
     docs = (Doc(vocab, words=["word"] * length) for length in size.lengths)
@@ -69,16 +71,16 @@ def words_per_step(block: Mapping[str, Any], size: CorpusSize) -> float:
         sum(len(example.predicted) for example in batch)
         for batch in batcher(Example(doc, doc) for doc in docs)
     ]
-    # The last one ends with the documents.
+    # The last batch may be incomplete.
     return mean(batches[:-1] or batches or [1])
 
 
-def share_of_corpus(corpus: Any, block: Mapping[str, Any]) -> str:
-    """RETURNS (str): Which share of a streamed corpus a training will read, as a line for the
-    console; nothing if the size of the corpus is not known.
+def message_on_passes(corpus: Any, block: Mapping[str, Any]) -> str:
+    """Write a console message on the share of a streamed corpus that a training will read.
 
     corpus (Any): The corpus.
     block (Mapping[str, Any]): The `[distillation]` block of the config.
+    RETURNS (str): The message with a line break; "" if the size of the corpus is not known.
     """
     size, message, n_steps = size_of(corpus), Printer(no_print=True), block["max_steps"]
     if size is None:

@@ -1,4 +1,4 @@
-"""A student's config: the `[distillation]` block, its defaults, and what is checked of it."""
+"""The `[distillation]` block of a student's config: its defaults and checks."""
 
 from math import inf
 from pathlib import Path
@@ -9,25 +9,25 @@ from spacy.util import load_config, registry
 from thinc.api import Config
 
 from ..corpora.soft_shards import is_soft_corpus
-from ..names import model_place
+from ..names import model_location
 from ..teachers.protocol import TeacherSource
 from .passes import with_steps_of_pass
 
 DEFAULT_CONFIG = """
 [distillation]
-# Where the documents come from, labeled and unlabeled.
+# The corpus of labeled and unlabeled documents.
 corpus = "corpora.distillation"
 # Dropout rate of the student.
 dropout = 0.4
-# Stop after so many passes over the corpus; 0 is no limit, -1 streams the corpus anew each time.
+# Maximum number of passes over the corpus. 0: no limit; -1: stream the corpus anew in each pass.
 max_epochs = 0
-# Stop after so many steps; 0 is no limit, -1 is a pass over a streamed soft corpus, but at least
-# 8,000 steps.
+# Maximum number of steps. 0: no limit; -1: a pass over a streamed soft corpus, but at least 8,000
+# steps.
 max_steps = 0
-# The teacher's component for a student's component: {"ner_student": "ner_teacher"}. Found by itself
-# where each pipeline has just one that fits.
+# The teacher's component for each component of the student: {"ner_student": "ner_teacher"}. Not
+# needed if each pipeline has just one component that fits.
 student_to_teacher = {}
-# Documents that the teacher reads at once.
+# Number of documents in a batch of the teacher.
 teacher_batch_size = 64
 # Fit the confidences to the development corpus at the end.
 calibrate = true
@@ -57,7 +57,7 @@ beta = 0.5
 temperature = 1.0
 """
 
-# Types of plain settings, the first one by name in errors, and ranges of numbers.
+# Types of settings, of which errors name the first, and ranges of numbers.
 _TYPES: Dict[str, Tuple[type, ...]] = {
     "corpus": (str,),
     "dropout": (float, int),
@@ -80,9 +80,9 @@ def load_student_config(
     overrides: Mapping[str, Any],
     sources: Sequence[TeacherSource] = (),
 ) -> Config:
-    """RETURNS (Config): The student's config with overrides, every setting of `[distillation]`, the
-    path of a soft corpus that teaches, and the number of steps. ValueError if something is missing
-    or wrong."""
+    """Load the student's config, and apply overrides to it. Fill in every setting of
+    `[distillation]`, the path of a soft corpus that teaches, and the number of steps. Raise
+    ValueError if something is missing or wrong."""
     name = f" {student}" if isinstance(student, (str, Path)) else ""
     try:
         if isinstance(student, (str, Path)):
@@ -95,7 +95,7 @@ def load_student_config(
             f"({error.reason}). Name a .cfg file, such as `distill-init` writes."
         ) from error
     for override in overrides:
-        # spaCy takes them without a word, and a mistyped path would leave its corpus out.
+        # spaCy accepts unknown settings here, so a mistyped path would leave its corpus out.
         section, _, key = override.partition(".")
         if section in ("paths", "system") and key not in config.get(section, {}):
             known = ", ".join(config.get(section, {})) or "none"
@@ -116,8 +116,8 @@ def load_student_config(
 
 
 def with_soft_corpus(config: Config, sources: Sequence[TeacherSource]) -> Config:
-    """RETURNS (Config): A config that reads the soft corpus that teaches, if there is one.
-    ValueError if it reads another one."""
+    """If the teacher is a soft corpus, make the config read it. Raise ValueError if the config
+    names another one."""
     if len(sources) != 1 or not isinstance(sources[0], (str, Path)):
         return config
     source = Path(sources[0])
@@ -139,9 +139,9 @@ def with_soft_corpus(config: Config, sources: Sequence[TeacherSource]) -> Config
 def fill_settings(config: Config) -> Config:
     """Complete the `[distillation]` block of a student's config.
 
-    config (Config): The config, left as it is; the block may be missing.
+    config (Config): The config, which is not changed. The block may be missing.
     RETURNS (Config): A copy with every setting of the block.
-    RAISES (ValueError): A key that does not exist, or a value that cannot be.
+    RAISES (ValueError): A setting does not exist, or its value has a wrong type or range.
     """
     filled = Config().from_str(DEFAULT_CONFIG, interpolate=False)
     known = sorted(filled["distillation"])
@@ -173,12 +173,12 @@ def fill_settings(config: Config) -> Config:
 
 
 def require_schedules(block: Mapping[str, Any], name: str = "distillation") -> None:
-    """Make sure that the schedules of a block have steps; raise ValueError if a `total_steps`
-    follows a `max_steps` that is no limit."""
+    """Raise ValueError if a schedule of a block has 0 as its `total_steps`, as where it follows a
+    `max_steps` of 0."""
     if "@schedules" in block and block.get("total_steps") == 0:
         raise ValueError(
-            f"[D106] [{name}] total_steps is 0: the schedule would have ended before it begins. "
-            "Set [distillation] max_steps, which it follows, or total_steps itself."
+            f"[D106] [{name}] total_steps is 0: the schedule would end before the first step. Set "
+            "[distillation] max_steps, which it follows, or total_steps itself."
         )
     for key, value in block.items():
         if isinstance(value, dict):
@@ -186,36 +186,35 @@ def require_schedules(block: Mapping[str, Any], name: str = "distillation") -> N
 
 
 def resolve_settings(config: Config) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): The `[distillation]` block of an interpolated config, with batcher,
-    optimizer and loss as functions."""
+    """Resolve the `[distillation]` block of an interpolated config: create its batcher, optimizer
+    and loss."""
     return registry.resolve({"distillation": config["distillation"]})["distillation"]
 
 
 def PrepareTraining() -> Callable[[Language], None]:
-    """Check the steps of a training, and find the model of its `transformer` component. Registered
-    as `spacy-distill.PrepareTraining.v1`, for `[initialize.before_init]`.
+    """Check the number of training steps, and find the model of the `transformer` component.
+    Registered as `spacy-distill.PrepareTraining.v1`, for `[initialize.before_init]`.
 
-    `[training] max_steps` and the learning rate's schedule have to end together. The model is a
-    folder, or `hf:OWNER/NAME` on the Hugging Face hub.
+    The training must not be longer than the schedule of its learning rate. The model of the
+    transformer is a folder, or `hf:OWNER/NAME` on the Hugging Face hub.
 
-    RETURNS (Callable[[Language], None]): The check. It raises ValueError if the steps differ, or if
-        there is no such folder.
+    RETURNS (Callable[[Language], None]): The check. It raises ValueError if the training is longer
+        than the schedule, or if there is no such folder.
     """
 
     def prepare(nlp: Language) -> None:
-        require_equal_steps(nlp)
+        require_steps_of_schedule(nlp)
         for _, pipe in nlp.components:
             model = getattr(pipe, "model", None)
-            # A transformer of spacy-transformers that is yet to be loaded.
+            # A transformer of spacy-transformers that is not loaded yet.
             if model is not None and model.attrs.get("has_transformer") is False:
-                model.attrs["name"] = model_place(model.attrs["name"])
+                model.attrs["name"] = model_location(model.attrs["name"])
 
     return prepare
 
 
-def require_equal_steps(nlp: Language) -> None:
-    """Make sure that a training ends when its learning rate has fallen to 0; raise ValueError if
-    not."""
+def require_steps_of_schedule(nlp: Language) -> None:
+    """Raise ValueError if a training has more steps than the schedule of its learning rate."""
     training = nlp.config.interpolate()["training"]
     rate = training["optimizer"].get("learn_rate")
     total = rate.get("total_steps") if isinstance(rate, dict) else None

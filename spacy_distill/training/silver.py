@@ -1,4 +1,4 @@
-"""The entities of teachers for a development corpus without gold ones."""
+"""Silver annotation: the teachers' entities for a development corpus without gold entities."""
 
 from typing import IO, Any, Iterable, List, Mapping, Optional, Sequence
 
@@ -12,11 +12,11 @@ from thinc.api import to_numpy
 from ..chain import BiluoTags, LinearChain
 from ..corpora.soft_targets import USER_DATA_KEY
 from ..documents import plain_copy
-from ..pipeline.entities import around_entities
+from ..pipeline.entities import exclude_taken_tokens
 from ..pipeline.prediction import Prediction, write_prediction
 from ..progress import ProgressBar
 from ..teachers import SoftTeacher, Teacher
-from ..teachers.written_attributes import writers
+from ..teachers.written_attributes import components_that_write
 from .corpus import Reader, with_student_tokens
 from .skipped import SkippedDocuments
 
@@ -30,21 +30,21 @@ def with_teacher_entities(
     skipped: Optional[SkippedDocuments] = None,
     stderr: Optional[IO] = None,
 ) -> Reader:
-    """Replace the gold entities of a development corpus by those of the teachers, if it has none:
-    students are scored by their agreement with their teachers then.
+    """Annotate a development corpus without gold entities with the teachers' entities. The
+    students' scores are then their agreement with the teachers.
 
-    Students of one pipeline write their entities one after the other, and so do the teachers here.
-    Other components that write entities, such as a ruler or a frozen student, run in their places.
+    Each teacher writes its entities where its student stands in the pipeline. Other components that
+    write entities, such as a ruler or a frozen student, run at their places.
 
     corpus (Reader): The development corpus.
     nlp (Language): The students' pipeline.
-    teachers (Mapping[str, Teacher]): The teacher of each student, asked once.
+    teachers (Mapping[str, Teacher]): The teacher of each student. Each predicts once.
     skipped (Optional[SkippedDocuments]): Counts the documents that a teacher fails on, which are
-        left out; None allows none.
-    stderr (IO): Where the progress goes; standard error if None.
-    RETURNS (Reader): The same corpus, if any of its documents is annotated; if none is, one with
+        left out. With None, no failure is allowed.
+    stderr (IO): Stream for the progress bar; standard error if None.
+    RETURNS (Reader): The same corpus if one of its documents is annotated, otherwise a corpus with
         the teachers' entities.
-    RAISES (ValueError): The teachers failed on all documents, or on more than they may.
+    RAISES (ValueError): The teachers failed on all documents, or on more than `skipped` allows.
     """
     skipped = SkippedDocuments(0) if skipped is None else skipped
     examples = list(corpus(nlp))
@@ -54,18 +54,19 @@ def with_teacher_entities(
     is_soft = any(isinstance(teacher, SoftTeacher) for teacher in teachers.values())
     if is_soft and any(USER_DATA_KEY not in doc.user_data for doc in docs):
         raise ValueError(
-            "[D505] The development corpus has no entities, and a soft corpus cannot say which it "
-            "should have. Name a labeled one, or a soft corpus of it (spacy-distill.SoftCorpus.v1)."
+            "[D505] The development corpus has no entities, and the soft corpus that teaches has "
+            "no predictions for it. Name a labeled corpus, or a soft corpus of the same text "
+            "(spacy-distill.SoftCorpus.v1)."
         )
-    names = _names_that_count(nlp, teachers)
+    names = _components_before_scoring(nlp, teachers)
     references: List[Doc] = []
     with ProgressBar(desc="Teacher reads", total=len(examples), stream=stderr) as bar:
         for batch in minibatch(with_student_tokens(examples), BATCH_SIZE):
             docs = [example.reference for example in batch]
-            chains, left = skipped.ask_all(teachers, docs)
+            chains, left = skipped.predict_all(teachers, docs)
             bar.update(len(docs))
             docs = [docs[number] for number in left]
-            # What components write apart from entities is not the corpus's.
+            # Components may write other annotation too, which the corpus should not get.
             copies = [plain_copy(doc, nlp.vocab) for doc in docs]
             for name in names:
                 pipe: Any = nlp.get_pipe(name)
@@ -80,7 +81,7 @@ def with_teacher_entities(
     if examples and not references:
         raise ValueError(
             f"[D532] The teacher failed on all {len(examples)} documents of the development "
-            "corpus, so there is nothing to score by. Each is named above, with the reason. Mend "
+            "corpus, so students cannot be scored. Each is named above, with the reason. Correct "
             "the teacher or the corpus."
         )
 
@@ -91,11 +92,13 @@ def with_teacher_entities(
     return read
 
 
-def _names_that_count(nlp: Language, teachers: Mapping[str, Teacher]) -> List[str]:
-    """RETURNS (List[str]): The components that decide on entities, in the pipeline's order: the
-    students and, if other components write entities too, all up to the last of these. Those that
-    merge or split tokens are left out, as targets belong to tokens."""
-    wanted = {*teachers, *writers(nlp, "doc.ents")}
+def _components_before_scoring(nlp: Language, teachers: Mapping[str, Teacher]) -> List[str]:
+    """List the components that decide on entities, in the pipeline's order.
+
+    These are the students and, if other components write entities too, all components up to the
+    last of these. Components that merge or split tokens are left out, as targets belong to tokens.
+    """
+    wanted = {*teachers, *components_that_write(nlp, "doc.ents")}
     if wanted == set(teachers):
         return [name for name in nlp.pipe_names if name in teachers]
     last = max(number for number, name in enumerate(nlp.pipe_names) if name in wanted)
@@ -104,8 +107,8 @@ def _names_that_count(nlp: Language, teachers: Mapping[str, Teacher]) -> List[st
 
 def _write(docs: Sequence[Doc], chain: LinearChain, labels: Sequence[str], overwrite: bool) -> None:
     """Write the entities of the best sequences to documents, as a student of these labels would."""
-    possible = chain if overwrite else around_entities(chain, docs)
+    chain = chain if overwrite else exclude_taken_tokens(chain, docs)
     ends = numpy.cumsum([len(doc) for doc in docs])
-    best = numpy.split(to_numpy(possible.argmax()), ends[:-1])
+    best = numpy.split(to_numpy(chain.argmax()), ends[:-1])
     tags = BiluoTags(tuple(labels))
     write_prediction(Prediction(best), docs, tags, confidence=False, overwrite=overwrite)

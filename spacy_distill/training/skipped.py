@@ -1,4 +1,4 @@
-"""Documents that teachers fail on: they are left out and counted, up to a limit."""
+"""Documents that teachers fail on: leave them out, and count them up to a limit."""
 
 from dataclasses import dataclass
 from typing import IO, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
@@ -16,24 +16,24 @@ from ..teachers.predictions import Failure, predict, predict_each
 
 @dataclass(frozen=True, eq=False)
 class BatchTeacher:
-    """A teacher of one batch, whose chain has been predicted already."""
+    """A teacher for one batch, with a chain that was predicted before."""
 
     labels: Tuple[str, ...]
     chain: LinearChain
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """RETURNS (LinearChain): The chain of the batch."""
+        """Return the chain of the batch."""
         return self.chain
 
 
 class SkippedDocuments:
-    """Counts the documents of a run that teachers failed on, each once, however often it comes."""
+    """Counts the documents that teachers failed on. A document counts once, in all passes."""
 
     def __init__(self, max_errors: int, stderr: Optional[IO] = None) -> None:
-        """Begin to count.
+        """Create the counter.
 
-        max_errors (int): How many there may be.
-        stderr (Optional[IO]): Where each is named; nowhere if None.
+        max_errors (int): Maximum number of documents.
+        stderr (Optional[IO]): Stream for a warning on each document; None for no warnings.
         """
         self.max_errors = max_errors
         self._stderr = stderr
@@ -46,7 +46,7 @@ class SkippedDocuments:
         return bool(self._failures) and document_key(doc) in self._failures
 
     def add(self, doc: Doc, failure: Failure) -> None:
-        """Count a document, and name it; raise ValueError if there are more than there may be."""
+        """Count a document, and warn of it. Raise ValueError if there are more than allowed."""
         if doc in self:
             return
         self._failures[document_key(doc)] = failure
@@ -54,8 +54,8 @@ class SkippedDocuments:
             raise ValueError(
                 f"[D517] The teacher '{failure.teacher}' failed on the document "
                 f"'{doc.text[:40]}': {failure.reason.rstrip('.')}. Failed documents: {len(self)}, "
-                f"allowed: {self.max_errors}. Mend the teacher or the document, or let more be "
-                "left out with --max-errors."
+                f"allowed: {self.max_errors}. Correct the teacher or the document, or allow more "
+                "failures with --max-errors."
             )
         if self._stderr is not None:
             text = Printer(no_print=True).warn(
@@ -65,20 +65,22 @@ class SkippedDocuments:
             )
             self._stderr.write(text + "\n")
 
-    def ask(self, teacher: Teacher, docs: Sequence[Doc]) -> Tuple[Optional[LinearChain], List[int]]:
-        """Ask a teacher, and leave out what it fails on.
+    def predict(
+        self, teacher: Teacher, docs: Sequence[Doc]
+    ) -> Tuple[Optional[LinearChain], List[int]]:
+        """Predict with a teacher, and leave out the documents that it fails on.
 
         teacher (Teacher): The teacher.
         docs (Sequence[Doc]): At least one document.
-        RETURNS (Tuple[Optional[LinearChain], List[int]]): The chain of the documents that are left,
-            None if none is, and the numbers of these documents.
+        RETURNS (Tuple[Optional[LinearChain], List[int]]): The chain of the other documents, or None
+            without any, and the positions of these documents in `docs`.
         """
         if not isinstance(teacher, CachedTeacher):
             predictions = predict_each(teacher, docs)
             for failure in predictions.failures:
                 self.add(docs[failure.number], failure)
             return predictions.chain, predictions.kept
-        # It keeps its failures, and raises an error for each batch that has any.
+        # A cached teacher remembers its failures, and raises an error for a batch that has any.
         left = list(range(len(docs)))
         while left:
             try:
@@ -91,29 +93,29 @@ class SkippedDocuments:
                 left = [number for number in left if docs[number] not in self]
         return None, left
 
-    def ask_all(
+    def predict_all(
         self, teachers: Mapping[str, Teacher], docs: Sequence[Doc]
     ) -> Tuple[Dict[str, LinearChain], List[int]]:
-        """Ask several teachers, and leave out what one of them fails on.
+        """Predict with several teachers, and leave out the documents that one of them fails on.
 
         teachers (Mapping[str, Teacher]): The teachers by name.
         docs (Sequence[Doc]): At least one document.
-        RETURNS (Tuple[Dict[str, LinearChain], List[int]]): The chains of the documents that are
-            left, by the teacher's name, and the numbers of these documents.
+        RETURNS (Tuple[Dict[str, LinearChain], List[int]]): The chain of the other documents by the
+            teacher's name, and the positions of these documents in `docs`.
         """
         left = list(range(len(docs)))
         chains: Dict[str, LinearChain] = {}
         while left and len(chains) < len(teachers):
             chains = {}
             for name, teacher in teachers.items():
-                chain, answered = self.ask(teacher, [docs[number] for number in left])
-                if chain is None or len(answered) < len(left):
-                    # The other teachers are asked again, without these.
-                    left = [left[place] for place in answered]
+                chain, kept = self.predict(teacher, [docs[number] for number in left])
+                if chain is None or len(kept) < len(left):
+                    # The other teachers predict again, without the documents that failed.
+                    left = [left[position] for position in kept]
                     break
                 chains[name] = chain
         return (chains if left else {}), left
 
     def without(self, examples: Iterable[Example]) -> List[Example]:
-        """RETURNS (List[Example]): The examples of which no teacher failed on the reference."""
+        """List the examples with a reference document that no teacher failed on."""
         return [example for example in examples if example.reference not in self]

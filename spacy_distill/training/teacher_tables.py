@@ -1,4 +1,4 @@
-"""Students that start with the hash tables of their teacher."""
+"""Initialization of students with the hash embedding tables of their teacher."""
 
 from typing import Callable, Dict, List, Optional, Sequence
 
@@ -14,16 +14,17 @@ from ..teachers.pipeline_teacher import PipelineTeacher
 def TeacherTables(
     source: Optional[str] = None, pipe: Optional[str] = None
 ) -> Callable[[Language], Language]:
-    """Copy the hash tables of a teacher's tok2vec to students, as `[initialize.after_init]`.
+    """Copy the hash embedding tables of a teacher's tok2vec to students. Registered as
+    `spacy-distill.TeacherTables.v1`, for `[initialize.after_init]`.
 
     A tok2vec's tables (Serra, Karatzoglou 2017) have fewer rows than there are words, so unseen
-    words share rows with seen ones. No text teaches a student all of these rows. With the teacher's
-    tables it need not learn them.
+    words share rows with seen words. No training text has words for all rows. With the teacher's
+    tables, the student need not learn them.
 
-    source (Optional[str]): The teacher, a spaCy pipeline's name or folder; None to do nothing.
-    pipe (Optional[str]): The component that teaches; needed only where several could.
-    RETURNS (Callable[[Language], Language]): Changes an initialized pipeline in place. Its students
-        have the teacher's parameters for each of their tables, and train them further.
+    source (Optional[str]): The name or folder of the teacher, a spaCy pipeline. None to do nothing.
+    pipe (Optional[str]): The component that teaches; None if only one can.
+    RETURNS (Callable[[Language], Language]): A function that copies the tables into an initialized
+        pipeline. Training continues from the copied parameters.
     """
 
     def copy_tables(nlp: Language) -> Language:
@@ -31,7 +32,7 @@ def TeacherTables(
             return nlp
         try:
             teacher = load_pipeline(source)
-            theirs = _tables(_nodes(teacher, PipelineTeacher(teacher, pipe).pipe_name))
+            tables = _tables(_nodes(teacher, PipelineTeacher(teacher, pipe).pipe_name))
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"[D260] spacy-distill.TeacherTables.v1 finds no tables in '{source}'. {error} "
@@ -40,14 +41,14 @@ def TeacherTables(
         # Frozen and sourced components are disabled while a pipeline is initialized.
         for name, student in nlp.pipeline:
             if isinstance(student, ChainNER):
-                _copy(theirs, _tables(_nodes(nlp, name)), source)
+                _copy(tables, _tables(_nodes(nlp, name)), source)
         return nlp
 
     return copy_tables
 
 
 def _nodes(nlp: Language, pipe_name: str) -> List[Model]:
-    """RETURNS (List[Model]): The layers of a component, or of the tok2vec that it listens to."""
+    """List the layers of a component, or of the tok2vec that it listens to."""
     for _, pipe in nlp.components:
         if isinstance(pipe, Tok2Vec) and pipe_name in pipe.listener_map:
             return list(pipe.model.walk())
@@ -56,8 +57,7 @@ def _nodes(nlp: Language, pipe_name: str) -> List[Model]:
 
 
 def _tables(nodes: Sequence[Model]) -> Dict[str, Model]:
-    """RETURNS (Dict[str, Model]): The hash tables among layers, by the attribute of words that they
-    embed."""
+    """Find the hash embedding tables among layers, by the word attribute that they embed."""
     columns: List[str] = next(
         (node.attrs["columns"] for node in nodes if "columns" in node.attrs), []
     )
@@ -67,23 +67,23 @@ def _tables(nodes: Sequence[Model]) -> Dict[str, Model]:
         if {"column", "seed"} <= node.attrs.keys() and node.has_param("E")
     }
     if "NORM" in tables:
-        # The student has no norms; nearly all of them are the lower-case form.
+        # Students have no NORM. Nearly all norms are the lower-case form.
         tables.setdefault("LOWER", tables.pop("NORM"))
     return tables
 
 
-def _copy(theirs: Dict[str, Model], mine: Dict[str, Model], source: str) -> None:
-    for name, table in mine.items():
-        if name not in theirs or _shape(theirs[name]) != _shape(table):
+def _copy(teacher: Dict[str, Model], student: Dict[str, Model], source: str) -> None:
+    for name, table in student.items():
+        if name not in teacher or _shape(teacher[name]) != _shape(table):
             raise ValueError(
                 f"[D261] The tables of the teacher '{source}' do not fit the student's. The "
-                f"teacher has {_listed(theirs)}; the student has {_listed(mine)}. Set the "
+                f"teacher has {_listed(teacher)}; the student has {_listed(student)}. Set the "
                 "width and rows of the student's spacy-distill.FormFeatures.v1 to the teacher's, "
                 "in the same order (LOWER for NORM). Then they can be copied."
             )
-    for name, table in mine.items():
-        parameters = theirs[name].get_param("E")
-        table.set_param("E", table.ops.asarray2f(theirs[name].ops.to_numpy(parameters)))
+    for name, table in student.items():
+        parameters = teacher[name].get_param("E")
+        table.set_param("E", table.ops.asarray2f(teacher[name].ops.to_numpy(parameters)))
 
 
 def _shape(table: Model) -> Dict[str, int]:

@@ -30,7 +30,7 @@ from .calibrate import CalibrationError, calibrate
 from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir
 from .corpus import Reader, find_corpus, read_corpus, warn_of_unknown_labels, with_student_tokens
 from .loop import Students, train_while_improving
-from .passes import share_of_corpus
+from .passes import message_on_passes
 from .settings import resolve_settings
 from .silver import with_teacher_entities
 from .skipped import SkippedDocuments
@@ -52,7 +52,8 @@ def train_student(
     nlp (Language): The pipeline, with a complete `[distillation]` block in its config.
     teachers (Mapping[str, Teacher]): The teacher of each student, by the student's name.
     output (Optional[Path]): A folder for `model-best` and `model-last`.
-    max_errors (int): How many documents may be left out, as a teacher fails on them.
+    max_errors (int): Maximum number of documents to leave out because a teacher fails.
+    stdout, stderr (IO): Streams for the logger, progress and warnings.
     RETURNS (Language): The pipeline with its last parameters.
     """
     config = nlp.config.interpolate()
@@ -72,7 +73,7 @@ def train_student(
         examples = list(with_student_tokens(read_corpus(corpus, nlp, config, settings["corpus"])))
         require_annotation(nlp, teachers, examples, f"the corpus '{settings['corpus']}'")
         if output is not None:
-            # A folder that cannot be written shows before the teachers read for hours.
+            # If the folder cannot be written, raise before the teachers read for hours.
             output.mkdir(parents=True, exist_ok=True)
         examples = read_by_teachers(teachers, examples, skipped, settings["corpus"], stderr)
         run["documents"] = count_documents(nlp, corpus, examples, skipped)
@@ -81,10 +82,10 @@ def train_student(
             return examples
 
     else:
-        # spaCy would read an empty stream for ever.
+        # spaCy would read an empty stream forever.
         read_corpus(lambda _: islice(corpus(nlp), 1), nlp, config, settings["corpus"])
         if isinstance(corpus, MixedReader):
-            # Now and not when the stream comes to them.
+            # Check them now, not when the stream reaches them.
             where = f"the labeled documents of the corpus '{settings['corpus']}'"
             labeled = list(with_student_tokens(corpus.labeled(nlp)))
             require_annotation(nlp, teachers, labeled, where)
@@ -93,7 +94,7 @@ def train_student(
         def read(student: Language) -> Iterable[Example]:
             return with_student_tokens(corpus(student))
 
-        stdout.write(share_of_corpus(corpus, config["distillation"]))
+        stdout.write(message_on_passes(corpus, config["distillation"]))
     clear_output_dir(output)
     students = Students(
         nlp,
@@ -125,14 +126,14 @@ def train_student(
             copy_directory(output / MODEL_LAST, output / MODEL_BEST)
 
     stdout.write(MESSAGE.info(f"Pipeline: {nlp.pipe_names}") + "\n")
-    # Loggers look for the loss of each component that they see.
+    # Loggers expect a loss of each component that is enabled.
     with nlp.select_pipes(enable=students.learning()):
-        shown = with_max_steps(nlp, settings["max_steps"])
-        log_step, finalize_logger = training["logger"](shown, stdout, stderr)
+        nlp_for_logger = with_max_steps(nlp, settings["max_steps"])
+        log_step, finalize_logger = training["logger"](nlp_for_logger, stdout, stderr)
     try:
         try:
             for info, is_best in steps:
-                # By the numbers of loggers, the first of which is 0.
+                # Loggers count steps from 0.
                 run["steps"] = info["step"]
                 if is_best is not None:
                     if is_best:
@@ -145,8 +146,7 @@ def train_student(
                 log_step(info if is_best is not None else None)
             save_last()
         except BaseException as error:
-            # What was learnt so far is saved, after Ctrl-C too. A loss that is NaN or infinite has
-            # spoilt the parameters.
+            # Save the parameters, after Ctrl-C too, unless a NaN or infinite loss has spoilt them.
             if "steps" in run and not isinstance(error, NonFiniteLossError):
                 save_last()
             raise
@@ -164,11 +164,11 @@ def train_student(
                 if calibrate_students(best, dev_corpus, teachers, MODEL_BEST, stdout, stderr):
                     save_pipeline(best, output / MODEL_BEST)
     finally:
-        # At the very end: some loggers keep a copy of what was saved.
+        # At the very end, since some loggers copy the saved models.
         finalize_logger()
     if len(skipped):
-        text = f"[D530] The teacher failed, and documents were left out: {len(skipped)}"
-        stdout.write(MESSAGE.warn(text, "Each is named above, where it was read") + "\n")
+        text = f"[D530] Documents that were left out because the teacher failed: {len(skipped)}"
+        stdout.write(MESSAGE.warn(text, "Each is named in a warning above") + "\n")
     if output is not None:
         stdout.write(MESSAGE.good("Saved pipeline to output directory", output / MODEL_LAST) + "\n")
     return nlp
@@ -177,12 +177,13 @@ def train_student(
 def require_annotation(
     nlp: Language, teachers: Mapping[str, Teacher], examples: Iterable[Example], where: str
 ) -> None:
-    """Make sure that students can learn from each document; raise ValueError if not.
+    """Raise ValueError if students cannot learn from a document: it has an unknown label, or
+    nothing that a soft corpus could teach.
 
     nlp (Language): The pipeline of the students.
     teachers (Mapping[str, Teacher]): The teacher of each student.
     examples (Iterable[Example]): The documents, with the student's tokens.
-    where (str): Where they come from, for errors.
+    where (str): The corpus of the documents, for errors.
     """
     is_soft = any(isinstance(teacher, SoftTeacher) for teacher in teachers.values())
     for number, example in enumerate(examples, start=1):
@@ -193,15 +194,15 @@ def require_annotation(
             for label in sorted({span.label_ for span in doc.ents}.difference(known)):
                 raise ValueError(
                     f"[D503] {named} has the label '{label}', but the labels are: "
-                    f"{', '.join(known)}. Take the label out of the annotation, or let a teacher "
-                    "teach that knows it."
+                    f"{', '.join(known)}. Take the label out of the annotation, or add a teacher "
+                    "that has it."
                 )
         has_targets = USER_DATA_KEY in doc.user_data or doc.has_annotation("ENT_IOB")
         if is_soft and len(doc) and not has_targets:
             raise ValueError(
-                f"[D504] {named} has no annotation that fits the student's tokens, and a soft "
-                "corpus teaches only what spacy-distill.SoftCorpus.v1 reads of it. Annotate the "
-                "document, or leave it out."
+                f"[D504] {named} has no annotation that fits the student's tokens, and no "
+                "predictions of the soft corpus that teaches: only spacy-distill.SoftCorpus.v1 "
+                "reads these. Annotate the document, or leave it out."
             )
 
 
@@ -212,8 +213,8 @@ def read_by_teachers(
     corpus: str,
     stderr: IO,
 ) -> List[Example]:
-    """Fill the caches of teachers. RETURNS (List[Example]): The examples that none failed on;
-    ValueError if there are none."""
+    """Let teachers predict all documents into their caches, and return the examples that none of
+    them failed on. Raise ValueError if there is no such example."""
     docs = [example.reference for example in examples]
     for teacher in teachers.values():
         if isinstance(teacher, CachedTeacher):
@@ -224,7 +225,7 @@ def read_by_teachers(
     if not examples:
         raise ValueError(
             f"[D519] The teacher failed on all documents of the corpus '{corpus}', so there is "
-            "nothing to learn from. Mend the teacher or the corpus."
+            "nothing to learn from. Correct the teacher or the corpus."
         )
     return examples
 
@@ -232,8 +233,8 @@ def read_by_teachers(
 def count_documents(
     nlp: Language, corpus: Reader, examples: List[Example], skipped: SkippedDocuments
 ) -> Dict[str, int]:
-    """RETURNS (Dict[str, int]): The numbers of "labeled" and "unlabeled" documents in a pass. The
-    labeled ones of a mixed corpus come several times, and count once."""
+    """Count the "labeled" and "unlabeled" documents of a pass. A mixed corpus repeats its labeled
+    documents, but each counts once."""
     labeled = count_annotated(examples)
     unlabeled = len(examples) - labeled
     if isinstance(corpus, MixedReader):
@@ -242,17 +243,17 @@ def count_documents(
 
 
 def count_annotated(examples: Iterable[Example]) -> int:
-    """RETURNS (int): How many documents have entities or say that they have none."""
+    """Count the examples whose reference documents are annotated, with entities or without."""
     return sum(example.reference.has_annotation("ENT_IOB") for example in examples)
 
 
 def with_max_steps(nlp: Language, max_steps: int) -> Language:
-    """RETURNS (Language): A shallow copy of a pipeline for loggers, which look for the number of
-    steps in `[training]`."""
-    shown = copy(nlp)
-    shown.config = nlp.config.copy()
-    shown.config["training"]["max_steps"] = max_steps
-    return shown
+    """Make a shallow copy of a pipeline for loggers, which read the number of steps from
+    `[training] max_steps`."""
+    copied = copy(nlp)
+    copied.config = nlp.config.copy()
+    copied.config["training"]["max_steps"] = max_steps
+    return copied
 
 
 def set_averages(nlp: Language, averages: Optional[Mapping[Tuple[int, str], Any]]) -> None:
@@ -273,14 +274,14 @@ def calibrate_students(
     stdout: IO,
     stderr: IO,
 ) -> List[float]:
-    """Calibrate components, or warn of those that stay as they are. RETURNS (List[float]): The
-    temperatures of those that were calibrated."""
+    """Calibrate components, and return their temperatures. Warn of those that cannot be calibrated,
+    and leave them out."""
     temperatures = []
     for name in names:
         try:
             temperatures.append(calibrate(nlp, corpus(nlp), name, stderr))
         except CalibrationError as error:
-            # The training is worth more than its confidences.
+            # A training of hours should not fail for its confidences.
             title = f"[D911] Confidences of {version} are not calibrated"
             stdout.write(MESSAGE.warn(title, str(error)) + "\n")
     return temperatures

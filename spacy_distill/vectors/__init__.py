@@ -1,4 +1,4 @@
-"""Static word vectors: out of a teacher's transformer, and out of files."""
+"""Make static word vectors from a teacher's transformer and from files."""
 
 from .distill_vectors import distill_vectors
 from .make_vectors import make_vectors

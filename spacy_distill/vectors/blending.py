@@ -1,4 +1,4 @@
-"""One vector for each word: from its contexts, from its written form, or from both."""
+"""Combine two vectors of a word: the mean over its contexts, and the encoding of the word alone."""
 
 from typing import Iterator
 
@@ -9,17 +9,17 @@ from thinc.types import Floats1d, Floats2d, Ints1d
 def contextual_from_isolated(
     isolated: Floats2d, means: Floats2d, counts: Ints1d, ridge: float = 0.01
 ) -> None:
-    """Map the encodings of words that stand alone to their expected means over contexts.
+    """Predict the means over contexts from the encodings of isolated words.
 
-    The map is the best linear one for the words of the text, as in Khodak et al. 2018, "A La Carte
-    Embedding", for n-grams and rare words. The encoding of a word alone is of another kind, and
-    cannot be mixed or compared with the mean over contexts.
+    The prediction is a ridge regression that is fitted to the words of the text. Khodak et al.
+    2018, "A La Carte Embedding", do the same for n-grams and rare words. Without this mapping, the
+    two kinds of vectors could not be averaged or compared.
 
-    isolated (Floats2d): Isolated encodings, (words, width) float32; replaced in place. The text's
-        words come first.
-    means (Floats2d): Means over contexts of the text's words, (text words, width).
-    counts (Ints1d): Their counts, (text words,); words weigh by the logarithm.
-    ridge (float): Penalty on the map, as a share of the mean variance of the encodings.
+    isolated (Floats2d): (words, width) float32, the encodings of isolated words, with the words of
+        the text first. They are replaced in place by the predictions.
+    means (Floats2d): (text words, width), the means over contexts of the words of the text.
+    counts (Ints1d): (text words,), the number of contexts. The weight of a word is log(1 + count).
+    ridge (float): The penalty, as a share of the mean variance of the encodings.
     """
     weights = numpy.log1p(counts)
     if not weights.sum() > 0:
@@ -33,7 +33,7 @@ def contextual_from_isolated(
         weighted = (inputs * weights[block, None]).T
         squares += weighted @ inputs
         products += weighted @ (means[block] - target)
-    # Words that all have one encoding leave nothing to map: the deviations from the mean are zero.
+    # If all words have the same encoding, the variance and so the penalty would be zero.
     penalty = ridge * numpy.trace(squares) / width or 1.0
     mapping = numpy.linalg.solve(squares + penalty * numpy.eye(width), products)
     for block in blocks(len(isolated)):
@@ -41,13 +41,13 @@ def contextual_from_isolated(
 
 
 def blend(expected: Floats2d, means: Floats2d, counts: Ints1d, prior: float) -> None:
-    """Average each word's contexts with the vector that its written form lets expect.
+    """Average the mean over contexts of each word with its predicted vector.
 
-    expected (Floats2d): Expected vectors, (words, width) float32; replaced in place. The text's
-        words come first.
-    means (Floats2d): Means over contexts of the text's words, (text words, width).
-    counts (Ints1d): Their counts, (text words,).
-    prior (float): The number of contexts that the expected vector counts for.
+    expected (Floats2d): (words, width) float32, the predicted vectors, with the words of the text
+        first. They are replaced in place by the average.
+    means (Floats2d): (text words, width), the means over contexts of the words of the text.
+    counts (Ints1d): (text words,), the number of contexts.
+    prior (float): The weight of the predicted vector, as a number of contexts.
     """
     for block in blocks(len(means)):
         count = counts[block, None].astype("float64")
@@ -55,7 +55,7 @@ def blend(expected: Floats2d, means: Floats2d, counts: Ints1d, prior: float) -> 
 
 
 def weighted_mean(vectors: Floats2d, weights: Floats1d) -> Floats1d:
-    """RETURNS (Floats1d): The weighted mean of vectors (rows, width), in float64 (width,)."""
+    """RETURNS (Floats1d): (width,) float64, the weighted mean of vectors (rows, width)."""
     total = numpy.zeros(vectors.shape[1])
     for block in blocks(len(vectors)):
         total += weights[block] @ vectors[block].astype("float64")
@@ -63,5 +63,5 @@ def weighted_mean(vectors: Floats2d, weights: Floats1d) -> Floats1d:
 
 
 def blocks(n_rows: int, size: int = 8192) -> Iterator[slice]:
-    """YIELDS (slice): Blocks of rows, so that a table is in float64 only in part."""
+    """YIELDS (slice): Slices of rows, which are converted to float64 one at a time."""
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))

@@ -1,4 +1,4 @@
-"""Static word vectors out of a teacher's transformer, from end to end."""
+"""Make static word vectors from a teacher's transformer."""
 
 from itertools import islice
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
@@ -13,16 +13,15 @@ from thinc.types import Floats1d, Floats2d
 from ..corpora.input_documents import InputDocument
 from ..encoders.encoder import BATCH_SIZE
 from .blending import blend, contextual_from_isolated
-from .find_encoder import WordEncoder, find_encoder
 from .reduction import reduce_dimensions
 from .table import vectors_pipeline
+from .word_encoder import WordEncoder, load_word_encoder
 from .word_means import WordMeans
 
-# The number of contexts that a word's isolated encoding counts for.
+# The weight of the vector that is predicted from the word alone, as a number of contexts.
 PRIOR = 1.0
-# The weight in the reduction of a word that is not in the text. One that is there n times weighs
-# log(1 + n) more.
-UNSEEN = 0.1
+# The weight, in the reduction, of words that are not in the text. n occurrences add log(1 + n).
+UNSEEN_WEIGHT = 0.1
 
 
 def distill_vectors(
@@ -38,36 +37,37 @@ def distill_vectors(
     use_gpu: int = -1,
     lang: Optional[str] = None,
 ) -> Language:
-    """Make static word vectors of a transformer's contextual ones.
+    """Make static word vectors from the contextual vectors of a transformer.
 
     A word's vector is the mean of its hidden states over the text (Bommasani, Davis, Cardie 2020,
     "Interpreting Pretrained Contextualized Representations via Reductions to Static Embeddings";
     Gupta, Jaggi 2021, "Obtaining Better Static Word Embeddings Using Contextual Embedding Models").
-    It is averaged with the vector that the word's encoding alone lets expect, centred, and
-    projected on the principal components. Keys are lower-cased if the tokenizer is uncased.
+    This mean is averaged with a vector that is predicted from the word without context, centred,
+    and projected on the principal components. Keys are lower-cased if the tokenizer is uncased.
 
     teacher (str): A spaCy pipeline with a transformer, or a Hugging Face model.
-    documents (Iterable[InputDocument]): The text, read once. Memory grows with its distinct words.
-    dim (int): Dimensions of the vectors.
-    layer (Optional[int]): Which hidden states, as in `find_encoder`.
+    documents (Iterable[InputDocument]): The text, which is read once. The memory needed grows with
+        the number of distinct words.
+    dim (int): The number of dimensions of the vectors.
+    layer (Optional[int]): The layer of the hidden states, as in `load_word_encoder`.
     more_words (Iterable[str]): Words that get a vector even if they are not in the text.
-    limit (int): Documents to read; 0 is no limit.
-    min_count (int): Leave out words that are in the text less often.
-    batch_size (int): Wordpieces that the transformer reads at once, padding included.
-    use_gpu (int): GPU id, -1 for the CPU.
-    lang (Optional[str]): Language of the pipeline; the teacher's if None.
+    limit (int): The maximum number of documents to read; 0 means no limit.
+    min_count (int): Skip words that occur less often in the text.
+    batch_size (int): The number of wordpieces that the transformer reads at once, with padding.
+    use_gpu (int): The GPU id; -1 is the CPU.
+    lang (Optional[str]): The language of the pipeline; that of the teacher if None.
     RETURNS (Language): A blank pipeline with the vectors.
-    RAISES (ValueError): The teacher, the text or a setting does not fit, or there is no word.
+    RAISES (ValueError): The teacher cannot be used, a setting is wrong, or there are no words.
     RAISES (ImportError): The train extra is not installed.
     """
-    encoder, teacher_lang = find_encoder(
+    encoder, teacher_lang = load_word_encoder(
         teacher, layer=layer, batch_size=batch_size, use_gpu=use_gpu
     )
     width = encoder.encoder.width
     if dim > width:
         raise ValueError(
-            f"[D620] {dim} dimensions cannot be had from a transformer of width {width}. "
-            "Ask for fewer (--dim)."
+            f"[D620] A transformer of width {width} cannot give vectors with {dim} dimensions. "
+            "Choose fewer dimensions (--dim)."
         )
     lang = lang or teacher_lang or "xx"
     docs = make_docs(islice(documents, limit or None), spacy.blank(lang))
@@ -75,13 +75,13 @@ def distill_vectors(
     words, vectors, weights = word_vectors(encoder, means, more_words, min_count=min_count)
     if not words:
         raise ValueError(
-            "[D621] The text has no words. Give some text, or a list of words (--words)."
+            "[D621] The text has no words. Provide more text, or a list of words (--words)."
         )
     return vectors_pipeline(words, reduce_dimensions(vectors, weights, dim), lang)
 
 
 def make_docs(documents: Iterable[InputDocument], nlp: Language) -> Iterator[Doc]:
-    """YIELDS (Doc): Each document, with its own words or those of a pipeline's tokenizer."""
+    """YIELDS (Doc): The documents. Those without words are tokenized by the pipeline."""
     for document in documents:
         if document.words is None:
             yield nlp.make_doc(document.text)
@@ -90,13 +90,13 @@ def make_docs(documents: Iterable[InputDocument], nlp: Language) -> Iterator[Doc
 
 
 def contextual_means(encoder: WordEncoder, docs: Iterable[Doc]) -> WordMeans:
-    """Average each word's vectors over a text.
+    """Average the vectors of each word over a text.
 
     encoder (WordEncoder): The transformer.
-    docs (Iterable[Doc]): The text's documents, read once.
-    RETURNS (WordMeans): The means by form, or by lower-cased form for an uncased transformer.
-        Forms that the tokenizer drops are left out. Lower-cased forms that the text does not have
-        are added, since a student looks these up where it does not find a form as it is written.
+    docs (Iterable[Doc]): The documents of the text, which are read once.
+    RETURNS (WordMeans): The means by word form. For an uncased transformer, forms are lower-cased.
+        Forms that the tokenizer drops are skipped. Missing lower-cased forms are added, since a
+        student looks up the lower-cased form of words that have no vector.
     """
     means = WordMeans(encoder.encoder.width)
     for words, vectors, known in encoder.pipe(docs, desc="Text"):
@@ -113,15 +113,15 @@ def word_vectors(
     min_count: int = 1,
     prior: float = PRIOR,
 ) -> Tuple[List[str], Floats2d, Floats1d]:
-    """Make one vector for each word, of its contexts and of its encoding alone.
+    """Make one vector for each word, from its contexts and from its encoding without context.
 
     encoder (WordEncoder): The transformer.
-    means (WordMeans): The words of the text.
-    more_words (Iterable[str]): Words that may not be in the text.
-    min_count (int): Rarer words are left out, unless `more_words` has them.
+    means (WordMeans): The words of the text and their means.
+    more_words (Iterable[str]): Other words, which may also be in the text.
+    min_count (int): Skip words that occur less often, unless they are in `more_words`.
     prior (float): As in `blend`.
-    RETURNS (Tuple[List[str], Floats2d, Floats1d]): The words, the text's first; their vectors,
-        (words, width) float32; and their weights in the reduction, (words,).
+    RETURNS (Tuple[List[str], Floats2d, Floats1d]): The words, with those of the text first; their
+        vectors, (words, width) float32; and their weights in the reduction, (words,).
     """
     listed = dict.fromkeys(map(encoder.key, more_words))
     means = means.select(lambda word, count: count >= min_count or word in listed)
@@ -130,7 +130,7 @@ def word_vectors(
     contexts = means.means
     contextual_from_isolated(vectors, contexts, means.counts)
     blend(vectors, contexts, means.counts, prior)
-    weights = numpy.full(len(words), UNSEEN)
+    weights = numpy.full(len(words), UNSEEN_WEIGHT)
     weights[: len(means.words)] += numpy.log1p(means.counts)
     if not known.all():
         words = [word for word, is_known in zip(words, known, strict=True) if is_known]
@@ -141,12 +141,12 @@ def word_vectors(
 def isolated_encodings(
     encoder: WordEncoder, words: Sequence[str]
 ) -> Tuple[Floats2d, numpy.ndarray]:
-    """Encode words that stand alone.
+    """Encode words without context.
 
     encoder (WordEncoder): The transformer.
     words (Sequence[str]): The words.
-    RETURNS (Tuple[Floats2d, numpy.ndarray]): Their vectors, (words, width) float32, and whether the
-        tokenizer keeps a word, (words,) bool.
+    RETURNS (Tuple[Floats2d, numpy.ndarray]): The vectors, (words, width) float32, and whether the
+        tokenizer keeps each word, (words,) bool.
     """
     vocab = Vocab()
     docs = (Doc(vocab, words=[word], spaces=[False]) for word in words)

@@ -1,4 +1,4 @@
-"""Word vectors of files and of a teacher's transformer, joined into one table."""
+"""Join word vectors from files and from a teacher's transformer into one table."""
 
 from functools import reduce
 from pathlib import Path
@@ -22,17 +22,17 @@ def make_vectors(
     lang: Optional[str] = None,
     **options: Any,
 ) -> Language:
-    """Read tables of word vectors, make vectors of a teacher's transformer, and join them.
+    """Read tables of word vectors, make vectors from a teacher's transformer, and join them.
 
-    tables (Sequence[Union[str, Path]]): Word vectors to read, as `read_table` takes them. The
-        result has the words of the first table.
-    teacher (Optional[str]): A teacher as `distill_vectors` takes it, whose vectors come last.
-    documents (Optional[Iterable[InputDocument]]): The text that the teacher reads.
-    truncate (int): How many vectors to read of each table; 0 for all.
-    prune_to (int): How many vectors of the first table to keep; 0 for all. Its other words get the
-        most similar vector.
-    more_words (Iterable[str]): Other words for which the teacher's vectors are made.
-    lang (Optional[str]): Language of the pipeline; that of the teacher or the first table if None.
+    tables (Sequence[Union[str, Path]]): The word vectors to read, as in `read_table`. The result
+        has the words of the first table.
+    teacher (Optional[str]): The teacher, as in `distill_vectors`. Its vectors are the last columns.
+    documents (Optional[Iterable[InputDocument]]): The text for the teacher.
+    truncate (int): The maximum number of vectors to read from each table; 0 means all.
+    prune_to (int): The number of vectors of the first table to keep; 0 means all. Words of other
+        vectors get the most similar vector that is kept.
+    more_words (Iterable[str]): Other words for which the teacher makes vectors.
+    lang (Optional[str]): The language; if None, that of the first table or the teacher.
     **options (Any): Other options of `distill_vectors`.
     RETURNS (Language): A blank pipeline with the vectors.
     RAISES (ValueError): A table cannot be read, or has no word in common with the first one.

@@ -1,4 +1,4 @@
-"""Word vectors as a blank pipeline, for the `vectors` setting of a config."""
+"""Make pipelines with word vectors, for the `vectors` setting of a config."""
 
 from typing import Sequence
 
@@ -10,11 +10,11 @@ from thinc.types import Floats2d
 
 
 def vectors_pipeline(words: Sequence[str], vectors: Floats2d, lang: str) -> Language:
-    """Make a blank pipeline with a vectors table.
+    """Make a blank pipeline with word vectors.
 
-    words (Sequence[str]): The table's keys, each once.
-    vectors (Floats2d): Their vectors, (len(words), dimensions).
-    lang (str): The pipeline's language.
+    words (Sequence[str]): The distinct words.
+    vectors (Floats2d): (words, dimensions), the vectors of the words.
+    lang (str): The language of the pipeline.
     RETURNS (Language): The pipeline.
     """
     nlp = spacy.blank(lang)

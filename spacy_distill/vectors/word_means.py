@@ -1,4 +1,4 @@
-"""Means of vectors by word, in memory that grows with the words, not with the text."""
+"""Compute the mean vector of each word, in memory that grows with the words, not the text."""
 
 from typing import Callable, Dict, List, Sequence
 
@@ -9,10 +9,10 @@ from thinc.types import Floats2d, Ints1d
 class WordMeans:
     """The mean of all vectors of each word.
 
-    Sums are float64: of millions of vectors, a sum in float32 would lose the small ones. 400,000
-    words of width 384 take 1.2 GB.
+    Sums are in float64, since float32 is too inexact for sums of millions of vectors. 400,000 words
+    of width 384 take 1.2 GB.
 
-    width (int): Width of the vectors.
+    width (int): The width of the vectors.
     """
 
     def __init__(self, width: int) -> None:
@@ -23,36 +23,36 @@ class WordMeans:
 
     @property
     def words(self) -> List[str]:
-        """RETURNS (List[str]): The words, in the order of their first vectors."""
+        """The words, in the order in which they were added."""
         return list(self.rows)
 
     @property
     def means(self) -> Floats2d:
-        """RETURNS (Floats2d): The words' means, (words, width) float32."""
+        """(words, width) float32, the mean vectors."""
         return (self._sums[: len(self.rows)] / self.counts[:, None]).astype("float32")
 
     @property
     def counts(self) -> Ints1d:
-        """RETURNS (Ints1d): The number of vectors of each word, (words,) int64."""
+        """(words,) int64, the number of vectors of each word."""
         return self._counts[: len(self.rows)]
 
     def add(self, words: Sequence[str], vectors: Floats2d) -> None:
-        """Add a vector for each of some words.
+        """Add vectors of words.
 
         words (Sequence[str]): The words, which may repeat.
-        vectors (Floats2d): Their vectors, (len(words), width).
+        vectors (Floats2d): (len(words), width), one vector for each word.
         """
         self._add(words, vectors, numpy.ones(len(words), dtype="int64"))
 
     def add_lower_forms(self) -> None:
-        """Add the lower-cased forms that are missing, each with the vectors of its other forms."""
+        """Add missing lower-cased forms, each with the vectors of its other forms."""
         lower_forms = {row: word.lower() for word, row in self.rows.items()}
         missing = {row: form for row, form in lower_forms.items() if form not in self.rows}
         rows = list(missing)
         self._add(list(missing.values()), self._sums[rows], self._counts[rows])
 
     def select(self, keep: Callable[[str, int], bool]) -> "WordMeans":
-        """RETURNS (WordMeans): The words for which a function of word and count is true."""
+        """RETURNS (WordMeans): The words for which `keep(word, count)` is true."""
         counts = self.counts.tolist()
         kept = {word: row for word, row in self.rows.items() if keep(word, counts[row])}
         selected = WordMeans(self.width)

@@ -1,4 +1,4 @@
-"""Tables of word vectors: read from files, pruned, and joined."""
+"""Read, prune and join tables of word vectors."""
 
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple, Union
@@ -12,21 +12,21 @@ from spacy.vectors import Mode, Vectors
 from thinc.types import Floats2d, Ints1d
 
 from ..corpora.word_list import read_words
-from ..loading import DAMAGED, load_pipeline
-from ..models.vector_table import pruned
-from ..names import hint_of
+from ..loading import DAMAGE_ERRORS, load_pipeline
+from ..models.vector_table import prune_rows
+from ..names import similar_name_hint
 
-# The root mean square of both tables that are joined, so that neither outweighs the other. GloVe's
+# Tables that are joined are scaled to this root mean square, so that neither dominates. GloVe's
 # first 50,000 words have 0.7.
 SCALE = 0.5
 
 
 class WordTable(NamedTuple):
-    """Word vectors. Words can share a vector.
+    """A table of word vectors. Words can share a vector.
 
-    words (List[str]): The words, each once; in most files the most frequent one first.
+    words (List[str]): The distinct words, in most files sorted by frequency.
     rows (Ints1d): (words,) int64, the row of each word's vector.
-    data (Floats2d): (rows, dimensions) float32
+    data (Floats2d): (rows, dimensions) float32, the vectors.
     lang (Optional[str]): The language; None if it is not known.
     """
 
@@ -37,7 +37,7 @@ class WordTable(NamedTuple):
 
     @property
     def words_with_own_row(self) -> List[str]:
-        """RETURNS (List[str]): The first word of each row."""
+        """The first word of each row."""
         firsts = numpy.unique(self.rows, return_index=True)[1]
         return [self.words[number] for number in sorted(firsts.tolist())]
 
@@ -47,11 +47,12 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
 
     source (Union[str, Path]): One of
         - a pipeline, as a package or a folder
-        - a text file of word2vec, GloVe or fastText, which may be zipped: a word and its numbers in
-          each line
+        - a text file of word2vec, GloVe or fastText, which may be zipped: each line has a word and
+          the values of its vector
         - an `.npy` file of vectors with a word list in its folder, or this folder. The word list is
-          `words.txt` with one word a line, or a `.parquet` file with the words in its first column.
-    truncate (int): How many vectors to read, the first ones; 0 for all.
+          `words.txt` with one word per line, or a `.parquet` file with the words in its first
+          column.
+    truncate (int): Read only this number of vectors from the beginning; 0 means all.
     RETURNS (WordTable): The table.
     RAISES (ValueError): The source cannot be read as any of these.
     """
@@ -61,7 +62,7 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
     if not path.exists():
         raise ValueError(
             f"[D293] There are no word vectors '{source}': found no such file, folder or package."
-            f"{hint_of(source)} Correct the path."
+            f"{similar_name_hint(source)} Correct the path."
         )
     try:
         if path.is_dir() or path.suffix == ".npy":
@@ -69,12 +70,13 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
         else:
             data, words, _ = read_vectors(path, truncate)
             data = data[: len(words)]
-    except (*DAMAGED, StopIteration, AssertionError) as error:
+    except (*DAMAGE_ERRORS, StopIteration, AssertionError) as error:
         if str(error).startswith("[D"):
             raise
         raise ValueError(
             f"[D294] '{source}' cannot be read as word vectors: {error}. Expected an .npy file, or "
-            "UTF-8 text with a word and its numbers in each line, as many as in all lines."
+            "UTF-8 text with a word and its values in each line, and the same number of values in "
+            "all lines."
         ) from error
     rows: Dict[str, int] = {}
     for row, word in enumerate(words[:end]):
@@ -84,8 +86,8 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
 
 
 def read_array(folder: Path) -> Tuple[List[str], Floats2d]:
-    """RETURNS (Tuple[List[str], Floats2d]): The words of the only word list in a folder, and the
-    only array; ValueError if they do not fit."""
+    """RETURNS (Tuple[List[str], Floats2d]): The words and vectors in a folder. RAISES (ValueError):
+    The folder does not have exactly one word list and one array, or their lengths differ."""
     arrays = sorted(folder.glob("*.npy"))
     lists = sorted([*folder.glob("words.txt"), *folder.glob("*.parquet")])
     found = f"{len(arrays)} .npy files and {len(lists)} word lists"
@@ -101,7 +103,7 @@ def read_array(folder: Path) -> Tuple[List[str], Floats2d]:
             return words, data
         found = f"{len(words)} words and an array of the shape {data.shape}"
     raise ValueError(
-        f"[D295] '{folder}' is no table of word vectors: found {found}. Expected one .npy file, "
+        f"[D295] '{folder}' is not a table of word vectors: found {found}. Expected one .npy file, "
         "with a row for each word of one word list (words.txt or a .parquet file)."
     )
 
@@ -110,18 +112,18 @@ def table_of_pipeline(nlp: Language, name: str, end: Optional[int] = None) -> Wo
     """Take the word vectors of a pipeline.
 
     nlp (Language): The pipeline.
-    name (str): Its name in errors.
-    end (Optional[int]): How many rows to take; None for all.
-    RETURNS (WordTable): The vectors of all words that the pipeline knows the strings of.
-    RAISES (ValueError): It has no vectors, or floret vectors.
+    name (str): The name of the pipeline in error messages.
+    end (Optional[int]): The number of rows to take; None means all.
+    RETURNS (WordTable): The vectors of all words whose strings are in the vocabulary.
+    RAISES (ValueError): The pipeline has no word vectors, or has floret vectors.
     """
     vectors, strings = nlp.vocab.vectors, nlp.vocab.strings
     items = [(strings[key], row) for key, row in vectors.key2row.items() if key in strings]
     items = [(word, row) for word, row in items if row < (end or len(vectors.data))]
     if vectors.mode == Mode.floret or not items:
         raise ValueError(
-            f"[D296] The pipeline '{name}' has no table of words with vectors. Expected one such "
-            "as `distill-vectors` writes: floret vectors and compact students have no words."
+            f"[D296] The pipeline '{name}' has no table of words with vectors. Expected a table "
+            "such as `distill-vectors` writes: floret vectors and compact students have no words."
         )
     words, rows = zip(*items, strict=True)
     data = numpy.asarray(nlp.vocab.vectors.data[:end], dtype="float32")
@@ -129,11 +131,12 @@ def table_of_pipeline(nlp: Language, name: str, end: Optional[int] = None) -> Wo
 
 
 def join(first: WordTable, second: WordTable) -> WordTable:
-    """Put the vectors of two tables side by side.
+    """Concatenate the vectors of two tables by word.
 
-    first (WordTable): The table whose words the new one has.
-    second (WordTable): The other one. A word that it lacks gets the vector there of the first word
-        whose vector it shares in the first table, and zeros if there is none.
+    first (WordTable): The first table. The result has its words.
+    second (WordTable): The second table. If it lacks a word, the vector of the first word with
+        which the word shares its vector in the first table is used. If that word is missing too,
+        the vector is zeros.
     RETURNS (WordTable): The new table. Both parts are scaled to the same root mean square.
     RAISES (ValueError): The tables have no word in common.
     """
@@ -147,8 +150,8 @@ def join(first: WordTable, second: WordTable) -> WordTable:
 
 
 def scaled_rows(data: Floats2d, rows: Ints1d) -> Floats2d:
-    """RETURNS (Floats2d): (rows, dimensions), zeros for rows below 0; the root mean square of the
-    others is SCALE."""
+    """RETURNS (Floats2d): (rows, dimensions), the chosen vectors, scaled to the root mean square
+    SCALE. Rows below 0 give zeros."""
     found = rows >= 0
     chosen = numpy.where(found[:, None], data[rows], numpy.float32(0.0))
     if not chosen.any():
@@ -159,14 +162,14 @@ def scaled_rows(data: Floats2d, rows: Ints1d) -> Floats2d:
 
 
 def prune(table: WordTable, n_rows: int) -> WordTable:
-    """RETURNS (WordTable): The first rows of a table; the words of the other rows get the most
-    similar one, as with spaCy's `prune_vectors`."""
-    rows, data = pruned(table.rows, table.data, n_rows)
+    """RETURNS (WordTable): The first rows of a table. Words of other rows get the most similar
+    vector that is kept, as in spaCy's `prune_vectors`."""
+    rows, data = prune_rows(table.rows, table.data, n_rows)
     return table._replace(rows=rows, data=data)
 
 
 def pipeline_of_table(table: WordTable, lang: str) -> Language:
-    """RETURNS (Language): A blank pipeline with a table."""
+    """RETURNS (Language): A blank pipeline with a table as its word vectors."""
     nlp = spacy.blank(lang)
     nlp.vocab.vectors = Vectors(
         strings=nlp.vocab.strings,

@@ -1,4 +1,4 @@
-"""How runs of the low-resource benchmark are made and kept."""
+"""Training, scoring and storing of runs in the low-resource benchmark."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ from spacy_distill.vectors.table import vectors_pipeline
 ALL_KINDS = (*KINDS, *LOSSES)
 
 
-def test_a_store_gives_back_runs_and_refuses_what_was_made_of_something_else(cell, tmp_path):
+def test_a_store_returns_runs_and_refuses_those_of_other_inputs(cell, tmp_path):
     store = Store(tmp_path / "store")
     made_of = {"settings": {"a": 1}, "vectors": "ff"}
     assert store.run(cell, "student", made_of) is None
@@ -50,7 +50,7 @@ def test_a_store_gives_back_runs_and_refuses_what_was_made_of_something_else(cel
             store.run(cell, "student", {**made_of, key: value})
 
 
-def test_the_signs_of_vectors_tell_other_numbers_and_not_last_bits(tmp_path):
+def test_the_signs_of_vectors_identify_values_and_ignore_rounding(tmp_path):
     data = numpy.random.default_rng(0).normal(size=(50, 8)).astype("float32")
     noise = numpy.random.default_rng(1).normal(size=data.shape) * 1e-7
     tables = {"one": data, "last bits": data * (1 + noise), "other order": data[::-1]}
@@ -66,7 +66,7 @@ def test_the_signs_of_vectors_tell_other_numbers_and_not_last_bits(tmp_path):
     assert contents.vectors_signs(None) == ""
 
 
-def test_spacy_finds_the_vectors_of_words_as_they_are_written(docs, tmp_path):
+def test_spacy_finds_the_vectors_of_original_word_forms(docs, tmp_path):
     words = ["oslo", "anna", "Anna", "unheard"]
     nlp = vectors_pipeline(words, numpy.arange(8, dtype="float32").reshape(4, 2) + 1, "en")
     systems.as_written(nlp, docs).to_disk(tmp_path)
@@ -79,7 +79,7 @@ def test_spacy_finds_the_vectors_of_words_as_they_are_written(docs, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["nobody", "student-of-nobody", "student-of-teacher"])
-def test_systems_that_cannot_be_are_refused_by_name(name):
+def test_impossible_systems_are_refused_by_name(name):
     with pytest.raises(ValueError, match=r"no system 'nobody'|not trained"):
         system_of(name)
 
@@ -150,7 +150,7 @@ def test_stored_runs_are_of_the_settings_of_today(monkeypatch):
         assert found == run["settings"], (run["dataset"], run["labeled"], run["system"])
 
 
-def test_commands_name_only_what_there_is(cell, tmp_path):
+def test_commands_name_existing_files(cell, tmp_path):
     pretrained = Pretrained(tmp_path / "vectors", tmp_path / "bert")
     for name, system in SYSTEMS.items():
         assert all(other in SYSTEMS for other in system.needs), name
@@ -167,7 +167,7 @@ def test_commands_name_only_what_there_is(cell, tmp_path):
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch, docs):
-    """A benchmark whose commands write rules in place of what they would train."""
+    """Create a benchmark whose commands write rules instead of training."""
     commands = []
 
     def execute(arguments, log):
@@ -224,7 +224,7 @@ def test_models_that_are_gone_are_trained_again_for_what_needs_them(bench, cell)
     assert vectors.find(key="Oslo") >= 0 and vectors.find(key="oslo") < 0
 
 
-def test_what_was_broken_off_is_made_anew(bench, cell, monkeypatch):
+def test_interrupted_runs_are_repeated(bench, cell, monkeypatch):
     changed = {"gold-only": ["--training.dropout", "0.3"]}
     bench("one").run(cell, "gold-only")
     execute = train.execute
@@ -289,14 +289,14 @@ def test_a_killed_benchmark_leaves_its_cell_locked_until_what_it_started_ends(tm
     held.wait()
 
 
-def test_a_transformer_that_is_not_there_is_told(bench, cell):
+def test_a_missing_transformer_is_reported(bench, cell):
     (cell.folder.parent / "bert").rmdir()
     bench().run(cell, "gold-only")
     with pytest.raises(FileNotFoundError, match="no such folder"):
         bench().run(cell, "joined-0")
 
 
-def test_a_run_tells_how_often_its_model_was_looked_at(bench, cell):
+def test_a_run_stores_how_often_its_model_was_evaluated(bench, cell):
     run = bench().run(cell, "gold-only")
     assert run["evaluated_every"] == 2000 // 12
     assert "--training.eval_frequency" not in run["settings"]["overrides"]
@@ -305,7 +305,7 @@ def test_a_run_tells_how_often_its_model_was_looked_at(bench, cell):
     assert bench().run(cell, "teacher")["evaluated_every"] is None
 
 
-def test_models_of_other_settings_are_not_taken(bench, cell):
+def test_models_of_other_settings_are_not_used(bench, cell):
     bench().run(cell, "gold-only")
     bench.commands.clear()
     bench("other", **{"gold-only": ["--training.dropout", "0.3"]}).run(cell, "gold-only")

@@ -46,8 +46,8 @@ def test_an_lstm_from_left_to_right_does_not_see_what_follows(encoder, before):
 
 
 def make_chains():
-    """RETURNS (Tuple[LinearChain, LinearChain, Bools2d]): Student and teacher, and no annotation,
-    of four tokens and one label."""
+    """Create a student's chain, a teacher's chain and missing annotation, for four tokens and
+    one label."""
     rng = numpy.random.default_rng(0)
     n_tags = 5
 
@@ -81,7 +81,7 @@ def test_each_loss_is_another_one():
         assert not numpy.allclose(first.emissions, second.emissions, atol=1e-4), (one, other)
 
 
-def test_an_annealed_teacher_counts_less_with_each_step():
+def test_the_weight_of_an_annealed_teacher_falls():
     annealed = make_loss("loss-annealed", max_steps=4)
     for step in range(6):  # the last two are after the end
         alpha = min(step / 4, 1.0)

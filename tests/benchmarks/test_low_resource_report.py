@@ -1,4 +1,4 @@
-"""What the low-resource benchmark tells of its runs: gains, costs, tables, and the pages."""
+"""The report of the low-resource benchmark: gains, costs, tables and pages."""
 
 import argparse
 import shutil
@@ -159,7 +159,7 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
             write_report([page], tmp_path / "store")
 
 
-def test_the_pages_tell_what_is_in_the_store(tmp_path):
+def test_the_pages_have_the_results_of_the_store(tmp_path):
     pytest.importorskip("matplotlib", reason="the benchmarks extra is not installed")
     pages = [ROOT / "docs" / name for name in ("results.md", "how-to/few-labels.md")]
     copies = [tmp_path / page.name for page in pages]

@@ -1,4 +1,4 @@
-"""What systems find, and how that is scored."""
+"""Predictions of systems, and their scores."""
 
 import pytest
 import spacy
@@ -11,7 +11,7 @@ from tests.benchmarks.conftest import GOLD
 def test_scores_are_strict_and_those_of_two_scorers(docs):
     found = [[(0, 2, "PER"), (3, 4, "PER")], [], [(0, 1, "PER")]]
     scores = score(docs, found)
-    # One of three found ones is right, and one of three true ones found.
+    # One of three predictions is right, and one of three gold entities is found.
     expected = {"f": 100 / 3, "p": 100 / 3, "r": 100 / 3}
     for name, value in expected.items():
         assert scores[name] == pytest.approx(value)
@@ -21,17 +21,17 @@ def test_scores_are_strict_and_those_of_two_scorers(docs):
     assert score(docs, GOLD)["f"] == 100
 
 
-def test_agreement_is_f1_against_what_another_found():
+def test_agreement_is_f1_against_other_predictions():
     assert agreement(GOLD, GOLD) == 100
     assert agreement([[], [], []], GOLD) == 0
     assert agreement([GOLD[0], [], []], GOLD) == pytest.approx(100 * 2 * 1 * (2 / 3) / (1 + 2 / 3))
-    # The same entity of another document is another one.
+    # Equal entities of different documents are different entities.
     assert agreement([[], [], [(0, 1, "LOC")]], [[], [(0, 1, "LOC")], []]) == 0
 
 
 @pytest.fixture
 def models(tmp_path):
-    """Two pipelines that know a name each, as teachers that write entities."""
+    """Two pipelines that each find one name, as teachers."""
     paths = []
     for pattern in ({"label": "LOC", "pattern": "Oslo"}, {"label": "LOC", "pattern": "Kiel"}):
         nlp = spacy.blank("en")
@@ -44,13 +44,13 @@ def models(tmp_path):
 def test_entities_of_one_pipeline_and_of_an_average_keep_the_documents_order(docs, models):
     expected = [[(3, 4, "LOC")], [(0, 1, "LOC")], []]
     assert find_entities(models[:1], docs) == expected
-    # 0.9 and 0.1: what one of two finds is as probable as not, what both find is sure.
+    # The average of 0.9 and 0.1 is 0.5 where one of two teachers finds an entity.
     both = find_entities([models[0], models[0]], docs)
     assert both == expected
     assert [type(number) for number in both[0][0][:2]] == [int, int]
 
 
-def test_silver_is_gold_and_what_teachers_find_elsewhere(docs, models, tmp_path):
+def test_silver_is_gold_and_teachers_entities_elsewhere(docs, models, tmp_path):
     plain = [Doc(doc.vocab, words=[token.text for token in doc]) for doc in docs]
     DocBin(docs=docs[:1]).to_disk(tmp_path / "train.spacy")
     DocBin(docs=plain[1:]).to_disk(tmp_path / "unlabeled.spacy")

@@ -1,4 +1,4 @@
-"""Every benchmark can at least be started."""
+"""Every benchmark can be started."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ MODULES = sorted(
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_benchmark_finds_what_it_imports(name, monkeypatch):
-    # Some set these, for libraries and for the processes that they start.
+    # Some benchmarks set these variables, for libraries and child processes.
     for variable in ("OMP", "OPENBLAS", "MKL", "BLIS"):
         monkeypatch.setenv(f"{variable}_NUM_THREADS", "1")
     monkeypatch.setenv("SPACY_DISTILL_FEATURES", "")

@@ -1,4 +1,4 @@
-"""Tables of speed: what the page holds is what was measured."""
+"""Tables of speed agree with the measurements."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from benchmarks.speed.report import SPEED, batches_table, recurrence_table, sect
 from benchmarks.speed.report import main as write_report
 
 
-def test_the_page_has_the_figures_that_were_measured(tmp_path):
+def test_the_page_has_the_measured_figures(tmp_path):
     pytest.importorskip("matplotlib", reason="the benchmarks extra is not installed")
     page = ROOT / "docs" / "performance.md"
     copy = tmp_path / page.name

@@ -1,4 +1,4 @@
-"""The reference that the algebra is held against: every tag sequence, one by one, in float64."""
+"""The reference for the algebra: an enumeration of all tag sequences in float64."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ class Enumeration:
         return numpy.exp(self.log_probabilities)
 
     def probability_of(self, start: int, tags) -> float:
-        """RETURNS (float): Of all sequences that have these tags from this token on."""
+        """RETURNS (float): The probability of all sequences with these tags from this token on."""
         matching = (self.sequences[:, start : start + len(tags)] == tags).all(axis=1)
         return float(self.probabilities[matching].sum())
 
@@ -49,7 +49,7 @@ class Enumeration:
 
 
 def enumerate_sentences(chain: LinearChain) -> list:
-    """RETURNS (list): An Enumeration per sentence."""
+    """RETURNS (list): An `Enumeration` for each sentence."""
     parts = (chain.emissions, chain.transitions, chain.start, chain.end)
     emissions, transitions, start, end = (numpy.asarray(part, dtype="float64") for part in parts)
     sentences = []
@@ -65,14 +65,14 @@ def enumerate_sentences(chain: LinearChain) -> list:
 
 
 def use_logarithms(chain: LinearChain) -> LinearChain:
-    """RETURNS (LinearChain): The chain, made to use the arithmetic that is kept for extremes."""
+    """RETURNS (LinearChain): The chain, forced to use logarithms as for extreme scores."""
     emissions, transitions = (a.astype("float64") for a in (chain._emissions, chain.transitions))
     trellis = log_trellis(emissions, transitions, chain._packing, len(chain.lengths))
     chain.__dict__.update(_trellis=trellis, _token_probabilities=PackedTrellis(trellis))
     return chain
 
 
-# Handed out as fixtures.
+# The fixtures return these functions.
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Random chains, and how closely the algebra has to fit what is enumerated of them."""
+"""Random chains, and the tolerances for comparisons with enumeration."""
 
 import numpy
 import pytest
@@ -40,8 +40,8 @@ def free_chain(rng, lengths, size, excluded=0.0, scale=2.0):
 
 @st.composite
 def batches(draw, many=1, scales=(0.3, 2.0, 8.0)):
-    """Draw random number generators and chains over the same tokens and tags: BILUO tags, or free
-    ones of which any may be impossible."""
+    """Draw random number generators and chains over the same tokens and tags. The tags are BILUO,
+    or arbitrary ones with random impossible tags."""
     rng = numpy.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     scale = draw(st.sampled_from(scales))
     n_labels = draw(st.sampled_from([None, 1, 2, 3]))

@@ -17,8 +17,8 @@ LABELS = ("PER", "creative-work", "LOC")
 
 
 def is_biluo(names):
-    """Whether tag names are a BILUO sequence, in the words of a regular expression: outside tokens,
-    units, and entities that open with B, go on with I and close with L under one label."""
+    """Check tag names with a regular expression for BILUO sequences: O, U, and entities with B, any
+    number of I, and L of the same label."""
     labels = {name[2:] for name in names if name != "O"}
     entities = [f"U-{label} |B-{label} (I-{label} )*L-{label} " for label in map(re.escape, labels)]
     sequence = "".join(f"{name} " for name in names)
@@ -47,7 +47,7 @@ def lay_out(runs):
 
 
 @pytest.mark.parametrize("n_labels, length", [(0, 3), (1, 4), (2, 1), (2, 2), (2, 3), (3, 2)])
-def test_constraints_leave_the_biluo_sequences_and_no_other(n_labels, length):
+def test_constraints_allow_exactly_the_valid_biluo_sequences(n_labels, length):
     names = BiluoTags(LABELS[:n_labels]).names
     start, transitions, end = constraints(n_labels)
     for tags in itertools.product(range(len(names)), repeat=length):
@@ -56,15 +56,15 @@ def test_constraints_leave_the_biluo_sequences_and_no_other(n_labels, length):
         assert score == (0 if is_biluo([names[tag] for tag in tags]) else -numpy.inf), tags
 
 
-def test_constraints_are_shared_and_so_cannot_be_changed():
+def test_constraints_are_read_only():
     for array in constraints(2):
         assert array.dtype == "float32"
         with pytest.raises(ValueError, match="read-only"):
             array += 1
 
 
-def test_a_new_label_leaves_the_other_tags_as_they_are():
-    """Resizing a trained model relies on it."""
+def test_a_new_label_does_not_change_other_tag_ids():
+    """Resizing a trained model depends on it."""
     few, many = BiluoTags(LABELS[:2]), BiluoTags(LABELS)
     assert (len(few), len(many)) == (n_tags(2), n_tags(3)) == (len(few.names), len(many.names))
     assert many.names[: len(few)] == few.names
@@ -83,7 +83,7 @@ def test_spans_agree_with_spacy_on_every_sequence(length):
 
 
 @given(runs)
-def test_spans_come_back_from_the_tags_that_segments_writes(runs):
+def test_segments_and_spans_are_inverse(runs):
     length, spans = lay_out(runs)
     tags = BiluoTags(LABELS)
     rows, segments = tags.segments(spans)
@@ -101,7 +101,7 @@ def test_spans_come_back_from_the_tags_that_segments_writes(runs):
     assert tags.spans(numbers) == spans
 
 
-def test_allowed_opens_all_tags_where_an_annotation_is_silent():
+def test_all_tags_are_allowed_at_unknown_tokens():
     tags = BiluoTags(("PER",))
     numbers = tags.tag_ids(["O", None, "", "-", *tags.names[1:]])
     assert numbers.dtype == "int64"
@@ -113,8 +113,8 @@ def test_allowed_opens_all_tags_where_an_annotation_is_silent():
     assert tags.allowed(tags.tag_ids([])).shape == (0, 5)
 
 
-def test_numbers_are_places_among_the_names():
-    """Hyphens belong to a label; only the first one parts it from the prefix."""
+def test_tag_ids_are_indices_of_names():
+    """Labels can contain hyphens; the first one separates the prefix."""
     tags = BiluoTags(LABELS)
     assert tags.tag_ids(tags.names).tolist() == list(range(len(tags)))
 
@@ -127,7 +127,7 @@ def test_numbers_are_places_among_the_names():
         ((), "U-PER", "PER", "none"),
     ],
 )
-def test_a_label_that_is_unknown_is_named_with_the_known_ones(labels, tag, label, known):
+def test_the_error_names_unknown_and_known_labels(labels, tag, label, known):
     message = f"the label '{label}', but the labels are: {known}. Add the label"
     with pytest.raises(ValueError, match=re.escape(message)):
         BiluoTags(labels).tag_ids(["O", tag])
@@ -136,12 +136,12 @@ def test_a_label_that_is_unknown_is_named_with_the_known_ones(labels, tag, label
 
 
 @pytest.mark.parametrize("tag", ["PER", "S-PER", "E-PER", "BPER", "o", " "])
-def test_a_tag_of_another_scheme_is_refused(tag):
-    with pytest.raises(ValueError, match=f"'{tag}' is no BILUO tag.*Convert the annotation"):
+def test_tags_of_other_schemes_are_rejected(tag):
+    with pytest.raises(ValueError, match=f"'{tag}' is not a BILUO tag.*Convert the annotation"):
         BiluoTags(("PER",)).tag_ids([tag])
 
 
-def test_no_labels_leave_one_tag():
+def test_without_labels_there_is_one_tag():
     tags = BiluoTags(())
     assert (len(tags), tags.names) == (1, ("O",))
     assert tags.allowed(tags.tag_ids(["O", None])).tolist() == [[True], [True]]

@@ -1,4 +1,4 @@
-"""Bounds of the input: no tokens, no labels, and scores that do not fit together."""
+"""Edge cases: no tokens, no labels, and scores whose shapes do not fit together."""
 
 import math
 from dataclasses import replace
@@ -28,7 +28,7 @@ def test_a_batch_without_tokens(lengths):
     assert chain.span_marginal(*BiluoTags(("PER",)).segments([])).shape == (0,)
 
 
-def test_chains_without_labels_know_one_sequence(enumerated):
+def test_chains_without_labels_have_one_sequence(enumerated):
     chain = biluo_chain(numpy.random.default_rng(0), [3, 0, 1], 0)
     assert_allclose(chain.log_partition, [it.log_partition for it in enumerated(chain)], **CLOSE)
     assert_allclose(chain.marginals(), numpy.ones((4, 1)))
@@ -37,7 +37,7 @@ def test_chains_without_labels_know_one_sequence(enumerated):
 
 
 @pytest.mark.parametrize("wrong", ["lengths", "transitions", "start", "end"])
-def test_scores_that_do_not_fit_are_refused_with_their_shapes(wrong):
+def test_the_error_shows_shapes_that_do_not_fit(wrong):
     chain = free_chain(numpy.random.default_rng(0), [3], 2)
     with pytest.raises(ValueError, match=r"do not fit together.*3, 2.*tokens and 2 tags need"):
         replace(chain, **{wrong: getattr(chain, wrong)[:-1]})

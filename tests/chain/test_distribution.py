@@ -1,4 +1,4 @@
-"""What a chain says about tag sequences, against the enumeration of all of them."""
+"""The properties of a chain's distribution, compared with the enumeration of all tag sequences."""
 
 import warnings
 from dataclasses import replace
@@ -98,7 +98,7 @@ def test_score_is_the_sum_of_the_scores_used(batch, enumerated):
 @few
 @given(batch=batches())
 def test_argmax_scores_as_the_best_sequence(batch, enumerated):
-    """Scores are compared, not tags: two sequences may tie."""
+    """The scores are compared instead of the tags, because sequences can tie."""
     _, (chain,) = batch
     tags = chain.argmax()
     assert tags.dtype == "int64"
@@ -108,8 +108,8 @@ def test_argmax_scores_as_the_best_sequence(batch, enumerated):
 
 @pytest.mark.parametrize("n_labels", [1, 5, 6, 9])
 @pytest.mark.parametrize("possible", ["BILUO", "all", "few"])
-def test_argmax_is_that_of_all_pairs_of_tags(n_labels, possible):
-    """With many labels, only pairs of tags that can follow one another are looked at."""
+def test_blockwise_argmax_equals_argmax_over_all_pairs(n_labels, possible):
+    """With many labels, impossible pairs of tags are skipped."""
     rng = numpy.random.default_rng(n_labels)
     lengths = rng.integers(0, 12, size=20)
     chain = biluo_chain(rng, lengths, n_labels)
@@ -141,7 +141,7 @@ def _best_score(chain, emissions):
     return (best + chain.end).max()
 
 
-def test_argmax_of_an_impossible_sentence_is_some_tag_without_a_warning():
+def test_argmax_of_an_impossible_sentence_does_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         chain = free_chain(numpy.random.default_rng(0), [3, 2], 4)
@@ -156,7 +156,7 @@ def test_argmax_of_an_impossible_sentence_is_some_tag_without_a_warning():
 @given(batch=batches())
 def test_topk_are_the_best_sequences_in_order(k, batch, enumerated):
     _, (chain,) = batch
-    assume(k < 300 or len(chain.start) < 9)  # memory, and no more to be learned
+    assume(k < 300 or len(chain.start) < 9)  # it would need much memory
     tags, scores = chain.topk(k)
     assert tags.shape == (k, sum(chain.lengths))
     assert scores.shape == (k, len(chain.lengths))
@@ -174,7 +174,7 @@ def test_topk_are_the_best_sequences_in_order(k, batch, enumerated):
 @few
 @given(batch=batches(), data=st.data())
 def test_span_marginal_is_the_enumerated_sum(batch, data, enumerated):
-    """Every stretch of every sentence, under random tags, in one call."""
+    """All spans of all sentences, with random tags, in one call."""
     rng, (chain,) = batch
     size = len(chain.start)
     first_rows = numpy.cumsum(chain.lengths) - chain.lengths

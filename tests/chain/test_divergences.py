@@ -23,32 +23,33 @@ def test_entropy_cross_entropy_and_kl_are_the_enumerated_sums(
     if logarithmic:
         chain, other = in_logarithms(chain), in_logarithms(other)
     pairs = list(zip(enumerated(chain), enumerated(other), strict=True))
-    # No distribution, no entropy.
+    # Impossible sentences have no distribution.
     defined = [i for i, (own, its) in enumerate(pairs) if own.possible and its.possible]
     assume(defined)
     entropy = numpy.asarray([pairs[i][0].cross_entropy(pairs[i][0]) for i in defined])
     cross_entropy = numpy.asarray([pairs[i][0].cross_entropy(pairs[i][1]) for i in defined])
     assert_allclose(chain.entropy()[defined], entropy, **CLOSE)
     assert_allclose(chain.cross_entropy(other)[defined], cross_entropy, **CLOSE)
-    with numpy.errstate(invalid="ignore"):  # of the sentences that have none
+    with numpy.errstate(invalid="ignore"):  # for impossible sentences
         divergence = chain.kl(other)[defined]
     assert_allclose(divergence, cross_entropy - entropy, rtol=2e-5, atol=5e-5)
 
 
 @pytest.mark.parametrize("excluded", PARTS)
-def test_cross_entropy_is_infinite_where_mass_meets_the_impossible(excluded):
+def test_cross_entropy_is_infinite_if_a_possible_sequence_is_excluded(excluded):
     chain = free_chain(numpy.random.default_rng(0), [3, 2], 3)
     scores = getattr(chain, excluded).copy()
     scores[(0,) * scores.ndim] = -numpy.inf
     other = replace(chain, **{excluded: scores})
-    # The first score of the emissions is the first sentence's alone; the others are shared.
+    # The first emission affects the first sentence only; the other scores affect all sentences.
     expected = [math.inf, chain.entropy()[1] if excluded == "emissions" else math.inf]
     assert_allclose(chain.cross_entropy(other), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("log_mass", [-30, -40, -60, -80])
-def test_cross_entropy_is_infinite_for_the_least_mass_on_the_impossible(log_mass):
-    """Not some huge number, which would drown the batch's other losses without being filtered."""
+def test_cross_entropy_is_infinite_for_tiny_probabilities_of_excluded_sequences(log_mass):
+    """A very large finite value would dominate the other losses of the batch without being
+    detected."""
     emissions = numpy.asarray([[0, log_mass]], dtype="float32")
     zeros = numpy.zeros((2, 2), dtype="float32")
     chain = LinearChain(emissions, numpy.asarray([1]), zeros, zeros[0], zeros[0])

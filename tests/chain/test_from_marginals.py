@@ -46,9 +46,8 @@ def test_average_of_marginals_is_kept():
     assert_allclose(rebuilt.marginals(), marginals, atol=2e-5)
 
 
-def test_emission_only_chain_is_its_own_closest():
-    """Without transition scores of its own, a chain and the one from its marginals are the same
-    distribution."""
+def test_a_chain_without_transition_scores_is_restored():
+    """A chain without transition scores has the same distribution as the chain of its marginals."""
     rng = numpy.random.default_rng(1)
     start, transitions, end = constraints(2)
     emissions = rng.normal(size=(5, n_tags(2))).astype("float32")
@@ -57,8 +56,8 @@ def test_emission_only_chain_is_its_own_closest():
     assert_allclose(chain.kl(rebuilt), 0, atol=1e-5)
 
 
-def test_unknown_tokens_leave_their_neighbours_alone():
-    """Before and after a token without opinion, the marginals stay near what was given."""
+def test_unknown_tokens_do_not_change_their_neighbours():
+    """Before and after an unknown token, the marginals hardly change."""
     known = numpy.asarray([True, False, True])
     marginals = numpy.full((3, 5), 0.001, dtype="float32")
     marginals[[0, 2], 0] = 0.996
@@ -74,7 +73,7 @@ def one_sequence(tags, n_labels):
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 @pytest.mark.parametrize("n_labels", [1, 2, 4, 18])
 def test_a_certain_sequence_stays_certain(n_labels, temperature):
-    """Inside the entity, float32 leaves no difference between what is open and 1."""
+    """Inside the entity, float32 rounds the probability of an open entity to 1."""
     tags = [0, 1, 2, 2, 3, 4, 0]
     marginals = one_sequence(tags, n_labels)
     chain = chain_from_marginals(marginals, numpy.asarray([len(tags)])).scaled(temperature)
@@ -83,7 +82,7 @@ def test_a_certain_sequence_stays_certain(n_labels, temperature):
 
 
 def confident_chain(n_tokens=40, n_labels=18):
-    """Of a teacher that is sure of O and gives each other tag some 1e-12, as over a transformer."""
+    """The marginals of a teacher that is certain of O, with some 1e-12 for each other tag."""
     start, transitions, end = constraints(n_labels)
     emissions = numpy.random.default_rng(4).normal(-28, 2, size=(n_tokens, n_tags(n_labels)))
     emissions[:, 0] = 0
@@ -94,8 +93,8 @@ def confident_chain(n_tokens=40, n_labels=18):
 
 @pytest.mark.parametrize("temperature", [2.0, 4.0, 8.0])
 def test_small_probabilities_are_kept_for_a_temperature(temperature):
-    """A floor under them would be lifted by the temperature: of 72 tags with 1e-8 each, at 4, one
-    would take 1 % of the probability of O."""
+    """A lower bound would be raised by the temperature. With a bound of 1e-8 and a temperature of
+    4, each of the 72 tags would have 1 % of the probability of O."""
     chain = confident_chain()
     rebuilt = chain_from_marginals(chain.marginals(), chain.lengths)
     softened = chain.scaled(temperature)
@@ -113,7 +112,7 @@ def test_an_impossible_tag_stays_impossible():
     assert_allclose(rebuilt.scaled(4.0).marginals(), without.scaled(4.0).marginals(), atol=1e-5)
 
 
-def test_rounding_below_nothing_is_nothing():
+def test_negative_rounding_errors_become_zero():
     marginals = numpy.asarray([[1.0, -1e-9, 0, 0, 0]] * 2, dtype="float32")
     chain = chain_from_marginals(marginals, numpy.asarray([2]))
     assert_allclose(chain.marginals()[:, 0], 1)
@@ -122,22 +121,22 @@ def test_rounding_below_nothing_is_nothing():
 @pytest.mark.parametrize(
     "tags", [[1, 0, 0], [1, 3, 4, 1], [2, 0], [3], [1, 7, 0], [0, 6, 7, 0], [1, 4]]
 )
-def test_marginals_of_no_possible_sequence_leave_one_possible(tags):
-    """As averages over some of the teachers at one token, and of all at the next, may be."""
+def test_inconsistent_marginals_give_a_possible_sequence(tags):
+    """Averages can be inconsistent if neighbouring tokens are averaged over different teachers."""
     chain = chain_from_marginals(one_sequence(tags, 2), numpy.asarray([len(tags)]))
     assert numpy.isfinite(chain.log_partition).all()
     assert_allclose(chain.marginals().sum(axis=1), 1, atol=1e-5)
 
 
-def test_a_best_sequence_that_is_the_best_changes_nothing():
+def test_the_chain_is_unchanged_if_the_sequence_is_already_the_best():
     chain = random_chain(numpy.random.default_rng(2), [4, 0, 3], 2)
     assert chain_with_best(chain, chain.argmax()) is chain
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_another_sequence_is_made_the_best(seed):
-    """The second best one, as the parse of a greedy parser may be, of a chain without transition
-    scores, as that of its actions is; the rest of the batch stays."""
+def test_another_sequence_becomes_the_best(seed):
+    """The second best sequence becomes the best one. The other sentences do not change. spaCy's
+    greedy parser needs this: its parse may not be the best sequence of its action scores."""
     start, transitions, end = constraints(2)
     emissions = 2 * numpy.random.default_rng(seed).normal(size=(10, n_tags(2)))
     lengths = numpy.asarray([6, 3, 0, 1])
@@ -152,7 +151,7 @@ def test_another_sequence_is_made_the_best(seed):
     assert (moved.marginals()[differs, wanted[differs]] > before).all()
 
 
-def test_what_is_unknown_stays_so():
+def test_unknown_tokens_stay_unknown():
     chain = random_chain(numpy.random.default_rng(3), [5], 1)
     known = numpy.asarray([True, False, True, True, True])
     other = replace(chain, known=known)
@@ -161,8 +160,8 @@ def test_what_is_unknown_stays_so():
 
 
 @pytest.mark.parametrize("n_unknown", [1, 3])
-def test_the_tokens_around_unknown_ones_keep_their_marginals(n_unknown):
-    """Also where an entity may go on over these, and with many labels."""
+def test_tokens_around_unknown_tokens_keep_their_marginals(n_unknown):
+    """Also if an entity can continue over them, and with many labels."""
     size = n_tags(18)
     marginals = numpy.zeros((n_unknown + 2, size), dtype="float32")
     marginals[0, [0, 1]] = 0.9, 0.1
@@ -174,7 +173,7 @@ def test_the_tokens_around_unknown_ones_keep_their_marginals(n_unknown):
     assert_allclose(found[0], marginals[0], atol=0.02)
 
 
-def test_an_unknown_token_does_not_reach_into_the_next_sentence():
+def test_an_unknown_token_does_not_affect_the_next_sentence():
     rng = numpy.random.default_rng(3)
     lengths = [3, 0, 2]
     marginals = random_chain(rng, lengths, 2).marginals()

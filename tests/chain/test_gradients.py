@@ -21,7 +21,7 @@ def shifted(chain, directions, distance):
 
 
 def check_gradient(function, chain, gradient, rng, tolerance=2e-3):
-    """Compare the slope along random directions, one part of the chain at a time."""
+    """Compare slopes along random directions, for each part of the chain separately."""
     for name in PARTS:
         for _ in range(3):
             direction = rng.normal(size=getattr(chain, name).shape)
@@ -48,7 +48,7 @@ def test_expected_counts_are_the_gradient_of_log_partition(make):
 
 @gradient_chains
 def test_differences_of_expected_counts_are_the_gradient_of_cross_entropy(make):
-    """The gradient that distillation descends."""
+    """It is the gradient of distillation."""
     rng = numpy.random.default_rng(1)
     teacher, student = make(rng), make(rng)
     gradient = student.expected_counts() - teacher.expected_counts()
@@ -73,7 +73,9 @@ def test_counts_given_tags_make_the_gradient_of_marginals(make, logarithmic, in_
         rows.sum()
         for rows in numpy.split(weights * possible, numpy.cumsum(chain.lengths)[:-1].tolist())
     ]
-    gradient = chain.counts_given_tags(weights) - chain.expected_counts(numpy.asarray(of_sentences))
+    gradient = chain.conditional_counts(weights) - chain.expected_counts(
+        numpy.asarray(of_sentences)
+    )
     check_gradient(value, chain, gradient, rng)
 
 

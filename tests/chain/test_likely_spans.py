@@ -1,4 +1,4 @@
-"""All entities above a threshold, against the marginal of every stretch under every label."""
+"""All entities above a threshold, compared with the marginals of all spans with all labels."""
 
 import numpy
 import pytest
@@ -28,14 +28,14 @@ def every_span(chain, tags):
     scale=st.sampled_from([0.3, 2.0, 8.0]),
     threshold=st.sampled_from([0.01, 0.1, 0.5, 0.9]),
 )
-def test_they_are_the_spans_whose_marginal_is_high_enough(
+def test_spans_are_those_with_a_marginal_above_the_threshold(
     seed, lengths, n_labels, scale, threshold
 ):
     chain = biluo_chain(numpy.random.default_rng(seed), lengths, n_labels, scale)
     tags = BiluoTags(LABELS[:n_labels])
     spans = every_span(chain, tags)
     marginals = chain.span_marginal(*tags.segments(spans))
-    # Nothing is said of marginals that rounding puts on either side.
+    # Marginals within the rounding error of the threshold are not compared.
     expected = {
         span: p for span, p in zip(spans, marginals.tolist(), strict=True) if p >= threshold + 1e-6
     }
@@ -49,7 +49,7 @@ def test_they_are_the_spans_whose_marginal_is_high_enough(
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1e-6, 1e-4])
-def test_a_low_threshold_is_kept_to(threshold):
+def test_low_thresholds_are_exact(threshold):
     chain = biluo_chain(numpy.random.default_rng(0), [12], 2, scale=1.0)
     tags = BiluoTags(LABELS[:2])
     spans = every_span(chain, tags)

@@ -5,12 +5,12 @@ from numpy.testing import assert_array_equal
 
 from spacy_distill.chain import pack
 
-# Repeated lengths and zeros are where an order can go wrong.
+# Equal lengths and zeros are the difficult cases of the order.
 ragged = st.lists(st.integers(0, 5), max_size=7)
 
 
 def places_by_definition(lengths):
-    """(step, sequence) of each packed row, as the docstring of `Packing` words it."""
+    """(step, sequence) of each packed row, as described in `Packing`."""
     places = [(step, sequence) for sequence, n in enumerate(lengths) for step in range(n)]
     return sorted(places, key=lambda place: (place[0], -lengths[place[1]], place[1]))
 
@@ -36,8 +36,8 @@ def test_rows_are_sorted_by_position_then_by_falling_length(lengths):
 
 
 @given(ragged)
-def test_every_way_to_the_token_before_agrees(lengths):
-    """`steps` and `previous` say the same: the row before, in the same sentence."""
+def test_steps_and_previous_agree(lengths):
+    """Both give the row before in the same sentence."""
     packing = pack(numpy.asarray(lengths, dtype="int64"))
     visited = list(range(packing.first.stop))
     assert packing.rows[packing.first].tolist() == [

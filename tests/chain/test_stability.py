@@ -1,4 +1,4 @@
-"""The algebra at the lengths and magnitudes that real documents and odd teachers bring."""
+"""The numerical stability of the algebra, for long documents and extreme scores."""
 
 import warnings
 from dataclasses import replace
@@ -64,7 +64,8 @@ def recursion(chain):
 
 
 def check(chain):
-    """Compare a chain of one sentence with the recursion, and its results with each other."""
+    """Compare a chain of one sentence with the recursion, and check that its results are
+    consistent."""
     log_partition, marginals = recursion(chain)
     assert numpy.isfinite(log_partition), "the test itself is wrong: nothing is possible"
     assert_allclose(chain.log_partition, [log_partition], rtol=1e-5, atol=1e-5)
@@ -76,7 +77,7 @@ def check(chain):
     best = chain.score(chain.argmax())
     assert best <= log_partition + 1e-5 * abs(log_partition) + 1e-5
     entropy = chain.entropy()
-    # All of them are sums over tokens that cancel: what is left is relative to what went in.
+    # Large summands cancel, so the tolerance is relative to the summands.
     assert_allclose(chain.kl(chain), [0], atol=1e-6 * abs(log_partition) + 1e-6)
     assert numpy.isfinite(entropy).all()
     assert log_partition - best <= entropy + 1e-5 * abs(log_partition) + 1e-5
@@ -91,8 +92,8 @@ def test_a_thousand_tokens(magnitude):
     assert_allclose(chain.score(tags), scores[0], rtol=1e-6)
 
 
-def test_a_constant_on_a_score_shifts_the_log_partition_alone():
-    """float32 scores far from zero, as unnormalised logits may be."""
+def test_a_constant_changes_only_the_log_partition():
+    """Unnormalised logits in float32 can be far from zero."""
     chain = long_chain([200], 1)
     moved = replace(chain, emissions=chain.emissions + numpy.float32(1000))
     assert_allclose(moved.log_partition, chain.log_partition + 200_000, rtol=1e-6)
@@ -135,7 +136,7 @@ def test_both_arithmetics_agree(magnitude):
     )
 
 
-def test_a_batch_of_all_lengths_gives_what_its_sentences_give_alone():
+def test_results_do_not_depend_on_the_batch():
     lengths = [2, 0, 1000, 1, 0, 3]
     chain = long_chain(lengths, 3)
     marginals = numpy.split(chain.marginals(), numpy.cumsum(lengths)[:-1])
@@ -149,8 +150,8 @@ def test_a_batch_of_all_lengths_gives_what_its_sentences_give_alone():
         assert_allclose(chain.entropy()[number], alone.entropy()[0], rtol=1e-5, atol=1e-6)
 
 
-def test_one_extreme_sentence_does_not_harm_its_batch():
-    """The batch is handed to the other arithmetic as one."""
+def test_an_extreme_sentence_does_not_change_its_batch():
+    """Logarithms are then used for the whole batch."""
     chain = long_chain([30, 30], 1)
     extreme = chain.emissions.copy()
     extreme[:30] *= 2000
@@ -162,8 +163,8 @@ def test_one_extreme_sentence_does_not_harm_its_batch():
         assert_allclose(together.marginals()[rows], alone.marginals(), atol=1e-6)
 
 
-def test_the_only_way_is_a_thousand_nats_off_at_each_step():
-    """What each token likes best leads nowhere."""
+def test_the_only_possible_sequence_costs_a_thousand_nats_per_step():
+    """The best tags of each token cannot be continued."""
     chain = long_chain([40], 1)
     emissions = chain.emissions.copy()
     emissions[:, 0] = -1500
@@ -171,15 +172,15 @@ def test_the_only_way_is_a_thousand_nats_off_at_each_step():
     check(replace(chain, emissions=emissions))
 
 
-def test_a_bad_start_that_pays_off_at_once():
+def test_a_low_start_score_that_the_next_token_outweighs():
     no = -numpy.inf
     check(small_chain([[0, -1000], [-2000, 0], [0, 0]], [[0, no], [no, 0]]))
 
 
 @pytest.mark.parametrize("gap", [150, 350, 450, 1000])
 @pytest.mark.parametrize("n_tokens", [2, 3, 4, 6, 12])
-def test_a_bad_start_that_pays_off_slowly(gap, n_tokens):
-    """No single step loses much, all together lose what the first one cut off."""
+def test_a_low_start_score_that_many_tokens_outweigh(gap, n_tokens):
+    """The scores of many tokens together outweigh the low start score."""
     no = -numpy.inf
     emissions = [[0, -900], *[[-gap, 0]] * (n_tokens - 1)]
     check(small_chain(emissions, [[0, no], [no, 0]]))
@@ -187,14 +188,14 @@ def test_a_bad_start_that_pays_off_slowly(gap, n_tokens):
 
 
 @pytest.mark.parametrize("gap", [150, 350, 450])
-def test_a_costly_transition_that_pays_off_slowly(gap):
+def test_a_low_transition_score_that_many_tokens_outweigh(gap):
     emissions = [[0, -1000], *[[-gap, 0]] * 4]
     check(small_chain(emissions, [[0, -900], [-900, 0]]))
     check(small_chain(emissions[::-1], [[0, -900], [-900, 0]]))
 
 
-def test_gaps_hide_no_tie():
-    """Two ways that lie a thousand nats apart midway and end up equal."""
+def test_ties_between_distant_scores():
+    """Two sequences differ by a thousand nats halfway, and have the same score at the end."""
     no = -numpy.inf
     chain = small_chain([[0, -1000], *[[-250, 0]] * 4, [0, 0]], [[0, no], [no, 0]])
     check(chain)
@@ -204,13 +205,13 @@ def test_gaps_hide_no_tie():
 # What is impossible
 
 
-def test_impossible_sentences_have_no_mass():
+def test_impossible_sentences_have_probability_zero():
     chain = long_chain([3, 2, 1, 2, 0], 1)
     emissions = chain.emissions.copy()
-    emissions[1] = -numpy.inf  # first sentence: nothing is left of its second token
-    emissions[3:5, :] = -numpy.inf  # second: B-X, then O, each possible in itself
+    emissions[1] = -numpy.inf  # first: no tag is possible at the second token
+    emissions[3:5, :] = -numpy.inf  # second: only B-X, then O, which is an impossible pair
     emissions[3, 1] = emissions[4, 0] = 0
-    emissions[5] = -numpy.inf  # third: nothing at all
+    emissions[5] = -numpy.inf  # third: no tag is possible
     chain = replace(chain, emissions=emissions)
     assert numpy.isneginf(chain.log_partition).tolist() == [True, True, True, False, False]
     possible = numpy.asarray([0, 0, 0, 0, 0, 0, 1, 1])
@@ -226,8 +227,8 @@ def test_impossible_sentences_have_no_mass():
     assert_allclose(chain.span_marginal(rows, tags), chain.marginals()[:, 0])
 
 
-def test_impossible_in_the_arithmetic_of_probabilities():
-    """All sentences are impossible by their transitions; every emission is finite."""
+def test_impossible_transitions_with_finite_emissions():
+    """All emissions are finite, but no transitions are possible."""
     no = -numpy.inf
     chain = small_chain([[0, 0], [0, 0]], [[no, no], [no, no]])
     assert chain.log_partition.tolist() == [no]
@@ -245,14 +246,14 @@ def cupy():
         module.cuda.runtime.getDeviceCount()
     except module.cuda.runtime.CUDARuntimeError as error:
         pytest.skip(f"cupy finds no GPU: {error}")
-    # cupy's compiler and its libraries warn about themselves.
+    # cupy's compiler and its libraries emit warnings.
     warnings.simplefilter("ignore")
     return module
 
 
 @pytest.mark.parametrize("magnitude", [2, 400])
 def test_a_gpu_gives_the_same(cupy, magnitude):
-    """The second magnitude is one for logarithms."""
+    """The second magnitude needs logarithms."""
     chain = long_chain([5, 0, 20, 1], magnitude)
     there = LinearChain(
         lengths=chain.lengths, **{name: cupy.asarray(getattr(chain, name)) for name in PARTS}

@@ -1,4 +1,4 @@
-"""What a person has in files: a teacher, a corpus, a student's config."""
+"""Files of a user: a teacher, a corpus and a student's config."""
 
 import pytest
 import spacy

@@ -1,4 +1,4 @@
-"""`python -m spacy distill-annotate`, as a person types it."""
+"""`python -m spacy distill-annotate`."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def text(tmp_path):
 
 @pytest.fixture
 def run(files, text, tmp_path):
-    """Runs the command in this process; more arguments come after teacher, input and output."""
+    """Run the command in this process, with more arguments after teacher, input and output."""
 
     def invoke(*more, teacher=files["teacher"], source=text, output=None, typed=None):
         output = output or tmp_path / "soft"
@@ -38,7 +38,7 @@ def run(files, text, tmp_path):
 
 @pytest.fixture
 def passed(monkeypatch):
-    """The arguments that reach `annotate`, which is not run."""
+    """Record the arguments of `annotate`, which is not run."""
     found = {}
 
     def annotate(*arguments, **settings):
@@ -51,7 +51,7 @@ def passed(monkeypatch):
 
 
 def message(result):
-    """RETURNS (str): The one message that a failed command prints, unwrapped and uncoloured."""
+    """Return the only message of a failed command, without line breaks and colours."""
     assert result.exit_code == 1, result.output
     assert isinstance(result.exception, SystemExit), result.exception
     output = re.sub(r"\x1b\[[\d;]*m", "", result.output).strip()
@@ -79,7 +79,7 @@ def test_the_command_writes_a_soft_corpus(files, text, tmp_path):
     assert words == [["Anna", "sails", "to", "Oslo"], ["It", "rains"]]
 
 
-def test_options_reach_their_place(run, text, tmp_path, passed):
+def test_options_reach_the_function(run, text, tmp_path, passed):
     options = "--top-k 3 --batch-size 5 --n-process 2 --limit 7 --text-field body --lang de"
     options += " --shard-size 99 --gpu-id 1 --force --teacher-pipe ner --spans-key sc"
     options += " --max-errors 6"
@@ -133,7 +133,7 @@ def test_labels_of_json_are_read_as_typed_ones(run, passed):
         assert result.exit_code == 1 and "[D285]" in result.output
 
 
-def test_a_confidence_of_0_is_not_taken_for_none(run, passed):
+def test_a_confidence_of_0_is_not_ignored(run, passed):
     assert run("--assumed-confidence", "0").exit_code == 0
     assert passed["teacher_options"].assumed_confidence == 0
 
@@ -178,7 +178,7 @@ def test_another_setting_is_refused_and_overwritten_when_asked(run, tmp_path):
 @pytest.mark.parametrize(
     "more, said",
     [
-        (["--label-map", "PERSON"], "'PERSON' is no pair of labels"),
+        (["--label-map", "PERSON"], "'PERSON' is not a pair of labels"),
         (["--label-map", "GPE=LOC2"], "names GPE, but the teachers' labels are: LOC, PER"),
         (["--weights", "2,many"], "--weights 2,many"),
         (["--weights", "2,1"], "found 1 teachers and the weights"),
@@ -193,7 +193,7 @@ def test_a_wrong_option_is_answered_in_one_line(run, more, said):
     assert said in message(run(*more))
 
 
-def test_what_is_not_there_is_named(run, tmp_path):
+def test_missing_files_are_named(run, tmp_path):
     assert "no_teacher" in message(run(teacher="no_teacher"))
     assert "none.txt" in message(run(source=tmp_path / "none.txt"))
     (tmp_path / "file").touch()
@@ -215,12 +215,12 @@ def test_a_teacher_that_cannot_teach(run, tmp_path):
     assert "sentencizer (sentencizer)" in message(run(teacher=tmp_path / "teacher"))
 
 
-def test_a_missing_library_is_told_in_one_line(run, monkeypatch):
+def test_a_missing_library_is_reported_in_one_line(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert "spacy-distill[train]" in message(run())
 
 
-def test_text_without_documents_is_told(run, tmp_path):
+def test_text_without_documents_is_reported(run, tmp_path):
     (tmp_path / "blank.txt").write_text("\n \n\n")
     said = message(run(source=tmp_path / "blank.txt"))
     assert "blank.txt" in said and "no text" in said
@@ -238,7 +238,7 @@ def test_quotes_of_tables(run, tmp_path):
     assert "[D359]" in said and "row 1, line 2" in said
 
 
-def test_ctrl_c_says_how_to_go_on(run, monkeypatch):
+def test_ctrl_c_says_how_to_continue(run, monkeypatch):
     def interrupted(*arguments, **settings):
         raise KeyboardInterrupt
 
@@ -248,7 +248,7 @@ def test_ctrl_c_says_how_to_go_on(run, monkeypatch):
     assert "Run the same command again" in " ".join(result.output.split())
 
 
-def test_help_tells_of_the_settings():
+def test_help_names_the_settings():
     result = CliRunner().invoke(app, ["distill-annotate", "--help"])
     assert result.exit_code == 0
     words = ("teacher", "input", "output", "--top-k", "--batch-size", "--n-process", "--gpu-id")
@@ -267,4 +267,7 @@ def test_documents_that_the_teacher_fails_on(run, passed, monkeypatch):
 
     monkeypatch.setattr(annotate_cli, "annotate", annotate)
     told = " ".join(run().output.split())
-    assert "1 entities did not fit the tokens and are unknown; 2 documents were left out" in told
+    assert (
+        "1 entities did not fit the tokens, which are marked as unknown; 2 documents were left out"
+        in told
+    )

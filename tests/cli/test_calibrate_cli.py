@@ -15,7 +15,7 @@ TEXTS = ["Anna sails", "Nobody sails", "Carl left", "It rains"] * 3
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    """A student that has learnt a little, and a corpus that it gets wrong in parts."""
+    """A student after a short training, and a corpus on which it makes errors."""
     folder = tmp_path_factory.mktemp("calibration")
     fix_random_seed(0)
     nlp = spacy.blank("en")
@@ -45,7 +45,7 @@ def test_it_writes_a_pipeline_with_better_confidences(places, tmp_path):
     assert result.exit_code == 0, result.output
     words = result.output.replace(",", "").split()
     before, after = (float(words[words.index(w) - 1]) for w in ("before", "after"))
-    assert after < before and "documents that it was fitted to" in " ".join(result.output.split())
+    assert after < before and "error on these documents" in " ".join(result.output.split())
     assert [line.split(":")[0] for line in result.stderr.splitlines() if "100%" in line] == [
         "Evaluate",
         "Calibrate",
@@ -57,7 +57,7 @@ def test_it_writes_a_pipeline_with_better_confidences(places, tmp_path):
     assert run(*places, "-o", tmp_path / "calibrated", "--force").exit_code == 0
 
 
-def test_labels_that_the_student_lacks_are_told(places, tmp_path):
+def test_labels_that_the_student_lacks_are_reported(places, tmp_path):
     student, corpus = places
     vocab = spacy.blank("en").vocab
     docs = list(DocBin().from_disk(corpus).get_docs(vocab))
@@ -65,13 +65,13 @@ def test_labels_that_the_student_lacks_are_told(places, tmp_path):
     DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
     result = run(student, tmp_path / "dev.spacy", "-o", tmp_path / "calibrated")
     assert result.exit_code == 0 and "Temperature" in result.output
-    assert "[D913]" in result.output and "SHIP: these count as missed" in result.output
+    assert "[D913]" in result.output and "SHIP: these entities count as missed" in result.output
     DocBin(docs=docs[1:2]).to_disk(tmp_path / "other.spacy")
     result = run(student, tmp_path / "other.spacy", "-o", tmp_path / "no")
     assert result.exit_code == 1 and "[D506]" in result.output
 
 
-def test_slips_are_told_in_a_line(places, tmp_path):
+def test_errors_are_reported_in_one_line(places, tmp_path):
     student, corpus = places
     result = run(student, corpus, "-o", tmp_path / "no", "--component", "other")
     assert result.exit_code == 1 and "Expected a ner_student 'other'" in result.output

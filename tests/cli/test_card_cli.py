@@ -1,4 +1,4 @@
-"""`python -m spacy distill-card`, and the package that is made with it."""
+"""`python -m spacy distill-card`, and the package of its result."""
 
 import json
 
@@ -50,7 +50,7 @@ def run(*arguments):
     return result.output
 
 
-def test_a_distilled_student_knows_how_it_was_made(folder):
+def test_the_meta_of_a_student_describes_its_training(folder):
     made = spacy.load(folder / "training" / "model-best").meta["distillation"]
     assert made["teachers"] == ["en_gazetteer 1.2.3"]
     last = spacy.load(folder / "training" / "model-last").meta["distillation"]
@@ -108,7 +108,7 @@ def test_the_card_goes_into_the_package(folder, tmp_path):
     assert all(text in info for text in ("Three lines", "en_gazetteer", "CC0", "Finds LOC: F1"))
 
 
-def test_a_card_leaves_out_what_is_not_known():
+def test_a_card_leaves_out_unknown_values():
     meta = {"lang": "en", "name": "pipeline", "labels": {"ner_student": ["LOC"]}}
     card = model_card(meta)
     assert "LOC" in card and "License" not in card and "##" not in card
@@ -117,13 +117,13 @@ def test_a_card_leaves_out_what_is_not_known():
     assert "On the development set" in card and "| all | 50.00 | 50.00 | 50.00 |" in card
 
 
-def test_a_card_tells_licenses_of_sources_in_spacys_form():
+def test_a_card_lists_licenses_of_sources_in_spacys_form():
     sources = [{"name": "News", "url": "", "license": "CC0"}, {"name": "Old"}, "roberta-base (MIT)"]
     card = model_card({"lang": "en", "name": "pipeline", "sources": sources})
     assert "| Sources | News (CC0); Old; roberta-base (MIT) |" in card
 
 
-def test_a_card_tells_what_was_streamed():
+def test_a_card_lists_streamed_documents():
     made = {"documents": {"labeled": 1500, "unlabeled": None}}
     made["settings"] = {"labeled_share": 0.1 + 0.2}
     card = model_card({"lang": "en", "name": "pipeline", "distillation": made})
@@ -131,7 +131,7 @@ def test_a_card_tells_what_was_streamed():
     assert "| Settings | `labeled_share = 0.3` |" in card
 
 
-def test_a_card_tells_the_steps_that_were_made():
+def test_a_card_lists_the_number_of_steps():
     meta = {"lang": "en", "name": "pipeline", "distillation": {"steps": 4000, "best_step": 4000}}
     assert "| Steps | 4,000 |" in model_card(meta)
     meta["distillation"]["best_step"] = 1200

@@ -42,18 +42,18 @@ def test_it_writes_a_smaller_pipeline(student, tmp_path):
     assert run(student, "-o", tmp_path / "rows", "--prune", "100").exit_code == 0
     sizes = [size(tmp_path / name) for name in ("rows", "int8", "float16")]
     assert sizes == sorted(sizes) and sizes[-1] < size(student) - 20000
-    # There is a pipeline now: it is replaced if that is wanted.
+    # The folder has a pipeline now, which --force replaces.
     assert run(student, "-o", tmp_path / "float16", "--prune", "100").exit_code == 1
     assert run(student, "-o", tmp_path / "float16", "--prune", "100", "--force").exit_code == 0
     assert size(tmp_path / "float16") == size(tmp_path / "rows")
     assert spacy.load(tmp_path / "rows")("word7 and word499").has_annotation("ENT_IOB")
 
 
-def test_slips_are_told_in_a_line(student, tmp_path):
+def test_errors_are_reported_in_one_line(student, tmp_path):
     (tmp_path / "file").write_text("")
     for arguments, message in (
-        ((student, "-o", tmp_path), "found files there"),
-        ((student, "-o", tmp_path, "--force"), "found files there"),
+        ((student, "-o", tmp_path), "a folder that is not empty"),
+        ((student, "-o", tmp_path, "--force"), "a folder that is not empty"),
         ((student, "-o", tmp_path / "new", "--dtype", "int4"), "found 'int4'"),
         ((tmp_path / "nothing", "-o", tmp_path / "new"), "nothing"),
     ):

@@ -16,7 +16,7 @@ from spacy_distill.cli import distill as distill_cli
 
 @pytest.fixture
 def run(files, tmp_path):
-    """Runs the command in this process; more arguments come after teacher, config and output."""
+    """Run the command in this process, with more arguments after teacher, config and output."""
 
     def invoke(*more, teacher=files["teacher"], config=files["config"], output=None):
         output = output or tmp_path / "output"
@@ -27,7 +27,7 @@ def run(files, tmp_path):
 
 
 def message(result):
-    """RETURNS (str): The one message that a failed command prints, unwrapped and uncoloured."""
+    """Return the only message of a failed command, without line breaks and colours."""
     assert result.exit_code == 1, result.output
     assert isinstance(result.exception, SystemExit), result.exception
     output = re.sub(r"\x1b\[[\d;]*m", "", result.output).strip()
@@ -58,7 +58,7 @@ def test_the_command_distils(files, tmp_path):
     spacy.load(output / "model-best")
 
 
-def test_help_tells_of_the_settings():
+def test_help_names_the_settings():
     result = CliRunner().invoke(app, ["distill", "--help"])
     assert result.exit_code == 0
     for word in ("teacher", "student_config", "--output", "--gpu-id", "--force", "--code"):
@@ -110,7 +110,7 @@ def test_a_config_that_is_not_there(run, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["This is no config.", "[nlp]\nlang = en\n", ""])
-def test_a_config_that_is_none(run, tmp_path, text):
+def test_a_file_that_is_no_config(run, tmp_path, text):
     (tmp_path / "bad.cfg").write_text(text)
     assert "bad.cfg" in message(run(config=tmp_path / "bad.cfg"))
 
@@ -132,7 +132,7 @@ def test_an_output_folder_that_is_not_empty(run, tmp_path):
 
 @pytest.mark.skipif(gpu_is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there(run):
-    assert "GPU 0 was asked for" in message(run("--gpu-id", "0"))
+    assert "GPU 0 cannot be used" in message(run("--gpu-id", "0"))
 
 
 def test_code_is_imported(run, tmp_path):
@@ -148,7 +148,7 @@ def test_code_is_imported(run, tmp_path):
 
 
 def test_ctrl_c_keeps_what_was_learnt(files, tmp_path):
-    # A shell without job control starts its children deaf to SIGINT: give them ears.
+    # A shell without job control lets its children ignore SIGINT. Restore the default handler.
     start = (
         "import runpy, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"

@@ -1,4 +1,4 @@
-"""`python -m spacy distill-vectors` as a person types it."""
+"""`python -m spacy distill-vectors`."""
 
 import re
 
@@ -42,7 +42,7 @@ def given(tmp_path_factory):
 
 @pytest.fixture
 def run(given, tmp_path):
-    """Runs the command in this process, with teacher, input and output before the options."""
+    """Run the command in this process, with teacher, input and output before the options."""
 
     def invoke(*more, teacher=given / "teacher", source=given / "corpus.spacy", output=None):
         output = output or tmp_path / "vectors"
@@ -63,7 +63,7 @@ def test_quotes_of_tables(run, tmp_path):
 
 
 def message(result):
-    """RETURNS (str): The one paragraph that a failed command prints last, after progress bars."""
+    """Return the last paragraph that a failed command prints, after progress bars."""
     assert result.exit_code == 1, result.output
     assert isinstance(result.exception, SystemExit), result.exception
     output = re.sub(r"\x1b\[[\d;]*m", "", result.output)
@@ -86,11 +86,11 @@ def test_the_command_writes_vectors_for_a_student(run, given, tmp_path):
     student.config["initialize"]["vectors"] = str(tmp_path / "vectors")
     student.initialize()
     assert student.vocab.vectors.shape == (7, 4)
-    # The progress goes where it does not get into a pipe.
+    # Progress bars go to standard error, so they do not get into a pipe.
     assert "word" in result.stderr and "word/s" not in result.stdout
 
 
-def test_options_reach_what_they_are_for(run, tmp_path):
+def test_options_reach_their_functions(run, tmp_path):
     result = run("--dim", 2, "--limit", 2, "--min-count", 1, "--batch-size", 1)
     assert result.exit_code == 0, result.output
     assert len(words_of(spacy.load(tmp_path / "vectors"))) == 6
@@ -102,9 +102,9 @@ def test_options_reach_what_they_are_for(run, tmp_path):
     "more, text",
     [
         (["--layer", "3"], "no layer 3: it has 2 layers"),
-        (["--dim", "100"], "100 dimensions cannot be had from a transformer of width 16"),
-        (["--words", "nowhere.txt"], "nowhere.txt: no such word list"),
-        (["--gpu-id", "99"], "GPU 99 was asked for"),
+        (["--dim", "100"], "A transformer of width 16 cannot give vectors with 100 dimensions"),
+        (["--words", "nowhere.txt"], "nowhere.txt: found no such word list"),
+        (["--gpu-id", "99"], "GPU 99 was requested"),
         (["--dim", "2", "--lang", "nolanguage"], "nolanguage"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
@@ -117,7 +117,7 @@ def test_a_wrong_option_is_answered_in_one_line(run, tmp_path, more, text):
 def test_a_teacher_or_an_input_that_is_not_there(run, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "found neither a spaCy pipeline" in message(run(teacher=tmp_path / "empty"))
-    # The paths are looked at first: the teacher may take minutes to load.
+    # Paths are checked first, since the teacher may take minutes to load.
     said = message(run(teacher=tmp_path / "empty", source=tmp_path / "nowhere.spacy"))
     assert "nowhere.spacy" in said
 
@@ -125,8 +125,10 @@ def test_a_teacher_or_an_input_that_is_not_there(run, tmp_path):
 def test_an_output_folder_with_something_else_is_refused_before_any_work(run, tmp_path):
     (tmp_path / "vectors").mkdir()
     (tmp_path / "vectors" / "thesis.txt").touch()
-    # The teacher does not exist either, which is not even looked at.
-    assert "vectors: found files there" in message(run(teacher=tmp_path / "nowhere"))
+    # The teacher does not exist either, but the path is checked first.
+    assert "vectors is a file, or a folder that is not empty" in message(
+        run(teacher=tmp_path / "nowhere")
+    )
     assert [path.name for path in (tmp_path / "vectors").iterdir()] == ["thesis.txt"]
 
 
@@ -151,12 +153,12 @@ def test_a_table_is_read_without_a_teacher(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [[], ["teacher"], ["teacher", "text.txt", "--prune", "2"]])
-def test_what_is_missing_is_asked_for(arguments, tmp_path):
+def test_missing_arguments_are_named(arguments, tmp_path):
     command = ["distill-vectors", *arguments, "--output", str(tmp_path / "out")]
     assert "[D298]" in message(CliRunner().invoke(app, command))
 
 
-def test_the_input_is_read_as_it_is_asked_for(run, monkeypatch):
+def test_input_options_reach_the_reader(run, monkeypatch):
     asked = []
 
     def read(source, **settings):

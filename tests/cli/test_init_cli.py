@@ -64,12 +64,12 @@ def test_settings_are_changed_and_comments_stay(tmp_path):
         ([], True),
         (["--kind", "soft", "--lang", "sv"], True),
         (["--vectors", "assets/vectors"], False),
-        # A transformer knows words that it has not been trained on.
+        # A transformer needs no word vectors.
         (["--kind", "teacher"], False),
         (["--kind", "transformer"], False),
     ],
 )
-def test_a_student_without_word_vectors_is_told_how_to_make_them(options, told, tmp_path):
+def test_without_word_vectors_the_command_shows_how_to_make_them(options, told, tmp_path):
     output = run("-o", tmp_path / "config.cfg", *options).output
     assert ("Without word vectors" in output) is told
     commands = re.findall(r"^python -m spacy distill-vectors .* --lang (\w+)$", output, re.M)
@@ -94,7 +94,7 @@ def test_a_transformer_that_is_no_folder_is_refused(tmp_path):
     given = ["--kind", "teacher", "--transformer"]
     result = run("-o", path, *given, str(tmp_path / "minlm"))
     said = "".join(result.output.split())
-    assert result.exit_code == 1 and f"Thenearestis'{tmp_path}/minilm'" in said
+    assert result.exit_code == 1 and f"Didyoumean'{tmp_path}/minilm'" in said
     assert run("-o", path, *given, "roberta-base").exit_code == 1 and not path.exists()
     assert run("-o", path, *given, "hf:roberta-base").exit_code == 0
 
@@ -119,7 +119,7 @@ def test_a_language_has_its_own_tokenizer(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["C:\\Users\\v", 'odd "name"', "a/b", "$HOME"])
-def test_values_are_read_as_they_were_given(value):
+def test_values_are_read_without_changes(value):
     text = make_config(vectors=value)
     assert Config().from_str(text, interpolate=False)["paths"]["vectors"] == value
 
@@ -140,7 +140,7 @@ def test_options_that_do_not_fit_are_refused(options, tmp_path):
     assert not (tmp_path / "config.cfg").exists()
 
 
-def test_what_it_writes_can_be_distilled(tmp_path):
+def test_its_config_can_be_distilled(tmp_path):
     vocab = spacy.blank("sv").vocab
     doc = Doc(vocab, ["Anna", "bor", "i", "Oslo"])
     doc.set_ents([Span(doc, 3, 4, label="LOC")])
@@ -154,7 +154,7 @@ def test_what_it_writes_can_be_distilled(tmp_path):
     assert [ent.text for ent in nlp("Anna bor i Oslo").ents] == ["Oslo"]
 
 
-def test_slips_are_told_in_a_line(tmp_path):
+def test_errors_are_reported_in_one_line(tmp_path):
     path = tmp_path / "student.cfg"
     path.write_text("Mine.")
     result = run("-o", path)

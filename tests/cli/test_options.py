@@ -22,7 +22,7 @@ WITHOUT_PIPELINE = {"distill-init"}
 
 
 def options(name):
-    """RETURNS (List): The options of a command, as click has them."""
+    """List the options of a command, as click objects."""
     return [item for item in COMMANDS[name].params if item.param_type_name == "option"]
 
 

@@ -9,7 +9,7 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 import spacy_distill.cli.report  # noqa: F401 - registers the command
-from tests.told_systems import gold_doc
+from tests.scripted_systems import gold_doc
 
 pytest.importorskip("matplotlib", reason="the report extra is not installed")
 
@@ -65,9 +65,9 @@ def test_a_report_is_written(folder, tmp_path, files):
     assert pictures >= {"f1", "speed", "learning", "confusion"}
     page = (output / "index.html").read_text()
     assert "Two lines" in page and "en_rules" in page
-    # Again into the same folder: only where it is said, and pictures of before are gone.
+    # A second report needs --force, and removes the first one's other pictures.
     code, said = run(*arguments)
-    assert code == 1 and "use --force to replace a report" in said
+    assert code == 1 and "replace an earlier report with --force" in said
     code, said = run(folder / "rules", folder / "test.spacy", "-o", output, "--rounds", 0, "-F")
     assert code == 0, said
     assert {path.stem for path in output.glob("*.png")} == {"f1"}
@@ -99,7 +99,7 @@ def test_teachers_are_read_as_the_other_commands_read_them(folder, tmp_path):
         (["{folder}/rules", "{folder}/broken.spacy"], "cannot be read as a .spacy file"),
         (
             ["{folder}/rules", "{folder}/test.spacy", "--label-map", "A=B"],
-            "and no teacher. Name it: --teacher",
+            "Options for a teacher need a teacher: found none. Name it with --teacher",
         ),
         (
             ["{folder}/rules", "{folder}/test.spacy", "--teacher", "./none"],
@@ -111,7 +111,7 @@ def test_teachers_are_read_as_the_other_commands_read_them(folder, tmp_path):
         ),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(folder, tmp_path, arguments, expected):
+def test_wrong_arguments_are_reported_in_one_line(folder, tmp_path, arguments, expected):
     (folder / "broken.spacy").write_bytes(b"nothing")
     arguments = [argument.format(folder=folder) for argument in arguments]
     code, said = run(*arguments, "-o", tmp_path / "report", "--rounds", 0)
@@ -119,10 +119,10 @@ def test_what_is_wrong_is_said_in_a_line(folder, tmp_path, arguments, expected):
     assert not (tmp_path / "report").exists()
 
 
-def test_other_folders_are_left_alone(folder, tmp_path):
+def test_folders_with_other_files_are_not_changed(folder, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     code, said = run(folder / "rules", folder / "test.spacy", "-o", tmp_path, "--force")
-    assert code == 1 and "found files there. Choose a new folder" in said
+    assert code == 1 and "a folder that is not empty. Name a new folder" in said
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -138,5 +138,5 @@ def test_gold_entities_may_be_spans(folder, tmp_path):
         assert code == 0, said
         (system,) = json.loads((tmp_path / name / "report.json").read_text())["systems"]
         recalls.append(system["scores"]["recall"]["value"])
-    # The rules call Anna a PERSON, and she is no gold entity among the spans.
+    # The rules label Anna as PERSON, but she is no gold entity of the spans.
     assert recalls == [0.5, pytest.approx(2 / 3)]

@@ -26,7 +26,7 @@ def log_level():
         (OSError(28, "No space left on device", "model"), "No space left on device: 'model'"),
     ],
 )
-def test_what_a_person_can_mend_is_one_line(error, text, capsys):
+def test_errors_of_users_are_one_line(error, text, capsys):
     with pytest.raises(SystemExit) as ended, running(verbose=False):
         raise error
     assert ended.value.code == 1
@@ -66,7 +66,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_shows_tracebacks_if_asked(command, tmp_path, monkeypatch):
+def test_every_command_shows_tracebacks_with_verbose(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "student.cfg").write_text(make_config())
     (tmp_path / "text.txt").write_text("Oslo\n")

@@ -30,7 +30,7 @@ def make_docs(vocab):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A corpus, and a student that `spacy train` made of it with the packaged config."""
+    """A corpus, and a student that `spacy train` trained on it with the packaged config."""
     folder = tmp_path_factory.mktemp("commands")
     DocBin(docs=make_docs(spacy.blank("en").vocab)).to_disk(folder / "corpus.spacy")
     fix_random_seed(0)
@@ -55,8 +55,8 @@ def run(*arguments):
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.cfg")), ids=lambda path: path.name)
 def test_an_optimizer_can_be_made_of_its_block_alone(path):
-    """As `nlp.create_optimizer` does, on which `debug data`, `assemble` and `resume_training`
-    depend: no variables in it."""
+    """`debug data`, `assemble` and `resume_training` create it with `nlp.create_optimizer`, so
+    the block must not contain variables."""
     block = load_config(path, interpolate=False)["training"]["optimizer"]
     assert registry.resolve({"optimizer": block})["optimizer"].learn_rate >= 0
 
@@ -130,7 +130,7 @@ def test_the_threshold_of_likely_spans_is_found(folder, tmp_path):
     arguments = tmp_path / "with_spans", folder / "corpus.spacy", "ner_student", "threshold"
     best, score, scores = find_threshold(*map(str, arguments), "spans_sc_f", n_trials=5)
     assert 0 < best < 1 and score > 0.9
-    # With 0 there are unlikely spans, with 1 hardly any.
+    # A threshold of 0 writes unlikely spans, a threshold of 1 almost none.
     assert scores[0.0] < score > scores[1.0]
 
 

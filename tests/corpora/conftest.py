@@ -1,5 +1,5 @@
-"""Soft corpora without a teacher, of which the probabilities follow from the words; files of each
-format; and no network."""
+"""Fixtures: soft corpora with probabilities that depend on the words, files of each format, and a
+block of the network."""
 
 import socket
 
@@ -23,7 +23,7 @@ def soft_document(words, spaces=None, id_="a", known=None, top_k=9):
 
 
 def write_corpus(folder, shards, complete=True):
-    """Write documents shard by shard."""
+    """Write documents as a soft corpus."""
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
     for number, documents in enumerate(shards):
@@ -38,7 +38,7 @@ def write_corpus(folder, shards, complete=True):
 
 @pytest.fixture(scope="session")
 def make_soft():
-    """A document; the functions are fixtures, as tests cannot import from here."""
+    """Make a soft document. It is a fixture, because tests cannot import from conftest.py."""
     return soft_document
 
 
@@ -49,7 +49,7 @@ def write_soft():
 
 @pytest.fixture
 def no_network(monkeypatch):
-    """Fail if something connects to the network, as `datasets` does for local files too."""
+    """Fail if a test connects to the network, as `datasets` does even for local files."""
     attempts = []
 
     def connect(_, address):
@@ -68,7 +68,7 @@ def no_network(monkeypatch):
 
 @pytest.fixture
 def write(tmp_path):
-    """A function that writes rows in the format of a file's name, or bytes as they are."""
+    """A function that writes rows in the format of a file's extension, or raw bytes."""
 
     def write_file(name, content):
         path = tmp_path / name

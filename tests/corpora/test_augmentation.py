@@ -1,4 +1,4 @@
-"""Variants of text: other names in the same sentences."""
+"""Variants of text have other names in the same sentences."""
 
 import re
 

@@ -11,7 +11,7 @@ from spacy_distill.corpora.conll import read_conll
 
 VOCAB = spacy.blank("en").vocab
 
-# Sentences as runs of tokens: an entity's label or None for outside, and the number of tokens.
+# A sentence is a list of runs: the label of an entity (or None), and the number of tokens.
 runs = st.lists(
     st.tuples(st.sampled_from([None, "PER", "creative-work"]), st.integers(1, 4)),
     min_size=1,
@@ -29,7 +29,7 @@ def spans(doc):
 
 
 def tags_of(runs, scheme):
-    """Tags and entities of a sentence, in a tagging scheme."""
+    """RETURNS: The tags of a sentence in a tagging scheme, and its entities."""
     tags, entities, before = [], [], None
     for label, length in runs:
         start = len(tags)
@@ -54,7 +54,7 @@ def tags_of(runs, scheme):
 def test_every_scheme_gives_the_same_entities(tmp_path_factory, scheme, runs):
     tags, entities = tags_of(runs, scheme)
     path = tmp_path_factory.mktemp("schemes") / "corpus.conll"
-    # E or S alone could be the beginning of a type, such as E-MAIL.
+    # If all letters are E or S, they could be parts of types, such as E-MAIL.
     before = "word I-PER\n\n" if scheme in ("IOE2", "BILUO", "IOBES") else ""
     path.write_text(before + "".join(f"word {tag}\n" for tag in tags), encoding="utf8")
     *_, doc = read_conll(path, VOCAB)
@@ -78,7 +78,7 @@ def test_sentences_documents_and_columns(write):
         ["Peter", "Blackburn"],
     ]
     assert [spans(doc) for doc in docs] == [[(0, 1, "ORG")], [(0, 2, "PER")]]
-    # A column counted from the end is the same one.
+    # The same column, counted from the end.
     assert [spans(d) for d in read_conll(path, VOCAB, tag_column=-2)] == [spans(d) for d in docs]
 
 
@@ -120,7 +120,7 @@ def test_entities_left_out_stay_unset_on_disk(write):
         ("Oslo X-LOC", -1, "the tag 'X-LOC'"),
         ("Oslo B-", -1, "the tag 'B-'"),
         ("\tB-LOC", -1, "an empty first column"),
-        ("Oslo\t\tB-LOC", 1, "an empty tag of 'Oslo' in column 1"),
+        ("Oslo\t\tB-LOC", 1, "an empty tag for 'Oslo' in column 1"),
     ],
 )
 def test_wrong_lines_are_refused_with_their_place(write, line, tag_column, found):
@@ -148,7 +148,7 @@ def test_labels_without_prefixes(write):
     spans = [(ent.start, ent.end, ent.label_) for ent in first.ents]
     assert spans == [(0, 2, "ORG"), (2, 3, "PER"), (4, 5, "LOC")]
     assert second.has_annotation("ENT_IOB") and not second.ents
-    # Types that are called as if they had a letter
+    # Types that look as if they had a letter.
     (doc,) = read_conll(write("B\tB-CELL\ncells\tB-CELL\n"), VOCAB, scheme="types")
     assert [(ent.end, ent.label_) for ent in doc.ents] == [(2, "B-CELL")]
     with pytest.raises(ValueError, match=r"corpus.conll:2: found the tag '7'.* \[D280\]"):
@@ -181,7 +181,7 @@ def test_a_scheme_can_be_named(write):
     assert spans(next(read_conll(path, VOCAB, scheme="io"))) == [(0, 2, "PER")]
     with pytest.raises(ValueError, match=r"conll:2: found the tag 'B-PER'.*scheme 'ioe2'"):
         list(read_conll(path, VOCAB, scheme="ioe2"))
-    with pytest.raises(ValueError, match=r"corpus\.conll: .*'bilou' is no label scheme"):
+    with pytest.raises(ValueError, match=r"corpus\.conll: .*'bilou' is not a label scheme"):
         list(read_conll(path, VOCAB, scheme="bilou"))
 
 
@@ -223,7 +223,7 @@ def test_comments_before_a_sentence_are_left_out(write, comment, separator):
         separator.join(pair) for pair in (("Oslo", "B-LOC"), ("sleeps", "O"), ("It", "O"))
     )
     lines = f"{comment}\n{comment}\n{oslo}\n{sleeps}\n\n{comment}\n\n{comment}\n{it}\n"
-    # A sign alone may be a token where a tag may be missing.
+    # A single "#" may be a token if tags may be missing.
     missing = [{"missing_tag": "O"}] if comment in COMMENTS else []
     for options in ({}, {"keep_entities": False}, *missing):
         docs = list(read_conll(write(lines), VOCAB, **options))
@@ -245,7 +245,7 @@ def test_comments_of_free_words_are_no_types(write, separator):
     lines = f"# a free comment\nOslo{separator}LOC\nis{separator}O\n"
     (doc,) = read_conll(write(lines), VOCAB, scheme="types")
     assert [token.text for token in doc] == ["Oslo", "is"] and spans(doc) == [(0, 1, "LOC")]
-    # As many words as columns, but no tabs
+    # The comment has as many words as the tokens have columns, but no tabs.
     (doc,) = read_conll(write("# by hand B\nOslo\t_\t_\tB\n"), VOCAB)
     assert [token.text for token in doc] == ["Oslo"]
 

@@ -1,4 +1,4 @@
-"""Documents that have their labels in `doc.spans`."""
+"""Documents with gold entities in `doc.spans`."""
 
 import warnings
 
@@ -17,7 +17,7 @@ NLP = spacy.blank("en")
 @pytest.fixture
 def write(tmp_path):
     def write_docs(*spans, key="sc", text="Anna Berg sails. Oslo is far."):
-        """Each of the arguments is the spans of a document: first token, end and label."""
+        """Each argument is a list of a document's spans: first token, end and label."""
         docs = []
         for group in spans:
             doc = NLP.make_doc(text)
@@ -78,14 +78,16 @@ def test_spans_can_be_the_gold_entities(write, max_length):
 
 def test_of_spans_that_overlap_the_longest_are_entities(write):
     path = write([ANNA, (0, 1, "NAME"), (1, 2, "NAME"), OSLO])
-    with pytest.warns(UserWarning, match=r"\[D943\] .*: 2 spans under the key 'sc' overlap"):
+    with pytest.warns(UserWarning, match=r"\[D943\] .*: 2 spans under the key 'sc' are ignored"):
         found = entities(read_examples(path, NLP, spans_key="sc"))
     assert found == [[("Anna Berg", "PER"), ("Oslo", "LOC")]]
 
 
 def test_spans_of_equal_extent_are_reported(write):
     path = write([ANNA, (0, 2, "ORG")])
-    with pytest.warns(UserWarning, match=r"\[D943\] .*: 1 spans .* overlap longer or equal ones"):
+    with pytest.warns(
+        UserWarning, match=r"\[D943\] .*: 1 spans .* are ignored, because they overlap"
+    ):
         assert entities(read_examples(path, NLP, spans_key="sc")) == [[("Anna Berg", "PER")]]
 
 

@@ -1,4 +1,4 @@
-"""Data sets on the hub, which a fixture answers for."""
+"""Data sets on the hub, which a fixture replaces."""
 
 import datasets
 import huggingface_hub
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("no_network")
 
 @pytest.fixture
 def hub(monkeypatch):
-    """Answers for the hub; `calls` are the arguments of `load_dataset`."""
+    """Replaces the hub. `calls` has the arguments of `load_dataset`."""
 
     class Hub:
         rows = [{"text": "one", "image": 0}, {"text": "two", "image": 0}]
@@ -128,13 +128,15 @@ def test_a_hub_that_breaks_off_is_named(hub, monkeypatch):
 
 @pytest.mark.parametrize("name", ["hf:", "hf:a/b/c", "hf:../news", "hf:a b", "hf:news:"])
 def test_what_is_no_name_on_the_hub_is_refused(hub, name):
-    with pytest.raises(ValueError, match=rf"D314.*'{name}' is no data set on the Hugging Face hub"):
+    with pytest.raises(
+        ValueError, match=rf"D314.*'{name}' is not a data set on the Hugging Face hub"
+    ):
         Input(name)
     assert not hub.calls
 
 
 def test_a_folder_does_not_stand_in_for_the_hub(hub, tmp_path, monkeypatch):
-    """The library would read it, whatever is in it."""
+    """The library would read a local folder with the name, whatever it contains."""
     (tmp_path / "news").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"D315.*would read 'news' here instead"):

@@ -1,4 +1,4 @@
-"""The words, spaces and names that come with a text."""
+"""Words, spaces and ids of documents."""
 
 import pytest
 import spacy
@@ -76,7 +76,7 @@ def test_a_record_may_bring_its_own_name(write, row, expected):
 
 @pytest.mark.parametrize("column", [["007", "010"], ["1.0", "2"], ["True", "False"], ["NA", "NA"]])
 def test_nothing_in_csv_is_a_number(write, column):
-    """Above, texts of other kinds keep a reader from taking the column for one of numbers."""
+    """A reader must not infer numbers, even if all values of the column are numbers."""
     content = "".join(f"{value},{value}\n" for value in column)
     found = list(Input(write("a.csv", f"id,text\n{content}".encode())))
     assert [(document.id, document.text) for document in found] == [

@@ -1,4 +1,4 @@
-"""Files that cannot be read: one line that names the place and what was expected there."""
+"""Errors for files that cannot be read name the place and the expectation."""
 
 import random
 import re
@@ -94,7 +94,7 @@ def test_half_a_file_is_refused(write, suffix):
     path = Path(write(f"a{suffix}", rows))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     kind = re.match(r"\.\w+", suffix)[0]
-    pattern = rf"'{path}' cannot be read after row \d+: .* Expected a whole {kind} file"
+    pattern = rf"'{path}' cannot be read after row \d+: .* Expected a complete {kind} file"
     with pytest.raises(ValueError, match=pattern) as info:
         list(Input(str(path)))
     assert "\n" not in str(info.value)
@@ -110,7 +110,8 @@ def test_a_file_that_is_not_compressed_is_refused(write, suffix, compression):
 
 @pytest.mark.parametrize("suffix", [".txt", ".jsonl", ".csv"])
 def test_what_comes_before_a_broken_place_is_read(write, suffix):
-    """The file is read piece by piece: the first rows come before the last ones are looked at."""
+    """The file is read in pieces, so the first rows are yielded before an error in the last
+    rows."""
     rows = [{"text": f"{number} {'x' * 1000}"} for number in range(5000)]
     path = write(f"a{suffix}", WRITERS[suffix](rows) + b"\xff\n")
     stream = iter(Input(path))
@@ -137,7 +138,7 @@ def test_a_file_of_one_endless_line_is_refused(write, monkeypatch, suffix):
 
 
 def test_an_error_of_the_system_keeps_its_name(write, monkeypatch):
-    """Who may not read a file need not convert it."""
+    """An error of permissions must not ask the user to convert the file."""
     path = write("a.txt", as_rows(["one"]))
 
     def refuse(self, *args, **kwargs):

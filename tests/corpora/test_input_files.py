@@ -1,4 +1,4 @@
-"""Which files a path, a folder or a glob stands for."""
+"""The files that a path, a folder or a glob stands for."""
 
 import os
 import re
@@ -54,7 +54,7 @@ def test_it_can_be_read_again(folder):
 
 
 def test_it_tells_how_far_it_is_read(write, tmp_path):
-    """Of each format and compression, by the bytes of the files."""
+    """The progress is measured in bytes of the files, for each format and compression."""
     rows = [{"text": f"{number} " * 50} for number in range(4000)]
     for suffix in WRITERS:
         path = write(f"one/a{suffix}", rows)
@@ -63,7 +63,7 @@ def test_it_tells_how_far_it_is_read(write, tmp_path):
             shares.append((number / len(rows), source.share_read))
         assert len(shares) == len(rows), suffix
         assert shares[-1][1] == pytest.approx(1, abs=0.05), suffix
-        # Bytes are read some thousand rows ahead at the most.
+        # At most some thousand rows are read ahead.
         assert all(abs(share - read) < 0.3 for read, share in shares), suffix
         assert source.share_read == 1
     for compression in COMPRESSIONS:
@@ -96,9 +96,9 @@ def test_what_does_not_exist_is_refused_before_anything_is_read(source):
         Input(source)
 
 
-def test_the_nearest_file_is_named(folder):
+def test_a_similar_file_is_named(folder):
     source = str(folder / "a" / "z.text")
-    with pytest.raises(ValueError, match=r"D301.*The nearest is '.*a/z\.txt'\. Correct"):
+    with pytest.raises(ValueError, match=r"D301.*Did you mean '.*a/z\.txt'\? Correct"):
         Input(source)
 
 
@@ -112,7 +112,7 @@ def test_other_suffixes_are_refused_with_a_list_of_those_that_are_read(write, na
 def test_folders_and_globs_without_any_file_are_refused(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     for source, count in ((tmp_path / "empty", 0), (folder / "*.log", 0), (folder / "*.md", 1)):
-        pattern = rf"{re.escape(str(source))}' has no file that can be read: found {count} of"
+        pattern = rf"{re.escape(str(source))}' has no file that can be read: found {count} files of"
         with pytest.raises(ValueError, match=pattern):
             Input(str(source))
 

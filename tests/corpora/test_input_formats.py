@@ -12,7 +12,8 @@ from tests.corpora.written_files import COMPRESSIONS, WRITERS, as_rows, texts
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
-# What readers take for numbers, dates or nothing, and characters that some of them split at.
+# Texts that readers may convert to numbers, dates or missing values, and characters that some
+# readers split at.
 TEXTS = [
     "Anna sails.",
     "007",
@@ -86,7 +87,7 @@ def test_odd_names(write, name):
 
 
 def test_json_keys_that_come_late_or_change_their_type(write):
-    """All of that is past the first piece of the file, from which types could be inferred."""
+    """The changes come after the first piece of the file, from which types could be inferred."""
     rows = [{"text": "x" * 1000, "meta": 1}] * 12_000
     rows += [{"text": "late", "meta": {"a": [1, "b"]}, "new": 2}, {"meta": None, "text": "end"}]
     assert texts(write("a.jsonl", rows))[-2:] == ["late", "end"]

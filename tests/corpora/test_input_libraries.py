@@ -1,4 +1,4 @@
-"""What the libraries beneath need, leave behind and hold in memory."""
+"""Requirements, side effects and memory of the libraries that read the input."""
 
 import logging
 import os
@@ -94,7 +94,7 @@ def test_memory_does_not_grow_with_the_corpus(write, tmp_path):
     table = pyarrow.Table.from_pylist(rows)
     for size, times in (("small", 1), ("large", 22)):
         for suffix in (".csv", ".jsonl.gz", ".jsonl.zst"):
-            # A header that comes again in CSV is one row more.
+            # The repeated header of a CSV file is an additional row.
             format_, compression = f".{suffix.split('.')[1]}", suffix[len(".jsonl") :]
             piece = COMPRESSIONS[compression](WRITERS[format_](rows))
             write(f"{size}/a{suffix}", piece * times)

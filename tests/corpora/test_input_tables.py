@@ -1,4 +1,4 @@
-"""Quotes in tables: no text is lost without a message."""
+"""Quotes in tables never lose text without a message."""
 
 import csv
 import io
@@ -53,7 +53,7 @@ def test_a_quoted_header_leads_to_quoting(write):
     with pytest.raises(ValueError, match=r"\[D364\] .*a.tsv': found the column \"id\" .* double"):
         texts(path)
     assert texts(path, quoting="double") == ["one"]
-    # Who names the column with its quotes reads them.
+    # The column can be chosen with its quotes.
     assert texts(path, text_field='"text"') == ['"one"']
     with pytest.raises(ValueError, match=r"\[D364\]"):
         texts(write("b.csv", b'"id",text\n1,one\n'), quoting="none")
@@ -72,7 +72,7 @@ def test_line_ends_within_quotes_are_read_and_reported(write):
 
 
 def test_lines_that_a_quote_swallows_are_reported(write):
-    """Nothing in the file tells them from a text of three lines."""
+    """The file cannot be distinguished from one with a text of three lines."""
     path = write("a.csv", b'id,text\n1,"Oslo\n2,Bergen\n3,Molde"\n4,end\n')
     with pytest.warns(UserWarning, match=r"\[D940\] .* in 1 rows: row 1 \(line 2\)"):
         assert texts(path) == ["Oslo\n2,Bergen\n3,Molde", "end"]
@@ -116,7 +116,7 @@ def test_the_first_of_two_columns_of_one_name_counts(write):
 
 def test_quoting_is_for_tables_and_one_of_two(write):
     path = write("a.csv", b"text\none\n")
-    with pytest.raises(ValueError, match=r"\[D361\] 'all' is no quoting .* none, double"):
+    with pytest.raises(ValueError, match=r"\[D361\] 'all' is not a quoting .* none, double"):
         Input(path, quoting="all")
-    with pytest.raises(ValueError, match=r"\[D362\] --quoting is for .csv and .tsv"):
+    with pytest.raises(ValueError, match=r"\[D362\] --quoting applies only to .csv and .tsv"):
         Input(write("a.txt", b"one\n"), quoting="none")

@@ -107,7 +107,7 @@ def test_without_any_path_the_settings_are_named(nlp):
 @pytest.mark.parametrize("name", ["labeled", "unlabeled"])
 def test_a_missing_file_is_named(nlp, paths, name):
     paths[name].unlink()
-    # Not before it is read: `spacy debug config` makes all corpora of a config.
+    # Creating the corpus raises nothing: `spacy debug config` creates all corpora of a config.
     corpus = MixedCorpus(**paths)
     with pytest.raises(ValueError, match=rf"The {name} corpus '.*{name}.spacy' does not exist"):
         next(iter(corpus(nlp)))
@@ -122,7 +122,7 @@ def test_a_file_that_cannot_be_read_is_named(nlp, paths, name):
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
 def test_a_share_that_is_none_is_refused(paths, share):
-    with pytest.raises(ValueError, match=rf"labeled_share={share} .* is no share"):
+    with pytest.raises(ValueError, match=rf"labeled_share={share} .* is out of range"):
         MixedCorpus(**paths, labeled_share=share)
 
 

@@ -21,7 +21,7 @@ def nlp():
 
 @pytest.fixture(scope="module")
 def path(make_soft, write_soft, tmp_path_factory):
-    """A corpus of 6 shards of 10 documents."""
+    """A soft corpus with 6 shards of 10 documents."""
     documents = [make_soft(["Doc", str(n), "sails"], id_=str(n)) for n in range(N_DOCUMENTS)]
     shards = [documents[start : start + 10] for start in range(0, N_DOCUMENTS, 10)]
     return write_soft(tmp_path_factory.mktemp("corpora") / "soft", shards)
@@ -29,7 +29,7 @@ def path(make_soft, write_soft, tmp_path_factory):
 
 @pytest.fixture
 def labeled(nlp, tmp_path):
-    """Two documents with entities. The soft corpus has one of them too."""
+    """Two documents with entities. One of them is also in the soft corpus."""
     docs = [Doc(nlp.vocab, words=words) for words in (["Doc", "7", "sails"], ["Anna", "sails"])]
     for doc in docs:
         doc.set_ents([Span(doc, 0, 1, "PER")])
@@ -88,7 +88,7 @@ def test_gold_wins_over_the_same_text(nlp, path, labeled):
 
 
 def test_gold_wins_whatever_the_white_space(nlp, make_soft, write_soft, tmp_path):
-    """Gold out of a CoNLL file is words, which spaCy joins by spaces."""
+    """Gold documents from a CoNLL file have words without spaces, which spaCy joins by spaces."""
     words = ["Anna", "met", "Acme", "."]
     gold = Doc(nlp.vocab, words=words)
     gold.set_ents([Span(gold, 0, 1, "PER")])
@@ -100,7 +100,7 @@ def test_gold_wins_whatever_the_white_space(nlp, make_soft, write_soft, tmp_path
             ["Anna", "  ", "met", "Acme", ".", "\n"], [True, False, True, False, True, False]
         ),
     ]
-    # As `--augment` makes them: another text, of which gold says nothing.
+    # `--augment` makes other texts, for which there are no gold labels.
     variant = make_soft(["Carl", "met", "Acme", "."], [True, True, False, False], id_="a#1")
     folder = write_soft(tmp_path / "soft", [[*of_the_same_text, variant]])
     found = texts(SoftCorpus(folder, tmp_path / "gold.spacy", labeled_share=0.0)(nlp))
@@ -166,7 +166,7 @@ def test_a_damaged_shard_is_refused(nlp, make_soft, write_soft, tmp_path):
     folder = write_soft(tmp_path / "soft", [[make_soft(["a"])], [make_soft(["b"])]])
     shard = folder / "shard-000001.parquet"
     shard.write_bytes(shard.read_bytes() + b"x")
-    with pytest.raises(ValueError, match="checksum differs"):
+    with pytest.raises(ValueError, match=r"The checksum of the shard .* differs"):
         list(SoftCorpus(folder)(nlp))
 
 
@@ -180,7 +180,7 @@ def test_a_path_is_needed_only_when_the_corpus_is_read(nlp, tmp_path):
     corpus = SoftCorpus()
     with pytest.raises(ValueError, match=r"has no `path`"):
         list(corpus(nlp))
-    with pytest.raises(ValueError, match="is no soft corpus"):
+    with pytest.raises(ValueError, match="is not a soft corpus"):
         list(SoftCorpus(tmp_path)(nlp))
     with pytest.raises(ValueError, match=r"labeled corpus '.*none\.spacy' does not exist"):
         list(SoftCorpus(tmp_path, tmp_path / "none.spacy")(nlp))
@@ -188,7 +188,7 @@ def test_a_path_is_needed_only_when_the_corpus_is_read(nlp, tmp_path):
 
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_a_share_that_is_none_is_refused(path, share):
-    with pytest.raises(ValueError, match=rf"labeled_share={share} .* is no share"):
+    with pytest.raises(ValueError, match=rf"labeled_share={share} .* is out of range"):
         SoftCorpus(path, labeled_share=share)
 
 

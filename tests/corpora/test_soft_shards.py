@@ -80,7 +80,7 @@ def test_a_shard_with_another_checksum_is_named(documents, tmp_path):
     digest = write_shard(tmp_path / "a.parquet", documents)
     assert len(list(read_shard(tmp_path / "a.parquet", digest))) == len(documents)
     write_shard(tmp_path / "a.parquet", documents[:1])
-    with pytest.raises(ValueError, match=r"a\.parquet' is not what .* Delete it"):
+    with pytest.raises(ValueError, match=r"checksum of the shard '.*a\.parquet' differs .* Delete"):
         list(read_shard(tmp_path / "a.parquet", digest))
 
 
@@ -121,21 +121,21 @@ def test_a_manifest_comes_back_as_it_was(make_soft, write_soft, tmp_path):
 
 
 def test_a_folder_without_manifest_is_no_soft_corpus(tmp_path):
-    with pytest.raises(ValueError, match=r"is no soft corpus: it has no manifest\.json"):
+    with pytest.raises(ValueError, match=r"is not a soft corpus: it has no manifest\.json"):
         Manifest.from_disk(tmp_path)
 
 
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("", "is no manifest"),
-        ("no json", "is no manifest"),
-        ("[]", "is no manifest"),
-        ("{}", "is no manifest"),
-        ('{"format": 2, "shards": [{"file": "a"}]}', "is no manifest"),
-        ('{"format": 2, "shards": [], "surprise": 1}', "is no manifest"),
+        ("", "is not the manifest of a soft corpus"),
+        ("no json", "is not the manifest of a soft corpus"),
+        ("[]", "is not the manifest of a soft corpus"),
+        ("{}", "is not the manifest of a soft corpus"),
+        ('{"format": 2, "shards": [{"file": "a"}]}', "is not the manifest of a soft corpus"),
+        ('{"format": 2, "shards": [], "surprise": 1}', "is not the manifest of a soft corpus"),
         ('{"format": 1}', "has format 1, expected 2"),
-        (b"\xff\xfe\x00", "is no manifest"),
+        (b"\xff\xfe\x00", "is not the manifest of a soft corpus"),
     ],
 )
 def test_what_is_no_manifest_is_named(tmp_path, text, message):
@@ -146,7 +146,7 @@ def test_what_is_no_manifest_is_named(tmp_path, text, message):
 
 
 def test_a_lack_of_memory_is_no_damage(documents, tmp_path, monkeypatch):
-    """pyarrow's error for it is one of its own kind too."""
+    """pyarrow's memory error is also an ArrowException."""
     path = tmp_path / "shard.parquet"
     write_shard(path, documents)
 

@@ -75,7 +75,7 @@ def test_the_tags_that_are_cut_share_their_probability(top_k):
 
 
 def test_what_is_rounded_of_the_kept_tags_is_not_given_to_the_others():
-    """In half precision 0.9997 lacks 0.0005 to 1, as much as 1e-5 for each of 48 tags."""
+    """In half precision, 1 - 0.9997 is 0.0005, which is as much as 1e-5 for each of 48 tags."""
     marginals = numpy.full((1, 49), 1e-14, dtype="float32")
     marginals[0, :2] = 0.9997, 0.0003
     found = unpack_marginals([pack_marginals(marginals, numpy.asarray([0]), 8)], 49)

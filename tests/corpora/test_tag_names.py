@@ -1,4 +1,4 @@
-"""Names of tags: they mean the same to models, column files and JSON lines."""
+"""Names of tags are parsed in the same way for models, column files and JSON lines."""
 
 import json
 
@@ -19,7 +19,7 @@ UNDERSTOOD = [
     ("B-LC1 I-LC1", "LC1"),
 ]
 REFUSED = [
-    # Letters or words that are not joined as letters are
+    # Letters without a valid separator, and words instead of letters.
     ("B1 I1", "D244"),
     ("B1 I1 B2 I2", "D244"),
     ("(B)PER (I)PER", "D244"),
@@ -28,7 +28,7 @@ REFUSED = [
     ("START-PER END-PER", "D244"),
     ("PER-START PER-CONT", "D244"),
     ("first_PER rest_PER", "D244"),
-    # Numbers, and nothing
+    # Numbers and empty names.
     ("class_1", "D280"),
     ("TAG_1 TAG_2", "D280"),
     ("ENT_0", "D280"),
@@ -36,11 +36,11 @@ REFUSED = [
     ("C0 C1", "D280"),
     ("L-1 L-2", "D280"),
     ("B-class_1 I-class_1", "D280"),
-    # Types that are nearly the same
+    # Types that differ only in case or spaces.
     ("B-PER I-per B-LOC I-LOC", "D288"),
     ("PER_B per_I", "D288"),
     ("B-PER I-PERSON B-LOC I-LOC", "D289"),
-    # Letters or types
+    # Names that may be letters or types.
     ("S-PER", "D287"),
     ("U-PER U-LOC", "D287"),
     ("E-MAIL", "D287"),
@@ -53,7 +53,7 @@ REFUSED = [
 
 @pytest.fixture
 def readers(tmp_path):
-    """Functions that give the labels which names of tags have, by what they read."""
+    """RETURNS (dict): Functions from names of tags to their labels, one for each kind of input."""
 
     def labels_of(docs):
         return {ent.label_ for doc in docs for ent in doc.ents}
@@ -100,14 +100,14 @@ def test_every_reader_refuses_the_same(readers, names, code):
 def test_letters_that_may_be_types_can_be_named(readers, names, schemes, labels):
     names = ["O", *names.split()]
     with pytest.raises(
-        TagNameError, match=rf"Name the scheme \(--scheme\): {schemes} if .* types if"
+        TagNameError, match=rf"Choose the scheme \(--scheme\): {schemes} if .* types if"
     ):
         read_tag_meanings(names)
     *files, model = readers
     for scheme in schemes.split(" or "):
         for read in files:
             assert read(names, scheme) == set(labels.split())
-    # A model with ends alone is of one of the schemes.
+    # A model whose only letters are for ends has one of these schemes.
     assert model(names, scheme) == set(labels.split())
     for read in readers:
         assert read(names, "types") == set(names[1:])

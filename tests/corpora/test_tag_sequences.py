@@ -1,4 +1,4 @@
-"""Where entities begin and end, in sequences of every scheme and in those of none."""
+"""Entities of tag sequences in every scheme, and of invalid sequences."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ def spans(letters):
 @pytest.mark.parametrize(
     "letters, expected",
     [
-        # After the last token of an entity, or its only one, it has ended.
+        # L and U end an entity.
         ("B E I E", [(0, 2), (2, 4)]),
         ("S I", [(0, 1), (1, 2)]),
         ("U I", [(0, 1), (1, 2)]),
@@ -28,7 +28,7 @@ def spans(letters):
         ("E I I E E", [(0, 1), (1, 4), (4, 5)]),
         ("I I E I I O", [(0, 3), (3, 5)]),
         ("I I B I O I", [(0, 2), (2, 4), (5, 6)]),
-        # No scheme's
+        # Invalid in every scheme.
         ("B O L O E", [(0, 1), (2, 3), (4, 5)]),
         ("B B U B", [(0, 1), (1, 2), (2, 3), (3, 4)]),
     ],

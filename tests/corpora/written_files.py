@@ -36,7 +36,7 @@ def as_csv(rows):
 
 
 def as_tsv(rows):
-    """Write fields as they are; none has a tab or a line end."""
+    """Write fields without quoting. No field has a tab or a line end."""
     lines = [list(rows[0]), *(row.values() for row in rows)]
     return "".join("\t".join(map(str, line)) + "\n" for line in lines).encode()
 

@@ -1,4 +1,4 @@
-"""Every test starts from the same seed, with a vocabulary of its own and an empty cache."""
+"""Each test has the same seed and an empty cache."""
 
 import pytest
 import spacy
@@ -6,25 +6,25 @@ from spacy.tokens import Doc
 from thinc.api import fix_random_seed
 
 from spacy_distill.encoders.encoder import Encoder
-from spacy_distill.encoders.feature_cache import FEATURES, FOLDER
+from spacy_distill.encoders.feature_cache import FEATURES, FOLDER_VARIABLE
 from spacy_distill.encoders.loading import load_transformer
 from spacy_distill.encoders.transformer_layers import TransformerLayers
 from tests.tiny_bert import save_tiny_bert
 
-# What the transformers of these tests know, whole or in pieces.
+# The words in the vocabulary of the transformers in these tests, as one or several wordpieces.
 WORDS = ["Anna", "Berg", "sails", "to", "Oslo", "with", "a", "company", "from", "Kiel", "."]
 
 
 @pytest.fixture(autouse=True)
 def start(monkeypatch):
     fix_random_seed(0)
-    monkeypatch.delenv(FOLDER, raising=False)
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     FEATURES.clear()
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Saves a transformer with two layers of width 16, once of each kind."""
+    """Save a transformer with two layers of width 16, once for each type."""
 
     def save(kind="Bert"):
         path = tmp_path / kind
@@ -36,7 +36,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def encoder(folder):
-    """Loads such a transformer."""
+    """Load such a transformer."""
 
     def load(kind="Bert", **settings):
         return Encoder(*load_transformer(folder(kind)), name=kind, **settings)
@@ -46,7 +46,7 @@ def encoder(folder):
 
 @pytest.fixture
 def layers(folder):
-    """Makes the layer over such a transformer, and initializes it."""
+    """Create and initialize the layer over such a transformer."""
 
     def make(frozen=True, kind="Bert", **settings):
         model = TransformerLayers(folder(kind), frozen, **settings)

@@ -1,4 +1,5 @@
-"""States of tokens against what the transformer gives without batches, windows and alignment."""
+"""Hidden states of tokens, compared with the transformer's output without batches, windows and
+alignment."""
 
 import numpy
 import pytest
@@ -57,7 +58,7 @@ def test_layers_above_do_not_run(encoder, vocab):
 
 @pytest.mark.parametrize("kind", ["Bert", "ConvBert"])
 def test_states_do_not_depend_on_the_batch(encoder, vocab, kind):
-    """A ConvBERT does not mask padding: it reads windows of one length together."""
+    """A ConvBERT does not mask padding, so its batches have windows of a single length."""
     reader = encoder(kind, window=8)
     docs = make_docs(vocab)
     together, _ = read(reader, docs)
@@ -68,9 +69,9 @@ def test_states_do_not_depend_on_the_batch(encoder, vocab, kind):
     assert numpy.abs(together).max() > 0.1
 
 
-def test_long_documents_are_read_in_windows_that_overlap(encoder, vocab):
-    """Windows of eight wordpieces, of which six are the text's, and two overlap. Each window keeps
-    one of them."""
+def test_long_documents_are_read_in_overlapping_windows(encoder, vocab):
+    """A window has eight wordpieces: two are special, and two overlap with the next window. Each of
+    both windows keeps one of these."""
     reader = encoder(window=8)
     words = ["Anna", "Berg", "sails", "to", "Oslo", "with", "a", "Kiel", ".", "from", "Berg"]
     states, _ = read(reader, [Doc(vocab, words=words)])
@@ -79,7 +80,7 @@ def test_long_documents_are_read_in_windows_that_overlap(encoder, vocab):
     assert_allclose(states, numpy.concatenate(expected), atol=1e-5)
 
 
-def test_a_word_that_is_longer_than_a_window_has_all_of_its_wordpieces(encoder, vocab):
+def test_words_longer_than_a_window_have_all_wordpieces(encoder, vocab):
     reader = encoder(window=8)
     doc = Doc(vocab, words=["Oslo", "com" + "pany" * 20, "Kiel"])
     states, n_pieces = read(reader, [doc])
@@ -104,7 +105,7 @@ def test_tokens_without_wordpieces_have_zeros(encoder, vocab):
 
 
 def test_a_stream_of_documents(encoder, vocab, monkeypatch):
-    monkeypatch.setattr("spacy_distill.encoders.encoder.N_DOCS", 2)
+    monkeypatch.setattr("spacy_distill.encoders.encoder.DOCS_PER_STEP", 2)
     reader = encoder()
     docs = make_docs(vocab)
     expected, n_pieces = read(reader, docs, [1])
@@ -114,8 +115,9 @@ def test_a_stream_of_documents(encoder, vocab, monkeypatch):
     assert numpy.concatenate(found).tolist() == n_pieces
 
 
-def test_what_tells_transformers_apart(encoder, vocab):
-    """The same files have the same fingerprint. Another weight, setting or tokenizer has not."""
+def test_fingerprints_of_different_transformers_differ(encoder, vocab):
+    """The same files have the same fingerprint. It changes with the weights, settings or
+    tokenizer."""
     first = encoder()
     settings = first.tokenizer.backend_tokenizer.truncation
     read(first, make_docs(vocab))
@@ -129,8 +131,8 @@ def test_what_tells_transformers_apart(encoder, vocab):
     assert encoder().fingerprint == first.fingerprint and len(others | {first.fingerprint}) == 5
 
 
-def test_a_pooler_that_the_files_lack_is_the_same_each_time(folder, tmp_path):
-    """transformers fills it with random numbers, as of a masked language model."""
+def test_a_missing_pooler_is_always_the_same(folder, tmp_path):
+    """transformers initializes it at random, for example for a masked language model."""
     path = folder()
     model, tokenizer = load_transformer(path)
     model.pooler = None
@@ -144,27 +146,25 @@ def test_a_pooler_that_the_files_lack_is_the_same_each_time(folder, tmp_path):
     assert len(found) == 1
 
 
-def test_files_that_lack_parameters_are_refused(folder):
+def test_models_with_missing_parameters_are_rejected(folder):
     from safetensors.torch import load_file, save_file
 
     path = folder() / "model.safetensors"
     weights = load_file(path)
     del weights["encoder.layer.1.output.dense.bias"]
     save_file(weights, path, {"format": "pt"})
-    with pytest.raises(
-        ValueError, match=r"D235.*BertModel needs: encoder\.layer\.1\.output\.dense"
-    ):
+    with pytest.raises(ValueError, match=r"D235.*of BertModel: encoder\.layer\.1\.output\.dense"):
         load_transformer(path.parent)
 
 
-def test_a_slow_tokenizer_is_refused(folder):
+def test_a_slow_tokenizer_is_rejected(folder):
     model, _ = load_transformer(folder())
     slow = transformers.BertTokenizer.from_pretrained(folder())
-    with pytest.raises(ValueError, match=r"D234.*'slow', BertTokenizer, does not say"):
+    with pytest.raises(ValueError, match=r"D234.*'slow', BertTokenizer, does not return"):
         Encoder(model, slow, name="slow")
 
 
-def test_a_model_without_a_stack_of_layers_is_refused():
+def test_a_model_with_a_decoder_is_rejected():
     settings = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 8}
     config = transformers.BartConfig(vocab_size=8, decoder_ffn_dim=8, **settings)
     bare = tokenizers.Tokenizer(tokenizers.models.BPE())

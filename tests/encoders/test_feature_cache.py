@@ -1,4 +1,4 @@
-"""Features of frozen transformers: in memory, on disk, in threads and in forked processes."""
+"""The cache of features: in memory, on disk, in threads and in forked processes."""
 
 import multiprocessing
 import os
@@ -13,11 +13,11 @@ from spacy.tokens import Doc
 
 from spacy_distill.encoders.feature_cache import (
     FEATURES,
-    FOLDER,
+    FOLDER_VARIABLE,
     LOCK_TIMEOUT,
     FeatureCache,
     cached_states,
-    document_key,
+    features_key,
 )
 from tests.encoders.conftest import WORDS
 from tests.encoders.test_encoder import make_docs
@@ -27,39 +27,39 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not 
 ALL = range(3)
 
 
-def test_features_stay_on_disk_for_other_encoders_of_the_same_weights(
+def test_features_on_disk_are_shared_by_encoders_with_the_same_weights(
     encoder, vocab, tmp_path, monkeypatch
 ):
-    monkeypatch.setenv(FOLDER, str(tmp_path / "features"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "features"))
     docs = make_docs(vocab)
     expected = cached_states(encoder(), docs, ALL)
     FEATURES.clear()
     (file,) = (tmp_path / "features").glob("*.sqlite")
     again = encoder()
-    again.model.forward = None  # not called again
+    again.model.forward = None  # must not be called
     assert_array_equal(cached_states(again, docs, ALL), expected)
-    # Not for other weights.
+    # Other weights have other features.
     other = encoder()
     next(other.model.parameters()).data[0] += 1
     cached_states(other, docs, ALL)
     assert len(list(file.parent.glob("*.sqlite"))) == 2
 
 
-def test_when_memory_is_full_what_is_there_stays(encoder, vocab, monkeypatch):
+def test_a_full_cache_keeps_its_documents(encoder, vocab, monkeypatch):
     monkeypatch.setattr(FEATURES, "max_bytes", 5 * 3 * 16 * 2)
     reader = encoder()
     docs = [doc for doc in make_docs(vocab) if len(doc)]
-    name, keys = reader.fingerprint, [document_key(reader, doc, ALL) for doc in docs]
+    name, keys = reader.fingerprint, [features_key(reader, doc, ALL) for doc in docs]
     for doc in docs[::-1]:
         cached_states(reader, [doc], ALL)
-    # Two and three tokens; eleven find no room.
+    # Documents with two and three tokens fit, one with eleven does not.
     assert list(FEATURES.get_all(name, keys)) == keys[1:]
     FEATURES.set_all(name, {keys[1]: numpy.zeros((3, 3, 16), dtype="float16")})
     assert FEATURES.get_all(name, keys)[keys[1]].any()
 
 
 def test_threads_share_a_cache_on_disk(tmp_path, monkeypatch):
-    monkeypatch.setenv(FOLDER, str(tmp_path / "features"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "features"))
     arrays = {bytes([n]): numpy.full((1, 3, 16), n, dtype="float16") for n in range(19)}
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda key: FEATURES.set_all("model", {key: arrays[key]}), arrays))
@@ -68,18 +68,18 @@ def test_threads_share_a_cache_on_disk(tmp_path, monkeypatch):
     assert found == list(range(19))
 
 
-def test_what_tells_a_documents_features_apart(encoder, vocab):
+def test_keys_depend_on_all_that_changes_features(encoder, vocab):
     reader = encoder()
     doc = Doc(vocab, words=WORDS)
     keys = {
-        document_key(reader, doc, ALL),
-        document_key(reader, doc, [1]),
-        document_key(encoder(window=8), doc, ALL),
-        document_key(reader, Doc(vocab, words=WORDS[1:]), ALL),
-        document_key(reader, Doc(vocab, words=WORDS, spaces=[False] * len(WORDS)), ALL),
+        features_key(reader, doc, ALL),
+        features_key(reader, doc, [1]),
+        features_key(encoder(window=8), doc, ALL),
+        features_key(reader, Doc(vocab, words=WORDS[1:]), ALL),
+        features_key(reader, Doc(vocab, words=WORDS, spaces=[False] * len(WORDS)), ALL),
     }
     assert len(keys) == 5
-    assert document_key(encoder(), Doc(vocab, words=WORDS), [0, 1, 2]) in keys
+    assert features_key(encoder(), Doc(vocab, words=WORDS), [0, 1, 2]) in keys
 
 
 def use(cache: FeatureCache) -> None:
@@ -93,7 +93,7 @@ def run_in_fork(cache):
     not end."""
     child = multiprocessing.get_context("fork").Process(target=use, args=(cache,))
     child.start()
-    # As long as sqlite waits for the other process that writes.
+    # sqlite waits this long while another process writes.
     child.join(LOCK_TIMEOUT)
     code = child.exitcode
     child.kill()
@@ -102,11 +102,11 @@ def run_in_fork(cache):
 
 @forks
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_a_process_that_is_forked_meanwhile_does_not_wait(monkeypatch, tmp_path, on_disk):
-    """A thread that the new process does not have holds the lock, in the middle of what it does:
-    an array is kept and not counted yet, and a transaction is open."""
+def test_a_forked_process_does_not_wait_for_the_lock(monkeypatch, tmp_path, on_disk):
+    """At the fork, another thread holds the lock in the middle of a change: an array is added but
+    not counted yet, and a transaction is open. The new process does not have this thread."""
     if on_disk:
-        monkeypatch.setenv(FOLDER, str(tmp_path))
+        monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     cache = FeatureCache()
     cache.set_all("model", {b"one": ARRAY})
     holding = threading.Event()
@@ -133,7 +133,7 @@ def test_a_process_that_is_forked_meanwhile_does_not_wait(monkeypatch, tmp_path,
 
 @forks
 def test_forks_while_a_thread_writes(monkeypatch, tmp_path):
-    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     cache, done = FeatureCache(max_bytes=0), threading.Event()
     cache.set_all("model", {b"one": ARRAY})
 
@@ -153,7 +153,7 @@ def test_forks_while_a_thread_writes(monkeypatch, tmp_path):
 
 
 @forks
-def test_two_threads_may_fork_at_once():
+def test_two_threads_can_fork_at_once():
     caches = [FeatureCache() for _ in range(20)]
     codes = []
     threads = [

@@ -1,5 +1,5 @@
-"""A transformer of any kind has the same output for a document in every batch. Each kind is a tiny
-random model."""
+"""The output for a document does not depend on its batch. Each type of transformer is tested with a
+tiny random model."""
 
 import numpy
 import pytest
@@ -12,7 +12,7 @@ from spacy_distill.teachers.failures import DocumentsError
 from tests.teachers.token_classifiers import IOB2, TEXT, make_doc, save_classifier, transformers
 from tests.tiny_bert import save_tiny_bert
 
-# Settings of each kind beside those that all have.
+# Settings of each type, in addition to the common ones.
 KINDS = {
     "Albert": {"embedding_size": 16},
     "Bert": {},
@@ -37,7 +37,7 @@ KINDS = {
     "SqueezeBert": {"embedding_size": 32},
     "XLMRoberta": {},
     "XLMRobertaXL": {},
-    # These let padding in, or are not known to keep it out.
+    # These do not mask padding, or are not known to mask it.
     "BigBird": {"block_size": 4, "num_random_blocks": 1},
     "ConvBert": {"embedding_size": 16, "head_ratio": 1, "conv_kernel_size": 5},
     "FNet": {},
@@ -47,7 +47,7 @@ KINDS = {
     "Nystromformer": {"num_landmarks": 16, "segment_means_seq_len": 16},
     "XLNet": {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64},
 }
-# What `save_classifier` sets and a kind takes under other names only.
+# Settings of `save_classifier` that have another name in some types.
 OTHER_NAMES = {
     "Funnel": ("num_hidden_layers", "num_attention_heads", "hidden_size"),
     "XLNet": ("max_position_embeddings",),
@@ -72,7 +72,7 @@ def teacher(request, tmp_path_factory):
 
 @pytest.fixture
 def count_batches(teacher, monkeypatch):
-    """RETURNS (list): Grows by the number of windows of each batch."""
+    """RETURNS (list): A list that gets the number of windows of each batch."""
     batches, forward = [], teacher.encoder.model.forward
 
     def counted(input_ids, **inputs):
@@ -92,17 +92,17 @@ def test_a_document_has_the_same_targets_in_every_batch(teacher, count_batches):
         expected = numpy.concatenate([chain.marginals() for chain in alone[order]])
         assert_allclose(together.marginals(), expected, atol=1e-5)
     masks = teacher.encoder.model.config.model_type in MASKING
-    # One for each length, where padding is not kept out.
+    # One batch for each length, if padding is not masked.
     assert len(count_batches) == (4 if masks else 10)
 
 
-def test_all_kinds_that_are_said_to_mask_padding_are_tried():
+def test_all_types_that_mask_padding_are_tested():
     types = {getattr(transformers, f"{kind}Config").model_type for kind in KINDS}
     assert types >= MASKING and len(types) == len(KINDS) >= 20
 
 
-def test_a_bigbird_does_not_remember_that_a_batch_was_short(tmp_path):
-    """It goes over to full attention there, and would keep it for long texts."""
+def test_a_short_batch_does_not_change_a_bigbird(tmp_path):
+    """It switches to full attention for a short batch, and would keep it for long texts."""
     kind = {"block_size": 2, "num_random_blocks": 1}
     teacher = TokenClassificationTeacher(save_classifier(tmp_path, IOB2, kind="BigBird", **kind))
     long, short = make_doc(" ".join([*TEXTS] * 3)), make_doc("Oslo")
@@ -112,7 +112,7 @@ def test_a_bigbird_does_not_remember_that_a_batch_was_short(tmp_path):
     assert_allclose(teacher.predict_chain([long]).marginals(), before, atol=1e-6)
 
 
-def test_batches_of_known_kinds_mix_lengths():
+def test_batches_of_known_types_mix_lengths():
     lengths = [3, 9, 3, 5, 9, 3]
     known, other = transformers.BertConfig(), transformers.ConvBertConfig()
     assert list(length_batches(lengths, 18, known)) == [[1, 4], [3, 0, 2], [5]]
@@ -140,8 +140,7 @@ PARSER = {
 def test_a_pipeline_over_a_transformer_has_the_same_targets_in_every_batch(
     kind, factory, inside, tmp_path
 ):
-    """Here it is spacy-transformers that fills batches with padding, in a component of its own or
-    inside the one that teaches."""
+    """Here spacy-transformers pads the batches, in a component of its own or inside the teacher."""
     words, sharp = TEXT.split(), {"initializer_range": 0.4}
     folder = save_tiny_bert(tmp_path / kind, words, depth=2, kind=kind, **sharp)
     model = {"name": str(folder), "tokenizer_config": {"use_fast": True}, **SPANS}
@@ -169,8 +168,8 @@ def test_a_pipeline_over_a_transformer_has_the_same_targets_in_every_batch(
     assert alone.std() > 0.01
 
 
-def test_of_documents_that_are_read_alone_all_that_fail_are_named(monkeypatch):
-    """As reading in groups numbers them anew."""
+def test_all_failed_documents_are_named_if_each_is_read_alone(monkeypatch):
+    """Their indices in the groups differ from those in the batch."""
     nlp = spacy.blank("en")
     nlp.add_pipe("ner_student").add_label("PER")
     nlp.initialize()

@@ -16,7 +16,7 @@ from tests.models.gradients import check_slope
 
 
 def forbid_reading(model):
-    """Let the transformer fail if it is called."""
+    """Make the transformer raise an error if it is called."""
     model.shims[0].transformer.forward = None
 
 
@@ -27,7 +27,7 @@ def test_features_are_the_states_of_all_layers(layers, vocab, frozen):
     Y = model.predict(docs)
     assert Y.lengths.tolist() == [0, 11, 3, 2, 0] and Y.dataXd.dtype == "float32"
     expected, _ = read(model.shims[0].encoder, docs)
-    # Those of a frozen transformer are kept in half precision.
+    # The features of a frozen transformer are cached in half precision.
     assert_allclose(Y.dataXd, expected, atol=2e-3 if frozen else 1e-5)
     assert model.get_dim("nO") == 16
 
@@ -42,7 +42,7 @@ def test_the_window_is_a_setting(layers, vocab):
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_nothing_to_read(layers, vocab, frozen):
+def test_documents_without_tokens(layers, vocab, frozen):
     Y, backprop = layers(frozen).begin_update([Doc(vocab), Doc(vocab)])
     assert Y.dataXd.shape == (0, 3, 16) and Y.lengths.tolist() == [0, 0]
     assert backprop(Y)
@@ -53,7 +53,7 @@ def test_fine_tuning_gradients_reach_every_layer(layers, vocab, rng):
     docs = make_docs(vocab)
     weights = rng.normal(size=(16, 3, 16)).astype("float32")
     transformer = model.shims[0].transformer
-    # Without dropout, as in prediction.
+    # Without dropout, as in inference.
     for module in transformer.modules():
         for name in {"p", "dropout_prob"} & vars(module).keys():
             setattr(module, name, 0.0)
@@ -91,13 +91,13 @@ def test_a_frozen_transformer_reads_a_document_once_and_gets_no_gradient(layers,
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_a_saved_layer_needs_no_files_of_the_transformer(layers, vocab, frozen):
+def test_a_loaded_layer_does_not_need_the_files_of_the_transformer(layers, vocab, frozen):
     model = layers(frozen, window=8)
     next(model.shims[0].transformer.parameters()).data[:, 0] += 3
     docs = make_docs(vocab)
     expected = model.predict(docs).dataXd
     loaded = TransformerLayers("nowhere", frozen, window=8).from_bytes(model.to_bytes())
-    # Initialized again, it stays what it is.
+    # Another initialization does not change it.
     loaded.initialize(X=docs)
     assert loaded.shims[0].encoder.fingerprint == model.shims[0].encoder.fingerprint
     if frozen:
@@ -106,14 +106,14 @@ def test_a_saved_layer_needs_no_files_of_the_transformer(layers, vocab, frozen):
     assert loaded.get_dim("nO") == 16 and loaded.to_bytes() == model.to_bytes()
 
 
-def test_a_layer_is_saved_before_it_is_initialized(layers, vocab):
+def test_a_layer_can_be_saved_before_initialization(layers, vocab):
     bare = TransformerLayers("nowhere")
     assert TransformerLayers("nowhere").from_bytes(bare.to_bytes()).shims[0].encoder is None
     with pytest.raises(ValueError, match=r"D292.*'nowhere'"):
         bare.initialize()
 
 
-def test_a_copy_is_trained_on_its_own(layers, vocab):
+def test_training_a_copy_does_not_change_the_original(layers, vocab):
     model = layers(frozen=False)
     docs = make_docs(vocab)
     before = model.predict(docs).dataXd
@@ -132,7 +132,7 @@ def test_teachers_over_one_transformer_share_their_features(layers, vocab):
     assert len(FEATURES) == 3  # two of the documents have no tokens
 
 
-def test_hidden_states_too_large_for_half_precision_are_refused(layers, vocab):
+def test_hidden_states_too_large_for_half_precision_are_rejected(layers, vocab):
     model = layers()
     norm = model.shims[0].transformer.encoder.layer[1].output.LayerNorm
     norm.bias.data[:] = 1e5
@@ -141,8 +141,8 @@ def test_hidden_states_too_large_for_half_precision_are_refused(layers, vocab):
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.25])
-def test_a_fine_tuned_transformer_learns_at_its_own_rate(layers, vocab, factor):
-    """With plain gradient descent a step is as long as the rate."""
+def test_a_fine_tuned_transformer_has_its_own_learning_rate(layers, vocab, factor):
+    """With plain gradient descent, a step is proportional to the learning rate."""
     model = chain(layers(frozen=False, learn_rate_factor=factor), layer_mix())
     model.initialize(X=make_docs(vocab))
     transformer, mix = model.layers[0].shims[0].transformer, model.layers[1]
@@ -156,7 +156,7 @@ def test_a_fine_tuned_transformer_learns_at_its_own_rate(layers, vocab, factor):
     assert_allclose(mix.get_param("scores"), before[1] - 0.1, atol=1e-6)
 
 
-def test_optimizers_that_do_not_fit_a_fine_tuned_transformer(layers):
+def test_optimizers_that_cannot_fine_tune_a_transformer(layers):
     tuned = layers(frozen=False, learn_rate_factor=0.1)
     with pytest.raises(ValueError, match="D606"):
         with_learn_rate_factors(tuned, RAdam(0.1, use_averages=False))

@@ -1,4 +1,4 @@
-"""Intervals, against a loop over draws and against what is known."""
+"""Intervals, compared with a loop over draws and with known values."""
 
 import numpy
 import pytest
@@ -14,8 +14,8 @@ def random_counts(rng, *shape):
 def test_draws_are_those_of_a_loop_over_documents(monkeypatch):
     rng = numpy.random.default_rng(1)
     counts = random_counts(rng, 11, 2, 4)
-    # Several blocks, the last one smaller.
-    monkeypatch.setattr(module, "BLOCK", 11 * 8)
+    # Several blocks, of which the last one is smaller.
+    monkeypatch.setattr(module, "BLOCK_SIZE", 11 * 8)
     found = Bootstrap(11, resamples=20, seed=3).sums(counts)
     expected = []
     draws = numpy.random.default_rng(3)
@@ -28,7 +28,7 @@ def test_draws_are_those_of_a_loop_over_documents(monkeypatch):
     assert (found.draws == numpy.stack(expected)).all()
     assert (found.total == counts.sum(axis=0)).all()
     assert (found[1][2].draws == found.draws[:, 1, 2]).all()
-    assert (found[1].together().draws == found.draws[:, 1].sum(axis=1)).all()
+    assert (found[1].summed().draws == found.draws[:, 1].sum(axis=1)).all()
 
 
 def test_percentiles_of_a_loops_scores():
@@ -43,7 +43,8 @@ def test_percentiles_of_a_loops_scores():
 
 
 def test_intervals_cover_the_true_score():
-    """Recall of entities that are found with a probability of 0.7, one a document."""
+    """The score is the recall of entities that are found with a probability of 0.7, one in each
+    document."""
     rng = numpy.random.default_rng(0)
     covered = 0
     for seed in range(200):
@@ -56,7 +57,8 @@ def test_intervals_cover_the_true_score():
 
 
 def test_differences_are_paired():
-    """What is hard for one system is hard for the other: the difference is sure all the same."""
+    """Documents that are hard for one system are hard for the other, so the difference is
+    certain."""
     rng = numpy.random.default_rng(0)
     right = rng.integers(0, 20, size=60)
     mine = numpy.stack([right + 1, numpy.zeros(60), 20 - right], axis=1).astype("int64")
@@ -78,8 +80,8 @@ def test_one_document_has_no_interval():
 
 
 def test_a_label_of_few_documents_has_no_interval():
-    """Each score has the documents that it counts: those with predicted entities, with gold ones,
-    or with either."""
+    """Precision counts documents with predicted entities, recall those with gold entities, and
+    F1 those with either."""
     counts = numpy.zeros((50, 3), dtype="int64")
     counts[:4] = (2, 1, 0)
     counts[4] = (0, 0, 3)
@@ -95,7 +97,7 @@ def test_a_label_of_few_documents_has_no_interval():
 
 
 @pytest.mark.parametrize("outcome, score", [(0, 1), (1, 0), (2, 0)])
-def test_draws_that_are_all_the_same_are_no_certainty(outcome, score):
+def test_equal_draws_have_no_interval(outcome, score):
     counts = numpy.zeros((30, 3), dtype="int64")
     counts[:10, outcome] = 1
     bootstrap = Bootstrap(30, resamples=200)

@@ -1,4 +1,4 @@
-"""Counts by document and label, against spaCy's own."""
+"""Counts by document and label, compared with spaCy's scorer."""
 
 import random
 
@@ -25,7 +25,8 @@ def random_spans(doc, rng):
 
 
 def random_example(vocab, rng):
-    """Gold and predicted tokens differ, and some gold tokens are not annotated."""
+    """Make an example with different tokens in both documents, and some tokens without
+    annotation."""
     text = " ".join(rng.choice(("ab", "cdef", "x")) for _ in range(rng.randint(1, 12)))
     words = text.split(" ")
     reference = Doc(vocab, words=words, spaces=[True] * (len(words) - 1) + [False])
@@ -62,7 +63,7 @@ def test_sums_are_what_spacys_scorer_says():
     assert (numpy.stack(alone) == counts).all()
 
 
-def test_a_share_of_nothing_is_no_number():
+def test_a_score_without_entities_is_nan():
     found = scores(numpy.asarray([[0, 0, 0], [0, 0, 2], [0, 3, 0]]))
     assert numpy.isnan(found[0]).all()
     assert found[1, 1:].tolist() == [0, 0] and numpy.isnan(found[1, 0])

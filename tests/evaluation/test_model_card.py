@@ -1,4 +1,4 @@
-"""The scores of a card, which are those of a report."""
+"""The scores of a model card agree with those of a report."""
 
 import io
 
@@ -7,17 +7,17 @@ import pytest
 from spacy_distill.evaluation import measure
 from spacy_distill.evaluation.model_card import model_card
 from spacy_distill.reports.comparison import compare
-from tests.told_systems import corpora_for, gold_doc, told_system
+from tests.scripted_systems import corpora_for, gold_doc, scripted_system
 
 
-def test_a_card_counts_as_a_report_does():
-    """A found entity beside what is not annotated counts neither way in both."""
+def test_a_card_has_the_scores_of_a_report():
+    """Neither counts a predicted entity on a token without annotation."""
     gold = [
         gold_doc("Anna sails to Oslo", [("Anna", "PER"), ("Oslo", "LOC")]),
         gold_doc("Bergen, Oslo", [("Oslo", "LOC")], missing=["Bergen"]),
     ]
     found = [["Oslo", "LOC", None], ["Bergen", "FAR", None], ["Anna", "LOC", None]]
-    student = told_system("student", found)
+    student = scripted_system("student", found)
     (examples,) = corpora_for([student], gold)
     card = measure(student.nlp, examples)
     report = compare(
@@ -33,7 +33,7 @@ def test_a_card_counts_as_a_report_does():
     }
 
 
-def test_settings_of_schedules_are_told_as_numbers():
+def test_settings_of_schedules_are_formatted():
     alpha = {"@schedules": "warmup_linear.v1", "initial_rate": 0.1 + 0.2, "total_steps": 1234567.0}
     meta = {"lang": "en", "name": "x", "distillation": {"loss": {"alpha": alpha, "beta": None}}}
     card = model_card(meta)

@@ -8,7 +8,7 @@ from spacy_distill.evaluation import entity_reliability, reliability
 from spacy_distill.pipeline.confidences import add_confidence_extension, set_confidence
 
 
-def test_bins_by_hand():
+def test_bins_agree_with_an_example():
     found = reliability([0.95, 1.0, 0.92, 0.41, 0.49], [True, True, False, True, False])
     assert found.counts.tolist() == [0, 0, 0, 0, 2, 0, 0, 0, 0, 3]
     assert found.confidence[[4, 9]] == pytest.approx([0.45, 2.87 / 3])
@@ -17,7 +17,7 @@ def test_bins_by_hand():
     assert found.expected_calibration_error == pytest.approx(error)
 
 
-def test_confidences_that_are_what_they_say_have_no_error():
+def test_calibrated_confidences_have_no_error():
     rng = numpy.random.default_rng(0)
     confidences = rng.random(200_000)
     correct = rng.random(200_000) < confidences
@@ -25,7 +25,7 @@ def test_confidences_that_are_what_they_say_have_no_error():
     assert reliability(confidences**2, correct).expected_calibration_error > 0.1
 
 
-def test_nothing_is_calibrated():
+def test_without_confidences_there_is_no_error():
     assert reliability([], []).expected_calibration_error == 0
 
 
@@ -42,7 +42,7 @@ def test_entities_are_right_if_boundaries_and_label_are():
     for span, (*_, confidence) in zip(spans[:3], found, strict=False):
         set_confidence(span, confidence)
     result = entity_reliability([Example(predicted, reference)])
-    # The last one has no confidence, and nobody knows whether it is right.
+    # The last entity has no confidence, and its tokens are not annotated.
     assert result.counts.nonzero()[0].tolist() == [3, 6, 9]
     assert result.accuracy[[3, 6, 9]].tolist() == [0, 0, 1]
     set_confidence(spans[3], 0.8)

@@ -1,4 +1,4 @@
-"""What counts as a pipeline's parameters."""
+"""The number of a pipeline's parameters."""
 
 import numpy
 import pytest

@@ -1,4 +1,4 @@
-"""How pipelines are timed."""
+"""Timing of pipelines."""
 
 import numpy
 import pytest
@@ -20,13 +20,13 @@ def reader_that_remembers(doc):
     return doc
 
 
-def test_no_round_of_the_timing_finds_what_a_transformer_said_in_another():
+def test_rounds_of_timing_do_not_use_the_feature_cache():
     nlp = spacy.blank("en")
     nlp.add_pipe("reader_that_remembers")
     SEEN.clear()
     FEATURES.clear()
     speeds({"teacher": nlp, "student": nlp}, TEXTS, rounds=2)
-    # Two texts to warm up with, known to the second pipeline, then two rounds of two pipelines.
+    # Two texts for the warm-up, then two rounds of two pipelines.
     assert SEEN == [True, True, False, False] + [True, True] * 4
 
 
@@ -52,7 +52,7 @@ def test_pipelines_are_timed_on_one_thread():
 
 
 @pytest.mark.parametrize("threads, held", [("1", True), ("2", False), (None, False)])
-def test_numpy_may_have_been_held_to_one_thread_before(monkeypatch, threads, held):
+def test_numpy_may_be_limited_to_one_thread_already(monkeypatch, threads, held):
     monkeypatch.setattr(speed, "find_threadpoolctl", lambda: None)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if threads:

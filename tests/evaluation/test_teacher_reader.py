@@ -1,4 +1,4 @@
-"""Teachers of other kinds, looked at as pipelines."""
+"""Teachers of other kinds, evaluated as pipelines."""
 
 import pytest
 import spacy
@@ -7,7 +7,7 @@ from spacy.training import Example
 
 from spacy_distill.evaluation.systems import with_confidences
 from spacy_distill.evaluation.teacher_reader import BATCH_SIZE, reading_pipeline
-from spacy_distill.pipeline.confidences import MEASURED, confidence_of
+from spacy_distill.pipeline.confidences import EVALUATION_ATTR, confidence_of
 from spacy_distill.teachers.sources import TeacherOptions, load_teacher
 
 
@@ -32,7 +32,7 @@ def test_an_ensemble_writes_the_entities_of_its_best_sequence(ensemble):
     found = [[(ent.text, ent.label_) for ent in doc.ents] for doc in docs[-4:]]
     assert found[0] == [("Anna", "PER"), ("Oslo", "LOC")]
     assert found[1:3] == [[], []] and docs[-2].has_annotation("ENT_IOB")
-    # Two of three parts know nothing of Kiel.
+    # Two of three teachers do not know Kiel.
     assert found[3] == [("Oslo", "LOC"), ("Anna", "PER")]
     assert set(ensemble.get_pipe("distill_teacher_reader").labels) == {"PER", "LOC"}
 
@@ -42,10 +42,10 @@ def test_confidences_are_probabilities_of_the_chain(ensemble):
     with with_confidences(ensemble):
         (before, after) = list(ensemble.pipe([doc, ensemble.make_doc("In Oslo")]))
     oslo, anna = before.ents
-    sure, less_sure = confidence_of(oslo, MEASURED), confidence_of(anna, MEASURED)
+    sure, less_sure = confidence_of(oslo, EVALUATION_ATTR), confidence_of(anna, EVALUATION_ATTR)
     assert 0.5 < less_sure < sure < 1
-    assert confidence_of(after.ents[0], MEASURED) == pytest.approx(sure, abs=0.05)
-    # Not again, once it is over.
+    assert confidence_of(after.ents[0], EVALUATION_ATTR) == pytest.approx(sure, abs=0.05)
+    # No further call after the end.
     assert not ensemble("Oslo sleeps").user_data
 
 

@@ -1,4 +1,4 @@
-"""Which kernels are used, and what happens where there are none."""
+"""The selection of kernels, also without compiled ones."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from spacy_distill import kernels
 
 
 def in_a_process(code, **environment):
-    """RETURNS (CompletedProcess): Code run where nothing else chooses."""
+    """RETURNS (CompletedProcess): The result of code in a new process, with these variables."""
     inherited = {k: v for k, v in os.environ.items() if k != "SPACY_DISTILL_KERNELS"}
     return subprocess.run(
         [sys.executable, "-c", code],
@@ -21,13 +21,29 @@ def in_a_process(code, **environment):
     )
 
 
-def test_a_choice_that_there_is_not_is_refused():
-    with pytest.raises(ValueError, match=r"no kernels 'sse9' here: choose of .*numpy"):
+def test_unavailable_kernels_are_rejected():
+    with pytest.raises(
+        ValueError, match=r"kernels 'sse9' are not available here. Choose one of .*numpy"
+    ):
         kernels.use("sse9")
 
 
+@pytest.mark.parametrize("choice", ["avx9,float32", "float32,int8", "numpy,baseline", "baseline,"])
+def test_an_impossible_combination_is_refused(choice):
+    with pytest.raises(ValueError, match="D803"):
+        kernels.use(choice)
+
+
+@pytest.mark.parametrize("choice", ["float32", "numpy,float32", "float32,numpy", "numpy", "int8"])
+def test_the_environment_variable_selects_the_precision(choice):
+    code = "from spacy_distill import kernels as k; print(k.in_use, k.allows_integers)"
+    in_use = "numpy" if "numpy" in choice else kernels.CHOICES[0]
+    expected = f"{in_use} {'float32' not in choice}"
+    assert in_a_process(code, SPACY_DISTILL_KERNELS=choice).stdout.strip() == expected
+
+
 @pytest.mark.parametrize("choice", kernels.CHOICES)
-def test_the_environment_chooses(choice):
+def test_the_environment_variable_selects_the_kernels(choice):
     code = "from spacy_distill import kernels; print(kernels.in_use)"
     assert in_a_process(code, SPACY_DISTILL_KERNELS=choice).stdout.strip() == choice
 
@@ -57,12 +73,12 @@ print(kernels.CHOICES, kernels.in_use, chain.argmax().tolist())
 NUMPY = "('numpy',) numpy [0, 1, 2]"
 
 
-def test_without_a_compiler_numpy_does_the_work():
+def test_numpy_is_used_without_compiled_kernels():
     done = in_a_process(HIDE.format(error="ModuleNotFoundError(name, name=name)"))
     assert done.stdout.strip() == NUMPY and "cannot be loaded" not in done.stderr
 
 
-def test_kernels_that_cannot_be_loaded_are_told():
+def test_broken_kernels_give_a_warning():
     done = in_a_process(HIDE.format(error="ImportError('no GLIBCXX')"))
     assert done.stdout.strip() == NUMPY
     assert "kernels cannot be loaded (no GLIBCXX)" in done.stderr

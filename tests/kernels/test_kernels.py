@@ -1,5 +1,5 @@
-"""The compiled kernels against numpy, and what they refuse. tests/models and tests/chain hold each
-choice against the definitions."""
+"""The compiled kernels, compared with numpy, and their errors. tests/models and tests/chain compare
+each version with the definitions."""
 
 from functools import partial
 from itertools import combinations
@@ -12,7 +12,8 @@ from spacy_distill import kernels
 from spacy_distill.chain import BiluoTags, LinearChain, constraints
 from spacy_distill.chain.forward_backward import PackedTrellis, RaggedTrellis
 from spacy_distill.models import recurrence
-from spacy_distill.models.recurrence import BiLSTMStack, Layer
+from spacy_distill.models.bilstm_stack import BiLSTMStack
+from spacy_distill.models.recurrence import LayerWeights
 
 compiled = pytest.importorskip(
     "spacy_distill.kernels.compiled", reason="installed without a compiler"
@@ -43,10 +44,10 @@ def with_numpy(function):
         kernels.use(before)
 
 
-# Widths that fill vectors and panels of either instruction set, and those that do not.
+# Widths that are multiples of the instruction sets' vectors and panels, and others.
 @pytest.mark.parametrize("hidden", [1, 3, 4, 7, 8, 12, 13, 16, 100])
 @pytest.mark.parametrize("n_sequences", [1, 2, 3, 5, 16])
-def test_lstm_is_numpys(hidden, n_sequences, instruction_set):
+def test_lstm_equals_numpy(hidden, n_sequences, instruction_set):
     rng = numpy.random.default_rng(hidden)
     lengths = numpy.asarray(LENGTHS[:n_sequences])
     inputs, U = lstm_arrays(rng, hidden, lengths)
@@ -54,7 +55,7 @@ def test_lstm_is_numpys(hidden, n_sequences, instruction_set):
     given = d_states.copy()
 
     def run():
-        states, backprop = recurrence.run(inputs, lengths, U)
+        states, backprop = recurrence.run_bilstm(inputs, lengths, U)
         return states, *backprop(d_states)
 
     found, expected = run(), with_numpy(run)
@@ -64,20 +65,20 @@ def test_lstm_is_numpys(hidden, n_sequences, instruction_set):
     assert_array_equal(d_states, given)
 
 
-def stack_of(rng, hidden, depth, scale=1.0):
-    """RETURNS (Tuple[BiLSTMStack, Floats2d]): Layers, and a table with nine rows of inputs."""
+def stack_of(rng, hidden, depth, scale=1.0, integers=False):
+    """RETURNS (Tuple[BiLSTMStack, Floats2d]): A stack, and a table with nine rows of inputs."""
     layers = []
     for _ in range(depth):
         inputs, U = lstm_arrays(rng, hidden, [2 * hidden], scale)
-        layers.append(Layer(U, inputs / hidden**0.5, inputs[0]))
-    return BiLSTMStack(layers), lstm_arrays(rng, hidden, [9], scale)[0]
+        layers.append(LayerWeights(U, inputs / hidden**0.5, inputs[0]))
+    return BiLSTMStack(layers, integers), lstm_arrays(rng, hidden, [9], scale)[0]
 
 
-# Tiles that are full and not, blocks of a layer's inputs that are full and not.
+# Full and partial tiles, and full and partial blocks of a layer's inputs.
 @pytest.mark.parametrize("hidden", [1, 3, 8, 100])
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
 @pytest.mark.parametrize("lengths", [LENGTHS, [700], [1], [0, 0], [40] * 13])
-def test_stacked_layers_are_numpys(hidden, depth, lengths, instruction_set):
+def test_stacked_layers_equal_numpy(hidden, depth, lengths, instruction_set):
     rng = numpy.random.default_rng(hidden)
     stack, table = stack_of(rng, hidden, depth)
     rows, lengths = rng.integers(0, 9, size=sum(lengths)), numpy.asarray(lengths)
@@ -85,6 +86,49 @@ def test_stacked_layers_are_numpys(hidden, depth, lengths, instruction_set):
     assert found.dtype == "float32" and found.shape == (len(rows), 2 * hidden)
     expected = with_numpy(lambda: stack.predict(table, rows, lengths))
     assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("hidden", [1, 3, 8, 13, 50, 100])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("lengths", [LENGTHS, [700], [1], [0, 0], [40] * 13])
+def test_integers_equal_numpy_bit_by_bit(hidden, depth, lengths, instruction_set):
+    rng = numpy.random.default_rng(hidden)
+    stack, table = stack_of(rng, hidden, depth, integers=True)
+    rows, lengths = rng.integers(0, 9, size=sum(lengths)), numpy.asarray(lengths)
+    found = stack.predict(table, rows, lengths)
+    assert_array_equal(found, with_numpy(lambda: stack.predict(table, rows, lengths)))
+    # A sequence has the same states alone as in a batch.
+    if len(lengths) == len(LENGTHS):
+        alone = stack.predict(table, rows[: lengths[0]], lengths[:1])
+        assert_array_equal(found[: lengths[0]], alone)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_integers_are_close_to_floats(depth, instruction_set):
+    states = []
+    for integers in (False, True):
+        rng = numpy.random.default_rng(0)
+        stack, table = stack_of(rng, 100, depth, integers=integers)
+        rows, lengths = rng.integers(0, 9, size=sum(LENGTHS)), numpy.asarray(LENGTHS)
+        states.append(stack.predict(table, rows, lengths))
+    difference = abs(states[0] - states[1])
+    assert 0 < difference.mean() < 0.005 and difference.max() < 0.1
+
+
+def test_floats_can_be_asked_for():
+    rng = numpy.random.default_rng(0)
+    stack, table = stack_of(rng, 8, 2, integers=True)
+    rows, lengths = rng.integers(0, 9, size=sum(LENGTHS)), numpy.asarray(LENGTHS)
+    before = stack.predict(table, rows, lengths)
+    floats = BiLSTMStack(stack._layers, integers=False).predict(table, rows, lengths)
+    try:
+        kernels.use("float32")
+        assert_array_equal(stack.predict(table, rows, lengths), floats)
+        kernels.use(kernels.CHOICES[0])
+        assert_array_equal(stack.predict(table, rows, lengths), before)
+    finally:
+        kernels.use(kernels.CHOICES[0])
+    assert not numpy.array_equal(before, floats)
 
 
 def test_layers_are_packed_for_the_kernels_in_use():
@@ -101,14 +145,14 @@ def test_layers_are_packed_for_the_kernels_in_use():
         kernels.use(before)
 
 
-# Both forms of a step: for prediction, and for training.
+# Both versions of the steps: for inference and for training.
 def predict_states(inputs, U, lengths):
-    stack = BiLSTMStack([Layer(U, inputs, inputs[0])])
+    stack = BiLSTMStack([LayerWeights(U, inputs, inputs[0])], integers=False)
     return stack.predict(inputs, numpy.arange(len(inputs)), lengths)
 
 
 def train_states(inputs, U, lengths):
-    return recurrence.run(inputs, lengths, U)[0]
+    return recurrence.run_bilstm(inputs, lengths, U)[0]
 
 
 both_steps = pytest.mark.parametrize("find_states", [predict_states, train_states])
@@ -116,13 +160,13 @@ both_steps = pytest.mark.parametrize("find_states", [predict_states, train_state
 
 @both_steps
 def test_lstm_of_extreme_inputs(find_states, instruction_set):
-    """Gates that are wide open or shut, up to the greatest numbers there are."""
+    """Gates that are open or closed, with inputs up to the largest floats."""
     rng = numpy.random.default_rng(0)
     lengths = numpy.asarray(LENGTHS)
     for scale in (30.0, 1e4, 1e30):
         inputs, U = lstm_arrays(rng, 5, lengths, scale)
         expected = with_numpy(lambda inputs=inputs, U=U: find_states(inputs, U, lengths))
-        # Such weights make much of what was rounded.
+        # These weights amplify rounding errors.
         assert_allclose(find_states(inputs, U, lengths), expected, atol=1e-3)
     most = numpy.finfo("float32").max
     extremes = numpy.asarray([most, -most, numpy.inf, -numpy.inf, 0, 1, 50, -50, 1e-30], "float32")
@@ -134,19 +178,19 @@ def test_lstm_of_extreme_inputs(find_states, instruction_set):
 
 @both_steps
 @pytest.mark.parametrize("gate", range(4))
-def test_what_is_no_number_stays_none(find_states, gate, instruction_set):
+def test_nan_stays_nan(find_states, gate, instruction_set):
     inputs, U = lstm_arrays(numpy.random.default_rng(0), 5, [3])
-    inputs.view("uint32")[1, 5 * gate + 2] = 0x7FC00001  # whatever the bits of it are
+    inputs.view("uint32")[1, 5 * gate + 2] = 0x7FC00001  # a NaN with other bits
     states = find_states(inputs, U, numpy.asarray([3]))
     assert numpy.isnan(states[1, 2]) and not numpy.isnan(states[0, :5]).any()
 
 
-def test_arrays_in_any_layout_are_read(instruction_set):
+def test_arrays_can_have_any_memory_layout(instruction_set):
     rng = numpy.random.default_rng(0)
     lengths = numpy.asarray([4, 2])
     inputs, U = lstm_arrays(rng, 5, lengths)
-    states, backprop = recurrence.run(inputs, lengths, U)
-    again, backprop_again = recurrence.run(numpy.asfortranarray(inputs), lengths, U)
+    states, backprop = recurrence.run_bilstm(inputs, lengths, U)
+    again, backprop_again = recurrence.run_bilstm(numpy.asfortranarray(inputs), lengths, U)
     assert_array_equal(states, again)
     d_states = rng.normal(size=states.shape).astype("float32")
     for mine, theirs in zip(
@@ -156,11 +200,11 @@ def test_arrays_in_any_layout_are_read(instruction_set):
 
 
 @pytest.mark.parametrize("n_labels", [1, 2, 4, 9, 18])
-def test_viterbi_is_numpys(n_labels, instruction_set):
+def test_viterbi_equals_numpy(n_labels, instruction_set):
     rng = numpy.random.default_rng(n_labels)
     start, transitions, end = constraints(n_labels)
     lengths = numpy.asarray(LENGTHS)
-    # Few different scores: many sequences are equally good, and the same one has to be found.
+    # With few distinct scores many sequences tie, and the same one has to be found.
     for draw in (rng.normal, lambda size: rng.integers(0, 3, size=size)):
         emissions = numpy.asarray(draw(size=(sum(LENGTHS), len(start))), dtype="float32")
         emissions[rng.random(emissions.shape) < 0.1] = -numpy.inf
@@ -170,7 +214,7 @@ def test_viterbi_is_numpys(n_labels, instruction_set):
 
 
 def spans_of_a_sentence(n_labels, number=6):
-    """All stretches of a sentence's tokens, as entities of each label."""
+    """All spans of a sentence, as entities of each label."""
     tags = BiluoTags(tuple(f"LABEL{number}" for number in range(n_labels)))
     first, last = sum(LENGTHS[:number]), sum(LENGTHS[: number + 1])
     pairs = combinations(range(first, last + 1), 2)
@@ -182,7 +226,7 @@ def probabilities(chain, spans):
 
 
 @pytest.mark.parametrize("n_labels", [1, 2, 4, 9, 18])
-def test_probabilities_are_numpys(n_labels, instruction_set):
+def test_probabilities_equal_numpy(n_labels, instruction_set):
     rng = numpy.random.default_rng(n_labels)
     start, transitions, end = constraints(n_labels)
     for scale in (0.3, 3.0, 30.0):
@@ -200,12 +244,12 @@ def test_probabilities_are_numpys(n_labels, instruction_set):
         assert expected[1].max() > 0.01
 
 
-def test_what_the_kernels_arithmetic_cannot_hold_is_left_to_logarithms(instruction_set):
+def test_extreme_scores_use_logarithms(instruction_set):
     start, transitions, end = constraints(1)
     emissions = numpy.zeros((4, len(start)), dtype="float32")
     impossible = emissions.copy()
     impossible[1] = -numpy.inf
-    # The best tags by far at one token cannot be followed by those of the next.
+    # By far the best tags of one token cannot be followed by those of the next.
     apart = emissions.copy()
     apart[::2, 0] = apart[1::2, 2] = 2000
     for scores in (impossible, apart):
@@ -217,7 +261,7 @@ def test_what_the_kernels_arithmetic_cannot_hold_is_left_to_logarithms(instructi
         assert numpy.isfinite(chain.marginals()).all()
 
 
-def test_scores_of_other_widths_are_numpys_to_read():
+def test_other_dtypes_use_numpy():
     start, transitions, end = (part.astype("float64") for part in constraints(2))
     emissions = numpy.random.default_rng(0).normal(size=(3, len(start)))
     assert kernels.kernels(emissions) is None
@@ -225,11 +269,12 @@ def test_scores_of_other_widths_are_numpys_to_read():
     assert chain.argmax().shape == (3,)
 
 
-def test_arrays_that_do_not_fit_are_refused():
+@pytest.mark.parametrize("integers", [False, True])
+def test_shapes_that_do_not_fit_are_rejected(integers):
     inputs, U = lstm_arrays(numpy.random.default_rng(0), 4, [3])
     table, rows, inputs = inputs, numpy.arange(3), inputs.reshape(3, 2, 16)
     W, b = numpy.zeros((8, 32), dtype="float32"), numpy.zeros(32, dtype="float32")
-    stack = compiled.Stack([(U, None, None), (U, W, b)])
+    stack = compiled.Stack([(U, None, None), (U, W, b)], integers)
     wider = numpy.zeros((2, 5, 20), dtype="float32")
     three, four = compiled.Sequences([3]), compiled.Sequences([4])
     wrong = [
@@ -238,13 +283,13 @@ def test_arrays_that_do_not_fit_are_refused():
         lambda: stack.predict(table, numpy.asarray([0, -1, 1]), three),
         lambda: stack.predict(table, rows[:2], three),
         lambda: stack.predict(table[:, :24].copy(), rows, three),
-        lambda: compiled.Stack([]),
-        lambda: compiled.Stack([(U[:1], None, None)]),
-        lambda: compiled.Stack([(U, None, None), (U, None, None)]),
-        lambda: compiled.Stack([(U, None, None), (U, W[:7], b)]),
-        lambda: compiled.Stack([(U, None, None), (U, W[:, :31].copy(), b)]),
-        lambda: compiled.Stack([(U, None, None), (U, W, b[:31])]),
-        lambda: compiled.Stack([(U, None, None), (wider, W, b)]),
+        lambda: compiled.Stack([], integers),
+        lambda: compiled.Stack([(U[:1], None, None)], integers),
+        lambda: compiled.Stack([(U, None, None), (U, None, None)], integers),
+        lambda: compiled.Stack([(U, None, None), (U, W[:7], b)], integers),
+        lambda: compiled.Stack([(U, None, None), (U, W[:, :31].copy(), b)], integers),
+        lambda: compiled.Stack([(U, None, None), (U, W, b[:31])], integers),
+        lambda: compiled.Stack([(U, None, None), (wider, W, b)], integers),
         lambda: compiled.lstm_forward(inputs[:, :, :12].copy(), three, U),
         lambda: compiled.lstm_forward(inputs, three, U[:1]),
         lambda: compiled.lstm_forward(inputs, four, U),
@@ -262,6 +307,6 @@ def test_arrays_that_do_not_fit_are_refused():
             call()
 
 
-def test_layers_are_packed_when_the_object_is_made():
+def test_weights_are_packed_at_creation():
     with pytest.raises(TypeError):
         compiled.Stack.__new__(compiled.Stack)

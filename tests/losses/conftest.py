@@ -1,4 +1,4 @@
-"""Chains so small that every tag sequence can be listed."""
+"""Chains that are small enough to enumerate all tag sequences."""
 
 import itertools
 from dataclasses import replace
@@ -43,7 +43,7 @@ class Enumerated:
 
     def k_best(self, k):
         """RETURNS (List[Dict]): The k most probable sequences of each sentence, with their
-        logarithms."""
+        scores."""
         return [
             dict(sorted(logs.items(), key=lambda item: -item[1])[:k]) for logs in self.sentences
         ]
@@ -53,7 +53,8 @@ class Enumerated:
         return [tag for logs in self.sentences for tag in max(logs, key=logs.get)]
 
     def negative_log_likelihoods(self, allowed):
-        """RETURNS (List[float]): Of the sequences that a mask allows, per sentence; inf if none."""
+        """RETURNS (List[float]): The negative log-likelihood of the sequences that a mask allows,
+        for each sentence; inf if there are none."""
         losses, start = [], 0
         for logs, length in zip(self.sentences, LENGTHS, strict=True):
             rows, start = allowed[start : start + length], start + length
@@ -92,7 +93,7 @@ def random_chain(seed, scale=2.0):
 
 
 def check_gradient(value, chain, gradient, eps=1e-4):
-    """Hold a gradient against finite differences of a function of the chain, in float64.
+    """Compare a gradient with finite differences of a function of the chain, in float64.
 
     value (Callable[[LinearChain], float]): Computes the loss by enumeration.
     """
@@ -123,9 +124,9 @@ def tiny():
         enumerate = Enumerated
         chain = staticmethod(random_chain)
         check_gradient = staticmethod(check_gradient)
-        # Of the sentences: unknown in the midst, throughout, and nowhere.
+        # Unknown tokens in the middle of a sentence, in a whole sentence, and nowhere.
         known = numpy.asarray([True, False, True, False, True, True])
-        # Leaves all tags open.
+        # Allows all tags.
         unlabeled = numpy.ones((int(LENGTHS.sum()), 1 + 4 * N_LABELS), dtype=bool)
 
     return Tiny

@@ -10,7 +10,7 @@ from spacy_distill.losses.chain_distillation import kl_divergence
 
 TAGS = BiluoTags(("PER",))
 
-# Sentences of 3, 1, 0 and 2 tokens: labeled throughout, not at all, and each in another way.
+# Sentences of 3, 1, 0 and 2 tokens: completely annotated, unannotated, and mixed.
 ANNOTATIONS = {
     "labeled": ["B-PER", "I-PER", "L-PER", "O", "U-PER", "O"],
     "unlabeled": [None] * 6,
@@ -23,7 +23,7 @@ def mask(tags):
 
 
 def expected_loss(tiny, student, teacher, tags, alpha, beta, temperature):
-    """The loss as its documentation has it, with every tag sequence listed."""
+    """The loss according to its documentation, by enumeration."""
     best = [TAGS.names[number] for number in tiny.enumerate(teacher).best()]
     targets = []
     for rows in numpy.split(numpy.arange(6), numpy.cumsum(tiny.lengths)[:-1]):
@@ -41,7 +41,7 @@ def expected_loss(tiny, student, teacher, tags, alpha, beta, temperature):
     "alpha, beta, temperature",
     [(0.5, 0.5, 1.0), (0.0, 1.0, 1.0), (1.0, 0.0, 2.0), (0.3, 0.7, 2.5), (2.0, 1.0, 0.5)],
 )
-def test_the_value_is_that_of_enumeration(tiny, annotation, alpha, beta, temperature):
+def test_the_value_equals_enumeration(tiny, annotation, alpha, beta, temperature):
     student, teacher = tiny.chain(0), tiny.chain(1)
     tags = ANNOTATIONS[annotation]
     loss = ChainDistillation(alpha=alpha, beta=beta, temperature=temperature)
@@ -52,7 +52,7 @@ def test_the_value_is_that_of_enumeration(tiny, annotation, alpha, beta, tempera
 
 @pytest.mark.parametrize("annotation", ANNOTATIONS)
 @pytest.mark.parametrize("alpha, beta, temperature", [(0.5, 0.5, 1.0), (0.2, 0.8, 3.0)])
-def test_the_gradient_is_that_of_finite_differences(tiny, annotation, alpha, beta, temperature):
+def test_the_gradient_equals_finite_differences(tiny, annotation, alpha, beta, temperature):
     student, teacher = tiny.chain(2), tiny.chain(3)
     tags = ANNOTATIONS[annotation]
     loss = ChainDistillation(alpha=alpha, beta=beta, temperature=temperature)
@@ -65,7 +65,7 @@ def test_the_gradient_is_that_of_finite_differences(tiny, annotation, alpha, bet
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
-def test_a_student_that_equals_its_teacher_has_nothing_to_learn(tiny, temperature):
+def test_the_gradient_is_zero_if_the_student_equals_the_teacher(tiny, temperature):
     chain = tiny.chain(4)
     loss = ChainDistillation(alpha=0.0, beta=1.0, temperature=temperature)
     value, gradient = loss(chain, chain, mask(ANNOTATIONS["labeled"]))
@@ -74,7 +74,7 @@ def test_a_student_that_equals_its_teacher_has_nothing_to_learn(tiny, temperatur
         assert numpy.abs(getattr(gradient, name)).max() < 1e-6
 
 
-def test_with_beta_zero_the_teacher_is_asked_for_unlabeled_sentences_only(tiny):
+def test_with_beta_zero_the_teacher_is_used_for_unlabeled_sentences_only(tiny):
     student, loss = tiny.chain(0), ChainDistillation(alpha=1.0, beta=0.0)
     labeled = {loss(student, tiny.chain(seed), mask(ANNOTATIONS["labeled"]))[0] for seed in (1, 2)}
     assert len(labeled) == 1
@@ -84,10 +84,10 @@ def test_with_beta_zero_the_teacher_is_asked_for_unlabeled_sentences_only(tiny):
     assert len(unlabeled) == 2
 
 
-def test_an_impossible_annotation_leaves_the_teacher_to_be_learnt_from(tiny):
+def test_the_teacher_is_used_where_the_annotation_is_invalid(tiny):
     student, teacher = tiny.chain(5), tiny.chain(6)
     impossible = ["B-PER", "O", "O", "L-PER", "L-PER", "O"]
-    with pytest.warns(UserWarning, match="are left out"):
+    with pytest.warns(UserWarning, match="are ignored"):
         value, _ = ChainDistillation(alpha=0.5, beta=0.5)(student, teacher, mask(impossible))
     divergence = tiny.enumerate(teacher).divergence_of(tiny.enumerate(student))
     assert value == pytest.approx(0.5 * divergence / 6, rel=1e-4)
@@ -105,12 +105,12 @@ def test_an_impossible_annotation_leaves_the_teacher_to_be_learnt_from(tiny):
         {"temperature": float("inf")},
     ],
 )
-def test_settings_that_make_no_loss_are_refused(settings):
-    with pytest.raises(ValueError, match=r"makes? no loss"):
+def test_invalid_settings_are_rejected(settings):
+    with pytest.raises(ValueError, match=r"cannot be used|are both 0"):
         ChainDistillation(**settings)
 
 
-def test_a_config_finds_the_loss(tiny):
+def test_the_loss_can_be_created_from_a_config(tiny):
     block = {"@losses": "spacy-distill.ChainDistillation.v1", "alpha": 0.0, "beta": 1.0}
     loss = registry.resolve({"loss": block})["loss"]
     value, _ = loss(tiny.chain(0), tiny.chain(0), mask(ANNOTATIONS["unlabeled"]))
@@ -118,7 +118,7 @@ def test_a_config_finds_the_loss(tiny):
 
 
 def expected_divergence(tiny, teacher, student):
-    """Of the sentences that are known as a whole: here, of the last two."""
+    """The divergence of sentences without unknown tokens: here, the last two."""
     pairs = zip(tiny.enumerate(teacher).sentences, tiny.enumerate(student).sentences, strict=True)
     divergences = [
         sum(numpy.exp(log) * (log - theirs[tags]) for tags, log in ours.items())
@@ -127,21 +127,21 @@ def expected_divergence(tiny, teacher, student):
     return sum(divergences[2:])
 
 
-def test_of_unknown_tokens_nothing_is_learnt(tiny):
+def test_unknown_tokens_are_ignored(tiny):
     student, teacher = tiny.chain(7), replace(tiny.chain(8), known=tiny.known)
     value, gradient = kl_divergence(teacher, student)
     assert value == pytest.approx(expected_divergence(tiny, teacher, student), rel=1e-4)
     difference = student.marginals() - teacher.marginals()
     numpy.testing.assert_allclose(gradient.emissions[tiny.known], difference[tiny.known], atol=1e-6)
     assert not gradient.emissions[~tiny.known].any()
-    # Transitions are learnt from sentences that are known as a whole.
+    # Transitions are learnt from sentences without unknown tokens.
     only_last = numpy.asarray([0.0, 0.0, 1.0, 1.0])
     for name in ("transitions", "start", "end"):
         ours, theirs = (getattr(c.expected_counts(only_last), name) for c in (student, teacher))
         numpy.testing.assert_allclose(getattr(gradient, name), ours - theirs, atol=1e-6)
 
 
-def test_where_all_is_known_the_mask_changes_nothing(tiny):
+def test_a_mask_without_unknown_tokens_has_no_effect(tiny):
     student, teacher = tiny.chain(9), tiny.chain(10)
     plain = kl_divergence(teacher, student)
     masked = kl_divergence(replace(teacher, known=numpy.ones(6, dtype=bool)), student)
@@ -150,7 +150,7 @@ def test_where_all_is_known_the_mask_changes_nothing(tiny):
         numpy.testing.assert_allclose(getattr(masked[1], name), getattr(plain[1], name), atol=1e-6)
 
 
-def test_what_nobody_knows_costs_nothing(tiny):
+def test_the_loss_is_zero_without_gold_and_known_tokens(tiny):
     student = tiny.chain(11)
     teacher = replace(tiny.chain(12), known=numpy.zeros(6, dtype=bool))
     value, gradient = ChainDistillation()(student, teacher, mask(ANNOTATIONS["unlabeled"]))
@@ -159,7 +159,7 @@ def test_what_nobody_knows_costs_nothing(tiny):
         assert numpy.abs(getattr(gradient, name)).max() < 1e-6
 
 
-def test_the_teachers_best_tags_are_a_task_only_where_it_has_an_opinion(tiny):
+def test_pseudo_labels_are_used_at_known_tokens_only(tiny):
     student, teacher = tiny.chain(13), replace(tiny.chain(14), known=tiny.known)
     best = [TAGS.names[number] for number in tiny.enumerate(teacher).best()]
     partial = [tag if known else None for tag, known in zip(best, tiny.known, strict=True)]
@@ -174,7 +174,7 @@ def test_the_teachers_best_tags_are_a_task_only_where_it_has_an_opinion(tiny):
     tiny.check_gradient(by_enumeration, student, gradient)
 
 
-def test_gold_counts_where_the_teacher_knows_nothing(tiny):
+def test_gold_is_used_at_unknown_tokens(tiny):
     student, teacher = tiny.chain(15), replace(tiny.chain(16), known=numpy.zeros(6, dtype=bool))
     allowed = mask(ANNOTATIONS["labeled"])
     value, _ = ChainDistillation(alpha=0.5, beta=0.5)(student, teacher, allowed)

@@ -1,4 +1,4 @@
-"""Sentences that are left out, as the teacher is not sure of them."""
+"""Sentences in which the teacher is ignored because its confidence is too low."""
 
 from dataclasses import replace
 
@@ -18,15 +18,15 @@ def test_confidence_is_the_mean_probability_of_the_best_sequence(tiny):
         assert value == pytest.approx(numpy.exp(max(logs.values()) / max(length, 1)), rel=1e-4)
 
 
-def test_unknown_tokens_are_no_doubts(tiny):
-    """A teacher that is sure of all that it knows is sure."""
+def test_unknown_tokens_do_not_lower_the_confidence(tiny):
+    """The confidence is 1 if the teacher is certain at all known tokens."""
     teacher = tiny.chain(0, scale=40.0)
     assert (confidence(teacher) > 0.99).all()
     emissions = teacher.emissions.copy()
     emissions[~tiny.known] = 0
     found = confidence(replace(teacher, emissions=emissions, known=tiny.known))
     assert (found > 0.99).all()
-    # What it does not know counts nothing, what it knows stays.
+    # Unknown tokens are ignored, known tokens are used.
     student, loss = tiny.chain(1), ConfidentSentences(ChainDistillation(alpha=0.0, beta=1.0), 0.9)
     some = replace(teacher, known=tiny.known)
     plain = loss.loss(student, some, tiny.unlabeled)
@@ -34,7 +34,7 @@ def test_unknown_tokens_are_no_doubts(tiny):
     assert value == pytest.approx(plain[0]) and not gradient.emissions[~tiny.known].any()
 
 
-def test_unsure_sentences_count_nothing(tiny):
+def test_sentences_with_low_confidence_are_ignored(tiny):
     student, teacher = tiny.chain(1), tiny.chain(2)
     values = confidence(teacher)
     plain = ChainDistillation()
@@ -48,8 +48,8 @@ def test_unsure_sentences_count_nothing(tiny):
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
-def test_loss_and_gradient_by_listing_the_sequences_of_sure_sentences(tiny, alpha):
-    """Of the others neither part counts, but they are among the tokens of the mean."""
+def test_loss_and_gradient_equal_enumeration_of_confident_sentences(tiny, alpha):
+    """Both parts of the loss are 0 in other sentences, but their tokens are counted in the mean."""
     student, teacher = tiny.chain(1), tiny.chain(2)
     values = confidence(teacher)
     least = float(numpy.median(values[:2]))
@@ -80,7 +80,7 @@ def test_loss_and_gradient_by_listing_the_sequences_of_sure_sentences(tiny, alph
     tiny.check_gradient(expected, student, gradient)
 
 
-def test_gold_annotation_counts_everywhere(tiny):
+def test_gold_annotation_is_used_in_all_sentences(tiny):
     student, teacher = tiny.chain(3), tiny.chain(4)
     gold = teacher.argmax()[:, None] == numpy.arange(tiny.unlabeled.shape[1])
     task = ChainDistillation(alpha=1.0, beta=0.0)
@@ -89,6 +89,6 @@ def test_gold_annotation_counts_everywhere(tiny):
 
 
 @pytest.mark.parametrize("least", [-0.1, 1.1, float("nan")])
-def test_what_is_no_probability_is_refused(least):
-    with pytest.raises(ValueError, match="is no probability"):
+def test_thresholds_that_are_not_probabilities_are_rejected(least):
+    with pytest.raises(ValueError, match="is not a probability"):
         ConfidentSentences(ChainDistillation(), least)

@@ -1,4 +1,4 @@
-"""The k best sequences as targets, against all sequences, sorted."""
+"""The k best sequences as targets, compared with the sorted enumeration of all sequences."""
 
 from dataclasses import replace
 
@@ -32,9 +32,9 @@ def fuzzy_mask(tiny, teacher, k):
     return numpy.concatenate(masks)
 
 
-# There are fewer than 100 sequences of the shorter sentences.
+# The shorter sentences have fewer than 100 sequences.
 @pytest.mark.parametrize("k", [1, 2, 5, 100])
-def test_value_and_gradient_are_those_of_enumeration(tiny, k):
+def test_value_and_gradient_equal_enumeration(tiny, k):
     student, teacher = tiny.chain(0), tiny.chain(1)
     loss = KBestDistillation(alpha=0.0, beta=1.0, k=k)
     value, gradient = loss(student, teacher, tiny.unlabeled)
@@ -47,7 +47,7 @@ def test_value_and_gradient_are_those_of_enumeration(tiny, k):
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 100])
-def test_fuzzy_value_and_gradient_are_those_of_enumeration(tiny, k):
+def test_fuzzy_value_and_gradient_equal_enumeration(tiny, k):
     student, teacher = tiny.chain(2), tiny.chain(3)
     mask = fuzzy_mask(tiny, teacher, k)
     loss = KBestDistillation(alpha=0.0, beta=1.0, k=k, fuzzy=True)
@@ -60,7 +60,7 @@ def test_fuzzy_value_and_gradient_are_those_of_enumeration(tiny, k):
     tiny.check_gradient(by_enumeration, student, gradient)
 
 
-def test_the_best_sequence_alone_is_a_hard_pseudo_label(tiny):
+def test_one_best_sequence_equals_a_hard_pseudo_label(tiny):
     student, teacher = tiny.chain(4), tiny.chain(5)
     one, fuzzy, hard = (
         KBestDistillation(alpha=0.0, beta=1.0, k=1),
@@ -72,7 +72,8 @@ def test_the_best_sequence_alone_is_a_hard_pseudo_label(tiny):
 
 
 def best_of_alike(tiny, teacher, known, k):
-    """Tags (None where they are not known) and scores of the k best sequences that differ there."""
+    """Tags (None at unknown tokens) and scores of the k best sequences that differ at known
+    tokens."""
     found = []
     for logs, of_sentence in zip(
         tiny.enumerate(teacher).sentences,
@@ -91,7 +92,7 @@ def best_of_alike(tiny, teacher, known, k):
 
 @pytest.mark.parametrize("known", [(1, 0, 1, 0, 1, 1), (0, 0, 1, 1, 0, 1), (1, 1, 0, 0, 1, 0)])
 @pytest.mark.parametrize("k", [1, 3, 100])
-def test_sequences_that_differ_where_the_teacher_knows_nothing_are_one(tiny, known, k):
+def test_sequences_that_differ_at_unknown_tokens_are_merged(tiny, known, k):
     student, teacher = tiny.chain(10), tiny.chain(11)
     known = numpy.asarray(known, dtype=bool)
     expected = 0.0
@@ -110,7 +111,7 @@ def test_sequences_that_differ_where_the_teacher_knows_nothing_are_one(tiny, kno
 
 
 @pytest.mark.parametrize("fuzzy", [True, False])
-def test_of_what_the_teacher_does_not_know_nothing_is_learnt(tiny, fuzzy):
+def test_unknown_tokens_have_no_gradient(tiny, fuzzy):
     student = tiny.chain(6)
     loss = KBestDistillation(alpha=0.0, beta=1.0, k=3, fuzzy=fuzzy)
     nothing = replace(tiny.chain(7), known=numpy.zeros(6, dtype=bool))
@@ -121,7 +122,7 @@ def test_of_what_the_teacher_does_not_know_nothing_is_learnt(tiny, fuzzy):
     assert 0 < loss(student, some, tiny.unlabeled)[0] < whole
 
 
-def test_a_teacher_without_a_possible_sequence_teaches_nothing_there(tiny):
+def test_sentences_without_a_possible_sequence_are_ignored(tiny):
     student, teacher = tiny.chain(8), tiny.chain(9)
     whole = k_best_cross_entropy(teacher, student, 2)
     teacher.emissions[:3] = -numpy.inf
@@ -131,7 +132,7 @@ def test_a_teacher_without_a_possible_sequence_teaches_nothing_there(tiny):
     numpy.testing.assert_allclose(gradient.emissions[3:], whole[1].emissions[3:], atol=1e-6)
 
 
-def test_no_sequence_is_refused():
+def test_k_below_one_is_rejected():
     for k in (0, 2.5):
-        with pytest.raises(ValueError, match=f"k={k} makes no loss"):
+        with pytest.raises(ValueError, match=f"k={k} cannot be used"):
             KBestDistillation(k=k)

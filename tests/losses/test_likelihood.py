@@ -23,7 +23,7 @@ def mask(tags):
 
 @pytest.mark.parametrize("annotation", ANNOTATIONS)
 @pytest.mark.parametrize("seed", range(3))
-def test_the_value_and_gradient_are_those_of_enumeration(tiny, annotation, seed):
+def test_the_value_and_gradient_equal_enumeration(tiny, annotation, seed):
     chain, allowed = tiny.chain(seed), mask(ANNOTATIONS[annotation])
 
     def by_enumeration(chain):
@@ -34,17 +34,17 @@ def test_the_value_and_gradient_are_those_of_enumeration(tiny, annotation, seed)
     tiny.check_gradient(by_enumeration, chain, gradient)
 
 
-def test_sentences_without_annotation_cost_nothing(tiny):
+def test_the_loss_of_unannotated_sentences_is_zero(tiny):
     loss, gradient = negative_log_likelihood(tiny.chain(0), mask(ANNOTATIONS["none"]))
     assert loss == pytest.approx(0, abs=1e-5)
     assert numpy.abs(gradient.emissions).max() < 1e-6
 
 
-def test_an_impossible_annotation_is_warned_of_and_left_out(tiny):
+def test_invalid_annotation_is_ignored_with_a_warning(tiny):
     chain, allowed = tiny.chain(1), mask(IMPOSSIBLE)
     losses = tiny.enumerate(chain).negative_log_likelihoods(allowed)
     assert numpy.isinf(losses).tolist() == [True, False, False, True]
-    with pytest.warns(UserWarning, match=r"2 of 4 documents in a batch .* are left out"):
+    with pytest.warns(UserWarning, match=r"2 of 4 documents in a batch .* are ignored"):
         loss, gradient = negative_log_likelihood(chain, allowed)
     assert loss == pytest.approx(losses[1], abs=1e-5)
     assert not gradient.emissions[:3].any() and not gradient.emissions[4:].any()
@@ -52,14 +52,14 @@ def test_an_impossible_annotation_is_warned_of_and_left_out(tiny):
     assert all(numpy.isfinite(getattr(gradient, n)).all() for n in ("transitions", "start", "end"))
 
 
-def test_a_possible_annotation_is_not_warned_of(tiny):
+def test_valid_annotation_does_not_warn(tiny):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         negative_log_likelihood(tiny.chain(2), mask(ANNOTATIONS["complete"]))
 
 
 @pytest.mark.filterwarnings("error::UserWarning", "ignore::RuntimeWarning")
-def test_scores_that_are_no_numbers_are_not_blamed_on_the_annotation(tiny):
+def test_nan_scores_do_not_warn_about_the_annotation(tiny):
     chain = tiny.chain(0)
     chain.emissions[0] = numpy.nan
     loss, _ = negative_log_likelihood(chain, mask(ANNOTATIONS["complete"]))
@@ -67,8 +67,8 @@ def test_scores_that_are_no_numbers_are_not_blamed_on_the_annotation(tiny):
 
 
 @pytest.mark.parametrize("scale", [1.0, 300.0])
-def test_a_long_document_loses_no_digits(scale):
-    """Its two partition functions are large, and what counts is a small difference."""
+def test_long_documents_keep_their_precision(scale):
+    """The loss is a small difference of two large log partitions."""
     emissions = scale * numpy.random.default_rng(0).normal(size=(10_000, 5))
     emissions = emissions.astype("float32").astype("float64")
     best = emissions.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""The weights of task and teacher."""
+"""The weights of the task loss and the distillation loss."""
 
 import numpy
 import pytest
@@ -22,8 +22,8 @@ SCHEDULE = {
 
 
 def both_parts(tiny):
-    """RETURNS (Tuple[Callable, float, float]): What computes a loss of two chains, and its values
-    of the task alone and of the teacher alone."""
+    """RETURNS (Tuple[Callable, float, float]): A function that computes a loss of two chains, the
+    value of the task loss alone, and the value of the distillation loss alone."""
     student, teacher = tiny.chain(0), tiny.chain(1)
 
     def value(loss):
@@ -34,29 +34,29 @@ def both_parts(tiny):
 
 
 @pytest.mark.parametrize("wrap", [lambda loss: loss, lambda loss: ConfidentSentences(loss, 0.0)])
-def test_schedules_give_each_step_its_weights(tiny, wrap):
+def test_schedules_set_the_weights_of_each_step(tiny, wrap):
     value, task, taught = both_parts(tiny)
-    # One that ends keeps its last value.
+    # A schedule that ends keeps its last value.
     loss = wrap(ChainDistillation(alpha=warmup_linear(1.0, 4, 1000), beta=iter([1.0, 0.5, 0.0])))
     for alpha, beta in [(0.0, 1.0), (0.25, 0.5), (0.5, 0.0), (0.75, 0.0), (1.0, 0.0)]:
         expected = pytest.approx(alpha * task + beta * taught, rel=1e-5)
-        # As often as it is asked: for several components, for parts of a batch.
+        # Several calls in a step: for several components, or for parts of a batch.
         assert value(loss) == expected and value(loss) == expected
         loss.advance()
 
 
 @pytest.mark.parametrize("number", [numpy.float32(0.5), numpy.float64(0.5), 0.5])
-def test_numbers_of_all_types_are_weights(tiny, number):
+def test_weights_can_have_any_numeric_type(tiny, number):
     value, task, taught = both_parts(tiny)
     found = value(ChainDistillation(alpha=number, beta=numpy.int64(1)))
     assert found == pytest.approx(0.5 * task + taught, rel=1e-5)
 
 
-def test_weights_of_a_schedule_are_checked_too(tiny):
+def test_weights_of_a_schedule_are_checked(tiny):
     loss = ChainDistillation(alpha=iter([1.0, -1.0]))
-    with pytest.raises(ValueError, match=r"alpha=-1.0 makes no loss"):
+    with pytest.raises(ValueError, match=r"alpha=-1.0 cannot be used"):
         loss.advance()
-    with pytest.raises(ValueError, match=r"a number or a schedule: found .0\.5"):
+    with pytest.raises(ValueError, match=r"a number or a schedule: found the text .0\.5"):
         ChainDistillation(alpha="0.5")
 
 
@@ -69,7 +69,7 @@ def test_weights_of_a_schedule_are_checked_too(tiny):
         ("KBestDistillation", {"k": 3, "fuzzy": True}),
     ],
 )
-def test_a_config_finds_every_loss_and_its_settings(tiny, name, settings):
+def test_every_loss_can_be_created_from_a_config(tiny, name, settings):
     def value(settings):
         block = {"@losses": f"spacy-distill.{name}.v1", "alpha": SCHEDULE, **settings}
         loss = registry.resolve({"loss": block})["loss"]
@@ -82,7 +82,7 @@ def test_a_config_finds_every_loss_and_its_settings(tiny, name, settings):
     assert len(set(numpy.round(values, 5))) == 3
 
 
-def test_a_config_finds_confident_sentences(tiny):
+def test_confident_sentences_can_be_created_from_a_config(tiny):
     block = {
         "@losses": "spacy-distill.ConfidentSentences.v1",
         "least_confidence": 0.9,
@@ -102,8 +102,8 @@ def test_a_config_finds_confident_sentences(tiny):
         ConfidentSentences(ChainDistillation()),
     ],
 )
-def test_a_teacher_that_excludes_tags_makes_a_finite_loss(loss, tiny):
-    """All its probability is on one sequence, as gold entities and parses in a beam have it."""
+def test_the_loss_is_finite_if_the_teacher_excludes_tags(loss, tiny):
+    """The teacher has probability 1 for one sequence, such as gold entities."""
     best = tiny.chain(1).argmax()
     certain = numpy.eye(1 + 4 * tiny.n_labels, dtype="float32")[best]
     teacher = chain_from_marginals(certain, tiny.lengths)
@@ -111,5 +111,5 @@ def test_a_teacher_that_excludes_tags_makes_a_finite_loss(loss, tiny):
     assert numpy.isfinite(value) and value > 0
     for name in ("emissions", "transitions", "start", "end"):
         assert numpy.isfinite(getattr(gradient, name)).all()
-    # What the teacher is sure of gains, and nothing else.
+    # The gradient raises the teacher's tags only.
     assert (gradient.emissions[numpy.arange(len(best)), best] <= 1e-7).all()

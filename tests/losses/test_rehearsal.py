@@ -1,4 +1,4 @@
-"""A student against its former self, which may have had fewer labels."""
+"""A student compared with an earlier copy of itself, which can have fewer labels."""
 
 from dataclasses import replace
 
@@ -31,7 +31,8 @@ def random_chain(seed, n_labels):
 
 
 def divergence(former, student):
-    """RETURNS (float): Of each token's tags, with the student's new labels as O, by its words."""
+    """RETURNS (float): The divergence of each token's tags according to the documentation, with new
+    labels counted as O."""
     before, now = (chain.marginals().astype("float64") for chain in (former, student))
     n_former = before.shape[1]
     merged = now[:, :n_former].copy()
@@ -40,7 +41,7 @@ def divergence(former, student):
     return float((before[possible] * numpy.log(before[possible] / merged[possible])).sum())
 
 
-def test_with_the_same_labels_it_is_that_of_whole_sequences():
+def test_with_the_same_labels_whole_sequences_are_compared():
     former, student = random_chain(0, 2), random_chain(1, 2)
     value, gradient = rehearsal_divergence(former, student)
     expected, expected_gradient = kl_divergence(former, student)
@@ -50,7 +51,7 @@ def test_with_the_same_labels_it_is_that_of_whole_sequences():
 
 
 @pytest.mark.parametrize("n_new", [1, 2])
-def test_new_labels_count_as_outside(n_new):
+def test_new_labels_count_as_O(n_new):
     former, student = random_chain(0, 1), random_chain(1, 1 + n_new)
     value, gradient = rehearsal_divergence(former, student)
     assert value == pytest.approx(divergence(former, student), rel=1e-4)
@@ -67,8 +68,8 @@ def test_new_labels_count_as_outside(n_new):
         assert found == pytest.approx(slope, rel=2e-2, abs=2e-3), name
 
 
-def test_a_student_that_turns_outside_tokens_into_new_entities_forgets_nothing():
-    """What the former student takes for O is shared with the new labels, as they like it."""
+def test_the_divergence_is_zero_if_only_O_becomes_new_entities():
+    """The probability of O can be divided among O and the new labels in any way."""
     student = random_chain(3, 2)
     now = student.marginals()
     n_former = n_tags(1)

@@ -1,4 +1,4 @@
-"""Per-token distillation against marginals that are summed over all tag sequences."""
+"""Token distillation, compared with marginals that are summed over all tag sequences."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def expected_divergence(tiny, teacher, student, temperature=1.0, known=None):
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_value_and_gradient_are_those_of_enumeration(tiny, temperature):
+def test_value_and_gradient_equal_enumeration(tiny, temperature):
     student, teacher = tiny.chain(0), tiny.chain(1)
     loss = TokenDistillation(alpha=0.0, beta=0.7, temperature=temperature)
     value, gradient = loss(student, teacher, tiny.unlabeled)
@@ -33,7 +33,7 @@ def test_value_and_gradient_are_those_of_enumeration(tiny, temperature):
     tiny.check_gradient(by_enumeration, student, gradient)
 
 
-def test_of_unknown_tokens_nothing_is_learnt(tiny):
+def test_unknown_tokens_are_ignored(tiny):
     student, teacher = tiny.chain(2), replace(tiny.chain(3), known=tiny.known)
     value, gradient = marginal_divergence(teacher, student)
 
@@ -44,7 +44,7 @@ def test_of_unknown_tokens_nothing_is_learnt(tiny):
     tiny.check_gradient(by_enumeration, student, gradient)
 
 
-def test_a_student_that_equals_its_teacher_has_nothing_to_learn(tiny):
+def test_the_gradient_is_zero_if_the_student_equals_the_teacher(tiny):
     chain = tiny.chain(4)
     value, gradient = TokenDistillation(alpha=0.0, beta=1.0)(chain, chain, tiny.unlabeled)
     assert value == pytest.approx(0, abs=1e-5)
@@ -52,13 +52,13 @@ def test_a_student_that_equals_its_teacher_has_nothing_to_learn(tiny):
         assert numpy.abs(getattr(gradient, name)).max() < 1e-6
 
 
-def test_a_student_that_is_sure_of_something_else_has_a_finite_loss(tiny):
+def test_the_loss_is_finite_if_the_student_is_certain_of_other_tags(tiny):
     student, teacher = tiny.chain(5, scale=200.0), tiny.chain(6)
     value, gradient = TokenDistillation(alpha=0.0, beta=1.0)(student, teacher, tiny.unlabeled)
     assert 1 < value < 100
     assert numpy.isfinite(gradient.emissions).all() and numpy.abs(gradient.emissions).max() < 10
 
 
-def test_a_temperature_of_zero_is_refused():
-    with pytest.raises(ValueError, match=r"temperature=0.0 makes no loss"):
+def test_a_temperature_of_zero_is_rejected():
+    with pytest.raises(ValueError, match=r"temperature=0.0 cannot be used"):
         TokenDistillation(temperature=0.0)

@@ -1,4 +1,4 @@
-"""Small inputs for the layers, and random chains to train them on."""
+"""Small inputs for the layers, and random chains as training targets."""
 
 import numpy
 from spacy.tokens import Doc
@@ -7,7 +7,7 @@ from thinc.api import Ragged
 
 from spacy_distill.chain import LinearChain, constraints, n_tags
 
-# Forms that recur in other cases, astral characters, a word longer than the CNN reads.
+# The same words in other cases, astral characters, and a word that is too long for the CNN.
 WORDS = "In 1998 Anna met anna and ANNA in Łódź , or 😀🚀 in Llanfairpwllgwyngyllgogerychwyrn"
 CHAIN_PARTS = ("emissions", "transitions", "start", "end")
 

@@ -1,4 +1,4 @@
-"""Every test starts from the same seed."""
+"""Each test has the same seed."""
 
 import pytest
 from thinc.api import fix_random_seed

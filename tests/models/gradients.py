@@ -1,12 +1,12 @@
-"""The gradients of layers against finite differences."""
+"""Compare the gradients of layers with finite differences."""
 
 import numpy
 from numpy.testing import assert_allclose
 
 
 def check_slope(loss, array, gradient, name, rng, distance=3e-3):
-    """Compare the loss's slope with the gradient, along the gradient and along one with random
-    signs. A gradient that is wrong in any direction that matters fails along itself."""
+    """Compare the slope of the loss with the gradient in two directions: the gradient itself, and
+    the gradient with random signs. A wrong gradient differs in its own direction."""
     gradient = gradient.astype("float64")
     norm = numpy.linalg.norm(gradient)
     assert norm > 1e-4, f"{name}: without a gradient, nothing is compared"
@@ -23,7 +23,7 @@ def check_slope(loss, array, gradient, name, rng, distance=3e-3):
 
 
 def check_parameters(model, loss, rng):
-    """Hold the gradients that a layer's backprop left in the model against differences."""
+    """Compare the gradients of a model's parameters with finite differences."""
     checked = 0
     for node in model.walk():
         for name in node.param_names:

@@ -1,4 +1,4 @@
-"""Taggers made of parts, as small as a test wants them."""
+"""Create small taggers."""
 
 from spacy_distill.models.bilstm import BiLSTM
 from spacy_distill.models.chain_head import CRF, Softmax

@@ -1,4 +1,4 @@
-"""A BiLSTM layer against plain LSTMs, token by token."""
+"""A BiLSTM layer, compared with a plain LSTM that runs token by token."""
 
 import numpy
 import pytest
@@ -17,7 +17,7 @@ def logistic(x):
 
 
 def lstm_by_the_book(inputs, W, U, b):
-    """One direction over one sentence, token by token."""
+    """Run one direction of one sentence, token by token."""
     hidden = len(U)
     state, cell, states = numpy.zeros(hidden), numpy.zeros(hidden), []
     for x in inputs:
@@ -66,8 +66,8 @@ def test_bilstm_gradients(rng):
     check_slope(loss, X.dataXd, dX.dataXd, "inputs", rng)
 
 
-def test_bilstm_backprop_leaves_its_gradient_as_it_was(rng):
-    """A layer below a concatenation gets a view of what other layers get, too."""
+def test_bilstm_backprop_does_not_change_its_input(rng):
+    """Below a concatenation, layers share views of the same gradient."""
     X = random_ragged(rng, [3, 2], 4)
     model = bilstm_layer(4)
     model.initialize(X=X)
@@ -89,6 +89,6 @@ def test_bilstm_starts_orthogonal_with_open_forget_gates():
     assert not biases[:, [0, 2, 3]].any()
 
 
-def test_bilstm_refuses_an_odd_width():
-    with pytest.raises(ValueError, match="7 is not even"):
+def test_bilstm_rejects_an_odd_width():
+    with pytest.raises(ValueError, match=r"has to be even.* found 7"):
         bilstm_layer(7, 3).initialize()

@@ -1,4 +1,4 @@
-"""The chain head: what it trains, what it makes impossible, and how it takes new labels."""
+"""The chain head: its gradients, impossible sequences and new labels."""
 
 import numpy
 import pytest
@@ -12,7 +12,7 @@ from tests.models.gradients import check_parameters, check_slope
 
 @pytest.mark.parametrize("crf", [True, False])
 def test_chain_head_gradients(crf, rng):
-    """Along the loss that trains it: the cross-entropy of another chain over the same tags."""
+    """The loss is the cross-entropy with another chain over the same tags."""
     X = random_ragged(rng, [4, 0, 1, 6], 5)
     model = (CRF if crf else Softmax)(2)
     model.initialize(X=X)
@@ -30,8 +30,8 @@ def test_chain_head_gradients(crf, rng):
     check_slope(loss, X.dataXd, dX.dataXd, "inputs", rng)
 
 
-def test_chain_head_excludes_what_is_no_biluo(rng):
-    """With and without trained transitions in prediction; a softmax in training is free of them."""
+def test_chain_head_excludes_invalid_biluo_sequences(rng):
+    """In inference, with and without trained transitions. In training, a softmax has none."""
     X = random_ragged(rng, [3], 4)
     for crf in (True, False):
         model = (CRF if crf else Softmax)(2)
@@ -56,7 +56,7 @@ def test_softmax_head_trains_each_token_on_its_own(rng):
 
 @pytest.mark.parametrize("crf", [True, False])
 @pytest.mark.parametrize("before, after", [(2, 5), (0, 1), (2, 2)])
-def test_resize_keeps_what_the_head_knows(before, after, crf, rng):
+def test_resize_keeps_parameters_of_other_labels(before, after, crf, rng):
     X = random_ragged(rng, [3, 2], 4)
     model = (CRF if crf else Softmax)(before)
     model.initialize(X=X)
@@ -73,7 +73,7 @@ def test_resize_keeps_what_the_head_knows(before, after, crf, rng):
             corner = (slice(None), corner[1])
         assert_allclose(getattr(new, name)[corner], values, rtol=1e-5, atol=1e-6, err_msg=name)
     assert_array_equal(numpy.isneginf(new.transitions), numpy.isneginf(constraints(after)[1]))
-    # The grown head is one that trains.
+    # The grown head can be trained.
     chain, backprop = model.begin_update(X)
     dX = backprop(chain.expected_counts())
     assert dX.dataXd.shape == X.dataXd.shape
@@ -82,7 +82,7 @@ def test_resize_keeps_what_the_head_knows(before, after, crf, rng):
 
 
 def test_resize_between_passes_keeps_the_gradients(rng):
-    """A component may get a label while gradients add up."""
+    """A label can be added while gradients are accumulated."""
     X = random_ragged(rng, [3], 4)
     model = CRF(1)
     model.initialize(X=X)

@@ -1,4 +1,4 @@
-"""The whole tagger, of the package's parts and of others."""
+"""The whole tagger, with the package's layers and with others."""
 
 import numpy
 import pytest
@@ -49,7 +49,7 @@ def test_empty_docs_alone_pass_through(n_docs, vocab):
 
 
 @pytest.mark.parametrize("with_vectors", [True, False])
-def test_a_docs_chain_does_not_depend_on_its_batch(with_vectors, vocab):
+def test_the_chain_of_a_doc_does_not_depend_on_its_batch(with_vectors, vocab):
     if with_vectors:
         add_vectors(vocab)
     docs = make_docs(vocab)
@@ -64,7 +64,7 @@ def test_a_docs_chain_does_not_depend_on_its_batch(with_vectors, vocab):
         assert_array_equal(together.transitions, alone.transitions)
 
 
-def test_student_without_vectors_differs_by_their_columns_alone(vocab):
+def test_student_without_vectors_lacks_only_their_columns(vocab):
     docs = make_docs(vocab)
     plain = small_student(nL=1)
     plain.initialize(X=docs)
@@ -88,14 +88,14 @@ def test_student_round_trip_through_bytes(crf, with_vectors, vocab):
     model.attrs["resize_output"](model, 2)
     model.initialize(X=docs)
     expected = model.predict(docs)
-    # As spaCy loads a component: labels are known, the rest comes with the bytes.
+    # spaCy loads components in this way: the labels are set, and the rest is loaded from bytes.
     loaded = small_student(crf=crf)
     loaded.attrs["resize_output"](loaded, 2)
     loaded.from_bytes(model.to_bytes())
     found = loaded.predict(docs)
     for name in CHAIN_PARTS:
         assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
-    # The loaded model trains on, and takes new labels.
+    # The loaded model can be trained further, and labels can be added.
     chain, backprop = loaded.begin_update(docs)
     backprop(chain.expected_counts())
     loaded.attrs["resize_output"](loaded, 3)
@@ -104,7 +104,7 @@ def test_student_round_trip_through_bytes(crf, with_vectors, vocab):
 
 
 def test_a_student_learns_its_sentence(vocab):
-    """All layers pull in one direction: a few steps down the gradient reach the gold tags."""
+    """A few steps of gradient descent reach the gold tags."""
     doc = Doc(vocab, words=["Anna", "Kowalska", "met", "Bob", "in", "Łódź", "."])
     tags = BiluoTags(("PER", "LOC"))
     gold = tags.tag_ids(["B-PER", "L-PER", "O", "U-PER", "O", "U-LOC", "O"])
@@ -125,7 +125,7 @@ def test_a_student_learns_its_sentence(vocab):
 
 @registry.architectures("spacy-distill-tests.Neighbours.v1")
 def Neighbours():
-    """An encoder of somebody else's: a token's features and those of both neighbours."""
+    """A custom encoder: it concatenates the features of a token and its neighbours."""
 
     def forward(model, Xs, is_train):
         padded = [numpy.pad(X, ((1, 1), (0, 0))) for X in Xs]
@@ -163,7 +163,7 @@ ENCODERS = {
 
 @pytest.fixture(params=ENCODERS)
 def tagger(request, vocab):
-    """A model out of a config, with each kind of encoder."""
+    """A model from a config, with each type of encoder."""
     config = {
         "@architectures": "spacy-distill.ChainTagger.v1",
         "embed": {
@@ -181,18 +181,18 @@ def tagger(request, vocab):
     return model
 
 
-def test_training_and_prediction_have_the_same_numbers(tagger, vocab):
-    """Of many documents, and of one that is longer than a window."""
+def test_training_and_inference_have_the_same_output(tagger, vocab):
+    """For many documents, and for one that is longer than a window."""
     words = WORDS.split()
     long = [Doc(vocab, words=(words * 30)[:400]), Doc(vocab, words=words)]
     many = [Doc(vocab, words=words[n % 5 : n % 9 + 1]) for n in range(600)]
-    forgets = any("inference" in node.attrs for node in tagger.walk())
+    allows_windows = any("inference" in node.attrs for node in tagger.walk())
     for docs in (make_docs(vocab), many, long):
         trained, _ = tagger(docs, is_train=True)
         predicted = tagger.predict(docs)
         assert_array_equal(predicted.lengths, trained.lengths)
-        # A BiLSTM reads long documents in windows.
-        tolerance = 0.05 if docs is long and forgets else 1e-5
+        # A BiLSTM encodes long documents in windows.
+        tolerance = 0.05 if docs is long and allows_windows else 1e-5
         assert_allclose(predicted.emissions, trained.emissions, atol=tolerance)
 
 
@@ -208,8 +208,8 @@ def test_gradients_of_every_encoder(tagger, vocab, rng):
     assert check_parameters(tagger, loss, rng) >= 4 + 5
 
 
-def test_a_tok2vec_stands_in_for_embedding_and_encoder(vocab):
-    """Its output is a list of arrays."""
+def test_a_tok2vec_can_replace_embedding_and_encoder(vocab):
+    """The output of a tok2vec is a list of arrays."""
     tok2vec = registry.architectures.get("spacy.HashEmbedCNN.v2")
     embed = tok2vec(
         width=8,
@@ -228,7 +228,7 @@ def test_a_tok2vec_stands_in_for_embedding_and_encoder(vocab):
     backprop(trained.expected_counts())
 
 
-def test_layers_of_somebodys_own_see_word_forms(vocab):
+def test_custom_layers_receive_word_forms(vocab):
     """Each form is computed once, and again when its parameters change."""
     seen = []
 
@@ -249,6 +249,6 @@ def test_layers_of_somebodys_own_see_word_forms(vocab):
     assert not numpy.allclose(model.predict(docs).emissions, expected)
 
 
-def test_an_embedding_without_layers_is_refused():
+def test_an_embedding_without_layers_is_rejected():
     with pytest.raises(ValueError, match="D607"):
         WordEmbedding()

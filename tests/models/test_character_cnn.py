@@ -1,4 +1,4 @@
-"""How characters are numbered, and what the CNN makes of a word."""
+"""The windows of characters, and the output of the character CNN."""
 
 import numpy
 from numpy.testing import assert_allclose, assert_array_equal
@@ -8,14 +8,14 @@ from spacy_distill.models.word_forms import distinct_word_forms
 from tests.models.batches import make_docs
 
 
-def test_windows_frame_words_with_boundaries():
+def test_windows_include_word_boundaries():
     windows, lengths = character_windows(["ab", "", "a"], 512)
     a, b = 1 + ord("a"), 1 + ord("b")
     assert windows.T.tolist() == [[0, a, b], [a, b, 0], [0, 0, 0], [0, a, 0]]
     assert lengths.tolist() == [2, 1, 1]
 
 
-def test_windows_are_of_the_ends_of_long_words():
+def test_long_words_are_read_at_both_ends():
     half = MAX_CHARACTERS // 2
     limit, longer = "x" * half + "y" * half, "x" * half + "middle" + "y" * half
     windows, lengths = character_windows([limit, longer], 512)
@@ -32,13 +32,13 @@ def test_astral_characters_surrogates_and_nul_are_characters():
     assert (windows[1] > 0).all(), "a character must not pass for a boundary"
 
 
-def test_nothing_has_no_windows():
+def test_no_words_have_no_windows():
     windows, lengths = character_windows([], 512)
     assert (windows.shape, lengths.shape) == ((3, 0), (0,))
 
 
-def test_character_cnn_is_the_best_response_of_the_words_windows(vocab):
-    """A word's vector is its own, whatever longer words stand beside it."""
+def test_character_cnn_returns_the_best_response_of_all_windows(vocab):
+    """The vector of a word does not depend on longer words in the batch."""
     docs = make_docs(vocab)
     forms, _ = distinct_word_forms(docs)
     model = CharacterCNN(6, width=4, rows=50)

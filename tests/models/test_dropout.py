@@ -1,4 +1,4 @@
-"""Which numbers dropout takes, and how it scales the rest."""
+"""The values that dropout sets to zero, and the scaling of the others."""
 
 import numpy
 import pytest
@@ -12,7 +12,7 @@ ONES = Ragged(numpy.ones((400, 200), dtype="float32"), numpy.asarray([100, 300])
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.4, 0.9])
-def test_a_share_of_the_numbers_becomes_zero_and_the_mean_stays(rate):
+def test_a_share_of_the_values_becomes_zero_and_the_mean_is_kept(rate):
     model = dropout()
     set_dropout_rate(model, rate)
     fix_random_seed(0)
@@ -20,15 +20,15 @@ def test_a_share_of_the_numbers_becomes_zero_and_the_mean_stays(rate):
     assert Y.dataXd.dtype == "float32"
     assert (Y.dataXd == 0).mean() == pytest.approx(rate, abs=0.01)
     assert_allclose(Y.dataXd[Y.dataXd > 0], 1 / (1 - rate), rtol=1e-5)
-    # No row or column is treated as a whole.
+    # Zeros are spread over all rows and columns.
     for axis in (0, 1):
         shares = (Y.dataXd == 0).mean(axis=axis)
         assert rate - 0.15 < shares.min() < shares.max() < rate + 0.15
-    # The gradient goes where the numbers went.
+    # The gradient has the same mask.
     assert_array_equal(backprop(ONES).dataXd, Y.dataXd)
 
 
-def test_a_seed_gives_the_same_numbers_and_each_batch_others():
+def test_masks_depend_on_the_seed_and_the_batch():
     model = dropout(0.5)
 
     def draw():
@@ -46,14 +46,14 @@ def test_prediction_and_a_rate_of_zero_change_nothing():
     assert dropout(0.0).begin_update(ONES)[0] is ONES
 
 
-def test_a_rate_of_one_leaves_nothing_and_a_disabled_layer_everything():
+def test_a_rate_of_one_and_a_disabled_layer():
     assert not dropout(1.0).begin_update(ONES)[0].dataXd.any()
     model = dropout(0.5)
     model.attrs["is_enabled"] = False
     assert model.begin_update(ONES)[0] is ONES
 
 
-def test_variational_dropout_takes_the_same_columns_of_a_documents_tokens():
+def test_variational_dropout_uses_the_same_columns_in_a_document():
     fix_random_seed(0)
     Y, backprop = dropout(0.4, variational=True).begin_update(ONES)
     first, second = Y.dataXd[:100], Y.dataXd[100:]

@@ -1,4 +1,4 @@
-"""The cache of word forms: its answers, its bound, its threads."""
+"""The cache of word forms: its results, its memory limit, and threads."""
 
 import multiprocessing
 import os
@@ -15,7 +15,7 @@ BYTES_A_FORM = 4 * WIDTH
 
 
 class Table:
-    """Computes rows that tell the form, and keeps a record of what was asked for."""
+    """Computes rows from which the form can be read, and records the requested forms."""
 
     def __init__(self):
         self.asked = []
@@ -27,7 +27,7 @@ class Table:
 
 
 def look_up(cache, forms, compute):
-    """RETURNS (List[int]): The forms that the rows tell."""
+    """RETURNS (List[int]): The forms of the returned rows."""
     table, rows = cache.look_up(numpy.asarray(forms, dtype="uint64"), compute)
     assert table.dtype == "float32" and (table[rows, 1] == -table[rows, 0]).all()
     return table[rows, 0].astype("int64").tolist()
@@ -42,7 +42,7 @@ def test_a_form_is_computed_once():
     assert look_up(cache, [], compute) == []
 
 
-def test_numbers_of_64_bits_are_told_apart():
+def test_forms_are_compared_by_all_64_bits():
     big = 2**64 - 1
     cache, compute = FormCache(WIDTH, 1000), Table()
     _, rows = cache.look_up(numpy.asarray([big, big - 1, 7], dtype="uint64"), compute)
@@ -50,7 +50,7 @@ def test_numbers_of_64_bits_are_told_apart():
 
 
 @pytest.mark.parametrize("capacity", [1, 4, 100])
-def test_it_never_has_more_than_its_bytes(capacity, rng):
+def test_the_cache_is_never_larger_than_its_limit(capacity, rng):
     cache, compute = FormCache(WIDTH, capacity * BYTES_A_FORM), Table()
     for _ in range(30):
         forms = rng.integers(1, 50, size=rng.integers(1, 12)).tolist()
@@ -61,18 +61,18 @@ def test_it_never_has_more_than_its_bytes(capacity, rng):
         assert len(contents.table) == capacity
 
 
-def test_more_forms_than_fit_are_answered_and_not_kept():
+def test_more_forms_than_fit_are_computed_but_not_kept():
     cache, compute = FormCache(WIDTH, 2 * BYTES_A_FORM), Table()
     assert look_up(cache, [1, 2], compute) == [1, 2]
     assert look_up(cache, [4, 1, 3, 2, 5], compute) == [4, 1, 3, 2, 5]
     assert look_up(cache, [2, 1], compute) == [2, 1]
-    # What was there is still there.
+    # The earlier forms are still in the cache.
     assert compute.asked == [[1, 2], [3, 4, 5]]
 
 
-def test_a_full_cache_drops_what_was_looked_up_least():
+def test_a_full_cache_drops_the_least_used_forms():
     cache, compute = FormCache(WIDTH, 5 * BYTES_A_FORM), Table()
-    for forms in ([1, 2, 3, 4, 5], [1, 1, 3, 5], [2, 3], [6]):  # 4 was looked up once only
+    for forms in ([1, 2, 3, 4, 5], [1, 1, 3, 5], [2, 3], [6]):  # 4 was looked up only once
         assert look_up(cache, forms, compute) == forms
     assert compute.asked == [[1, 2, 3, 4, 5], [6]]
     assert look_up(cache, [1, 2, 3, 5, 6], compute) == [1, 2, 3, 5, 6]
@@ -80,20 +80,20 @@ def test_a_full_cache_drops_what_was_looked_up_least():
     assert compute.asked == [[1, 2, 3, 4, 5], [6], [4]]
 
 
-def test_a_look_up_counts_less_the_longer_ago_it_was(monkeypatch):
+def test_older_look_ups_have_less_weight(monkeypatch):
     monkeypatch.setattr("spacy_distill.models.form_cache.HALF_LIFE", 1)
     cache, compute = FormCache(WIDTH, 2 * BYTES_A_FORM), Table()
     for forms in ([1], [1], [1], [2], [3]):
         look_up(cache, forms, compute)
-    # 2, looked up once just now, counts more than 1, looked up three times before.
+    # A recent look-up of 2 has more weight than three earlier look-ups of 1.
     assert look_up(cache, [2, 3], compute) == [2, 3]
     assert compute.asked == [[1], [2], [3]]
-    for number in range(2000):  # beyond a float's range, if it were not for the scaling
+    for number in range(2000):  # without scaling, the weights would overflow
         assert look_up(cache, [number % 3], compute) == [number % 3]
     assert cache._weight <= 1e101 and numpy.isfinite(cache._contents.scores).all()
 
 
-def test_rows_that_are_read_stay_as_they_are():
+def test_returned_rows_do_not_change():
     cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
     table, rows = cache.look_up(numpy.asarray([1, 2], dtype="uint64"), compute)
     for forms in ([3, 4], [5, 6], [7, 8, 9], [10, 11, 12, 13]):
@@ -101,7 +101,7 @@ def test_rows_that_are_read_stay_as_they_are():
         assert table[rows, 0].tolist() == [1, 2]
 
 
-def test_rows_that_another_thread_has_dropped_are_answered():
+def test_rows_dropped_by_another_thread_are_returned():
     cache, compute = FormCache(WIDTH, 3 * BYTES_A_FORM), Table()
     look_up(cache, [1, 2], compute)
 
@@ -112,7 +112,7 @@ def test_rows_that_another_thread_has_dropped_are_answered():
     assert look_up(cache, [1, 3, 2], slowly) == [1, 3, 2]
 
 
-def test_a_call_that_fails_leaves_it_usable():
+def test_the_cache_works_after_an_error():
     cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
     look_up(cache, [1, 2, 3], compute)
 
@@ -125,12 +125,12 @@ def test_a_call_that_fails_leaves_it_usable():
     assert compute.asked == [[1, 2, 3]]
 
 
-def test_threads_share_it(rng):
+def test_threads_share_the_cache(rng):
     cache, compute = FormCache(WIDTH, 30 * BYTES_A_FORM), Table()
     batches = [rng.integers(1, 60, size=12).tolist() for _ in range(1000)]
 
     def slowly(forms):
-        """Lets other threads come between, who drop what others read."""
+        """Give other threads the time to drop forms."""
         table, rows = cache.look_up(numpy.asarray(forms, dtype="uint64"), compute)
         time.sleep(0)
         return table[rows, 0].astype("int64").tolist()
@@ -141,7 +141,7 @@ def test_threads_share_it(rng):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork processes")
-def test_a_process_that_is_forked_meanwhile_does_not_wait():
+def test_a_forked_process_does_not_wait_for_the_lock():
     cache, compute = FormCache(WIDTH, 1000), Table()
     context = multiprocessing.get_context("fork")
     child = context.Process(target=look_up, args=(cache, [1, 2], Table()))

@@ -1,10 +1,10 @@
-"""Form features are refused where a word form has none of that name."""
+"""Form features reject attributes that a word form does not have."""
 
 import pytest
 
 from spacy_distill.models.form_features import FormFeatures
 
 
-def test_form_features_refuses_what_a_form_does_not_have():
-    with pytest.raises(ValueError, match=r"word form: TAG, NONSENSE\. Choose of: .*SHAPE"):
+def test_form_features_rejects_unknown_attributes():
+    with pytest.raises(ValueError, match=r"no attribute TAG, NONSENSE\. Choose from: .*SHAPE"):
         FormFeatures(4, {"LOWER": 10, "TAG": 10, "NONSENSE": 10})

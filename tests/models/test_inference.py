@@ -1,4 +1,4 @@
-"""The fast way to the student's numbers against the layers that are trained."""
+"""Fast inference, compared with the Thinc layers."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -28,25 +28,25 @@ def model(request, vocab):
 
 
 def encoder(model):
-    """RETURNS (Model): The layer with two ways to the same numbers."""
+    """RETURNS (Model): The layer below the head, which has fast inference."""
     return next(node for node in model.walk() if node.shims)
 
 
 def both(model, docs):
-    """RETURNS (Tuple[Floats2d, Floats2d]): The fast numbers, and those of the layers."""
+    """RETURNS (Tuple[Floats2d, Floats2d]): The output of fast inference and of the Thinc layers."""
     node = encoder(model)
     fast, slow = node.predict(docs), node.layers[0].predict(docs)
     assert_array_equal(fast.lengths, slow.lengths)
     return fast.dataXd, slow.dataXd
 
 
-def test_both_ways_lead_to_the_same_numbers(model, vocab):
+def test_inference_equals_the_thinc_layers(model, vocab):
     for docs in (make_docs(vocab), [Doc(vocab, words=["Anna"])], make_docs(vocab)):
         assert_allclose(*both(model, docs), **CLOSE)
 
 
 @pytest.mark.parametrize("attr", ["ORTH", "NORM", "SHAPE"])
-def test_both_ways_lead_to_the_same_numbers_with_subwords(attr, vocab):
+def test_inference_equals_the_thinc_layers_with_subwords(attr, vocab):
     add_floret(vocab, attr)
     vocab["met"].norm_ = "meet"
     docs = make_docs(vocab)
@@ -56,7 +56,7 @@ def test_both_ways_lead_to_the_same_numbers_with_subwords(attr, vocab):
     assert_allclose(*both(made, docs), **CLOSE)
 
 
-def test_an_app_takes_the_fast_way_and_training_the_other(model, vocab, monkeypatch):
+def test_fast_inference_is_not_used_in_training(model, vocab, monkeypatch):
     def fail(*_):
         raise RuntimeError("fast")
 
@@ -67,7 +67,7 @@ def test_an_app_takes_the_fast_way_and_training_the_other(model, vocab, monkeypa
         model.predict(docs)
 
 
-def test_documents_without_tokens_pass(model, vocab):
+def test_documents_without_tokens_are_encoded(model, vocab):
     assert encoder(model).predict([Doc(vocab)] * 2).dataXd.shape == (0, 8)
 
 
@@ -82,7 +82,7 @@ CHANGES += ["vectors", "data", "new vector", "vocab", "table"]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_was_kept_is_forgotten_when_something_changes(model, vocab, change):
+def test_the_cache_is_dropped_after_changes(model, vocab, change):
     docs = make_docs(vocab)
     before = both(model, docs)[0].copy()
     if change == "update":
@@ -122,7 +122,7 @@ def test_what_was_kept_is_forgotten_when_something_changes(model, vocab, change)
     assert numpy.abs(fast - before).max() > 1e-3
 
 
-def test_averaged_parameters_count_while_they_are_used(model, vocab):
+def test_averaged_parameters_are_used_in_inference(model, vocab):
     docs = make_docs(vocab)
     plain = both(model, docs)[0].copy()
     averages = {
@@ -138,7 +138,7 @@ def test_averaged_parameters_count_while_they_are_used(model, vocab):
     assert_allclose(both(model, docs)[0], plain, **CLOSE)
 
 
-def test_copies_do_not_share_what_they_keep(model, vocab):
+def test_copies_do_not_share_their_caches(model, vocab):
     docs = make_docs(vocab)
     model.predict(docs)
     copied = model.copy()
@@ -147,7 +147,7 @@ def test_copies_do_not_share_what_they_keep(model, vocab):
     assert_allclose(*both(model, docs), **CLOSE)
 
 
-def test_what_is_kept_is_not_pickled(model, vocab):
+def test_caches_are_not_pickled(model, vocab):
     shim = encoder(model).shims[0]
     empty = len(pickle.dumps(shim))
     model.predict(make_docs(vocab))
@@ -155,7 +155,7 @@ def test_what_is_kept_is_not_pickled(model, vocab):
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 2000, 2**20])
-def test_threads_get_the_numbers_of_one(model, vocab, cache_bytes, monkeypatch):
+def test_threads_get_the_same_output(model, vocab, cache_bytes, monkeypatch):
     monkeypatch.setattr("spacy_distill.models.inference.CACHE_BYTES", cache_bytes)
     words = WORDS.split()
     batches = [[Doc(vocab, words=words[i:j])] for i in range(9) for j in range(i + 1, 13)]
@@ -168,21 +168,21 @@ def test_threads_get_the_numbers_of_one(model, vocab, cache_bytes, monkeypatch):
 
 
 def count_groups(model, monkeypatch):
-    """Have windows read 64 tokens at a time. RETURNS (list): Grows by an item a group."""
-    monkeypatch.setattr("spacy_distill.models.inference.AT_ONCE", 64)
+    """Set the group size to 64 tokens. RETURNS (list): A list that gets an item for each group."""
+    monkeypatch.setattr("spacy_distill.models.inference.TOKENS_PER_GROUP", 64)
     node, groups = encoder(model), []
-    read = inference.Encoder._encode_forms
+    read = inference.CachedEncoder._encode_forms
 
     def counted(self, forms, lengths):
         groups.append(len(forms))
         return read(self, forms, lengths)
 
-    monkeypatch.setattr(inference.Encoder, "_encode_forms", counted)
+    monkeypatch.setattr(inference.CachedEncoder, "_encode_forms", counted)
     node.shims[0].clear()
     return groups
 
 
-def test_many_documents_are_read_in_groups(model, vocab, rng, monkeypatch):
+def test_many_documents_are_encoded_in_groups(model, vocab, rng, monkeypatch):
     groups = count_groups(model, monkeypatch)
     words = WORDS.split()
     lengths = rng.integers(0, 12, size=300).tolist()
@@ -191,8 +191,8 @@ def test_many_documents_are_read_in_groups(model, vocab, rng, monkeypatch):
     assert len(groups) > 10 and sum(groups) == sum(lengths)
 
 
-def test_long_documents_are_read_in_windows(model, vocab, monkeypatch):
-    """With context on either side the windows' numbers are nearly those of the whole."""
+def test_long_documents_are_encoded_in_windows(model, vocab, monkeypatch):
+    """With context on both sides, the output of windows is almost that of the whole document."""
     words = WORDS.split() * 20
     docs = [Doc(vocab, words=words), Doc(vocab, words=words[:5]), Doc(vocab, words=words[:90])]
     cut = windows.cut_windows
@@ -207,8 +207,8 @@ def test_long_documents_are_read_in_windows(model, vocab, monkeypatch):
     fast, slow = both(model, docs)
     assert len(groups) > 3
     assert seen[0].lengths.max() <= 120 and len(seen[0].lengths) > 6
-    # Rows out of place would differ by 0.1 and more on average.
+    # Wrong rows would differ by 0.1 or more on average.
     assert numpy.abs(fast - slow).mean() < 5e-3
-    # The short one is whole.
+    # The short document is not cut.
     short = slice(len(words), len(words) + 5)
     assert_allclose(fast[short], slow[short], **CLOSE)

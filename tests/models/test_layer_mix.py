@@ -1,4 +1,4 @@
-"""The mix of layers is an average, and its gradients are those of finite differences."""
+"""The average of layers, and its gradients."""
 
 import numpy
 from numpy.testing import assert_allclose
@@ -13,7 +13,7 @@ def make_features(rng):
     return Ragged(data, numpy.asarray([4, 0, 3], dtype="int32"))
 
 
-def test_before_training_all_layers_count_the_same(rng):
+def test_before_training_all_layers_have_equal_weights(rng):
     X = make_features(rng)
     model = layer_mix()
     model.initialize(X=X)

@@ -1,4 +1,4 @@
-"""Optimizers go on with a head that has grown."""
+"""Optimizers keep their state when a head grows or shrinks."""
 
 import numpy
 import pytest
@@ -28,7 +28,7 @@ def step(model, X, optimizer):
 
 @pytest.mark.parametrize("make", [Adam, RAdam])
 @pytest.mark.parametrize("sizes", [(3,), (3, 6)])
-def test_moments_of_old_labels_stay(make, sizes, rng):
+def test_moments_of_old_labels_are_kept(make, sizes, rng):
     optimizer = make(0.01)
     model, X = trained_head(rng, optimizer)
     shapes = {name: model.get_param(name).shape for name in model.param_names}
@@ -69,11 +69,11 @@ def test_averages_follow_a_grown_head(make, rng):
 
 @pytest.mark.parametrize("make", [Adam, RAdam])
 @pytest.mark.parametrize("sizes", [(3,), (3, 6), (1,)])
-def test_moments_stay_if_the_optimizer_is_called_first_by_others(make, sizes, rng):
-    """`nlp.rehearse` calls the optimizer under a new id, and nothing has come over before."""
+def test_moments_are_kept_if_the_optimizer_is_called_first(make, sizes, rng):
+    """`nlp.rehearse` updates the new id before the moments are moved to it."""
     results = []
     for call_first in (False, True):
-        optimizer = make(0.0, L2=0.0)  # so that gradients do not depend on what is kept
+        optimizer = make(0.0, L2=0.0)  # so that gradients do not depend on the parameters
         model = CRF(2)
         X = random_ragged(numpy.random.default_rng(0), [4, 3], 5)
         model.initialize(X=X)
@@ -103,7 +103,7 @@ def test_moments_stay_if_the_optimizer_is_called_first_by_others(make, sizes, rn
         assert_allclose(results[1][key], expected, rtol=1e-4, atol=1e-7)
 
 
-def test_an_optimizer_that_is_new_begins_anew(rng):
+def test_a_new_optimizer_has_no_former_state(rng):
     model, X = trained_head(rng, Adam(0.01))
     resize(model, 3)
     optimizer = Adam(0.01)

@@ -1,4 +1,4 @@
-"""The teacher's gradients, through what the words' form says and through the transformer."""
+"""The gradients of a teacher with word forms and a transformer."""
 
 import pytest
 from spacy.tokens import Doc
@@ -19,7 +19,7 @@ WORDS = ["Anna", "Berg", "sails", "to", "Oslo", "with", "a", "company", "from", 
 
 @pytest.fixture
 def teacher(tmp_path, vocab):
-    """Makes a small teacher, and documents; without dropout in the transformer."""
+    """Create a small teacher without dropout in the transformer, and documents."""
     add_vectors(vocab)
     docs = [Doc(vocab, words=words) for words in (WORDS, [], WORDS[4:7])]
     folder = save_tiny_bert(tmp_path / "bert", WORDS, depth=2)
@@ -60,7 +60,7 @@ def test_gradients_of_both_sides(teacher, rng, frozen):
 
 
 @pytest.mark.parametrize("variational", [True, False])
-def test_each_dropout_is_of_the_kind_that_is_asked_for(teacher, variational):
+def test_all_dropout_layers_follow_the_setting(teacher, variational):
     model, _ = teacher(frozen=True, variational_dropout=variational)
     kinds = [node.attrs["variational"] for node in model.walk() if node.name == "dropout"]
     assert kinds == [variational] * 2

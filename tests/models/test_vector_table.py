@@ -1,4 +1,4 @@
-"""A model's own table of word vectors against the vocabulary's."""
+"""The compact table of word vectors, compared with the vectors of the vocabulary."""
 
 import numpy
 import pytest
@@ -15,7 +15,7 @@ TOLERANCE = {"int8": 0.5 / 127, "float16": 1e-3, "float32": 0}
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("words", [("Anna", "anna", "in", "1998"), ("in", "anna")])
-def test_forms_have_the_vocabularys_vectors(dtype, words, vocab):
+def test_forms_have_the_vectors_of_the_vocabulary(dtype, words, vocab):
     add_vectors(vocab, words=words, width=5)
     forms, _ = distinct_word_forms(make_docs(vocab))
     model = WordVectors()
@@ -30,7 +30,7 @@ def test_forms_have_the_vocabularys_vectors(dtype, words, vocab):
     assert (numpy.abs(found - expected) <= TOLERANCE[dtype] * largest).all()
     again = WordVectors().from_bytes(model.to_bytes())
     assert_array_equal(again.predict(forms), found)
-    # What is initialized anew keeps it, and looks into the vocabulary if that has vectors.
+    # The table is kept at initialization, unless the vocabulary has vectors.
     model.initialize(X=forms)
     assert_array_equal(model.predict(forms), found)
     add_vectors(vocab, words=words, width=2)
@@ -38,7 +38,7 @@ def test_forms_have_the_vocabularys_vectors(dtype, words, vocab):
     assert model.predict(forms).shape == (len(forms), 2)
 
 
-def test_words_of_rows_that_are_dropped_get_the_most_similar_one():
+def test_words_of_dropped_rows_get_the_most_similar_row():
     data = numpy.asarray([[1, 0], [0, 2], [0, 0], [0.1, 9], [-3, 0.1], [5, 1]], dtype="float32")
     vectors = Vectors(data=data, keys=[40, 10, 60, 20, 50, 30])
     vectors.add(70, row=3)
@@ -49,7 +49,7 @@ def test_words_of_rows_that_are_dropped_get_the_most_similar_one():
 
 
 @pytest.mark.parametrize("rows", range(1, 12))
-def test_any_number_of_vectors_may_be_kept(rows, rng):
+def test_any_number_of_vectors_can_be_kept(rows, rng):
     data = rng.normal(size=(10, 4)).astype("float32")
     table = vector_table(Vectors(data=data, keys=range(1, 11)), rows=rows, dtype="float32")
     assert len(table["data"]) == min(rows, 10)
@@ -60,21 +60,21 @@ def test_any_number_of_vectors_may_be_kept(rows, rng):
         assert_array_equal(kept, data[similarity.argmax()])
 
 
-def test_large_tables_have_wide_row_numbers():
+def test_large_tables_have_32_bit_rows():
     data = numpy.zeros((70000, 1), dtype="float32")
     data[-1] = 7
     table = vector_table(Vectors(data=data, keys=range(1, 70001)), dtype="int8")
     assert look_up(table, numpy.asarray([70000, 3], dtype="uint64")).tolist() == [[7.0], [0.0]]
 
 
-def test_nothing_is_looked_up_in_an_empty_batch(vocab):
+def test_an_empty_batch_has_no_vectors(vocab):
     add_vectors(vocab)
     table = vector_table(vocab.vectors)
     none = numpy.zeros(0, dtype="uint64")
     assert look_up(table, none, none).shape == (0, 3)
 
 
-def test_tables_without_keys_and_unknown_numbers_are_refused(vocab):
+def test_vectors_without_keys_and_unknown_dtypes_are_rejected(vocab):
     with pytest.raises(ValueError, match="has no vectors"):
         vector_table(vocab.vectors)
     floret = Vectors(
@@ -83,5 +83,5 @@ def test_tables_without_keys_and_unknown_numbers_are_refused(vocab):
     with pytest.raises(ValueError, match="has floret vectors"):
         vector_table(floret)
     add_vectors(vocab)
-    with pytest.raises(ValueError, match="int8, float16, float32: found 'int4'"):
+    with pytest.raises(ValueError, match=r"as 'int4'.*int8, float16, float32"):
         vector_table(vocab.vectors, dtype="int4")

@@ -11,10 +11,10 @@ LENGTHS = st.lists(st.integers(0, 60), max_size=5)
 
 
 @given(lengths=LENGTHS, core=st.integers(1, 12), context=st.integers(0, 5))
-def test_each_token_counts_once_with_its_context(lengths, core, context):
+def test_each_token_is_kept_once_with_its_context(lengths, core, context):
     windows = cut_windows(numpy.asarray(lengths, dtype="int64"), core, context)
     n_tokens = sum(lengths)
-    # The rows that count hold the tokens, in order.
+    # The rows that are kept have all tokens in order.
     assert windows.rows[windows.kept].tolist() == list(range(n_tokens))
     assert windows.lengths.sum() == len(windows.rows)
     assert windows.lengths.max(initial=0) <= core + 2 * context
@@ -29,18 +29,18 @@ def test_each_token_counts_once_with_its_context(lengths, core, context):
         assert inside[0] <= first and inside[-1] >= min(bounds[document + 1] - 1, last)
 
 
-def test_short_sequences_stay_whole():
+def test_short_sequences_are_not_cut():
     windows = cut_windows(numpy.asarray([3, 0, 5]), 3, 1)
     assert windows.lengths.tolist() == [3, 0, 5]
     assert windows.rows.tolist() == windows.kept.tolist() == list(range(8))
 
 
 @pytest.mark.parametrize("lengths", [[], [0, 0]])
-def test_no_tokens_make_no_rows(lengths):
+def test_without_tokens_there_are_no_rows(lengths):
     windows = cut_windows(numpy.asarray(lengths, dtype="int64"))
     assert windows.lengths.tolist() == lengths and not len(windows.rows)
 
 
-def test_windows_of_a_sequence_are_about_the_same_size():
+def test_windows_of_a_sequence_have_similar_sizes():
     windows = cut_windows(numpy.asarray([101]), 20, 0)
     assert len(windows.lengths) == 6 and set(windows.lengths.tolist()) <= {16, 17}

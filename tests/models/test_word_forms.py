@@ -1,4 +1,4 @@
-"""Each word form is seen once, and stands for all of its tokens."""
+"""Each word form of a batch is computed once."""
 
 import numpy
 import pytest
@@ -14,7 +14,7 @@ from tests.models.batches import make_docs
 from tests.models.gradients import check_parameters
 
 
-def test_word_forms_are_seen_once_and_each_token_gets_its_own(vocab):
+def test_each_word_form_is_computed_once(vocab):
     docs = make_docs(vocab)
     forms, form_of_token = distinct_word_forms(docs)
     words = [token.text for doc in docs for token in doc]
@@ -25,8 +25,8 @@ def test_word_forms_are_seen_once_and_each_token_gets_its_own(vocab):
     assert_array_equal(forms.attributes[form_of_token], numpy.asarray(expected, dtype="uint64"))
 
 
-def test_one_vocabulary_serves_all_docs_of_a_batch():
-    """The forms' texts come from it; strings that it lacks would be errors, not guesses."""
+def test_all_docs_of_a_batch_use_one_vocabulary():
+    """The texts of the forms come from it. Missing strings would be errors."""
     forms, _ = distinct_word_forms([Doc(Vocab(), words=["only", "here"])])
     assert sorted(forms.texts) == ["here", "only"]
 
@@ -41,7 +41,7 @@ def test_one_vocabulary_serves_all_docs_of_a_batch():
     ids=["character_cnn", "form_features", "one feature"],
 )
 def test_word_form_gradients(layer, n_parameters, vocab, rng):
-    """Forms recur among the tokens, so their gradients have to add up."""
+    """Several tokens have the same form, so their gradients have to be added."""
     docs = make_docs(vocab)
     model = with_word_forms(layer())
     model.initialize(X=docs)

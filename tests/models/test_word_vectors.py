@@ -1,4 +1,4 @@
-"""Word vectors as the vocabulary has them, whatever kind of table it is."""
+"""Word vectors of vocabularies with all types of tables."""
 
 import numpy
 import pytest
@@ -20,7 +20,7 @@ from tests.models.batches import add_floret, add_vectors, make_docs
     ],
 )
 def test_static_vectors_of_cased_and_lower_cased_tables(attr, words, expected, vocab):
-    """Forms as written come first, their lower case next."""
+    """The form as written is looked up first, then its lower case."""
     table = add_vectors(vocab, words=words, attr=attr)
     forms, _ = distinct_word_forms(make_docs(vocab))
     model = WordVectors()
@@ -35,7 +35,7 @@ def test_static_vectors_of_cased_and_lower_cased_tables(attr, words, expected, v
     backprop(output)
 
 
-def test_static_vectors_leave_the_table_as_it_is(vocab):
+def test_static_vectors_do_not_change_the_table(vocab):
     add_vectors(vocab)
     before = vocab.vectors.data.copy()
     model = with_word_forms(WordVectors())
@@ -48,7 +48,7 @@ def test_static_vectors_leave_the_table_as_it_is(vocab):
 
 @pytest.mark.parametrize("attr", ["ORTH", "LOWER", "NORM", "SHAPE", "PREFIX", "SUFFIX"])
 def test_static_vectors_of_subwords(attr, vocab):
-    """floret tables have a vector for everything, and spaCy's own way to find it."""
+    """floret vectors have a vector for each form, which spaCy computes."""
     add_floret(vocab, attr)
     vocab["met"].norm_ = "meet"
     docs = make_docs(vocab)
@@ -60,8 +60,8 @@ def test_static_vectors_of_subwords(attr, vocab):
     assert numpy.abs(expected).max() > 0.1
 
 
-def test_the_norm_of_subwords_is_the_forms(vocab):
-    """The tokens of one form have one vector, whatever norms the tokenizer gave them."""
+def test_floret_vectors_use_the_norm_of_the_form(vocab):
+    """All tokens of a form have the same vector, even if the tokenizer sets other norms."""
     add_floret(vocab, "NORM")
     doc = Doc(vocab, words=["met", "met"])
     doc[1].norm_ = "meet"
@@ -73,11 +73,11 @@ def test_the_norm_of_subwords_is_the_forms(vocab):
 
 
 @pytest.mark.parametrize("attr", ["LEMMA", "TAG", "IS_ALPHA"])
-def test_static_vectors_of_what_no_form_has_are_refused(attr, vocab):
+def test_static_vectors_with_other_attributes_are_rejected(attr, vocab):
     docs = make_docs(vocab)
     add_floret(vocab, attr)
     model = with_word_forms(WordVectors())
-    message = rf"D631.*of the attribute {attr}.*one of ORTH, LOWER, .*NORM\."
+    message = rf"D631.*have the attribute {attr}.*one of ORTH, LOWER, .*NORM\."
     with pytest.raises(ValueError, match=message):
         model.initialize(X=docs)
     add_floret(vocab, "ORTH")
@@ -100,7 +100,7 @@ def test_static_vectors_of_tables_without_entries(vectors, vocab):
 
 
 @pytest.mark.parametrize("width, found", [(5, "vectors of 5"), (0, "none")])
-def test_static_vectors_of_another_width_are_refused(width, found, vocab):
+def test_static_vectors_of_another_width_are_rejected(width, found, vocab):
     add_vectors(vocab, width=3)
     model = WordVectors()
     model.initialize(X=distinct_word_forms(make_docs(vocab))[0])

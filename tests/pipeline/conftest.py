@@ -1,4 +1,4 @@
-"""A newsroom of ten sentences, and students small enough to learn them in a second."""
+"""Ten sentences, and students that are small enough to learn them in a second."""
 
 import pytest
 import spacy
@@ -41,7 +41,7 @@ NARROW = {
 
 
 def make_doc(vocab, words, spans=(), **options):
-    """options: What `Doc.set_ents` takes besides the entities."""
+    """options: Other arguments of `Doc.set_ents`."""
     doc = Doc(vocab, words=words.split(" ") if isinstance(words, str) else words)
     doc.set_ents([Span(doc, start, end, label=label) for start, end, label in spans], **options)
     return doc
@@ -101,7 +101,7 @@ def newsroom():
 
 @pytest.fixture(scope="session", params=[True, False], ids=["crf", "softmax"])
 def learned(request):
-    """A pipeline that knows the ten sentences. Take `newsroom.copy(learned)` to change it."""
+    """A pipeline that has learnt the ten sentences. Use `newsroom.copy(learned)` to change it."""
     nlp = make_student(crf=request.param)
     train(nlp, make_examples(nlp))
     return nlp

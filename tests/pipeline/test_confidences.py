@@ -1,5 +1,5 @@
-"""Confidences stay with their entities through what spaCy does with documents, under a name that an
-app chooses."""
+"""spaCy's functions for documents keep the confidences of entities. Their attribute is a
+setting."""
 
 import json
 import pickle
@@ -14,14 +14,14 @@ from spacy.tokens import Doc, DocBin, Span
 
 from spacy_distill import add_confidence_extension
 from spacy_distill.evaluation.systems import with_confidences
-from spacy_distill.pipeline.confidences import MEASURED, confidence_of
+from spacy_distill.pipeline.confidences import EVALUATION_ATTR, confidence_of
 
 TEXT = "Oslo and Oslo are cities . Carl Lund lives in Oslo ."
 
 
 @pytest.fixture
 def nlp(newsroom, learned):
-    """A pipeline that may be changed, and writes confidences."""
+    """A pipeline that writes confidences, and that tests can change."""
     nlp = newsroom.copy(learned)
     nlp.get_pipe("ner_student").confidence = True
     return nlp
@@ -39,13 +39,13 @@ def confidences(doc, first_character=0):
     return [(first_character + ent.start_char, ent.label_, ent._.confidence) for ent in doc.ents]
 
 
-def test_a_part_of_a_document_keeps_the_confidences_of_its_own_entities(doc):
+def test_a_part_of_a_document_keeps_its_confidences(doc):
     part = doc[2:].as_doc(copy_user_data=True)
     assert confidences(part, doc[2].idx) == confidences(doc)[1:]
     assert {ent._.confidence for ent in doc[2:].as_doc().ents} == {None}
 
 
-def test_joined_documents_keep_them_without_a_warning(nlp, doc):
+def test_joined_documents_keep_confidences_without_a_warning(nlp, doc):
     docs = [doc, nlp(""), nlp("Anna Berg sails to Oslo .")]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -57,7 +57,7 @@ def test_joined_documents_keep_them_without_a_warning(nlp, doc):
     assert {ent._.confidence for ent in without.ents} == {None}
 
 
-def test_json_has_them(nlp, doc):
+def test_json_has_confidences(nlp, doc):
     data = json.loads(json.dumps(doc.to_json(underscore=["confidence"])))
     found = {
         (item["start"], item["end"]): item["value"]
@@ -68,7 +68,7 @@ def test_json_has_them(nlp, doc):
 
 
 @pytest.mark.parametrize("kind", ["copy", "pickle", "bytes", "DocBin"])
-def test_copies_have_them(nlp, doc, kind):
+def test_copies_have_confidences(nlp, doc, kind):
     if kind == "copy":
         copied = doc.copy()
     elif kind == "pickle":
@@ -81,7 +81,7 @@ def test_copies_have_them(nlp, doc, kind):
     assert confidences(copied) == confidences(doc)
 
 
-def test_retokenization_keeps_them_where_characters_stay(nlp):
+def test_retokenization_keeps_confidences_of_unchanged_spans(nlp):
     doc = nlp("Anna Berg sails to Oslo .")
     before = confidences(doc)
     assert [(ent.start, ent.end) for ent in doc.ents] == [(0, 2), (4, 5)]
@@ -118,14 +118,14 @@ print([ent._.confidence for ent in doc.ents])
 """
 
 
-def test_a_process_without_this_package_can_read_them(doc, tmp_path):
+def test_a_process_without_this_package_can_read_confidences(doc, tmp_path):
     DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "docs.spacy")
     command = [sys.executable, "-c", READER, str(tmp_path / "docs.spacy")]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(result.stdout) == [ent._.confidence for ent in doc.ents]
 
 
-def test_an_entity_of_another_label_has_none(doc):
+def test_an_entity_with_another_label_has_no_confidence(doc):
     first = doc.ents[0]
     assert first._.confidence is not None
     assert Span(doc, first.start, first.end, label="CITY")._.confidence is None
@@ -133,9 +133,7 @@ def test_an_entity_of_another_label_has_none(doc):
 
 
 @pytest.mark.parametrize("attr, kept", [("confidence", False), ("other_confidence", True)])
-def test_a_component_without_confidences_leaves_none_of_others_on_its_entities(
-    newsroom, nlp, attr, kept
-):
+def test_a_component_without_confidences_deletes_those_of_others(newsroom, nlp, attr, kept):
     nlp.add_pipe("ner_student", name="second", source=newsroom.copy(nlp))
     second = nlp.get_pipe("second")
     second.confidence, second.overwrite_ents, second.confidence_attr = False, True, attr
@@ -144,7 +142,7 @@ def test_a_component_without_confidences_leaves_none_of_others_on_its_entities(
     assert bool(doc.user_data) is kept
 
 
-def test_values_of_an_app_stay(nlp, own_extension):
+def test_values_of_an_app_are_kept(nlp, own_extension):
     nlp.get_pipe("ner_student").confidence = False
     places = [(ent.start, ent.end) for ent in nlp(TEXT).ents]
     doc = nlp.make_doc(TEXT)
@@ -154,14 +152,14 @@ def test_values_of_an_app_stay(nlp, own_extension):
     assert [ent._.confidence for ent in doc.ents] == ["low"] * len(places) != []
 
 
-def test_entities_that_stay_keep_their_confidences(newsroom, nlp):
+def test_earlier_entities_keep_their_confidences(newsroom, nlp):
     nlp.add_pipe("ner_student", name="second", source=newsroom.copy(nlp))
     nlp.get_pipe("second").confidence = False
     doc = nlp(TEXT)
     assert doc.ents and all(ent._.confidence is not None for ent in doc.ents)
 
 
-def test_a_persons_value_counts(doc):
+def test_values_written_by_hand_are_read(doc):
     doc.ents[0]._.confidence = 1.0
     assert doc.ents[0]._.confidence == 1.0
 
@@ -171,7 +169,7 @@ def test_a_persons_value_counts(doc):
 
 @pytest.fixture
 def own_extension():
-    """An app's own attribute `confidence`."""
+    """An attribute `confidence` that an app has registered."""
     kept = Span.remove_extension("confidence") if Span.has_extension("confidence") else None
     Span.set_extension("confidence", default="high")
     yield Span.get_extension("confidence")
@@ -203,19 +201,19 @@ def test_a_student_loads_next_to_an_apps_own_extension(newsroom, learned, own_ex
     }
 
 
-def test_a_student_that_is_asked_to_write_to_a_taken_name_says_so(own_extension):
+def test_a_name_that_is_taken_is_an_error(own_extension):
     with pytest.raises(ValueError, match=r"\[D015\] .*`Span._.confidence`.*confidence_attr"):
         spacy.blank("en").add_pipe("ner_student", config={"confidence": True})
     spacy.blank("en").add_pipe("ner_student")
 
 
-def test_documents_do_not_fail_if_an_app_takes_the_name_after_loading(nlp, own_extension):
-    """`own_extension` has been registered since the component was made."""
+def test_documents_are_processed_if_an_app_registers_the_name_later(nlp, own_extension):
+    """`own_extension` was registered after the component was created."""
     doc = nlp(TEXT)
     assert all(0 < confidence_of(ent) <= 1 for ent in doc.ents) and doc.ents
 
 
-def test_the_name_is_looked_at_when_a_component_is_unpickled(nlp, own_extension):
+def test_the_name_is_checked_at_unpickling(nlp, own_extension):
     pipe = nlp.get_pipe("ner_student")
     data = pickle.dumps(pipe)
     with pytest.raises(ValueError, match=r"\[D015\]"):
@@ -233,14 +231,14 @@ def test_the_name_is_looked_at_when_a_component_is_unpickled(nlp, own_extension)
     ["", "get", "set", "has", "__class__", "_doc", "_extensions", "confidence.label", "a b", "is"],
 )
 @pytest.mark.parametrize("confidence", [True, False])
-def test_a_name_has_to_be_one_that_can_be_read(name, confidence):
+def test_invalid_attribute_names_are_rejected(name, confidence):
     config = {"confidence": confidence, "confidence_attr": name}
     with pytest.raises(ValueError, match=r"\[D030\] .*'ner_student'"):
         spacy.blank("en").add_pipe("ner_student", config=config)
     assert not Span.has_extension(name)
 
 
-def test_two_components_write_under_names_of_their_own(newsroom, learned):
+def test_two_components_can_write_to_different_attributes(newsroom, learned):
     nlp = newsroom.copy(learned)
     nlp.add_pipe("ner_student", name="second", source=newsroom.copy(learned))
     first, second = nlp.get_pipe("ner_student"), nlp.get_pipe("second")
@@ -251,10 +249,10 @@ def test_two_components_write_under_names_of_their_own(newsroom, learned):
     assert all(ent._.second_confidence < ent._.confidence for ent in doc.ents) and doc.ents
 
 
-def test_evaluation_has_a_name_of_its_own(nlp, own_extension):
+def test_evaluation_uses_its_own_attribute(nlp, own_extension):
     pipe = nlp.get_pipe("ner_student")
     pipe.confidence = False
     with with_confidences(nlp):
         doc = nlp(TEXT)
-    assert all(0 < confidence_of(ent, MEASURED) <= 1 for ent in doc.ents) and doc.ents
+    assert all(0 < confidence_of(ent, EVALUATION_ATTR) <= 1 for ent in doc.ents) and doc.ents
     assert (pipe.confidence, pipe.confidence_attr) == (False, "confidence")

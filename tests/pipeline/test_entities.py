@@ -1,4 +1,4 @@
-"""What stands in documents afterwards: entities beside others, their confidences, likely spans."""
+"""The annotation of documents: new and earlier entities, confidences and likely spans."""
 
 import json
 import pickle
@@ -16,7 +16,7 @@ TEXT = "Anna Berg sails to Oslo ."
 
 @pytest.fixture
 def nlp(newsroom, learned):
-    """A pipeline that may be changed."""
+    """A pipeline that tests can change."""
     return newsroom.copy(learned)
 
 
@@ -26,7 +26,7 @@ def student(nlp):
 
 
 def annotated(nlp, text, **options):
-    """A document with annotation of its own, gone through the component."""
+    """A document with earlier annotation, after the component has processed it."""
     doc = Doc(nlp.vocab, words=text.split(" "))
     entities = [Span(doc, *span) for span in options.pop("entities", [])]
     blocked = [doc[start:end] for start, end in options.pop("blocked", [])]
@@ -34,13 +34,14 @@ def annotated(nlp, text, **options):
     return nlp.get_pipe("ner_student")(doc)
 
 
-# Entities that are there
+# Earlier entities
 
 
-def test_entities_that_are_there_stay_and_others_are_found_around_them(nlp, newsroom):
+def test_earlier_entities_are_kept_and_others_are_found_around_them(nlp, newsroom):
     doc = annotated(nlp, TEXT, entities=[(2, 3, "TITLE")])
     assert newsroom.entities(doc) == [(0, 2, "PER"), (2, 3, "TITLE"), (4, 5, "LOC")]
-    # In a part of "Nordic Tea Company": what is found is the best of what is left, not nothing.
+    # The earlier entity is a part of "Nordic Tea Company". The best of the other sequences is
+    # found.
     doc = annotated(nlp, "The Nordic Tea Company hired Anna .", entities=[(1, 2, "ADJ")])
     chain = nlp.get_pipe("ner_student").predict_chain([nlp.make_doc(doc.text)])
     allowed = numpy.ones(chain.emissions.shape, dtype=bool)
@@ -49,18 +50,21 @@ def test_entities_that_are_there_stay_and_others_are_found_around_them(nlp, news
     assert newsroom.entities(doc) == sorted([(1, 2, "ADJ"), *best])
 
 
-def test_blocked_tokens_get_no_entity_and_stay_blocked(nlp, newsroom):
+def test_blocked_tokens_stay_blocked(nlp, newsroom):
     doc = annotated(nlp, TEXT, blocked=[(4, 5)])
     assert newsroom.entities(doc) == [(0, 2, "PER")]
     assert (doc[4].ent_iob_, doc[4].ent_type_) == ("B", "")
 
 
-def test_new_entities_win_if_that_is_wanted(nlp, student, newsroom):
+def test_new_entities_replace_earlier_ones_with_overwrite_ents(nlp, student, newsroom):
     student.overwrite_ents = True
     there = [(1, 3, "TITLE"), (5, 6, "DOT")]
     doc = annotated(nlp, TEXT, entities=there, blocked=[(3, 4), (4, 5)])
     assert newsroom.entities(doc) == [(0, 2, "PER"), (4, 5, "LOC"), (5, 6, "DOT")]
-    assert (doc[3].ent_iob_, doc[3].ent_type_) == ("B", "")  # blocked, and in nobody's way
+    assert (doc[3].ent_iob_, doc[3].ent_type_) == (
+        "B",
+        "",
+    )  # still blocked
 
 
 def test_entity_ruler_before_and_after(nlp, newsroom):
@@ -119,13 +123,13 @@ def test_a_temperature_changes_confidences_alone_and_is_saved(nlp, student, news
     )
 
 
-def test_entities_of_others_have_no_confidence(nlp, student):
+def test_entities_of_other_components_have_no_confidence(nlp, student):
     student.confidence = True
     doc = annotated(nlp, TEXT, entities=[(0, 2, "TITLE")])
     assert [ent._.confidence is None for ent in doc.ents] == [True, False]
 
 
-def test_what_takes_an_entitys_place_has_no_confidence(nlp, student):
+def test_an_entity_that_replaces_another_has_no_confidence(nlp, student):
     student.confidence = True
     ruler = nlp.add_pipe("entity_ruler", config={"overwrite_ents": True})
     ruler.add_patterns([{"label": "CITY", "pattern": "Oslo"}])
@@ -133,13 +137,13 @@ def test_what_takes_an_entitys_place_has_no_confidence(nlp, student):
     assert found.keys() == {"PER", "CITY"} and found["CITY"] is None and found["PER"] > 0.5
 
 
-def test_confidence_is_the_students_own_whatever_is_there(nlp, student):
+def test_confidence_does_not_depend_on_earlier_entities(nlp, student):
     student.confidence = True
     alone = {ent.text: ent._.confidence for ent in nlp(TEXT).ents}
     doc = annotated(nlp, TEXT, entities=[(2, 3, "TITLE")])
-    beside = {ent.text: ent._.confidence for ent in doc.ents}
-    assert beside.pop("sails") is None
-    assert beside == pytest.approx(alone, abs=1e-5)
+    confidences = {ent.text: ent._.confidence for ent in doc.ents}
+    assert confidences.pop("sails") is None
+    assert confidences == pytest.approx(alone, abs=1e-5)
 
 
 READER = """
@@ -150,7 +154,7 @@ print([round(ent._.confidence, 4) for doc in nlp.pipe(texts) for ent in doc.ents
 
 
 def test_in_other_processes(nlp, student, newsroom, tmp_path):
-    """Where no component is made, so that the extension has to come along."""
+    """Unpickling does not call `__init__`, so it has to register the extension itself."""
     student.confidence, student.spans_key = True, "sc"
     texts = [words for words, _ in newsroom.sentences]
     expected = [round(ent._.confidence, 4) for text in texts for ent in nlp(text).ents]
@@ -168,9 +172,9 @@ def test_in_other_processes(nlp, student, newsroom, tmp_path):
 # Likely spans
 
 
-def test_likely_spans_have_their_scores_beside_them(nlp, student):
+def test_likely_spans_have_scores(nlp, student):
     student.spans_key, student.threshold = "sc", 0.02
-    student.cfg["temperature"] = 4.0  # so that there are alternatives
+    student.cfg["temperature"] = 4.0  # a higher temperature gives several likely spans
     docs = list(nlp.pipe([TEXT, "", "Berg met Berg in Berg", "Nobody called ."]))
     chain = student.predict_chain([nlp.make_doc(doc.text) for doc in docs]).scaled(4.0)
     first = 0
@@ -195,7 +199,7 @@ def test_likely_spans_are_scored_against_the_entities(nlp, student, newsroom):
     assert scores["ents_f"] == scores["spans_sc_f"] == 1.0
     student.threshold = 1.0
     assert nlp.evaluate(newsroom.examples(nlp))["spans_sc_r"] < 1.0
-    # Gold spans of that key come first.
+    # Gold spans of that key take precedence.
     (example,) = newsroom.examples(nlp)[:1]
     example.reference.spans["sc"] = [Span(example.reference, 4, 5, label="LOC")]
     student.threshold = 0.5
@@ -203,7 +207,7 @@ def test_likely_spans_are_scored_against_the_entities(nlp, student, newsroom):
     assert nlp.evaluate([reference])["spans_sc_p"] == 0.5
 
 
-def test_spans_are_not_judged_where_nobody_knows(nlp, student):
+def test_spans_with_unknown_gold_tags_are_not_scored(nlp, student):
     student.spans_key = "sc"
     reference = nlp.make_doc(TEXT)
     reference.set_ents([Span(reference, 0, 2, label="PER")], missing=[reference[2:]])
@@ -212,6 +216,6 @@ def test_spans_are_not_judged_where_nobody_knows(nlp, student):
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.5])
-def test_a_threshold_that_is_no_probability_is_told(threshold):
+def test_a_threshold_that_is_not_a_probability_is_rejected(threshold):
     with pytest.raises(ValueError, match="threshold"):
         spacy.blank("en").add_pipe("ner_student", config={"threshold": threshold})

@@ -13,7 +13,7 @@ from spacy_distill.pipeline.gold_tags import gold_tags
 VOCAB = spacy.blank("en").vocab
 TAGS = BiluoTags(("LOC", "PER"))
 
-# Stretches of a document: what it is annotated as, and its words.
+# Parts of a document: their annotation and their words.
 stretches = st.lists(
     st.tuples(
         st.sampled_from(["LOC", "PER", "outside", "missing", "blocked"]),
@@ -24,7 +24,7 @@ stretches = st.lists(
 
 
 def annotate(stretches, default):
-    """RETURNS (Example): A document annotated in stretches, and the same without annotation."""
+    """RETURNS (Example): A document with these annotated parts, and the same without annotation."""
     words = [word for _, part in stretches for word in part]
     doc = Doc(VOCAB, words=words)
     groups = {"outside": [], "missing": [], "blocked": []}
@@ -45,15 +45,15 @@ def annotate(stretches, default):
 @also(stretches=[("blocked", ["Anna"]), ("outside", ["of"])], default="outside")
 @also(stretches=[("missing", ["\n"]), ("outside", ["of"])], default="outside")
 @also(stretches=[("PER", ["Anna"]), ("PER", ["Berg"])], default="missing")
-def test_they_are_the_tags_of_spacys_alignment(stretches, default):
+def test_gold_tags_equal_spacys_alignment(stretches, default):
     example = annotate(stretches, default)
     expected = TAGS.tag_ids(example.get_aligned_ner())
     numpy.testing.assert_array_equal(gold_tags([example], TAGS), expected)
 
 
 @given(batch=st.lists(st.tuples(stretches, st.booleans()), max_size=5))
-def test_a_batchs_tags_are_those_of_its_documents(batch):
-    """Among them documents without tokens, and such whose tokens differ."""
+def test_tags_of_a_batch_equal_tags_of_its_documents(batch):
+    """Some of the documents have no tokens, or other tokens than the reference."""
     examples = []
     for annotation, others in batch:
         example = annotate(annotation, "missing")
@@ -68,7 +68,7 @@ def test_a_batchs_tags_are_those_of_its_documents(batch):
 
 
 @given(stretches=stretches)
-def test_entities_come_back_from_their_tags(stretches):
+def test_tags_can_be_converted_back_to_entities(stretches):
     example = annotate([part for part in stretches if part[0] != "missing"], "outside")
     gold = [(ent.start, ent.end, ent.label_) for ent in example.reference.ents]
     assert TAGS.spans(numpy.maximum(gold_tags([example], TAGS), 0)) == gold
@@ -91,7 +91,7 @@ def test_other_tokens_are_aligned():
 
 
 @pytest.mark.parametrize("tokens", [["Anna", "Berg"], ["Anna Berg"]])
-def test_a_label_that_the_component_lacks_is_named(tokens):
+def test_the_error_names_an_unknown_label(tokens):
     predicted = Doc(VOCAB, words=["Anna", "Berg"])
     reference = Doc(VOCAB, words=tokens)
     reference.set_ents([Span(reference, 0, len(tokens), label="ANIMAL")])

@@ -1,4 +1,4 @@
-"""A student beside other components, and in all the ways in which spaCy runs a pipeline."""
+"""A student together with other components, and with all of spaCy's ways to run a pipeline."""
 
 import pickle
 
@@ -30,19 +30,19 @@ def tagging(newsroom):
 
 
 @pytest.mark.parametrize("place", [{"before": "ner"}, {"last": True}, {"first": True}])
-def test_listeners_are_not_disturbed(newsroom, learned, tagging, place):
+def test_listeners_of_other_components_work(newsroom, learned, tagging, place):
     tagger = tagging.get_pipe("tagger")
     before = tagger.model.predict([tagging(TEXT)])[0]
     tagging.add_pipe("ner_student", source=learned, **place)
     found = newsroom.entities(tagging(TEXT))
     if "last" not in place:
-        # What the student finds stays, and spaCy's ner, which knows nothing, fills in the rest.
+        # spaCy's ner is untrained. It keeps the student's entities and adds others.
         assert set(newsroom.entities(learned(TEXT))) <= set(found)
     assert tagging.get_pipe("tok2vec").listening_components == ["tagger", "ner"]
     numpy.testing.assert_array_equal(tagger.model.predict([tagging(TEXT)])[0], before)
 
 
-def test_instead_of_spacys_ner(newsroom, learned, tagging, tmp_path):
+def test_a_student_can_replace_spacys_ner(newsroom, learned, tagging, tmp_path):
     tagging.remove_pipe("ner")
     tagging.add_pipe("ner_student", source=learned)
     tagging.to_disk(tmp_path / "combined")
@@ -84,7 +84,7 @@ def test_in_memory_zones(newsroom, learned):
 
 @pytest.fixture
 def with_vectors():
-    """A student that reads the vocabulary's word vectors."""
+    """A student that uses the word vectors of the vocabulary."""
     student = spacy.blank("en")
     keys = [student.vocab.strings.add(word) for word in TEXT.split()]
     student.vocab.vectors = Vectors(data=numpy.eye(len(keys), dtype="float32"), keys=keys)
@@ -95,8 +95,8 @@ def with_vectors():
     return student
 
 
-def test_a_move_without_its_word_vectors_is_told_twice(with_vectors):
-    # By spaCy where it happens, as docs/errors.md says, and by the student where it matters.
+def test_a_student_without_its_word_vectors_is_an_error(with_vectors):
+    # spaCy warns when the component is added, and the student raises an error for a document.
     student, nlp = with_vectors, spacy.blank("en")
     with pytest.warns(UserWarning, match="W113"):
         nlp.add_pipe("ner_student", source=student)

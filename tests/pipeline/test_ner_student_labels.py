@@ -20,7 +20,7 @@ def test_labels_come_from_the_data(newsroom):
 @pytest.mark.parametrize(
     "given", [["PER", "LOC", "ORG", "ANIMAL"], ("PER", "LOC", "ORG", "ANIMAL")]
 )
-def test_given_labels_keep_their_order(newsroom, given):
+def test_labels_keep_their_order(newsroom, given):
     nlp = spacy.blank("en")
     pipe = nlp.add_pipe("ner_student", config={"model": newsroom.narrow})
     pipe.initialize(lambda: newsroom.examples(nlp), nlp=nlp, labels=given)
@@ -48,12 +48,12 @@ def test_labels_added_before_training_join_those_of_the_data(newsroom):
 
 
 @pytest.mark.parametrize("label", ["", None, 7])
-def test_a_label_that_is_no_text_is_refused(newsroom, label):
+def test_a_label_that_is_not_a_string_is_rejected(newsroom, label):
     with pytest.raises(ValueError, match=r"A label has to be a string that is not empty: found"):
         newsroom.student().get_pipe("ner_student").add_label(label)
 
 
-def test_without_labels_the_error_says_where_they_come_from(newsroom):
+def test_the_error_without_labels(newsroom):
     nlp = spacy.blank("en")
     nlp.add_pipe("ner_student", name="names", config={"model": newsroom.narrow})
     plain = [(words, []) for words, _ in newsroom.sentences]
@@ -61,7 +61,7 @@ def test_without_labels_the_error_says_where_they_come_from(newsroom):
         nlp.initialize(lambda: newsroom.examples(nlp, plain))
 
 
-def test_without_tokens_the_error_names_the_corpus(newsroom):
+def test_the_error_without_tokens(newsroom):
     nlp = spacy.blank("en")
     pipe = nlp.add_pipe("ner_student", config={"model": newsroom.narrow})
     pipe.add_label("PER")
@@ -72,7 +72,7 @@ def test_without_tokens_the_error_names_the_corpus(newsroom):
         nlp.initialize(lambda: empty)
 
 
-def test_prediction_before_initialization_says_what_is_missing(newsroom):
+def test_prediction_before_initialization_is_an_error(newsroom):
     nlp = spacy.blank("en")
     nlp.add_pipe("ner_student", config={"model": newsroom.narrow}).add_label("PER")
     with pytest.raises(ValueError, match="initialize"):
@@ -102,7 +102,7 @@ def test_a_label_added_after_training_leaves_the_scores_of_the_others(newsroom, 
     after = pipe.predict_chain(docs)
     n = len(before.start)
     assert len(after.start) == n + 4
-    # Products of matrices of other shapes round in another way.
+    # Matrix products of other shapes have other rounding errors.
     numpy.testing.assert_allclose(after.emissions[:, :n], before.emissions, atol=1e-4)
     numpy.testing.assert_array_equal(after.transitions[:n, :n], before.transitions)
     numpy.testing.assert_array_equal(after.start[:n], before.start)
@@ -123,8 +123,8 @@ def test_further_training_teaches_an_added_label_and_keeps_the_others(newsroom, 
 
 
 @pytest.mark.parametrize("make", [Adam, RAdam, SGD])
-def test_an_optimizer_goes_on_after_a_label_was_added(newsroom, learned, make):
-    """As with spaCy's ner: updates, distillation, rehearsal and averages."""
+def test_an_optimizer_can_be_used_after_a_label_was_added(newsroom, learned, make):
+    """It works for updates, distillation, rehearsal and averages, as with spaCy's ner."""
     nlp, teacher = newsroom.copy(learned), newsroom.copy(learned).get_pipe("ner_student")
     pipe = nlp.get_pipe("ner_student")
     examples = newsroom.examples(nlp)
@@ -145,7 +145,7 @@ def test_an_optimizer_goes_on_after_a_label_was_added(newsroom, learned, make):
     assert pipe.model.get_ref("output_layer").get_param("W").shape[0] == 25
 
 
-def test_averages_know_a_label_that_was_added_late(newsroom):
+def test_averages_include_a_label_that_was_added_late(newsroom):
     nlp = newsroom.student()
     optimizer = Adam(0.01)
     examples = newsroom.examples(nlp)

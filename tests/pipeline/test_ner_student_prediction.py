@@ -10,7 +10,7 @@ from thinc.api import Adam
 ODD = ["", " ", "\n\n \t", "Oslo", "Anna Berg\n\nsails  to\tOslo", "\u00a0", "Berg\u2029"]
 
 
-def test_prediction_leaves_documents_alone_until_annotations_are_set(newsroom, learned):
+def test_predict_does_not_change_documents(newsroom, learned):
     pipe = learned.get_pipe("ner_student")
     docs = [learned.make_doc(words) for words, _ in newsroom.sentences]
     before = [doc.to_bytes() for doc in docs]
@@ -20,7 +20,7 @@ def test_prediction_leaves_documents_alone_until_annotations_are_set(newsroom, l
     assert [numbers.shape for numbers in found.tags] == [(len(doc),) for doc in docs]
     pipe.set_annotations(docs, found)
     assert [newsroom.entities(doc) for doc in docs] == [spans for _, spans in newsroom.sentences]
-    # Tokens outside are annotated too: "no entity", not "unknown".
+    # Other tokens are annotated as O, not as unknown.
     assert all(doc.has_annotation("ENT_IOB", require_complete=True) for doc in docs)
 
 
@@ -36,7 +36,7 @@ def test_posteriors_are_distributions_in_the_order_of_the_tags(newsroom, learned
         assert names == gold.get_aligned_ner()
 
 
-def test_batches_and_processes_give_what_single_documents_give(newsroom, learned):
+def test_batches_and_processes_do_not_change_the_predictions(newsroom, learned):
     texts = [words for words, _ in newsroom.sentences] * 3 + ODD
     alone = [newsroom.entities(learned(text)) for text in texts]
     assert any(alone)
@@ -69,7 +69,7 @@ def test_no_documents_and_empty_documents(newsroom, learned):
 
 
 @pytest.mark.parametrize("crf", [True, False], ids=["crf", "softmax"])
-def test_empty_and_odd_documents_among_others_train_as_well(newsroom, crf):
+def test_training_with_empty_and_unusual_documents(newsroom, crf):
     nlp = newsroom.student(crf=crf)
     examples = newsroom.examples(nlp)
     for text in ODD:
@@ -96,7 +96,7 @@ def test_no_entity_starts_or_ends_at_white_space(newsroom, eager, words, wish, s
 
 @pytest.fixture(scope="module")
 def eager(newsroom):
-    """A pipeline that wants every token to be part of an entity."""
+    """A pipeline that gives high scores to entities at all tokens."""
     nlp = newsroom.student()
     pipe = nlp.get_pipe("ner_student")
     head = pipe.model.get_ref("output_layer")
@@ -119,13 +119,13 @@ def test_a_document_of_50000_tokens(newsroom):
     assert len(doc) == 50_000
     ends = [0, *(ent.end for ent in doc.ents)]
     assert all(ent.start >= end for ent, end in zip(doc.ents, ends, strict=False))
-    # It has not lost its way: what it learnt is still found near the end.
+    # Entities are still found near the end.
     found = {(ent.start % len(sentence), len(ent), ent.label_) for ent in doc[-1000:].ents}
     assert (0, 3, "PER") in found and (4, 2, "LOC") in found
 
 
-def test_entities_that_are_there_stay(newsroom, learned):
-    """As with spaCy's own `ner`, so that an `entity_ruler` can come first."""
+def test_earlier_entities_are_kept(newsroom, learned):
+    """An `entity_ruler` can come first, as with spaCy's `ner`."""
     text = newsroom.sentences[0][0]
     found = [(ent.start, ent.end) for ent in learned(text).ents]
     assert found
@@ -146,7 +146,7 @@ def test_a_student_without_vectors_in_a_pipeline_that_has_some(newsroom, learned
     assert [(ent.text, ent.label_) for ent in other(newsroom.sentences[0][0]).ents] == before
 
 
-def test_posteriors_may_be_calibrated_and_heed_entities(newsroom, learned):
+def test_posteriors_with_calibration_and_earlier_entities(newsroom, learned):
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")
     pipe.cfg["temperature"] = 3.0
@@ -157,21 +157,21 @@ def test_posteriors_may_be_calibrated_and_heed_entities(newsroom, learned):
     )
     (plain,) = pipe.posteriors([doc])
     numpy.testing.assert_allclose(plain, chain.scaled(3.0).marginals(), atol=1e-6)
-    (given,) = pipe.posteriors([doc], given_entities=True)
+    (given,) = pipe.posteriors([doc], keep_entities=True)
     assert given[2, 0] == pytest.approx(1) and plain[2, 0] < 0.999
-    # What confidences are made of.
+    # Confidences are computed from these probabilities.
     pipe.confidence = True
     (oslo,) = [ent for ent in pipe(doc).ents if ent.text == "Oslo"]
     assert oslo._.confidence == pytest.approx(plain[4, pipe.tags.first_tag("LOC") + 3], abs=1e-5)
-    assert pipe.posteriors([], given_entities=True) == []
+    assert pipe.posteriors([], keep_entities=True) == []
 
 
-def test_posteriors_of_entities_that_are_set(newsroom, learned):
+def test_posteriors_of_earlier_entities(newsroom, learned):
     pipe = learned.get_pipe("ner_student")
     spans = [(0, 2, "ORG"), (2, 3, "SHIP"), (4, 5, "PER")]
     doc = newsroom.doc(learned.vocab, "Anna Berg sails to Oslo .", spans, default="missing")
     doc.set_ents(list(doc.ents), blocked=[doc[3:4]], default="missing")
-    (given,) = pipe.posteriors([doc], given_entities=True)
+    (given,) = pipe.posteriors([doc], keep_entities=True)
     names = [pipe.tags.names[number] for number in given.argmax(axis=1)]
     assert names[:5] == ["B-ORG", "L-ORG", "O", "O", "U-PER"]
     numpy.testing.assert_allclose(given[:5].max(axis=1), 1, atol=1e-5)

@@ -6,7 +6,8 @@ from thinc.api import Adam
 
 
 def predictions(nlp, newsroom):
-    """With all forms computed together: those of other batches may be rounded otherwise."""
+    """Predictions with a cleared cache, because forms of other batches have other rounding
+    errors."""
     docs = [nlp.make_doc(words) for words, _ in newsroom.sentences]
     nlp.get_pipe("ner_student").clear_cache()
     return nlp.get_pipe("ner_student").posteriors(docs)
@@ -36,7 +37,7 @@ def test_a_folder_is_equal_after_a_round_trip(newsroom, learned, tmp_path):
     assert_same(predictions(loaded, newsroom), predictions(learned, newsroom))
 
 
-def test_the_component_alone_comes_back_from_its_own_bytes(newsroom, learned, tmp_path):
+def test_a_component_can_be_restored_from_bytes(newsroom, learned, tmp_path):
     pipe = learned.get_pipe("ner_student")
     config = learned.config["components"]["ner_student"]["model"]
     for way in ("bytes", "disk"):
@@ -53,7 +54,7 @@ def test_the_component_alone_comes_back_from_its_own_bytes(newsroom, learned, tm
 
 @pytest.mark.parametrize("way", ["bytes", "disk"])
 @pytest.mark.parametrize("grown", ["loads", "is loaded"])
-def test_labels_may_differ_from_what_is_loaded(newsroom, learned, way, grown, tmp_path):
+def test_loaded_labels_replace_the_current_ones(newsroom, learned, way, grown, tmp_path):
     small, big = newsroom.copy(learned), newsroom.copy(learned)
     optimizer = Adam(0.01)
     big.update(newsroom.examples(big), sgd=optimizer)
@@ -72,7 +73,7 @@ def test_labels_may_differ_from_what_is_loaded(newsroom, learned, way, grown, tm
     loaded.update(newsroom.examples(loaded), sgd=optimizer)
 
 
-def test_only_the_settings_are_loaded(newsroom, learned):
+def test_parts_can_be_excluded_from_loading(newsroom, learned):
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")
     pipe.add_label("ANIMAL")
@@ -115,7 +116,7 @@ def test_a_saved_pipeline_holds_no_pickle(learned, tmp_path):
     numpy.load(tmp_path / "vocab" / "vectors", allow_pickle=False)
 
 
-def test_word_vectors_travel_with_the_pipeline(newsroom, tmp_path):
+def test_word_vectors_are_saved_with_the_pipeline(newsroom, tmp_path):
     nlp = spacy.blank("en")
     for number, word in enumerate(("anna", "oslo", "lund")):
         nlp.vocab.set_vector(word, numpy.full(5, number + 1, dtype="float32"))
@@ -124,7 +125,7 @@ def test_word_vectors_travel_with_the_pipeline(newsroom, tmp_path):
     nlp.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
     assert_same(predictions(loaded, newsroom), predictions(nlp, newsroom))
-    # They count: with other vectors the model sees another word.
+    # Other vectors change the predictions.
     data = loaded.vocab.vectors.data.copy()
     data[loaded.vocab.vectors.find(key="oslo")] = -4
     loaded.vocab.vectors.data = data
@@ -132,7 +133,7 @@ def test_word_vectors_travel_with_the_pipeline(newsroom, tmp_path):
     assert not numpy.array_equal(predictions(loaded, newsroom)[0], before)
 
 
-def test_missing_word_vectors_are_named(newsroom):
+def test_missing_word_vectors_are_an_error(newsroom):
     nlp = spacy.blank("en")
     nlp.vocab.set_vector("anna", numpy.ones(5, dtype="float32"))
     nlp.add_pipe("ner_student", config={"model": newsroom.narrow})
@@ -150,14 +151,14 @@ def test_missing_word_vectors_are_named(newsroom):
 def test_a_component_can_be_sourced_into_another_pipeline(newsroom, learned):
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
-    # spaCy shares the component with its source: take a copy.
+    # spaCy shares the component with its source, so use a copy.
     pipe = nlp.add_pipe("ner_student", source=newsroom.copy(learned))
     for words, spans in newsroom.sentences:
         assert newsroom.entities(nlp(nlp.make_doc(words))) == spans
     copy = newsroom.copy(nlp)
     assert copy.pipe_names == ["sentencizer", "ner_student"]
     assert_same(predictions(copy, newsroom), predictions(learned, newsroom))
-    # What it came with can be trained further, with more labels.
+    # The component can be trained further, with more labels.
     pipe.add_label("ANIMAL")
     nlp.resume_training()
     more = [*newsroom.sentences, ("A red panda .", [(1, 3, "ANIMAL")])]

@@ -8,7 +8,7 @@ from spacy_distill.losses import ChainDistillation, negative_log_likelihood
 
 
 @pytest.mark.parametrize("crf", [True, False], ids=["crf", "softmax"])
-def test_ten_sentences_are_learnt_by_heart(newsroom, crf):
+def test_ten_sentences_can_be_memorized(newsroom, crf):
     nlp = newsroom.student(crf=crf)
     examples = newsroom.examples(nlp)
     assert nlp.evaluate(newsroom.examples(nlp))["ents_f"] < 0.9
@@ -36,7 +36,7 @@ def test_dropout_is_applied_in_training_only(newsroom, learned):
         numpy.testing.assert_array_equal(first, second)
 
 
-def test_without_an_optimizer_gradients_add_up(newsroom):
+def test_without_an_optimizer_gradients_are_accumulated(newsroom):
     together, apart = newsroom.student(), newsroom.student()
     examples = newsroom.examples(together)
     model = together.get_pipe("ner_student").model
@@ -69,7 +69,7 @@ def test_the_loss_is_the_mean_negative_log_likelihood_of_the_gold_tags(newsroom)
     assert loss == pytest.approx(expected, rel=1e-5)
 
 
-def test_documents_without_annotation_teach_nothing(newsroom):
+def test_documents_without_annotation_are_ignored(newsroom):
     nlp = newsroom.student()
     before = nlp.to_bytes()
     unknown = [Example(nlp.make_doc(words), nlp.make_doc(words)) for words, _ in newsroom.sentences]
@@ -79,7 +79,7 @@ def test_documents_without_annotation_teach_nothing(newsroom):
 
 
 def test_partial_annotation_is_enough_to_learn(newsroom):
-    # Only the entities are known, and one word outside: all other tokens are open.
+    # Only the entities and one O are annotated; all other tokens are unknown.
     nlp = newsroom.student()
     examples = []
     for words, spans in newsroom.sentences:
@@ -94,7 +94,7 @@ def test_partial_annotation_is_enough_to_learn(newsroom):
         assert set(spans) <= set(newsroom.entities(nlp(nlp.make_doc(words))))
 
 
-def test_the_gold_may_have_other_tokens(newsroom):
+def test_gold_documents_can_have_other_tokens(newsroom):
     nlp = newsroom.student()
     pipe = nlp.get_pipe("ner_student")
     predicted = Doc(nlp.vocab, words=["Anna", "Berg's", "boat"], spaces=[True, True, False])
@@ -104,7 +104,7 @@ def test_the_gold_may_have_other_tokens(newsroom):
     reference.set_ents([reference.char_span(0, 9, label="PER")])
     chain = pipe.predict_chain([predicted])
     loss, _ = pipe.get_loss([Example(predicted, reference)], chain)
-    # The entity ends within a token, so that nothing but "boat" is known.
+    # The entity ends inside a token, so only "boat" is known.
     allowed = pipe.tags.allowed(numpy.asarray([-1, -1, 0]))
     assert loss == pytest.approx(negative_log_likelihood(chain, allowed)[0] / 3, rel=1e-5)
     nlp.update([Example(predicted, reference)], sgd=Adam(0.01))
@@ -119,7 +119,7 @@ def test_an_unknown_label_in_the_gold_is_named(newsroom):
         nlp.update(panda)
 
 
-def test_averaged_parameters_are_used_and_given_back(newsroom):
+def test_averaged_parameters_are_used_temporarily(newsroom):
     nlp = newsroom.student()
     examples = newsroom.examples(nlp)
     optimizer = Adam(0.02, use_averages=True)
@@ -145,7 +145,7 @@ def unlabeled(newsroom, nlp):
 
 
 @pytest.mark.parametrize("crf", [True, False], ids=["crf", "softmax"])
-def test_a_student_takes_over_what_its_teacher_knows(newsroom, learned, crf):
+def test_a_student_learns_from_its_teacher(newsroom, learned, crf):
     nlp = newsroom.student(crf=crf, seed=5)
     pipe, teacher = nlp.get_pipe("ner_student"), learned.get_pipe("ner_student")
     examples = unlabeled(newsroom, nlp)
@@ -162,8 +162,8 @@ def test_a_student_takes_over_what_its_teacher_knows(newsroom, learned, crf):
     assert not any(example.predicted.has_annotation("ENT_IOB") for example in examples)
 
 
-def test_gold_counts_beside_the_teacher(newsroom, learned):
-    # The teacher thinks that nobody is named here; the gold says that the newspaper is.
+def test_gold_and_teacher_are_combined(newsroom, learned):
+    # The teacher predicts no entity here, but the gold annotation has an ORG.
     nlp = newsroom.student(seed=5)
     pipe, teacher = nlp.get_pipe("ner_student"), learned.get_pipe("ner_student")
     gold = newsroom.examples(nlp, [("Nobody called .", [(0, 1, "ORG")])])
@@ -184,22 +184,22 @@ def test_a_chain_compared_with_itself_has_no_divergence(newsroom, learned):
     )
     assert loss == pytest.approx(0.0, abs=1e-6)
     assert numpy.abs(gradient.emissions).max() < 1e-6
-    # With the task, the best sequence of the teacher is to be certain.
+    # The task trains the student on the teacher's best sequence.
     loss, gradient = pipe.get_teacher_student_loss(chain, chain)
     assert loss > 1e-5 and numpy.abs(gradient.emissions).max() > 1e-6
 
 
-def test_teacher_and_student_have_to_see_the_same_tokens(newsroom, learned):
+def test_different_tokens_of_teacher_and_student_are_an_error(newsroom, learned):
     nlp = newsroom.student()
     words = ["Anna", "Berg", "sails"]
     for other in (["Anna Berg", "sails"], ["Anna", "Ber", "gsails"]):
         example = Example(Doc(nlp.vocab, words=words), Doc(nlp.vocab, words=words))
         example.reference = Doc(nlp.vocab, words=other)
-        with pytest.raises(ValueError, match="Teacher and student have to see the same tokens"):
+        with pytest.raises(ValueError, match="have to have the same tokens"):
             nlp.get_pipe("ner_student").distill(learned.get_pipe("ner_student"), [example])
 
 
-def test_labels_that_the_teacher_lacks_are_named(newsroom, learned):
+def test_the_error_names_labels_that_the_teacher_lacks(newsroom, learned):
     nlp = newsroom.student(sentences=[("A red panda", [(1, 3, "ANIMAL")])])
     example = Example(nlp.make_doc("A red panda"), nlp.make_doc("A red panda"))
     with pytest.raises(ValueError, match=r"Only the teacher has: LOC, ORG, PER.*has: ANIMAL"):

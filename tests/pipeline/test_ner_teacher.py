@@ -54,7 +54,7 @@ def cnn(**changes):
 
 @pytest.fixture
 def train_from_config(newsroom, tmp_path):
-    """Train the ten sentences as `spacy train` does, and load what was saved."""
+    """Train on the ten sentences with `spacy train`, and load the saved pipeline."""
 
     def train(pipeline, components, max_steps=30):
         docs = [example.reference for example in newsroom.examples(spacy.blank("en"))]
@@ -77,7 +77,7 @@ def train_from_config(newsroom, tmp_path):
 
 
 def check_teacher(nlp, newsroom):
-    """It knows the sentences, and hands out distributions that say so."""
+    """Check that the teacher predicts the gold entities, with high probabilities."""
     pipe = nlp.get_pipe("ner_teacher")
     assert pipe.labels == ("LOC", "ORG", "PER")
     assert nlp.evaluate(newsroom.examples(nlp))["ents_f"] == 1.0
@@ -93,7 +93,7 @@ def check_teacher(nlp, newsroom):
 
 
 @pytest.mark.parametrize("crf", [False, True], ids=["softmax", "crf"])
-def test_over_its_own_tok2vec(newsroom, crf):
+def test_a_teacher_over_its_own_tok2vec(newsroom, crf):
     fix_random_seed(0)
     nlp = spacy.blank("en")
     head = {"@architectures": f"spacy-distill.{'CRF' if crf else 'Softmax'}.v1"}
@@ -107,7 +107,7 @@ def test_over_its_own_tok2vec(newsroom, crf):
     check_teacher(copy, newsroom)
 
 
-def test_the_default_model_is_a_tok2vec_of_its_own(newsroom):
+def test_the_default_model_has_its_own_tok2vec(newsroom):
     nlp = spacy.blank("en")
     nlp.add_pipe("ner_teacher")
     nlp.initialize(lambda: newsroom.examples(nlp))
@@ -115,7 +115,7 @@ def test_the_default_model_is_a_tok2vec_of_its_own(newsroom):
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\n", "Oslo", "Anna\n\nsails"])
-def test_odd_documents(newsroom, text):
+def test_unusual_documents(newsroom, text):
     nlp = spacy.blank("en")
     nlp.add_pipe("ner_teacher", config={"model": {"embed": cnn()}})
     nlp.initialize(lambda: newsroom.examples(nlp))
@@ -124,7 +124,7 @@ def test_odd_documents(newsroom, text):
     assert nlp.get_pipe("ner_teacher").posteriors([doc])[0].shape == (len(doc), 13)
 
 
-def test_over_a_tok2vec_that_is_shared(newsroom, train_from_config):
+def test_a_teacher_over_a_shared_tok2vec(newsroom, train_from_config):
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
     components = {
         "tok2vec": {"factory": "tok2vec", "model": cnn()},
@@ -157,7 +157,7 @@ def transformer_model(folder):
     }
 
 
-def test_over_a_transformer(newsroom, train_from_config, tiny_bert):
+def test_a_teacher_over_a_transformer(newsroom, train_from_config, tiny_bert):
     transformer = transformer_model(tiny_bert)
     listener = {
         "@architectures": "spacy-transformers.TransformerListener.v1",
@@ -180,7 +180,7 @@ def test_over_a_transformer(newsroom, train_from_config, tiny_bert):
 
 
 def joined_model(newsroom, tiny_bert, frozen, **settings):
-    """A model that sees words' forms next to a transformer's layers."""
+    """A model that concatenates word forms and a transformer's layers."""
     layers = {
         "@architectures": "spacy-distill.TransformerLayers.v1",
         "name": str(tiny_bert),
@@ -193,7 +193,7 @@ def joined_model(newsroom, tiny_bert, frozen, **settings):
 
 
 @pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "fine-tuned"])
-def test_over_a_transformers_layers_and_the_words_form(
+def test_a_teacher_over_transformer_layers_and_word_forms(
     newsroom, train_from_config, tiny_bert, frozen
 ):
     component = {"factory": "ner_teacher", "model": joined_model(newsroom, tiny_bert, frozen)}
@@ -206,7 +206,7 @@ def test_over_a_transformers_layers_and_the_words_form(
 
 
 @pytest.mark.parametrize("factor", [0.0, 1.0])
-def test_a_transformer_within_is_updated_at_its_own_rate(newsroom, tiny_bert, factor):
+def test_a_transformer_in_the_model_has_its_own_learning_rate(newsroom, tiny_bert, factor):
     model = joined_model(newsroom, tiny_bert, False, learn_rate_factor=factor)
     nlp = spacy.blank("en")
     nlp.add_pipe("ner_teacher", config={"model": model})

@@ -1,4 +1,4 @@
-"""`nlp.rehearse`: a student does not forget its labels while it learns another one."""
+"""`nlp.rehearse`: a student does not forget its labels while it learns a new one."""
 
 import numpy
 import pytest
@@ -23,7 +23,7 @@ def parameters(pipe):
     }
 
 
-def test_a_component_that_is_what_it_was_learns_nothing(newsroom, learned):
+def test_an_unchanged_component_has_no_gradient(newsroom, learned):
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")
     nlp.resume_training()
@@ -34,8 +34,8 @@ def test_a_component_that_is_what_it_was_learns_nothing(newsroom, learned):
         numpy.testing.assert_allclose(values, before[key], atol=1e-2)
 
 
-def test_a_component_that_forgets_learns_what_it_was(newsroom, learned):
-    """Rehearsal alone brings it back, without a look at the annotation."""
+def test_rehearsal_restores_a_changed_component(newsroom, learned):
+    """Rehearsal alone restores it, without annotation."""
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")
     docs = [example.predicted for example in newsroom.examples(nlp)]
@@ -52,7 +52,7 @@ def test_a_component_that_forgets_learns_what_it_was(newsroom, learned):
 
 
 @pytest.mark.parametrize("rehearse", [False, True])
-def test_another_label_without_forgetting_the_others(newsroom, learned, rehearse):
+def test_a_new_label_is_learnt_without_forgetting_the_others(newsroom, learned, rehearse):
     nlp = newsroom.copy(learned)
     optimizer = nlp.resume_training(sgd=Adam(0.01))
     nlp.get_pipe("ner_student").add_label("ANIMAL")
@@ -66,7 +66,7 @@ def test_another_label_without_forgetting_the_others(newsroom, learned, rehearse
     assert nlp.evaluate(newsroom.examples(nlp, ANIMALS))["ents_f"] == 1.0
 
 
-def test_it_has_to_be_told_what_to_rehearse(newsroom, learned):
+def test_rehearsal_needs_a_copy(newsroom, learned):
     nlp = newsroom.copy(learned)
     with pytest.raises(ValueError, match=r"\[D520\] .*'ner_student'.*resume_training"):
         nlp.rehearse(newsroom.examples(nlp))
@@ -78,7 +78,7 @@ def test_it_has_to_be_told_what_to_rehearse(newsroom, learned):
 
 
 @pytest.mark.parametrize("way", ["bytes", "disk"])
-def test_other_weights_are_not_taught_by_the_former_ones(newsroom, learned, way, tmp_path):
+def test_loading_parameters_deletes_the_copy(newsroom, learned, way, tmp_path):
     nlp = newsroom.copy(learned)
     nlp.resume_training()
     if way == "bytes":
@@ -90,7 +90,7 @@ def test_other_weights_are_not_taught_by_the_former_ones(newsroom, learned, way,
         nlp.rehearse(newsroom.examples(nlp))
 
 
-def test_a_label_that_nothing_has_trained_is_not_taught(newsroom, learned):
+def test_untrained_labels_are_not_rehearsed(newsroom, learned):
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")
     pipe.add_label("ANIMAL")
@@ -106,7 +106,7 @@ def test_a_label_that_nothing_has_trained_is_not_taught(newsroom, learned):
         nlp.rehearse(newsroom.examples(nlp), sgd=optimizer)
     assert nlp.evaluate(newsroom.examples(nlp))["ents_f"] > 0.9
     assert nlp.evaluate(newsroom.examples(nlp, ANIMALS))["ents_f"] == 1.0
-    # Now it is trained, so a new copy has it.
+    # The label is trained now, so a new copy has it.
     nlp.resume_training()
     former = pipe._rehearsal_model.predict([nlp.make_doc("The lynx")])
     assert former.emissions.shape[1] == len(pipe.tags)
@@ -121,7 +121,7 @@ def test_documents_without_tokens(newsroom, learned):
     assert nlp.rehearse(both)["ner_student"] == pytest.approx(0, abs=1e-5)
 
 
-def test_gradients_add_up_without_an_optimizer(newsroom, learned):
+def test_gradients_are_accumulated_without_an_optimizer(newsroom, learned):
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")
     nlp.resume_training()
@@ -134,7 +134,7 @@ def test_gradients_add_up_without_an_optimizer(newsroom, learned):
         numpy.testing.assert_array_equal(values, before[key])
 
 
-def test_moments_stay_if_rehearsal_comes_first_after_a_new_label(newsroom, learned):
+def test_moments_are_kept_if_rehearsal_follows_a_new_label(newsroom, learned):
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")
     head = pipe.model.get_ref("output_layer")
@@ -153,7 +153,7 @@ def test_moments_stay_if_rehearsal_comes_first_after_a_new_label(newsroom, learn
     assert former not in {key[0] for state in states for key in state}
 
 
-def test_no_gradient_is_left_where_spacy_applies_those_of_another_component(newsroom, learned):
+def test_no_gradients_are_left_if_spacy_updates_another_component(newsroom, learned):
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")
     nlp.add_pipe("tagger").add_label("N")
@@ -180,7 +180,7 @@ def test_no_gradient_is_left_where_spacy_applies_those_of_another_component(news
     assert rehearsed == {True, False}
 
 
-def test_a_component_that_listens_says_that_it_cannot():
+def test_rehearsal_of_a_listening_component_is_an_error():
     fix_random_seed(0)
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": {"width": 16, "depth": 1, "embed_size": 100}})

@@ -1,9 +1,10 @@
-"""A comparison with all that could break a page: markup, long words, writing from right to left."""
+"""A comparison with everything that could break a page: markup, long words, right-to-left
+scripts."""
 
 import io
 
 from spacy_distill.reports.comparison import compare
-from tests.told_systems import corpora_for, gold_doc, told_system
+from tests.scripted_systems import corpora_for, gold_doc, scripted_system
 
 SCRIPT = "<script>document.title = 'broken'</script>"
 LONG_WORD = "Donaudampfschiffahrtsgesellschaft" * 12
@@ -18,21 +19,21 @@ TEXTS = [
     (" \n\n ", []),
     ("Line\n\n\nbreaks of Anna\n", [("Anna", "PER")]),
 ]
-# As of an ontology: each with an entity that the teacher calls something else.
+# Many labels, as in an ontology, each with an entity that the teacher labels differently.
 MANY = [f"TYPE_{number}" for number in range(33)]
 
 
 def nasty_report(**settings):
-    """RETURNS (Dict): What `compare` measures of systems that disagree about all of this."""
+    """Compare systems that disagree about all of these."""
     texts = [*TEXTS, *((f"Word{label} is one", [(f"Word{label}", label)]) for label in MANY)]
     gold = [gold_doc(text, entities) for text, entities in texts]
     known = [entity for _, entities in texts for entity in entities]
     right = [[text, label, 0.05 + (7 * i % 20) / 21] for i, (text, label) in enumerate(known)]
     shifted = [[text, known[i - 1][1], None] for i, (text, _) in enumerate(known)]
     systems = [
-        told_system("student", right),
-        told_system("teacher", shifted),
-        told_system("baseline", right[::2]),
+        scripted_system("student", right),
+        scripted_system("teacher", shifted),
+        scripted_system("baseline", right[::2]),
     ]
     settings = {"rounds": 1, "resamples": 100, "data": "x" * 200, **settings}
     runs = [
@@ -44,7 +45,7 @@ def nasty_report(**settings):
 
 
 def plain_report():
-    """RETURNS (Dict): What `compare` measures of a student alone, without anything optional."""
-    student = told_system("student", [["Oslo", "LOC", None]])
+    """Compare a student alone, without any optional part."""
+    student = scripted_system("student", [["Oslo", "LOC", None]])
     corpora = corpora_for([student], [gold_doc("In Oslo", [("Oslo", "LOC")])])
     return compare([student], corpora, data="a", rounds=0, stderr=io.StringIO())

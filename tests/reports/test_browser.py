@@ -49,7 +49,7 @@ def page_file(request, tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, page_file):
-    """Opens the page in a window, and watches what it asks for and complains of."""
+    """Open the page in a window, and record its requests and errors."""
     contexts = []
 
     def open_page(width, **options):
@@ -117,7 +117,7 @@ def test_it_can_be_printed(opened, tmp_path):
 
 
 def test_a_page_that_does_not_fit_is_noticed(opened):
-    """Or else the tests above could not fail."""
+    """This shows that the tests above can fail."""
     page = opened(360)
     page.evaluate(
         "() => document.body.insertAdjacentHTML('beforeend', '<div style=\"width:500px\">x</div>')"

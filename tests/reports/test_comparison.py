@@ -1,4 +1,4 @@
-"""A whole comparison in numbers."""
+"""A whole comparison."""
 
 import io
 import json
@@ -8,7 +8,7 @@ from spacy.tokens import Span
 
 from spacy_distill.evaluation.systems import System
 from spacy_distill.reports.comparison import compare
-from tests.told_systems import corpora_for, gold_doc, told_system
+from tests.scripted_systems import corpora_for, gold_doc, scripted_system
 
 
 def compared(systems, gold, **settings):
@@ -26,10 +26,10 @@ GOLD = [
 
 
 def test_systems_are_compared():
-    student = told_system(
+    student = scripted_system(
         "student", [["Anna", "PER", 0.9], ["Oslo", "LOC", 0.8], ["It", "PER", 0.4]]
     )
-    teacher = told_system("teacher", [["Anna", "LOC", None], ["Kiel", "LOC", None]])
+    teacher = scripted_system("teacher", [["Anna", "LOC", None], ["Kiel", "LOC", None]])
     found = compared([student, teacher], GOLD, rounds=1)
     mine, other = found["systems"]
     assert mine["scores"]["precision"]["value"] == pytest.approx(2 / 3)
@@ -55,56 +55,59 @@ def test_systems_are_compared():
 
 
 def test_confidences_are_off_again_where_speed_is_measured():
-    student = told_system("student", [["Anna", "PER", 0.9]])
+    student = scripted_system("student", [["Anna", "PER", 0.9]])
     compared([student], GOLD)
-    assert student.nlp.get_pipe("told_entities").confidence is False
+    assert student.nlp.get_pipe("scripted_entities").confidence is False
 
 
-def test_an_extension_of_somebody_else_is_in_nobodys_way():
-    """Confidences are measured under a name of the package's own."""
+def test_extensions_of_apps_do_not_matter():
+    """Confidences are written under a name that only the package uses."""
     kept = Span.remove_extension("confidence") if Span.has_extension("confidence") else None
     Span.set_extension("confidence", getter=lambda span: "high")
     try:
-        student = told_system("student", [["Anna", "PER", 0.9]])
-        found = compared([student, told_system("teacher", [])], GOLD)
+        student = scripted_system("student", [["Anna", "PER", 0.9]])
+        found = compared([student, scripted_system("teacher", [])], GOLD)
     finally:
         Span.remove_extension("confidence")
         if kept is not None:
             Span.set_extension("confidence", getter=kept[2])
     assert found["systems"][0]["calibration"]["counts"][9] == 1
     assert found["disagreements"]["shown"][0]["confidence"] == 0.9
-    assert student.nlp.get_pipe("told_entities").confidence_attr == "confidence"
+    assert student.nlp.get_pipe("scripted_entities").confidence_attr == "confidence"
 
 
 @pytest.mark.parametrize("rounds, held, told", [(1, False, 1), (1, True, 0), (0, False, 0)])
-def test_threads_that_spoil_speeds_are_told(monkeypatch, rounds, held, told):
+def test_speeds_of_several_threads_have_a_note(monkeypatch, rounds, held, told):
     monkeypatch.setattr("spacy_distill.reports.comparison.holds_one_thread", lambda: held)
     monkeypatch.setattr("spacy_distill.reports.comparison.LEAST_SECONDS", 0.0)
-    found = compared([told_system("student", [])], GOLD, rounds=rounds)
+    found = compared([scripted_system("student", [])], GOLD, rounds=rounds)
     assert found["speed"]["one_thread"] is held
     assert sum("threadpoolctl" in note for note in found["notes"]) == told
 
 
-def test_only_so_many_disagreements_are_written_out():
-    student = told_system("student", [["Anna", "PER", 0.2], ["Oslo", "LOC", 0.9]])
-    found = compared([student, told_system("teacher", [])], GOLD, shown=1)
+def test_the_number_of_disagreements_is_limited():
+    student = scripted_system("student", [["Anna", "PER", 0.2], ["Oslo", "LOC", 0.9]])
+    found = compared([student, scripted_system("teacher", [])], GOLD, shown=1)
     (shown,) = found["disagreements"]["shown"]
     assert shown["student"][0]["label"] == "LOC"
     assert "The teacher finds no entity at all." in found["notes"]
 
 
-def test_labels_that_the_test_set_does_not_have_are_said():
-    found = compared([told_system("student", [["Oslo", "GPE", None]])], GOLD)
+def test_labels_that_the_test_set_does_not_have_are_noted():
+    found = compared([scripted_system("student", [["Oslo", "GPE", None]])], GOLD)
     assert "GPE" in found["labels"]
-    assert any("finds GPE, which the test set does not have: 1 of" in n for n in found["notes"])
+    assert any(
+        "which the test set does not have. These entities count as wrong: 1" in n
+        for n in found["notes"]
+    )
     assert found["systems"][0]["per_label"]["GPE"]["recall"]["value"] is None
     assert found["disagreements"] is None and found["differences"] == []
 
 
-def test_what_is_not_annotated_counts_neither_way():
+def test_tokens_without_annotation_do_not_count():
     gold = [*GOLD, gold_doc("Bergen, Oslo", [("Oslo", "LOC")], missing=["Bergen"])]
-    student = told_system("student", [["Oslo", "LOC", None], ["Bergen", "LOC", None]])
-    found = compared([student, told_system("teacher", [])], gold)
+    student = scripted_system("student", [["Oslo", "LOC", None], ["Bergen", "LOC", None]])
+    found = compared([student, scripted_system("teacher", [])], gold)
     assert found["systems"][0]["scores"]["precision"]["value"] == 1
     assert found["errors"]["student"]["kinds"]["only first"] == 0
     assert found["disagreements"]["right"]["unknown"] == 1
@@ -112,7 +115,7 @@ def test_what_is_not_annotated_counts_neither_way():
 
 
 def test_one_document_and_blank_text():
-    student = told_system("student", [["Oslo", "LOC", None]])
+    student = scripted_system("student", [["Oslo", "LOC", None]])
     found = compared([student], [gold_doc("In Oslo", [("Oslo", "LOC")])])
     assert found["systems"][0]["scores"]["f1"] == {"value": 1, "low": None, "high": None}
     assert any("one document" in note for note in found["notes"])
@@ -121,11 +124,11 @@ def test_one_document_and_blank_text():
 
 def test_a_test_set_without_entities_is_refused():
     with pytest.raises(ValueError, match="found no entity in 1 documents"):
-        compared([told_system("student", [])], [gold_doc("It rains")])
+        compared([scripted_system("student", [])], [gold_doc("It rains")])
 
 
 def test_a_tokenizer_that_changes_the_text_is_refused():
-    student = told_system("student", [])
+    student = scripted_system("student", [])
     real = student.nlp.tokenizer
     student.nlp.tokenizer = lambda text: real(text.lower())
     with pytest.raises(ValueError, match="tokenizer of the student 'student' changes the text"):

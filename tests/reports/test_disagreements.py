@@ -1,4 +1,4 @@
-"""Where two readings differ."""
+"""Disagreements of two systems."""
 
 from itertools import pairwise
 
@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_distill.reports.disagreements import (
-    AROUND,
+    CONTEXT,
     KINDS,
-    LONGEST,
+    MOST_CHARACTERS,
     Entity,
     Place,
     confidence,
@@ -21,7 +21,7 @@ from spacy_distill.reports.disagreements import (
     unannotated,
     who_is_right,
 )
-from tests.told_systems import gold_doc
+from tests.scripted_systems import gold_doc
 
 A, B = Entity(0, 4, "A"), Entity(0, 4, "B")
 A_LONG, B_LONG = Entity(0, 9, "A"), Entity(0, 9, "B")
@@ -70,7 +70,7 @@ def test_kinds(first, second, kind, labels):
     assert list(label_pairs(place)) == labels
 
 
-def test_an_entity_is_paired_with_the_one_that_it_shares_most_with():
+def test_an_entity_is_paired_with_the_one_that_overlaps_most():
     place = Place((Entity(0, 3, "A"), Entity(4, 20, "B")), (Entity(2, 18, "C"),))
     assert list(label_pairs(place)) == [("A", None), ("B", "C")]
 
@@ -85,7 +85,7 @@ def test_an_entity_is_paired_with_the_one_that_it_shares_most_with():
         ((A, A_NEXT), "neither"),
     ],
 )
-def test_the_annotation_says_who_is_right(gold, right):
+def test_the_system_that_agrees_with_the_annotation_is_right(gold, right):
     assert who_is_right(Place((A,), (B,)), gold) == right
 
 
@@ -94,7 +94,7 @@ def test_no_entity_may_be_right():
     assert who_is_right(Place((), (A,)), ()) == "student"
 
 
-def test_what_is_not_annotated_or_elsewhere_does_not_count():
+def test_entities_that_are_not_annotated_or_elsewhere_do_not_count():
     entities = [("Anna", "PER"), ("Kiel", "LOC")]
     known = gold_doc("Anna sails to Oslo from Kiel", entities)
     unknown = gold_doc("Anna sails to Oslo from Kiel", entities, missing=["Oslo"])
@@ -105,7 +105,7 @@ def test_what_is_not_annotated_or_elsewhere_does_not_count():
         assert found["ranked"] and found["shown"][0]["gold"] == []
 
 
-def test_the_reading_that_has_an_entity_there_is_sure_of_it():
+def test_confidence_is_that_of_the_system_with_an_entity():
     first, second = {A: 0.6, A_NEXT: 0.9}, {A_LONG: 0.7}
     assert confidence(Place((A, A_NEXT), (A_LONG,)), first, second) == 0.9
     assert confidence(Place((), (A_LONG,)), first, second) == 0.7
@@ -122,7 +122,7 @@ def test_an_excerpt_is_cut_between_words():
     place = Place((Entity(1500, 1504, "LOC"),), ())
     found = excerpt(text, place, {"student": (place.first, {place.first[0]: 0.5})})
     part = found["text"]
-    assert len("Oslo") + AROUND <= len(part) <= len("Oslo") + 2 * AROUND
+    assert len("Oslo") + CONTEXT <= len(part) <= len("Oslo") + 2 * CONTEXT
     assert part.startswith("word ") and part.endswith(" next") and "Oslo" in part
     assert found["cut_before"] and found["cut_after"]
     (span,) = found["student"]
@@ -138,7 +138,7 @@ def test_a_short_text_is_an_excerpt_of_itself():
 def test_an_entity_as_long_as_its_document_is_cut(text):
     entity = Entity(40, 4900, "A")
     found = excerpt(text, Place((entity,), ()), {"student": ([entity], {})})
-    assert found["start"] <= 40 and len(found["text"]) <= LONGEST
+    assert found["start"] <= 40 and len(found["text"]) <= MOST_CHARACTERS
     (span,) = found["student"]
     assert (span["start"], span["end"]) == (40 - found["start"], len(found["text"]))
 

@@ -1,4 +1,4 @@
-"""A report on disk, and what a second one does to the first."""
+"""The files of a report, and their replacement by a second report."""
 
 import copy
 
@@ -22,7 +22,7 @@ def test_only_the_pictures_of_a_report_are_removed(nasty, plain, tmp_path):
     assert (tmp_path / "holiday.png").read_bytes() == b"mine"
 
 
-def test_a_report_that_cannot_be_written_leaves_the_former_one(plain, tmp_path, monkeypatch):
+def test_a_report_that_cannot_be_written_keeps_the_earlier_one(plain, tmp_path, monkeypatch):
     write_report(plain, tmp_path)
     before = contents(tmp_path)
     broken = copy.deepcopy(plain)

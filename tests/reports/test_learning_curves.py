@@ -17,7 +17,7 @@ def test_runs_are_read_and_named(tmp_path):
     (tmp_path / "other.jsonl").write_text(line(5, 0.1))
     paths = [tmp_path / "a" / "log.jsonl", tmp_path / "b" / "log.jsonl", tmp_path / "other.jsonl"]
     first, second, third = read_runs(paths)
-    # Where there is no F1, as without labels, there is the score that training goes by.
+    # Without an F1, the curve has the training's final score.
     assert first == {"name": "a/log", "steps": [10, 20], "seconds": [1, 2], "f1": [0.2, 0.5]}
     assert second["name"] == "b/log" and third["name"] == "other"
 
@@ -37,7 +37,7 @@ def test_runs_are_read_and_named(tmp_path):
         '{"step": 1e999, "seconds": 1, "score": 0.5, "scores": {}}',
     ],
 )
-def test_what_is_no_log_is_named(tmp_path, text):
+def test_files_that_are_no_logs_are_named(tmp_path, text):
     (tmp_path / "x.jsonl").write_text(text)
     with pytest.raises(ValueError, match=r"x\.jsonl is no log of training: expected"):
         read_runs([tmp_path / "x.jsonl"])

@@ -22,7 +22,7 @@ from tests.reports.nasty import LONG_WORD, SCRIPT
 
 
 class Outline(HTMLParser):
-    """Reads what a page is made of, and that its tags are closed."""
+    """Collects the elements of a page, and checks that its tags are closed."""
 
     def __init__(self):
         super().__init__()
@@ -62,7 +62,7 @@ def page(nasty, nasty_pictures):
     return render_page(nasty, nasty_pictures)
 
 
-def test_a_page_needs_nothing_else(page):
+def test_a_page_loads_nothing_from_elsewhere(page):
     found = outline(page)
     assert found.addresses and all(address.startswith("data:") for address in found.addresses)
     assert "script" not in found.tags and "http" not in re.sub(r"data:[^\"]*", "", page)
@@ -102,7 +102,7 @@ class PICTURE:
     alt = "nothing"
 
 
-def test_all_that_is_shown_is_in_the_numbers(nasty):
+def test_all_results_of_the_page_are_in_the_json_file(nasty):
     assert json.loads(json.dumps(nasty, allow_nan=False)) == nasty
 
 
@@ -134,7 +134,7 @@ def made(value, low, high, words=(None, None), size=(None, None), documents=9):
 ROLES = ("student", "teacher")
 
 
-def test_the_summary_claims_no_difference_that_the_interval_does_not_show():
+def test_the_summary_claims_no_difference_if_the_interval_contains_0():
     start = "The student finds the entities of a with an F1 of 80.0 (95 % interval 70.0 to 90.0): "
     assert summary(made(0.02, 0.01, 0.03)) == f"{start}2.0 more than the teacher."
     assert summary(made(-0.02, -0.03, -0.01)) == f"{start}2.0 less than the teacher."
@@ -142,9 +142,9 @@ def test_the_summary_claims_no_difference_that_the_interval_does_not_show():
     assert "no clear difference from the teacher (+2.0; \N{MINUS SIGN}1.0 to +5.0)" in unclear
 
 
-def test_the_summary_tells_no_difference_without_an_interval():
+def test_the_summary_claims_no_difference_without_an_interval():
     one = summary(made(0.0, None, None, documents=1))
-    assert one.endswith("): one document tells no difference from the teacher (0.0).")
+    assert one.endswith("): one document is too few for a difference from the teacher (0.0).")
     few = summary(made(-0.02, None, None))
     assert few.endswith("no interval for the difference from the teacher (\N{MINUS SIGN}2.0).")
     assert "0.0 less" not in summary(made(-0.0003, -0.0004, -0.0002))
@@ -159,7 +159,7 @@ def test_a_label_called_none_is_not_no_entity():
     ]
 
 
-def test_captions_say_which_picture_has_labels_put_together(nasty, nasty_pictures):
+def test_captions_say_which_picture_merges_labels(nasty, nasty_pictures):
     def caption(n_labels):
         labels = nasty["labels"][:n_labels]
         few = copy.deepcopy({**nasty, "labels": labels})
@@ -169,13 +169,13 @@ def test_captions_say_which_picture_has_labels_put_together(nasty, nasty_picture
         found = render_page(few, nasty_pictures)
         return found.partition("Boundaries may differ.")[2].partition("</figcaption>")[0]
 
-    together = "are put together as <i>others</i>"
-    assert together in caption(13) and "on-narrow" not in caption(13)
-    assert together in caption(12) and 'class="on-narrow"' in caption(12)
+    merged = "are merged to <i>others</i>"
+    assert merged in caption(13) and "on-narrow" not in caption(13)
+    assert merged in caption(12) and 'class="on-narrow"' in caption(12)
     assert caption(6) == ""
 
 
-def test_what_has_no_interval_has_a_dash(plain):
+def test_scores_without_interval_have_a_dash(plain):
     page = render_page(plain, {"f1": PICTURE})
     assert '100.0 <span class="interval">\N{EN DASH}</span>' in page
     assert "fewer than 5 documents count" in page

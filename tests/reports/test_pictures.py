@@ -1,4 +1,4 @@
-"""Pictures, without a look at them: the browser's test makes one that a person can look at."""
+"""Pictures, checked by their pixels and texts."""
 
 import io
 import re
@@ -23,25 +23,25 @@ def test_all_are_drawn_for_both_widths(nasty_pictures):
         for png, inches in ((picture.wide, WIDE), (picture.narrow, NARROW)):
             pixels = image.imread(io.BytesIO(png))
             assert pixels.shape[1] == pytest.approx(inches * DPI, abs=1), name
-            # Nothing is cut: the edges are empty.
+            # The edges are empty, so nothing is cut off.
             edges = [pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]]
             assert all((edge[..., :3] == 1).all() for edge in edges), name
         assert picture.alt
 
 
-def test_what_was_not_measured_is_not_drawn(plain):
+def test_pictures_without_results_are_not_drawn(plain):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert set(draw_all(plain)) == {"f1"}
 
 
-def test_labels_that_are_confused_least_are_put_together():
+def test_the_least_confused_labels_are_merged():
     matrix = numpy.zeros((6, 6), dtype=int)
     matrix[0, 1], matrix[2, 2], matrix[3, 5], matrix[4, 3] = 7, 100, 2, 1
     grouped, labels, mixed = grouped_matrix(matrix.tolist(), list("abcde"), 3)
     assert labels == ["a", "b", "others"]
     assert grouped.sum() == matrix.sum()
-    # The others among themselves, and beside none.
+    # Confusions among the merged labels, and of these with no entity.
     assert grouped[0, 1] == 7 and grouped[2, 2] == 101 and grouped[2, 3] == 2
     assert mixed == 1
     same, all_labels, mixed = grouped_matrix(matrix.tolist(), list("abcde"), 5)
@@ -58,14 +58,14 @@ def test_labels_have_colors_of_their_own_that_letters_can_be_read_on():
 
 @pytest.mark.parametrize("number, colors", [(0, SYSTEMS), (1, ON_DARK)])
 def test_systems_can_be_read_on_light_and_dark_pages(number, colors):
-    """As the Web Content Accessibility Guidelines ask of text (AA)."""
+    """The Web Content Accessibility Guidelines require this contrast of text (AA)."""
     style = (files("spacy_distill.reports") / "page.css").read_text(encoding="utf8")
     paper = re.findall(r"--paper: (#\w{6});", style)[number]
     assert all(contrast(paper, color) >= 4.5 for color in colors.values())
 
 
 def contrast(one, other):
-    """The Web Content Accessibility Guidelines' ratio."""
+    """Compute the contrast ratio of the Web Content Accessibility Guidelines."""
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
@@ -76,7 +76,7 @@ def luminance(color):
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def test_matplotlib_is_imported_only_to_draw_and_missed_in_one_line():
+def test_matplotlib_is_imported_late_and_reported_if_missing():
     code = """
 import sys
 sys.modules["matplotlib"] = None

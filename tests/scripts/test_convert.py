@@ -24,7 +24,7 @@ def run(main, *arguments):
 
 
 def read(folder):
-    """Read the splits as lists of texts and their entities; None where these are unset."""
+    """Read the splits as lists of texts and entities. Unset entities are None."""
     return {
         name: [
             (

@@ -1,4 +1,5 @@
-"""A teacher that follows from the words alone, spaCy's own `ner`, and token classifiers, tiny."""
+"""Tiny teachers: one whose scores depend only on the words, spaCy's `ner`, and token
+classifiers."""
 
 import itertools
 from dataclasses import replace
@@ -15,7 +16,7 @@ from spacy_distill.chain import LinearChain, constraints, n_tags
 
 
 class WordTeacher:
-    """Scores each word by its hash, and counts the documents that it is asked for."""
+    """Scores each word by its hash, and counts the documents that it reads."""
 
     def __init__(self, labels=("LOC", "PER")):
         self.labels = labels
@@ -50,7 +51,7 @@ def doc():
     return lambda text, spaces=None: Doc(vocab, words=text.split(), spaces=spaces)
 
 
-# Entities of several tokens, so that a parse has to go on with what it has begun.
+# Entities have several tokens, so that a parse must continue them.
 NAMED = {
     "PER": ["Anna", "Carl Lund", "Maria von der Holm"],
     "WORK-OF-ART": ["The Long Way to Kiel", "Lund", "A Song"],
@@ -60,7 +61,7 @@ FRAMES = ["{PER} sails to {LOC} .", "In {LOC} {PER} read {WORK-OF-ART} .", "It r
 
 
 def named_examples(nlp):
-    """RETURNS (List[Example]): Every frame with every third of the names."""
+    """RETURNS (List[Example]): Each sentence frame with every third name."""
     examples = []
     for number, frame in itertools.product(range(3), FRAMES):
         words, spans = [], []
@@ -86,7 +87,7 @@ def random_words(rng, length):
 
 @pytest.fixture(scope="session")
 def train_ner():
-    """A pipeline with a spaCy `ner` that was trained for so little that it is often in doubt."""
+    """A pipeline with spaCy's `ner`, trained so briefly that it is often uncertain."""
 
     def train(factory="ner", updates=25, **settings):
         fix_random_seed(0)
@@ -134,7 +135,7 @@ def random_docs():
 
 
 class UnsureTeacher(WordTeacher):
-    """Has no opinion on words without a capital letter."""
+    """Marks words without a capital letter as unknown."""
 
     def predict_chain(self, docs):
         chain = super().predict_chain(docs)
@@ -155,7 +156,7 @@ def quiet():
     import torch
     import transformers
 
-    # Threads that wait for each other cost more than they bring at this size.
+    # For a model of this size, several threads are slower than one.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
@@ -165,7 +166,7 @@ def quiet():
 
 @pytest.fixture
 def save(tmp_path):
-    """Writes a random model with these classes, and its tokenizer."""
+    """Write a random model with these classes, and its tokenizer."""
     from tests.teachers.token_classifiers import save_classifier
 
     return partial(save_classifier, tmp_path)

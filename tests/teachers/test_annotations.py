@@ -1,4 +1,4 @@
-"""Entities and spans that something else wrote, as a teacher."""
+"""A teacher that reads entities and spans."""
 
 import numpy
 import pytest
@@ -50,7 +50,7 @@ def test_entities_have_the_confidence_and_all_else_is_none(doc, confidence):
 
 @pytest.mark.parametrize("labels", [("PER",), ("LOC", "PER"), tuple("ABCDEFGHIJKLMNOP") + ("PER",)])
 def test_long_certain_entities_have_a_distribution(doc, labels):
-    """With few labels, what is left for O inside an entity is less than float32 tells from 0."""
+    """With few labels, the probability left for O inside an entity is rounded to 0 in float32."""
     doc.set_ents([Span(doc, 0, 6, "PER")])
     chain = AnnotationTeacher(labels, confidence=1.0).predict_chain([doc])
     assert names(chain, labels) == ["B-PER", *["I-PER"] * 4, "L-PER", "O"]
@@ -85,7 +85,7 @@ def test_a_label_that_was_not_named_is_told(doc):
 
 @pytest.mark.parametrize("confidence", [0.0, -0.5, 1.1, float("nan")])
 def test_a_confidence_that_is_none_is_refused(confidence):
-    with pytest.raises(ValueError, match=rf"The confidence {confidence} is no probability"):
+    with pytest.raises(ValueError, match=rf"The confidence {confidence} is not a probability"):
         AnnotationTeacher(LABELS, confidence=confidence)
 
 
@@ -157,7 +157,7 @@ def test_what_writes_spans_teaches_in_a_pipeline():
 
 
 def test_a_student_teaches_by_its_spans():
-    """Which component writes spans is a matter of its settings."""
+    """Whether the component writes spans depends on its settings."""
     nlp = spacy.blank("en")
     nlp.add_pipe(
         "ner_student", config={"model": {"encode": {"width": 16, "depth": 1}}, "threshold": 0.0}

@@ -12,7 +12,7 @@ from spacy_distill.teachers.spacy_ner import BeamTeacher
 
 @pytest.fixture(scope="module")
 def nlp(train_ner):
-    # Greedy updates, which are quicker; the beam is for prediction.
+    # Greedy updates are faster. The beam is used only for prediction.
     return train_ner("beam_ner", beam_width=4, beam_update_prob=0.0)
 
 
@@ -56,7 +56,7 @@ def test_probabilities_are_those_of_the_parses_in_the_beam(nlp, random_docs):
                 rows[start:end] = tags.span_tags(end - start, label)
             expected[numpy.arange(len(doc)), rows] += probability / total
         chain = BeamTeacher(pipe).predict_chain([doc])
-        # Less so where the best parse is not the best sequence and was given more weight.
+        # Except where the best parse was not the best sequence, so that its weight was increased.
         if numpy.abs(chain.marginals() - expected).max() < 1e-4:
             softness += 1 - expected.max(axis=1).min()
     assert softness > 0.5
@@ -77,8 +77,8 @@ def test_empty_documents_have_empty_chains(nlp):
 
 
 def test_entities_that_are_there_stay_and_blocked_tokens_are_in_none(train_ner):
-    """An entity of a label that it does not have is left out, and its labels stay what they were,
-    though spaCy adds the new one to the component."""
+    """An entity with an unknown label is ignored, and the teacher's labels do not change, although
+    spaCy adds the label to the component."""
     nlp = train_ner("beam_ner", beam_width=4, beam_update_prob=0.0)
     teacher = BeamTeacher(nlp.get_pipe("ner"))
     doc = Doc(nlp.vocab, words=["Anna", "sails", "to", "Kiel", "Oslo", "Lund"])

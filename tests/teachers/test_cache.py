@@ -15,7 +15,8 @@ TEXTS = ["Anna sails to Oslo", "Oslo", "", "It rains", "Oslo", "Anna sails to Os
 
 
 def assert_equal(first, second, temperature=1.0):
-    """The same distributions, but for half precision; the transition scores to the last bit."""
+    """Require the same distributions up to half precision, and exactly the same transition
+    scores."""
     numpy.testing.assert_array_equal(first.lengths, second.lengths)
     for name in ("transitions", "start", "end"):
         numpy.testing.assert_array_equal(getattr(first, name), getattr(second, name), name)
@@ -109,8 +110,8 @@ def test_what_the_teacher_does_not_know_is_kept(unsure_teacher, doc):
 
 
 def test_chains_with_other_transitions_are_not_mixed_up(word_teacher, doc):
-    """As of a student that teaches: its own transition scores where the tokens are the same, and
-    none where its chain had to be carried over."""
+    """A student that teaches has its own transition scores, or none if its chain was carried over
+    to other tokens."""
     texts = [text for text in TEXTS if text]
 
     class TwoKinds:
@@ -139,7 +140,7 @@ def sharp_texts(n_docs=40, length=25, seed=0):
 
 
 class SharpTeacher(WordTeacher):
-    """As sure as a good model is, with 18 labels."""
+    """RETURNS: Scores as certain as those of a good model, with 18 labels."""
 
     def __init__(self, scale=4.0):
         super().__init__(tuple(f"LABEL{number}" for number in range(18)))
@@ -155,15 +156,18 @@ def test_memory_is_bounded_and_the_rest_is_on_disk(doc):
     n_tokens = sum(map(len, docs))
     whole = CachedTeacher(SharpTeacher(), batch_size=8)
     whole.read(docs)
-    # Two bytes a tag.
-    assert whole.store.n_bytes == 2 * 73 * n_tokens and whole.store.n_bytes_on_disk == 0
-    limit = whole.store.n_bytes // 3
+    # Two bytes per tag.
+    assert whole.store.n_bytes_in_memory == 2 * 73 * n_tokens and whole.store.n_bytes_on_disk == 0
+    limit = whole.store.n_bytes_in_memory // 3
     for max_bytes in (limit, 0):
         teacher = SharpTeacher()
         cached = CachedTeacher(teacher, batch_size=8, max_bytes=max_bytes)
         cached.read(docs)
-        assert cached.store.n_bytes <= max_bytes
-        assert cached.store.n_bytes + cached.store.n_bytes_on_disk == whole.store.n_bytes
+        assert cached.store.n_bytes_in_memory <= max_bytes
+        assert (
+            cached.store.n_bytes_in_memory + cached.store.n_bytes_on_disk
+            == whole.store.n_bytes_in_memory
+        )
         for batch in (docs, docs[::-3]):
             numpy.testing.assert_array_equal(
                 cached.predict_chain(batch).emissions, whole.predict_chain(batch).emissions
@@ -198,7 +202,7 @@ def test_a_disk_that_is_full_is_told(doc, monkeypatch):
 
 @pytest.mark.parametrize("scale", [1.0, 4.0, 40.0, 4e4, 1e9])
 def test_no_probability_is_far_from_the_teachers(doc, scale):
-    """Also where scores lie farther apart than half precision can tell."""
+    """Also if the range of the scores is larger than that of half precision."""
     teacher = SharpTeacher(scale)
     docs = [doc(text) for text in sharp_texts(20)]
     found, expected = CachedTeacher(teacher).predict_chain(docs), teacher.predict_chain(docs)
@@ -208,7 +212,8 @@ def test_no_probability_is_far_from_the_teachers(doc, scale):
 
 def test_scores_that_half_precision_cannot_tell_apart_are_kept_as_they_are(doc):
     class Forced(WordTeacher):
-        """Of the tags that the transitions leave, all lie far below one that they do not leave."""
+        """All tags that the transitions allow have much lower scores than a tag that they
+        exclude."""
 
         def predict_chain(self, docs):
             chain = super().predict_chain(docs)

@@ -1,4 +1,4 @@
-"""Entities that a ruler sets before the component that teaches."""
+"""Entities that a ruler sets before the teaching component runs."""
 
 import numpy
 import pytest
@@ -46,7 +46,7 @@ def student(request):
         nlp.update(examples, sgd=optimizer)
     head = nlp.get_pipe("ner_student").model.get_ref("output_layer")
     if request.param:
-        # Which tag follows which matters, also next to entities.
+        # Transition scores matter, also next to entities.
         rng = numpy.random.default_rng(0)
         for name in ("transitions", "start", "end"):
             values = head.get_param(name)
@@ -62,7 +62,7 @@ def nlp(student):
 
 
 def best_entities(teacher, docs):
-    """RETURNS (List[List]): Entities of each document's best sequence."""
+    """RETURNS (List[List]): The entities in the best sequence of each document."""
     chain = teacher.predict_chain(docs)
     tags = BiluoTags(teacher.labels)
     ends = numpy.cumsum([len(doc) for doc in docs])[:-1]
@@ -82,7 +82,8 @@ def test_the_best_sequence_is_what_the_pipeline_finds(nlp):
 
 
 def test_what_is_around_them_has_the_probabilities_of_prediction(nlp):
-    """The student predicts with O on taken tokens; next to them nothing else may count."""
+    """The student predicts with O at fixed tokens, so the fixed tags must not affect their
+    neighbours."""
     docs = [nlp.make_doc("New York sails In Oslo .")]
     pipe = nlp.get_pipe("ner_student")
     chain = PipelineTeacher(nlp).predict_chain(docs)
@@ -109,7 +110,7 @@ def test_with_overwrite_ents_the_component_teaches_what_it_predicts(nlp):
 
 
 def test_gold_entities_are_no_teachers_entities(student):
-    """A component that is asked for itself gets documents that carry the gold entities."""
+    """A component that is used directly as the teacher gets documents with gold entities."""
     pipe = student.get_pipe("ner_student")
     plain, gold = (student.make_doc("Anna sails to Oslo .") for _ in range(2))
     gold.set_ents([Span(gold, 1, 3, label="PER")], default="outside")

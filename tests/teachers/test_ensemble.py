@@ -8,7 +8,7 @@ from spacy_distill.teachers import EnsembleTeacher
 
 
 class FixedTeacher:
-    """Gives every token the same emissions."""
+    """Predicts the same emissions for each token."""
 
     def __init__(self, labels, emissions):
         self.labels = labels
@@ -28,7 +28,7 @@ def docs():
 
 
 def test_averages_probabilities_by_label_and_weight(docs):
-    """One token leaves O and the U tags, so that the average can be worked out by hand."""
+    """With one token, only O and the U tags are possible, so the average is easy to compute."""
     no = -numpy.inf
     tags_ab = [0.0, no, no, no, 2.0, no, no, no, 0.0]
     tags_ba = [0.0, no, no, no, 0.0, no, no, no, 0.0]
@@ -54,8 +54,8 @@ def test_a_certain_teacher_does_not_silence_the_others(docs):
 
 @pytest.mark.parametrize("partial", [False, True])
 def test_of_a_confident_teacher_a_temperature_makes_the_same(docs, partial):
-    """There is no floor under small probabilities, also where what a teacher takes for O is shared
-    out: the other one's label has 1e-13 there, and 0.001 at a temperature of 4."""
+    """Small probabilities have no lower bound, also where a teacher's O is divided: the label of
+    the other teacher has 1e-13 there, and 0.001 at a temperature of 4."""
     teacher = FixedTeacher(("A",), [0.0, -30, -30, -30, -30])
     other = FixedTeacher(("B",) if partial else ("A",), teacher.emissions)
     ensemble = EnsembleTeacher([teacher, other], partial=partial)
@@ -83,7 +83,7 @@ def test_one_teacher_has_to_have_all_labels():
 
 
 def one_token(labels, **probabilities):
-    """A teacher of one-token documents, whose tags O and U-X have these probabilities."""
+    """A teacher for documents with one token, which predicts these probabilities for O and U-X."""
     names = BiluoTags(labels).names
     given = {"O": 1 - sum(probabilities.values())}
     given |= {f"U-{label}": value for label, value in probabilities.items()}
@@ -99,10 +99,10 @@ def test_teachers_of_different_labels_do_not_speak_against_each_other(docs):
 
 
 def test_what_one_takes_for_an_entity_is_taken_from_the_labels_that_it_lacks(docs):
-    """The first is sure of A, of which the second knows nothing: B shares what the first leaves."""
+    """The first teacher is certain of A, which the second lacks. B gets only a part of the rest."""
     ensemble = EnsembleTeacher([one_token(("A",), A=0.9), one_token(("A", "B"), A=0.1, B=0.8)])
     marginals = ensemble.predict_chain(docs).marginals()
-    # A is 0.5 on average, so that B has 0.8 of at least 0.8 of the first's 0.1.
+    # The average of A is 0.5, so that B gets 0.8 of at least 0.8 of the first teacher's 0.1.
     assert numpy.allclose(marginals[:, [0, 4, 8]], [0.05, 0.5, 0.45], atol=1e-4)
 
 
@@ -126,7 +126,7 @@ def test_who_has_no_opinion_on_a_token_does_not_count_there(word_teacher, unsure
     docs = [doc("Anna sails"), doc("sails"), doc("")]
     ensemble = EnsembleTeacher([word_teacher, unsure_teacher], [1.0, 3.0])
     chain = ensemble.predict_chain(docs)
-    # Both give the same where both have an opinion.
+    # Both teachers agree where both know the token.
     expected = word_teacher.predict_chain(docs).marginals()
     assert chain.known is None
     assert numpy.allclose(chain.marginals(), expected, atol=1e-5)

@@ -1,4 +1,4 @@
-"""A student's card names its teachers, and not the folders that they lay in."""
+"""The model card of a student names its teachers without local folders."""
 
 import json
 
@@ -102,7 +102,7 @@ def test_a_soft_corpus_is_called_by_who_wrote_it(tmp_path):
             "hash": "a",
         },
         {"name": "hf:someone/bert-base-NER", "version": "abc", "hash": "abc"},
-        # Written without a description
+        # Written without a description.
         {"name": "/somewhere/else/model-last", "version": "0.0.0", "hash": "b"},
     ]
     shards = [Shard(f"{number}", 600, 9000, 70, 0, "", "") for number in range(2)]

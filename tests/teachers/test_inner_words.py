@@ -1,4 +1,4 @@
-"""Entities that begin inside of a token fit no tokens; other words inside of it do not matter."""
+"""Entities that begin inside a token make it unknown. Other words inside it have no effect."""
 
 import numpy
 import pytest
@@ -20,7 +20,7 @@ from tests.teachers.token_classifiers import (
 pytest.importorskip("torch", reason="the train extra is not installed")
 pytestmark = pytest.mark.usefixtures("quiet")
 
-# By the words' first letters: "York" goes on with a place, "Berg" with a person.
+# The class depends on the word: "York" continues a place, "Berg" a person.
 SAID = {"A": "B-PER", "B": "I-PER", "O": "B-LOC", "N": "B-LOC", "Y": "I-LOC"}
 
 
@@ -36,21 +36,21 @@ def known_tokens(chain):
 @pytest.mark.parametrize(
     "words, known, n_misfits",
     [
-        # two entities; two of one type, with a separator between them
+        # Two entities; two entities of one type with a separator between them.
         (["Anna-Oslo", "sails"], [False, True], 2),
         (["Oslo/New", "sails"], [False, True], 2),
         (["to", "(Oslo)", "."], [True, False, True], 1),
-        # one that begins behind something else, and goes on at the next token
+        # An entity that begins inside a token and continues at the next token.
         (["to", "go-Oslo", "."], [True, False, True], 1),
         (["go-O.N.", "."], [False, True], 1),
         (["go-New", "York", "yet"], [False, False, True], 1),
-        # one that goes on before what begins
+        # An entity that continues into a token before another one begins.
         (["Anna", "Berg-Oslo", "."], [False, False, True], 2),
-        # names with marks in them
+        # Names with punctuation.
         (["O.N.", "Oslo-New", "A'Anna"], [True, True, True], 0),
-        # what a model says of a token's later words if it is none of that
+        # Other predictions for later words of a token have no effect.
         (["Oslo-to", "Anna-Berg", "Anna/Berg", "go-York"], [True] * 4, 0),
-        # all words behind white space
+        # Words after white space always count.
         (["Anna Berg", "sails"], [True, True], 0),
         (["Anna to", "Oslo"], [False, True], 1),
         (["sails Oslo", "."], [False, True], 1),
@@ -64,7 +64,7 @@ def test_entities_that_do_not_fit_tokens_are_unknown(teacher, words, known, n_mi
 
 
 def test_nothing_else_changes(teacher):
-    """Neither the chain, which is that of the tokens' first words, nor other documents."""
+    """The chain follows the first words of tokens, and other documents do not change."""
     docs = [make_doc(words) for words in (["Anna", "Berg"], ["go-Oslo", "yet"], ["Oslo"])]
     docs.insert(1, Doc(VOCAB))
     chain = teacher.predict_chain(docs)
@@ -86,7 +86,7 @@ def test_nothing_else_changes(teacher):
 
 @pytest.mark.parametrize("sure, known", [(1.0, True), (3.0, False)])
 def test_a_model_that_is_not_sure_is_not_listened_to(save, sure, known):
-    """Of five classes, the first has a probability of 0.4 or 0.8."""
+    """The first of five classes has a probability of 0.4 or 0.8."""
     teacher = make_sure(TokenClassificationTeacher(save(IOB2)), SAID, sure)
     chain = teacher.predict_chain([make_doc(["to-Oslo", "to"])])
     assert known_tokens(chain)[0] == known
@@ -111,7 +111,7 @@ def test_other_tokenizers(save, tokenizer):
 
 
 def test_words_without_known_spaces(teacher):
-    """They are read with a space behind each, also the last one."""
+    """The text then has a space after each word, including the last one."""
     doc = Doc(VOCAB, words=["go-Oslo", "yet"])
     assert known_tokens(teacher.predict_chain([doc])) == [False, True]
 
@@ -130,7 +130,7 @@ def test_a_text_that_the_model_sees_nothing_of(teacher):
         ("a  b", [3]),
         ("--", []),
         ("don't_3$5", [4, 6, 8]),
-        # marks that belong to the letter before them
+        # Combining marks belong to the letter before them.
         ("नमस्ते", []),
         ("e\u0301a", []),
         ("", []),

@@ -1,4 +1,4 @@
-"""What names of classes are taken to mean; what follows for probabilities is tested with models."""
+"""The meaning of class names. Their effect on probabilities is tested with models."""
 
 import numpy
 import pytest
@@ -8,7 +8,7 @@ from spacy_distill.teachers.label_schemes import read_scheme
 
 
 def meaning(scheme, names):
-    """RETURNS (dict): The classes that each tag is made of, by name; without tags of none."""
+    """RETURNS (dict): The names of each tag's classes; without tags that have no classes."""
     tags = BiluoTags(scheme.labels).names
     columns = zip(tags, scheme.columns, strict=True)
     return {tag: [names[number] for number in numbers] for tag, numbers in columns if numbers}
@@ -42,14 +42,14 @@ def io(label, *names):
         ("O I-PER", "io", io("PER", "I-PER")),
         ("O PER PAD", "io", io("PER", "PER")),
         ("O X", "io", io("X", "X")),
-        # "E-" is no letter of a scheme where some have none.
+        # If some names have no letter, "E-" is not a letter either.
         ("O E-MAIL PHONE", "io", io("E-MAIL", "E-MAIL") | io("PHONE", "PHONE")),
-        # IOB1: a type without B
+        # IOB1: a type without B.
         ("O I-LOC B-LOC I-PER", "io", io("LOC", "I-LOC", "B-LOC") | io("PER", "I-PER")),
         ("O I-PER E-PER", "ioe2", IOE2),
-        # IOE1: a type without E
+        # IOE1: a type without E.
         ("O I-LOC E-LOC I-PER", "io", io("LOC", "I-LOC", "E-LOC") | io("PER", "I-PER")),
-        # types of several parts, and letters elsewhere
+        # Types with several parts, and other separators.
         ("O B_first_name", "iob2", {"B-first_name": ["B_first_name"]}),
         ("O work-of-art-B work-of-art-I", "iob2", {"B-work-of-art": ["work-of-art-B"]}),
         ("O B I", "iob2", {"B-ENTITY": ["B"], "L-ENTITY": ["I"]}),
@@ -102,21 +102,21 @@ def test_a_scheme_can_be_chosen():
         read_scheme(names)
     assert read_scheme(names, "types").labels == tuple(names[1:])
     assert read_scheme(names, "types").name == "io"
-    # Types that are called as if they had a letter
+    # Types that look as if they had a letter.
     assert read_scheme(["O", "B-CELL", "I-CELL"], "types").labels == ("B-CELL", "I-CELL")
     assert read_scheme(names[:3], "io").labels == ("PER",)
-    # A scheme without the letters that would tell it apart
+    # A scheme that the letters do not determine.
     assert read_scheme(["O", "S-PER", "B-LOC", "E-LOC"], "iobes").labels == ("PER", "LOC")
 
 
 @pytest.mark.parametrize(
     "names, scheme, text",
     [
-        ("LABEL_0 LABEL_1", None, r"'LABEL_0' does not say .* are: LABEL_0, LABEL_1\."),
-        ("O LABEL_1", None, r"'LABEL_1' does not say"),
-        ("0 1 2", None, r"'1' does not say .* are: 0, 1, 2\. .*id2label"),
-        ("0 1 2", "types", "'1' does not say"),
-        ("O B-1 I-1", None, "'B-1' does not say"),
+        ("LABEL_0 LABEL_1", None, r"'LABEL_0' has no meaning.* are: LABEL_0, LABEL_1\."),
+        ("O LABEL_1", None, r"'LABEL_1' has no meaning"),
+        ("0 1 2", None, r"'1' has no meaning.* are: 0, 1, 2\. .*id2label"),
+        ("0 1 2", "types", "'1' has no meaning"),
+        ("O B-1 I-1", None, "'B-1' has no meaning"),
         ("PER LOC", None, r"outside of entities \(O\).* are: PER, LOC\."),
         ("O B-PER I_PER", None, "'B-PER' seems to have a letter.*--scheme types"),
         ("O B-PER i-PER", None, "'B-PER' seems"),
@@ -128,7 +128,7 @@ def test_a_scheme_can_be_chosen():
         (
             "O B-PER",
             "bilou",
-            "'bilou' is no label scheme: expected one of iobes, iob2, ioe2, io, types",
+            "'bilou' is not a label scheme: expected one of iobes, iob2, ioe2, io, types",
         ),
         ("O B-PER E-PER", "iob2", "'E-PER' does not fit the scheme 'iob2', which has .* B, I"),
         ("O PER", "iobes", "'PER' does not fit the scheme 'iobes'"),

@@ -1,4 +1,4 @@
-"""A teacher whose numbers are none is found, whatever its kind, and so is the document."""
+"""NaN and infinite scores are detected for each kind of teacher, and the document is named."""
 
 import pickle
 from dataclasses import replace
@@ -36,7 +36,7 @@ NARROW = {
 
 
 class StormTeacher(WordTeacher):
-    """Gives the word "storm" a score that is none, and raises an error at "thunder"."""
+    """Predicts a NaN or infinite score for the word "storm", and raises an error for "thunder"."""
 
     def __init__(self, value=NAN, name="weather"):
         super().__init__()
@@ -63,7 +63,7 @@ def nan_scores(doc):
 
 
 def spoil(pipe):
-    """Overwrite a model's parameters with what is left of them on a bad day."""
+    """Overwrite a model's parameters with NaN."""
     for node in pipe.model.walk():
         for name in node.param_names:
             node.set_param(name, numpy.full_like(node.get_param(name), NAN))
@@ -80,7 +80,7 @@ def student():
 
 @pytest.fixture
 def spoilt(train_ner, save, quiet):
-    """The teachers of each kind, of which every document is spoilt."""
+    """Teachers of each kind that predict wrong scores for each document."""
 
     def make(kind):
         if kind == "own class":
@@ -91,7 +91,7 @@ def spoilt(train_ner, save, quiet):
             return PipelineTeacher(nlp, "writer", labels=["LOC", "PER"], spans_key="sc")
         if kind == "hugging face":
             teacher = TokenClassificationTeacher(save(["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]))
-            teacher._model.classifier.bias.data[:] = NAN
+            teacher.encoder.model.classifier.bias.data[:] = NAN
             return teacher
         nlp = student() if kind == "ner_student" else train_ner(kind)
         (pipe,) = (pipe for _, pipe in nlp.pipeline)
@@ -121,7 +121,7 @@ def test_a_teacher_of_each_kind_is_found_out(spoilt, doc, kind, wrap):
 
 @pytest.mark.parametrize("where", ["all", "one action", "open entities"])
 def test_a_beam_whose_scores_are_none(train_ner, doc, where):
-    """spaCy raises an AssertionError without a word there. Empty documents are read by no beam."""
+    """spaCy raises an AssertionError without a message. Empty documents are not parsed."""
     nlp = train_ner("beam_ner", beam_width=4, updates=10, beam_update_prob=0.0)
     pipe = nlp.get_pipe("ner")
     teacher = PipelineTeacher(nlp)
@@ -167,7 +167,7 @@ def test_a_document_without_a_possible_sequence_is_found(doc):
             chain = super().predict_chain(docs)
             words = [token.text for doc in docs for token in doc]
             chain.emissions[[word == "storm" for word in words]] = -INF
-            # Not all can be outside, which is right.
+            # Not all tokens can be outside, which is allowed.
             chain.emissions[[word == "Oslo" for word in words], 0] = -INF
             return chain
 
@@ -220,7 +220,7 @@ def test_other_documents_are_as_without_those_that_fail(doc):
     assert predictions.failures[1].reason == "RuntimeError: no teacher for bad weather"
     alone = WordTeacher().predict_chain([doc(texts[number]) for number in predictions.kept])
     numpy.testing.assert_array_equal(predictions.chain.emissions, alone.emissions)
-    # However often they were read.
+    # The count does not depend on how often they were read.
     assert teacher.n_misfits == 2
 
 
@@ -229,12 +229,12 @@ def test_of_several_teachers_the_one_that_fails_is_named(doc):
     predictions = predict_each(ensemble, [doc("a storm comes"), doc("thunder"), doc("Oslo")])
     assert predictions.kept == [2]
     assert predictions.failures[0].teacher == "second"
-    assert "[D276] The teacher 'second', one of several, failed" in predictions.failures[1].reason
+    assert "[D276] The teacher 'second' of the ensemble failed" in predictions.failures[1].reason
 
 
 def test_of_several_teachers_an_error_with_a_code_stays_as_it_is(doc):
     ensemble = EnsembleTeacher([WordTeacher(), Raising(ValueError("[D001] wrong."), name="second")])
-    message = r"^\[D001\] wrong. That is of the teacher 'second', one of several.$"
+    message = r"^\[D001\] wrong. The error comes from the teacher 'second' of the ensemble.$"
     for teacher in (ensemble, EnsembleTeacher([ensemble, WordTeacher()])):
         with pytest.raises(ValueError, match=message):
             predict(teacher, [doc("Oslo")])
@@ -255,7 +255,7 @@ def test_a_batch_that_fails_though_no_document_does(doc, differs):
             return replace(chain, end=chain.end + (len(docs) if differs else 0))
 
     docs = [doc(text) for text in ("Oslo", "Kiel waits", "Turku", "Anna", "Lund")]
-    with pytest.warns(UserWarning, match=r"\[D275\].*on 5 documents together.*: too many. Let"):
+    with pytest.warns(UserWarning, match=r"\[D275\].*on a batch of 5 documents.*: too many. Use"):
         predictions = predict_each(Small(), docs)
     assert predictions.kept == [0, 1, 2, 3, 4] and not predictions.failures
     expected = WordTeacher().predict_chain(docs)
@@ -269,12 +269,12 @@ def test_halves_are_read_so_that_one_failing_document_costs_little(doc):
     predictions = predict_each(teacher, docs)
     assert [failure.number for failure in predictions.failures] == [21]
     assert predictions.kept == [number for number in range(64) if number != 21]
-    # Once in vain, and no document alone but for those next to it.
+    # The whole batch is read once, and then only parts of it.
     assert len(teacher.calls) <= 13 and teacher.n_read <= 3 * 64
 
 
 class Raising(WordTeacher):
-    """Raises an error at "thunder" and "Oslo"."""
+    """Raises an error for "thunder" and "Oslo"."""
 
     def __init__(self, error, name="raising"):
         super().__init__()
@@ -287,14 +287,14 @@ class Raising(WordTeacher):
 
 
 def wrapped(error):
-    """RETURNS (Exception): An error as a component raises it that caught another."""
+    """RETURNS (Exception): An error that was raised from another error."""
     outer = RuntimeError("the component failed")
     outer.__cause__ = error
     return outer
 
 
 class OutOfMemoryError(RuntimeError):
-    """As torch's."""
+    """A stand-in for the error of torch."""
 
 
 @pytest.mark.parametrize("several", [False, True])

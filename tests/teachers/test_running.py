@@ -1,4 +1,4 @@
-"""Components before the one that teaches may return documents of their own, or something else."""
+"""Components before the one that teaches may return new documents, or wrong results."""
 
 import numpy
 import pytest
@@ -15,7 +15,7 @@ KINDS = ["ruler", "spans", "ner", "beam_ner", "ner_student"]
 
 
 def retokenized(doc, words):
-    """RETURNS (Doc): A new document of the same text with these words."""
+    """RETURNS (Doc): A new document with the same text and these words."""
     ends = {token.idx + len(token): bool(token.whitespace_) for token in doc}
     spaces, end = [], 0
     for word in words:
@@ -27,14 +27,14 @@ def retokenized(doc, words):
 
 @Language.component("spacy_distill_tests_joining")
 def joining(doc):
-    """Makes one word of Anna and her last name."""
+    """Joins "Anna" and her last name to one word."""
     text = doc.text.replace("Anna Berg", "Anna_Berg")
     return retokenized(doc, [word.replace("Anna_", "Anna ") for word in text.split()])
 
 
 @Language.component("spacy_distill_tests_splitting")
 def splitting(doc):
-    """Cuts words of more than six letters after the third."""
+    """Splits words with more than six letters after the third."""
     parts = ([w[:3], w[3:]] if len(w) > 6 else [w] for w in (token.text for token in doc))
     return retokenized(doc, [part for pair in parts for part in pair])
 
@@ -59,7 +59,7 @@ def shouting(doc):
 
 
 class Dropping:
-    """Leaves out documents of one word."""
+    """Drops documents with one word."""
 
     def pipe(self, docs, batch_size):
         return (doc for doc in docs if len(doc) != 1)
@@ -79,7 +79,8 @@ def ruler(*patterns):
 
 
 def entities(teacher, docs):
-    """RETURNS (List[List[Tuple[str, str]]]): Words and label of each document's best entities."""
+    """RETURNS (List[List[Tuple[str, str]]]): The text and label of the entities in each
+    document."""
     chain = teacher.predict_chain(docs)
     rows = numpy.split(chain.argmax(), numpy.cumsum(chain.lengths)[:-1])
     tags = BiluoTags(teacher.labels)
@@ -119,7 +120,7 @@ def test_an_entity_in_a_part_of_a_word_is_unknown_and_counted():
 
 
 def test_words_whose_spaces_are_not_known():
-    """As of CoNLL files; and a component that forgets the spaces."""
+    """Documents from CoNLL files have no spaces, and a component may lose them."""
     nlp = ruler(("PER", "Anna Berg"), ("LOC", "Oslo"))
     nlp.add_pipe("spacy_distill_tests_joining", first=True)
     words = ["Anna", "Berg", "sails", "to", "Oslo", "."]
@@ -138,7 +139,7 @@ def test_words_whose_spaces_are_not_known():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_documents_that_follow_are_not_shifted(train_ner, kind):
-    """Whatever the kind of teacher, another document says nothing about this one."""
+    """For each kind of teacher, other documents in the batch have no effect."""
     options = {}
     if kind in ("ner", "beam_ner"):
         settings = {"beam_width": 4} if kind == "beam_ner" else {}

@@ -1,4 +1,4 @@
-"""Documents that keep what a teacher wrote down, as a teacher."""
+"""A teacher that reads the soft targets of documents."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def teacher():
 
 @pytest.fixture
 def with_targets(word_teacher):
-    """Writes down what the word teacher thinks."""
+    """Store the predictions of the word teacher in documents."""
 
     def write(doc, top_k=9, known=None, target=None):
         word_teacher.labels = LABELS
@@ -68,7 +68,7 @@ def test_labeled_documents_teach_their_entities(teacher, with_targets, doc):
 
 @pytest.mark.parametrize("labels", [("PER",), ("PER", "LOC")])
 def test_long_gold_entities_have_a_distribution(doc, labels):
-    """They have, as float32 sees it, no probability left for anything else."""
+    """In float32, no probability is left for other tags."""
     gold = doc("Maria von der Holm sails")
     gold.set_ents([Span(gold, 0, 4, "PER")])
     chain = SoftTeacher(labels).predict_chain([gold])
@@ -94,7 +94,7 @@ def test_targets_for_other_tokens_are_carried_over(teacher, with_targets, word_t
 
 @pytest.mark.parametrize("known, n_misfits", [(None, 1), ([True, False], 0)])
 def test_entities_that_do_not_fit_the_documents_tokens_are_counted(teacher, doc, known, n_misfits):
-    """A place becomes a part of a token; what was unknown of it is no entity."""
+    """A place becomes a part of a token. Unknown tokens have no entity."""
     vocab = spacy.blank("en").vocab
     source, target = doc("Anna Oslo"), Doc(vocab, words=["Anna Oslo"], spaces=[True])
     marginals = numpy.full((2, 9), 1e-3, dtype="float32")

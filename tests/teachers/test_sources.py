@@ -1,4 +1,4 @@
-"""From names and folders to teachers, and what tells one from another."""
+"""Loading of teachers from names and folders, and their fingerprints."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ def folder(ruler, tmp_path):
 
 @pytest.fixture
 def package(ruler, tmp_path, monkeypatch):
-    """A pipeline's package as pip installs it, but for its metadata."""
+    """The package of a pipeline as pip installs it, without the metadata of pip."""
     name = "en_spacy_distill_tests"
     inner = tmp_path / "site" / name / f"{name}-0.1"
     inner.parent.mkdir(parents=True)
@@ -86,7 +86,7 @@ def test_a_soft_corpus_teaches(tmp_path):
 def test_a_soft_corpus_cannot_write_another_one(tmp_path):
     Manifest(["B", "A"], {"teachers": []}, {}, {}, complete=True).to_disk(tmp_path)
     for source in (tmp_path, str(tmp_path)):
-        with pytest.raises(ValueError, match=rf"'{tmp_path}' is a soft corpus.*`distill` and"):
+        with pytest.raises(ValueError, match=rf"'{tmp_path}' is a soft corpus.*only in `distill`"):
             fingerprint(source)
 
 
@@ -128,7 +128,7 @@ def test_each_of_several_teachers_has_options_of_its_own():
     assert [teacher.pipe_name for teacher in ensemble.teachers] == ["first", "second"]
     docs = [spacy.blank("en").make_doc(text) for text in ("Oslo", "Kiel")]
     assert ensemble.labels == ("LOC", "PER")
-    # Each place is known to one of the two, and the other takes it for O.
+    # Each place is found by one of the two teachers, and the other predicts O.
     marginals = ensemble.predict_chain(docs).marginals()
     assert marginals[:, 4] == pytest.approx([0.45, 0.3], abs=1e-4)
     partial = load_teacher(pipelines, replace(options, partial_labels=True))
@@ -171,14 +171,14 @@ def test_a_typing_error_in_a_path_is_no_name_on_the_hub(function, monkeypatch, t
     monkeypatch.setattr(identity, "hub_commit", None)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "training" / "teacher").mkdir(parents=True)
-    with pytest.raises(ValueError, match=r"'training/teachr'.*The nearest is 'training/teacher'\."):
+    with pytest.raises(ValueError, match=r"'training/teachr'.*Did you mean 'training/teacher'\?"):
         function("training/teachr")
 
 
 def test_a_folder_of_something_else_is_told_from_a_teacher(tmp_path):
     (tmp_path / "notes.txt").write_text("Anna sails.")
     for path in (tmp_path, tmp_path / "notes.txt"):
-        with pytest.raises(ValueError, match=r"is no teacher: it has no meta\.json"):
+        with pytest.raises(ValueError, match=r"is not a teacher: it has no meta\.json"):
             load_teacher([path])
 
 
@@ -195,7 +195,7 @@ def test_a_fingerprint_is_of_the_content_and_not_of_the_place(folder, tmp_path):
     moved = tmp_path / "else" / "where"
     shutil.copytree(folder, moved)
     assert fingerprint(moved)["hash"] == before["hash"]
-    # Python's and the file system's own doings are no change either.
+    # Cache files of Python and times of the file system have no effect.
     (moved / "__pycache__").mkdir()
     (moved / "__pycache__" / "a.pyc").write_bytes(b"1")
     os.utime(moved / "meta.json", (0, 0))

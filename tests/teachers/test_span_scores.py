@@ -1,4 +1,4 @@
-"""Scores of spans are probabilities, or an error says what they are."""
+"""Scores of spans must be probabilities; otherwise an error is raised."""
 
 import numpy
 import pytest
@@ -14,7 +14,7 @@ MISSING = object()
 
 
 def spans(scores, *, n=2):
-    """RETURNS (Doc): "Anna sails to Oslo" with up to two spans, and what is given as scores."""
+    """RETURNS (Doc): "Anna sails to Oslo" with up to two spans and the scores."""
     doc = Doc(VOCAB, words=["Anna", "sails", "to", "Oslo"])
     found = [Span(doc, 0, 1, label="PER"), Span(doc, 3, 4, label="LOC")][:n]
     attrs = {} if scores is MISSING else {"scores": scores}
@@ -34,7 +34,7 @@ def torch_scores(values):
 
 
 class OfAnotherDevice:
-    """As an array of cupy, which numpy does not read."""
+    """A stand-in for a cupy array, which numpy cannot convert."""
 
     def __init__(self, values):
         self._values = list(values)

@@ -1,4 +1,4 @@
-"""A token has the scores of its first wordpiece, whatever else is read and wherever it runs."""
+"""A token has the scores of its first wordpiece, independent of the batch and the device."""
 
 import numpy
 import pytest
@@ -38,7 +38,7 @@ def test_a_token_has_the_scores_of_its_first_wordpiece(save, tokenizer, words):
 
 
 def test_words_without_spaces_between_them(save):
-    """WordPiece reads ideographs one by one, so a token's first is its first one's."""
+    """WordPiece splits ideographs, so the first wordpiece of a token is its first ideograph."""
     folder = save(IOB2)
     words = ["東", "東東", "東", ".", "Oslo"]
     chain = TokenClassificationTeacher(folder).predict_chain([make_doc(words, [False] * 5)])
@@ -88,20 +88,20 @@ def test_names_of_the_hub(save, tmp_path, monkeypatch):
         made.mkdir(parents=True)
     (stored / "refs" / "main").write_text("abc123")
     folder.rename(snapshot)
-    # Where versions of transformers keep what the environment said when they were imported.
+    # Some versions of transformers read the environment only when they are imported.
     settings = [("CACHE", str(tmp_path / "hub")), ("OFFLINE", True)]
     for name, value in settings:
         monkeypatch.setattr(f"huggingface_hub.constants.HF_HUB_{name}", value)
     monkeypatch.setattr("transformers.utils.hub.TRANSFORMERS_CACHE", settings[0][1], raising=False)
     monkeypatch.setattr("transformers.utils.hub._is_offline_mode", True, raising=False)
     assert TokenClassificationTeacher("hf:someone/tiny").labels == ("PER", "LOC")
-    # Which one it is can be told of a model that cannot be loaded, as by labels without --scheme.
+    # The error names the model, for example if its labels need --scheme.
     (snapshot / "model.safetensors").unlink()
     found = {"name": "hf:someone/tiny", "version": "abc123", "hash": "abc123"}
     assert fingerprint("hf:someone/tiny") == found
     with pytest.raises(ValueError, match=r"no model 'someone/other' on the Hugging Face hub"):
         fingerprint("hf:someone/other")
-    # Without the prefix, what the hub has is not looked for.
+    # Without the prefix, the name is not looked up on the hub.
     with pytest.raises(ValueError, match=r"D292.*no model 'someone/tiny'.*write hf:OWNER/NAME"):
         TokenClassificationTeacher("someone/tiny")
     with pytest.raises(ValueError, match=r"D202.*no teacher 'someone/tiny'.*write hf:OWNER/NAME"):

@@ -1,4 +1,4 @@
-"""What is wrong with a model, or missing beside it."""
+"""Errors for models that are damaged or incomplete."""
 
 import sys
 
@@ -39,11 +39,11 @@ def test_a_model_without_its_tokenizer(save):
 
 
 def test_a_model_that_was_not_trained_to_classify_tokens(save):
-    """transformers would make up the layer that is missing."""
+    """transformers would initialize the missing layer with random parameters."""
     folder = save(IOB2)
     transformers.AutoModel.from_pretrained(folder).save_pretrained(folder)
     with pytest.raises(
-        ValueError, match=r"BertForTokenClassification needs: classifier\.bias, classifier\.we"
+        ValueError, match=r"of BertForTokenClassification: classifier\.bias, classifier\.we"
     ):
         TokenClassificationTeacher(folder)
 
@@ -51,7 +51,7 @@ def test_a_model_that_was_not_trained_to_classify_tokens(save):
 def test_a_tokenizer_without_offsets(save, monkeypatch):
     folder = save(IOB2)
     monkeypatch.setattr(transformers.BertTokenizerFast, "is_fast", False)
-    with pytest.raises(ValueError, match="BertTokenizerFast, does not say where in the text"):
+    with pytest.raises(ValueError, match="BertTokenizerFast, does not return the positions"):
         TokenClassificationTeacher(folder)
 
 

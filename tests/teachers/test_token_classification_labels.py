@@ -1,4 +1,4 @@
-"""What labels mean: sequences of classes keep their probabilities as sequences of tags."""
+"""Sequences of classes keep their probabilities as sequences of tags."""
 
 import re
 
@@ -49,7 +49,7 @@ def test_iobes_classes_are_tags(save):
 
 
 def test_ioe2_sequences_keep_their_probabilities(save):
-    """E ends an entity, so "I E I E" are two, and I never stands before O."""
+    """E ends an entity, so "I E I E" is two entities, and I is never followed by O."""
     classes = ["O", "I-PER", "E-PER", "I-LOC", "E-LOC"]
     folder = save(classes)
     teacher = TokenClassificationTeacher(folder)

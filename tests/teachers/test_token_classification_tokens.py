@@ -51,7 +51,7 @@ def test_tokens_of_one_wordpiece_are_one_unit(save, classes, parts):
 
 
 def test_a_wordpiece_that_is_an_entity_is_one_of_several_tokens(save):
-    """By "iobes", a wordpiece's U means B and L for its tokens."""
+    """With "iobes", U at a wordpiece means B and L at its two tokens."""
     folder = save(IOBES)
     teacher = TokenClassificationTeacher(folder)
     with torch.no_grad():

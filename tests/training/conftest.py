@@ -1,4 +1,4 @@
-"""Made-up corpora, a teacher that knows them, and the config of a small student."""
+"""Small corpora, a teacher that was trained on them, and the config of a small student."""
 
 import io
 import re
@@ -82,8 +82,8 @@ def make_docs(vocab, frames=FRAMES):
 
 
 def make_teacher(labels=("PER", "LOC"), steps=60):
-    """RETURNS (Language): A `ner_teacher` over a small tok2vec. Its labels are in no alphabetical
-    order, so that a student which orders its own by itself would be found out."""
+    """Create a `ner_teacher` over a small tok2vec. Its labels are not in alphabetical order, so
+    that a student which sorts its labels fails."""
     fix_random_seed(0)
     tok2vec = {
         "@architectures": "spacy.HashEmbedCNN.v2",
@@ -112,7 +112,7 @@ def teacher():
 
 @pytest.fixture(scope="session")
 def corpora(tmp_path_factory):
-    """Paths by name: some documents labeled, the others not; all of them for development."""
+    """Paths of the corpora by name: labeled, unlabeled, and all documents for development."""
     folder = tmp_path_factory.mktemp("corpora")
     vocab = spacy.blank("en").vocab
     parts = {"labeled": FRAMES[:1], "unlabeled": FRAMES[1:], "dev": FRAMES}
@@ -124,7 +124,7 @@ def corpora(tmp_path_factory):
 
 @pytest.fixture
 def config(corpora):
-    """The student's config as a Config; the function takes changes as nested dicts."""
+    """The student's config. The function takes changes as nested dictionaries."""
 
     def make(**changes):
         config = Config().from_str(CONFIG, interpolate=False)
@@ -136,7 +136,7 @@ def config(corpora):
 
 @pytest.fixture
 def quietly():
-    """`distill` without output on the console; the logger's output is in `run.output`."""
+    """`distill` without console output; the logger's output is in `run.output`."""
 
     def run(*args, **kwargs):
         streams = io.StringIO(), io.StringIO()
@@ -150,7 +150,7 @@ def quietly():
 
 @pytest.fixture
 def time_limit():
-    """A block that may take no longer than so many seconds: a loop without end is an error."""
+    """Raise an error if a block takes longer than some seconds, as an endless loop does."""
 
     @contextmanager
     def limited(seconds):
@@ -170,7 +170,7 @@ def time_limit():
 
 @spacy.registry.tokenizers("spacy_distill_tests.Pairs.v1")
 def make_pairs():
-    """Makes a token of each two words."""
+    """Create a tokenizer whose tokens are pairs of words."""
 
     def tokenizer(nlp):
         def tokenize(text):
@@ -185,7 +185,7 @@ def make_pairs():
 
 @pytest.fixture(scope="session")
 def ner_folder(tmp_path_factory):
-    """A pipeline with spaCy's own `ner` that was trained a little, on disk."""
+    """The folder of a pipeline with spaCy's own `ner`, after a short training."""
     fix_random_seed(0)
     nlp = spacy.blank("en")
     tok2vec = {"@architectures": "spacy.HashEmbedCNN.v2", "pretrained_vectors": None, "width": 16}
@@ -206,7 +206,8 @@ def ner_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def text_file(tmp_path_factory):
-    """40 documents, some of them with what is rare: long ones, other scripts, odd spaces."""
+    """A file of 40 documents, some with rare properties: great length, other scripts, odd
+    spaces."""
     sentences = [doc.text for doc in make_docs(spacy.blank("en").vocab)]
     odd = [
         "  Anna   Berg\tsails ",
@@ -222,7 +223,7 @@ def text_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def contents():
-    """Bytes of a folder's files, by name."""
+    """Read the bytes of a folder's files, by name."""
 
     def read(folder):
         files = sorted(path for path in folder.rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""Writing a soft corpus: what is in it, and what happens the second time."""
+"""Writing a soft corpus: its content, and a second run."""
 
 import io
 import itertools
@@ -23,7 +23,7 @@ from spacy_distill.training.annotate import annotate
 
 @pytest.fixture
 def run(ner_folder, text_file, tmp_path):
-    """Annotates in small shards; what it wrote to the console is in `run.output`."""
+    """Annotate in small shards; the console output is in `run.output`."""
 
     def annotated(teacher=ner_folder, source=text_file, output="soft", **settings):
         stderr = io.StringIO()
@@ -42,7 +42,7 @@ def documents(folder):
     return [doc for shard in manifest.shards for doc in read_shard(folder / shard.file)]
 
 
-def test_it_writes_down_what_the_teacher_thinks(run, ner_folder, text_file, tmp_path):
+def test_it_writes_the_teachers_probabilities(run, ner_folder, text_file, tmp_path):
     manifest = run(top_k=9)
     lines = [line for line in text_file.read_text(encoding="utf8").split("\n") if line]
     soft = documents(tmp_path / "soft")
@@ -74,7 +74,7 @@ def test_it_writes_down_what_the_teacher_thinks(run, ner_folder, text_file, tmp_
 
 def test_two_runs_write_the_same_bytes(run, contents, ner_folder, text_file, tmp_path):
     run(output="first")
-    # Neither where the teacher and the text lie, nor when, is in it.
+    # It contains neither paths nor times.
     shutil.copytree(ner_folder, tmp_path / "moved" / "ner")
     run(output="second")
     assert contents(tmp_path / "first") == contents(tmp_path / "second")
@@ -118,7 +118,7 @@ def test_a_finished_corpus_is_left_alone(run, monkeypatch, tmp_path):
 def test_another_setting_is_refused_by_name(run, contents, tmp_path, settings, name):
     run(limit=8)
     before = contents(tmp_path / "soft")
-    with pytest.raises(ValueError, match=rf"Since then changed: {name}.*--force"):
+    with pytest.raises(ValueError, match=rf"These differ now: {name}.*--force"):
         run(**{"limit": 8, **settings})
     assert contents(tmp_path / "soft") == before
 
@@ -132,7 +132,7 @@ def test_another_teacher_is_refused(run, ner_folder, tmp_path):
         last = file.read(1)
         file.seek(-1, io.SEEK_END)
         file.write(bytes([last[0] ^ 1]))
-    with pytest.raises(ValueError, match="Since then changed: the teacher"):
+    with pytest.raises(ValueError, match="These differ now: the teacher"):
         run(teacher=tmp_path / "ner", limit=8)
 
 
@@ -141,14 +141,14 @@ def test_another_text_is_refused(run, tmp_path):
     text.write_text("Anna sails.\nCarl waits.\n")
     run(source=text)
     text.write_text("Anna sails.\nCarl sails.\n")
-    with pytest.raises(ValueError, match="Since then changed: the input"):
+    with pytest.raises(ValueError, match="These differ now: the input"):
         run(source=text)
     assert run(source=text, overwrite=True).complete
     assert documents(tmp_path / "soft")[1].words == ["Carl", "sails", "."]
 
 
-def test_standard_input_is_known_by_its_documents(run, contents, monkeypatch, tmp_path):
-    """Another text is refused, and the corpus that is finished stays finished."""
+def test_standard_input_is_compared_by_its_documents(run, contents, monkeypatch, tmp_path):
+    """Another text is refused, and the finished corpus stays."""
 
     def type_in(text):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
@@ -159,7 +159,7 @@ def test_standard_input_is_known_by_its_documents(run, contents, monkeypatch, tm
     before = contents(tmp_path / "soft")
     for other in ("", text[:300], text + "More .\n", text.replace("Oslo", "Kiel")):
         type_in(other)
-        with pytest.raises(ValueError, match="Since then changed: the input"):
+        with pytest.raises(ValueError, match="These differ now: the input"):
             run(source="-")
         assert contents(tmp_path / "soft") == before
     type_in(text)
@@ -169,7 +169,7 @@ def test_standard_input_is_known_by_its_documents(run, contents, monkeypatch, tm
 
 @pytest.fixture
 def hub(monkeypatch):
-    """Answers for the hub: `commits` by name, and the last one's; None without network."""
+    """Stand in for the hub, with commits by name and the latest commit; None without network."""
 
     class Hub:
         commits = {"aaa": ["Anna sails.", "Carl waits."], "bbb": ["It rains.", "Carl waits."]}
@@ -195,7 +195,7 @@ def hub(monkeypatch):
 
 @pytest.mark.parametrize("last", [None, "bbb"], ids=["no-network", "another-commit"])
 def test_a_data_set_on_the_hub_may_have_a_new_commit(run, hub, contents, tmp_path, last):
-    """What was begun goes on with the commit that it was begun with."""
+    """A run continues with the commit that it began with."""
     first = run(source="hf:owner/news", shard_size=1)
     hub.last = last
     before, asked = contents(tmp_path / "soft"), list(hub.asked)
@@ -210,10 +210,10 @@ def test_a_data_set_on_the_hub_may_have_a_new_commit(run, hub, contents, tmp_pat
 @pytest.mark.parametrize(
     "other", [{"source": "hf:owner/news:en"}, {"source": "hf:owner/new"}, {"split": "test"}]
 )
-def test_another_part_of_the_hub_is_refused(run, hub, other):
+def test_another_configuration_of_a_hub_data_set_is_refused(run, hub, other):
     run(source="hf:owner/news")
     assert hub.asked == [("owner/news", None, "train", "aaa")]
-    with pytest.raises(ValueError, match="Since then changed: the input"):
+    with pytest.raises(ValueError, match="These differ now: the input"):
         run(**{"source": "hf:owner/news", **other})
     run(**{"source": "hf:owner/news", **other}, output="other")
     assert hub.asked[-1][2] == other.get("split", "train")
@@ -227,7 +227,7 @@ def test_the_limit_may_be_less_than_a_shard(run, tmp_path):
 
 
 def test_words_of_the_input_are_kept(run, ner_folder, tmp_path):
-    """The teacher's tokenizer would make other ones."""
+    """The teacher's tokenizer would make other words."""
     doc = spacy.blank("en").make_doc("Anna's cat sails to New-York.")
     with doc.retokenize() as retokenizer:
         retokenizer.merge(doc[0:2])
@@ -243,7 +243,7 @@ def test_words_of_the_input_are_kept(run, ner_folder, tmp_path):
     ] * 2
 
 
-def test_several_teachers_write_their_average(run, ner_folder, teacher, tmp_path):
+def test_the_average_of_several_teachers_is_written(run, ner_folder, teacher, tmp_path):
     teacher.to_disk(tmp_path / "second")
     options = TeacherOptions(weights=(3.0, 1.0), label_map={"PER": "PERSON"})
     manifest = run([ner_folder, tmp_path / "second"], teacher_options=options, limit=6)
@@ -253,15 +253,15 @@ def test_several_teachers_write_their_average(run, ner_folder, teacher, tmp_path
 
 
 @pytest.mark.parametrize("settings", [{}, {"lang": "en"}])
-def test_a_soft_corpus_writes_no_other_one(run, ner_folder, tmp_path, settings):
+def test_a_soft_corpus_is_no_teacher_for_annotation(run, ner_folder, tmp_path, settings):
     run(limit=6, output="first")
     for teachers in (tmp_path / "first", [ner_folder, tmp_path / "first"]):
-        with pytest.raises(ValueError, match=r"is a soft corpus.*teaches in `distill` and nowhere"):
+        with pytest.raises(ValueError, match=r"is a soft corpus.*only in `distill`"):
             run(teachers, **settings)
     assert not (tmp_path / "soft").exists()
 
 
-def test_progress_tells_documents_and_words_a_second(run, text_file):
+def test_progress_shows_documents_and_words_per_second(run, text_file):
     run()
     assert "doc/s" in run.outputs[-1] or "s/doc" in run.outputs[-1]
     assert "words/s" in run.outputs[-1]
@@ -271,8 +271,8 @@ def test_progress_tells_documents_and_words_a_second(run, text_file):
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What a bar shows after each call of it: documents, those of them that are in its rates, the
-    time that these took, and words a second."""
+    """Record the state of a progress bar after each call: documents, documents and seconds that
+    count in the rate, and words per second."""
 
     class Bar(annotate_module.ProgressBar):
         def update(self, n=1):
@@ -295,7 +295,7 @@ def test_progress_moves_with_each_batch(run, shown):
 
 
 def test_progress_of_several_processes(run, shown, monkeypatch):
-    """It moves while shards are waited for."""
+    """The bar moves while the main process waits for shards."""
     monkeypatch.setattr("spacy_distill.training.annotation_workers.INTERVAL", 0.001)
     manifest = run(n_process=2, shard_size=1000, batch_size=1)
     counts = [n_documents for n_documents, *_ in shown]
@@ -307,8 +307,8 @@ def test_progress_of_several_processes(run, shown, monkeypatch):
     )
 
 
-def test_what_was_annotated_earlier_is_in_no_rate(run, shown, monkeypatch, tmp_path):
-    """Nor is the time that it takes to pass over it, here 100 seconds for each shard."""
+def test_documents_of_an_earlier_run_do_not_count_in_the_rate(run, shown, monkeypatch, tmp_path):
+    """The time to skip them does not count either, here 100 seconds for each shard."""
     n_shards = len(run().shards)
     (tmp_path / "soft" / f"shard-{n_shards - 1:06d}.parquet").unlink()
     found, now, late = annotate_module.missing_shards, time.time, []
@@ -323,7 +323,7 @@ def test_what_was_annotated_earlier_is_in_no_rate(run, shown, monkeypatch, tmp_p
     *_, shard = run().shards
     n_documents, in_rates, seconds, rate = shown[-1]
     assert n_documents > in_rates == shard.documents
-    # The last 100 are not for passing over, as that shard is not there.
+    # The last 100 seconds are for annotation, since that shard is missing.
     assert len(late) == n_shards > 3 and 100 < seconds < 200
     assert rate == pytest.approx(shard.tokens / seconds, abs=1)
 
@@ -331,7 +331,7 @@ def test_what_was_annotated_earlier_is_in_no_rate(run, shown, monkeypatch, tmp_p
 @pytest.mark.parametrize(
     "settings", [{"top_k": 0}, {"top_k": 256}, {"batch_size": 0}, {"n_process": 0}, {"limit": -1}]
 )
-def test_sizes_that_cannot_be_are_refused(run, tmp_path, settings):
+def test_numbers_out_of_range_are_refused(run, tmp_path, settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         run(**settings)
     assert not (tmp_path / "soft").exists()

@@ -1,4 +1,4 @@
-"""A run that is killed goes on when it is started again, and the result has the same bytes."""
+"""A killed run continues when it is started again, and the result has the same bytes."""
 
 import io
 import os
@@ -27,8 +27,8 @@ def run(ner_folder, text_file, tmp_path):
 
 @pytest.fixture
 def in_child():
-    """Does something in a copy of this process, which may be killed. The result is its exit
-    status, or minus the signal that ended it."""
+    """Run a function in a forked process, which may be killed. Return its exit status, or minus
+    the signal that ended it."""
 
     def status(work):
         child = os.fork()
@@ -55,9 +55,9 @@ def test_killed_at_random_moments(run, in_child, contents, tmp_path):
     rng = random.Random(0)
 
     def run_until_killed():
-        # The kernel ends the process as kill -9 does: nothing is caught or tidied up.
+        # As after kill -9, nothing is caught or cleaned up.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        # The first one early, so that there is one whatever else the machine does.
+        # The first kill is early, so there is at least one on any machine.
         longest = 1.0 if statuses else 0.1
         signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.05, longest) * duration)
         run()
@@ -73,8 +73,8 @@ def test_killed_at_random_moments(run, in_child, contents, tmp_path):
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_at_every_step_of_the_writing(run, in_child, contents, tmp_path, moment):
-    """Shards and the manifest each get into their place by a `replace`: the run is ended right
-    before and right after each of these, one further on each time."""
+    """Shards and the manifest are moved to their places with `replace`. The run is killed before
+    and after each of these calls."""
     run("unbroken", limit=24)
     replace = Path.replace
 
@@ -102,7 +102,7 @@ def test_killed_at_every_step_of_the_writing(run, in_child, contents, tmp_path, 
 
 
 def test_killed_while_a_shard_is_written(run, in_child, contents, tmp_path):
-    """What is left of it is not in the way of another corpus either."""
+    """The unfinished file does not disturb a new corpus either."""
     import pyarrow.parquet
 
     def write_half(table, path, **settings):
@@ -167,8 +167,8 @@ def test_overwriting_replaces_a_corpus_by_a_shorter_one(run, contents, tmp_path)
     assert contents(tmp_path / "soft") == contents(tmp_path / "new")
 
 
-def test_what_cannot_be_replaced_is_not_deleted(run, contents, tmp_path):
-    """Neither when the teacher turns out to be none, nor what is no part of a corpus."""
+def test_nothing_is_deleted_if_the_teacher_cannot_be_loaded(run, contents, tmp_path):
+    """Files that are no part of a corpus are never deleted."""
     run()
     (tmp_path / "soft" / "notes.txt").write_text("Made on Monday.")
     before = contents(tmp_path / "soft")
@@ -193,7 +193,7 @@ def test_a_folder_of_something_else_is_not_written_to(run, contents, tmp_path):
 
 
 def test_a_folder_in_the_input_is_not_written_to(run, text_file, tmp_path):
-    """The next run would take what this one wrote for text."""
+    """The next run would read the output of this run as text."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.txt").write_bytes(text_file.read_bytes())
     with pytest.raises(ValueError, match="is in the input"):
@@ -201,8 +201,8 @@ def test_a_folder_in_the_input_is_not_written_to(run, text_file, tmp_path):
     assert not (tmp_path / "data" / "soft").exists()
 
 
-def test_a_run_that_failed_before_its_first_shard_is_not_in_the_way(run, tmp_path):
-    """The one who typed the wrong column types the right one now."""
+def test_a_run_that_failed_before_its_first_shard_is_replaced(run, tmp_path):
+    """After a wrong column name, the run with the right name works."""
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"body": "Anna sails."}\n')
     with pytest.raises(ValueError, match="--text-field"):
@@ -211,8 +211,10 @@ def test_a_run_that_failed_before_its_first_shard_is_not_in_the_way(run, tmp_pat
 
 
 @pytest.mark.parametrize("left", ["everything", "some shards", "a part"])
-def test_other_libraries_do_not_go_on(run, monkeypatch, contents, tmp_path, left):
-    """They would go on with other numbers; what is finished stays what it is."""
+def test_other_library_versions_do_not_continue_a_corpus(
+    run, monkeypatch, contents, tmp_path, left
+):
+    """Their probabilities may differ. A finished corpus stays valid."""
     manifest = run()
     versions = annotation_workers.installed_versions()
     assert versions["spacy"] == spacy.__version__ and "spacy-distill" in versions
@@ -229,7 +231,7 @@ def test_other_libraries_do_not_go_on(run, monkeypatch, contents, tmp_path, left
         if left == "everything":
             assert run().complete
         else:
-            message = "Since then changed: the version of spacy and the version of thinc"
+            message = "These differ now: the version of spacy and the version of thinc"
             with pytest.raises(ValueError, match=message):
                 run()
     assert contents(tmp_path / "soft") == before
@@ -238,9 +240,9 @@ def test_other_libraries_do_not_go_on(run, monkeypatch, contents, tmp_path, left
 
 @pytest.fixture
 def n_opened():
-    """Calls something and tells how often a file was opened meanwhile."""
+    """Call a function, and count how often it opens a file."""
     opened = []
-    # A hook cannot be taken away again.
+    # A hook cannot be removed.
     active = [False]
     sys.addaudithook(lambda event, args: event == "open" and active[0] and opened.append(args[0]))
 
@@ -257,7 +259,8 @@ def n_opened():
 
 
 def test_the_input_is_read_once(run, n_opened, contents, text_file, tmp_path):
-    """By a run, by one that goes on, and by one that finds that nothing is left."""
+    """This holds for a first run, for a run that continues, and for a run that finds all shards
+    finished."""
     assert n_opened(text_file, run) == 1
     expected = contents(tmp_path / "soft")
     (tmp_path / "soft" / "shard-000002.parquet").unlink()
@@ -269,7 +272,7 @@ def test_the_input_is_read_once(run, n_opened, contents, text_file, tmp_path):
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_another_text_of_the_same_size_is_noticed(run, contents, text_file, tmp_path, finished):
-    """Where it is read: the bytes are not compared before. The teacher is not loaded for it."""
+    """It is noticed when the text is read, without loading the teacher."""
     source = tmp_path / "other.txt"
     source.write_bytes(text_file.read_bytes())
     run(source=str(source))

@@ -1,4 +1,4 @@
-"""A teacher reads documents for a soft corpus."""
+"""Annotation of documents by a teacher."""
 
 import numpy
 import pytest
@@ -31,8 +31,8 @@ kept_documents = []
 
 
 class PeakedTeacher:
-    """As sure as a good model is: most tokens have one probable tag, some have several. It has the
-    18 labels of OntoNotes, that is 73 tags."""
+    """Predicts as a good model does: most tokens have one probable tag, some have several. It
+    has the 18 labels of OntoNotes, which make 73 tags."""
 
     labels = tuple(f"LABEL{number}" for number in range(18))
 
@@ -89,12 +89,12 @@ def test_entities_that_do_not_fit_the_words_of_the_input_are_counted(teacher, wr
         (soft,), _, misfits, _ = annotator.annotate([document])
         assert misfits == 1
         assert soft.words == words
-        # Of the entity with a border inside a token, nothing is known.
+        # The tokens of an entity with a boundary inside a token are unknown.
         assert [count > 0 for count in soft.targets.counts] == [False, False, True, True, True]
 
 
 def new_words(seed):
-    """Documents of words that no vocabulary has, and of some that are in all of them."""
+    """Make documents of new words, and of some words that repeat."""
     rng = numpy.random.default_rng(seed)
     names = ["".join(chr(97 + n) for n in rng.integers(26, size=12)).title() for _ in range(120)]
     return as_documents(f"Anna {name} sails to Oslo-{name} ." for name in names)
@@ -108,7 +108,7 @@ def known_strings(annotator):
 @pytest.mark.parametrize("wrap", ["alone", "mapped", "ensemble", "one vocabulary"])
 @pytest.mark.parametrize("lang", [None, "en"])
 def test_vocabularies_do_not_grow_with_the_text(ner_folder, tmp_path, monkeypatch, wrap, lang):
-    """And the shards are the same as where they do."""
+    """The shards are the same as with growing vocabularies."""
 
     def make():
         nlp = spacy.load(ner_folder)
@@ -127,7 +127,7 @@ def test_vocabularies_do_not_grow_with_the_text(ner_folder, tmp_path, monkeypatc
     before = known_strings(forgetful)
     assert known_strings(growing) == before
     for shard in range(3):
-        # The first comes twice: words that were forgotten are known again.
+        # The first document comes twice, so its words are added to the vocabulary again.
         documents = new_words(shard % 2)
         for name, annotator in (("a", forgetful), ("b", growing)):
             write_shard(tmp_path / name, annotator.annotate(documents).documents)
@@ -141,7 +141,8 @@ def test_vocabularies_do_not_grow_with_the_text(ner_folder, tmp_path, monkeypatc
 
 @pytest.mark.parametrize("where", ["itself", "in an ensemble"])
 def test_a_component_that_keeps_documents_finds_their_words(ner_folder, where):
-    """Of another package, which nobody has looked into; and so for all that share its words."""
+    """Components of unknown packages switch memory zones off, also for pipelines with the same
+    vocabulary."""
     nlp = spacy.load(ner_folder)
     keeping = spacy.blank("en", vocab=nlp.vocab)
     keeping.add_pipe("spacy_distill_tests_with_a_memory")
@@ -154,7 +155,7 @@ def test_a_component_that_keeps_documents_finds_their_words(ner_folder, where):
     assert sorted(doc.text for doc in kept_documents) == sorted(doc.text for doc in documents)
 
 
-def test_words_are_forgotten_after_a_failure_too(ner_folder, monkeypatch):
+def test_vocabularies_do_not_grow_after_a_failure(ner_folder, monkeypatch):
     def fail(*_):
         raise RuntimeError("no predictions in bad weather")
 
@@ -195,7 +196,7 @@ def test_a_teacher_without_tokenizer_needs_a_language():
     assert soft.words == ["Do", "n't", "sail"]
 
 
-def test_the_language_takes_the_place_of_the_teachers_tokenizer(ner_folder):
+def test_a_language_replaces_the_teachers_tokenizer(ner_folder):
     nlp = spacy.load(ner_folder)
     nlp.tokenizer = spacy.tokenizer.Tokenizer(nlp.vocab)
     for lang, words in ((None, ["Anna", "sails."]), ("en", ["Anna", "sails", "."])):
@@ -215,7 +216,7 @@ def test_long_documents_are_read_as_a_whole(ner_folder):
 def test_a_token_takes_at_most_48_bytes_on_disk(tmp_path):
     rng = numpy.random.default_rng(0)
     words = ["".join(chr(97 + n) for n in rng.integers(26, size=2 + n % 9)) for n in range(8000)]
-    # As often as words of a language are.
+    # With the frequencies of words in a language.
     ranks = numpy.minimum(rng.zipf(1.3, size=40_000) - 1, len(words) - 1)
     texts = [" ".join(words[rank] for rank in ranks[n : n + 25]) for n in range(0, 40_000, 25)]
     annotator = Annotator(PeakedTeacher(), lang="en", top_k=8, batch_size=64)

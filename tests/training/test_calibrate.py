@@ -15,7 +15,7 @@ from spacy_distill.training.calibrate import (
     PRIOR_DEVIATION,
     calibrate,
     golden_section,
-    judge,
+    predicted_entities,
 )
 
 
@@ -24,7 +24,8 @@ def annotate(nlp, path):
 
 
 def log_likelihood(nlp, examples, temperature):
-    """Of which entities are right, by the component's own probabilities."""
+    """Compute the log probability of the outcomes: which predicted entities are right and which
+    are wrong."""
     ((_, pipe),) = nlp.pipeline
     total = 0.0
     for example in examples:
@@ -38,18 +39,19 @@ def log_likelihood(nlp, examples, temperature):
     return total
 
 
-def test_entities_are_judged_where_they_are_annotated():
-    """Found: a right one, one of another length, one on a token that is not annotated."""
+def test_entities_on_tokens_without_annotation_are_left_out():
+    """The predictions are a right entity, one of another length, and one on a token without
+    annotation."""
     tags = BiluoTags(["PER"])
-    numbers = tags.tag_ids(["B-PER", "L-PER", "O", "B-PER", "L-PER", "O", "U-PER"])
+    tag_ids = tags.tag_ids(["B-PER", "L-PER", "O", "B-PER", "L-PER", "O", "U-PER"])
     emissions = numpy.zeros((7, len(tags.names)), dtype="float32")
-    emissions[range(7), numbers] = 9
+    emissions[range(7), tag_ids] = 9
     start, transitions, end = constraints(1)
     chain = LinearChain(emissions, numpy.asarray([7]), transitions, start, end)
     allowed = tags.allowed(tags.tag_ids(["B-PER", "L-PER", "O", "U-PER", "O", "O", "O"]))
     allowed[6] = True
-    _, (rows, _), right = judge(tags, chain, allowed)
-    assert rows.tolist() == [0, 3] and right.tolist() == [True, False]
+    _, (rows, _), is_right = predicted_entities(tags, chain, allowed)
+    assert rows.tolist() == [0, 3] and is_right.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("lowest", [-1.3, 0.0, 0.4, 2.9])
@@ -71,15 +73,14 @@ def trained(teacher):
 
 @pytest.fixture
 def noisy(trained, corpora):
-    """Documents that the teacher gets wrong now and then: every third one has another's
-    entities."""
+    """Documents on which the teacher makes errors: every third one has the entities of another."""
     examples = annotate(trained, corpora["dev"])
     for example in examples[::3]:
         example.reference.set_ents([])
     return examples
 
 
-def test_what_is_right_is_most_probable_at_the_temperature(trained, noisy):
+def test_the_temperature_maximizes_the_posterior_probability(trained, noisy):
     temperature = calibrate(trained, noisy)
     assert trained.get_pipe("ner_teacher").cfg["temperature"] == temperature
     assert LOWEST < temperature < HIGHEST
@@ -108,7 +109,7 @@ def test_documents_without_annotation_do_not_calibrate(trained, noisy):
         calibrate(trained, noisy, "other")
 
 
-def test_who_finds_nothing_is_not_calibrated(trained, noisy):
+def test_a_component_without_predictions_is_not_calibrated(trained, noisy):
     pipe = trained.get_pipe("ner_teacher")
     pipe.cfg["temperature"] = 1.25
     head = pipe.model.get_ref("output_layer")
@@ -135,10 +136,10 @@ def test_distilled_students_are_calibrated(teacher, config, corpora, tmp_path, q
 
 
 @pytest.mark.parametrize("max_steps, n_times", [(40, 1), (45, 2)])
-def test_what_is_the_same_is_calibrated_once(
+def test_equal_models_are_calibrated_once(
     teacher, config, corpora, tmp_path, contents, max_steps, n_times
 ):
-    """After 40 steps the student is evaluated, and best; five steps later it is another one."""
+    """The best evaluation is at step 40. Five steps later, the student's parameters differ."""
     stderr = io.StringIO()
     settings = config(training={"eval_frequency": 40}, distillation={"max_steps": max_steps})
     distill(teacher, settings, tmp_path / "student", stdout=io.StringIO(), stderr=stderr)
@@ -152,7 +153,7 @@ def test_what_is_the_same_is_calibrated_once(
 
 
 def test_a_student_that_finds_nothing_is_saved_uncalibrated(config, tmp_path, quietly):
-    """Its teacher finds nothing either."""
+    """Its teacher predicts no entities either."""
     blind = spacy.blank("en")
     patterns = [{"label": label, "pattern": "nowhere"} for label in ("PER", "LOC")]
     blind.add_pipe("entity_ruler").add_patterns(patterns)
@@ -164,18 +165,18 @@ def test_a_student_that_finds_nothing_is_saved_uncalibrated(config, tmp_path, qu
         assert student.get_pipe("ner_student").cfg["temperature"] == 1.0
 
 
-def test_an_error_of_another_kind_is_no_warning(config, teacher, tmp_path, quietly, monkeypatch):
-    def fail(judged):
+def test_other_errors_are_raised(config, teacher, tmp_path, quietly, monkeypatch):
+    def fail(predicted):
         raise ValueError("operands could not be broadcast together")
 
     monkeypatch.setattr("spacy_distill.training.calibrate.best_temperature", fail)
     with pytest.raises(ValueError, match="broadcast"):
         quietly(teacher, config(distillation={"max_steps": 40}), tmp_path / "student")
-    # What was learnt is there all the same.
+    # The student is saved anyway.
     assert spacy.load(tmp_path / "student" / "model-last").get_pipe("ner_student").labels
 
 
-def test_a_few_sentences_change_little(trained, corpora):
+def test_few_sentences_change_the_temperature_little(trained, corpora):
     (example, *_) = annotate(trained, corpora["dev"])
     assert 0.3 < calibrate(trained, [example]) < 3
 
@@ -183,7 +184,8 @@ def test_a_few_sentences_change_little(trained, corpora):
 def test_labels_that_the_student_lacks_do_not_spoil_a_run(
     teacher, config, corpora, tmp_path, quietly
 ):
-    """They are in the development corpus alone; all is trained and saved when they are seen."""
+    """Only the development corpus has them. They are found after the training, when the student
+    is saved."""
     docs = list(DocBin().from_disk(corpora["dev"]).get_docs(teacher.vocab))
     docs[0].set_ents([Span(docs[0], 0, 1, label="SHIP")])
     DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
@@ -194,8 +196,8 @@ def test_labels_that_the_student_lacks_do_not_spoil_a_run(
     assert nlp.get_pipe("ner_student").cfg["temperature"] != 1.0
 
 
-def test_what_is_found_under_a_label_that_the_student_lacks_is_wrong(trained, corpora):
-    """It counts as if nothing were there."""
+def test_predictions_on_entities_of_unknown_labels_are_wrong(trained, corpora):
+    """The gold entity counts as if it were O."""
     examples = annotate(trained, corpora["dev"])
     temperatures = [calibrate(trained, examples)]
     for label in ("SHIP", None):
@@ -207,8 +209,8 @@ def test_what_is_found_under_a_label_that_the_student_lacks_is_wrong(trained, co
     assert temperatures[0] < temperatures[1] == temperatures[2]
 
 
-def test_labels_that_are_all_anothers_are_refused(trained, corpora):
-    """An entity ruler knows the label, so that the pipeline as a whole lacks none."""
+def test_documents_without_any_label_of_the_component_are_refused(trained, corpora):
+    """An entity ruler has the label, so the pipeline as a whole lacks none."""
     examples = annotate(trained, corpora["dev"])
     trained.add_pipe("entity_ruler").add_patterns([{"label": "SHIP", "pattern": "Aurora"}])
     for example in examples:

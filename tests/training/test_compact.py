@@ -1,4 +1,4 @@
-"""Compact students against those that they are made of."""
+"""Compact students, compared with the original ones."""
 
 import numpy
 import pytest
@@ -33,7 +33,7 @@ def make_student(words=WORDS):
 
 
 def posteriors(nlp):
-    """RETURNS (Floats2d): Probabilities of the tags of TEXT."""
+    """Compute the marginals of the tags of TEXT."""
     (found,) = nlp.get_pipe("ner_student").posteriors([nlp.make_doc(TEXT)])
     return found
 
@@ -49,12 +49,12 @@ def test_a_compact_student_predicts_the_same(dtype, close, tmp_path):
     assert_allclose(posteriors(small), expected, atol=close)
     assert_allclose(posteriors(again), expected, atol=close)
     assert again.meta["name"] == nlp.meta["name"] and again.pipe_names == nlp.pipe_names
-    # The one that it was made of is as it was.
+    # The original pipeline is not changed.
     assert nlp.vocab.vectors.n_keys == len(WORDS)
     assert_allclose(posteriors(nlp), expected)
 
 
-def test_it_can_be_told_how_many_vectors_to_keep():
+def test_vectors_can_be_pruned():
     small = compact(make_student(), prune=3)
     (table,) = (node.attrs["vector_table"] for node in layers(small) if node.attrs["vector_table"])
     assert table["data"].shape == (3, 6) and len(table["keys"]) == len(WORDS)
@@ -72,7 +72,7 @@ def test_it_takes_its_vectors_along_into_another_pipeline():
     other = spacy.blank("en")
     other.add_pipe("ner_student", source=small)
     assert_allclose(posteriors(other), posteriors(small))
-    # Other vectors there make no difference.
+    # Other vectors in the vocabulary do not matter.
     other.vocab.vectors = make_student(WORDS[:4]).vocab.vectors
     assert_allclose(posteriors(other), posteriors(small))
 
@@ -116,7 +116,7 @@ def test_disabled_components_count(tmp_path):
     assert posteriors(again).shape == (len(WORDS), 5)
 
 
-def test_what_cannot_be_made_smaller_is_refused():
+def test_pipelines_without_vectors_are_refused():
     with pytest.raises(ValueError, match="found ner_student, expected"):
         compact(make_student(words=[]))
     with pytest.raises(ValueError, match="has not been made compact yet"):
@@ -125,7 +125,7 @@ def test_what_cannot_be_made_smaller_is_refused():
         compact(spacy.blank("en"))
 
 
-def test_it_is_the_same_as_bytes():
+def test_it_can_be_serialized_to_bytes():
     small = compact(make_student())
     assert small(Doc(small.vocab, words=WORDS)).has_annotation("ENT_IOB")
     again = spacy.util.load_model_from_config(small.config).from_bytes(small.to_bytes())

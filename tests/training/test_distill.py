@@ -45,14 +45,14 @@ def test_a_student_learns_from_a_teacher(quietly, teacher, config, corpora, tmp_
     assert sorted(path.name for path in output.iterdir()) == ["model-best", "model-last"]
     best, last = (spacy.load(output / name) for name in ("model-best", "model-last"))
     assert evaluate(best, corpora) >= evaluate(last, corpora) > 0.95
-    # What is returned is what was saved last: with averaged parameters.
+    # The returned pipeline equals model-last, with averaged parameters.
     assert nlp.get_pipe("ner_student").model.to_bytes() == (
         last.get_pipe("ner_student").model.to_bytes()
     )
     assert last.meta["performance"]["ents_f"] > 0.95
     assert "ner_student_loss" in last.meta["performance"]
     assert "ENTS_F" in quietly.output and "model-last" in quietly.output
-    # Whoever gets the student is not told where the teacher lay.
+    # The meta does not reveal the teacher's path.
     assert last.meta["distillation"]["teachers"] == ["en_pipeline 0.0.0"]
     assert str(tmp_path) not in (output / "model-last" / "meta.json").read_text()
 
@@ -81,13 +81,13 @@ def test_the_saved_config_keeps_every_setting_of_the_block(quietly, teacher, con
     assert (block["max_steps"], block["dropout"]) == (6, 0.1)
     assert block["batcher"]["@batchers"] == "spacy.batch_by_words.v1"
     assert block["loss"]["@losses"] == "spacy-distill.ChainDistillation.v1"
-    # The file is a student's config itself.
+    # The saved config is a student's config.
     nlp = quietly(teacher, tmp_path / "output/model-last/config.cfg")
     assert nlp.get_pipe("ner_student").labels == ("PER", "LOC")
 
 
 @pytest.mark.parametrize("form", ["dict", "path"])
-def test_the_config_is_left_as_it_is(quietly, teacher, config, tmp_path, form):
+def test_the_config_is_not_changed(quietly, teacher, config, tmp_path, form):
     student = config()
     before = student.to_str(interpolate=False)
     if form == "path":
@@ -103,7 +103,7 @@ def test_overrides_change_settings(quietly, teacher, config, tmp_path):
     nlp = quietly(teacher, config(), tmp_path / "output", overrides=overrides)
     assert nlp.config["distillation"]["max_steps"] == 3
     assert nlp.config["components"]["ner_student"]["model"]["encode"]["width"] == 16
-    # Each evaluation is a row of the table: here at the first step alone.
+    # The table has a row for each evaluation, here only at the first step.
     rows = [line for line in quietly.output.splitlines() if line.strip()[:1].isdigit()]
     assert len(rows) == 1
 
@@ -146,7 +146,7 @@ def test_max_epochs_ends_training(quietly, teacher, config, time_limit):
 
 
 def test_patience_ends_training(quietly, teacher, config, time_limit):
-    # Without averages, which are not the parameters at first and may score otherwise.
+    # Without averages, which may have another score than the parameters.
     frozen = {"@optimizers": "Adam.v1", "learn_rate": 0.0, "use_averages": False}
     block = {"max_steps": 0, "optimizer": frozen}
     with time_limit(30):
@@ -160,10 +160,10 @@ def made(folder):
 
 
 def test_the_meta_has_the_steps_that_were_made(quietly, teacher, config, tmp_path):
-    """And not the limit, which is none here."""
+    """It does not have the limit, which is 0 here."""
     batcher = {"@batchers": "spacy.batch_by_sequence.v1", "size": 4}
     block = {"max_epochs": 5, "max_steps": 0, "batcher": batcher}
-    # The worse, the better: the best version is an early one.
+    # Lower scores count as better, so the best step is an early one.
     weights = {"score_weights": {"ents_f": -1.0}, "eval_frequency": 1}
     quietly(teacher, config(distillation=block, training=weights), tmp_path / "output")
     rows = [line.split() for line in quietly.output.splitlines() if line.strip()[:1].isdigit()]
@@ -178,7 +178,7 @@ def test_the_meta_has_the_steps_that_were_made(quietly, teacher, config, tmp_pat
 def test_the_meta_has_the_settings_and_the_documents(
     quietly, teacher, config, tmp_path, max_epochs, unlabeled
 ):
-    """Labeled documents that come several times a pass are no more than they are."""
+    """Labeled documents that are repeated in a pass count once."""
     changed = config(
         corpora={"train": {"labeled_share": 0.5}},
         training={"patience": 70, "seed": 3},
@@ -223,9 +223,9 @@ def test_documents_with_other_tokens_are_carried_over(quietly, teacher, config, 
     assert [(ent.text, ent.label_) for ent in found] == [("friend", "PER")]
 
 
-def test_entities_that_do_not_fit_the_students_tokens_are_told(quietly, teacher, config, tmp_path):
+def test_entities_that_do_not_fit_are_reported(quietly, teacher, config, tmp_path):
     texts = ["Anna Berg sails to Oslo .", "In Kiel waits Carl Lund .", "Nils Dahl waits .", "Oslo"]
-    # Each text is read once, also if it comes again.
+    # Each distinct text is read once.
     DocBin(docs=[teacher.make_doc(text) for text in texts * 3]).to_disk(tmp_path / "texts.spacy")
     changed = config(
         nlp={"tokenizer": {"@tokenizers": "spacy_distill_tests.Pairs.v1"}},
@@ -238,7 +238,7 @@ def test_entities_that_do_not_fit_the_students_tokens_are_told(quietly, teacher,
         edges = {*range(0, len(doc), 2), len(doc)}
         n_misfits += sum(not {ent.start, ent.end} <= edges for ent in doc.ents)
     assert n_misfits >= 3
-    said = f"{n_misfits} of the teacher's entities did not fit the student's tokens They were"
+    said = f"{n_misfits} of the teacher's entities did not fit the student's tokens The student"
     assert said in " ".join(re.sub(r"\x1b\[[0-9;]*m", "", quietly.output).split())
 
 
@@ -275,7 +275,7 @@ def test_any_object_with_chains_can_teach(quietly, teacher, config, corpora):
 
     nlp = quietly(Wrapped(), config(distillation={"max_steps": 40}))
     assert evaluate(nlp, corpora) > 0.95
-    # Each distinct document once, whatever the number of steps; "It rains ." comes four times.
+    # Each distinct document is read once; "It rains ." comes four times.
     assert Wrapped.n_read == 13
 
 
@@ -313,7 +313,7 @@ def test_the_teacher_stays_as_it_was(quietly, teacher, config):
 
 
 def test_training_of_a_student_can_go_on(quietly, teacher, config, corpora, tmp_path):
-    """With the falling learning rate of spacy_distill/configs/student.cfg."""
+    """The learning rate falls as in spacy_distill/configs/student.cfg."""
     rate = {
         "@schedules": "warmup_linear.v1",
         "initial_rate": 0.005,
@@ -337,7 +337,7 @@ def test_training_of_a_student_can_go_on(quietly, teacher, config, corpora, tmp_
 
 
 def test_an_annotating_component_may_return_another_document():
-    """As in spaCy's training, where what comes after it sees that one."""
+    """As in spaCy's training, later components get the new document."""
 
     @Language.component("spacy_distill_tests_copying")
     def copying(doc):

@@ -1,4 +1,4 @@
-"""Bad input: one ValueError that says what to do, and nothing left where nothing was trained."""
+"""Wrong inputs raise one ValueError that says what to do, and leave no output."""
 
 import pytest
 import spacy
@@ -69,7 +69,7 @@ def test_labels_that_do_not_match_are_named(quietly, teacher, config, output):
 def test_a_label_of_the_corpus_that_the_teacher_lacks_is_named(
     quietly, teacher, config, output, tmp_path, max_epochs
 ):
-    """Before the first step, also where the corpus is streamed and this comes at its end."""
+    """It is named before the first step, also if it is at the end of a streamed corpus."""
     doc = teacher.make_doc("A red panda sleeps .")
     doc.set_ents([Span(doc, 1, 3, label="ANIMAL")])
     DocBin(docs=[doc]).to_disk(tmp_path / "pandas.spacy")
@@ -86,7 +86,7 @@ def test_a_label_of_the_corpus_that_the_teacher_lacks_is_named(
 
 @pytest.fixture
 def other_dev(teacher, tmp_path):
-    """A development corpus with a label that nobody knows, and with "PER" beside it if asked."""
+    """Make a development corpus with an unknown label, and with "PER" too if wanted."""
 
     def write(*more):
         doc = teacher.make_doc("A red panda sleeps near Anna .")
@@ -101,18 +101,18 @@ def other_dev(teacher, tmp_path):
 def test_a_development_corpus_of_other_labels_is_refused(
     quietly, teacher, config, output, other_dev
 ):
-    """Its scores would all be 0, and the best version would be one of chance."""
+    """All scores would be 0, so the best step would be a random one."""
     said = r"\[D506\].*'corpora\.dev'.*ANIMAL.*its labels are LOC, PER"
     with pytest.raises(ValueError, match=said):
         quietly(teacher, config(paths=other_dev()), output)
     assert_nothing_left(output)
 
 
-def test_a_label_that_only_the_development_corpus_has_is_told(
+def test_a_label_that_only_the_development_corpus_has_is_reported(
     quietly, teacher, config, output, other_dev
 ):
     quietly(teacher, config(paths=other_dev("PER")), output)
-    assert "[D913]" in quietly.output and "ANIMAL: these count as missed" in quietly.output
+    assert "[D913]" in quietly.output and "ANIMAL: these entities count as missed" in quietly.output
     assert (output / "model-best").exists()
 
 
@@ -157,7 +157,7 @@ def test_a_development_corpus_without_documents_is_named(
 
 
 @pytest.mark.parametrize("components", [[], ["sentencizer"]])
-def test_a_teacher_that_cannot_teach_is_told_so(quietly, config, output, components):
+def test_a_teacher_that_cannot_teach_is_refused(quietly, config, output, components):
     nlp = spacy.blank("en")
     for name in components:
         nlp.add_pipe(name)
@@ -236,6 +236,6 @@ def test_earlier_models_survive_a_run_that_cannot_start(quietly, teacher, config
 
 @pytest.mark.skipif(gpu_is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_named(quietly, teacher, config, output):
-    with pytest.raises(ValueError, match=r"GPU 0 was asked for, but none can be used here"):
+    with pytest.raises(ValueError, match=r"GPU 0 cannot be used: found no usable GPU"):
         quietly(teacher, config(), output, use_gpu=0)
     assert_nothing_left(output)

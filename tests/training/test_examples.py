@@ -8,7 +8,7 @@ from spacy_distill.training.corpus import with_student_tokens
 
 @pytest.fixture
 def example():
-    """Makes an example out of the student's tokens and an annotation of other ones."""
+    """Make an example from the student's tokens and an annotation with other tokens."""
     vocab = spacy.blank("en").vocab
 
     def make(predicted, reference, spans=(), **options):

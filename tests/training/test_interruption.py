@@ -11,7 +11,7 @@ from spacy_distill.teachers import PipelineTeacher
 
 @registry.loggers("spacy-distill-tests.Interrupting.v1")
 def interrupting(at: int, error: str = "KeyboardInterrupt"):
-    """A logger that ends training at a step."""
+    """Create a logger that raises an error at a step."""
     errors = {
         "KeyboardInterrupt": KeyboardInterrupt,
         "OSError": OSError,
@@ -40,8 +40,8 @@ def logger(at, error="KeyboardInterrupt"):
 
 
 @pytest.mark.parametrize("error", ["KeyboardInterrupt", "OSError", "ValueError"])
-def test_what_was_learnt_so_far_is_kept(quietly, teacher, config, tmp_path, error):
-    """Also when a shard or a document in the middle of a stream turns out to be bad."""
+def test_an_interrupted_training_saves_its_parameters(quietly, teacher, config, tmp_path, error):
+    """This includes errors of a damaged shard or document in the middle of a stream."""
     output = tmp_path / "output"
     with pytest.raises((KeyboardInterrupt, OSError, ValueError), match="stopped by the test"):
         quietly(teacher, config(training=logger(3, error)), output)
@@ -49,23 +49,23 @@ def test_what_was_learnt_so_far_is_kept(quietly, teacher, config, tmp_path, erro
     assert sorted(path.name for path in output.iterdir()) == ["model-best", "model-last"]
     last, best = (spacy.load(output / name) for name in ("model-last", "model-best"))
     assert last("Anna Berg sails to Oslo .").has_annotation("ENT_IOB")
-    # Steps after the last checkpoint are not lost.
+    # The steps after the last checkpoint are saved too.
     weights = [nlp.get_pipe("ner_student").model.to_bytes() for nlp in (last, best)]
     assert weights[0] != weights[1]
 
 
-def test_what_a_loss_that_is_no_number_has_spoilt_is_not_kept(quietly, teacher, config, tmp_path):
+def test_parameters_are_not_saved_after_a_nan_loss(quietly, teacher, config, tmp_path):
     output = tmp_path / "output"
     with pytest.raises(NonFiniteLossError, match="stopped by the test"):
         quietly(teacher, config(training=logger(3, "NonFiniteLossError")), output)
-    # As they were when they were evaluated.
+    # They are averaged, as in the evaluation.
     last, best = (spacy.load(output / name) for name in ("model-last", "model-best"))
     weights = [nlp.get_pipe("ner_student").model.to_bytes() for nlp in (last, best)]
     assert weights[0] == weights[1]
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_loss_that_is_no_number_is_told(quietly, teacher, config):
+def test_a_nan_loss_is_reported(quietly, teacher, config):
     with pytest.raises(NonFiniteLossError, match="The loss of 'ner_student' is"):
         quietly(teacher, config(distillation={"optimizer": {"learn_rate": 1e38}}))
 
@@ -122,7 +122,7 @@ def test_an_interruption_while_a_checkpoint_is_written(
 @pytest.mark.parametrize(
     "error, expected", [(KeyboardInterrupt, KeyboardInterrupt), (RuntimeError, ValueError)]
 )
-def test_nothing_is_written_before_anything_was_learnt(
+def test_nothing_is_written_before_the_first_step(
     quietly, teacher, config, tmp_path, monkeypatch, error, expected
 ):
     def interrupted(self, docs):

@@ -1,4 +1,4 @@
-"""The log for machines."""
+"""The logger of JSON lines."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Every loss through a whole distillation, and the weights at its steps."""
+"""Whole distillations with every loss, and the weights at each step."""
 
 import re
 from pathlib import Path

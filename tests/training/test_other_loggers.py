@@ -18,11 +18,11 @@ STATISTICS = ["^(step|words)"]
 
 @pytest.fixture
 def logged(quietly, teacher, config, tmp_path):
-    """Distils four steps with a logger, evaluates every second one, and returns the folder."""
+    """Distil four steps with a logger, evaluate every second step, and return the folder."""
 
     def run(logger, **changes):
         settings = config(training={"eval_frequency": 2}, distillation={"max_steps": 4, **changes})
-        # Not merged: what is set for the logger of the fixture may not be a setting of this one.
+        # Replaced, not merged: this logger may not have the settings of the fixture's logger.
         settings["training"]["logger"] = logger
         quietly(teacher, settings, tmp_path / "student")
         return tmp_path / "student"
@@ -32,7 +32,7 @@ def logged(quietly, teacher, config, tmp_path):
 
 @pytest.fixture
 def spy():
-    """A logger that takes notes."""
+    """Create a logger that records its calls."""
     notes = {"steps": []}
 
     @spacy.registry.loggers("spacy_distill_tests.Spy.v1")
@@ -57,7 +57,7 @@ SPY = {"@loggers": "spacy_distill_tests.Spy.v1"}
 
 
 def test_loggers_find_the_steps_of_the_distillation(logged, spy):
-    """spaCy's console logger makes a bar of so many; [training] has a number of its own."""
+    """spaCy's console logger shows this number of steps; [training] has another one."""
     folder = logged(SPY)
     assert spy["max_steps"] == 4
     saved = spacy.load(folder / "model-last")
@@ -65,7 +65,7 @@ def test_loggers_find_the_steps_of_the_distillation(logged, spy):
 
 
 def test_loggers_end_when_confidences_are_calibrated(logged, spy, tmp_path):
-    """What they keep of the saved student is what the user gets."""
+    """Loggers may copy the saved student, which has to be the final one."""
     spy["model"] = tmp_path / "student" / "model-best"
     logged(SPY)
     assert spy["end"] == 5
@@ -90,7 +90,7 @@ def test_the_console(logged, quietly, version, bar):
     assert [row.split()[1] for row in rows] == ["0", "2", "4"]
 
 
-def test_the_log_for_machines_around_a_chain(logged, quietly, tmp_path):
+def test_the_jsonl_logger_calls_a_chain_of_loggers(logged, quietly, tmp_path):
     path = tmp_path / "run.jsonl"
     console = {"@loggers": "spacy.ConsoleLogger.v3"}
     chain = {"@loggers": "spacy.ChainLogger.v1", "logger1": console}
@@ -124,7 +124,8 @@ def test_the_loggers_of_the_page(logged, logger, offline, monkeypatch, tmp_path)
 
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
-    """Weights & Biases writes to the test's folder. Its settings outlive a run, but no teardown."""
+    """Let Weights & Biases write to the test's folder. A teardown is needed, as its settings
+    outlive a run."""
     for name, value in {"MODE": "offline", "DIR": str(tmp_path), "SILENT": "true"}.items():
         monkeypatch.setenv(f"WANDB_{name}", value)
     yield
@@ -133,13 +134,13 @@ def offline(monkeypatch, tmp_path):
 
 
 def use_database(monkeypatch, folder):
-    """Let MLflow write there. RETURNS (List): What it would keep of pipelines."""
+    """Let MLflow write to a database, and return the list of pipelines that it would save."""
     pytest.importorskip("sqlalchemy", reason="sqlalchemy is not installed (extra: loggers)")
     saved = []
-    # It asks pip what to install for the pipeline, for 20 seconds each time.
+    # MLflow runs pip to find the pipeline's requirements, which takes 20 seconds.
     flavor = importlib.import_module("mlflow.spacy")
     monkeypatch.setattr(flavor, "log_model", lambda nlp, name: saved.append(nlp.pipe_names))
-    # MLflow's own setting of it would outlive the test.
+    # MLflow's own setting would outlive the test.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
     return saved
 

@@ -1,4 +1,4 @@
-"""spaCy's scorer and seqeval are two readings of "strict entity F1": they have to be one."""
+"""spaCy's scorer and seqeval compute the same strict entity F1."""
 
 import random
 
@@ -22,7 +22,8 @@ def random_spans(rng, n_tokens):
 
 
 def disturbed(rng, spans, n_tokens):
-    """Entities with every kind of mistake: left out, another type, other boundaries, made up."""
+    """Make predictions with every kind of error: missed and invented entities, other types,
+    other boundaries."""
     changed, end_before = [], 0
     for start, end, label in spans:
         kind = rng.choice(["right", "right", "gone", "type", "shorter", "longer", "split"])

@@ -1,4 +1,4 @@
-"""Several students in one pipeline, each with a teacher of its own; some do not learn."""
+"""Several students in one pipeline, each with its own teacher. Some do not learn."""
 
 import pytest
 import spacy
@@ -18,7 +18,7 @@ LABELS = {"people": "PER", "places": "LOC"}
 
 @pytest.fixture(scope="module")
 def two_teachers():
-    """A pipeline with a component for people and one for places."""
+    """A pipeline with a component for people and a component for places."""
     fix_random_seed(0)
     nlp = spacy.blank("en")
     for name, label in LABELS.items():
@@ -63,11 +63,11 @@ def parameters(nlp, name):
     return nlp.get_pipe(name).model.to_bytes()
 
 
-def test_both_are_scored_by_their_teachers(quietly, two_teachers, two_students):
+def test_both_students_are_scored_by_their_teachers(quietly, two_teachers, two_students):
     nlp = quietly(two_teachers, two_students())
     found = {ent.label_ for doc in nlp.pipe(["In Kiel waits Carl Lund ."]) for ent in doc.ents}
     assert found == {"PER", "LOC"}
-    # With the first teacher's entities alone, all that the second student finds would be wrong.
+    # With the first teacher's entities only, all entities of the second student would be wrong.
     assert nlp.meta["performance"]["ents_f"] > 0.9
 
 
@@ -90,7 +90,7 @@ def test_a_component_that_is_not_trained_is_not_distilled(
     assert "Loss people" not in quietly.output and "LOSS PEOPLE" not in quietly.output
 
 
-def test_nothing_would_learn(quietly, two_teachers, two_students):
+def test_a_pipeline_without_learning_components_is_refused(quietly, two_teachers, two_students):
     config = two_students(training={"frozen_components": list(LABELS)})
     message = r"\[D531\] Nothing would learn: people, places stands in \[training\] frozen_comp"
     with pytest.raises(ValueError, match=message):

@@ -31,7 +31,7 @@ NARROW = {
 
 @pytest.fixture(scope="module")
 def trained():
-    """RETURNS (Callable): Makes pipelines with a student of one label, each label trained once."""
+    """Train a student of one label, once for each label, and make pipelines with it."""
     made = {}
 
     def make(label):
@@ -56,7 +56,7 @@ def trained():
 
 
 class Words(AnnotationTeacher):
-    """Says that some words are names, whatever the documents have."""
+    """Finds given words as names, whatever the annotation."""
 
     def __init__(self, label, *words):
         super().__init__([label])
@@ -73,7 +73,7 @@ class Words(AnnotationTeacher):
 
 
 class Capitals(AnnotationTeacher):
-    """Says that capitalised words are names, and counts how often it is asked."""
+    """Finds capitalised words as names, and counts its calls."""
 
     def __init__(self):
         super().__init__(["NAME"])
@@ -116,12 +116,12 @@ def test_with_a_single_label_the_corpus_stays_as_it_is():
 
 
 @pytest.mark.parametrize("overwrites", [False, True])
-def test_students_with_teachers_of_their_own_are_scored_by_all_of_them(overwrites):
-    """Where two find something in one place, as the pipeline itself would have it."""
+def test_students_with_different_teachers_are_scored_by_all_of_them(overwrites):
+    """If two teachers find entities at one place, the pipeline's order decides."""
     students = spacy.blank("en")
     students.add_pipe("ner_student", name="people")
     students.add_pipe("ner_student", name="places", config={"overwrite_ents": overwrites})
-    # Not the order of the pipeline.
+    # Another order than that of the pipeline.
     teachers = {"places": Words("LOC", "Oslo", "Kiel"), "people": Words("PER", "Anna", "Kiel")}
     corpus = corpus_of(nlp.make_doc("Anna sails to Oslo"), nlp.make_doc("Kiel waits"))
     silver = with_teacher_entities(corpus, students, teachers)
@@ -177,7 +177,7 @@ def shouter(doc):
     ],
 )
 def test_a_copy_of_the_teacher_agrees_with_itself_next_to_other_components(trained, others):
-    """A ruler and a frozen student write entities of their own, as the pipeline has them."""
+    """A ruler and a frozen student write their own entities, as in the pipeline."""
     teacher = PipelineTeacher(trained("LOC"))
     students = trained("LOC")
     for kind, place in others:
@@ -198,5 +198,5 @@ def test_a_copy_of_the_teacher_agrees_with_itself_next_to_other_components(train
     scores = students.evaluate(examples)
     assert scores["ents_f"] == 1.0
     assert len(set(scores["ents_per_type"])) >= 1 + any(kind == "ruler" for kind, _ in others)
-    # Nothing but entities is taken over.
+    # Only entities are copied.
     assert not any(example.reference.has_annotation("LEMMA") for example in examples)

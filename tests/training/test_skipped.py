@@ -1,5 +1,5 @@
-"""Documents that a teacher fails on are left out, counted and named; one more than allowed ends the
-run."""
+"""Documents that a teacher fails on are left out, counted and named. One more than allowed ends
+the run."""
 
 import io
 import json
@@ -74,7 +74,7 @@ def ids(folder, manifest):
     return [doc.id for shard in manifest.shards for doc in read_shard(folder / shard.file)]
 
 
-def test_a_soft_corpus_has_the_others_and_says_which_it_lacks(run, tmp_path):
+def test_a_soft_corpus_lists_the_documents_that_were_left_out(run, tmp_path):
     manifest = run()
     assert manifest.complete
     expected = [f"texts.txt:{n}" for n in range(1, 25) if f"texts.txt:{n}" not in FAILING]
@@ -87,20 +87,20 @@ def test_a_soft_corpus_has_the_others_and_says_which_it_lacks(run, tmp_path):
     assert "[D430] The document 'texts.txt:10' is left out: the teacher failed on it" in run.told
     assert "RuntimeError: no teacher for bad weather" in run.told
     assert "the score of the span 'storm' (WORD) is NaN" in run.told
-    # What is there is as it would be without the others.
+    # The other documents have the same predictions as without the failures.
     for shard in manifest.shards:
         for doc in read_shard(tmp_path / "soft" / shard.file):
             assert doc.targets.counts.all()
 
 
 @pytest.mark.parametrize("settings", [{"n_process": 2}, {"batch_size": 3, "shard_size": 120}])
-def test_processes_do_not_change_it(run, contents, tmp_path, settings):
+def test_the_number_of_processes_does_not_change_the_result(run, contents, tmp_path, settings):
     run("first")
     run("second", **settings)
     assert contents(tmp_path / "first") == contents(tmp_path / "second")
 
 
-def test_without_leave_the_first_ends_the_run(run):
+def test_by_default_the_first_failure_ends_the_run(run):
     message = (
         r"\[D427\] The teacher '.*teacher' failed on the document 'texts.txt:4': the score of the "
         r"span 'storm' \(WORD\) is NaN\. Failed documents: 1, allowed: 0\. .*--max-errors"
@@ -111,7 +111,7 @@ def test_without_leave_the_first_ends_the_run(run):
 
 @pytest.mark.parametrize("n_process", [1, 2])
 def test_all_shards_processes_and_runs_count_together(run, contents, tmp_path, n_process):
-    """No shard has more than two of them."""
+    """No shard has more than two failures."""
     run("whole")
     message = r"\[D431\] The teacher failed on 3 documents, and 2 are allowed; .* 'texts.txt:18'"
     for _ in range(2):
@@ -119,18 +119,18 @@ def test_all_shards_processes_and_runs_count_together(run, contents, tmp_path, n
             run(max_errors=2, n_process=n_process)
     manifest = Manifest.from_disk(tmp_path / "soft")
     assert not manifest.complete and manifest.shards
-    # More are allowed, and it goes on to what one run writes.
+    # With more failures allowed, the result equals that of one run.
     run(max_errors=3, n_process=n_process)
     assert contents(tmp_path / "soft") == contents(tmp_path / "whole")
 
 
-def test_a_finished_corpus_that_lacks_more_than_is_allowed_is_told(run):
+def test_a_finished_corpus_with_more_failures_than_allowed_is_reported(run):
     run()
     with pytest.raises(ValueError, match=r"\[D431\].*on 3 documents, and 0 are allowed"):
         run(max_errors=0)
 
 
-def test_a_shard_of_which_nothing_is_left(run, tmp_path):
+def test_a_shard_without_documents(run, tmp_path):
     (tmp_path / "texts.txt").write_text("a storm\nthunder\nBoat number one sails")
     manifest = run(shard_size=1)
     assert [shard.documents for shard in manifest.shards] == [0, 0, 1]
@@ -154,8 +154,8 @@ def test_a_teacher_that_fails_on_all_documents_ends_the_run(run, tmp_path, n_pro
         ({"labels": ("OTHER",)}, r"\[D236\] The teacher found 'Boat' \(WORD\).*are: OTHER"),
     ],
 )
-def test_wrong_settings_are_no_documents_fault(run, changes, told, n_process):
-    """The reason is raised as it is, and nothing is left out for it."""
+def test_wrong_settings_end_the_run(run, changes, told, n_process):
+    """The error is raised unchanged, and no document is left out."""
     with pytest.raises(ValueError, match="^" + told):
         run(max_errors=100, n_process=n_process, teacher_options=replace(OPTIONS, **changes))
     assert "D430" not in run.told
@@ -171,7 +171,7 @@ def test_a_limit_below_0_is_refused(run, quietly, teacher, config, name):
 
 
 class Moody:
-    """Knows nothing, and is in a bad mood at night and about Kiel."""
+    """Predicts unknown tokens, and fails on documents about the night and about Kiel."""
 
     labels = ("LOC", "PER")
 
@@ -195,10 +195,13 @@ N_FAILING = 4 + 1 + 1
 
 
 @pytest.mark.parametrize("max_epochs", [0, -1])
-def test_the_student_learns_from_the_others(quietly, config, max_epochs):
+def test_the_student_learns_from_the_other_documents(quietly, config, max_epochs):
     settings = {"max_epochs": max_epochs, "max_steps": 8}
     nlp = quietly(Moody(), config(distillation=settings), max_errors=N_FAILING)
-    assert f"[D530] The teacher failed, and documents were left out: {N_FAILING}" in quietly.output
+    assert (
+        f"[D530] Documents that were left out because the teacher failed: {N_FAILING}"
+        in quietly.output
+    )
     for node in nlp.get_pipe("ner_student").model.walk():
         assert all(numpy.isfinite(node.get_param(name)).all() for name in node.param_names)
     if max_epochs == 0:
@@ -225,7 +228,7 @@ def test_models_of_an_earlier_run_stay_if_the_teacher_fails(quietly, config, tea
     assert spacy.load(tmp_path / "output" / "model-last").pipe_names == ["ner_student"]
 
 
-def test_nothing_is_left(quietly, config):
+def test_a_corpus_without_documents_left_is_refused(quietly, config):
     class Broken(Moody):
         def predict_chain(self, docs):
             raise RuntimeError("always")
@@ -234,9 +237,9 @@ def test_nothing_is_left(quietly, config):
         quietly(Broken(), config(), max_errors=100)
 
 
-def test_an_unlabeled_development_corpus_is_scored_without_them(quietly, config, corpora):
+def test_an_unlabeled_development_corpus_leaves_failures_out(quietly, config, corpora):
     paths = {"paths": {"labeled": None, "dev": str(corpora["unlabeled"])}}
     changed = config(**paths, distillation={"calibrate": False})
     changed["corpora"]["dev"] = {**changed["corpora"]["train"], "unlabeled": "${paths.dev}"}
     quietly(Moody(), changed, max_errors=5)
-    assert "[D530] The teacher failed, and documents were left out: 5" in quietly.output
+    assert "[D530] Documents that were left out because the teacher failed: 5" in quietly.output

@@ -1,4 +1,4 @@
-"""From a teacher to a soft corpus, and from there to a student that never sees the teacher."""
+"""A teacher writes a soft corpus, from which a student learns without the teacher."""
 
 import io
 import math
@@ -20,7 +20,7 @@ from spacy_distill.training.settings import load_student_config
 
 @pytest.fixture(scope="module")
 def soft(teacher, corpora, tmp_path_factory):
-    """What the teacher thinks of all documents; it has its labels in no alphabetical order."""
+    """A soft corpus of all documents. The teacher's labels are not in alphabetical order."""
     folder = tmp_path_factory.mktemp("soft")
     teacher.to_disk(folder / "teacher")
     text = folder / "texts.txt"
@@ -47,7 +47,7 @@ def evaluate(nlp, corpora):
 
 
 def losses(output):
-    """RETURNS (List[float]): The table's column of losses."""
+    """Read the losses from the logger's table."""
     rows = [line.split() for line in output.splitlines()]
     return [float(row[2]) for row in rows if row and row[0].isdigit()]
 
@@ -60,14 +60,14 @@ def test_a_student_learns_from_a_soft_corpus_alone(quietly, soft, soft_config, c
     assert len(found) > 1 and found[-1] < found[0] / 2
 
 
-def test_gold_documents_teach_what_they_say(quietly, soft, soft_config, corpora, tmp_path):
-    """And not what the teacher said of the same text."""
+def test_gold_documents_teach_their_entities(quietly, soft, soft_config, corpora, tmp_path):
+    """They override the teacher's predictions for the same text."""
     vocab = spacy.blank("en").vocab
     docs = []
     for example in Corpus(corpora["dev"])(spacy.blank("en")):
         words = [token.text for token in example.reference]
         doc = Doc(vocab, words=words)
-        # People for places, and no other entities.
+        # The first entity, a person, is labeled LOC. Other entities are left out.
         doc.set_ents([Span(doc, e.start, e.end, "LOC") for e in example.reference.ents[:1]])
         docs.append(doc)
     DocBin(docs=docs).to_disk(tmp_path / "gold.spacy")
@@ -88,8 +88,8 @@ def test_a_limit_and_other_tokens_do_not_stop_it(quietly, soft, soft_config):
     assert quietly(soft, config).get_pipe("ner_student").labels == ("PER", "LOC")
 
 
-def test_entities_that_do_not_fit_the_students_tokens_are_told(quietly, soft, soft_config):
-    """Of "Anna Berg", "sails to", "Oslo .", it is the second one."""
+def test_entities_that_do_not_fit_are_reported(quietly, soft, soft_config):
+    """Of "Anna Berg", "sails to" and "Oslo .", the second does not fit."""
     config = soft_config(max_steps=4)
     quietly(soft, config)
     assert "did not fit" not in quietly.output
@@ -114,10 +114,10 @@ def find_borders(text):
         ("PER", False, r"'Pandassleep', has no annotation that fits the student's tokens"),
     ],
 )
-def test_gold_that_cannot_teach_is_told_before_the_first_step(
+def test_unusable_gold_documents_are_reported_before_the_first_step(
     quietly, soft, soft_config, tmp_path, label, space, said, max_epochs
 ):
-    """With a share of 0, it would come after a whole pass."""
+    """Without the check, a share of 0 would show them only after a pass."""
     vocab = spacy.blank("en").vocab
     docs = [Doc(vocab, words=["Anna", "has", str(number), "cats"]) for number in range(30)]
     bad = Doc(vocab, words=["Pandas", "sleep"], spaces=[space, False])
@@ -135,8 +135,8 @@ def test_gold_that_cannot_teach_is_told_before_the_first_step(
 
 
 @pytest.mark.parametrize("corpus", ["corpora.dev"])
-def test_a_corpus_without_targets_is_told(quietly, soft, config, corpora, corpus):
-    """The soft corpus is the teacher, but the text comes from elsewhere."""
+def test_a_corpus_without_targets_is_reported(quietly, soft, config, corpora, corpus):
+    """The teacher is a soft corpus, but another reader reads the text."""
     changed = config(distillation={"max_steps": 4})
     with pytest.raises(ValueError, match=r"spacy-distill\.SoftCorpus\.v1"):
         quietly(soft, changed)
@@ -152,7 +152,7 @@ def n_words(folder):
 
 
 def test_the_steps_follow_the_size_of_the_corpus(quietly, soft, soft_config, monkeypatch):
-    """One pass; the learning rate falls over as many steps."""
+    """The steps are one pass, and the learning rate falls over the same number of steps."""
     monkeypatch.setattr(passes, "LEAST_STEPS", 3)
     schedule = {"@schedules": "warmup_linear.v1", "warmup_steps": 1, "initial_rate": 0.005}
     schedule["total_steps"] = "${distillation.max_steps}"
@@ -181,7 +181,7 @@ def test_a_small_corpus_is_read_several_times(soft, soft_config):
     assert given["distillation"]["max_steps"] == 30
 
 
-def test_the_run_says_which_share_it_reads(quietly, soft, soft_config):
+def test_the_run_reports_the_share_that_it_reads(quietly, soft, soft_config):
     config = soft_config(max_steps=2)
     config["distillation"]["batcher"] = batches_of(20)
     quietly(soft, config)
@@ -204,10 +204,10 @@ def test_the_size_of_a_pass_is_what_is_read(soft, limit):
 @pytest.mark.parametrize("labeled_share", [0.0, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("limit", [0, 3])
 def test_the_size_of_a_pass_with_labeled_documents(soft, corpora, labeled_share, limit):
-    """Each labeled document comes at least once, however few others there are."""
+    """Each labeled document is read at least once, even with few unlabeled documents."""
     corpus = SoftCorpus(soft, labeled=corpora["dev"], labeled_share=labeled_share, limit=limit)
     size, examples = corpus.size(), list(corpus(spacy.blank("en")))
-    # Those of the soft corpus with the text of a labeled one are left out.
+    # Documents of the soft corpus with the text of a labeled document are left out.
     left_out = min(limit, 16) if limit else 16
     assert 0 <= size.documents - len(examples) <= left_out / (1 - labeled_share)
     assert size.documents >= 16 and len(size.lengths) > 0
@@ -216,7 +216,7 @@ def test_the_size_of_a_pass_with_labeled_documents(soft, corpora, labeled_share,
 @pytest.mark.parametrize("shortest, longest", [(5, 40), (100, 600), (300, 900), (500, 2500)])
 @pytest.mark.parametrize("name", ["words", "padded", "sequence"])
 def test_a_pass_reads_the_corpus_once(shortest, longest, name):
-    """Batches are not as full as their size says, or fuller, by the documents' lengths."""
+    """Batches can have fewer or more words than their size, depending on the documents' lengths."""
     rng = random.Random(0)
     lengths = [rng.randrange(shortest, longest) for _ in range(400_000 // longest)]
     settings = {
@@ -241,7 +241,7 @@ def test_a_pass_reads_the_corpus_once(shortest, longest, name):
         ({"corpus": "corpora.train"}, r"\[D114\].*'corpora.train' is not known"),
     ],
 )
-def test_a_pass_of_which_nobody_knows_the_size(soft, soft_config, changes, message):
+def test_a_corpus_of_unknown_size_is_refused_for_a_pass(soft, soft_config, changes, message):
     config = soft_config(max_steps=-1)
     config["distillation"].update(changes)
     with pytest.raises(ValueError, match=message):

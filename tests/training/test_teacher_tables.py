@@ -1,4 +1,4 @@
-"""Students that start with their teacher's hash tables."""
+"""Students initialized with their teacher's hash tables."""
 
 import numpy
 import pytest
@@ -19,7 +19,7 @@ ROWS = {"LOWER": 200, "PREFIX": 100, "SUFFIX": 100, "SHAPE": 100}
 
 @pytest.fixture
 def initialized(config):
-    """A student's pipeline whose tables come from this source, not yet trained."""
+    """Initialize a student's pipeline with tables from this source."""
 
     def make(source, pipe=None, width=16, rows=ROWS):
         model = {"embed": {"features": {"width": width, "rows": rows}}}
@@ -34,7 +34,7 @@ def initialized(config):
 
 
 def tables_of(model):
-    """RETURNS (List[Floats2d]): The parameters of the hash tables, in their order."""
+    """List the parameters of the hash tables, in their order."""
     return [node.get_param("E") for node in model.walk() if node.name == "hashembed"]
 
 
@@ -50,7 +50,7 @@ def test_student_has_the_tables_of_its_teacher(initialized, ner_folder):
 
 
 def test_words_are_embedded_as_the_teacher_embeds_them(initialized, ner_folder):
-    """Words that nobody saw fall into the same rows: attributes, seeds and order are the same."""
+    """Unseen words get the same rows, since attributes, seeds and order are the same."""
     teacher = spacy.load(ner_folder)
     student = initialized(str(ner_folder))
     words = ["Zanzibar", "sails", "QUITO", "4711", "é"]

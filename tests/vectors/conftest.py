@@ -1,4 +1,4 @@
-"""A transformer too small to know anything, and documents for it."""
+"""Fixtures: a tiny random transformer, and documents."""
 
 import pytest
 
@@ -13,7 +13,7 @@ PIECES = [*SPECIAL, "anna", "ber", "##g", "sails", "to", "oslo", "it", "rains", 
 
 @pytest.fixture(scope="session")
 def text():
-    """Makes a document of words with spaces between them."""
+    """Make a document from words with spaces between them."""
 
     def make(sentence):
         words = sentence.split()
@@ -24,7 +24,7 @@ def text():
 
 @pytest.fixture(scope="session")
 def make_transformer(tmp_path_factory):
-    """Makes a random BERT of three layers in a folder."""
+    """Write a random BERT with three layers to a folder."""
 
     def make(lower=True, positions=40):
         folder = tmp_path_factory.mktemp("transformer")
@@ -51,5 +51,5 @@ def make_transformer(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def transformer(make_transformer):
-    """RETURNS (Path): An uncased BERT's folder."""
+    """RETURNS (Path): The folder of an uncased BERT."""
     return make_transformer()

@@ -7,7 +7,7 @@ from spacy_distill.models.word_forms import with_word_forms
 from spacy_distill.models.word_vectors import WordVectors
 from spacy_distill.vectors import distill_vectors
 from spacy_distill.vectors.distill_vectors import contextual_means, word_vectors
-from spacy_distill.vectors.find_encoder import find_encoder
+from spacy_distill.vectors.word_encoder import load_word_encoder
 
 SENTENCES = ["Anna Berg sails to Oslo .", "it rains", "OSLO rains .", "it sails to Anna"]
 WORDS = ["anna", "berg", "sails", "to", "oslo", ".", "it", "rains"]
@@ -33,8 +33,8 @@ def test_every_word_of_the_text_gets_a_vector(transformer, documents):
 
 
 def test_a_vector_is_of_all_contexts(transformer, documents):
-    """The one test that the parts are put together: means over contexts, and words without them."""
-    encoder, _ = find_encoder(str(transformer), layer=2)
+    """Test all parts together: means over contexts, and encodings of isolated words."""
+    encoder, _ = load_word_encoder(str(transformer), layer=2)
     docs = [Doc(Vocab(), words=document.words) for document in documents]
     means = contextual_means(encoder, docs)
     encoded = [next(encoder.pipe([doc], desc="Test"))[1] for doc in docs]
@@ -95,16 +95,18 @@ def test_a_text_without_words_is_refused(transformer):
 
 
 def test_dimensions_that_the_words_do_not_have(transformer, documents):
-    with pytest.raises(ValueError, match="9 dimensions cannot be had from 8 words"):
+    with pytest.raises(
+        ValueError, match=r"8 words with vectors .* cannot be reduced to 9 dimensions"
+    ):
         distill_vectors(str(transformer), documents, dim=9)
 
 
 def test_dimensions_that_the_transformer_does_not_have(transformer):
-    """Said before the text is read, which may take hours."""
+    """The error must come before the text is read, which may take hours."""
 
     def unread():
         raise AssertionError("the text was read")
         yield
 
-    with pytest.raises(ValueError, match=r"17 dimensions .* transformer of width 16"):
+    with pytest.raises(ValueError, match=r"transformer of width 16 .* 17 dimensions"):
         distill_vectors(str(transformer), unread(), dim=17)

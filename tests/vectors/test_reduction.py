@@ -6,7 +6,7 @@ from spacy_distill.vectors.reduction import reduce_dimensions
 
 @pytest.fixture
 def vectors():
-    """Three strong directions of six, far from the origin."""
+    """Vectors in six dimensions, with three strong directions, far from the origin."""
     rng = numpy.random.default_rng(0)
     basis, _ = numpy.linalg.qr(rng.normal(size=(6, 6)))
     return (rng.normal(size=(500, 6)) * [9, 5, 2, 0.01, 0.01, 0.01] @ basis + 100).astype("f")
@@ -21,7 +21,7 @@ def test_the_strongest_directions_are_kept_in_order(vectors):
     variances = numpy.diag(covariance)
     assert covariance == pytest.approx(numpy.diag(variances), abs=1e-3)
     assert list(variances) == sorted(variances, reverse=True)
-    # Distances between words are kept, but for the scale.
+    # Distances between words are kept, apart from the scale.
     centred = vectors - vectors.mean(axis=0)
     ratio = numpy.linalg.norm(reduced, axis=1) / numpy.linalg.norm(centred, axis=1)
     assert ratio == pytest.approx(ratio[0], rel=0.05)
@@ -43,7 +43,7 @@ def test_whitening_evens_out_the_spreads(vectors, whitening):
 
 
 def test_words_that_differ_in_nothing_have_no_vector():
-    """Six words of two directions: the others must not become noise, or not a number."""
+    """Six words have only two directions. The other dimensions must not become noise or NaN."""
     vectors = numpy.zeros((6, 8), dtype="float32")
     vectors[:3, 0], vectors[2:, 1] = 1, 2
     reduced = reduce_dimensions(vectors, numpy.ones(6), 5, whitening=1.0)
@@ -61,5 +61,5 @@ def test_a_row_that_counts_twice_is_two_rows(vectors):
 
 @pytest.mark.parametrize("rows, dim", [(500, 7), (3, 4)])
 def test_more_dimensions_than_there_are(vectors, rows, dim):
-    with pytest.raises(ValueError, match=rf"{dim} dimensions cannot be had from {rows} words"):
+    with pytest.raises(ValueError, match=rf"{rows} words .* cannot be reduced to {dim}"):
         reduce_dimensions(vectors[:rows], numpy.ones(rows), dim)

@@ -23,7 +23,7 @@ def test_means_do_not_depend_on_how_the_text_is_cut(batches):
 
 
 def test_a_million_small_vectors_are_not_lost():
-    """A float32 sum of these stops growing long before."""
+    """A sum in float32 would stop growing long before."""
     means = WordMeans(1)
     ones = numpy.full((100_000, 1), 1.001, dtype="float32")
     for _ in range(200):

@@ -1,4 +1,4 @@
-"""Tables of word vectors: read, pruned, joined."""
+"""Reading, pruning and joining of word vectors."""
 
 import gzip
 

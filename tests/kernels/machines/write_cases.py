@@ -10,7 +10,8 @@ from spacy_distill.chain import LinearChain, constraints
 from spacy_distill.chain.forward_backward import LARGEST_FACTOR
 from spacy_distill.chain.packing import pack
 from spacy_distill.models import recurrence
-from spacy_distill.models.layers import Layer
+from spacy_distill.models.bilstm_stack import BiLSTMStack
+from spacy_distill.models.recurrence import LayerWeights
 
 # Vectors of 4, 8 and 16 units that are full and not.
 HIDDEN = (1, 3, 8, 13, 50, 100, 128)
@@ -34,11 +35,11 @@ class Cases:
             self.file.write(numpy.asarray([array.itemsize, array.size], dtype="<i8").tobytes())
             self.file.write(array.astype(array.dtype.newbyteorder("<")).tobytes())
 
-    def stack(self, layers: Sequence[Layer], table, rows, lengths) -> None:
+    def stack(self, layers: Sequence[LayerWeights], table, rows, lengths) -> None:
         """Write a case of float and integer inference."""
         hidden = layers[0].U.shape[1]
         found = [
-            recurrence.BiLSTMStack(layers, integers).predict(table, rows, lengths)
+            BiLSTMStack(layers, integers).predict(table, rows, lengths)
             for integers in (False, True)
         ]
         weights = [layers[0].U, *(array for layer in layers[1:] for array in layer)]
@@ -48,9 +49,9 @@ class Cases:
         """Write a case of both passes of an LSTM."""
         packing = pack(lengths, numpy)
         gates = recurrence.to_packed(inputs, packing)
-        states, cells = recurrence._step(gates, U, packing)
+        states, cells = recurrence._run_steps(gates, U, packing)
         packed = recurrence.to_packed(d_states, packing)
-        d_gates, _ = recurrence._step_back(packed, gates, states, cells, U, packing)
+        d_gates, _ = recurrence._backprop_steps(packed, gates, states, cells, U, packing)
         expected = [recurrence.to_ragged(part, packing) for part in (states, gates, cells, d_gates)]
         self.write(LSTM, [U.shape[1]], [lengths, inputs, U, d_states, *expected])
 
@@ -70,10 +71,10 @@ def floats(rng, *shape: int, scale: float = 1.0):
     return (scale * rng.normal(size=shape)).astype("float32")
 
 
-def some_layers(rng, hidden: int, depth: int, scale: float = 1.0) -> Sequence[Layer]:
+def some_layers(rng, hidden: int, depth: int, scale: float = 1.0) -> Sequence[LayerWeights]:
     scale /= hidden**0.5
     return [
-        Layer(
+        LayerWeights(
             floats(rng, 2, hidden, 4 * hidden, scale=scale),
             floats(rng, 2 * hidden, 8 * hidden, scale=scale),
             floats(rng, 8 * hidden),
@@ -94,7 +95,7 @@ def write_stacks(rng, cases: Cases) -> None:
     hidden, sequences = 50, numpy.asarray([20, 3])
     for sign in (1, -1):
         layers = [
-            Layer(*(numpy.full_like(array, sign) for array in layer))
+            LayerWeights(*(numpy.full_like(array, sign) for array in layer))
             for layer in some_layers(rng, hidden, 2)
         ]
         table = numpy.full((1, 8 * hidden), 20, dtype="float32")

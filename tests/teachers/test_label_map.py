@@ -1,4 +1,4 @@
-"""Teachers under other labels."""
+"""Teachers with mapped labels."""
 
 import json
 
@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from spacy_distill.chain import BiluoTags
 from spacy_distill.teachers import MappedTeacher, TeacherOptions, load_teacher
-from spacy_distill.teachers.labels import parse_label_map
+from spacy_distill.teachers.label_map import parse_label_map
 
 TEXTS = ["Anna sails to Oslo", "", "Oslo", "It rains in New York"]
 
@@ -52,7 +52,7 @@ def test_of_labels_that_are_left_out_the_probability_goes_to_o(word_teacher, doc
 
 
 def test_labels_that_are_new_ones_already_stay(word_teacher, docs):
-    """So that one map does for teachers of which some have the new labels."""
+    """So one map works for several teachers, even if some already have the new labels."""
     mapped = MappedTeacher(word_teacher, {"PERSON": "PER", "GPE": "LOC"})
     assert mapped.labels == ("LOC", "PER")
     expected = word_teacher.predict_chain(docs).marginals()
@@ -72,14 +72,16 @@ def test_what_the_teacher_does_not_know_stays_unknown(unsure_teacher, docs):
 
 
 def test_a_map_that_leaves_nothing_is_refused(word_teacher):
-    with pytest.raises(ValueError, match=r"takes GPE, but the teacher's labels are: LOC, PER"):
+    with pytest.raises(
+        ValueError, match=r"has the labels GPE, but the teacher's labels are: LOC, PER"
+    ):
         MappedTeacher(word_teacher, {"GPE": "PLACE"})
 
 
 def test_an_ensemble_of_teachers_with_different_labels(word_teacher, docs):
     other = type(word_teacher)(labels=("PERSON", "PLACE", "SHIP"))
     options = TeacherOptions(label_map={"PERSON": "PER", "PLACE": "LOC", "SHIP": "SHIP"})
-    # The first has no label that could become a SHIP.
+    # The first teacher has no label that is mapped to SHIP.
     assert load_teacher([word_teacher, other], options).labels == ("LOC", "PER", "SHIP")
     options = TeacherOptions(label_map={"PERSON": "PER", "PLACE": "LOC"})
     teacher = load_teacher([word_teacher, other], options)
@@ -102,7 +104,7 @@ def test_a_label_map_is_read_as_it_is_typed(text, expected):
 
 @pytest.mark.parametrize("text", ["PERSON", "PERSON=", "=PER", "PERSON=PER,LOC", "A:B", "A=B=C"])
 def test_what_is_no_label_map_is_refused(text):
-    with pytest.raises(ValueError, match="is no pair of labels: write OLD=NEW"):
+    with pytest.raises(ValueError, match="is not a pair of labels: write OLD=NEW"):
         parse_label_map(text)
 
 
@@ -136,8 +138,8 @@ def test_labels_with_commas_and_equals_signs_are_mapped_by_json(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ('{"a": }', r"\[D283\] The label map is no JSON"),
-        ("{}", r"\[D284\] The label map is no JSON object of labels: found {}"),
+        ('{"a": }', r"\[D283\] The label map is not valid JSON"),
+        ("{}", r"\[D284\] The label map is not a JSON object of labels: found {}"),
         ('{"a": 1}', r"\[D284\]"),
         ('{"a": ""}', r"\[D284\]"),
         ('{"a": {"b": "c"}}', r"\[D284\]"),
@@ -148,7 +150,7 @@ def test_json_that_is_no_label_map_is_refused(text, message, tmp_path):
         parse_label_map(text)
     path = tmp_path / "map.json"
     path.write_text(text, encoding="utf8")
-    with pytest.raises(ValueError, match=r"\[D28[34]\] '.*map.json' is no JSON"):
+    with pytest.raises(ValueError, match=r"\[D28[34]\] '.*map.json' is not "):
         parse_label_map(str(path))
     with pytest.raises(ValueError, match=r"\[D281\] .*nowhere.json' cannot be read"):
         parse_label_map(str(tmp_path / "nowhere.json"))

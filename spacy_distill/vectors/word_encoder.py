@@ -1,4 +1,4 @@
-"""The transformer of a teacher, as a function from words in context to vectors."""
+"""Load a teacher's transformer, and compute the contextual vectors of words with it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,19 +13,19 @@ from spacy.util import is_package
 from thinc.types import Floats2d
 
 from ..encoders.encoder import BATCH_SIZE, Encoder
-from ..encoders.loading import load_transformer, require_transformers
-from ..loading import load_pipeline
+from ..encoders.loading import load_transformer
+from ..loading import import_library, load_pipeline
 
-# Which layer, as a share of the layers: docs/vectors.md has the measurement.
+# The default layer as a share of the depth: docs/vectors.md has the measurement.
 DEFAULT_LAYER = 1 / 2
 
 
 @dataclass
 class WordEncoder:
-    """A transformer and the layer whose hidden states are the vectors of words.
+    """A transformer, and the layer whose hidden states are used as word vectors.
 
     encoder (Encoder): The transformer.
-    layer (int): The layer, 0 for the embeddings.
+    layer (int): The layer; 0 is the embeddings.
     """
 
     encoder: Encoder
@@ -38,38 +38,38 @@ class WordEncoder:
         return tokenize("Oslo UN") == tokenize("oslo un")
 
     def key(self, word: str) -> str:
-        """RETURNS (str): The form under which a word has its vector: in lower case if the tokenizer
-        is uncased."""
+        """RETURNS (str): The word, lower-cased if the tokenizer is uncased."""
         return word.lower() if self.is_uncased else word
 
     def pipe(
         self, docs: Iterable[Doc], **bar: Any
     ) -> Iterator[Tuple[List[str], Floats2d, numpy.ndarray]]:
-        """YIELDS (Tuple[List[str], Floats2d, numpy.ndarray]): The keys of some of the words; their
-        vectors, (words, width) float32; and whether the tokenizer keeps them, (words,) bool. The
-        others, such as line breaks, have zeros. The bar is that of `Encoder.pipe`."""
+        """YIELDS (Tuple[List[str], Floats2d, numpy.ndarray]): For each batch, the keys of the
+        words; their vectors, (words, width) float32; and whether the tokenizer keeps them, (words,)
+        bool. Words that it drops, such as line breaks, have zeros. `bar` are the options of the
+        progress bar of `Encoder.pipe`."""
         for batch, vectors, n_pieces in self.encoder.pipe(docs, self.layer, **bar):
             yield [self.key(token.text) for doc in batch for token in doc], vectors, n_pieces > 0
 
 
-def find_encoder(
+def load_word_encoder(
     teacher: str, *, layer: Optional[int] = None, batch_size: int = BATCH_SIZE, use_gpu: int = -1
 ) -> Tuple[WordEncoder, Optional[str]]:
     """Load a teacher's transformer.
 
     teacher (str): A spaCy pipeline with a transformer, as a package or a folder; or a Hugging Face
         model, as a folder or `hf:OWNER/NAME`.
-    layer (Optional[int]): Which hidden states: 0 are the embeddings, 1 is the first layer, -1 is
-        the last. None is the middle one.
-    batch_size (int): Wordpieces that are read at once, padding included.
-    use_gpu (int): GPU id, -1 for the CPU.
+    layer (Optional[int]): The layer of the hidden states: 0 is the embeddings, 1 the first layer,
+        -1 the last layer, None the middle layer.
+    batch_size (int): The number of wordpieces that are read at once, with padding.
+    use_gpu (int): The GPU id; -1 is the CPU.
     RETURNS (Tuple[WordEncoder, Optional[str]]): The encoder, and the language of the pipeline;
         None for a Hugging Face model.
-    RAISES (ValueError): There is no such teacher, or it cannot be loaded, has no transformer or
-        several, or there is no such GPU or layer.
+    RAISES (ValueError): The teacher does not exist, cannot be loaded, or does not have exactly one
+        transformer; or there is no such GPU or layer.
     RAISES (ImportError): torch or transformers is not installed.
     """
-    require_transformers(teacher)
+    import_library("torch")
     device = torch_device(use_gpu)
     folder = Path(teacher)
     lang = None
@@ -80,7 +80,7 @@ def find_encoder(
     elif folder.exists() and not (folder / "config.json").is_file():
         raise ValueError(
             f"[D623] {teacher}: found neither a spaCy pipeline (meta.json) nor a Hugging Face "
-            "model (config.json). Name the folder of one."
+            "model (config.json). Name a folder that has one of these."
         )
     else:
         model, tokenizer = load_transformer(teacher)
@@ -102,7 +102,7 @@ def pipeline_transformer(nlp: Language, name: str) -> Tuple[Any, Any]:
     found: Dict[str, Tuple[Any, Any]] = {}
     for component, pipe in nlp.pipeline:
         for node in pipe.model.walk() if isinstance(pipe, TrainablePipe) else ():
-            # A layer of spacy-transformers has it itself, one of this package in its shim.
+            # spacy-transformers stores the transformer in the node, this package in its shim.
             for holder in (node, *node.shims):
                 if hasattr(holder, "transformer"):
                     found[component] = holder.transformer, holder.tokenizer
@@ -118,14 +118,14 @@ def pipeline_transformer(nlp: Language, name: str) -> Tuple[Any, Any]:
 
 
 def torch_device(use_gpu: int) -> str:
-    """RETURNS (str): The device's name in torch; the transformer needs no cupy."""
+    """RETURNS (str): The name of the device in torch. Cupy is not needed."""
     import torch
 
     if use_gpu < 0:
         return "cpu"
     if use_gpu >= torch.cuda.device_count():
         raise ValueError(
-            f"[D731] GPU {use_gpu} was asked for, but torch finds {torch.cuda.device_count()} "
-            "here. Leave out --gpu-id to run on the CPU."
+            f"[D731] GPU {use_gpu} was requested, but the number of GPUs that torch finds is "
+            f"{torch.cuda.device_count()}. Leave out --gpu-id to run on the CPU."
         )
     return f"cuda:{use_gpu}"

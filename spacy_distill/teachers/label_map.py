@@ -1,4 +1,4 @@
-"""Teachers under other labels."""
+"""Map the labels of a teacher to other labels."""
 
 import json
 from pathlib import Path
@@ -15,16 +15,16 @@ from .protocol import Teacher, find_tags
 
 
 class MappedTeacher:
-    """A teacher under other labels. The probabilities of labels that become one add up; those of a
-    label that is left out go to O."""
+    """A teacher with mapped labels. The probabilities of labels with the same new label are added.
+    The probability of a label without a new label is added to O."""
 
     def __init__(self, teacher: Teacher, label_map: Mapping[str, str]) -> None:
-        """Map labels.
+        """Create the teacher.
 
-        teacher (Teacher): The teacher.
-        label_map (Mapping[str, str]): New labels by old ones. The teacher's labels that are new
-            labels stay as they are, the rest is left out.
-        RAISES (ValueError): None of the teacher's labels is left.
+        teacher (Teacher): The teacher whose labels are mapped.
+        label_map (Mapping[str, str]): New labels by old ones. A label of the teacher that is also a
+            new label is kept; all other labels are dropped.
+        RAISES (ValueError): No label of the teacher is kept.
         """
         self.teacher = teacher
         kept = set(label_map.values())
@@ -32,19 +32,19 @@ class MappedTeacher:
         targets.update({old: new for old, new in label_map.items() if old in teacher.labels})
         if not targets:
             raise ValueError(
-                f"[D211] The label map takes {', '.join(sorted(label_map)) or 'nothing'}, but the "
-                f"teacher's labels are: {', '.join(teacher.labels) or 'none'}. Map one of these."
+                f"[D211] The label map has the labels {', '.join(sorted(label_map)) or 'nothing'}, "
+                f"but the teacher's labels are: {', '.join(teacher.labels) or 'none'}. Map one of "
+                "these."
             )
         self.labels: Tuple[str, ...] = tuple(sorted(set(targets.values())))
         new_tags = find_tags([targets.get(label) for label in teacher.labels], self.labels)
         self._new_tags = numpy.maximum(new_tags, 0).tolist()
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
-        """Predict the chain of documents, and sum the marginals of labels that become one.
+        """Predict the chain of documents, and add the marginals of labels with the same new label.
 
         docs (Sequence[Doc]): The documents.
-        RETURNS (LinearChain): One sequence a document, over the tags of the new labels. Its
-            marginals are sums of the teacher's.
+        RETURNS (LinearChain): One sequence per document, over the tags of the new labels.
         """
         chain = predict(self.teacher, docs)
         marginals = chain.marginals()
@@ -56,12 +56,12 @@ class MappedTeacher:
 
 
 def parse_label_map(text: str) -> Dict[str, str]:
-    """Read a label map of the command line.
+    """Parse a label map from the command line.
 
-    text (str): Pairs such as "PERSON=PER,GPE=LOC,LOC=LOC"; or a JSON object, or the path of a
-        `.json` file with one, for labels with commas or equals signs in them.
+    text (str): Pairs such as "PERSON=PER,GPE=LOC,LOC=LOC". For labels that contain commas or equals
+        signs, a JSON object or the path of a `.json` file.
     RETURNS (Dict[str, str]): New labels by old ones.
-    RAISES (ValueError): A part that is no pair, no JSON object of labels, or a label twice.
+    RAISES (ValueError): A part is not a pair, the JSON is not valid, or a label occurs twice.
     """
     text, name = text.strip(), "The label map"
     is_json = text.startswith("{")
@@ -90,25 +90,26 @@ def _typed_pairs(text: str) -> Iterator[Tuple[str, str]]:
         old, _, new = (piece.strip() for piece in part.partition("="))
         if not (old and new) or "=" in new:
             raise ValueError(
-                f"[D212] '{part}' is no pair of labels: write OLD=NEW, several with commas, such "
-                "as PERSON=PER,GPE=LOC. For labels with commas or equals signs write a JSON object "
-                "or the path of a .json file."
+                f"[D212] '{part}' is not a pair of labels: write OLD=NEW, and separate several "
+                "pairs with commas, such as PERSON=PER,GPE=LOC. If a label has a comma or an "
+                "equals sign, write a JSON object or the path of a .json file."
             )
         yield old, new
 
 
 def _json_pairs(text: str, name: str) -> List[Tuple[str, str]]:
     try:
-        # Tuples, as a dictionary would hide labels that come twice.
+        # Tuples keep labels that occur twice, which a dictionary would hide.
         pairs: Any = json.loads(text, object_pairs_hook=tuple)
     except ValueError as error:
         raise ValueError(
-            f'[D283] {name} is no JSON: {error}. Write an object such as {{"PERSON": "PER"}}.'
+            f"[D283] {name} is not valid JSON: {error}. Write an object such as "
+            '{"PERSON": "PER"}.'
         ) from error
     labels = [label for pair in pairs for label in pair] if isinstance(pairs, tuple) else []
     if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
         raise ValueError(
-            f"[D284] {name} is no JSON object of labels: found {text.strip()[:60]}. Write an "
+            f"[D284] {name} is not a JSON object of labels: found {text.strip()[:60]}. Write an "
             'object such as {"PERSON": "PER"}.'
         )
     return [(old.strip(), new.strip()) for old, new in pairs]

@@ -1,4 +1,4 @@
-"""Systems that find what they are told to, and gold documents, for tests of comparisons."""
+"""Systems with given predictions, and gold documents, for tests of comparisons."""
 
 import spacy
 from spacy.language import Language
@@ -9,8 +9,8 @@ from spacy_distill.evaluation.systems import System
 from spacy_distill.pipeline.confidences import add_confidence_extension, set_confidence
 
 
-@Language.factory("told_entities", default_config={"found": []}, assigns=["doc.ents"])
-class ToldEntities:
+@Language.factory("scripted_entities", default_config={"found": []}, assigns=["doc.ents"])
+class ScriptedEntities:
     """Writes entities by their text: [text, label, confidence or None]."""
 
     def __init__(self, nlp, name, found):
@@ -32,14 +32,14 @@ class ToldEntities:
         return doc
 
 
-def told_system(role, found):
+def scripted_system(role, found):
     nlp = spacy.blank("en")
-    nlp.add_pipe("told_entities", config={"found": found})
+    nlp.add_pipe("scripted_entities", config={"found": found})
     return System(role, role, nlp, None)
 
 
 def gold_doc(text, entities=(), missing=()):
-    """An annotated document; entities and what is not annotated by their text."""
+    """Make an annotated document from the texts of its entities and of parts without annotation."""
     doc = spacy.blank("en")(text)
     find = {
         part: doc.char_span(*_at(text, part), alignment_mode="expand")
@@ -55,7 +55,7 @@ def _at(text, part):
 
 
 def corpora_for(systems, gold):
-    """As a file of the documents would be read, in each system's vocabulary."""
+    """Read the documents in the vocabulary of each system, as from a file."""
     file = DocBin(docs=gold, store_user_data=True).to_bytes()
     return [
         [

@@ -8,13 +8,13 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_distill.vectors.find_encoder import find_encoder
+from spacy_distill.vectors.word_encoder import load_word_encoder
 
 WORDS = ["Anna", "sails", "to", "Oslo"]
 
 
 def encode(encoder, words=WORDS):
-    """RETURNS: The vectors of a sentence's words, their keys and which of them are known."""
+    """RETURNS: The keys of a sentence's words, their vectors, and which words are known."""
     doc = Doc(Vocab(), words=words)
     ((keys, vectors, known),) = encoder.pipe([doc], desc="Test")
     return vectors, keys, known.tolist()
@@ -22,7 +22,7 @@ def encode(encoder, words=WORDS):
 
 @pytest.fixture(scope="module")
 def pipeline(transformer, tmp_path_factory):
-    """A teacher: a component that listens to a transformer that is no longer what it was."""
+    """A teacher with a component that listens to a fine-tuned transformer."""
     pytest.importorskip("spacy_transformers", reason="the teacher's transformer is theirs")
     nlp = spacy.blank("nb")
     model = {
@@ -50,14 +50,14 @@ def pipeline(transformer, tmp_path_factory):
 
 
 def test_the_transformer_of_a_pipeline_is_the_fine_tuned_one(pipeline, transformer):
-    encoder, lang = find_encoder(str(pipeline), layer=-1)
+    encoder, lang = load_word_encoder(str(pipeline), layer=-1)
     vectors, _, _ = encode(encoder)
     nlp = spacy.load(pipeline)
     doc = nlp.get_pipe("transformer")(nlp.make_doc("Anna sails to Oslo"))
     hidden = doc._.trf_data.model_output.last_hidden_state[0, 1:5]
     assert lang == "nb"
     assert vectors == pytest.approx(hidden, abs=1e-4)
-    untrained, lang = find_encoder(str(transformer), layer=-1)
+    untrained, lang = load_word_encoder(str(transformer), layer=-1)
     assert lang is None
     assert vectors != pytest.approx(encode(untrained)[0], abs=1e-2)
 
@@ -75,29 +75,29 @@ def test_a_transformer_within_a_component_is_found(transformer, tmp_path):
     doc = nlp.make_doc("Anna sails to Oslo")
     nlp.initialize(lambda: [Example.from_dict(doc, {"entities": [(0, 4, "PER")]})])
     nlp.to_disk(tmp_path / "teacher")
-    encoder, lang = find_encoder(str(tmp_path / "teacher"), layer=-1)
-    untrained, _ = find_encoder(str(transformer), layer=-1)
+    encoder, lang = load_word_encoder(str(tmp_path / "teacher"), layer=-1)
+    untrained, _ = load_word_encoder(str(transformer), layer=-1)
     assert lang == "nb"
     assert encode(encoder)[0] == pytest.approx(encode(untrained)[0], abs=1e-5)
 
 
 @pytest.mark.parametrize("lower, key", [(True, "oslo"), (False, "OSLO")])
 def test_keys_have_the_case_that_the_transformer_sees(make_transformer, lower, key):
-    encoder, _ = find_encoder(str(make_transformer(lower=lower)))
+    encoder, _ = load_word_encoder(str(make_transformer(lower=lower)))
     _, keys, known = encode(encoder, ["OSLO", "\n"])
     assert keys == [key, "\n"] and known == [True, False]
 
 
 @pytest.mark.parametrize("layer, expected", [(None, 2), (0, 0), (-1, 3), (-4, 0), (3, 3)])
 def test_layers(transformer, layer, expected):
-    """Half of three layers are two, as Python rounds."""
-    assert find_encoder(str(transformer), layer=layer)[0].layer == expected
+    """round(1.5) is 2, so the middle of three layers is layer 2."""
+    assert load_word_encoder(str(transformer), layer=layer)[0].layer == expected
 
 
 @pytest.mark.parametrize("layer", [4, -5])
 def test_a_layer_that_is_not_there(transformer, layer):
     with pytest.raises(ValueError, match=rf"no layer {layer}: it has 3 layers"):
-        find_encoder(str(transformer), layer=layer)
+        load_word_encoder(str(transformer), layer=layer)
 
 
 def test_teachers_that_have_no_transformer(tmp_path):
@@ -105,16 +105,16 @@ def test_teachers_that_have_no_transformer(tmp_path):
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path / "pipeline")
     with pytest.raises(ValueError, match=r"no transformer among its components \(sentencizer\)"):
-        find_encoder(str(tmp_path / "pipeline"))
+        load_word_encoder(str(tmp_path / "pipeline"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"empty: found neither a spaCy pipeline .* nor a Hugging"):
-        find_encoder(str(tmp_path / "empty"))
+        load_word_encoder(str(tmp_path / "empty"))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("{}")
     with pytest.raises(ValueError, match="broken' cannot be loaded as a Hugging Face model"):
-        find_encoder(str(tmp_path / "broken"))
-    with pytest.raises(ValueError, match=r"D292.*no model '.*brokn'.*The nearest is '.*broken'\."):
-        find_encoder(str(tmp_path / "brokn"))
+        load_word_encoder(str(tmp_path / "broken"))
+    with pytest.raises(ValueError, match=r"D292.*no model '.*brokn'.*Did you mean '.*broken'\?"):
+        load_word_encoder(str(tmp_path / "brokn"))
 
 
 def test_names_of_the_hub_have_a_prefix(monkeypatch):
@@ -127,22 +127,22 @@ def test_names_of_the_hub_have_a_prefix(monkeypatch):
     for kind in ("AutoModel", "AutoTokenizer"):
         monkeypatch.setattr(f"transformers.{kind}.from_pretrained", load)
     with pytest.raises(ValueError, match=r"D233.*'hf:someone/tiny' cannot be loaded.*no network"):
-        find_encoder("hf:someone/tiny")
+        load_word_encoder("hf:someone/tiny")
     with pytest.raises(ValueError, match=r"D292.*no model 'someone/tiny'"):
-        find_encoder("someone/tiny")
+        load_word_encoder("someone/tiny")
     assert asked == ["someone/tiny"]
 
 
 def test_a_gpu_that_is_not_there(transformer):
-    with pytest.raises(ValueError, match="GPU 99 was asked for"):
-        find_encoder(str(transformer), use_gpu=99)
+    with pytest.raises(ValueError, match="GPU 99 was requested"):
+        load_word_encoder(str(transformer), use_gpu=99)
 
 
 @pytest.mark.parametrize("library", ["torch", "transformers"])
 def test_the_base_install_says_what_is_missing(transformer, monkeypatch, library):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ImportError, match=rf"{library}.* Install .*spacy-distill\[train\]"):
-        find_encoder(str(transformer))
+        load_word_encoder(str(transformer))
 
 
 @pytest.mark.parametrize("damage", ["cut off", "another shape"])
@@ -156,4 +156,4 @@ def test_a_damaged_model_is_named(transformer, tmp_path, damage):
         path = folder / "config.json"
         path.write_text(path.read_text().replace('"hidden_size": ', '"hidden_size": 2'))
     with pytest.raises(ValueError, match=r"D233.*damaged"):
-        find_encoder(str(folder), layer=-1)
+        load_word_encoder(str(folder), layer=-1)
