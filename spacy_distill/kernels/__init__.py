@@ -47,8 +47,8 @@ def use(choice: str) -> None:
         raise ValueError(
             f"[D803] The kernels '{choice}' are not available here. Choose one of "
             f"{', '.join(CHOICES)}, one of {', '.join(PRECISIONS)}, or both with a comma between "
-            "them, with SPACY_DISTILL_KERNELS or `spacy_distill.kernels.use`. Compiled kernels need "
-            "a C++ compiler when the package is installed."
+            "them, with SPACY_DISTILL_KERNELS or `spacy_distill.kernels.use`. Compiled kernels "
+            "need a C++ compiler when the package is installed."
         )
     if chosen[0] != "numpy":
         compiled.use_instruction_set(chosen[0])

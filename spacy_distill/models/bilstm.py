@@ -13,7 +13,7 @@ from .recurrence import LayerWeights, run_bilstm
 
 
 def BiLSTM(
-    width: int = 200, depth: int = 2, precision: Literal["int8", "float32"] = "int8"
+    width: int = 200, depth: int = 2, precision: Literal["float32", "int8"] = "float32"
 ) -> Model[Ragged, Ragged]:
     """Build a stack of bidirectional LSTM layers with dropout between them.
 

@@ -18,7 +18,8 @@ class BiLSTMStack:
 
         layers (Sequence[LayerWeights]): At least one, C-contiguous; W and b of the first are not
             used.
-        integers (bool): Whether weights and states are rounded to bytes. `kernels.use` can forbid it.
+        integers (bool): Whether weights and states are rounded to bytes. `kernels.use` can prevent
+            it.
         """
         self._layers = list(layers)
         self._integers = integers

@@ -1,9 +1,9 @@
 """Inference with LSTM layers whose weights and states are rounded to bytes.
 
-The states of an LSTM lie between -1 and 1, so a fixed step of 1/127 is fine enough, and needs no data
-for calibration. Weights have seven bits, and each gate has a scale. `kernels/integer_stack.hh` has
-the same result bit by bit: sums of integers are exact, and each operation on floats rounds
-separately.
+The states of an LSTM lie between -1 and 1, so a fixed step of 1/127 is fine enough, and no data are
+needed for calibration. Weights have seven bits, and each gate has a scale. The kernels in
+`kernels/integer_stack.hh` have the same result bit by bit: sums of integers are exact, and each
+operation on floats rounds separately.
 """
 
 from typing import List, NamedTuple, Optional, Sequence, Tuple

@@ -28,6 +28,7 @@ filters = 64
 @architectures = "spacy-distill.BiLSTM.v1"
 width = 200
 depth = 2
+precision = "int8"
 
 [model.head]
 @architectures = "spacy-distill.CRF.v1"
