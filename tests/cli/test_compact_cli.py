@@ -54,7 +54,7 @@ def test_errors_are_reported_in_one_line(student, tmp_path):
     for arguments, message in (
         ((student, "-o", tmp_path), "a folder that is not empty"),
         ((student, "-o", tmp_path, "--force"), "a folder that is not empty"),
-        ((student, "-o", tmp_path / "new", "--dtype", "int4"), "found 'int4'"),
+        ((student, "-o", tmp_path / "new", "--dtype", "int4"), "stored as 'int4'"),
         ((tmp_path / "nothing", "-o", tmp_path / "new"), "nothing"),
     ):
         result = run(*arguments)
