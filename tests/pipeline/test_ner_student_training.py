@@ -172,8 +172,9 @@ def test_gold_and_teacher_are_combined(newsroom, learned):
         loss = ChainDistillation(alpha=alpha, beta=1 - alpha)
         losses[alpha] = pipe.distill(teacher, gold, loss=loss)["ner_student"]
     own, _ = pipe.get_loss(gold, pipe.predict_chain([gold[0].predicted]))
-    assert losses[1.0] == pytest.approx(own, rel=1e-5)
-    assert losses[0.0] != pytest.approx(own, rel=1e-4)
+    # Inference rounds to integers.
+    assert losses[1.0] == pytest.approx(own, rel=1e-3)
+    assert losses[0.0] != pytest.approx(own, rel=1e-2)
 
 
 def test_a_chain_compared_with_itself_has_no_divergence(newsroom, learned):
