@@ -40,9 +40,10 @@ def draw(n_sentences: int, seed: int) -> Ragged:
     return Ragged(rng.normal(size=(lengths.sum(), INPUTS)).astype("float32"), lengths)
 
 
-def package_ways(choice: str) -> Callable[[Ragged, Floats2d], Dict[str, Run]]:
-    """Make the prediction and training of a batch with the package, for a choice of kernels."""
-    model = BiLSTM(WIDTH, DEPTH).initialize(X=draw(1, 0))
+def package_ways(choice: str, precision: Any) -> Callable[[Ragged, Floats2d], Dict[str, Run]]:
+    """Make the prediction and training of a batch with the package, for a choice of kernels and the
+    precision of inference. Training is always in float32."""
+    model = BiLSTM(WIDTH, DEPTH, precision).initialize(X=draw(1, 0))
     inference = model.attrs["inference"](model)
 
     def ways(X: Ragged, dY: Floats2d) -> Dict[str, Run]:
@@ -113,8 +114,12 @@ def milliseconds(run: Run, seconds: float) -> float:
 def measure(rounds: int, seconds: float) -> Dict[str, Dict[str, Dict[int, List[float]]]]:
     """Measure the milliseconds of a batch, by system, kind of run, batch size and round."""
     compiled = [choice for choice in kernels.CHOICES if choice != "numpy"][:1]
-    systems = {f"kernels, {choice}": package_ways(choice) for choice in compiled}
-    systems["numpy"] = package_ways("numpy")
+    systems = {
+        f"{choice}, {precision}": package_ways(choice, precision)
+        for choice in compiled
+        for precision in kernels.PRECISIONS
+    }
+    systems["numpy, float32"] = package_ways("numpy", "float32")
     systems.update({"thinc.api.LSTM": thinc_ways(), "torch.nn.LSTM": torch_ways()})
     found: Dict[str, Dict[str, Dict[int, List[float]]]] = {
         name: {kind: {size: [] for size in SENTENCES} for kind in ("predict", "train")}

@@ -76,15 +76,16 @@ def main(
 
     kernels.use("numpy")
     measure("trained layers", nlp, exact=True)
-    for choice in reversed(kernels.CHOICES):
-        kernels.use(choice)
-        nlp = spacy.load(student)  # so that nothing is kept
-        measure(f"fast, {choice}", nlp)
+    for precision in reversed(kernels.PRECISIONS):
+        for choice in reversed(kernels.CHOICES):
+            kernels.use(f"{choice},{precision}")
+            nlp = spacy.load(student)  # with an empty cache
+            measure(f"{precision}, {choice}", nlp)
     kernels.use(best)
     for numbers in ("float16", "int8"):
-        measure(f"compact, {numbers}", compact(nlp, dtype=numbers))
+        measure(f"compact vectors, {numbers}", compact(nlp, dtype=numbers))
     if rows:
-        measure(f"compact, int8, {rows:,} vectors", compact(nlp, prune=rows))
+        measure(f"compact vectors, int8, {rows:,} of them", compact(nlp, prune=rows))
     msg.text(f"{len(exact[1])} entities in {sum(1 for _ in Corpus(test)(nlp))} documents")
     header = ("student", "F1", "other entities", "greatest difference")
     show(output, "shortcuts", header, table)
