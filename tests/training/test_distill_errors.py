@@ -32,7 +32,7 @@ def assert_nothing_left(output):
                     },
                 },
             },
-            r"total_steps is 0: the schedule would have ended",
+            r"total_steps is 0: the schedule would end",
         ),
         ({"max_steps": "many"}, r"max_steps has to be of type int: found 'many'"),
         ({"max_steps": 2.5}, r"max_steps has to be of type int: found 2.5"),
