@@ -1,6 +1,7 @@
 """A cache of vectors that were computed for word forms, with limited memory."""
 
-from typing import Callable, NamedTuple, Tuple
+import mmap
+from typing import Any, Callable, Dict, NamedTuple, Tuple
 
 import numpy
 from thinc.types import Floats1d, Floats2d, Ints1d
@@ -53,7 +54,8 @@ class _Contents(NamedTuple):
         kept = numpy.argsort(-self.scores[self.rows], kind="stable")[:n_forms]
         kept.sort()
         contents = _empty(*self.table.shape)
-        contents.table[: len(kept)] = self.table[self.rows[kept]]
+        # Without a copy in between, which "raise" would make.
+        self.table.take(self.rows[kept], axis=0, out=contents.table[: len(kept)], mode="clip")
         contents.scores[: len(kept)] = self.scores[self.rows[kept]]
         rows = numpy.arange(len(kept), dtype="int64")
         return contents._replace(forms=self.forms[kept], rows=rows)
@@ -61,9 +63,16 @@ class _Contents(NamedTuple):
 
 def _empty(capacity: int, width: int) -> _Contents:
     rows = numpy.zeros(0, dtype="int64")
-    # The system allocates the memory of a row when it is first written.
-    table = numpy.empty((capacity, width), dtype="float32")
-    return _Contents(rows.astype("uint64"), rows, table, numpy.zeros(capacity))
+    # Mapped memory, since malloc keeps what a thread has freed. A page takes memory from its first
+    # write until the table is gone. A forked process has pages of its own.
+    options: Dict[str, Any] = {}
+    if hasattr(mmap, "MAP_PRIVATE"):  # not on Windows, which does not fork
+        options["flags"] = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    memory = mmap.mmap(-1, max(4 * capacity * width, 1), **options)
+    table = numpy.frombuffer(memory, dtype="float32", count=capacity * width)
+    return _Contents(
+        rows.astype("uint64"), rows, table.reshape(capacity, width), numpy.zeros(capacity)
+    )
 
 
 class FormCache(ForkSafe):
