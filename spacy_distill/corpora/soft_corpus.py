@@ -101,6 +101,11 @@ def SoftCorpus(
             if len(lengths) < SAMPLE_SIZE:
                 sample = islice(read_shard(folder / shard.file), SAMPLE_SIZE - len(lengths))
                 lengths += [len(document.words) for document in sample]
+        if max_length:
+            kept = [length for length in lengths if length <= max_length]
+            words *= sum(kept) / max(sum(lengths), 1)
+            n_soft *= len(kept) / max(len(lengths), 1)
+            lengths = kept
         n_gold = n_labeled_in_pass(len(gold), round(n_soft), labeled_share)
         words = round(words) + round(n_gold * sum(gold) / max(len(gold), 1))
         lengths += islice(cycle(gold), n_gold * len(lengths) // max(round(n_soft), 1))

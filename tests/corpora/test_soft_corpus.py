@@ -121,7 +121,9 @@ def test_the_share_of_labeled_documents(nlp, path, labeled, share):
 
 def test_long_documents_are_left_out(nlp, make_soft, write_soft, tmp_path):
     write_soft(tmp_path / "soft", [[make_soft(["w"] * 20), make_soft(["short"])]])
-    assert texts(SoftCorpus(tmp_path / "soft", max_length=10)(nlp)) == ["short"]
+    corpus = SoftCorpus(tmp_path / "soft", max_length=10)
+    assert texts(corpus(nlp)) == ["short"]
+    assert corpus.size() == (1, 1, [1])
 
 
 def test_other_tokens_than_the_students(nlp, make_soft, write_soft, tmp_path):
