@@ -11,7 +11,7 @@ from spacy import util
 from wasabi import msg
 
 from ..loading import import_code
-from ..training.checkpoints import require_device
+from ..training.checks import require_device
 
 # The code of a message: D of this package, E and W of spaCy.
 CODE = re.compile(r"\[[DEW]\d{3,4}\]")

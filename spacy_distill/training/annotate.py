@@ -40,7 +40,7 @@ from .annotation_folder import (
     require_outside,
 )
 from .annotation_workers import SHARD_SIZE, Annotation, Work, Written, workers
-from .checkpoints import require_range
+from .checks import require_range
 
 
 def annotate(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from ..corpora.soft_shards import MANIFEST, Manifest, Shard, is_soft_corpus, require_intact
-from .checkpoints import require_no_file
+from .checks import require_no_file
 
 
 def earlier_manifest(folder: Path, manifest: Manifest, overwrite: bool) -> Optional[Manifest]:

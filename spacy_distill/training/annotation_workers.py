@@ -20,7 +20,7 @@ from ..corpora.soft_shards import Shard, file_hash, shard_name, write_shard
 from ..loading import import_code
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, load_teacher
 from .annotator import Advance, Annotator, Skipped
-from .checkpoints import require_device
+from .checks import require_device
 
 # A shard's entry in the manifest, and the documents that were left out of it.
 Written = Tuple[Shard, List[Skipped]]

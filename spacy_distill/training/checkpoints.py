@@ -1,57 +1,53 @@
-"""Checks before a long run: its output folder, its device and its numbers."""
+"""The models that a training saves."""
 
 import shutil
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
-from thinc.api import require_gpu
-from thinc.util import gpu_is_available
+from spacy.language import Language
+from thinc.api import Optimizer
+
+from ..saving import copy_directory, save_pipeline
 
 MODEL_BEST = "model-best"
 MODEL_LAST = "model-last"
 
 
-def require_output_dir(path: Path, *, overwrite: bool) -> None:
-    """Raise ValueError if a path cannot be the output folder: it is a file, or it is not empty and
-    `overwrite` is False. The folder need not exist."""
-    require_no_file(path)
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
-        raise ValueError(
-            f"[D721] The output folder '{path}' is not empty. Name another one, or replace "
-            f"{MODEL_BEST} and {MODEL_LAST} in it with --force."
-        )
+class Checkpoints:
+    """Saves `model-last` and `model-best` of a training."""
 
+    def __init__(
+        self,
+        output: Optional[Path],
+        nlp: Language,
+        optimizer: Optimizer,
+        before_to_disk: Callable[[Language], Language],
+    ) -> None:
+        """Create the output folder.
 
-def require_no_file(path: Path) -> None:
-    """Raise ValueError if a path that has to be a folder is a file."""
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"[D720] The output path '{path}' is a file. Name a folder.")
+        output (Optional[Path]): The folder; None to save nothing.
+        nlp (Language): The pipeline.
+        optimizer (Optimizer): The optimizer, whose averages are saved if it has any.
+        before_to_disk (Callable[[Language], Language]): Changes the pipeline before it is saved.
+        """
+        self.output = output
+        self._nlp, self._optimizer, self._before_to_disk = nlp, optimizer, before_to_disk
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)
 
-
-def clear_output_dir(path: Optional[Path]) -> None:
-    """Create the output folder and remove earlier models from it; do nothing if it is None."""
-    if path is not None:
-        path.mkdir(parents=True, exist_ok=True)
+    def clear(self) -> None:
+        """Remove earlier models."""
         for name in (MODEL_BEST, MODEL_LAST):
-            if (path / name).exists():
-                shutil.rmtree(path / name)
+            if self.output is not None and (self.output / name).exists():
+                shutil.rmtree(self.output / name)
 
+    def save_last(self) -> None:
+        """Save the pipeline as `model-last`."""
+        if self.output is not None:
+            with self._nlp.use_params(self._optimizer.averages):
+                save_pipeline(self._before_to_disk(self._nlp), self.output / MODEL_LAST)
 
-def require_device(use_gpu: int) -> None:
-    """Switch to the GPU with this id, or stay on the CPU if it is negative. Raise ValueError if
-    there is no GPU."""
-    if use_gpu < 0:
-        return
-    if not gpu_is_available():
-        raise ValueError(
-            f"[D730] GPU {use_gpu} cannot be used: found no usable GPU. Install cupy for your "
-            "CUDA version, or leave out --gpu-id to run on the CPU."
-        )
-    require_gpu(use_gpu)
-
-
-def require_range(name: str, value: int, least: int, most: Optional[int] = None) -> None:
-    """Raise ValueError if a number is out of its range."""
-    if value < least or (most is not None and value > most):
-        limits = f"{least} or more" if most is None else f"from {least} to {most}"
-        raise ValueError(f"[D705] {name} has to be {limits}: found {value}.")
+    def copy_to_best(self) -> None:
+        """Copy `model-last` to `model-best`."""
+        if self.output is not None:
+            copy_directory(self.output / MODEL_LAST, self.output / MODEL_BEST)

@@ -16,13 +16,8 @@ from ..teachers import CachedTeacher, match_labels
 from ..teachers.identity import describe
 from ..teachers.protocol import count_misfits
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
-from .checkpoints import (
-    MODEL_BEST,
-    MODEL_LAST,
-    require_device,
-    require_output_dir,
-    require_range,
-)
+from .checkpoints import MODEL_BEST, MODEL_LAST
+from .checks import require_device, require_output_dir, require_range
 from .compact import compact as make_compact
 from .compact import require_vectors
 from .find_teachers import fill_labels, find_teachers

@@ -2,9 +2,8 @@
 
 import sys
 from copy import copy
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -20,19 +19,16 @@ from spacy.util import load_model, registry
 from thinc.api import fix_random_seed
 from wasabi import Printer
 
-from ..corpora.labeled import MixedReader
-from ..corpora.soft_targets import USER_DATA_KEY
 from ..pipeline.chain_ner import NonFiniteLossError
-from ..progress import ProgressBar
-from ..saving import copy_directory, save_pipeline
-from ..teachers import CachedTeacher, SoftTeacher, Teacher
+from ..saving import save_pipeline
+from ..teachers import Teacher
 from .calibrate import CalibrationError, calibrate
-from .checkpoints import MODEL_BEST, MODEL_LAST, clear_output_dir
-from .corpus import Reader, find_corpus, read_corpus, warn_of_unknown_labels, with_student_tokens
+from .checkpoints import MODEL_BEST, MODEL_LAST, Checkpoints
+from .corpus import Reader, with_student_tokens
+from .examples import open_stream, read_development, read_training
 from .loop import Students, train_while_improving
 from .passes import message_on_passes
 from .settings import resolve_settings
-from .silver import with_teacher_entities
 from .skipped import SkippedDocuments
 
 MESSAGE = Printer(no_print=True)
@@ -59,43 +55,25 @@ def train_student(
     config = nlp.config.interpolate()
     training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
     settings = resolve_settings(config)
+    nlp.meta.setdefault("distillation", {})
     if training["seed"] is not None:
         fix_random_seed(training["seed"])
     skipped = SkippedDocuments(max_errors, stderr)
-    corpus = find_corpus(config, settings["corpus"])
-    dev_corpus = find_corpus(config, training["dev_corpus"])
-    dev_examples = read_corpus(dev_corpus, nlp, config, training["dev_corpus"])
-    labels = {label for _, pipe in nlp.pipeline for label in getattr(pipe, "labels", ())}
-    warn_of_unknown_labels(labels, dev_examples, training["dev_corpus"], stdout)
-    dev_corpus = with_teacher_entities(dev_corpus, nlp, teachers, skipped, stderr)
-    run = nlp.meta.setdefault("distillation", {})
+    before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
+    # If the folder cannot be written, this raises before the teachers read for hours.
+    checkpoints = Checkpoints(output, nlp, settings["optimizer"], before_to_disk)
+    dev_corpus = read_development(nlp, teachers, training["dev_corpus"], skipped, stdout, stderr)
     if settings["max_epochs"] >= 0:
-        examples = list(with_student_tokens(read_corpus(corpus, nlp, config, settings["corpus"])))
-        require_annotation(nlp, teachers, examples, f"the corpus '{settings['corpus']}'")
-        if output is not None:
-            # If the folder cannot be written, raise before the teachers read for hours.
-            output.mkdir(parents=True, exist_ok=True)
-        examples = read_by_teachers(teachers, examples, skipped, settings["corpus"], stderr)
-        run["documents"] = count_documents(nlp, corpus, examples, skipped)
-
-        def read(student: Language) -> Iterable[Example]:
-            return examples
-
+        examples = read_training(nlp, teachers, settings["corpus"], skipped, stderr)
     else:
-        # spaCy would read an empty stream forever.
-        read_corpus(lambda _: islice(corpus(nlp), 1), nlp, config, settings["corpus"])
-        if isinstance(corpus, MixedReader):
-            # Check them now, not when the stream reaches them.
-            where = f"the labeled documents of the corpus '{settings['corpus']}'"
-            labeled = list(with_student_tokens(corpus.labeled(nlp)))
-            require_annotation(nlp, teachers, labeled, where)
-            run["documents"] = {"labeled": count_annotated(labeled), "unlabeled": None}
-
-        def read(student: Language) -> Iterable[Example]:
-            return with_student_tokens(corpus(student))
-
+        corpus = open_stream(nlp, teachers, settings["corpus"])
         stdout.write(message_on_passes(corpus, config["distillation"]))
-    clear_output_dir(output)
+
+    def read(student: Language) -> Iterable[Example]:
+        in_memory = settings["max_epochs"] >= 0
+        return examples if in_memory else with_student_tokens(corpus(student))
+
+    checkpoints.clear()
     students = Students(
         nlp,
         teachers,
@@ -104,65 +82,25 @@ def train_student(
         frozen=training["frozen_components"],
         annotating=training["annotating_components"],
     )
-    optimizer = settings["optimizer"]
     steps = train_while_improving(
         students,
-        optimizer,
+        settings["optimizer"],
         create_train_batches(nlp, read, settings["batcher"], settings["max_epochs"]),
         create_evaluation_callback(nlp, dev_corpus, training["score_weights"]),
         training,
         dropout=settings["dropout"],
         max_steps=settings["max_steps"],
     )
-    before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
-
-    def save_last() -> None:
-        if output is not None:
-            with nlp.use_params(optimizer.averages):
-                save_pipeline(before_to_disk(nlp), output / MODEL_LAST)
-
-    def copy_to_best() -> None:
-        if output is not None:
-            copy_directory(output / MODEL_LAST, output / MODEL_BEST)
-
     stdout.write(MESSAGE.info(f"Pipeline: {nlp.pipe_names}") + "\n")
     # Loggers expect a loss of each component that is enabled.
     with nlp.select_pipes(enable=students.learning()):
         nlp_for_logger = with_max_steps(nlp, settings["max_steps"])
         log_step, finalize_logger = training["logger"](nlp_for_logger, stdout, stderr)
     try:
-        try:
-            for info, is_best in steps:
-                # Loggers count steps from 0.
-                run["steps"] = info["step"]
-                if is_best is not None:
-                    if is_best:
-                        run["best_step"] = info["step"]
-                    update_meta(training, nlp, info)
-                    save_last()
-                    if is_best and output is not None:
-                        copy_to_best()
-                        info["output_path"] = str(output / MODEL_LAST)
-                log_step(info if is_best is not None else None)
-            save_last()
-        except BaseException as error:
-            # Save the parameters, after Ctrl-C too, unless a NaN or infinite loss has spoilt them.
-            if "steps" in run and not isinstance(error, NonFiniteLossError):
-                save_last()
-            raise
-        set_averages(nlp, optimizer.averages)
+        run_steps(steps, nlp, training, checkpoints, log_step)
+        set_averages(nlp, settings["optimizer"].averages)
         if settings["calibrate"]:
-            found = calibrate_students(nlp, dev_corpus, teachers, MODEL_LAST, stdout, stderr)
-            if found:
-                text = ", ".join(f"{temperature:.2f}" for temperature in found)
-                stdout.write(MESSAGE.info(f"Calibrated on the development corpus: {text}") + "\n")
-            save_last()
-            if run.get("best_step") == run.get("steps"):
-                copy_to_best()
-            elif output is not None:
-                best = load_model(output / MODEL_BEST)
-                if calibrate_students(best, dev_corpus, teachers, MODEL_BEST, stdout, stderr):
-                    save_pipeline(best, output / MODEL_BEST)
+            calibrate_checkpoints(nlp, dev_corpus, teachers, checkpoints, stdout, stderr)
     finally:
         # At the very end, since some loggers copy the saved models.
         finalize_logger()
@@ -174,77 +112,41 @@ def train_student(
     return nlp
 
 
-def require_annotation(
-    nlp: Language, teachers: Mapping[str, Teacher], examples: Iterable[Example], where: str
+def run_steps(
+    steps: Iterator[Tuple[Dict[str, Any], Optional[bool]]],
+    nlp: Language,
+    training: Mapping[str, Any],
+    checkpoints: Checkpoints,
+    log_step: Callable[[Optional[Dict[str, Any]]], None],
 ) -> None:
-    """Raise ValueError if students cannot learn from a document: it has an unknown label, or
-    nothing that a soft corpus could teach.
+    """Run all steps, and save the models. The steps are counted in `nlp.meta`.
 
-    nlp (Language): The pipeline of the students.
-    teachers (Mapping[str, Teacher]): The teacher of each student.
-    examples (Iterable[Example]): The documents, with the student's tokens.
-    where (str): The corpus of the documents, for errors.
+    steps (Iterator[Tuple[Dict[str, Any], Optional[bool]]]): The steps of `train_while_improving`.
+    nlp (Language): The pipeline.
+    training (Mapping[str, Any]): The settings of `[training]`.
+    checkpoints (Checkpoints): Saves the models.
+    log_step (Callable[[Optional[Dict[str, Any]]], None]): The logger.
     """
-    is_soft = any(isinstance(teacher, SoftTeacher) for teacher in teachers.values())
-    for number, example in enumerate(examples, start=1):
-        doc = example.reference
-        named = f"Document {number} of {where}, '{doc.text[:40].strip()}',"
-        for name in teachers:
-            known = nlp.get_pipe(name).labels  # type: ignore[attr-defined]
-            for label in sorted({span.label_ for span in doc.ents}.difference(known)):
-                raise ValueError(
-                    f"[D503] {named} has the label '{label}', but the labels are: "
-                    f"{', '.join(known)}. Take the label out of the annotation, or add a teacher "
-                    "that has it."
-                )
-        has_targets = USER_DATA_KEY in doc.user_data or doc.has_annotation("ENT_IOB")
-        if is_soft and len(doc) and not has_targets:
-            raise ValueError(
-                f"[D504] {named} has no annotation that fits the student's tokens, and no "
-                "predictions of the soft corpus that teaches: only spacy-distill.SoftCorpus.v1 "
-                "reads these. Annotate the document, or leave it out."
-            )
-
-
-def read_by_teachers(
-    teachers: Mapping[str, Teacher],
-    examples: List[Example],
-    skipped: SkippedDocuments,
-    corpus: str,
-    stderr: IO,
-) -> List[Example]:
-    """Let teachers predict all documents into their caches, and return the examples that none of
-    them failed on. Raise ValueError if there is no such example."""
-    docs = [example.reference for example in examples]
-    for teacher in teachers.values():
-        if isinstance(teacher, CachedTeacher):
-            n_unread = len(teacher.unread(docs))
-            with ProgressBar(desc="Teacher reads", total=n_unread, stream=stderr) as bar:
-                teacher.read(docs, bar.update, skipped.add)
-    examples = skipped.without(examples)
-    if not examples:
-        raise ValueError(
-            f"[D519] The teacher failed on all documents of the corpus '{corpus}', so there is "
-            "nothing to learn from. Correct the teacher or the corpus."
-        )
-    return examples
-
-
-def count_documents(
-    nlp: Language, corpus: Reader, examples: List[Example], skipped: SkippedDocuments
-) -> Dict[str, int]:
-    """Count the "labeled" and "unlabeled" documents of a pass. A mixed corpus repeats its labeled
-    documents, but each counts once."""
-    labeled = count_annotated(examples)
-    unlabeled = len(examples) - labeled
-    if isinstance(corpus, MixedReader):
-        labeled = count_annotated(skipped.without(with_student_tokens(corpus.labeled(nlp))))
-    return {"labeled": labeled, "unlabeled": unlabeled}
-
-
-def count_annotated(examples: Iterable[Example]) -> int:
-    """Count the examples whose reference documents are annotated, with entities or without."""
-    return sum(example.reference.has_annotation("ENT_IOB") for example in examples)
+    run = nlp.meta["distillation"]
+    try:
+        for info, is_best in steps:
+            # Loggers count steps from 0.
+            run["steps"] = info["step"]
+            if is_best is not None:
+                if is_best:
+                    run["best_step"] = info["step"]
+                update_meta(training, nlp, info)
+                checkpoints.save_last()
+                if is_best and checkpoints.output is not None:
+                    checkpoints.copy_to_best()
+                    info["output_path"] = str(checkpoints.output / MODEL_LAST)
+            log_step(info if is_best is not None else None)
+        checkpoints.save_last()
+    except BaseException as error:
+        # Save the parameters, after Ctrl-C too, unless a NaN or infinite loss has spoilt them.
+        if "steps" in run and not isinstance(error, NonFiniteLossError):
+            checkpoints.save_last()
+        raise
 
 
 def with_max_steps(nlp: Language, max_steps: int) -> Language:
@@ -264,6 +166,36 @@ def set_averages(nlp: Language, averages: Optional[Mapping[Tuple[int, str], Any]
                 for name in node.param_names:
                     if (node.id, name) in averages:
                         node.set_param(name, averages[(node.id, name)])
+
+
+def calibrate_checkpoints(
+    nlp: Language,
+    corpus: Reader,
+    names: Iterable[str],
+    checkpoints: Checkpoints,
+    stdout: IO,
+    stderr: IO,
+) -> None:
+    """Calibrate the last and the best model, and save them again.
+
+    nlp (Language): The pipeline with its last parameters.
+    corpus (Reader): The development corpus.
+    names (Iterable[str]): The components to calibrate.
+    checkpoints (Checkpoints): The models.
+    stdout, stderr (IO): Streams for messages and progress.
+    """
+    run = nlp.meta["distillation"]
+    found = calibrate_students(nlp, corpus, names, MODEL_LAST, stdout, stderr)
+    if found:
+        text = ", ".join(f"{temperature:.2f}" for temperature in found)
+        stdout.write(MESSAGE.info(f"Calibrated on the development corpus: {text}") + "\n")
+    checkpoints.save_last()
+    if run.get("best_step") == run.get("steps"):
+        checkpoints.copy_to_best()
+    elif checkpoints.output is not None:
+        best = load_model(checkpoints.output / MODEL_BEST)
+        if calibrate_students(best, corpus, names, MODEL_BEST, stdout, stderr):
+            save_pipeline(best, checkpoints.output / MODEL_BEST)
 
 
 def calibrate_students(

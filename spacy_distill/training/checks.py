@@ -1,0 +1,46 @@
+"""Checks before a long run: its output folder, its device and its numbers."""
+
+from pathlib import Path
+from typing import Optional
+
+from thinc.api import require_gpu
+from thinc.util import gpu_is_available
+
+from .checkpoints import MODEL_BEST, MODEL_LAST
+
+
+def require_output_dir(path: Path, *, overwrite: bool) -> None:
+    """Raise ValueError if a path cannot be the output folder: it is a file, or it is not empty and
+    `overwrite` is False. The folder need not exist."""
+    require_no_file(path)
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise ValueError(
+            f"[D721] The output folder '{path}' is not empty. Name another one, or replace "
+            f"{MODEL_BEST} and {MODEL_LAST} in it with --force."
+        )
+
+
+def require_no_file(path: Path) -> None:
+    """Raise ValueError if a path that has to be a folder is a file."""
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"[D720] The output path '{path}' is a file. Name a folder.")
+
+
+def require_device(use_gpu: int) -> None:
+    """Switch to the GPU with this id, or stay on the CPU if it is negative. Raise ValueError if
+    there is no GPU."""
+    if use_gpu < 0:
+        return
+    if not gpu_is_available():
+        raise ValueError(
+            f"[D730] GPU {use_gpu} cannot be used: found no usable GPU. Install cupy for your "
+            "CUDA version, or leave out --gpu-id to run on the CPU."
+        )
+    require_gpu(use_gpu)
+
+
+def require_range(name: str, value: int, least: int, most: Optional[int] = None) -> None:
+    """Raise ValueError if a number is out of its range."""
+    if value < least or (most is not None and value > most):
+        limits = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise ValueError(f"[D705] {name} has to be {limits}: found {value}.")
