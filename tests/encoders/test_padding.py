@@ -120,6 +120,15 @@ def test_batches_of_known_types_mix_lengths():
     assert list(length_batches([], 2, other)) == list(length_batches([], 2, known)) == []
 
 
+def test_batches_have_little_padding():
+    lengths = [3] * 300 + [14] * 5 + [5] * 50 + [9] * 30 + [4] * 100
+    batches = list(length_batches(lengths, 4096, transformers.BertConfig()))
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    padded = [max(lengths[index] for index in batch) * len(batch) for batch in batches]
+    assert sum(padded) < 1.2 * sum(lengths)
+    assert all(size >= 512 for size in padded[:-1])  # few small batches
+
+
 SPANS = {"get_spans": {"@span_getters": "spacy-transformers.doc_spans.v1"}}
 POOLING = {"pooling": {"@layers": "reduce_mean.v1"}, "grad_factor": 1.0}
 PARSER = {
