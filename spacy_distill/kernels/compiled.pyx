@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=True
 """The kernels as Python functions over numpy arrays. They release the GIL."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint16_t
 from libc.stdlib cimport calloc, free
 
 import numpy
@@ -32,7 +32,7 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
 
     cdef struct StackInput:
         Batch batch
-        const float* table
+        const void* table
         const int64_t* rows
 
     cdef struct ChainScores:
@@ -129,7 +129,8 @@ cdef class Stack:
     """A stack of bidirectional LSTM layers, for inference. The weights are packed for the
     instruction set that is in use when the stack is created."""
 
-    cdef readonly tuple made_for  # instruction set, integers
+    cdef readonly str made_for  # the instruction set
+    cdef bint integers
     cdef const StackKernels* kernels
     cdef void* packed
     cdef int hidden
@@ -150,7 +151,7 @@ cdef class Stack:
         _check(n_layers > 0, "a layer")
         self.hidden = layers[0][0].shape[1]
         self.kernels = &KERNELS.integer_stack if integers else &KERNELS.float_stack
-        self.made_for = (in_use(), integers)
+        self.made_for, self.integers = in_use(), integers
         cdef LayerWeights* weights = <LayerWeights*>calloc(n_layers, sizeof(LayerWeights))
         if not weights:
             raise MemoryError()
@@ -178,28 +179,41 @@ cdef class Stack:
 
     def predict(
         self,
-        const float[:, ::1] table not None,
+        table not None,
         const int64_t[::1] rows not None,
         Sequences sequences not None,
     ):
         """Compute the states of the last layer.
 
-        table (Floats2d): (rows, 8 * hidden) inputs to the gates of the first layer.
+        table (Floats2d): (rows, 8 * hidden) inputs to the gates of the first layer: float16 if the
+            stack rounds to bytes, else float32.
         rows (Ints1d): (tokens,) int64, the row of each token in the table.
         sequences (Sequences): The lengths of the batch.
         RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, concatenated.
         """
         cdef Py_ssize_t token, n_tokens = sequences.n_tokens
         _check(rows.shape[0] == n_tokens, "a row number for each token")
+        cdef const float[:, ::1] floats
+        cdef const uint16_t[:, ::1] halves
+        cdef const void* first = NULL
+        cdef Py_ssize_t n_rows = len(table)
+        dtype = "float16" if self.integers else "float32"
+        _check(table.dtype == dtype and table.ndim == 2, f"a table of {dtype}")
         _check(table.shape[1] == 8 * self.hidden, "inputs to the gates of both directions")
+        if self.integers:
+            halves = table.view("uint16")  # memory views have no type for half precision
+            first = &halves[0, 0] if n_rows else NULL
+        else:
+            floats = table
+            first = &floats[0, 0] if n_rows else NULL
         for token in range(n_tokens):
-            if rows[token] < 0 or rows[token] >= table.shape[0]:
+            if rows[token] < 0 or rows[token] >= n_rows:
                 _check(False, "rows of the table")
         states = numpy.empty((n_tokens, 2 * self.hidden), dtype="float32")
         cdef float[:, ::1] states_view = states
         if not n_tokens:
             return states
-        cdef StackInput batch = StackInput(sequences.batch, &table[0, 0], &rows[0])
+        cdef StackInput batch = StackInput(sequences.batch, first, &rows[0])
         cdef float* result = &states_view[0, 0]
         with nogil:
             self.kernels.read(self.packed, batch, result)
