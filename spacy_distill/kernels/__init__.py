@@ -1,5 +1,5 @@
-"""Compiled loops over tokens: LSTM steps, stacks of LSTM layers, Viterbi, forward-backward. `forms.pyx`
-has those over word forms.
+"""Compiled loops over tokens: LSTM steps, stacks of LSTM layers, Viterbi, forward-backward.
+`forms.pyx` has those over word forms.
 
 A kernel is called once for a batch, numpy once for each step of it. Each caller also has a numpy
 version, for GPUs and for installs without a compiler.

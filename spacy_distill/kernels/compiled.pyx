@@ -81,6 +81,7 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
     int N_KERNELS
 
 
+SINGLE, HALF = numpy.dtype("float32"), numpy.dtype("float16")
 cdef const Kernels* KERNELS = ALL_KERNELS[0]
 INSTRUCTION_SETS = tuple(
     ALL_KERNELS[i].name.decode() for i in range(N_KERNELS) if ALL_KERNELS[i].is_supported()
@@ -111,17 +112,22 @@ cdef class Sequences:
 
     def __init__(self, lengths):
         """lengths (Ints1d): (sequences,) tokens per sequence, zeros allowed."""
-        lengths = numpy.asarray(lengths, dtype="int64")
-        _check(not len(lengths) or lengths.min() >= 0, "lengths that are not negative")
-        lengths = numpy.ascontiguousarray(lengths[lengths > 0])
-        ends = numpy.cumsum(lengths)
-        self.n_tokens = ends[len(ends) - 1] if len(ends) else 0
-        starts = ends - lengths
-        order = numpy.argsort(-lengths, kind="stable").astype("int64")
-        self.kept = (lengths, starts, order)
-        self.batch.n_sequences = len(lengths)
-        self.batch.lengths = _integers(lengths)
-        self.batch.starts = _integers(starts)
+        cdef const int64_t[::1] given = numpy.ascontiguousarray(lengths, dtype="int64")
+        cdef Py_ssize_t s, n = 0
+        kept = numpy.empty((2, given.shape[0]), dtype="int64")
+        cdef int64_t[:, ::1] kept_view = kept
+        self.n_tokens = 0
+        for s in range(given.shape[0]):
+            _check(given[s] >= 0, "lengths that are not negative")
+            if given[s]:
+                kept_view[0, n], kept_view[1, n] = given[s], self.n_tokens
+                self.n_tokens += given[s]
+                n += 1
+        order = numpy.argsort(-kept[0, :n], kind="stable") if n > 1 else numpy.zeros(n, dtype="int64")
+        self.kept = (kept, order)
+        self.batch.n_sequences = n
+        self.batch.lengths = &kept_view[0, 0] if n else NULL
+        self.batch.starts = &kept_view[1, 0] if n else NULL
         self.batch.order = _integers(order)
 
 
@@ -197,7 +203,7 @@ cdef class Stack:
         cdef const uint16_t[:, ::1] halves
         cdef const void* first = NULL
         cdef Py_ssize_t n_rows = len(table)
-        dtype = "float16" if self.integers else "float32"
+        dtype = HALF if self.integers else SINGLE
         _check(table.dtype == dtype and table.ndim == 2, f"a table of {dtype}")
         _check(table.shape[1] == 8 * self.hidden, "inputs to the gates of both directions")
         if self.integers:

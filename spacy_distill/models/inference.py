@@ -17,6 +17,7 @@ from thinc.shims import Shim
 from thinc.types import Floats2d, Ints1d
 
 from .. import kernels
+from ..documents import token_values
 from .form_cache import FormCache
 from .windows import LONGEST_WHOLE, Windows, cut_windows
 from .word_forms import depends_on_form, read_word_forms
@@ -172,9 +173,8 @@ class CachedEncoder:
         """
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         if self._cache is not None:
-            forms = [doc.to_array(ORTH) for doc in docs]
-            tokens = forms[0] if len(forms) == 1 else numpy.concatenate(forms)
-            return self._encode_in_groups(tokens, lengths, self._encode_forms)
+            forms = token_values(docs, ORTH)
+            return self._encode_in_groups(forms, lengths, self._encode_forms)
         embedded = self._embed.predict(list(docs))
         features = getattr(embedded, "dataXd", embedded)
         if isinstance(features, list):
@@ -197,6 +197,8 @@ class CachedEncoder:
             lengths.
         RETURNS (Floats2d): (tokens, outputs).
         """
+        if len(tokens) <= LONGEST_WHOLE:  # one short document, in as few calls as possible
+            return encode(tokens, lengths)
         windows: Optional[Windows] = None
         if self._inference.allows_windows and lengths.max() > LONGEST_WHOLE:
             windows = cut_windows(lengths)

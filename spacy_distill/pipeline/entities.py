@@ -12,7 +12,7 @@ from thinc.types import Floats1d, Ints1d, Ints2d
 
 from ..chain import BiluoTags, LinearChain, n_tags
 from ..chain.biluo import PREFIXES
-from ..documents import BEGIN, INSIDE, OUTSIDE
+from ..documents import BEGIN, INSIDE, OUTSIDE, token_values
 from .confidences import CONFIDENCE, delete_confidence, set_confidence
 
 # (first token, token after the last, label)
@@ -26,7 +26,7 @@ def exclude_taken_tokens(chain: LinearChain, docs: Sequence[Doc]) -> LinearChain
     """
     if not any(map(is_annotated, docs)):
         return chain
-    taken = numpy.isin(numpy.concatenate([doc.to_array(ENT_IOB) for doc in docs]), (INSIDE, BEGIN))
+    taken = numpy.isin(token_values(docs, ENT_IOB), (INSIDE, BEGIN))
     if not taken.any():
         return chain
     is_outside = numpy.arange(len(chain.start)) == 0
@@ -47,17 +47,14 @@ def set_first_entities(docs: Sequence[Doc], tag_ids: Ints1d, tags: BiluoTags) ->
     tag_ids (Ints1d): (tokens,) the tags of all documents.
     tags (BiluoTags): The tags.
     """
-    labels = [docs[0].vocab.strings.add(label) for label in tags.labels]
-    ends = numpy.cumsum([len(doc) for doc in docs])
-    values = _annotation_of_tags(tuple(labels))[tag_ids]
-    # In an invalid tagging, an entity can go on that has not begun. spaCy could not read it.
-    before = numpy.zeros(len(values), dtype="uint64")
-    before[1:] = values[:-1, 1]
-    before[ends[ends < len(before)]] = 0
-    values[(values[:, 0] == INSIDE) & (values[:, 1] != before), 0] = BEGIN
+    strings = docs[0].vocab.strings
+    values = _annotation_of_tags(tuple(strings.add(label) for label in tags.labels))[tag_ids]
     start = 0
-    for doc, end in zip(docs, ends.tolist(), strict=True):
+    for doc in docs:
+        end = start + len(doc)
         doc.from_array([ENT_IOB, ENT_TYPE], values[start:end])
+        # In an invalid tagging, an entity can go on that has not begun. spaCy mends it.
+        doc.set_ents([], default="unmodified")
         start = end
 
 

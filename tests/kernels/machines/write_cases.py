@@ -4,7 +4,6 @@ import sys
 from typing import BinaryIO, Sequence
 
 import numpy
-
 from spacy.strings import hash_string
 from spacy.vocab import Vocab
 
@@ -73,7 +72,6 @@ class Cases:
         scores = [lengths, emissions, transitions, start, end]
         weights = [numpy.asarray([LARGEST_FACTOR]), *parts, trellis.links]
         self.write(CHAIN, [len(start)], [*scores, chain.argmax(), *weights])
-
 
     def forms(self, model, forms, texts, numbers) -> None:
         """Write a case of an index of word forms, a character CNN and half precision."""
