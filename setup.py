@@ -7,17 +7,23 @@ from setuptools import Extension, setup
 
 FOLDER = "spacy_distill/kernels"
 
-(kernels,) = cythonize(
-    Extension(
-        "spacy_distill.kernels.compiled",
-        [f"{FOLDER}/compiled.pyx", *sorted(glob(f"{FOLDER}/*.cc"))],
-        depends=glob(f"{FOLDER}/*.hh"),
-        language="c++",
-        # Every instruction set rounds in the same places: products and sums are not fused.
-        extra_compile_args=["-O3", "-g0", "-std=c++17", "-fno-math-errno", "-ffp-contract=off"],
-    )
+SOURCES = {"compiled": sorted(glob(f"{FOLDER}/*.cc")), "forms": []}
+
+modules = cythonize(
+    [
+        Extension(
+            f"spacy_distill.kernels.{name}",
+            [f"{FOLDER}/{name}.pyx", *sources],
+            depends=glob(f"{FOLDER}/*.hh"),
+            language="c++",
+            # Every instruction set rounds in the same places: products and sums are not fused.
+            extra_compile_args=["-O3", "-g0", "-std=c++17", "-fno-math-errno", "-ffp-contract=off"],
+        )
+        for name, sources in SOURCES.items()
+    ]
 )
 # Without a compiler the package installs all the same, and numpy does the work.
-kernels.optional = True
+for module in modules:
+    module.optional = True
 
-setup(ext_modules=[kernels])
+setup(ext_modules=modules)

@@ -1,12 +1,13 @@
 """Copy, compare and hash documents by their tokens."""
 
 import hashlib
-from typing import Optional
+from typing import Optional, Sequence
 
 import numpy
 from spacy.attrs import ORTH, SPACY
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
+from thinc.types import Ints1d
 
 # spaCy's values of ENT_IOB. Blocked tokens, which cannot be in entities, have BEGIN and no type.
 MISSING, INSIDE, OUTSIDE, BEGIN = range(4)
@@ -38,6 +39,17 @@ def same_text(first: Doc, second: Doc) -> bool:
     """RETURNS (bool): Whether two documents have the same text. A space after the last token is
     ignored: spaCy adds one if it does not know the spaces."""
     return first.text == second.text or first[:].text == second[:].text
+
+
+def token_values(docs: Sequence[Doc], attribute: int) -> Ints1d:
+    """Read an attribute of all tokens.
+
+    docs (Sequence[Doc]): The documents, at least one.
+    attribute (int): The attribute's id of `spacy.attrs`.
+    RETURNS (Ints1d): (tokens,) uint64, the values of all documents.
+    """
+    values = [doc.to_array(attribute) for doc in docs]
+    return values[0] if len(values) == 1 else numpy.concatenate(values)
 
 
 def document_key(doc: Doc) -> bytes:

@@ -98,8 +98,7 @@ def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
         clock.lap("emissions")
         tags = chain.argmax()
         clock.lap("Viterbi")
-        per_doc = numpy.split(tags, numpy.cumsum(lengths)[:-1])
-        pipe.set_annotations(docs, Prediction(per_doc))
+        pipe.set_annotations(docs, Prediction(tags))
         clock.lap("entities")
         n_words += len(tags)
     return n_words

@@ -40,9 +40,8 @@ def predict(nlp: Language, examples: List[Example], *, exact: bool = False) -> T
         states = (encoder.layers[0] if exact else encoder).predict(batch)
         chain = pipe.model.get_ref("output_layer").predict(states)
         emissions.append(chain.emissions)
-        ends = numpy.cumsum([len(doc) for doc in batch])[:-1]
-        tags += numpy.split(chain.argmax(), ends)
-    pipe.set_annotations(docs, Prediction(tags))
+        tags.append(chain.argmax())
+    pipe.set_annotations(docs, Prediction(numpy.concatenate(tags)))
     entities = {
         (number, ent.start, ent.end, ent.label_)
         for number, doc in enumerate(docs)

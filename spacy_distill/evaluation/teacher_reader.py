@@ -2,7 +2,6 @@
 
 from typing import Any, Dict, Iterable, Iterator, Optional
 
-import numpy
 import spacy
 from spacy.language import Language
 from spacy.scorer import get_ner_prf
@@ -43,10 +42,8 @@ class TeacherReader:
         tags = BiluoTags(self.teacher.labels)
         for batch in minibatch(docs, min(batch_size, BATCH_SIZE)):
             chain = predict(self.teacher, batch)
-            best = to_numpy(chain.argmax())
-            ends = numpy.cumsum([len(doc) for doc in batch])
             write_prediction(
-                Prediction(numpy.split(best, ends[:-1]), chain),
+                Prediction(to_numpy(chain.argmax()), chain),
                 batch,
                 tags,
                 confidence=self.confidence,

@@ -1,4 +1,5 @@
 """Compiled loops over tokens: LSTM steps, stacks of LSTM layers, Viterbi, forward-backward.
+`forms.pyx` has those over word forms.
 
 A kernel is called once for a batch, numpy once for each step of it. Each caller also has a numpy
 version, for GPUs and for installs without a compiler.
@@ -16,17 +17,19 @@ from typing import Any, Optional
 import numpy
 
 compiled: Any
+forms: Any
 try:
     compiled = importlib.import_module(f"{__name__}.compiled")
+    forms = importlib.import_module(f"{__name__}.forms")
 except ModuleNotFoundError:  # installed without a compiler
-    compiled = None
+    compiled = forms = None
 except ImportError as error:
     warnings.warn(
         f"[D901] spacy-distill's compiled kernels cannot be loaded ({error}), so numpy is used. "
         "Install spacy-distill again on this machine.",
         stacklevel=2,
     )
-    compiled = None
+    compiled = forms = None
 
 CHOICES = (*(reversed(compiled.INSTRUCTION_SETS) if compiled else ()), "numpy")
 PRECISIONS = ("int8", "float32")
@@ -62,6 +65,12 @@ def kernels(*arrays) -> Optional[Any]:
         return None
     can_run = all(isinstance(array, numpy.ndarray) and array.dtype == "float32" for array in arrays)
     return compiled if can_run else None
+
+
+def form_kernels() -> Optional[Any]:
+    """RETURNS (Optional[Any]): The module of compiled loops over word forms, if kernels are in use;
+    else None."""
+    return None if in_use == "numpy" else forms
 
 
 in_use: str = CHOICES[-1]

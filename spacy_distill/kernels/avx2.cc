@@ -1,14 +1,15 @@
-// For x86-64 with AVX2 and FMA. The instruction set holds to the end of the file, for templates are
+// For x86-64 with AVX2, FMA and F16C. The instruction set holds to the end of the file, for templates are
 // compiled there.
 #include "kernels.hh"
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
-#pragma GCC target("avx2,fma")
+#pragma GCC target("avx2,fma,f16c")
 #endif
 
 namespace spacy_distill {
@@ -17,6 +18,9 @@ constexpr int LANES = 8, PRODUCT_ROWS = 3, PRODUCT_WIDTH = 3;
 #include "vectors.hh"
 
 INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE Vector load_halves(const uint16_t* from) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
 
 constexpr int DOT_OFFSET = -128;
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
@@ -30,8 +34,12 @@ INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
 
 bool has_avx2() {
     __builtin_cpu_init();
+    // Not every compiler that has the instructions knows the name of F16C here.
+    unsigned int eax, ebx, ecx = 0, edx;
+    __get_cpuid(1, &eax, &ebx, &ecx, &edx);
     return __builtin_cpu_supports("avx2") &&
-           __builtin_cpu_supports("fma");
+           __builtin_cpu_supports("fma") &&
+           (ecx >> 29 & 1);
 }
 }  // namespace
 

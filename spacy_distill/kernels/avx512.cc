@@ -16,6 +16,10 @@ constexpr int LANES = 16, PRODUCT_ROWS = 6, PRODUCT_WIDTH = 4;
 #include "vectors.hh"
 
 INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE Vector load_halves(const uint16_t* from) {
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    return _mm512_maskz_cvtph_ps(0xffff, halves);  // without a mask, GCC 12 warns of its own code
+}
 
 constexpr int DOT_OFFSET = -128;
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {

@@ -1,4 +1,4 @@
-// For x86-64 with AVX2, FMA and AVX-VNNI: products of bytes in one instruction.
+// For x86-64 with AVX2, FMA, F16C and AVX-VNNI: products of bytes in one instruction.
 #include "kernels.hh"
 
 #if defined(COMPILES_AVXVNNI)
@@ -6,9 +6,9 @@
 #include <immintrin.h>
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,avxvnni"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avxvnni"))), apply_to = function)
 #else
-#pragma GCC target("avx2,fma,avxvnni")
+#pragma GCC target("avx2,fma,f16c,avxvnni")
 #endif
 
 namespace spacy_distill {
@@ -17,6 +17,9 @@ constexpr int LANES = 8, PRODUCT_ROWS = 3, PRODUCT_WIDTH = 3;
 #include "vectors.hh"
 
 INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE Vector load_halves(const uint16_t* from) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
 
 constexpr int DOT_OFFSET = -128;
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {

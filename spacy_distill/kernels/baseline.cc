@@ -12,6 +12,25 @@ namespace {
 constexpr int LANES = 4, PRODUCT_ROWS = 2, PRODUCT_WIDTH = 2;
 #include "vectors.hh"
 
+#if !defined(__aarch64__)
+INLINE Vector load_halves(const uint16_t* from) {
+    IntVector halves;
+    for (int lane = 0; lane < LANES; ++lane) halves[lane] = from[lane];
+    const IntVector size = halves & 0x7fff, bias = IntVector{} + (112 << 23);
+    // A float's exponent is greater by 112. That of infinity and NaN is the greatest in both.
+    const IntVector bits = (size << 13) + bias + (size >= 0x7c00 ? bias : IntVector{});
+    Vector numbers;
+    std::memcpy(&numbers, &bits, sizeof bits);
+    // Without an exponent: multiples of the smallest number.
+    numbers = size < 0x400 ? __builtin_convertvector(size, Vector) * 0x1p-24f : numbers;
+    IntVector found;
+    std::memcpy(&found, &numbers, sizeof found);
+    found |= (halves & 0x8000) << 16;
+    std::memcpy(&numbers, &found, sizeof found);
+    return numbers;
+}
+#endif
+
 #if defined(__SSE2__)
 INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return a * b + c; }
 
@@ -29,6 +48,9 @@ INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
 }
 #elif defined(__aarch64__)
 INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
+INLINE Vector load_halves(const uint16_t* from) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
+}
 
 constexpr int DOT_OFFSET = 0;
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, binding=True
 """The kernels as Python functions over numpy arrays. They release the GIL."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint16_t
 from libc.stdlib cimport calloc, free
 
 import numpy
@@ -32,7 +32,7 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
 
     cdef struct StackInput:
         Batch batch
-        const float* table
+        const void* table
         const int64_t* rows
 
     cdef struct ChainScores:
@@ -81,6 +81,7 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
     int N_KERNELS
 
 
+SINGLE, HALF = numpy.dtype("float32"), numpy.dtype("float16")
 cdef const Kernels* KERNELS = ALL_KERNELS[0]
 INSTRUCTION_SETS = tuple(
     ALL_KERNELS[i].name.decode() for i in range(N_KERNELS) if ALL_KERNELS[i].is_supported()
@@ -111,17 +112,22 @@ cdef class Sequences:
 
     def __init__(self, lengths):
         """lengths (Ints1d): (sequences,) tokens per sequence, zeros allowed."""
-        lengths = numpy.asarray(lengths, dtype="int64")
-        _check(not len(lengths) or lengths.min() >= 0, "lengths that are not negative")
-        lengths = numpy.ascontiguousarray(lengths[lengths > 0])
-        ends = numpy.cumsum(lengths)
-        self.n_tokens = ends[len(ends) - 1] if len(ends) else 0
-        starts = ends - lengths
-        order = numpy.argsort(-lengths, kind="stable").astype("int64")
-        self.kept = (lengths, starts, order)
-        self.batch.n_sequences = len(lengths)
-        self.batch.lengths = _integers(lengths)
-        self.batch.starts = _integers(starts)
+        cdef const int64_t[::1] given = numpy.ascontiguousarray(lengths, dtype="int64")
+        cdef Py_ssize_t s, n = 0
+        kept = numpy.empty((2, given.shape[0]), dtype="int64")
+        cdef int64_t[:, ::1] kept_view = kept
+        self.n_tokens = 0
+        for s in range(given.shape[0]):
+            _check(given[s] >= 0, "lengths that are not negative")
+            if given[s]:
+                kept_view[0, n], kept_view[1, n] = given[s], self.n_tokens
+                self.n_tokens += given[s]
+                n += 1
+        order = numpy.argsort(-kept[0, :n], kind="stable") if n > 1 else numpy.zeros(n, dtype="int64")
+        self.kept = (kept, order)
+        self.batch.n_sequences = n
+        self.batch.lengths = &kept_view[0, 0] if n else NULL
+        self.batch.starts = &kept_view[1, 0] if n else NULL
         self.batch.order = _integers(order)
 
 
@@ -129,7 +135,8 @@ cdef class Stack:
     """A stack of bidirectional LSTM layers, for inference. The weights are packed for the
     instruction set that is in use when the stack is created."""
 
-    cdef readonly tuple made_for  # instruction set, integers
+    cdef readonly str made_for  # the instruction set
+    cdef bint integers
     cdef const StackKernels* kernels
     cdef void* packed
     cdef int hidden
@@ -150,7 +157,7 @@ cdef class Stack:
         _check(n_layers > 0, "a layer")
         self.hidden = layers[0][0].shape[1]
         self.kernels = &KERNELS.integer_stack if integers else &KERNELS.float_stack
-        self.made_for = (in_use(), integers)
+        self.made_for, self.integers = in_use(), integers
         cdef LayerWeights* weights = <LayerWeights*>calloc(n_layers, sizeof(LayerWeights))
         if not weights:
             raise MemoryError()
@@ -178,28 +185,41 @@ cdef class Stack:
 
     def predict(
         self,
-        const float[:, ::1] table not None,
+        table not None,
         const int64_t[::1] rows not None,
         Sequences sequences not None,
     ):
         """Compute the states of the last layer.
 
-        table (Floats2d): (rows, 8 * hidden) inputs to the gates of the first layer.
+        table (Floats2d): (rows, 8 * hidden) inputs to the gates of the first layer: float16 if the
+            stack rounds to bytes, else float32.
         rows (Ints1d): (tokens,) int64, the row of each token in the table.
         sequences (Sequences): The lengths of the batch.
         RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, concatenated.
         """
         cdef Py_ssize_t token, n_tokens = sequences.n_tokens
         _check(rows.shape[0] == n_tokens, "a row number for each token")
+        cdef const float[:, ::1] floats
+        cdef const uint16_t[:, ::1] halves
+        cdef const void* first = NULL
+        cdef Py_ssize_t n_rows = len(table)
+        dtype = HALF if self.integers else SINGLE
+        _check(table.dtype == dtype and table.ndim == 2, f"a table of {dtype}")
         _check(table.shape[1] == 8 * self.hidden, "inputs to the gates of both directions")
+        if self.integers:
+            halves = table.view("uint16")  # memory views have no type for half precision
+            first = &halves[0, 0] if n_rows else NULL
+        else:
+            floats = table
+            first = &floats[0, 0] if n_rows else NULL
         for token in range(n_tokens):
-            if rows[token] < 0 or rows[token] >= table.shape[0]:
+            if rows[token] < 0 or rows[token] >= n_rows:
                 _check(False, "rows of the table")
         states = numpy.empty((n_tokens, 2 * self.hidden), dtype="float32")
         cdef float[:, ::1] states_view = states
         if not n_tokens:
             return states
-        cdef StackInput batch = StackInput(sequences.batch, &table[0, 0], &rows[0])
+        cdef StackInput batch = StackInput(sequences.batch, first, &rows[0])
         cdef float* result = &states_view[0, 0]
         with nogil:
             self.kernels.read(self.packed, batch, result)

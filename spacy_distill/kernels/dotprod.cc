@@ -22,6 +22,9 @@ constexpr int LANES = 4, PRODUCT_ROWS = 6, PRODUCT_WIDTH = 4;
 #include "vectors.hh"
 
 INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
+INLINE Vector load_halves(const uint16_t* from) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
+}
 
 constexpr int DOT_OFFSET = 0;
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {

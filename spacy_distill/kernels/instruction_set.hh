@@ -1,6 +1,7 @@
 // All kernels for one instruction set. A file includes `vectors.hh` and then this in a namespace of its
 // own. Between them it defines
 // - multiply_add(Vector a, Vector b, Vector c): a * b + c;
+// - load_halves(const uint16_t* from): LANES numbers in half precision as floats;
 // - dot(IntVector sums, int32_t states, const int8_t* weights): adds to each lane the sum of four
 //   products, of the bytes in `states` with the lane's weights;
 // - DOT_OFFSET: what to add for each weight, if `dot` takes the bytes without a sign;

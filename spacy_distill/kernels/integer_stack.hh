@@ -114,6 +114,13 @@ static void multiply_bytes(const IntegerWeights& weights, int column, int wide, 
     }
 }
 
+// Not a part of its caller, in which GCC 12 has no registers left for the sums.
+__attribute__((noinline)) static void multiply_alone(const IntegerWeights& weights, int column,
+                                                     int wide, const ByteRows& in, int row,
+                                                     float* product) {
+    multiply_bytes<1>(weights, column, wide, in, row, product);
+}
+
 // product (rows, columns): what the gates get of all rows.
 static void multiply_bytes(const IntegerWeights& weights, int rows, const ByteRows& in,
                            float* product) {
@@ -127,7 +134,7 @@ static void multiply_bytes(const IntegerWeights& weights, int rows, const ByteRo
             multiply_bytes<PRODUCT_ROWS>(weights, column, wide, in, row, product);
         for (; row + 2 <= rows; row += 2)
             multiply_bytes<2>(weights, column, wide, in, row, product);
-        if (row < rows) multiply_bytes<1>(weights, column, wide, in, row, product);
+        if (row < rows) multiply_alone(weights, column, wide, in, row, product);
     }
 }
 
@@ -154,7 +161,7 @@ INLINE Fraction twice_logistic(Vector x) {
 struct IntegerStep {
     int hidden;
     const float* product;  // (4, hidden) and up to LANES more that are not used
-    const float* given;    // (4, hidden) from the table; null if the product has all
+    const uint16_t* given; // (4, hidden) from the table; null if the product has all
     float* cell;           // (padded,) replaced
     uint8_t* own;          // (padded,) the state for the next step
     uint8_t* above;        // (hidden,) and for the next layer; null in the last one
@@ -166,7 +173,7 @@ INLINE void integer_step_units(const IntegerStep& at, int unit, int n) {
     Vector x[GATES];
     for (int gate = 0; gate < GATES; ++gate) {
         x[gate] = load(at.product + gate * at.hidden + unit);
-        if (at.given) x[gate] += load_some(at.given + gate * at.hidden + unit, n);
+        if (at.given) x[gate] += load_some_halves(at.given + gate * at.hidden + unit, n);
     }
     const Fraction input = twice_logistic(x[INPUT]), forget = twice_logistic(x[FORGET]);
     const Fraction output = twice_logistic(x[OUTPUT]), candidate = rational_tangent(x[CANDIDATE]);
@@ -256,7 +263,8 @@ private:
         int64_t places[TILE] = {};
         for (int s = 1; s < tile.n; ++s) places[s] = places[s - 1] + tile.lengths[s - 1];
         const auto given = [&](int s, int64_t step) {
-            return in.table + (2 * in.rows[tile.token(s, step, direction)] + direction) * width;
+            const int64_t row = 2 * in.rows[tile.token(s, step, direction)] + direction;
+            return static_cast<const uint16_t*>(in.table) + row * width;
         };
         memory.forget();
         ByteRows rows = {{}, memory.own + 0, memory.own_width};

@@ -56,10 +56,11 @@ struct LayerWeights {
     const float* bias;
 };
 
-// table (rows, 2, 4 * hidden): inputs to the first layer's gates; rows (tokens,): each token's row.
+// table (rows, 2, 4 * hidden): inputs to the first layer's gates, float or, for integers, half
+// precision (uint16_t); rows (tokens,): each token's row.
 struct StackInput {
     Batch batch;
-    const float* table;
+    const void* table;
     const int64_t* rows;
 };
 

@@ -5,6 +5,14 @@
 #error "exponential() rounds by adding and taking away, and NaN has to stay: no -ffast-math."
 #endif
 
+// The first `n` numbers in half precision; zeros after them.
+INLINE Vector load_some_halves(const uint16_t* from, int n) {
+    if (n >= LANES) return load_halves(from);
+    uint16_t some[LANES] = {};
+    for (int lane = 0; lane < n; ++lane) some[lane] = from[lane];
+    return load_halves(some);
+}
+
 INLINE Vector at_least(Vector x, float bound) { return x < bound ? filled(bound) : x; }
 INLINE Vector at_most(Vector x, float bound) { return x > bound ? filled(bound) : x; }
 

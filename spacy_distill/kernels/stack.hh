@@ -52,7 +52,8 @@ static void read_rows(const Panels& U, int hidden, int direction, const StackInp
                       const Tile& tile, const int64_t* places, float* states) {
     const int width = GATES * hidden;
     const auto inputs_at = [&](int s, int64_t step) {
-        return in.table + (2 * in.rows[tile.token(s, step, direction)] + direction) * width;
+        const int64_t row = 2 * in.rows[tile.token(s, step, direction)] + direction;
+        return static_cast<const float*>(in.table) + row * width;
     };
     Recurrence recurrence(U, hidden);
     for (int64_t step = 0; step < tile.lengths[0]; ++step) {

@@ -7,8 +7,9 @@ typedef uint8_t ByteVector __attribute__((vector_size(LANES)));
 #define INLINE_METHOD inline __attribute__((always_inline))
 #define INLINE static INLINE_METHOD
 
-INLINE void prefetch(const float* from, int n) {
-    for (int i = 0; i < n; i += 16) __builtin_prefetch(from + i);
+template <class T>
+INLINE void prefetch(const T* from, int n) {
+    for (int i = 0; i < n; i += 64 / int(sizeof(T))) __builtin_prefetch(from + i);
 }
 
 // Numbers from a cache line's beginning on, freed when the block ends. No std::vector: its functions

@@ -7,6 +7,7 @@ import numpy
 from thinc.api import Model, glorot_uniform_init, uniform_init
 from thinc.types import Floats2d, Ints1d, Ints2d
 
+from ..kernels import form_kernels
 from .word_forms import WordForms
 
 WINDOW = 3
@@ -40,6 +41,11 @@ def forward(
     E, W, b = model.get_param("E"), model.get_param("W"), model.get_param("b")
     ops, xp = model.ops, model.ops.xp
     (n_rows, width), n_filters = E.shape, len(b)
+    compiled = form_kernels()
+    if not is_train and compiled and xp is numpy:
+        filters = numpy.ascontiguousarray(W.reshape(n_filters, WINDOW, width).transpose(1, 2, 0))
+        Y = compiled.convolve_characters(forms.texts, MAX_CHARACTERS, E, filters, b)
+        return Y, lambda dY: forward(model, forms, True)[1](dY)
     rows, n_windows = character_windows(forms.texts, n_rows)
     # The distinct rows, and the index of each character's row among these.
     is_used = numpy.zeros(n_rows, dtype=bool)

@@ -16,15 +16,17 @@ from thinc.api import Model
 from thinc.shims import Shim
 from thinc.types import Floats2d, Ints1d
 
+from .. import kernels
+from ..documents import token_values
 from .form_cache import FormCache
-from .windows import Windows, cut_windows, whole_sequences
+from .windows import LONGEST_WHOLE, Windows, cut_windows
 from .word_forms import depends_on_form, read_word_forms
 
-# The memory of the form cache: 7,800 forms of the default student. A process then needs no more
+# The memory of the form cache: 15,700 forms of the default student. A process then needs no more
 # memory than with en_core_web_sm. A larger cache is faster for texts with many word forms.
 CACHE_BYTES = 24 * 2**20
 # Tokens that are encoded at once. Their word forms fit into the cache of the default student.
-TOKENS_PER_GROUP = 4096
+TOKENS_PER_GROUP = 8192
 # The attribute of an encoder that creates its `Inference`: a function of the model.
 INFERENCE_ATTR = "inference"
 
@@ -45,7 +47,7 @@ class Inference(Protocol):
         """Compute the part that depends on the word form alone.
 
         features (Floats2d): (forms, inputs) the output of the embedding.
-        RETURNS (Floats2d): (forms, columns) float32, the rows that are cached.
+        RETURNS (Floats2d): (forms, columns) the rows that are cached, float32 or float16.
         """
         ...
 
@@ -125,17 +127,18 @@ class CachedEncoder:
         parts (Parts): The embedding and the encoder.
         vocab (Vocab): The vocabulary of the documents, with the word vectors.
         """
+        self._allowed_integers = kernels.allows_integers
         nodes = [node for part in parts if part is not None for node in part.walk()]
         self.vocab = vocab
         self._embed = parts.embed
         by_form = depends_on_form(self._embed)
         self._forms: Optional[Model] = self._embed.layers[0] if by_form else None
         self._inference = create_inference(parts)
-        self._make_windows = cut_windows if self._inference.allows_windows else whole_sequences
         self._cache: Optional[FormCache] = None
         if self._forms is not None:
             no_forms = numpy.zeros((0, self._forms.get_dim("nO")), dtype="float32")
-            self._cache = FormCache(self._inference.per_form(no_forms).shape[1], CACHE_BYTES)
+            rows = self._inference.per_form(no_forms)
+            self._cache = FormCache(rows.shape[1], CACHE_BYTES, rows.dtype)
         self._vectors, self._data = vocab.vectors, vocab.vectors.data
         self._n_keys = vocab.vectors.n_keys
         self._tables = [
@@ -150,9 +153,11 @@ class CachedEncoder:
 
     def is_current(self, vocab: Vocab) -> bool:
         """RETURNS (bool): Whether the vocabulary, the vectors and the parameters are the same
-        objects as before. Changes within an array are not detected."""
+        objects as before, and `kernels.use` has not changed the precision. Changes within an array
+        are not detected."""
         return (
             vocab is self.vocab
+            and kernels.allows_integers == self._allowed_integers
             and vocab.vectors is self._vectors
             and vocab.vectors.data is self._data
             and vocab.vectors.n_keys == self._n_keys
@@ -168,7 +173,7 @@ class CachedEncoder:
         """
         lengths = numpy.asarray([len(doc) for doc in docs], dtype="int64")
         if self._cache is not None:
-            forms = numpy.concatenate([doc.to_array(ORTH) for doc in docs])
+            forms = token_values(docs, ORTH)
             return self._encode_in_groups(forms, lengths, self._encode_forms)
         embedded = self._embed.predict(list(docs))
         features = getattr(embedded, "dataXd", embedded)
@@ -184,7 +189,7 @@ class CachedEncoder:
     def _encode_in_groups(
         self, tokens: Ints1d, lengths: Ints1d, encode: Callable[[Ints1d, Ints1d], Floats2d]
     ) -> Floats2d:
-        """Cut long documents into windows, and encode groups of windows.
+        """Cut long documents into windows, and encode some thousand tokens at a time.
 
         tokens (Ints1d): (tokens,) the form or the table row of each token, for `encode`.
         lengths (Ints1d): (documents,) tokens per document.
@@ -192,24 +197,22 @@ class CachedEncoder:
             lengths.
         RETURNS (Floats2d): (tokens, outputs).
         """
-        windows: Windows = self._make_windows(lengths)
-        if len(tokens) <= TOKENS_PER_GROUP and len(windows.lengths) == len(lengths):
+        if len(tokens) <= LONGEST_WHOLE:  # one short document, in as few calls as possible
             return encode(tokens, lengths)
-        tokens = tokens[windows.rows]
-        states: Any = None
-        # A group has windows of similar lengths, so the last steps of a group have many sequences.
-        ends = numpy.cumsum(windows.lengths)
-        order = numpy.argsort(windows.lengths, kind="stable")
-        group = numpy.cumsum(windows.lengths[order]) // TOKENS_PER_GROUP
-        for members in numpy.split(order, numpy.flatnonzero(numpy.diff(group)) + 1):
-            rows = numpy.concatenate(
-                [numpy.arange(ends[i] - windows.lengths[i], ends[i]) for i in members]
+        windows: Optional[Windows] = None
+        if self._inference.allows_windows and lengths.max() > LONGEST_WHOLE:
+            windows = cut_windows(lengths)
+            tokens, lengths = tokens[windows.rows], windows.lengths
+        if len(tokens) <= TOKENS_PER_GROUP:
+            states = encode(tokens, lengths)
+        else:
+            ends = numpy.cumsum(lengths)
+            (last,) = numpy.diff(ends // TOKENS_PER_GROUP).nonzero()
+            groups = zip(
+                numpy.split(tokens, ends[last]), numpy.split(lengths, last + 1), strict=True
             )
-            group_states = encode(tokens[rows], windows.lengths[members])
-            if states is None:
-                states = numpy.empty((len(tokens), group_states.shape[1]), dtype="float32")
-            states[rows] = group_states
-        return states[windows.kept]
+            states = numpy.concatenate([encode(*group) for group in groups])
+        return states if windows is None else states[windows.kept]
 
     def _encode_forms(self, forms: Ints1d, lengths: Ints1d) -> Floats2d:
         assert self._cache is not None

@@ -8,6 +8,8 @@ from thinc.types import Ints1d
 # In a BiLSTM distant tokens have little effect. docs/performance.md shows how many entities of long
 # documents do not change with this context.
 CORE, CONTEXT = 256, 32
+# The length from which on sequences are cut.
+LONGEST_WHOLE = CORE + 2 * CONTEXT
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,6 @@ class Windows:
     kept: Ints1d
 
 
-def whole_sequences(lengths: Ints1d) -> Windows:
-    """RETURNS (Windows): One window for each sequence."""
-    tokens = numpy.arange(lengths.sum())
-    return Windows(lengths, tokens, tokens)
-
-
 def cut_windows(lengths: Ints1d, core: int = CORE, context: int = CONTEXT) -> Windows:
     """Cut long sequences into windows of similar lengths. Sequences of up to `core + 2 * context`
     tokens are not cut.
@@ -41,8 +37,6 @@ def cut_windows(lengths: Ints1d, core: int = CORE, context: int = CONTEXT) -> Wi
     """
     lengths = numpy.asarray(lengths, dtype="int64")
     whole = lengths <= core + 2 * context
-    if whole.all():
-        return whole_sequences(lengths)
     n_windows = numpy.where(whole, 1, -(-lengths // core))
     sequence = numpy.repeat(numpy.arange(len(lengths)), n_windows)
     index = numpy.arange(len(sequence)) - (numpy.cumsum(n_windows) - n_windows)[sequence]

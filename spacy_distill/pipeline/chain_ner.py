@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
+from spacy.attrs import IS_SPACE
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -13,7 +14,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
-from ..documents import same_tokens
+from ..documents import same_tokens, token_values
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..models.learn_rates import with_learn_rate_factors
 from ..models.optimizer_state import keep_moments
@@ -155,10 +156,10 @@ class ChainNER(RehearsingPipe):
         """
         docs = list(docs)
         if not docs:
-            return Prediction([])
+            return Prediction(numpy.zeros(0, dtype="int64"))
         chain = self.predict_chain(docs)
         possible = chain if self.overwrite_ents else exclude_taken_tokens(chain, docs)
-        tags = _split(self.model.ops.to_numpy(possible.argmax()), docs)
+        tags = self.model.ops.to_numpy(possible.argmax())
         needs_chain = self.confidence or self.spans_key is not None
         return Prediction(tags, chain.scaled(self.cfg["temperature"]) if needs_chain else None)
 
@@ -182,8 +183,10 @@ class ChainNER(RehearsingPipe):
             emissions = self.model.ops.alloc2f(0, len(start))
             return LinearChain(emissions, numpy.zeros(len(docs), "int64"), transitions, start, end)
         chain = self.model.predict(list(docs))
-        spaces = numpy.concatenate([doc.to_array("IS_SPACE") for doc in docs]).astype(bool)
-        return chain.restricted(self.tags.without_edges(spaces)) if spaces.any() else chain
+        spaces = token_values(docs, IS_SPACE)
+        if not spaces.any():
+            return chain
+        return chain.restricted(self.tags.without_edges(spaces.astype(bool)))
 
     def posteriors(
         self, docs: Sequence[Doc], *, calibrated: bool = True, keep_entities: bool = False

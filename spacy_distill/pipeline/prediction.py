@@ -2,25 +2,24 @@
 
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-import numpy
 from spacy.tokens import Doc, Span
 from thinc.api import to_numpy
 from thinc.types import Ints1d
 
 from ..chain import BiluoTags, LinearChain, likely_spans
 from .confidences import CONFIDENCE, add_confidence_extension
-from .entities import Entity, set_entities, set_spans
+from .entities import Entity, is_annotated, set_entities, set_first_entities, set_spans
 
 
 class Prediction(NamedTuple):
     """The prediction for a batch of documents.
 
-    tags (List[Ints1d]): (tokens,) the ids of each document's most probable tags, numpy arrays.
+    tags (Ints1d): (tokens,) the ids of the most probable tags of all documents, a numpy array.
     chain (Optional[LinearChain]): The calibrated distribution over tag sequences, which does not
         depend on earlier entities. None if no probabilities are needed.
     """
 
-    tags: List[Ints1d]
+    tags: Ints1d
     chain: Optional[LinearChain] = None
 
 
@@ -43,23 +42,29 @@ def write_prediction(
     tags (BiluoTags): The tags of the prediction.
     confidence, overwrite, confidence_attr, spans_key, threshold: The settings of `ChainNER`.
     """
-    if not prediction.tags:
-        return
-    # The entities of all documents in one call, which is faster for many short documents.
-    found = tags.spans(numpy.concatenate(prediction.tags))
-    chain, probabilities = prediction.chain, None
+    chain = prediction.chain
+    lengths = [len(doc) for doc in docs]
     if confidence and chain is not None:
+        found = tags.spans(prediction.tags)
         # An app may have set `confidence` after loading. If it has an extension of this name, no
         # error is raised, because that would stop the processing of documents.
         if not Span.has_extension(confidence_attr):
             add_confidence_extension(confidence_attr)
         probabilities = to_numpy(chain.span_marginal(*tags.segments(found))).tolist()
-    lengths = [len(tag_ids) for tag_ids in prediction.tags]
-    for doc, (part, entities) in zip(docs, _split_by_document(found, lengths), strict=True):
-        confidences = None if probabilities is None else probabilities[part]
-        set_entities(
-            doc, entities, confidences, overwrite=overwrite, confidence_attr=confidence_attr
-        )
+        for doc, (part, entities) in zip(docs, _split_by_document(found, lengths), strict=True):
+            set_entities(
+                doc,
+                entities,
+                probabilities[part],
+                overwrite=overwrite,
+                confidence_attr=confidence_attr,
+            )
+    elif any(doc.user_data or is_annotated(doc) for doc in docs):
+        found = tags.spans(prediction.tags)
+        for doc, (_, entities) in zip(docs, _split_by_document(found, lengths), strict=True):
+            set_entities(doc, entities, None, overwrite=overwrite, confidence_attr=confidence_attr)
+    elif docs:
+        set_first_entities(docs, prediction.tags, tags)
     if spans_key is not None and chain is not None:
         spans, scores = likely_spans(chain, tags, threshold)
         for doc, (part, entities) in zip(docs, _split_by_document(spans, lengths), strict=True):

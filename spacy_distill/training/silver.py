@@ -2,7 +2,6 @@
 
 from typing import IO, Any, Iterable, List, Mapping, Optional, Sequence
 
-import numpy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -108,7 +107,6 @@ def _components_before_scoring(nlp: Language, teachers: Mapping[str, Teacher]) -
 def _write(docs: Sequence[Doc], chain: LinearChain, labels: Sequence[str], overwrite: bool) -> None:
     """Write the entities of the best sequences to documents, as a student of these labels would."""
     chain = chain if overwrite else exclude_taken_tokens(chain, docs)
-    ends = numpy.cumsum([len(doc) for doc in docs])
-    best = numpy.split(to_numpy(chain.argmax()), ends[:-1])
+    prediction = Prediction(to_numpy(chain.argmax()))
     tags = BiluoTags(tuple(labels))
-    write_prediction(Prediction(best), docs, tags, confidence=False, overwrite=overwrite)
+    write_prediction(prediction, docs, tags, confidence=False, overwrite=overwrite)

@@ -71,7 +71,8 @@ def stack_of(rng, hidden, depth, scale=1.0, integers=False):
     for _ in range(depth):
         inputs, U = lstm_arrays(rng, hidden, [2 * hidden], scale)
         layers.append(LayerWeights(U, inputs / hidden**0.5, inputs[0]))
-    return BiLSTMStack(layers, integers), lstm_arrays(rng, hidden, [9], scale)[0]
+    stack = BiLSTMStack(layers, integers)
+    return stack, lstm_arrays(rng, hidden, [9], scale)[0].astype(stack.table_dtype)
 
 
 # Full and partial tiles, and full and partial blocks of a layer's inputs.
@@ -116,19 +117,18 @@ def test_integers_are_close_to_floats(depth, instruction_set):
 
 
 def test_floats_can_be_asked_for():
-    rng = numpy.random.default_rng(0)
-    stack, table = stack_of(rng, 8, 2, integers=True)
-    rows, lengths = rng.integers(0, 9, size=sum(LENGTHS)), numpy.asarray(LENGTHS)
-    before = stack.predict(table, rows, lengths)
-    floats = BiLSTMStack(stack._layers, integers=False).predict(table, rows, lengths)
-    try:
-        kernels.use("float32")
-        assert_array_equal(stack.predict(table, rows, lengths), floats)
-        kernels.use(kernels.CHOICES[0])
-        assert_array_equal(stack.predict(table, rows, lengths), before)
-    finally:
-        kernels.use(kernels.CHOICES[0])
-    assert not numpy.array_equal(before, floats)
+    found = []
+    for choice, integers in (("float32", True), ("int8", False), ("int8", True)):
+        rng = numpy.random.default_rng(0)
+        kernels.use(choice)
+        try:
+            stack, table = stack_of(rng, 8, 2, integers=integers)
+        finally:
+            kernels.use(kernels.CHOICES[0])
+        rows, lengths = rng.integers(0, 9, size=sum(LENGTHS)), numpy.asarray(LENGTHS)
+        found.append(stack.predict(table, rows, lengths))
+    assert_array_equal(found[0], found[1])
+    assert not numpy.array_equal(found[1], found[2])
 
 
 def test_layers_are_packed_for_the_kernels_in_use():
@@ -272,7 +272,8 @@ def test_other_dtypes_use_numpy():
 @pytest.mark.parametrize("integers", [False, True])
 def test_shapes_that_do_not_fit_are_rejected(integers):
     inputs, U = lstm_arrays(numpy.random.default_rng(0), 4, [3])
-    table, rows, inputs = inputs, numpy.arange(3), inputs.reshape(3, 2, 16)
+    table = inputs.astype("float16" if integers else "float32")
+    rows, inputs = numpy.arange(3), inputs.reshape(3, 2, 16)
     W, b = numpy.zeros((8, 32), dtype="float32"), numpy.zeros(32, dtype="float32")
     stack = compiled.Stack([(U, None, None), (U, W, b)], integers)
     wider = numpy.zeros((2, 5, 20), dtype="float32")
@@ -283,6 +284,7 @@ def test_shapes_that_do_not_fit_are_rejected(integers):
         lambda: stack.predict(table, numpy.asarray([0, -1, 1]), three),
         lambda: stack.predict(table, rows[:2], three),
         lambda: stack.predict(table[:, :24].copy(), rows, three),
+        lambda: stack.predict(table.astype("float32" if integers else "float16"), rows, three),
         lambda: compiled.Stack([], integers),
         lambda: compiled.Stack([(U[:1], None, None)], integers),
         lambda: compiled.Stack([(U, None, None), (U, None, None)], integers),

@@ -4,14 +4,28 @@ import multiprocessing
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy
 import pytest
 
-from spacy_distill.models.form_cache import FormCache
+from spacy_distill import kernels
+from spacy_distill.models.form_cache import FormCache, FormIndex
 
 WIDTH = 3
 BYTES_A_FORM = 4 * WIDTH
+
+
+@pytest.fixture(params=[FormIndex, *([kernels.forms.FormIndex] if kernels.forms else [])])
+def index_type(request):
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def each_index(index_type, monkeypatch):
+    """Runs a test with each kind of index."""
+    module = SimpleNamespace(FormIndex=index_type)
+    monkeypatch.setattr("spacy_distill.models.form_cache.form_kernels", lambda: module)
 
 
 class Table:
@@ -57,7 +71,8 @@ def test_the_cache_is_never_larger_than_its_limit(capacity, rng):
         assert look_up(cache, forms, compute) == forms
         assert len(cache) <= capacity
         contents = cache._contents
-        assert sorted(contents.rows) == list(range(len(contents.forms)))
+        rows, n_missing = contents.index.find(contents.index.forms, 0.0)
+        assert rows.tolist() == list(range(len(cache))) and not n_missing
         assert len(contents.table) == capacity
 
 
@@ -90,7 +105,29 @@ def test_older_look_ups_have_less_weight(monkeypatch):
     assert compute.asked == [[1], [2], [3]]
     for number in range(2000):  # without scaling, the weights would overflow
         assert look_up(cache, [number % 3], compute) == [number % 3]
-    assert cache._weight <= 1e101 and numpy.isfinite(cache._contents.scores).all()
+    assert cache._weight <= 1e101 and numpy.isfinite(cache._contents.index.scores).all()
+
+
+def test_scores_are_sums_of_weights(index_type):
+    index = index_type(4)
+    index.add(numpy.asarray([7, 2**64 - 1], dtype="uint64"), numpy.asarray([1.0, 2.0]))
+    index.add(numpy.asarray([3], dtype="uint64"), numpy.asarray([0.5]))
+    tokens = numpy.asarray([3, 7, 8, 7, 9], dtype="uint64")
+    rows, n_missing = index.find(tokens, 2.0)
+    assert (rows.tolist(), n_missing) == ([2, 0, -1, 0, -1], 2)
+    assert index.forms.tolist() == [7, 2**64 - 1, 3]
+    index.divide_scores(0.5)
+    assert index.scores.tolist() == [10.0, 4.0, 5.0] and len(index) == 3
+
+
+def test_vectors_keep_their_type():
+    cache = FormCache(WIDTH, 6 * WIDTH, "float16")
+    assert cache.capacity == 3
+    forms = numpy.asarray([4, 1, 4], dtype="uint64")
+    for n_rows in (2, 2, 4):  # the last time they do not fit
+        forms = numpy.append(forms, numpy.arange(n_rows, dtype="uint64") + 10)[-5:]
+        table, rows = cache.look_up(forms, lambda forms: Table()(forms).astype("float16"))
+        assert table.dtype == "float16" and table[rows, 0].tolist() == forms.tolist()
 
 
 def test_returned_rows_do_not_change():

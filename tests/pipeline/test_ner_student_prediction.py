@@ -17,7 +17,7 @@ def test_predict_does_not_change_documents(newsroom, learned):
     found = pipe.predict(docs)
     pipe.posteriors(docs)
     assert [doc.to_bytes() for doc in docs] == before
-    assert [numbers.shape for numbers in found.tags] == [(len(doc),) for doc in docs]
+    assert found.tags.shape == (sum(map(len, docs)),)
     pipe.set_annotations(docs, found)
     assert [newsroom.entities(doc) for doc in docs] == [spans for _, spans in newsroom.sentences]
     # Other tokens are annotated as O, not as unknown.
@@ -54,13 +54,13 @@ def test_posteriors_do_not_depend_on_the_batch(newsroom, learned):
 def test_no_documents_and_empty_documents(newsroom, learned):
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")
-    assert pipe.predict([]).tags == [] and pipe.posteriors([]) == []
+    assert not len(pipe.predict([]).tags) and pipe.posteriors([]) == []
     assert list(nlp.pipe([])) == []
     n_tags = len(pipe.tags.names)
     empty = nlp.make_doc("")
     for docs in ([empty], [empty, nlp.make_doc("Oslo"), nlp.make_doc("")]):
         assert [rows.shape for rows in pipe.posteriors(docs)] == [(len(d), n_tags) for d in docs]
-        assert [len(numbers) for numbers in pipe.predict(docs).tags] == [len(doc) for doc in docs]
+        assert len(pipe.predict(docs).tags) == sum(map(len, docs))
     before = nlp.to_bytes()
     nothing = [Example(nlp.make_doc(""), nlp.make_doc(""))]
     assert nlp.update(nothing, sgd=Adam(0.1)) == {"ner_student": 0.0}

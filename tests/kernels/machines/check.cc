@@ -9,13 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "forms.hh"
 #include "kernels.hh"
 
 using namespace spacy_distill;
 
 namespace {
 
-enum Kind { STACK, LSTM, CHAIN, KINDS };
+enum Kind { STACK, LSTM, CHAIN, FORMS, KINDS };
 
 [[noreturn]] void fail(const char* message) {
     std::fprintf(stderr, "%s\n", message);
@@ -85,7 +86,7 @@ struct Findings {
         if (holds) return;
         if (++n_wrong < 10)
             std::printf("%s: %s of case %d differs from numpy's, first at %zu\n", kernels.name, what,
-                        n_cases[STACK] + n_cases[LSTM] + n_cases[CHAIN], first);
+                        n_cases[STACK] + n_cases[LSTM] + n_cases[CHAIN] + n_cases[FORMS], first);
     }
 };
 
@@ -136,7 +137,7 @@ class StackCase : public Case {
 public:
     StackCase(const Integers& numbers, Reader& file)
         : hidden(numbers[1]), sequences(file), table(file.array<float>()),
-          rows(file.array<int64_t>()), weights(3 * numbers[2] - 2) {
+          halves(file.array<uint16_t>()), rows(file.array<int64_t>()), weights(3 * numbers[2] - 2) {
         for (Floats& array : weights) array = file.array<float>();
         in_floats = file.array<float>();
         in_integers = file.array<float>();
@@ -147,24 +148,26 @@ public:
 
     void check(const Kernels& kernels, Findings& findings) const override {
         ++findings.n_cases[STACK];
-        demand_close(run(kernels.float_stack), in_floats, 1e-4, 2e-5, kernels, "the float stack",
+        demand_close(run(kernels.float_stack, table.data()), in_floats, 1e-4, 2e-5, kernels, "the float stack",
                      findings);
-        demand_same(run(kernels.integer_stack), in_integers, kernels, "the integer stack", findings);
+        demand_same(run(kernels.integer_stack, halves.data()), in_integers, kernels,
+                    "the integer stack", findings);
     }
 
 private:
     int hidden;
     Sequences sequences;
     Floats table;
+    std::vector<uint16_t> halves;
     Integers rows;
     std::vector<Floats> weights;
     Floats in_floats, in_integers;
     std::vector<LayerWeights> layers;
 
-    Floats run(const StackKernels& kernels) const {
+    Floats run(const StackKernels& kernels, const void* inputs) const {
         Floats states(rows.size() * 2 * hidden, -2.f);
         void* stack = kernels.make(layers.data(), int(layers.size()), hidden);
-        kernels.read(stack, {sequences.batch(), table.data(), rows.data()}, states.data());
+        kernels.read(stack, {sequences.batch(), inputs, rows.data()}, states.data());
         kernels.remove(stack);
         return states;
     }
@@ -234,12 +237,63 @@ private:
     Doubles largest_factor, forward, backward, arrivals, links;
 };
 
+// The loops over word forms are the same for all instruction sets.
+class FormsCase : public Case {
+public:
+    FormsCase(const Integers& numbers, Reader& file)
+        : width(numbers[1]), known(file.array<uint64_t>()), forms(file.array<uint64_t>()),
+          E(file.array<float>()), filters(file.array<float>()), bias(file.array<float>()),
+          lengths(file.array<int64_t>()), characters(file.array<int32_t>()),
+          numbers(file.array<float>()), rows(file.array<int64_t>()), scores(file.array<double>()),
+          responses(file.array<float>()), halves(file.array<uint16_t>()) {}
+
+    void check(const Kernels& kernels, Findings& findings) const override {
+        ++findings.n_cases[FORMS];
+        FormIndex index(known.size());
+        for (const uint64_t form : known) index.add(form, 0.);
+        Integers found_rows(forms.size());
+        const int64_t n_missing = index.find_all(forms.data(), forms.size(), 1., found_rows.data());
+        demand_same(found_rows, rows, kernels, "a form's row", findings);
+        demand_same(index.scores, scores, kernels, "a form's score", findings);
+        findings.demand(n_missing == std::count(rows.begin(), rows.end(), -1), kernels,
+                        "the number of missing forms", 0);
+        Floats found(responses.size());
+        CharacterFilters cnn(E.data(), filters.data(), bias.data(), int(E.size()) / width, width,
+                             int(bias.size()));
+        const int32_t* next = characters.data();
+        for (size_t word = 0; word < lengths.size(); next += lengths[word++]) {
+            std::vector<int32_t> padded(lengths[word] + 2, CharacterFilters::BOUNDARY);
+            std::copy(next, next + lengths[word], padded.begin() + 1);
+            cnn.apply(padded.data(), int(lengths[word]), found.data() + word * bias.size());
+        }
+        demand_close(found, responses, 1e-5, 1e-6, kernels, "a response to characters", findings);
+        std::vector<uint16_t> found_halves(numbers.size());
+        to_halves(numbers.data(), numbers.size(), found_halves.data());
+        for (size_t i = 0; i < numbers.size(); ++i)
+            if (numbers[i] != numbers[i]) found_halves[i] = halves[i];  // the bits of NaN do not count
+        demand_same(found_halves, halves, kernels, "a number in half precision", findings);
+    }
+
+private:
+    int width;
+    std::vector<uint64_t> known, forms;
+    Floats E, filters, bias;
+    Integers lengths;
+    std::vector<int32_t> characters;
+    Floats numbers;
+    Integers rows;
+    Doubles scores;
+    Floats responses;
+    std::vector<uint16_t> halves;
+};
+
 Case* read_case(Reader& file) {
     const Integers numbers = file.array<int64_t>();
     switch (numbers.at(0)) {
         case STACK: return new StackCase(numbers, file);
         case LSTM: return new LstmCase(numbers, file);
         case CHAIN: return new ChainCase(numbers, file);
+        case FORMS: return new FormsCase(numbers, file);
         default: fail("The file of cases is of another version.");
     }
 }
@@ -267,9 +321,9 @@ int main(int n_arguments, char** arguments) {
             continue;
         }
         n_found += std::count(wanted.begin(), wanted.end(), kernels.name);
-        std::printf("%s: %d stacks, %d LSTMs, %d chains, %s\n", kernels.name, found.n_cases[STACK],
-                    found.n_cases[LSTM], found.n_cases[CHAIN],
-                    found.n_wrong ? "WRONG" : "all as numpy");
+        std::printf("%s: %d stacks, %d LSTMs, %d chains, %d of forms, %s\n", kernels.name,
+                    found.n_cases[STACK], found.n_cases[LSTM], found.n_cases[CHAIN],
+                    found.n_cases[FORMS], found.n_wrong ? "WRONG" : "all as numpy");
         is_right = is_right && !found.n_wrong;
     }
     if (n_found < wanted.size()) std::printf("An instruction set that was asked for is missing.\n");

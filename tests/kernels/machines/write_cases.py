@@ -4,6 +4,8 @@ import sys
 from typing import BinaryIO, Sequence
 
 import numpy
+from spacy.strings import hash_string
+from spacy.vocab import Vocab
 
 from spacy_distill import kernels
 from spacy_distill.chain import LinearChain, constraints
@@ -11,7 +13,10 @@ from spacy_distill.chain.forward_backward import LARGEST_FACTOR
 from spacy_distill.chain.packing import pack
 from spacy_distill.models import recurrence
 from spacy_distill.models.bilstm_stack import BiLSTMStack
+from spacy_distill.models.character_cnn import WINDOW, CharacterCNN, character_windows
+from spacy_distill.models.form_cache import FormIndex
 from spacy_distill.models.recurrence import LayerWeights
+from spacy_distill.models.word_forms import WordForms
 
 # Vectors of 4, 8 and 16 units that are full and not.
 HIDDEN = (1, 3, 8, 13, 50, 100, 128)
@@ -20,7 +25,7 @@ DEPTHS = (1, 2, 3)
 LENGTHS = ((1,), (7,), (5, 1), (3, 9, 3), (6, 2, 11, 1, 5, 5, 2, 8, 4, 3, 7, 1, 9, 2, 2))
 LABELS = (1, 2, 4, 18)
 # In the order of `check.cc`.
-STACK, LSTM, CHAIN = range(3)
+STACK, LSTM, CHAIN, FORMS = range(4)
 
 
 class Cases:
@@ -38,12 +43,14 @@ class Cases:
     def stack(self, layers: Sequence[LayerWeights], table, rows, lengths) -> None:
         """Write a case of float and integer inference."""
         hidden = layers[0].U.shape[1]
+        halves = table.astype("float16")
         found = [
-            BiLSTMStack(layers, integers).predict(table, rows, lengths)
+            BiLSTMStack(layers, integers).predict(halves if integers else table, rows, lengths)
             for integers in (False, True)
         ]
         weights = [layers[0].U, *(array for layer in layers[1:] for array in layer)]
-        self.write(STACK, [hidden, len(layers)], [lengths, table, rows, *weights, *found])
+        tables = [table, halves.view("uint16")]
+        self.write(STACK, [hidden, len(layers)], [lengths, *tables, rows, *weights, *found])
 
     def lstm(self, inputs, U, d_states, lengths) -> None:
         """Write a case of both passes of an LSTM."""
@@ -65,6 +72,20 @@ class Cases:
         scores = [lengths, emissions, transitions, start, end]
         weights = [numpy.asarray([LARGEST_FACTOR]), *parts, trellis.links]
         self.write(CHAIN, [len(start)], [*scores, chain.argmax(), *weights])
+
+    def forms(self, model, forms, texts, numbers) -> None:
+        """Write a case of an index of word forms, a character CNN and half precision."""
+        E, W, b = (model.get_param(name) for name in ("E", "W", "b"))
+        filters = W.reshape(len(b), WINDOW, -1).transpose(1, 2, 0)
+        windows, n_windows = character_windows(texts, len(E))
+        orths = numpy.asarray([[hash_string(text)] for text in texts], dtype="uint64")
+        words = WordForms(Vocab(strings=texts), orths)
+        known, index = numpy.unique(forms[::2]), FormIndex(len(forms))
+        index.add(known, numpy.zeros(len(known)))
+        found = [index.find(forms, 1.0)[0], index.scores, model.predict(words)]
+        halves = numbers.astype("float16").view("uint16")
+        arrays = [known, forms, E, filters, b, n_windows, windows[1].astype("int32"), numbers]
+        self.write(FORMS, [E.shape[1]], [*arrays, *found, halves])
 
 
 def floats(rng, *shape: int, scale: float = 1.0):
@@ -105,7 +126,7 @@ def write_stacks(rng, cases: Cases) -> None:
     for layer in layers:
         layer.U[:, :, ::5] = 0
         layer.W[:, ::5] = 0
-    extremes = numpy.asarray([1e30, -1e30, numpy.inf, -numpy.inf, 0, 2], "float32")
+    extremes = numpy.asarray([1e30, -1e30, numpy.inf, -6e4, 0, -0.0, 2, 3e-5, -6e-8], "float32")
     table = rng.choice(extremes, size=(9, 8 * 13))
     table[3, 20] = numpy.nan
     rows = rng.integers(0, 9, size=23)
@@ -133,6 +154,22 @@ def write_chains(rng, cases: Cases) -> None:
                 cases.chain(emissions, sequences, moved, start, end)
 
 
+def write_forms(rng, cases: Cases) -> None:
+    texts = ["a", "to", "Tea", "\U0001f680n", "\0", "x" * 20, "y" * 45, "Oslo"]
+    texts += ["".join(map(chr, rng.integers(32, 2000, size=n))) for n in rng.integers(1, 30, 40)]
+    kinds = [1e4, 1.0, 1e-6, 1e-9]
+    numbers = numpy.concatenate([floats(rng, 999, scale=scale) for scale in kinds])
+    halves = numpy.arange(2**16, dtype="uint16").view("float16").astype("float32")
+    ties = (halves[:-1] + halves[1:]) / 2
+    numbers = numpy.concatenate([numbers, halves, ties])
+    for filters, width, rows in ((1, 1, 2), (5, 4, 30), (64, 16, 512)):
+        model = CharacterCNN(filters, width, rows)
+        model.initialize()
+        forms = rng.integers(0, 2**63, size=500, dtype="uint64")
+        forms = rng.choice(numpy.concatenate([forms, numpy.arange(40, dtype="uint64")]), size=999)
+        cases.forms(model, forms, texts, numbers)
+
+
 def main() -> None:
     kernels.use("numpy")
     rng = numpy.random.default_rng(0)
@@ -141,6 +178,7 @@ def main() -> None:
         write_stacks(rng, cases)
         write_lstms(rng, cases)
         write_chains(rng, cases)
+        write_forms(rng, cases)
 
 
 if __name__ == "__main__":
