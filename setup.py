@@ -14,7 +14,8 @@ FOLDER = "spacy_distill/kernels"
         depends=glob(f"{FOLDER}/*.hh"),
         language="c++",
         # Every instruction set rounds in the same places: products and sums are not fused.
-        extra_compile_args=["-O3", "-g0", "-std=c++17", "-fno-math-errno", "-ffp-contract=off"],
+        extra_compile_args=["-O3", "-g0", "-std=c++17", "-fno-math-errno", "-ffp-contract=off", "-pthread"],
+        extra_link_args=["-pthread"],
     )
 )
 # Without a compiler the package installs all the same, and numpy does the work.

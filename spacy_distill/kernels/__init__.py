@@ -64,6 +64,18 @@ def kernels(*arrays) -> Optional[Any]:
     return compiled if can_run else None
 
 
+def count_threads() -> int:
+    """RETURNS (int): OMP_NUM_THREADS, or the number of this process's processors."""
+    chosen = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if chosen.isdigit() and int(chosen):
+        return int(chosen)
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 in_use: str = CHOICES[-1]
 allows_integers: bool = True
+# Threads of a training step.
+n_training_threads: int = count_threads()
 use(os.environ.get("SPACY_DISTILL_KERNELS") or CHOICES[0])

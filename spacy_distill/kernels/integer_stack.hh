@@ -229,7 +229,9 @@ public:
         // What the layers with even and with odd numbers hand on; four bytes are read at a time.
         Buffer<uint8_t> even(n_bytes + 4, ZERO), odd(n_layers > 2 ? n_bytes + 4 : 0, ZERO);
         IntegerTile memory(hidden, directions[0]->columns);
-        for_each_tile(in.batch, [&](const Tile& tile) {
+        const Tiles tiles(in.batch);
+        for (int64_t number = 0; number < tiles.count(); ++number) {
+            const Tile tile = tiles.at(number);
             for (int layer = 0; layer < n_layers; ++layer) {
                 const bool last = layer == n_layers - 1;
                 const uint8_t* below = layer % 2 ? even + 0 : odd + 0;
@@ -237,7 +239,7 @@ public:
                 for (int direction = 0; direction < 2; ++direction)
                     read_layer(layer, direction, in, tile, below, above, memory, states);
             }
-        });
+        }
     }
 
 private:

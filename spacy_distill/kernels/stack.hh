@@ -133,7 +133,9 @@ static void read_stack(const void* packed, const StackInput& in, float* states) 
     Buffer<float> even(most_rows * 2 * hidden), odd(stack.n_layers > 2 ? most_rows * 2 * hidden : 0);
     Block block(most_rows < BLOCK + TILE ? most_rows : BLOCK + TILE, hidden,
                 most_rows ? stack.directions[2]->W.columns : 0);
-    for_each_tile(in.batch, [&](const Tile& tile) {
+    const Tiles tiles(in.batch);
+    for (int64_t number = 0; number < tiles.count(); ++number) {
+        const Tile tile = tiles.at(number);
         // Where each sequence begins in the rows between layers.
         int64_t between[TILE] = {};
         for (int s = 1; s < tile.n; ++s) between[s] = between[s - 1] + tile.lengths[s - 1];
@@ -149,5 +151,5 @@ static void read_stack(const void* packed, const StackInput& in, float* states) 
                 else read_rows(weights.U, hidden, direction, in, tile, places, to);
             }
         }
-    });
+    }
 }
