@@ -45,6 +45,7 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
         Batch batch
         const float* table
         const int64_t* rows
+        int n_threads
 
     cdef struct ChainScores:
         Batch batch
@@ -193,12 +194,14 @@ cdef class Stack:
         const float[:, ::1] table not None,
         const int64_t[::1] rows not None,
         Sequences sequences not None,
+        int n_threads,
     ):
         """Compute the states of the last layer.
 
         table (Floats2d): (rows, 8 * hidden) inputs to the gates of the first layer.
         rows (Ints1d): (tokens,) int64, the row of each token in the table.
         sequences (Sequences): The lengths of the batch.
+        n_threads (int): The number of threads, on which no result depends.
         RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, concatenated.
         """
         cdef Py_ssize_t token, n_tokens = sequences.n_tokens
@@ -211,7 +214,7 @@ cdef class Stack:
         cdef float[:, ::1] states_view = states
         if not n_tokens:
             return states
-        cdef StackInput batch = StackInput(sequences.batch, &table[0, 0], &rows[0])
+        cdef StackInput batch = StackInput(sequences.batch, &table[0, 0], &rows[0], n_threads)
         cdef float* result = &states_view[0, 0]
         with nogil:
             self.kernels.read(self.packed, batch, result)

@@ -76,6 +76,7 @@ struct StackInput {
     Batch batch;
     const float* table;
     const int64_t* rows;
+    int n_threads;
 };
 
 // emissions (tokens, n_tags), transitions (n_tags, n_tags) from row to column, start and end

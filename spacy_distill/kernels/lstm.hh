@@ -26,13 +26,14 @@ struct Tile {
     }
 };
 
-// The sequences of a batch in tiles, the longest first. Several threads get smaller tiles where there
-// are few sequences: no result depends on who shares a tile.
+// The sequences of a batch in tiles, the longest first. Their number is a multiple of the threads, so that
+// all have work. No result depends on who shares a tile.
 class Tiles {
 public:
-    Tiles(const Batch& batch, int n_tasks_wanted = 1) : batch(batch) {
-        const int64_t fair = (batch.n_sequences + n_tasks_wanted - 1) / n_tasks_wanted;
-        size = fair < TILE ? fair : TILE;
+    Tiles(const Batch& batch, int n_threads) : batch(batch) {
+        const int64_t at_once = int64_t(TILE) * n_threads;
+        const int64_t n_tiles = (batch.n_sequences + at_once - 1) / at_once * n_threads;
+        size = n_tiles ? (batch.n_sequences + n_tiles - 1) / n_tiles : 0;
     }
     int64_t count() const { return size ? (batch.n_sequences + size - 1) / size : 0; }
     Tile at(int64_t number) const {

@@ -27,7 +27,7 @@ class BiLSTMStack:
         self._packed: Any = None
 
     def predict(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
-        """Compute the states of the last layer.
+        """Compute the states of the last layer. Kernels use `kernels.prediction_threads`.
 
         table (Floats2d): (rows, 8 * hidden) inputs to the gates of the first layer.
         rows (Ints1d): (tokens,) int64, the row of each token in the table.
@@ -40,7 +40,8 @@ class BiLSTMStack:
             packed = self._packed
             if packed is None or packed.made_for != (compiled.in_use(), integers):
                 packed = self._packed = compiled.Stack(self._layers, integers)
-            return packed.predict(table, rows, compiled.Sequences(lengths))
+            n_threads = kernels.prediction_threads.get()
+            return packed.predict(table, rows, compiled.Sequences(lengths), n_threads)
         if integers:
             return predict_bilstm_in_integers(quantize(self._layers), table[rows], lengths)
         return predict_bilstm(self._layers, table[rows], lengths)
