@@ -17,7 +17,10 @@ modules = cythonize(
             depends=glob(f"{FOLDER}/*.hh"),
             language="c++",
             # Every instruction set rounds in the same places: products and sums are not fused.
-            extra_compile_args=["-O3", "-g0", "-std=c++17", "-fno-math-errno", "-ffp-contract=off"],
+            extra_compile_args=[
+                *("-O3", "-g0", "-std=c++17", "-fno-math-errno", "-ffp-contract=off", "-pthread")
+            ],
+            extra_link_args=["-pthread"],
         )
         for name, sources in SOURCES.items()
     ]

@@ -164,8 +164,10 @@ class TokenProbabilities(Protocol):
 
 @dataclass(frozen=True)
 class RaggedTrellis(TokenProbabilities):
-    """The weights of `Trellis` in the order of a ragged batch, computed by a kernel."""
+    """The weights of `Trellis` in the order of a ragged batch, computed by a kernel. The logarithms
+    of the partition function are those of sequences with a token."""
 
+    log_partition: Floats1d
     forward: Floats2d
     backward: Floats2d
     arrivals: Floats2d

@@ -12,7 +12,9 @@ instruction set of the machine, and the precision of each layer.
 import importlib
 import os
 import warnings
-from typing import Any, Optional
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Iterator, Optional
 
 import numpy
 
@@ -73,6 +75,32 @@ def form_kernels() -> Optional[Any]:
     return None if in_use == "numpy" else forms
 
 
+@contextmanager
+def use_threads(n_threads: int) -> Iterator[None]:
+    """Set the number of threads of a prediction, in a `with` block.
+
+    n_threads (int): The number of threads, on which no result depends.
+    """
+    token = prediction_threads.set(n_threads)
+    try:
+        yield
+    finally:
+        prediction_threads.reset(token)
+
+
+def count_threads() -> int:
+    """RETURNS (int): OMP_NUM_THREADS, or the number of this process's processors."""
+    chosen = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if chosen.isdigit() and int(chosen):
+        return int(chosen)
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 in_use: str = CHOICES[-1]
 allows_integers: bool = True
+# The threads of a training step, and of a prediction in the current context.
+n_training_threads: int = count_threads()
+prediction_threads: ContextVar[int] = ContextVar("prediction_threads", default=1)
 use(os.environ.get("SPACY_DISTILL_KERNELS") or CHOICES[0])

@@ -14,16 +14,27 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
         const int64_t* order
         int64_t n_sequences
 
-    cdef struct LstmInput:
+    cdef struct LstmLayer:
         Batch batch
-        const float* inputs
-        const float* U
+        int64_t n_tokens
+        int n_inputs
         int hidden
+        const float* X
+        const float* W
+        const float* U
+        const float* b
+        int n_threads
 
-    cdef struct LstmOutput:
+    cdef struct LstmStates:
         float* states
         float* gates
         float* cells
+
+    cdef struct LstmGradients:
+        float* X
+        float* W
+        float* U
+        float* b
 
     cdef struct LayerWeights:
         const float* U
@@ -34,6 +45,7 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
         Batch batch
         const void* table
         const int64_t* rows
+        int n_threads
 
     cdef struct ChainScores:
         Batch batch
@@ -44,6 +56,7 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
         int n_tags
 
     cdef struct ChainWeights:
+        double* log_partition
         double* forward
         double* backward
         double* arrivals
@@ -52,9 +65,9 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
         double* back_links
         double largest_factor
 
-    ctypedef void (*lstm_forward_type)(const LstmInput&, const LstmOutput&) except +
+    ctypedef void (*lstm_forward_type)(const LstmLayer&, const LstmStates&) except +
     ctypedef void (*lstm_backward_type)(
-        const LstmInput&, const LstmOutput&, const float*, float*
+        const LstmLayer&, const LstmStates&, const float*, const LstmGradients&
     ) except +
     ctypedef void* (*make_stack_type)(const LayerWeights*, int, int) except +
     ctypedef void (*remove_stack_type)(void*)
@@ -188,6 +201,7 @@ cdef class Stack:
         table not None,
         const int64_t[::1] rows not None,
         Sequences sequences not None,
+        int n_threads,
     ):
         """Compute the states of the last layer.
 
@@ -195,6 +209,7 @@ cdef class Stack:
             stack rounds to bytes, else float32.
         rows (Ints1d): (tokens,) int64, the row of each token in the table.
         sequences (Sequences): The lengths of the batch.
+        n_threads (int): The number of threads, on which no result depends.
         RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, concatenated.
         """
         cdef Py_ssize_t token, n_tokens = sequences.n_tokens
@@ -219,7 +234,7 @@ cdef class Stack:
         cdef float[:, ::1] states_view = states
         if not n_tokens:
             return states
-        cdef StackInput batch = StackInput(sequences.batch, first, &rows[0])
+        cdef StackInput batch = StackInput(sequences.batch, first, &rows[0], n_threads)
         cdef float* result = &states_view[0, 0]
         with nogil:
             self.kernels.read(self.packed, batch, result)
@@ -227,21 +242,27 @@ cdef class Stack:
 
 
 def lstm_forward(
-    const float[:, :, ::1] inputs not None,
+    const float[:, ::1] X not None,
     Sequences sequences not None,
+    const float[:, ::1] W not None,
     const float[:, :, ::1] U not None,
+    const float[::1] b not None,
+    int n_threads,
 ):
-    """Compute the forward pass of a bidirectional LSTM.
+    """Compute the forward pass of a bidirectional LSTM layer.
 
-    inputs (Floats3d): (tokens, 2, 4 * hidden) inputs to the gates of each direction.
+    X (Floats2d): (tokens, inputs)
     sequences (Sequences): The lengths of the batch.
+    W (Floats2d): (8 * hidden, inputs) weights from inputs to the gates of both directions.
     U (Floats3d): (2, hidden, 4 * hidden) recurrent weights, from states to gates.
+    b (Floats1d): (8 * hidden,)
+    n_threads (int): The number of threads, on which no result depends.
     RETURNS (Tuple[Floats2d, Floats3d, Floats3d]): (tokens, 2 * hidden) states; (tokens, 2,
         4 * hidden) activated gates; (tokens, 2, hidden) cells. The backward pass needs all of them.
     """
     cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
-    _check_weights(inputs, U)
-    _check(inputs.shape[0] == n_tokens, "inputs of each token")
+    _check_layer(X, sequences, W, U)
+    _check(b.shape[0] == 8 * hidden, "a bias of each gate")
     states = numpy.empty((n_tokens, 2 * hidden), dtype="float32")
     gates = numpy.empty((n_tokens, 2, 4 * hidden), dtype="float32")
     cells = numpy.empty((n_tokens, 2, hidden), dtype="float32")
@@ -249,48 +270,68 @@ def lstm_forward(
     cdef float[:, :, ::1] gates_view = gates, cells_view = cells
     if not n_tokens:
         return states, gates, cells
-    cdef LstmInput batch = LstmInput(sequences.batch, &inputs[0, 0, 0], &U[0, 0, 0], hidden)
-    cdef LstmOutput output = LstmOutput(
+    cdef LstmLayer layer = LstmLayer(
+        sequences.batch, n_tokens, X.shape[1], hidden, &X[0, 0], &W[0, 0], &U[0, 0, 0], &b[0], n_threads
+    )
+    cdef LstmStates output = LstmStates(
         &states_view[0, 0], &gates_view[0, 0, 0], &cells_view[0, 0, 0]
     )
     with nogil:
-        KERNELS.lstm_forward(batch, output)
+        KERNELS.lstm_forward(layer, output)
     return states, gates, cells
 
 
 def lstm_backward(
     const float[:, ::1] d_states not None,
+    const float[:, ::1] X not None,
+    const float[:, ::1] states not None,
     const float[:, :, ::1] gates not None,
     const float[:, :, ::1] cells not None,
     Sequences sequences not None,
+    const float[:, ::1] W not None,
     const float[:, :, ::1] U not None,
+    int n_threads,
 ):
     """Compute the backward pass of `lstm_forward`.
 
     d_states (Floats2d): (tokens, 2 * hidden) gradient of the loss with respect to the states.
-    gates, cells (Floats3d): The gates and cells that `lstm_forward` returned.
-    sequences (Sequences): The lengths of the batch.
-    U (Floats3d): (2, hidden, 4 * hidden) recurrent weights.
-    RETURNS (Floats3d): (tokens, 2, 4 * hidden) gradient with respect to the inputs.
+    states, gates, cells: The result of `lstm_forward`.
+    X, sequences, W, U, n_threads: The arguments of `lstm_forward`.
+    RETURNS (Tuple[Floats2d, Floats2d, Floats3d, Floats1d]): The gradients of X, W, U and b.
     """
     cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
-    _check_weights(gates, U)
+    _check_layer(X, sequences, W, U)
     _check(d_states.shape[1] == 2 * hidden, "a gradient of each state")
+    _check(states.shape[1] == 2 * hidden, "states of both directions")
+    _check(gates.shape[1] == 2 and gates.shape[2] == 4 * hidden, "gates of both directions")
     _check(cells.shape[1] == 2 and cells.shape[2] == hidden, "a cell of each state")
-    for n_rows in (d_states.shape[0], gates.shape[0], cells.shape[0]):
+    for n_rows in (d_states.shape[0], states.shape[0], gates.shape[0], cells.shape[0]):
         _check(n_rows == n_tokens, "a row of each token")
-    d_gates = numpy.empty((n_tokens, 2, 4 * hidden), dtype="float32")
-    cdef float[:, :, ::1] d_gates_view = d_gates
+    dX = numpy.empty((n_tokens, X.shape[1]), dtype="float32")
+    dW = numpy.empty((8 * hidden, X.shape[1]), dtype="float32")
+    dU = numpy.empty((2, hidden, 4 * hidden), dtype="float32")
+    db = numpy.empty(8 * hidden, dtype="float32")
     if not n_tokens:
-        return d_gates
-    cdef LstmInput batch = LstmInput(sequences.batch, NULL, &U[0, 0, 0], hidden)
+        for gradient in (dW, dU, db):
+            gradient.fill(0)
+        return dX, dW, dU, db
+    cdef float[:, ::1] dX_view = dX, dW_view = dW
+    cdef float[:, :, ::1] dU_view = dU
+    cdef float[::1] db_view = db
+    cdef LstmLayer layer = LstmLayer(
+        sequences.batch, n_tokens, X.shape[1], hidden, &X[0, 0], &W[0, 0], &U[0, 0, 0], NULL, n_threads
+    )
     # The kernel only reads these.
-    cdef LstmOutput kept = LstmOutput(NULL, <float*>&gates[0, 0, 0], <float*>&cells[0, 0, 0])
-    cdef const float* gradient = &d_states[0, 0]
-    cdef float* result = &d_gates_view[0, 0, 0]
+    cdef LstmStates kept = LstmStates(
+        <float*>&states[0, 0], <float*>&gates[0, 0, 0], <float*>&cells[0, 0, 0]
+    )
+    cdef LstmGradients gradients = LstmGradients(
+        &dX_view[0, 0], &dW_view[0, 0], &dU_view[0, 0, 0], &db_view[0]
+    )
+    cdef const float* d_output = &d_states[0, 0]
     with nogil:
-        KERNELS.lstm_backward(batch, kept, gradient, result)
-    return d_gates
+        KERNELS.lstm_backward(layer, kept, d_output, gradients)
+    return dX, dW, dU, db
 
 
 def viterbi(
@@ -333,7 +374,8 @@ def forward_backward(
         token.
     largest_factor (float): The largest factor by which a weight may be multiplied to get a
         probability.
-    RETURNS (Optional[Tuple[Floats2d, ...]]): The arrays of `RaggedTrellis`: forward, backward and
+    RETURNS (Optional[Tuple[Floats1d, Floats2d, ...]]): The logarithms of the partition function,
+        (sequences with a token,), and the arrays of `RaggedTrellis`: forward, backward and
         arrivals, (tokens, tags), and links, (tags, tags), float64. None if they are not exact.
     """
     cdef Py_ssize_t size = emissions.shape[1], n_tokens = sequences.n_tokens
@@ -341,9 +383,11 @@ def forward_backward(
     _check(n_tokens > 0, "at least one token")
     weights = numpy.empty((3, n_tokens, size))
     links, scales = numpy.empty((2, size, size)), numpy.empty(n_tokens)
+    log_partition = numpy.empty(sequences.batch.n_sequences)
     cdef double[:, :, ::1] weights_view = weights, links_view = links
-    cdef double[::1] scales_view = scales
+    cdef double[::1] scales_view = scales, log_partition_view = log_partition
     cdef ChainWeights out = ChainWeights(
+        &log_partition_view[0],
         &weights_view[0, 0, 0],
         &weights_view[1, 0, 0],
         &weights_view[2, 0, 0],
@@ -355,17 +399,22 @@ def forward_backward(
     cdef bint trusted
     with nogil:
         trusted = KERNELS.forward_backward(chain, out)
-    return (*weights, links[0]) if trusted else None
+    return (log_partition, *weights, links[0]) if trusted else None
 
 
 cdef const int64_t* _integers(const int64_t[::1] array):
     return &array[0] if array.shape[0] else NULL
 
 
-cdef _check_weights(const float[:, :, ::1] gates, const float[:, :, ::1] U):
+cdef _check_layer(
+    const float[:, ::1] X, Sequences sequences, const float[:, ::1] W, const float[:, :, ::1] U
+):
     cdef Py_ssize_t hidden = U.shape[1]
+    _check(X.shape[0] == sequences.n_tokens, "inputs of each token")
+    _check(X.shape[1] > 0 and hidden > 0, "at least one input and one state")
     _check(U.shape[0] == 2 and U.shape[2] == 4 * hidden, "recurrent weights of four gates")
-    _check(gates.shape[1] == 2 and gates.shape[2] == 4 * hidden, "gates of both directions")
+    _check(W.shape[0] == 8 * hidden, "weights of both directions' gates")
+    _check(W.shape[1] == X.shape[1], "weights of each input")
 
 
 cdef ChainScores _read_chain(

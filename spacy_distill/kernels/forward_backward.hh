@@ -29,6 +29,7 @@ static bool forward_backward(const ChainScores& chain, const ChainWeights& out) 
     for (int64_t s = 0; s < batch.n_sequences; ++s) {
         const int64_t length = batch.lengths[s];
         const size_t first = size_t(batch.starts[s]) * size;
+        double log_partition = 0.0;
         // `arrivals` holds the tokens' own weights on the way.
         for (int64_t t = 0; t < length; ++t) {
             const float* emissions = chain.emissions + first + t * size;
@@ -57,7 +58,9 @@ static bool forward_backward(const ChainScores& chain, const ChainWeights& out) 
                 weights[j] /= scale;
             }
             out.scales[batch.starts[s] + t] = scale;
+            log_partition += std::log(scale) + peak + (t ? link_peak : 0.0);
         }
+        out.log_partition[s] = log_partition;
         for (int64_t t = length - 1; t >= 0; --t) {
             double* backward = out.backward + first + t * size;
             double* arrivals = out.arrivals + first + t * size;

@@ -7,6 +7,7 @@
 // - DOT_OFFSET: what to add for each weight, if `dot` takes the bytes without a sign;
 // - PRODUCT_ROWS, PRODUCT_WIDTH: rows and vectors of columns that registers hold the sums of.
 #include "simd.hh"
+#include "products.hh"
 #include "lstm.hh"
 #include "stack.hh"
 #include "integer_stack.hh"

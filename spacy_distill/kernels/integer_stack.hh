@@ -233,16 +233,21 @@ public:
         const int64_t longest = in.batch.n_sequences ? in.batch.lengths[in.batch.order[0]] : 0;
         const int64_t n_together = in.batch.n_sequences < TILE ? in.batch.n_sequences : TILE;
         const size_t n_bytes = n_layers > 1 ? n_together * longest * 2 * hidden : 0;
-        // What the layers with even and with odd numbers hand on; four bytes are read at a time.
-        Buffer<uint8_t> even(n_bytes + 4, ZERO), odd(n_layers > 2 ? n_bytes + 4 : 0, ZERO);
-        IntegerTile memory(hidden, directions[0]->columns);
-        for_each_tile(in.batch, [&](const Tile& tile) {
-            for (int layer = 0; layer < n_layers; ++layer) {
-                const bool last = layer == n_layers - 1;
-                const uint8_t* below = layer % 2 ? even + 0 : odd + 0;
-                uint8_t* above = last ? nullptr : layer % 2 ? odd + 0 : even + 0;
-                for (int direction = 0; direction < 2; ++direction)
-                    read_layer(layer, direction, in, tile, below, above, memory, states);
+        const Tiles tiles(in.batch, in.n_threads);
+        Tasks tasks(tiles.count());
+        in_threads(tasks.threads(in.n_threads), [&] {
+            // What the layers with even and with odd numbers hand on; four bytes are read at a time.
+            Buffer<uint8_t> even(n_bytes + 4, ZERO), odd(n_layers > 2 ? n_bytes + 4 : 0, ZERO);
+            IntegerTile memory(hidden, directions[0]->columns);
+            for (int64_t number; tasks.take(number);) {
+                const Tile tile = tiles.at(number);
+                for (int layer = 0; layer < n_layers; ++layer) {
+                    const bool last = layer == n_layers - 1;
+                    const uint8_t* below = layer % 2 ? even + 0 : odd + 0;
+                    uint8_t* above = last ? nullptr : layer % 2 ? odd + 0 : even + 0;
+                    for (int direction = 0; direction < 2; ++direction)
+                        read_layer(layer, direction, in, tile, below, above, memory, states);
+                }
             }
         });
     }

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "threads.hh"
+
 // Not every compiler knows these instructions: GCC does from 11 on, clang from 12 on.
 #if defined(__x86_64__) && defined(__has_include)
 #if __has_include(<avxvnniintrin.h>)
@@ -31,21 +33,34 @@ struct Batch {
     int64_t n_sequences;
 };
 
-// inputs (tokens, 2, 4 * hidden): inputs to the gates (input, forget, output, candidate) of the
-// forward and of the backward direction; U (2, hidden, 4 * hidden): states to gates.
-struct LstmInput {
+// A bidirectional LSTM in training. X (tokens, n_inputs); W (2, 4 * hidden, n_inputs): inputs to the gates
+// (input, forget, output, candidate) of the forward and of the backward direction; U (2, hidden,
+// 4 * hidden): states to gates; b (2, 4 * hidden). No result depends on the number of threads.
+struct LstmLayer {
     Batch batch;
-    const float* inputs;
+    int64_t n_tokens;
+    int n_inputs, hidden;
+    const float* X;
+    const float* W;
     const float* U;
-    int hidden;
+    const float* b;
+    int n_threads;
 };
 
 // states (tokens, 2, hidden); gates (tokens, 2, 4 * hidden), after their logistic functions and
 // tanh; cells (tokens, 2, hidden).
-struct LstmOutput {
+struct LstmStates {
     float* states;
     float* gates;
     float* cells;
+};
+
+// Gradients of the layer's arrays.
+struct LstmGradients {
+    float* X;
+    float* W;
+    float* U;
+    float* b;
 };
 
 // U (2, hidden, 4 * hidden); of all layers but the first W (2 * hidden, 2, 4 * hidden), the states
@@ -62,6 +77,7 @@ struct StackInput {
     Batch batch;
     const void* table;
     const int64_t* rows;
+    int n_threads;
 };
 
 // emissions (tokens, n_tags), transitions (n_tags, n_tags) from row to column, start and end
@@ -75,10 +91,11 @@ struct ChainScores {
     int n_tags;
 };
 
-// forward, backward, arrivals (tokens, n_tags), scales (tokens,), links from row to column and
-// back_links from column to row (n_tags, n_tags): see `Trellis` in `chain/forward_backward.py`, whose
+// log_partition (n_sequences,), forward, backward, arrivals (tokens, n_tags), scales (tokens,), links from
+// row to column and back_links from column to row (n_tags, n_tags): see `Trellis` in `chain/forward_backward.py`, whose
 // LARGEST_FACTOR `largest_factor` is.
 struct ChainWeights {
+    double* log_partition;
     double* forward;
     double* backward;
     double* arrivals;
@@ -102,11 +119,10 @@ struct Kernels {
     const char* name;
     bool (*is_supported)();  // by this machine
     // Writes the output.
-    void (*lstm_forward)(const LstmInput& in, const LstmOutput& out);
-    // d_states (tokens, 2, hidden): gradient of the states; d_gates (tokens, 2, 4 * hidden):
-    // gradient of the inputs, written.
-    void (*lstm_backward)(const LstmInput& in, const LstmOutput& kept, const float* d_states,
-                          float* d_gates);
+    void (*lstm_forward)(const LstmLayer& in, const LstmStates& out);
+    // d_states (tokens, 2, hidden): gradient of the states. Writes the output.
+    void (*lstm_backward)(const LstmLayer& in, const LstmStates& kept, const float* d_states,
+                          const LstmGradients& out);
     StackKernels float_stack, integer_stack;
     // tags (tokens,), written.
     void (*viterbi)(const ChainScores& chain, int64_t* tags);

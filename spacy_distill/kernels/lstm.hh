@@ -26,18 +26,31 @@ struct Tile {
     }
 };
 
-template <class Visit>
-static void for_each_tile(const Batch& batch, Visit visit) {
-    for (int64_t first = 0; first < batch.n_sequences; first += TILE) {
+// The sequences of a batch in tiles, the longest first. Their number is a multiple of the threads, so that
+// all have work. No result depends on who shares a tile.
+class Tiles {
+public:
+    Tiles(const Batch& batch, int n_threads) : batch(batch) {
+        const int64_t at_once = int64_t(TILE) * n_threads;
+        const int64_t n_tiles = (batch.n_sequences + at_once - 1) / at_once * n_threads;
+        size = n_tiles ? (batch.n_sequences + n_tiles - 1) / n_tiles : 0;
+    }
+    int64_t count() const { return size ? (batch.n_sequences + size - 1) / size : 0; }
+    Tile at(int64_t number) const {
         Tile tile;
-        for (; tile.n < TILE && first + tile.n < batch.n_sequences; ++tile.n) {
+        const int64_t first = number * size;
+        for (; tile.n < size && first + tile.n < batch.n_sequences; ++tile.n) {
             const int64_t sequence = batch.order[first + tile.n];
             tile.starts[tile.n] = batch.starts[sequence];
             tile.lengths[tile.n] = batch.lengths[sequence];
         }
-        visit(tile);
+        return tile;
     }
-}
+
+private:
+    const Batch& batch;
+    int64_t size;
+};
 
 // Weights (rows, 4 * hidden), `stride` numbers from row to row, from a row of the panels on; each
 // gate's columns are filled up to whole vectors.
@@ -138,26 +151,37 @@ private:
     Buffer<float> gates, states, cells;
 };
 
-static void lstm_forward(const LstmInput& in, const LstmOutput& out) {
-    const int hidden = in.hidden, width = GATES * hidden;
-    for (int direction = 0; direction < 2; ++direction) {
-        Panels U(hidden, GATES * round_up(hidden, LANES));
-        pack_gates(in.U + size_t(direction) * hidden * width, hidden, width, hidden, U, 0);
-        Recurrence recurrence(U, hidden);
-        for_each_tile(in.batch, [&](const Tile& tile) {
-            for (int64_t step = 0; step < tile.lengths[0]; ++step)
-                recurrence.step<true>(step, tile.at_step(step), [&](int s) {
-                    const int64_t place = 2 * tile.token(s, step, direction) + direction;
-                    Step at = {};
-                    at.input = in.inputs + place * width;
-                    at.input_width = hidden;
-                    at.output = out.states + place * hidden;
-                    at.gates = out.gates + place * width;
-                    at.cells = out.cells + place * hidden;
-                    return at;
-                });
-        });
-    }
+// Runs `read(tile, direction)` for all tiles in both directions.
+template <class Read>
+static void for_each_direction(const LstmLayer& in, Read read) {
+    const Tiles tiles(in.batch, (in.n_threads + 1) / 2);
+    Tasks tasks(2 * tiles.count());
+    in_threads(tasks.threads(in.n_threads), [&] {
+        for (int64_t task; tasks.take(task);) read(tiles.at(task / 2), int(task % 2));
+    });
+}
+
+static void lstm_forward(const LstmLayer& in, const LstmStates& out) {
+    const int hidden = in.hidden, width = GATES * hidden, n_tokens = int(in.n_tokens);
+    const size_t n_inputs = in.n_inputs;
+    multiply_matrices(in.n_threads, Product{n_tokens, 2 * width, in.n_inputs, {in.X, 1, n_inputs},
+                                            {in.W, 1, n_inputs}, in.b, out.gates});
+    const int columns = GATES * round_up(hidden, LANES);
+    Panels U[2] = {{hidden, columns}, {hidden, columns}};
+    for (int d = 0; d < 2; ++d) pack_gates(in.U + d * hidden * width, hidden, width, hidden, U[d], 0);
+    for_each_direction(in, [&](const Tile& tile, int direction) {
+        Recurrence recurrence(U[direction], hidden);
+        for (int64_t step = 0; step < tile.lengths[0]; ++step)
+            recurrence.step<true>(step, tile.at_step(step), [&](int s) {
+                const int64_t place = 2 * tile.token(s, step, direction) + direction;
+                Step at = {};
+                at.input = at.gates = out.gates + place * width;
+                at.input_width = hidden;
+                at.output = out.states + place * hidden;
+                at.cells = out.cells + place * hidden;
+                return at;
+            });
+    });
 }
 
 // A step of the backward pass. Gradients that go to the step before are replaced: that of the cell
@@ -193,39 +217,75 @@ INLINE void step_units_back(const BackStep& at, int unit, int n) {
     }
 }
 
-static void backward_direction(const LstmInput& in, int direction, const LstmOutput& kept,
-                               const float* d_states, float* d_gates) {
+static void read_back(const LstmLayer& in, const Panels& U, int direction, const Tile& tile,
+                      const LstmStates& kept, const float* d_states, float* d_gates) {
     const int hidden = in.hidden, padded = round_up(hidden, LANES), whole = hidden / LANES * LANES;
-    Panels U(GATES * padded, hidden);
-    pack_transposed(in.U + size_t(direction) * hidden * GATES * hidden, hidden, U);
-    Buffer<float> d_tile(TILE * U.rows, 0.f), d_state(TILE * U.columns), d_cell(TILE * padded);
-    for_each_tile(in.batch, [&](const Tile& tile) {
-        d_state.fill(0.f);
-        d_cell.fill(0.f);
-        for (int64_t step = tile.lengths[0] - 1; step >= 0; --step) {
-            const int active = tile.at_step(step);
-            for (int s = 0; s < active; ++s) {
-                const auto place = [&](int64_t step) {
-                    return 2 * tile.token(s, step, direction) + direction;
-                };
-                const int64_t here = place(step);
-                if (step) prefetch(kept.gates + place(step - 1) * GATES * hidden, GATES * hidden);
-                const BackStep at = {hidden, padded, kept.gates + here * GATES * hidden,
-                                     kept.cells + here * hidden,
-                                     step ? kept.cells + place(step - 1) * hidden : nullptr,
-                                     d_states + here * hidden, d_state + s * U.columns,
-                                     d_cell + s * padded, d_gates + here * GATES * hidden,
-                                     d_tile + s * U.rows};
-                for (int unit = 0; unit < whole; unit += LANES) step_units_back(at, unit, LANES);
-                if (whole < hidden) step_units_back(at, whole, hidden - whole);
-            }
-            if (step) multiply(active, d_tile + 0, U.rows, U, d_state + 0, U.columns);
+    Buffer<float> d_tile(TILE * U.rows, 0.f), d_state(TILE * U.columns, 0.f);
+    Buffer<float> d_cell(TILE * padded, 0.f);
+    for (int64_t step = tile.lengths[0] - 1; step >= 0; --step) {
+        const int active = tile.at_step(step);
+        for (int s = 0; s < active; ++s) {
+            const auto place = [&](int64_t step) {
+                return 2 * tile.token(s, step, direction) + direction;
+            };
+            const int64_t here = place(step);
+            if (step) prefetch(kept.gates + place(step - 1) * GATES * hidden, GATES * hidden);
+            const BackStep at = {hidden, padded, kept.gates + here * GATES * hidden,
+                                 kept.cells + here * hidden,
+                                 step ? kept.cells + place(step - 1) * hidden : nullptr,
+                                 d_states + here * hidden, d_state + s * U.columns,
+                                 d_cell + s * padded, d_gates + here * GATES * hidden,
+                                 d_tile + s * U.rows};
+            for (int unit = 0; unit < whole; unit += LANES) step_units_back(at, unit, LANES);
+            if (whole < hidden) step_units_back(at, whole, hidden - whole);
         }
-    });
+        if (step) multiply(active, d_tile + 0, U.rows, U, d_state + 0, U.columns);
+    }
 }
 
-static void lstm_backward(const LstmInput& in, const LstmOutput& kept, const float* d_states,
-                          float* d_gates) {
-    for (int direction = 0; direction < 2; ++direction)
-        backward_direction(in, direction, kept, d_states, d_gates);
+// sums (n_columns,) over rows that are `stride` numbers apart.
+static void sum_columns(const float* numbers, int n_rows, size_t stride, int n_columns, float* sums) {
+    for (int column = 0; column < n_columns; ++column) sums[column] = 0.f;
+    for (int row = 0; row < n_rows; ++row, numbers += stride)
+        for (int column = 0; column < n_columns; ++column) sums[column] += numbers[column];
+}
+
+static void lstm_backward(const LstmLayer& in, const LstmStates& kept, const float* d_states,
+                          const LstmGradients& out) {
+    const int hidden = in.hidden, n_tokens = int(in.n_tokens);
+    const size_t width = GATES * hidden, n_inputs = in.n_inputs;
+    const int rows = GATES * round_up(hidden, LANES);
+    Panels U[2] = {{rows, hidden}, {rows, hidden}};
+    for (int d = 0; d < 2; ++d) pack_transposed(in.U + d * hidden * width, hidden, U[d]);
+    static thread_local Scratch scratch;
+    float* d_gates = scratch.at_least(in.n_tokens * 2 * width);
+    for_each_direction(in, [&](const Tile& tile, int direction) {
+        read_back(in, U[direction], direction, tile, kept, d_states, d_gates);
+    });
+    Tasks sums(2 * GATES);
+    in_threads(sums.threads(in.n_threads), [&] {
+        for (int64_t task; sums.take(task);)
+            sum_columns(d_gates + task * hidden, n_tokens, 2 * width, hidden, out.b + task * hidden);
+    });
+    // The tokens of the states that gates read, and the tokens of these gates, of the forward direction;
+    // of the backward direction it is the other way round.
+    const int n_read = int(in.n_tokens - in.batch.n_sequences);
+    Buffer<int64_t> earlier(n_read), later(n_read);
+    for (int64_t s = 0, row = 0; s < in.batch.n_sequences; ++s)
+        for (int64_t t = 1; t < in.batch.lengths[s]; ++t, ++row) {
+            *(earlier + row) = in.batch.starts[s] + t - 1;
+            *(later + row) = in.batch.starts[s] + t;
+        }
+    const float* states = kept.states;
+    const size_t n_states = 2 * hidden, n_gates = 2 * width;
+    multiply_matrices(
+        in.n_threads,
+        Product{n_tokens, in.n_inputs, int(n_gates), {d_gates, 1, n_gates}, {in.W, n_inputs, 1},
+                nullptr, out.X},
+        Product{int(n_gates), in.n_inputs, n_tokens, {d_gates, n_gates, 1}, {in.X, n_inputs, 1},
+                nullptr, out.W},
+        Product{hidden, int(width), n_read, {states, n_states, 1, earlier + 0},
+                {d_gates, n_gates, 1, later + 0}, nullptr, out.U},
+        Product{hidden, int(width), n_read, {states + hidden, n_states, 1, later + 0},
+                {d_gates + width, n_gates, 1, earlier + 0}, nullptr, out.U + hidden * width});
 }

@@ -130,24 +130,29 @@ static void read_stack(const void* packed, const StackInput& in, float* states) 
     const int64_t longest = in.batch.n_sequences ? in.batch.lengths[in.batch.order[0]] : 0;
     const int64_t n_together = in.batch.n_sequences < TILE ? in.batch.n_sequences : TILE;
     const int64_t most_rows = stack.n_layers > 1 ? n_together * longest : 0;
-    // Outputs of the layers with even and with odd numbers.
-    Buffer<float> even(most_rows * 2 * hidden), odd(stack.n_layers > 2 ? most_rows * 2 * hidden : 0);
-    Block block(most_rows < BLOCK + TILE ? most_rows : BLOCK + TILE, hidden,
-                most_rows ? stack.directions[2]->W.columns : 0);
-    for_each_tile(in.batch, [&](const Tile& tile) {
-        // Where each sequence begins in the rows between layers.
-        int64_t between[TILE] = {};
-        for (int s = 1; s < tile.n; ++s) between[s] = between[s - 1] + tile.lengths[s - 1];
-        for (int layer = 0; layer < stack.n_layers; ++layer) {
-            const bool last = layer == stack.n_layers - 1;
-            float* to = last ? states : layer % 2 ? odd + 0 : even + 0;
-            const float* below = layer % 2 ? even + 0 : odd + 0;
-            const int64_t* places = last ? tile.starts : between;
-            for (int direction = 0; direction < 2; ++direction) {
-                const DirectionWeights& weights = *stack.directions[2 * layer + direction];
-                if (layer) read_states(weights, hidden, direction, tile, between, below, block,
-                                       places, to);
-                else read_rows(weights.U, hidden, direction, in, tile, places, to);
+    const Tiles tiles(in.batch, in.n_threads);
+    Tasks tasks(tiles.count());
+    in_threads(tasks.threads(in.n_threads), [&] {
+        // Outputs of the layers with even and with odd numbers.
+        Buffer<float> even(most_rows * 2 * hidden), odd(stack.n_layers > 2 ? most_rows * 2 * hidden : 0);
+        Block block(most_rows < BLOCK + TILE ? most_rows : BLOCK + TILE, hidden,
+                    most_rows ? stack.directions[2]->W.columns : 0);
+        for (int64_t number; tasks.take(number);) {
+            const Tile tile = tiles.at(number);
+            // Where each sequence begins in the rows between layers.
+            int64_t between[TILE] = {};
+            for (int s = 1; s < tile.n; ++s) between[s] = between[s - 1] + tile.lengths[s - 1];
+            for (int layer = 0; layer < stack.n_layers; ++layer) {
+                const bool last = layer == stack.n_layers - 1;
+                float* to = last ? states : layer % 2 ? odd + 0 : even + 0;
+                const float* below = layer % 2 ? even + 0 : odd + 0;
+                const int64_t* places = last ? tile.starts : between;
+                for (int direction = 0; direction < 2; ++direction) {
+                    const DirectionWeights& weights = *stack.directions[2 * layer + direction];
+                    if (layer) read_states(weights, hidden, direction, tile, between, below, block,
+                                           places, to);
+                    else read_rows(weights.U, hidden, direction, in, tile, places, to);
+                }
             }
         }
     });

@@ -41,7 +41,8 @@ private:
 
 constexpr int round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
 
-INLINE Vector filled(float x) { return Vector{} + x; }
+// Not a sum with zero: that changes -0, so it would take an addition.
+INLINE Vector filled(float x) { return x - Vector{}; }
 
 INLINE Vector load(const float* from) {
     Vector v;

@@ -108,8 +108,6 @@ def forward_direction() -> Model[Ragged, Ragged]:
 def bilstm_layer(nO: Optional[int] = None, nI: Optional[int] = None) -> Model[Ragged, Ragged]:
     """Build one bidirectional LSTM layer (Hochreiter, Schmidhuber 1997; Graves, Schmidhuber 2005).
 
-    The inputs to the gates of all steps are one matrix product; `recurrence.py` computes the steps.
-
     nO (Optional[int]): The output width. Each direction has half of it.
     nI (Optional[int]): The input width.
     """
@@ -127,18 +125,14 @@ def forward(
 ) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
     # W (8 * hidden, nI): from inputs to the gates of the forward, then of the backward direction
     # U (2, hidden, 4 * hidden): from states to gates: input, forget, output and candidate
-    W, U, b = model.get_param("W"), model.get_param("U"), model.get_param("b")
-    lengths = to_numpy(X.lengths)
-    inputs = X.dataXd @ W.T
-    inputs += b
-    states, backprop_run = run_bilstm(inputs, lengths, U)
+    weights = LayerWeights(model.get_param("U"), model.get_param("W"), model.get_param("b"))
+    states, backprop_run = run_bilstm(X.dataXd, to_numpy(X.lengths), weights)
 
     def backprop(dY: Ragged) -> Ragged:
-        d_inputs, dU = backprop_run(dY.dataXd)
-        model.inc_grad("U", dU)
-        model.inc_grad("W", d_inputs.T @ X.dataXd)
-        model.inc_grad("b", d_inputs.sum(axis=0))
-        return Ragged(d_inputs @ W, X.lengths)
+        dX, gradients = backprop_run(dY.dataXd)
+        for name, gradient in gradients._asdict().items():
+            model.inc_grad(name, gradient)
+        return Ragged(dX, X.lengths)
 
     return Ragged(states, X.lengths), backprop
 

@@ -32,7 +32,7 @@ class BiLSTMStack:
         return "float16" if self._integers else "float32"
 
     def predict(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
-        """Compute the states of the last layer.
+        """Compute the states of the last layer. Kernels use `kernels.prediction_threads`.
 
         table (Floats2d): (rows, 8 * hidden) inputs to the gates of the first layer, of the type
             `table_dtype`.
@@ -45,7 +45,8 @@ class BiLSTMStack:
             packed = self._packed
             if packed is None or packed.made_for != kernels.in_use:
                 packed = self._packed = compiled.Stack(self._layers, self._integers)
-            return packed.predict(table, rows, compiled.Sequences(lengths))
+            n_threads = kernels.prediction_threads.get()
+            return packed.predict(table, rows, compiled.Sequences(lengths), n_threads)
         inputs = table[rows].astype("float32", copy=False)
         if self._integers:
             return predict_bilstm_in_integers(quantize(self._layers), inputs, lengths)

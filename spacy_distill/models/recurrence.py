@@ -11,8 +11,8 @@ import numpy
 from thinc.api import get_array_module
 from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d
 
+from .. import kernels
 from ..chain.packing import Packing, pack
-from ..kernels import kernels
 
 
 class LayerWeights(NamedTuple):
@@ -20,7 +20,8 @@ class LayerWeights(NamedTuple):
     candidate of the forward direction, then the same of the backward direction.
 
     U (Floats3d): (2, hidden, 4 * hidden) recurrent weights, from states to gates.
-    W (Floats2d): (inputs, 8 * hidden) weights from inputs to gates.
+    W (Floats2d): Weights from inputs to gates: (8 * hidden, inputs) in training, (inputs,
+        8 * hidden) in inference.
     b (Floats1d): (8 * hidden,)
     """
 
@@ -30,41 +31,35 @@ class LayerWeights(NamedTuple):
 
 
 def run_bilstm(
-    inputs: Floats2d, lengths: Ints1d, U: Floats3d
-) -> Tuple[Floats2d, Callable[[Floats2d], Tuple[Floats2d, Floats3d]]]:
-    """Compute the states of a bidirectional LSTM, and return its backward pass.
+    X: Floats2d, lengths: Ints1d, weights: LayerWeights
+) -> Tuple[Floats2d, Callable[[Floats2d], Tuple[Floats2d, LayerWeights]]]:
+    """Compute the states of a bidirectional LSTM, and return its backward pass. The kernels use the
+    threads of `kernels.n_training_threads`.
 
-    inputs (Floats2d): (tokens, 8 * hidden) inputs to the gates, in the order of `LayerWeights`.
+    X (Floats2d): (tokens, inputs)
     lengths (Ints1d): (sequences,) tokens per sequence, a numpy array.
-    U (Floats3d): (2, hidden, 4 * hidden) recurrent weights, from states to gates.
+    weights (LayerWeights): The parameters.
     RETURNS (Tuple[Floats2d, Callable]): The states, (tokens, 2 * hidden); and the backward pass,
-        from the gradient of the states to the gradients of the inputs and of U.
+        from the gradient of the states to the gradients of X and of the parameters.
     """
-    compiled = kernels(inputs, U)
+    compiled = kernels.kernels(X, *weights)
     if compiled:
-        return _run_compiled(compiled, inputs, lengths, U)
-    return _run_packed(inputs, lengths, U)
+        return _run_compiled(compiled, X, lengths, weights)
+    return _run_packed(X, lengths, weights)
 
 
-def _run_compiled(compiled: Any, inputs: Floats2d, lengths: Ints1d, U: Floats3d):
+def _run_compiled(compiled: Any, X: Floats2d, lengths: Ints1d, weights: LayerWeights):
     sequences = compiled.Sequences(lengths)
-    shape = len(inputs), 2, inputs.shape[1] // 2
-    by_direction = numpy.ascontiguousarray(inputs).reshape(shape)
-    states, gates, cells = compiled.lstm_forward(by_direction, sequences, U)
+    X, U, W, b = map(numpy.ascontiguousarray, (X, *weights))
+    n_threads = kernels.n_training_threads
+    kept = compiled.lstm_forward(X, sequences, W, U, b, n_threads)
 
-    def backprop(d_states: Floats2d) -> Tuple[Floats2d, Floats3d]:
+    def backprop(d_states: Floats2d) -> Tuple[Floats2d, LayerWeights]:
         d_states = numpy.ascontiguousarray(d_states)
-        d_gates = compiled.lstm_backward(d_states, gates, cells, sequences, U)
-        hidden = U.shape[1]
-        # First tokens have no previous state.
-        has_previous = numpy.ones(len(states), dtype=bool)
-        has_previous[(lengths.cumsum() - lengths)[lengths > 0]] = False
-        rows = numpy.flatnonzero(has_previous)
-        dU_forward = states[rows - 1, :hidden].T @ d_gates[rows, 0]
-        dU_backward = states[rows, hidden:].T @ d_gates[rows - 1, 1]
-        return d_gates.reshape(len(states), 8 * hidden), numpy.stack((dU_forward, dU_backward))
+        dX, dW, dU, db = compiled.lstm_backward(d_states, X, *kept, sequences, W, U, n_threads)
+        return dX, LayerWeights(dU, dW, db)
 
-    return states, backprop
+    return kept[0], backprop
 
 
 def predict_bilstm(layers: Sequence[LayerWeights], inputs: Floats2d, lengths: Ints1d) -> Floats2d:
@@ -87,15 +82,19 @@ def _states(inputs: Floats2d, U: Floats3d, packing: Packing) -> Floats2d:
     return to_ragged(states, packing)
 
 
-def _run_packed(inputs: Floats2d, lengths: Ints1d, U: Floats3d):
-    packing = pack(lengths, get_array_module(inputs))
+def _run_packed(X: Floats2d, lengths: Ints1d, weights: LayerWeights):
+    U, W, b = weights
+    packing = pack(lengths, get_array_module(X))
+    inputs = X @ W.T
+    inputs += b
     gates = to_packed(inputs, packing)
     states, cells = _run_steps(gates, U, packing)
 
-    def backprop(d_states: Floats2d) -> Tuple[Floats2d, Floats3d]:
+    def backprop(d_states: Floats2d) -> Tuple[Floats2d, LayerWeights]:
         packed = to_packed(d_states, packing)
-        d_gates, dU = _backprop_steps(packed, gates, states, cells, U, packing)
-        return to_ragged(d_gates, packing), dU
+        d_packed, dU = _backprop_steps(packed, gates, states, cells, U, packing)
+        d_gates = to_ragged(d_packed, packing)
+        return d_gates @ W, LayerWeights(dU, d_gates.T @ X, d_gates.sum(axis=0))
 
     return to_ragged(states, packing), backprop
 

@@ -15,6 +15,7 @@ from thinc.types import Floats2d
 
 from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
 from ..documents import same_tokens, token_values
+from ..kernels import use_threads
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
 from ..models.learn_rates import with_learn_rate_factors
 from ..models.optimizer_state import keep_moments
@@ -50,6 +51,7 @@ class ChainNER(RehearsingPipe):
         spans_key: Optional[str] = None,
         threshold: float = 0.5,
         overwrite_ents: bool = False,
+        threads: int = 1,
         scorer: Optional[Callable] = None,
     ) -> None:
         """Create the component.
@@ -68,9 +70,11 @@ class ChainNER(RehearsingPipe):
         overwrite_ents (bool): Whether new entities replace earlier entities that they overlap. By
             default earlier entities are kept, and only entities that do not overlap them are
             predicted.
+        threads (int): The number of threads that the kernels of a prediction use. Training uses all
+            processors, or as many as OMP_NUM_THREADS says.
         scorer (Optional[Callable]): The scoring method.
-        RAISES (ValueError): The threshold is not from 0 to 1, or the name of the attribute is
-            invalid or already used by other code.
+        RAISES (ValueError): The threshold is not from 0 to 1, there are no threads, or the name of
+            the attribute is invalid or already used by other code.
         """
         self.vocab = vocab
         self.model = model
@@ -80,12 +84,18 @@ class ChainNER(RehearsingPipe):
         self.spans_key = spans_key
         self.threshold = threshold
         self.overwrite_ents = overwrite_ents
+        self.threads = threads
         self.scorer = scorer
         self.cfg: Dict = {"labels": [], "temperature": 1.0}
         if not 0 <= threshold <= 1:
             raise ValueError(
                 f"[D010] The component '{name}' has the threshold {threshold}: expected a "
                 "probability from 0 to 1. Correct the config."
+            )
+        if threads < 1:
+            raise ValueError(
+                f"[D660] The component '{name}' has threads = {threads}: expected 1 or more. "
+                "Correct the config."
             )
         check_attr(confidence_attr, name)
         if confidence:
@@ -182,7 +192,8 @@ class ChainNER(RehearsingPipe):
             start, transitions, end = map(self.model.ops.asarray, constraints(len(self.labels)))
             emissions = self.model.ops.alloc2f(0, len(start))
             return LinearChain(emissions, numpy.zeros(len(docs), "int64"), transitions, start, end)
-        chain = self.model.predict(list(docs))
+        with use_threads(self.threads):
+            chain = self.model.predict(list(docs))
         spaces = token_values(docs, IS_SPACE)
         if not spaces.any():
             return chain

@@ -17,6 +17,7 @@ SETTINGS: Dict[str, Any] = {
     "spans_key": None,
     "threshold": 0.5,
     "overwrite_ents": False,
+    "threads": 1,
     "scorer": {"@scorers": "spacy.ner_scorer.v1"},
 }
 SCORE_WEIGHTS = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None}
@@ -40,6 +41,7 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
         spans_key: Optional[str],
         threshold: float,
         overwrite_ents: bool,
+        threads: int,
         scorer: Optional[Callable],
     ) -> ChainNER:
         """Create the component.
@@ -51,6 +53,8 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
             least the threshold; null to write no spans.
         threshold (float): The minimum probability of these spans.
         overwrite_ents (bool): Whether the entities of this component replace earlier ones.
+        threads (int): The number of threads that a prediction uses. One is right if an app runs
+            several processes or calls the pipeline from several threads.
         scorer (Optional[Callable]): The scoring method.
         """
         return component(
@@ -62,6 +66,7 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
             spans_key=spans_key,
             threshold=threshold,
             overwrite_ents=overwrite_ents,
+            threads=threads,
             scorer=scorer,
         )
 

@@ -18,6 +18,8 @@ namespace {
 
 enum Kind { STACK, LSTM, CHAIN, FORMS, KINDS };
 
+const int N_THREADS[] = {1, 3};
+
 [[noreturn]] void fail(const char* message) {
     std::fprintf(stderr, "%s\n", message);
     std::exit(2);
@@ -148,10 +150,12 @@ public:
 
     void check(const Kernels& kernels, Findings& findings) const override {
         ++findings.n_cases[STACK];
-        demand_close(run(kernels.float_stack, table.data()), in_floats, 1e-4, 2e-5, kernels, "the float stack",
-                     findings);
-        demand_same(run(kernels.integer_stack, halves.data()), in_integers, kernels,
-                    "the integer stack", findings);
+        for (int n_threads : N_THREADS) {
+            demand_close(run(kernels.float_stack, table.data(), n_threads), in_floats, 1e-4, 2e-5, kernels,
+                         "the float stack", findings);
+            demand_same(run(kernels.integer_stack, halves.data(), n_threads), in_integers, kernels,
+                        "the integer stack", findings);
+        }
     }
 
 private:
@@ -164,10 +168,11 @@ private:
     Floats in_floats, in_integers;
     std::vector<LayerWeights> layers;
 
-    Floats run(const StackKernels& kernels, const void* inputs) const {
+    Floats run(const StackKernels& kernels, const void* inputs, int n_threads) const {
         Floats states(rows.size() * 2 * hidden, -2.f);
         void* stack = kernels.make(layers.data(), int(layers.size()), hidden);
-        kernels.read(stack, {sequences.batch(), inputs, rows.data()}, states.data());
+        kernels.read(stack, {sequences.batch(), inputs, rows.data(), n_threads},
+                     states.data());
         kernels.remove(stack);
         return states;
     }
@@ -176,28 +181,36 @@ private:
 class LstmCase : public Case {
 public:
     LstmCase(const Integers& numbers, Reader& file)
-        : hidden(numbers[1]), sequences(file), inputs(file.array<float>()), U(file.array<float>()),
-          d_states(file.array<float>()), states(file.array<float>()), gates(file.array<float>()),
-          cells(file.array<float>()), d_gates(file.array<float>()) {}
+        : hidden(numbers[1]), n_inputs(numbers[2]), sequences(file), X(file.array<float>()),
+          U(file.array<float>()), W(file.array<float>()), b(file.array<float>()),
+          d_states(file.array<float>()), states(file.array<float>()), dX(file.array<float>()),
+          dU(file.array<float>()), dW(file.array<float>()), db(file.array<float>()) {}
 
     void check(const Kernels& kernels, Findings& findings) const override {
         ++findings.n_cases[LSTM];
-        const LstmInput in = {sequences.batch(), inputs.data(), U.data(), hidden};
-        Floats found(states.size()), found_gates(gates.size()), found_cells(cells.size());
-        const LstmOutput out = {found.data(), found_gates.data(), found_cells.data()};
-        kernels.lstm_forward(in, out);
-        demand_close(found, states, 1e-4, 2e-5, kernels, "the states", findings);
-        demand_close(found_gates, gates, 1e-4, 2e-5, kernels, "the gates", findings);
-        demand_close(found_cells, cells, 1e-4, 2e-5, kernels, "the cells", findings);
-        Floats found_gradient(d_gates.size());
-        kernels.lstm_backward(in, out, d_states.data(), found_gradient.data());
-        demand_close(found_gradient, d_gates, 1e-4, 2e-5, kernels, "the gradient", findings);
+        for (int n_threads : N_THREADS) {
+            const int64_t n_tokens = states.size() / (2 * hidden);
+            const LstmLayer in = {sequences.batch(), n_tokens, n_inputs, hidden,   X.data(),
+                                  W.data(),          U.data(), b.data(), n_threads};
+            Floats found(states.size()), gates(4 * states.size()), cells(states.size());
+            const LstmStates out = {found.data(), gates.data(), cells.data()};
+            kernels.lstm_forward(in, out);
+            demand_close(found, states, 1e-4, 2e-5, kernels, "the states", findings);
+            Floats gradients[] = {Floats(dX.size()), Floats(dW.size()), Floats(dU.size()),
+                                  Floats(db.size())};
+            kernels.lstm_backward(in, out, d_states.data(),
+                                  {gradients[0].data(), gradients[1].data(), gradients[2].data(),
+                                   gradients[3].data()});
+            const Floats* expected[] = {&dX, &dW, &dU, &db};
+            for (int i = 0; i < 4; ++i)
+                demand_close(gradients[i], *expected[i], 1e-4, 1e-4, kernels, "a gradient", findings);
+        }
     }
 
 private:
-    int hidden;
+    int hidden, n_inputs;
     Sequences sequences;
-    Floats inputs, U, d_states, states, gates, cells, d_gates;
+    Floats X, U, W, b, d_states, states, dX, dU, dW, db;
 };
 
 class ChainCase : public Case {
@@ -206,6 +219,7 @@ public:
         : n_tags(numbers[1]), sequences(file), emissions(file.array<float>()),
           transitions(file.array<float>()), start(file.array<float>()), end(file.array<float>()),
           tags(file.array<int64_t>()), largest_factor(file.array<double>()),
+          log_partition(file.array<double>()),
           forward(file.array<double>()), backward(file.array<double>()),
           arrivals(file.array<double>()), links(file.array<double>()) {}
 
@@ -219,10 +233,13 @@ public:
         Doubles found[] = {Doubles(forward.size()), Doubles(backward.size()),
                            Doubles(arrivals.size()), Doubles(links.size())};
         Doubles scales(tags.size()), back_links(links.size());
+        Doubles found_partition(log_partition.size());
         const bool is_trusted = kernels.forward_backward(
-            chain, {found[0].data(), found[1].data(), found[2].data(), scales.data(),
+            chain, {found_partition.data(), found[0].data(), found[1].data(), found[2].data(), scales.data(),
                     found[3].data(), back_links.data(), largest_factor[0]});
         findings.demand(is_trusted, kernels, "the trust in forward-backward", 0);
+        demand_close(found_partition, log_partition, 1e-9, 1e-9, kernels, "a partition function",
+                     findings);
         const Doubles* expected[] = {&forward, &backward, &arrivals, &links};
         for (int i = 0; i < 4; ++i)
             demand_close(found[i], *expected[i], 1e-9, 1e-300, kernels, "a weight of the chain",
@@ -234,7 +251,7 @@ private:
     Sequences sequences;
     Floats emissions, transitions, start, end;
     Integers tags;
-    Doubles largest_factor, forward, backward, arrivals, links;
+    Doubles largest_factor, log_partition, forward, backward, arrivals, links;
 };
 
 // The loops over word forms are the same for all instruction sets.

@@ -10,7 +10,6 @@ from spacy.vocab import Vocab
 from spacy_distill import kernels
 from spacy_distill.chain import LinearChain, constraints
 from spacy_distill.chain.forward_backward import LARGEST_FACTOR
-from spacy_distill.chain.packing import pack
 from spacy_distill.models import recurrence
 from spacy_distill.models.bilstm_stack import BiLSTMStack
 from spacy_distill.models.character_cnn import WINDOW, CharacterCNN, character_windows
@@ -52,15 +51,12 @@ class Cases:
         tables = [table, halves.view("uint16")]
         self.write(STACK, [hidden, len(layers)], [lengths, *tables, rows, *weights, *found])
 
-    def lstm(self, inputs, U, d_states, lengths) -> None:
-        """Write a case of both passes of an LSTM."""
-        packing = pack(lengths, numpy)
-        gates = recurrence.to_packed(inputs, packing)
-        states, cells = recurrence._run_steps(gates, U, packing)
-        packed = recurrence.to_packed(d_states, packing)
-        d_gates, _ = recurrence._backprop_steps(packed, gates, states, cells, U, packing)
-        expected = [recurrence.to_ragged(part, packing) for part in (states, gates, cells, d_gates)]
-        self.write(LSTM, [U.shape[1]], [lengths, inputs, U, d_states, *expected])
+    def lstm(self, X, weights: LayerWeights, d_states, lengths) -> None:
+        """Write a case of both passes of an LSTM layer."""
+        states, backprop = recurrence.run_bilstm(X, lengths, weights)
+        dX, gradients = backprop(d_states)
+        sizes = [weights.U.shape[1], X.shape[1]]
+        self.write(LSTM, sizes, [lengths, X, *weights, d_states, states, dX, *gradients])
 
     def chain(self, emissions, lengths, transitions, start, end) -> None:
         """Write a case of Viterbi and forward-backward."""
@@ -70,7 +66,8 @@ class Cases:
         parts = numpy.empty((3, *emissions.shape))
         parts[:, chain._packing.rows] = trellis.forward, trellis.backward, trellis.arrivals
         scores = [lengths, emissions, transitions, start, end]
-        weights = [numpy.asarray([LARGEST_FACTOR]), *parts, trellis.links]
+        partition = chain.log_partition
+        weights = [numpy.asarray([LARGEST_FACTOR]), partition, *parts, trellis.links]
         self.write(CHAIN, [len(start)], [*scores, chain.argmax(), *weights])
 
     def forms(self, model, forms, texts, numbers) -> None:
@@ -136,9 +133,14 @@ def write_stacks(rng, cases: Cases) -> None:
 def write_lstms(rng, cases: Cases) -> None:
     for hidden in HIDDEN:
         for sequences in map(numpy.asarray, LENGTHS):
-            n_tokens = sequences.sum()
-            inputs, U = floats(rng, n_tokens, 8 * hidden), some_layers(rng, hidden, 1)[0].U
-            cases.lstm(inputs, U, floats(rng, n_tokens, 2 * hidden), sequences)
+            n_tokens, n_inputs = sequences.sum(), 2 * hidden + 3
+            weights = LayerWeights(
+                some_layers(rng, hidden, 1)[0].U,
+                floats(rng, 8 * hidden, n_inputs, scale=n_inputs**-0.5),
+                floats(rng, 8 * hidden),
+            )
+            X, d_states = floats(rng, n_tokens, n_inputs), floats(rng, n_tokens, 2 * hidden)
+            cases.lstm(X, weights, d_states, sequences)
 
 
 def write_chains(rng, cases: Cases) -> None:
