@@ -73,8 +73,8 @@ class FormIndex:
 class _Contents(NamedTuple):
     """The contents of a cache. Rows in use never change, so threads can read them without a lock.
 
-    form_rows (FormIndex): The rows of the forms. A score is a sum of the weights of a form's look-ups;
-        recent ones weigh more.
+    form_rows (FormIndex): The rows of the forms. A score is a sum of the weights of a form's
+        look-ups; recent ones weigh more.
     table (Floats2d): (capacity, width) the rows. Only those of forms are in use.
     """
 
