@@ -123,17 +123,6 @@ def test_the_cache_is_dropped_after_changes(model, vocab, change):
     assert numpy.abs(fast - before).max() > 1e-3
 
 
-def test_integers_do_not_depend_on_the_batch_that_a_form_is_first_read_in(vocab):
-    model = lstm_cnn(width=100, nL=2, precision="int8")
-    words = [f"word{number}" for number in range(200)]
-    docs = [Doc(vocab, words=words[n : n + 5]) for n in range(0, 200, 5)]
-    model.initialize(X=docs)
-    together = encoder(model).predict(docs).dataXd
-    encoder(model).shims[0].clear()
-    alone = [encoder(model).predict([doc]).dataXd for doc in docs]
-    assert_array_equal(numpy.concatenate(alone), together)
-
-
 def test_the_precision_of_the_kernels_can_change(vocab, each_kernel):
     model = lstm_cnn(nL=2, precision="int8")
     docs = make_docs(vocab)
