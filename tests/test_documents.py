@@ -2,9 +2,10 @@
 
 import pytest
 import spacy
+from spacy.attrs import LENGTH
 from spacy.tokens import Doc
 
-from spacy_distill.documents import document_key, same_text, same_tokens
+from spacy_distill.documents import document_key, same_text, same_tokens, token_values
 
 VOCAB, OTHER_VOCAB = spacy.blank("en").vocab, spacy.blank("de").vocab
 
@@ -12,6 +13,12 @@ VOCAB, OTHER_VOCAB = spacy.blank("en").vocab, spacy.blank("de").vocab
 @pytest.fixture
 def doc():
     return Doc(VOCAB, words=["Anna", "sails"], spaces=[True, False])
+
+
+def test_attributes_of_all_tokens(doc):
+    for docs in ([doc], [doc, Doc(VOCAB), doc]):
+        lengths = [len(token) for doc in docs for token in doc]
+        assert token_values(docs, LENGTH).tolist() == lengths
 
 
 def test_tokens_are_the_same_in_any_vocabulary(doc):

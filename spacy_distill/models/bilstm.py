@@ -52,22 +52,22 @@ class BiLSTMInference:
             LayerWeights(U, numpy.ascontiguousarray(W.T), b)
             for U, W, b in (map(layer.get_param, ("U", "W", "b")) for layer in layers)
         ]
-        self._first = parameters[0]
         # Integers have no NaN, so it would be hidden.
         finite = all(numpy.isfinite(array).all() for layer in parameters for array in layer)
         self._stack = BiLSTMStack(parameters, integers=precision == "int8" and finite)
+        # The sums of a matrix product depend on the forms beside a form. In double precision, this
+        # is lost in the rounding to half precision: a form has the same row in every batch.
+        dtype = "float64" if self._stack.table_dtype == "float16" else "float32"
+        self._W, self._b = (array.astype(dtype) for array in (parameters[0].W, parameters[0].b))
 
     def per_form(self, features: Floats2d) -> Floats2d:
         """RETURNS (Floats2d): (forms, 8 * hidden) inputs to the gates of the first layer."""
-        W, b = self._first.W, self._first.b
-        gates = numpy.empty((len(features), len(b)), dtype=self._stack.table_dtype)
+        gates = numpy.empty((len(features), len(self._b)), dtype=self._stack.table_dtype)
         # Few forms at a time, whose products stay in the processor's cache.
-        products = numpy.empty((min(len(features), FORMS_PER_PRODUCT), len(b)), dtype="float32")
         for start in range(0, len(features), FORMS_PER_PRODUCT):
-            part = features[start : start + FORMS_PER_PRODUCT]
-            product = numpy.matmul(part, W, out=products[: len(part)])
-            product += b
-            _write(product, gates[start : start + len(part)])
+            product = features[start : start + FORMS_PER_PRODUCT].astype(self._W.dtype) @ self._W
+            product += self._b
+            _write(product.astype("float32", copy=False), gates[start : start + len(product)])
         return gates
 
     def per_sequence(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:

@@ -73,29 +73,30 @@ class FormIndex:
 class _Contents(NamedTuple):
     """The contents of a cache. Rows in use never change, so threads can read them without a lock.
 
-    index (FormIndex): The rows of the forms. A score is a sum of the weights of a form's look-ups;
-        recent ones weigh more.
-    table (Floats2d): (capacity, width) the rows. Only those of the index are in use.
+    form_rows (FormIndex): The rows of the forms. A score is a sum of the weights of a form's
+        look-ups; recent ones weigh more.
+    table (Floats2d): (capacity, width) the rows. Only those of forms are in use.
     """
 
-    index: FormIndex
+    form_rows: FormIndex
     table: Floats2d
 
     def add(self, forms: Ints1d, scores: Floats1d, values: Floats2d) -> None:
         """Add new forms in unused rows."""
-        start = len(self.index)
+        start = len(self.form_rows)
         self.table[start : start + len(forms)] = values
-        self.index.add(forms, scores)
+        self.form_rows.add(forms, scores)
 
     def most_used(self, n_forms: int) -> "_Contents":
         """RETURNS (_Contents): A copy with the `n_forms` forms that have the highest scores."""
-        forms, scores = self.index.forms, self.index.scores
+        forms, scores = self.form_rows.forms, self.form_rows.scores
         kept = numpy.argsort(-scores, kind="stable")[:n_forms]
         kept.sort()
-        contents = _empty(*self.table.shape, self.table.dtype)
+        capacity, width = self.table.shape
+        contents = _empty(capacity, width, self.table.dtype)
         # Without a copy in between, which "raise" would make.
         self.table.take(kept, axis=0, out=contents.table[: len(kept)], mode="clip")
-        contents.index.add(forms[kept], scores[kept])
+        contents.form_rows.add(forms[kept], scores[kept])
         return contents
 
 
@@ -134,7 +135,7 @@ class FormCache(ForkSafe):
         super().__init__()
 
     def __len__(self) -> int:
-        return len(self._contents.index)
+        return len(self._contents.form_rows)
 
     def look_up(
         self, forms: Ints1d, compute: Callable[[Ints1d], Floats2d]
@@ -150,7 +151,7 @@ class FormCache(ForkSafe):
         """
         contents = self._contents
         weight = self._next_weight(len(forms))
-        rows, n_missing = contents.index.find(forms, weight)
+        rows, n_missing = contents.form_rows.find(forms, weight)
         if not n_missing:
             return contents.table, rows
         known = rows >= 0
@@ -158,7 +159,7 @@ class FormCache(ForkSafe):
         values = compute(missing)
         with self._lock:
             latest = self._contents = self._with_forms(missing, counts * weight, values)
-        found, n_missing = latest.index.find(forms, 0.0)  # their look-ups are counted already
+        found, n_missing = latest.form_rows.find(forms, 0.0)  # their look-ups are counted already
         if not n_missing:
             return latest.table, found
         # The forms do not all fit into the cache, or another thread has dropped some.
@@ -172,10 +173,10 @@ class FormCache(ForkSafe):
         """RETURNS (_Contents): The contents with these forms added; unchanged if they do not
         fit."""
         contents = self._contents
-        rows, n_new = contents.index.find(forms, 0.0)
+        rows, n_new = contents.form_rows.find(forms, 0.0)
         if n_new > self.capacity:
             return contents
-        if len(contents.index) + n_new > self.capacity:
+        if len(contents.form_rows) + n_new > self.capacity:
             n_kept = min(int(KEPT_SHARE * self.capacity), self.capacity - n_new)
             contents = contents.most_used(n_kept)
         new = rows < 0  # another thread may have added some
@@ -190,6 +191,6 @@ class FormCache(ForkSafe):
         weight = self._weight
         self._weight = weight * 2 ** (n_tokens / HALF_LIFE)
         if self._weight > 1e100:
-            self._contents.index.divide_scores(self._weight)
+            self._contents.form_rows.divide_scores(self._weight)
             self._weight = 1.0
         return min(weight, self._weight)

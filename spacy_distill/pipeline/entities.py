@@ -43,7 +43,7 @@ def set_first_entities(docs: Sequence[Doc], tag_ids: Ints1d, tags: BiluoTags) ->
     """Write entities to documents without annotation. It has the result of `set_entities`, and is
     several times as fast.
 
-    docs (Sequence[Doc]): The documents, at least one, changed in place.
+    docs (Sequence[Doc]): Documents that share a vocabulary, at least one, changed in place.
     tag_ids (Ints1d): (tokens,) the tags of all documents.
     tags (BiluoTags): The tags.
     """
@@ -52,8 +52,11 @@ def set_first_entities(docs: Sequence[Doc], tag_ids: Ints1d, tags: BiluoTags) ->
     start = 0
     for doc in docs:
         end = start + len(doc)
+        # In an invalid tagging, an entity can go on that has not begun. `set_ents` corrects all
+        # tokens but the first.
+        if end > start and values[start, 0] == INSIDE:
+            values[start, 0] = BEGIN
         doc.from_array([ENT_IOB, ENT_TYPE], values[start:end])
-        # In an invalid tagging, an entity can go on that has not begun. spaCy mends it.
         doc.set_ents([], default="unmodified")
         start = end
 

@@ -335,6 +335,41 @@ def test_extreme_scores_use_logarithms(instruction_set):
         assert numpy.isfinite(chain.marginals()).all()
 
 
+def test_half_precision_is_rounded_as_by_numpy(rng):
+    every = numpy.arange(2**16, dtype="uint16").view("float16").astype("float32")
+    every = every[~numpy.isnan(every)]
+    numbers = numpy.concatenate([every, (every[1:] + every[:-1]) / 2, every * 1.001])
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        numbers = numbers[: len(numbers) // 7 * 7].reshape(-1, 7)
+        expected = numbers.astype("float16")
+    found = numpy.empty_like(expected)
+    kernels.forms.to_halves(numbers, found)
+    numbers_only = ~numpy.isnan(expected)
+    assert_array_equal(numpy.isnan(found), numpy.isnan(expected))
+    assert_array_equal(found.view("uint16")[numbers_only], expected.view("uint16")[numbers_only])
+
+
+def test_forms_that_do_not_fit_are_rejected():
+    module = kernels.forms
+    index = module.FormIndex(2)
+    index.add(numpy.asarray([5], dtype="uint64"), numpy.zeros(1))
+    E, filters, b = (numpy.zeros(s, dtype="float32") for s in ((9, 4), (3, 4, 2), (2,)))
+    wrong = [
+        lambda: index.add(numpy.asarray([5], dtype="uint64"), numpy.zeros(1)),
+        lambda: index.add(numpy.asarray([6], dtype="uint64"), numpy.zeros(2)),
+        lambda: index.add(numpy.asarray([6, 7], dtype="uint64"), numpy.zeros(2)),
+        lambda: module.to_halves(E, numpy.zeros((9, 3), dtype="float16")),
+        lambda: module.to_halves(E, numpy.zeros((9, 4), dtype="uint16")),
+        lambda: module.convolve_characters(["a"], 20, E, filters[:2], b),
+        lambda: module.convolve_characters(["a"], 20, E[:, :3].copy(), filters, b),
+        lambda: module.convolve_characters(["a"], 20, E, filters, b[:1]),
+        lambda: module.convolve_characters(["a"], 20, E[:1], filters, b),
+    ]
+    for call in wrong:
+        with pytest.raises(ValueError, match="D804"):
+            call()
+
+
 def test_other_dtypes_use_numpy():
     start, transitions, end = (part.astype("float64") for part in constraints(2))
     emissions = numpy.random.default_rng(0).normal(size=(3, len(start)))

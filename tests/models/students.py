@@ -15,6 +15,6 @@ def word_embedding(filters=6, char_width=4, feature_width=4, rows=None):
     )
 
 
-def lstm_cnn(width=8, depth=2, crf=True, nL=None, **embedding):
+def lstm_cnn(width=8, depth=2, crf=True, nL=None, precision="float32", **embedding):
     head = CRF(nL) if crf else Softmax(nL)
-    return ChainTagger(word_embedding(**embedding), head, BiLSTM(width, depth))
+    return ChainTagger(word_embedding(**embedding), head, BiLSTM(width, depth, precision))

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Ragged
 
-from spacy_distill.models.bilstm import bilstm_layer
+from spacy_distill.models.bilstm import BiLSTM, bilstm_layer
 from tests.models.batches import random_ragged
 from tests.models.gradients import check_parameters, check_slope
 
@@ -92,3 +92,18 @@ def test_bilstm_starts_orthogonal_with_open_forget_gates():
 def test_bilstm_rejects_an_odd_width():
     with pytest.raises(ValueError, match=r"has to be even.* found 7"):
         bilstm_layer(7, 3).initialize()
+
+
+def test_a_form_has_the_same_row_in_every_batch(rng):
+    """A matrix product alone does not: its sums depend on the number of rows."""
+    model = BiLSTM(100, 1, "int8")
+    features = rng.normal(size=(300, 60)).astype("float32")
+    model.initialize(X=Ragged(features, numpy.asarray([300])))
+    inference = model.attrs["inference"](model)
+    rows = inference.per_form(features)
+    assert rows.dtype == "float16" and rows.shape == (300, 400)
+    for size in (1, 7, 60):
+        parts = [features[start : start + size] for start in range(0, 300, size)]
+        assert_array_equal(numpy.concatenate([inference.per_form(part) for part in parts]), rows)
+    W, b = model.get_param("W"), model.get_param("b")
+    assert_allclose(rows, features @ W.T + b, rtol=1e-3, atol=1e-3)

@@ -1,11 +1,14 @@
 """The windows of characters, and the output of the character CNN."""
 
 import numpy
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from spacy_distill.models.character_cnn import MAX_CHARACTERS, CharacterCNN, character_windows
-from spacy_distill.models.word_forms import distinct_word_forms
+from spacy_distill.models.word_forms import distinct_word_forms, read_word_forms
 from tests.models.batches import make_docs
+
+ODD_WORDS = ["\U0001f680n", "\0", " ", "x" * 20, "y" * 21, "Donaudampfschiffahrtsgesellschaft"]
 
 
 def test_windows_include_word_boundaries():
@@ -35,6 +38,20 @@ def test_astral_characters_surrogates_and_nul_are_characters():
 def test_no_words_have_no_windows():
     windows, lengths = character_windows([], 512)
     assert (windows.shape, lengths.shape) == ((3, 0), (0,))
+
+
+@pytest.mark.parametrize("filters, width, rows", [(1, 1, 2), (6, 4, 50), (64, 16, 512)])
+def test_inference_equals_training(filters, width, rows, vocab, each_kernel):
+    orths = [vocab.strings.add(word) for word in ODD_WORDS]
+    forms = read_word_forms(vocab, numpy.asarray([0, *orths], dtype="uint64"))
+    model = CharacterCNN(filters, width=width, rows=rows)
+    model.initialize(X=forms)
+    found, backprop = model(forms, is_train=False)
+    expected, _ = model.begin_update(forms)
+    assert found.dtype == "float32"
+    assert_allclose(found, expected, atol=1e-6)
+    backprop(expected)
+    assert model.get_grad("b") == pytest.approx(expected.sum(axis=0))
 
 
 def test_character_cnn_returns_the_best_response_of_all_windows(vocab):

@@ -71,7 +71,7 @@ def test_the_cache_is_never_larger_than_its_limit(capacity, rng):
         assert look_up(cache, forms, compute) == forms
         assert len(cache) <= capacity
         contents = cache._contents
-        rows, n_missing = contents.index.find(contents.index.forms, 0.0)
+        rows, n_missing = contents.form_rows.find(contents.form_rows.forms, 0.0)
         assert rows.tolist() == list(range(len(cache))) and not n_missing
         assert len(contents.table) == capacity
 
@@ -105,7 +105,7 @@ def test_older_look_ups_have_less_weight(monkeypatch):
     assert compute.asked == [[1], [2], [3]]
     for number in range(2000):  # without scaling, the weights would overflow
         assert look_up(cache, [number % 3], compute) == [number % 3]
-    assert cache._weight <= 1e101 and numpy.isfinite(cache._contents.index.scores).all()
+    assert cache._weight <= 1e101 and numpy.isfinite(cache._contents.form_rows.scores).all()
 
 
 def test_scores_are_sums_of_weights(index_type):

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from thinc.api import Adam
 
+from spacy_distill import kernels
 from spacy_distill.models import chain_tagger, inference, windows
 from spacy_distill.models.vector_table import vector_table
 from tests.models.batches import WORDS, add_floret, add_vectors, make_docs
@@ -120,6 +121,20 @@ def test_the_cache_is_dropped_after_changes(model, vocab, change):
     fast, slow = both(model, docs)
     assert_allclose(fast, slow, **CLOSE)
     assert numpy.abs(fast - before).max() > 1e-3
+
+
+def test_the_precision_of_the_kernels_can_change(vocab, each_kernel):
+    model = lstm_cnn(nL=2, precision="int8")
+    docs = make_docs(vocab)
+    model.initialize(X=docs)
+    rounded, exact = both(model, docs)
+    assert 1e-5 < numpy.abs(rounded - exact).max() < 0.05
+    try:
+        kernels.use(f"{each_kernel},float32")
+        assert_allclose(both(model, docs)[0], exact, **CLOSE)
+    finally:
+        kernels.use(each_kernel)
+    assert_array_equal(both(model, docs)[0], rounded)
 
 
 def test_averaged_parameters_are_used_in_inference(model, vocab):

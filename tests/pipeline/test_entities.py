@@ -10,8 +10,13 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
+from spacy.vocab import Vocab
+
+from spacy_distill.chain import BiluoTags, LinearChain, constraints
+from spacy_distill.pipeline.entities import set_entities, set_first_entities
 
 TEXT = "Anna Berg sails to Oslo ."
+VOCAB = Vocab()
 
 
 @pytest.fixture
@@ -77,6 +82,32 @@ def test_entity_ruler_before_and_after(nlp, newsroom):
     )
     assert (4, 5, "LOC") in newsroom.entities(nlp(TEXT))
     assert (2, 3, "TIME") in newsroom.entities(nlp(TEXT))
+
+
+@pytest.mark.parametrize("n_labels", [1, 3])
+def test_entities_of_plain_documents_are_those_of_set_ents(n_labels, rng):
+    tags = BiluoTags(("PER", "New-Label", "LOC")[:n_labels])
+    lengths = numpy.asarray([5, 0, 1, 30, 2, 0])
+    emissions = rng.normal(size=(38, len(tags))).astype("float32")
+    start, transitions, end = constraints(n_labels)
+    best = LinearChain(emissions, lengths, transitions, start, end).argmax()
+    vocabs = Vocab(), Vocab()
+    fast, slow = ([Doc(v, words=["a"] * n) for n in lengths.tolist()] for v in vocabs)
+    set_first_entities(fast, best, tags)
+    ends = numpy.cumsum(lengths)[:-1]
+    for doc, tag_ids in zip(slow, numpy.split(best, ends), strict=True):
+        set_entities(doc, tags.spans(tag_ids), None, overwrite=False)
+    for mine, theirs in zip(fast, slow, strict=True):
+        assert mine.to_bytes() == theirs.to_bytes()
+        assert [span.label_ for span in mine.ents] == [span.label_ for span in theirs.ents]
+
+
+def test_invalid_taggings_are_written_as_entities():
+    tags, docs = BiluoTags(("A", "B")), [Doc(VOCAB, words=["a"] * 4) for _ in range(2)]
+    names = ["O", "I-A", "I-B", "B-B", "L-B", "O", "B-A", "O"]
+    set_first_entities(docs, tags.tag_ids(names), tags)
+    spans = [[(span.start, span.end, span.label_) for span in doc.ents] for doc in docs]
+    assert spans == [[(1, 2, "A"), (2, 3, "B"), (3, 4, "B")], [(0, 1, "B"), (2, 3, "A")]]
 
 
 # Confidences
