@@ -14,7 +14,9 @@ FOLDER = "spacy_distill/kernels"
         depends=glob(f"{FOLDER}/*.hh"),
         language="c++",
         # Every instruction set rounds in the same places: products and sums are not fused.
-        extra_compile_args=["-O3", "-g0", "-std=c++17", "-fno-math-errno", "-ffp-contract=off", "-pthread"],
+        extra_compile_args=[
+            *("-O3", "-g0", "-std=c++17", "-fno-math-errno", "-ffp-contract=off", "-pthread")
+        ],
         extra_link_args=["-pthread"],
     )
 )
