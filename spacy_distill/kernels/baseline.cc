@@ -11,6 +11,7 @@ namespace spacy_distill {
 namespace {
 constexpr int LANES = 4, PRODUCT_ROWS = 2, PRODUCT_WIDTH = 2;
 #include "vectors.hh"
+#include "some_lanes.hh"
 
 #if defined(__SSE2__)
 INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return a * b + c; }
