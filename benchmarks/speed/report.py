@@ -106,7 +106,7 @@ SECTIONS: Dict[str, Callable[[Result], str]] = {
     },
     "memory": memory_table,
     "recurrence": recurrence_table,
-    **{name: shown_table for name in ("parts", "shortcuts", "windows", "footprint")},
+    **{name: shown_table for name in ("parts", "shortcuts", "windows", "footprint", "cores")},
 }
 
 

@@ -15,6 +15,16 @@ namespace {
 constexpr int LANES = 16, PRODUCT_ROWS = 6, PRODUCT_WIDTH = 4;
 #include "vectors.hh"
 
+INLINE Vector load_some(const float* from, int n) {
+    if (n >= LANES) return load(from);
+    return Vector(_mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), from));
+}
+
+INLINE void store_some(float* to, Vector v, int n) {
+    if (n >= LANES) return store(to, v);
+    _mm512_mask_storeu_ps(to, __mmask16((1u << n) - 1), __m512(v));
+}
+
 INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE Vector load_halves(const uint16_t* from) {
     const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));

@@ -11,6 +11,7 @@ namespace spacy_distill {
 namespace {
 constexpr int LANES = 4, PRODUCT_ROWS = 2, PRODUCT_WIDTH = 2;
 #include "vectors.hh"
+#include "some_lanes.hh"
 
 #if !defined(__aarch64__)
 INLINE Vector load_halves(const uint16_t* from) {

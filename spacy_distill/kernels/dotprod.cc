@@ -20,6 +20,7 @@ namespace spacy_distill {
 namespace {
 constexpr int LANES = 4, PRODUCT_ROWS = 6, PRODUCT_WIDTH = 4;
 #include "vectors.hh"
+#include "some_lanes.hh"
 
 INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
 INLINE Vector load_halves(const uint16_t* from) {

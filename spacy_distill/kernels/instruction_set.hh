@@ -1,5 +1,7 @@
 // All kernels for one instruction set. A file includes `vectors.hh` and then this in a namespace of its
 // own. Between them it defines
+// - load_some(const float* from, int n): the first `n` numbers, at least 0, and zeros after them;
+// - store_some(float* to, Vector v, int n): writes the first `n` numbers;
 // - multiply_add(Vector a, Vector b, Vector c): a * b + c;
 // - load_halves(const uint16_t* from): LANES numbers in half precision as floats;
 // - dot(IntVector sums, int32_t states, const int8_t* weights): adds to each lane the sum of four

@@ -28,13 +28,14 @@ struct Job {
 class Pool {
 public:
     void run(Job& job) {
+        const int n_wanted = job.n_wanted;
         {
             const std::lock_guard<std::mutex> lock(mutex);
             start_threads(job.n_wanted);
             job.next = jobs;
             jobs = &job;
         }
-        for (int i = 0; i < job.n_wanted; ++i) wake.notify_one();
+        for (int i = 0; i < n_wanted; ++i) wake.notify_one();
         std::exception_ptr error = call(job);
         std::unique_lock<std::mutex> lock(mutex);
         remove(job);

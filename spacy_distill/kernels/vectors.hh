@@ -51,16 +51,3 @@ INLINE Vector load(const float* from) {
 }
 
 INLINE void store(float* to, Vector v) { std::memcpy(to, &v, sizeof v); }
-
-// The first `n` numbers; zeros after them.
-INLINE Vector load_some(const float* from, int n) {
-    if (n >= LANES) return load(from);
-    Vector v = {};
-    for (int lane = 0; lane < n; ++lane) v[lane] = from[lane];
-    return v;
-}
-
-INLINE void store_some(float* to, Vector v, int n) {
-    if (n >= LANES) return store(to, v);
-    for (int lane = 0; lane < n; ++lane) to[lane] = v[lane];
-}

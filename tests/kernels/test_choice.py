@@ -82,3 +82,11 @@ def test_broken_kernels_give_a_warning():
     done = in_a_process(HIDE.format(error="ImportError('no GLIBCXX')"))
     assert done.stdout.strip() == NUMPY
     assert "kernels cannot be loaded (no GLIBCXX)" in done.stderr
+
+
+@pytest.mark.parametrize("chosen, expected", [("3", "3"), ("2,4", "2"), ("", None), ("many", None)])
+def test_training_uses_omp_num_threads(chosen, expected):
+    code = "from spacy_distill import kernels; print(kernels.n_training_threads)"
+    found = in_a_process(code, OMP_NUM_THREADS=chosen).stdout.strip()
+    processors = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
+    assert found == (expected or str(len(processors)))

@@ -1,10 +1,6 @@
 """The compiled kernels, compared with numpy, and their errors. tests/models and tests/chain compare
 each version with the definitions."""
 
-import os
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import combinations
 
@@ -18,34 +14,19 @@ from spacy_distill.chain.forward_backward import PackedTrellis, RaggedTrellis
 from spacy_distill.models import recurrence
 from spacy_distill.models.bilstm_stack import BiLSTMStack
 from spacy_distill.models.recurrence import LayerWeights
+from tests.kernels.layers import (
+    LENGTHS,
+    lstm_arrays,
+    lstm_layer,
+    run_layer,
+    stack_of,
+    with_numpy,
+)
 
 compiled = pytest.importorskip(
     "spacy_distill.kernels.compiled", reason="installed without a compiler"
 )
-LENGTHS = [5, 0, 1, 31, 2, 2, 9, 1, 14, 3, 3, 30, 8, 12, 6, 27]
 CLOSE = {"rtol": 1e-4, "atol": 2e-6}
-
-
-@pytest.fixture(params=compiled.INSTRUCTION_SETS)
-def instruction_set(request):
-    kernels.use(request.param)
-    yield request.param
-    kernels.use(kernels.CHOICES[0])
-
-
-def lstm_arrays(rng, hidden, lengths, scale=1.0):
-    inputs = rng.normal(size=(sum(lengths), 8 * hidden)) * scale
-    U = rng.normal(size=(2, hidden, 4 * hidden)) * scale / hidden**0.5
-    return inputs.astype("float32"), U.astype("float32")
-
-
-def with_numpy(function):
-    before = kernels.in_use
-    kernels.use("numpy")
-    try:
-        return function()
-    finally:
-        kernels.use(before)
 
 
 # Widths that are multiples of the instruction sets' vectors and panels, and others.
@@ -64,44 +45,6 @@ def test_lstm_equals_numpy(hidden, lengths, instruction_set):
         scale = max(abs(theirs).max(initial=0), 1)
         assert_allclose(mine, theirs, rtol=1e-4, atol=2e-5 * scale)
     assert_array_equal(d_states, given)
-
-
-def lstm_layer(hidden, lengths, n_inputs=29):
-    """RETURNS (Tuple): The arguments of `run_layer`."""
-    rng = numpy.random.default_rng(hidden)
-    shapes = (2, hidden, 4 * hidden), (8 * hidden, n_inputs), (8 * hidden,)
-    weights = LayerWeights(*(rng.normal(size=shape) / shape[-1] ** 0.5 for shape in shapes))
-    X, d_states = (rng.normal(size=(sum(lengths), width)) for width in (n_inputs, 2 * hidden))
-    floats = [array.astype("float32") for array in (X, d_states, *weights)]
-    return floats[0], numpy.asarray(lengths), LayerWeights(*floats[2:]), floats[1]
-
-
-def run_layer(X, lengths, weights, d_states):
-    """RETURNS (Tuple): States, and the gradients of X, U, W and b."""
-    states, backprop = recurrence.run_bilstm(X, lengths, weights)
-    dX, gradients = backprop(d_states)
-    return states, dX, *gradients
-
-
-@pytest.mark.parametrize("lengths", [LENGTHS, [3], [0, 700], [40] * 25])
-def test_threads_change_no_byte_of_training(lengths, instruction_set, monkeypatch):
-    arguments = lstm_layer(20, lengths, n_inputs=330)
-    monkeypatch.setattr(kernels, "n_training_threads", 1)
-    expected = run_layer(*arguments)
-    for n_threads in (2, 3, 8):
-        monkeypatch.setattr(kernels, "n_training_threads", n_threads)
-        for mine, theirs in zip(run_layer(*arguments), expected, strict=True):
-            assert_array_equal(mine, theirs)
-
-
-def stack_of(rng, hidden, depth, scale=1.0, integers=False):
-    """RETURNS (Tuple[BiLSTMStack, Floats2d]): A stack, and a table with nine rows of inputs."""
-    layers = []
-    for _ in range(depth):
-        inputs, U = lstm_arrays(rng, hidden, [2 * hidden], scale)
-        layers.append(LayerWeights(U, inputs / hidden**0.5, inputs[0]))
-    stack = BiLSTMStack(layers, integers)
-    return stack, lstm_arrays(rng, hidden, [9], scale)[0].astype(stack.table_dtype)
 
 
 # Full and partial tiles, and full and partial blocks of a layer's inputs.
@@ -131,51 +74,6 @@ def test_integers_equal_numpy_bit_by_bit(hidden, depth, lengths, instruction_set
     if len(lengths) == len(LENGTHS):
         alone = stack.predict(table, rows[: lengths[0]], lengths[:1])
         assert_array_equal(found[: lengths[0]], alone)
-
-
-@pytest.mark.parametrize("integers", [False, True])
-@pytest.mark.parametrize("lengths", [LENGTHS, [3], [0, 0], [40] * 25])
-def test_threads_change_no_byte_of_inference(lengths, integers, instruction_set):
-    rng = numpy.random.default_rng(0)
-    stack, table = stack_of(rng, 20, 3, integers=integers)
-    rows, lengths = rng.integers(0, 9, size=sum(lengths)), numpy.asarray(lengths)
-    expected = stack.predict(table, rows, lengths)
-    for n_threads in (2, 3, 8):
-        with kernels.use_threads(n_threads):
-            assert_array_equal(stack.predict(table, rows, lengths), expected)
-
-
-def test_several_callers_share_the_threads():
-    rng = numpy.random.default_rng(0)
-    stack, table = stack_of(rng, 20, 2, integers=True)
-    rows, lengths = rng.integers(0, 9, size=1000), numpy.asarray([40] * 25)
-    expected = stack.predict(table, rows, lengths)
-
-    def call(_):
-        with kernels.use_threads(3):
-            return stack.predict(table, rows, lengths)
-
-    with ThreadPoolExecutor(4) as executor:
-        for found in executor.map(call, range(200)):
-            assert_array_equal(found, expected)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
-def test_a_forked_process_has_threads_of_its_own():
-    code = """
-import os, numpy
-from spacy_distill import kernels
-from tests.kernels.test_kernels import lstm_layer, run_layer
-kernels.n_training_threads = 3
-arguments = lstm_layer(8, [5] * 30)
-expected = run_layer(*arguments)
-child = os.fork()
-same = all(map(numpy.array_equal, run_layer(*arguments), expected))
-if not child:
-    os._exit(0 if same else 1)
-assert same and os.waitpid(child, 0)[1] == 0
-"""
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

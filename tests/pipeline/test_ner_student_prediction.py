@@ -7,6 +7,9 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam
 
+from spacy_distill import kernels
+from spacy_distill.models.bilstm_stack import BiLSTMStack
+
 ODD = ["", " ", "\n\n \t", "Oslo", "Anna Berg\n\nsails  to\tOslo", "\u00a0", "Berg\u2029"]
 
 
@@ -42,6 +45,40 @@ def test_batches_and_processes_do_not_change_the_predictions(newsroom, learned):
     assert any(alone)
     for options in ({"batch_size": 7}, {"batch_size": 64}, {"n_process": 2, "batch_size": 8}):
         assert [newsroom.entities(doc) for doc in learned.pipe(texts, **options)] == alone
+
+
+def test_threads_do_not_change_the_predictions(newsroom, learned, tmp_path):
+    learned.to_disk(tmp_path / "student")
+    config = {"components.ner_student.threads": 3}
+    nlp = spacy.load(tmp_path / "student", config=config)
+    pipe, docs = nlp.get_pipe("ner_student"), []
+    assert (pipe.threads, learned.get_pipe("ner_student").threads) == (3, 1)
+    texts = [words for words, _ in newsroom.sentences] * 10 + ODD
+    for options in ({"batch_size": 64}, {"n_process": 2, "batch_size": 64}):
+        docs = list(nlp.pipe(texts, **options))
+        expected = [newsroom.entities(learned(text)) for text in texts]
+        assert any(expected) and [newsroom.entities(doc) for doc in docs] == expected
+    # The threads of other predictions do not change.
+    assert kernels.prediction_threads.get() == 1
+
+
+def test_kernels_get_the_threads_of_the_component(learned, newsroom, monkeypatch):
+    pipe = newsroom.copy(learned).get_pipe("ner_student")
+    pipe.threads, used = 5, []
+    predict = BiLSTMStack.predict
+
+    def record(*arguments):
+        used.append(kernels.prediction_threads.get())
+        return predict(*arguments)
+
+    monkeypatch.setattr(BiLSTMStack, "predict", record)
+    pipe.predict([learned.make_doc("Anna Berg sails to Oslo")])
+    assert used == [5]
+
+
+def test_no_threads_are_rejected():
+    with pytest.raises(ValueError, match=r"D660.*'ner_student' has threads = 0"):
+        spacy.blank("en").add_pipe("ner_student", config={"threads": 0})
 
 
 def test_posteriors_do_not_depend_on_the_batch(newsroom, learned):
