@@ -28,7 +28,7 @@ def distill_compact_cli(
     ] = None,
     bits: Annotated[
         int, Opt(help=f"Bits per value of a word vector: {', '.join(map(str, BITS))}")
-    ] = 4,
+    ] = 8,
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,
     force: options.Force = False,

@@ -9,8 +9,8 @@ from ..progress import ProgressBar
 
 # A code is a byte.
 N_CENTROIDS = 256
-# k-means learns from a sample of the rows. The first rows are those of the most frequent words: they
-# are drawn more often, with the weight 1 / (row + COMMON), which changes a fifth fewer entities.
+# k-means learns from a sample of the rows. The first rows, those of the most frequent words, are
+# drawn more often: their weights are 1 / (row + COMMON). A fifth fewer entities change then.
 SAMPLE, COMMON, ITERATIONS = 10_000, 2000, 12
 # Directions to which the layer does not react keep this share of the mean weight.
 RIDGE = 1e-3

@@ -13,14 +13,14 @@ from .quantization import dequantize, quantize
 # keys (words,) uint32: the words' hashes, shortened, ascending. Of 400,000 words some 20 share a
 #   key, and one form in 10,000 that is not in the table is taken for a word.
 # rows (words,): the row of each word in `data`
-# data (rows, columns): float16 values, or uint8 codes
-# centroids, decoder: what decodes the codes, as in `quantization.Quantized`
+# data (rows, columns): float16 or int8 values, or uint8 codes
+# scales (rows,) float32: the factor of each row, for int8 only
+# centroids, decoder: what decodes codes, as in `quantization.Quantized`
 # It is a dict because it is saved among the attributes of a model.
 VectorTable = Dict[str, ArrayXd]
 
-# The values that share a byte, by the bits per value.
-SIZES = {8: 1, 4: 2, 2: 4, 1: 8}
-BITS = (16, *SIZES)
+# The bits per value.
+BITS = (16, 8, 4, 2)
 
 
 def vector_table(vectors: Vectors, *, rows: Optional[int] = None) -> VectorTable:
@@ -45,22 +45,28 @@ def vector_table(vectors: Vectors, *, rows: Optional[int] = None) -> VectorTable
     return {"keys": keys[order], "rows": places, "data": data.astype("float16")}
 
 
-def with_codes(table: VectorTable, bits: int, metric: Optional[Floats2d] = None) -> VectorTable:
-    """Quantize the vectors of a table.
+def quantized(table: VectorTable, bits: int, metric: Optional[Floats2d] = None) -> VectorTable:
+    """Store the vectors of a table in fewer bits.
 
     table (VectorTable): A table in half precision.
-    bits (int): The bits per value: 8, 4, 2 or 1.
-    metric (Optional[Floats2d]): (dimensions, dimensions) what errors are measured with, as in
-        `quantize`.
-    RETURNS (VectorTable): The same words, with codes.
+    bits (int): The bits per value: 8 for integers and a factor for each vector, 4 or 2 for product
+        quantization.
+    metric (Optional[Floats2d]): (dimensions, dimensions) what errors of product quantization are
+        measured with, as in `quantize`.
+    RETURNS (VectorTable): The same words, with smaller vectors.
     """
-    codes, *decoding = quantize(table["data"].astype("float32"), SIZES[bits], metric)
-    return {**table, "data": codes, **dict(zip(("centroids", "decoder"), decoding, strict=True))}
+    data = table["data"].astype("float32")
+    if bits < 8:
+        codes, centroids, decoder = quantize(data, 8 // bits, metric)
+        return {**table, "data": codes, "centroids": centroids, "decoder": decoder}
+    scales = numpy.abs(data).max(axis=1, initial=0) / 127
+    divisors = numpy.where(scales > 0, scales, 1)[:, None]
+    return {**table, "data": numpy.rint(data / divisors).astype("int8"), "scales": scales}
 
 
 def shortened(hashes: Ints1d) -> Ints1d:
-    """RETURNS (Ints1d): 64-bit hashes in 32 bits. spaCy's symbols, such as "ORG", have small numbers
-    instead of hashes, so both halves count."""
+    """RETURNS (Ints1d): 64-bit hashes in 32 bits, both halves combined: the hashes of spaCy's
+    symbols, such as "ORG", are small numbers."""
     return (hashes ^ (hashes >> numpy.uint64(32))).astype("uint32")
 
 
@@ -94,9 +100,12 @@ def look_up(table: VectorTable, *keys: Ints1d) -> Floats2d:
         places = numpy.searchsorted(table["keys"], hashes)
         places[places == len(table["keys"])] = 0
         is_found = table["keys"][places] == hashes
-        values = table["data"][table["rows"][places[is_found]]]
+        rows = table["rows"][places[is_found]]
+        values = table["data"][rows]
         if "decoder" in table:
             values = dequantize(values, table["centroids"], table["decoder"])
+        elif "scales" in table:
+            values = values * table["scales"][rows, None]
         vectors[missing[is_found]] = values
         missing = missing[~is_found]
     return vectors

@@ -16,9 +16,9 @@ from ..models.vector_table import (
     BITS,
     VectorTable,
     n_dimensions,
+    quantized,
     require_keys,
     vector_table,
-    with_codes,
 )
 from ..models.word_forms import WordForms, depends_on_form, read_word_forms
 from ..pipeline.chain_ner import ChainNER
@@ -27,7 +27,7 @@ from ..pipeline.chain_ner import ChainNER
 FORMS_PER_DIMENSION = 4
 
 
-def compact(nlp: Language, *, prune: Optional[int] = None, bits: int = 4) -> Language:
+def compact(nlp: Language, *, prune: Optional[int] = None, bits: int = 8) -> Language:
     """Move the word vectors out of the vocabulary into the components that use them.
 
     The components find vectors by the hashes of words, so the vocabulary needs no strings for them.
@@ -36,8 +36,9 @@ def compact(nlp: Language, *, prune: Optional[int] = None, bits: int = 4) -> Lan
     nlp (Language): A trained pipeline with a `ner_student`; it is not changed.
     prune (Optional[int]): Number of vectors to keep, the first ones. Each other word gets the most
         similar one of these. None keeps all.
-    bits (int): The bits per value of a vector: 16 for half precision, or 8, 4, 2 or 1 for product
-        quantization, which measures errors by what the components make of them.
+    bits (int): The bits per value of a vector: 16 for half precision, 8 for integers with a factor
+        for each vector, 4 or 2 for product quantization, which measures errors by what the
+        components make of them.
     RETURNS (Language): The smaller pipeline. It keeps the vocabulary if it has trained components
         of other kinds, since they may need it.
     RAISES (ValueError): No component uses the vectors, there are none, or the bits are unknown.
@@ -55,7 +56,7 @@ def compact(nlp: Language, *, prune: Optional[int] = None, bits: int = 4) -> Lan
     table = vector_table(nlp.vocab.vectors, rows=prune)
     if bits < 16:
         forms = _first_words(nlp, FORMS_PER_DIMENSION * n_dimensions(table))
-        table = with_codes(table, bits, sum(reading_metric(pipe, table, forms) for pipe in layers))
+        table = quantized(table, bits, sum(reading_metric(pipe, table, forms) for pipe in layers))
     for layer in chain(*layers.values()):
         layer.attrs["vector_table"] = table
     if any(isinstance(p, TrainablePipe) and not isinstance(p, ChainNER) for _, p in nlp.components):

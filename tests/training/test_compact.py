@@ -47,8 +47,8 @@ def test_a_compact_student_predicts_the_same(bits, tmp_path):
     small.to_disk(tmp_path / "small")
     again = spacy.load(tmp_path / "small")
     assert again.vocab.vectors.n_keys == 0 and "lake" not in again.vocab.strings
-    assert_allclose(posteriors(small), expected, atol=1e-3)
-    assert_allclose(posteriors(again), expected, atol=1e-3)
+    assert_allclose(posteriors(small), expected, atol=1e-2)
+    assert_allclose(posteriors(again), expected, atol=1e-2)
     assert again.meta["name"] == nlp.meta["name"] and again.pipe_names == nlp.pipe_names
     # The original pipeline is not changed.
     assert nlp.vocab.vectors.n_keys == len(WORDS)
@@ -75,7 +75,7 @@ def test_dimensions_that_the_student_reads_have_smaller_errors():
     weights = encode.get_param("W").copy()
     weights[:, [0, 2, 4]] = 0
     encode.set_param("W", weights)
-    (layer,) = layers(compact(nlp, bits=1))
+    (layer,) = layers(compact(nlp, bits=2))
     keys = numpy.asarray([nlp.vocab.strings[word] for word in words], dtype="uint64")
     errors = look_up(layer.attrs["vector_table"], keys) - nlp.vocab.vectors.data
     squares = (errors**2).mean(axis=0)
@@ -85,7 +85,7 @@ def test_dimensions_that_the_student_reads_have_smaller_errors():
 def test_students_that_share_a_table_share_its_metric():
     nlp = make_student()
     nlp.add_pipe("ner_student", "other", source=nlp)
-    small = compact(nlp)
+    small = compact(nlp, bits=4)
     tables = [
         node.attrs["vector_table"]
         for _, pipe in small.components
@@ -152,7 +152,7 @@ def test_pipelines_without_vectors_are_refused():
         compact(compact(make_student()))
     with pytest.raises(ValueError, match="found no components"):
         compact(spacy.blank("en"))
-    with pytest.raises(ValueError, match="in 3 bits a value. Choose one of 16, 8, 4, 2, 1"):
+    with pytest.raises(ValueError, match=r"in 3 bits a value\. Choose one of 16, 8, 4, 2"):
         compact(make_student(), bits=3)
 
 
