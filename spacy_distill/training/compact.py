@@ -54,9 +54,11 @@ def compact(nlp: Language, *, prune: Optional[int] = None, bits: int = 8) -> Lan
     small.from_bytes(nlp.to_bytes(exclude=["vocab"]))
     layers = {pipe: found for _, pipe in small.components if (found := _vector_layers(pipe))}
     table = vector_table(nlp.vocab.vectors, rows=prune)
-    if bits < 16:
+    if bits < 8:
         forms = _first_words(nlp, FORMS_PER_DIMENSION * n_dimensions(table))
         table = quantized(table, bits, sum(reading_metric(pipe, table, forms) for pipe in layers))
+    elif bits < 16:
+        table = quantized(table, bits)
     for layer in chain(*layers.values()):
         layer.attrs["vector_table"] = table
     if any(isinstance(p, TrainablePipe) and not isinstance(p, ChainNER) for _, p in nlp.components):
