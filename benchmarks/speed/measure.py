@@ -67,7 +67,8 @@ def main(
 ) -> None:
     """Measure each section in its own process, and add the result to the JSON file. Systems whose
     package is not installed are left out, with a warning: torch, transformers, onnxruntime (with
-    onnx), the spaCy pipeline. Names of systems: those in the tables of docs/performance.md."""
+    onnx), gliner, the spaCy pipeline. Names of systems: those in the tables of
+    docs/performance.md."""
     if worker:
         from benchmarks.speed.sections import measure
         from benchmarks.speed.systems import Sources

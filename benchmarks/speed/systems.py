@@ -79,6 +79,8 @@ class Sources:
             for folder in self.transformers:
                 make = "quantized_transformer" if int8 else "transformer"
                 found[f"{folder.name}{suffix}"] = partial(torch_system, make, str(folder))
+        for folder in self.transformers[:1]:  # for its tokenizer
+            found["GLiNER-small"] = partial(torch_system, "gliner", str(folder))
         return self._wanted(found)
 
     def _wanted(self, found: Dict[str, Any]) -> Dict[str, Any]:

@@ -13,6 +13,23 @@ from benchmarks.speed.systems import System, Words
 from benchmarks.speed.torch_tagger import TorchTagger
 
 N_TAGS = 17
+LABELS = ["person", "place", "organization", "other name"]
+DEBERTA_SMALL = {
+    "model_type": "deberta-v2",
+    "hidden_size": 768,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "vocab_size": 128_100,
+    "type_vocab_size": 0,
+    "relative_attention": True,
+    "max_relative_positions": -1,
+    "position_buckets": 256,
+    "position_biased_input": False,
+    "pos_att_type": ["p2c", "c2p"],
+    "share_att_key": True,
+    "norm_rel_ebd": "layer_norm",
+}
 logging.set_verbosity_error()  # the head is new
 torch.set_num_threads(1)
 
@@ -72,6 +89,31 @@ def quantized_transformer(folder: str) -> System:
         session.run(None, {name: encoded[name] for name in names})[0].argmax(-1)
 
     return System(partial(encode, tokenizer, tensors="np"), run, model.num_parameters())
+
+
+def gliner(folder: str) -> System:
+    """Create a GLiNER of the size of gliner_small (Zaratiana et al. 2024: DeBERTa-v3-small and an
+    LSTM) with random weights, and the tokenizer of a folder. It looks for four labels."""
+    from gliner import GLiNER
+
+    config = {
+        "model_name": folder,
+        "encoder_config": DEBERTA_SMALL,
+        "hidden_size": 512,
+        "max_width": 12,
+        "words_splitter_type": "whitespace",
+    }
+    settings = {"backbone_from_pretrained": False, "resize_token_embeddings": False}
+    model = GLiNER.from_config(config, **settings).eval()
+
+    def run(texts: List[str]) -> None:
+        # Random scores are about 0.5.
+        model.inference(texts, LABELS, threshold=0.99, batch_size=len(texts))
+
+    def prepare(sentences: List[Words]) -> List[str]:
+        return [" ".join(words) for words in sentences]
+
+    return System(prepare, run, sum(weights.numel() for weights in model.parameters()))
 
 
 def load(folder: str, **settings: Any) -> Any:
