@@ -1,7 +1,7 @@
 """The speed of a student, compared with spaCy's own pipeline, transformers and a PyTorch tagger:
 
 python -m benchmarks.speed.measure training/compact --sentences corpus/unlabeled.spacy \
-    --documents corpus/unlabeled.spacy --wordpieces assets/pretrained/minilm
+    --documents corpus/unlabeled.spacy --transformers assets/pretrained/minilm
 python -m benchmarks.speed.report docs/performance.md
 
 All systems of a section are timed in turn, round by round, in one process on one thread. Every
@@ -14,14 +14,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Dict, Optional
+from typing import Annotated, Dict
 
 import typer
 
 from benchmarks.commands import ROOT
 from benchmarks.pages import keep
 
-SECTIONS = ("batches", "documents", "text", "parallel", "streams", "training", "memory")
+SECTIONS = {
+    "batches": "words/s by the size of a batch, all systems",
+    "documents": "words/s of whole documents, all systems",
+    "text": "words/s of raw text, spaCy pipelines and the tokenizer",
+    "short": "ms of one document of 13 words, spaCy pipelines",
+    "parallel": "words/s with two threads and two processes",
+    "streams": "words/s of a student by the length of a stream",
+    "training": "words/s of a student's training",
+}
 LIBRARIES = ("thinc", "numpy", "torch", "transformers", "onnxruntime")
 VARIABLES = {
     **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "BLIS")},
@@ -45,31 +53,30 @@ def main(
     spacy_pipeline: Annotated[
         str, typer.Option(help="A pipeline with a tok2vec and an ner")
     ] = "en_core_web_sm",
-    wordpieces: Annotated[
-        Optional[Path],
-        typer.Option(help="Folder of a BERT tokenizer; without it, no transformers are measured"),
-    ] = None,
+    transformers: Annotated[
+        str, typer.Option(help="Folders of encoders, separated by commas; none if empty")
+    ] = "",
     rounds: Annotated[int, typer.Option(min=1, help="Number of rounds")] = 5,
     seconds: Annotated[float, typer.Option(help="Least seconds of a system in a round")] = 0.5,
-    systems: Annotated[str, typer.Option(help="Only these systems, separated by commas")] = "",
-    sections: Annotated[str, typer.Option(help="What to measure")] = ",".join(SECTIONS),
+    systems: Annotated[str, typer.Option(help="Only these systems, separated by semicolons")] = "",
+    sections: Annotated[
+        str,
+        typer.Option(help="; ".join(f"{name}: {about}" for name, about in SECTIONS.items())),
+    ] = ",".join(SECTIONS),
     worker: Annotated[str, typer.Option(hidden=True)] = "",
-    system: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
-    """Measure each section in its own process, and add the result to the JSON file."""
-    if worker or system:
-        import torch
-
-        from benchmarks.speed.sections import measure, peak_memory
+    """Measure each section in its own process, and add the result to the JSON file. Systems whose
+    package is not installed are left out, with a warning: torch, transformers, onnxruntime (with
+    onnx), gliner, the spaCy pipeline. Names of systems: those in the tables of
+    docs/performance.md."""
+    if worker:
+        from benchmarks.speed.sections import measure
         from benchmarks.speed.systems import Sources
 
-        torch.set_num_threads(1)
-        chosen = tuple(systems.split(",")) if systems else ()
-        sources = Sources(student, spacy_pipeline, wordpieces, chosen)
-        if system:
-            print(json.dumps(peak_memory(sources, sentences, system)))
-        else:
-            print(json.dumps(measure(worker, sources, sentences, documents, rounds, seconds)))
+        chosen = tuple(systems.split(";")) if systems else ()
+        folders = tuple(map(Path, transformers.split(","))) if transformers else ()
+        sources = Sources(student, spacy_pipeline, folders, chosen)
+        print(json.dumps(measure(worker, sources, sentences, documents, rounds, seconds)))
         return
     for name in sections.split(","):
         command = [sys.executable, "-m", "benchmarks.speed.measure", *sys.argv[1:]]

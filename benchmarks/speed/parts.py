@@ -3,19 +3,21 @@
 python -m benchmarks.speed.parts training/compact --text corpus/unlabeled.spacy
 
 The parts of `nlp.pipe` over raw text are run one after another, batches of 64 documents, on one
-thread; times are medians of the rounds. Beside parts that are arithmetic stands the time that as
-many operations take in one large matrix product of numpy's.
+thread; times are medians of the rounds. Next to them stands the time that the machine needs for as
+many operations in a large matrix product, in floats (numpy) or bytes (torch), or to copy as many
+bytes (numpy).
 """
 
 import benchmarks.one_thread  # noqa: F401
 
 # isort: split
 
+import importlib.util
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from time import perf_counter
-from typing import Annotated, Any, Dict, Iterator, List, Optional, Tuple
+from time import process_time
+from typing import Annotated, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy
 import spacy
@@ -23,22 +25,52 @@ import typer
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 from thinc.types import Ragged
-from wasabi import msg
 
 from benchmarks.pages import show
+from spacy_distill import kernels
 from spacy_distill.models.chain_tagger import parts
 from spacy_distill.pipeline.prediction import Prediction
 
+# Rows and columns of matrix products.
+SIZE = 1500
+# What the rates count.
+FLOATS, INTEGERS, BYTES = "operations in floats", "operations in bytes", "bytes copied"
 
-def operations_per_second() -> float:
-    """Measure the multiplications and additions per second of a large matrix product."""
-    left, right = (numpy.ones((2000, 2000), dtype="float32") for _ in range(2))
+
+def best_time(run: Callable[[], Any]) -> float:
+    """Measure the least seconds of several calls."""
     times = []
-    for _ in range(5):
-        start = perf_counter()
-        left @ right
-        times.append(perf_counter() - start)
-    return 2 * 2000**3 / median(times)
+    for _ in range(7):
+        start = process_time()
+        run()
+        times.append(process_time() - start)
+    return min(times)
+
+
+def measure_rates() -> Dict[str, float]:
+    """Measure what the machine can do in a second on one thread: operations in floats and in bytes,
+    and bytes copied."""
+    left, right = (numpy.ones((SIZE, SIZE), dtype="float32") for _ in range(2))
+    source = numpy.ones(2**24, dtype="float32")
+    target = numpy.empty_like(source)
+    rates = {
+        FLOATS: 2 * SIZE**3 / best_time(lambda: left @ right),
+        BYTES: source.nbytes / best_time(lambda: numpy.copyto(target, source)),
+    }
+    if importlib.util.find_spec("torch"):
+        rates[INTEGERS] = 2 * SIZE**3 / best_time(product_of_bytes())
+    return rates
+
+
+def product_of_bytes() -> Callable[[], Any]:
+    """Create a matrix product in bytes, of torch."""
+    import torch
+
+    torch.set_num_threads(1)
+    layer = torch.nn.Linear(SIZE, SIZE, bias=False)
+    quantized = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(layer))
+    rows = torch.ones(SIZE, SIZE)
+    return lambda: quantized(rows)
 
 
 class Clock:
@@ -46,11 +78,11 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds: Dict[str, float] = {}
-        self._last = perf_counter()
+        self._last = process_time()
 
     def lap(self, part: str) -> None:
         """Add the time since the last call to a part."""
-        now = perf_counter()
+        now = process_time()
         self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
         self._last = now
 
@@ -64,9 +96,9 @@ class Clock:
         run = getattr(owner, method)
 
         def timed(*args: Any) -> Any:
-            start = perf_counter()
+            start = process_time()
             result = run(*args)
-            spent = perf_counter() - start
+            spent = process_time() - start
             self._take(part, spent)
             return result
 
@@ -104,13 +136,20 @@ def run_parts(nlp: Any, pipe: Any, texts: List[str], clock: Clock) -> int:
     return n_words
 
 
-def count_operations(pipe: Any) -> Dict[str, float]:
-    """Count the multiplications and additions per word, by part."""
+def count_work(pipe: Any, in_integers: bool) -> Dict[str, Tuple[str, float]]:
+    """Count what the parts of a student do per word: the kind of work, and its amount."""
     first, *others = [node for node in pipe.model.walk() if node.has_param("U")]
     weights = first.get_param("U").size  # inputs to the first layer are the word forms'
     weights += sum(layer.get_param(name).size for layer in others for name in ("W", "U"))
-    emissions = pipe.model.get_ref("output_layer").get_param("W").size
-    return {"BiLSTM": 2.0 * weights, "emissions": 2.0 * emissions}
+    head = pipe.model.get_ref("output_layer")
+    n_tags, width = head.get_param("W").shape
+    return {
+        "word forms": (BYTES, 4.0 * first.get_param("W").shape[0]),  # a row of the cache
+        "BiLSTM": (INTEGERS if in_integers else FLOATS, 2.0 * weights),
+        "hashes, windows": (BYTES, 2.0 * 8),  # a hash and a row
+        "emissions": (FLOATS, 2.0 * n_tags * width),
+        "Viterbi": (FLOATS, 2.0 * n_tags * n_tags),
+    }
 
 
 def main(
@@ -124,30 +163,37 @@ def main(
     pipe: Any = nlp.get_pipe("ner_student")
     texts = [doc.text for doc in DocBin().from_disk(text).get_docs(Vocab())]
     times: List[Dict[str, float]] = []
-    rates, whole = [], []
+    rates: List[Dict[str, float]] = []
+    whole = []
     for _ in range(rounds + 1):
         clock = Clock()
         n_words = run_parts(nlp, pipe, texts, clock)
         times.append({part: 1e6 * t / n_words for part, t in clock.seconds.items()})
-        rates.append(operations_per_second())
-        start = perf_counter()
+        rates.append(measure_rates())
+        start = process_time()
         for _doc in nlp.pipe(texts, batch_size=64):
             pass
-        whole.append(1e6 * (perf_counter() - start) / n_words)
-    rate = median(rates)
-    operations = count_operations(pipe)
-    rows: List[Tuple[str, str, str]] = []
-    total = 0.0
+        whole.append(1e6 * (process_time() - start) / n_words)
+    rate = {kind: median(found[kind] for found in rates) for kind in rates[0]}
+    node = pipe.model.layers[0]
+    stack = node.shims[0].encoder(parts(node), nlp.vocab)._inference._stack
+    work = count_work(pipe, stack._integers and kernels.allows_integers)
+    rows: List[Tuple[str, str, str, str]] = []
+    total = least = 0.0
     for part in times[0]:
         spent = median(round_times[part] for round_times in times[1:])
         total += spent
-        limit = f"{1e6 * operations[part] / rate:.2f}" if part in operations else ""
-        rows.append((part, f"{spent:.2f}", limit))
-    rows.append(("all parts", f"{total:.2f}", f"{1e6 * sum(operations.values()) / rate:.2f}"))
-    rows.append(("nlp.pipe", f"{median(whole[1:]):.2f}", ""))
-    header = ("part", "us a word", "limit")
+        kind, amount = work.get(part, ("", 0.0))
+        limit = 1e6 * amount / rate[kind] if kind in rate else 0.0
+        least += limit
+        figures = (f"{limit:.2f}", f"{amount:,.0f} {kind}") if limit else ("", "")
+        rows.append((part, f"{spent:.2f}", *figures))
+    rows.append(("all parts", f"{total:.2f}", f"{least:.2f}", ""))
+    rows.append(("nlp.pipe", f"{median(whole[1:]):.2f}", "", ""))
+    header = ("part", "us a word", "limit", "of")
     show(output, "parts", header, rows)
-    msg.text(f"A large matrix product: {rate / 1e9:.0f} GFLOP/s.")
+    rows_of_rates = [(kind, f"{value / 1e9:,.0f}") for kind, value in rate.items()]
+    show(output, "rates", ("of this machine, one thread", "10^9 per second"), rows_of_rates)
 
 
 if __name__ == "__main__":

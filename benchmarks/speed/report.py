@@ -36,25 +36,37 @@ def faster(mine: Result, other: Result) -> float:
     return ratio(mine["words_per_second"], other["words_per_second"])
 
 
+# The sizes of batches in the table. The picture has all.
+ALONE, IN_BATCHES = "1", "64"
+
+
 def batches_table(measured: Result) -> str:
-    """Make the table of words per second by batch size, with the student's advantage."""
+    """Make the table of words per second, one document at a time and in batches, with the student's
+    advantage."""
     systems = measured["systems"]
     first, student = next(iter(systems.items()))
-    sizes = list(student["batches"])
     rows: List[List[str]] = []
-    ratios: List[List[str]] = []
     for name, system in systems.items():
-        cells = system["batches"]
-        alone, late = cells["1"]["ms_per_document"]
-        parameters = f"{system['parameters'] / 1e6:.1f} M"
-        speeds = [spread(cells[size]) for size in sizes]
-        rows.append([name, *speeds, f"{alone:.2f}", f"{late:.2f}", parameters])
-        if name != first:
-            times = [f"{faster(student['batches'][size], cells[size]):,.1f}" for size in sizes]
-            ratios.append([name, *times])
-    at = [f"batch {size}" for size in sizes]
-    speeds_table = table(["words/s", *at, "ms alone", "95 %", "parameters"], rows)
-    return f"{speeds_table}\n\n{table(['the student is times faster than', *at], ratios)}"
+        row = [name]
+        for size in (ALONE, IN_BATCHES):
+            cell = system["batches"][size]
+            times = faster(student["batches"][size], cell)
+            row += [spread(cell), "" if name == first else f"{times:,.1f}"]
+        middle, late = system["batches"][ALONE]["ms_per_document"]
+        rows.append([*row, f"{middle:.2f}", f"{late:.2f}", f"{system['parameters'] / 1e6:.1f} M"])
+    at = ("words/s, one at a time", "slower", f"words/s, batches of {IN_BATCHES}", "slower")
+    return table(["", *at, "ms alone", "95 %", "parameters"], rows)
+
+
+def short_table(measured: Result) -> str:
+    """Make the table of the milliseconds of one short document, with the ratio to the first row."""
+    systems = measured["systems"]
+    student = next(iter(systems.values()))
+    rows = []
+    for name, cell in systems.items():
+        middle, late = cell["ms_per_document"]
+        rows.append([name, f"{middle:.2f}", f"{late:.2f}", f"{faster(student, cell):.1f}"])
+    return table(["", "ms", "95 %", "times the student's"], rows)
 
 
 def section_table(name: str, measured: Result) -> str:
@@ -68,11 +80,6 @@ def section_table(name: str, measured: Result) -> str:
         rows.append([key, spread(cell), f"{faster(cell, cells[other]):.2f}"])
     last = "to one thread" if name == "parallel" else f"to {first}"
     return table([name, "words/s", last], rows)
-
-
-def memory_table(measured: Result) -> str:
-    rows = [[name, f"{peak:,.0f}"] for name, peak in measured["systems"].items()]
-    return table(["system", "peak MB"], rows)
 
 
 def recurrence_table(measured: Result) -> str:
@@ -98,15 +105,17 @@ def shown_table(measured: Result) -> str:
     return table(measured["header"], measured["rows"])
 
 
+# The tables that the scripts of these names print.
+SHOWN = ("parts", "rates", "shortcuts", "differences", "vectors", "windows", "footprint", "cores")
 SECTIONS: Dict[str, Callable[[Result], str]] = {
     "batches": batches_table,
     **{
         name: partial(section_table, name)
         for name in ("documents", "text", "parallel", "streams", "training")
     },
-    "memory": memory_table,
+    "short": short_table,
     "recurrence": recurrence_table,
-    **{name: shown_table for name in ("parts", "shortcuts", "windows", "footprint", "cores")},
+    **{name: shown_table for name in SHOWN},
 }
 
 

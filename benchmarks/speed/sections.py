@@ -1,9 +1,6 @@
 """The sections of `measure.py`, one function each."""
 
-import json
 import random
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,12 +8,12 @@ from time import perf_counter
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple
 
 import numpy
-import psutil
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 from tqdm import tqdm
 
-from benchmarks.speed.systems import Sources, load, untrained
+from benchmarks.speed.systems import Sources, create, load
+from benchmarks.speed.untrained import untrained
 
 BATCH_SIZES = (1, 32, 64, 128)
 STREAMS = (10_000, 100_000, 1_000_000)
@@ -97,7 +94,7 @@ def batches_section(
     sources: Sources, sentences: List[Words], rounds: int, seconds: float
 ) -> Result:
     """Measure every system with every batch size."""
-    systems = {name: make() for name, make in sources.systems().items()}
+    systems = create(sources.systems())
     timed = {}
     for name, system in systems.items():
         for size in BATCH_SIZES:
@@ -120,26 +117,16 @@ def documents_section(
 ) -> Result:
     """Measure every system on whole documents, 8 in a batch."""
     timed = {}
-    for name, make in sources.systems().items():
-        system = make()
+    for name, system in create(sources.systems()).items():
         timed[name] = lambda number, system=system: time_batches(
             system.run, system.prepare, draw(documents, 8, number), seconds
         )
     return in_turn(timed, rounds, "Documents")
 
 
-def pipelines(sources: Sources) -> Dict[str, Tuple[str, List[str]]]:
-    """List the pipelines' folders or names, with the components to run."""
-    return {
-        "student": (str(sources.student), ["ner_student"]),
-        "spaCy tok2vec + ner": (sources.spacy_pipeline, ["tok2vec", "ner"]),
-    }
-
-
 def text_section(sources: Sources, path: Path, rounds: int, seconds: float) -> Result:
     """Measure whole pipelines and the tokenizer alone on raw text: with warm caches, and just
     after loading."""
-    wanted = pipelines(sources)
     texts = read_texts(path)
     n_words = sum(length for _, length in texts)
 
@@ -151,14 +138,38 @@ def text_section(sources: Sources, path: Path, rounds: int, seconds: float) -> R
         docs = (nlp.make_doc(text) for text, _ in texts)
         return timed_once(lambda: consume(docs), n_words, len(texts))
 
-    loaded = {name: load(*where) for name, where in wanted.items()}
+    makers = sources.pipelines()
+    loaded = create(makers)
     timed: Dict[str, Callable[..., Timed]] = {}
-    for name, where in wanted.items():
-        timed[name] = lambda number, name=name: tag(loaded[name])
-        timed[f"{name}, first reading"] = lambda number, where=where: tag(load(*where))
+    for name, nlp in loaded.items():
+        timed[name] = lambda number, nlp=nlp: tag(nlp)
+        timed[f"{name}, first reading"] = lambda number, make=makers[name]: tag(make())
     timed["tokenizer"] = lambda number: tokenize(loaded["student"])
-    timed["tokenizer, first reading"] = lambda number: tokenize(load(*wanted["student"]))
+    timed["tokenizer, first reading"] = lambda number: tokenize(makers["student"]())
     return in_turn(timed, rounds, "Text")
+
+
+def short_section(sources: Sources, path: Path, rounds: int, seconds: float) -> Result:
+    """Measure whole pipelines on one short document of raw text at a time: the first 13 tokens of a
+    document, which the pipelines have read before."""
+    docs = DocBin().from_disk(path).get_docs(Vocab())
+    texts = [doc[:13].text for doc in docs if len(doc) >= 13]
+    timed: Dict[str, Callable[..., Timed]] = {}
+    for name, nlp in create(sources.pipelines()).items():
+        consume(map(nlp, texts))
+
+        def read(number: int, nlp: Any = nlp) -> Timed:
+            generator = random.Random(number)
+            each: List[float] = []
+            while sum(each) < 1000 * seconds:
+                text = generator.choice(texts)
+                start = perf_counter()
+                nlp(text)
+                each.append(1000 * (perf_counter() - start))
+            return 13 * len(each) / (sum(each) / 1000), each
+
+        timed[name] = read
+    return in_turn(timed, rounds, "Short")
 
 
 def parallel_section(sources: Sources, path: Path, rounds: int, seconds: float) -> Result:
@@ -166,8 +177,7 @@ def parallel_section(sources: Sources, path: Path, rounds: int, seconds: float) 
     documents in a batch. All runs of a pipeline get the same text, which takes some seconds."""
     found = read_texts(path)
     timed: Dict[str, Callable[..., Timed]] = {}
-    for system, (name, components) in pipelines(sources).items():
-        nlp = load(name, components)
+    for system, nlp in create(sources.pipelines()).items():
         some = [text for text, _ in found[:64]]
         consume(nlp.pipe(some))
         start = perf_counter()
@@ -277,46 +287,18 @@ def streams_section(
     return in_turn(timed, rounds, "Streams")
 
 
-def memory_section(sources: Sources, sentences: List[Words], rounds: int, seconds: float) -> Result:
-    """Measure the peak memory, in MB, of a process that loads a system and tags 500 sentences."""
-    peaks = {}
-    for name in sources.systems():
-        command = [sys.executable, "-m", "benchmarks.speed.measure", *sys.argv[1:]]
-        done = subprocess.run(
-            [*command, "--system", name], capture_output=True, text=True, check=True
-        )
-        peaks[name] = json.loads(done.stdout.splitlines()[-1])
-    return peaks
-
-
 def measure(
     section: str, sources: Sources, sentences: Path, documents: Path, rounds: int, seconds: float
 ) -> Result:
     """Run a section's function on its corpus."""
     if section == "documents":
         return documents_section(sources, read_sentences(documents), rounds, seconds)
-    if section in ("text", "parallel"):
-        of_text = {"text": text_section, "parallel": parallel_section}
+    of_text = {"text": text_section, "short": short_section, "parallel": parallel_section}
+    if section in of_text:
         return of_text[section](sources, documents, rounds, seconds)
     of_sentences = {
         "batches": batches_section,
         "streams": streams_section,
         "training": training_section,
-        "memory": memory_section,
     }
     return of_sentences[section](sources, read_sentences(sentences), rounds, seconds)
-
-
-def peak_memory(sources: Sources, path: Path, name: str) -> float:
-    """Measure the memory of a system on sentences of a .spacy file, in MB (10**6 bytes)."""
-    system, sentences = sources.systems()[name](), read_sentences(path)
-    for start in range(0, 500, 32):
-        system.run(system.prepare(sentences[start : start + 32]))
-    info = psutil.Process().memory_info()
-    peak = getattr(info, "peak_wset", 0)
-    if not peak:
-        import resource
-
-        unit = 1 if sys.platform == "darwin" else 1024
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return peak / 1e6

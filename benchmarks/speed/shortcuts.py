@@ -1,6 +1,6 @@
 """The effect of a student's shortcuts on its predictions:
 
-python -m benchmarks.speed.shortcuts training/student/model-best corpus/test.spacy --rows 20000
+python -m benchmarks.speed.shortcuts training/student/model-best corpus/test.spacy
 
 The first row is the exact student: the layers that it was trained with, whole documents, word
 vectors as they are. The others are what an app runs, with each kind of kernels, then with compact
@@ -21,6 +21,7 @@ from wasabi import msg
 
 from benchmarks.pages import show
 from spacy_distill import kernels
+from spacy_distill.models.vector_table import BITS
 from spacy_distill.pipeline.prediction import Prediction
 from spacy_distill.training.compact import compact
 
@@ -53,9 +54,6 @@ def predict(nlp: Language, examples: List[Example], *, exact: bool = False) -> T
 def main(
     student: Annotated[Path, typer.Argument(help="A pipeline with an ner_student, not compact")],
     test: Annotated[Path, typer.Argument(help="Labeled documents, a .spacy file")],
-    rows: Annotated[
-        Optional[int], typer.Option(help="Number of vectors to keep, for another row")
-    ] = None,
     output: Annotated[Optional[Path], typer.Option(help="JSON file of measurements")] = None,
 ) -> None:
     """Measure and print a table."""
@@ -81,10 +79,8 @@ def main(
             nlp = spacy.load(student)  # with an empty cache
             measure(f"{precision}, {choice}", nlp)
     kernels.use(best)
-    for numbers in ("float16", "int8"):
-        measure(f"compact vectors, {numbers}", compact(nlp, dtype=numbers))
-    if rows:
-        measure(f"compact vectors, int8, {rows:,} of them", compact(nlp, prune=rows))
+    for bits in BITS:
+        measure(f"int8, {best}, vectors in {bits} bits", compact(nlp, bits=bits))
     msg.text(f"{len(exact[1])} entities in {sum(1 for _ in Corpus(test)(nlp))} documents")
     header = ("student", "F1", "other entities", "greatest difference")
     show(output, "shortcuts", header, table)

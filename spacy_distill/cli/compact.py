@@ -7,7 +7,7 @@ from wasabi import msg
 
 from ..evaluation import megabytes
 from ..loading import load_pipeline
-from ..models.vector_table import DTYPES
+from ..models.vector_table import BITS
 from ..saving import save_pipeline
 from ..training.compact import compact
 from . import options
@@ -26,7 +26,9 @@ def distill_compact_cli(
             "similar of these  [default: all]",
         ),
     ] = None,
-    dtype: Annotated[str, Opt(help=f"Type of the vectors' values: {', '.join(DTYPES)}")] = "int8",
+    bits: Annotated[
+        int, Opt(help=f"Bits per value of a word vector: {', '.join(map(str, BITS))}")
+    ] = 8,
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,
     force: options.Force = False,
@@ -39,7 +41,7 @@ def distill_compact_cli(
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
         require_free(output_path, force=force)
         nlp = load_pipeline(student)
-        small = compact(nlp, prune=prune, dtype=dtype)
+        small = compact(nlp, prune=prune, bits=bits)
         save_pipeline(small, output_path)
     n_words = nlp.vocab.vectors.n_keys
     msg.good(f"Wrote {megabytes(output_path):.1f} MB with {n_words:,} words to {output_path}")

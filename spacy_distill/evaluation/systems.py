@@ -104,8 +104,8 @@ def parameters(nlp: Language) -> int:
     for _, pipe in nlp.pipeline:
         for node in pipe.model.walk() if isinstance(pipe, TrainablePipe) else ():
             total += sum(node.get_param(name).size for name in node.param_names)
-            if node.attrs.get("vector_table"):  # the word vectors of a compact student
-                total += node.attrs["vector_table"]["data"].size
+            table = node.attrs.get("vector_table")  # the word vectors of a compact student
+            total += len(table["data"]) * node.get_dim("nO") if table else 0
             for shim in node.shims:
                 if isinstance(shim, PyTorchShim):
                     total += sum(weights.numel() for weights in shim._model.parameters())

@@ -1,4 +1,4 @@
-"""A compact table of word vectors in a model: hashes instead of strings, and 8 bits per value."""
+"""A compact table of word vectors in a model: hashes instead of strings, and few bits per value."""
 
 from typing import Dict, Optional, Tuple
 
@@ -8,46 +8,71 @@ from thinc.api import to_numpy
 from thinc.types import ArrayXd, Floats2d, Ints1d
 
 from ..progress import ProgressBar
+from .quantization import dequantize, quantize
 
-# keys (words,) uint64: the hashes of the words, ascending
+# keys (words,) uint32: the words' hashes, shortened, ascending. Of 400,000 words some 20 share a
+#   key, and one form in 10,000 that is not in the table is taken for a word.
 # rows (words,): the row of each word in `data`
-# data (rows, dimensions): float32, float16, or int8
+# data (rows, columns): float16 or int8 values, or uint8 codes
 # scales (rows,) float32: the factor of each row, for int8 only
+# centroids, decoder: what decodes codes, as in `quantization.Quantized`
 # It is a dict because it is saved among the attributes of a model.
 VectorTable = Dict[str, ArrayXd]
 
-DTYPES = ("int8", "float16", "float32")
+# The bits per value.
+BITS = (16, 8, 4, 2)
 
 
-def vector_table(
-    vectors: Vectors, *, rows: Optional[int] = None, dtype: str = "int8"
-) -> VectorTable:
-    """Create a compact table of the word vectors of a vocabulary.
+def vector_table(vectors: Vectors, *, rows: Optional[int] = None) -> VectorTable:
+    """Create a compact table of the word vectors of a vocabulary, in half precision.
 
     vectors (Vectors): The vectors of the vocabulary. For pruning, the rows of the most frequent
         words have to come first.
     rows (Optional[int]): The maximum number of vectors. A word whose vector is dropped gets the
         most similar one that is kept, as with spaCy's `prune_vectors`. None to keep all.
-    dtype (str): The type of the values, one of DTYPES. With int8, each vector has a float factor.
     RETURNS (VectorTable): The table.
-    RAISES (ValueError): The vectors have no keys, or the dtype is not supported.
+    RAISES (ValueError): The vectors have no keys.
     """
     require_keys(vectors)
-    if dtype not in DTYPES:
-        raise ValueError(
-            f"[D611] Word vectors cannot be stored as '{dtype}'. Choose one of {', '.join(DTYPES)}."
-        )
     data = numpy.asarray(to_numpy(vectors.data), dtype="float32")
-    items = numpy.asarray(sorted(vectors.key2row.items()), dtype="uint64")
-    keys, places = items[:, 0], items[:, 1].astype("int64")
+    items = numpy.asarray(list(vectors.key2row.items()), dtype="uint64")
+    keys = shortened(items[:, 0])
+    order = numpy.argsort(keys, kind="stable")
+    places = items[order, 1].astype("int64")
     if rows is not None:
         places, data = prune_rows(places, data, rows)
-    table = {"keys": keys, "rows": places.astype("uint16" if len(data) <= 2**16 else "uint32")}
-    if dtype != "int8":
-        return {**table, "data": data.astype(dtype)}
+    places = places.astype("uint16" if len(data) <= 2**16 else "uint32")
+    return {"keys": keys[order], "rows": places, "data": data.astype("float16")}
+
+
+def quantized(table: VectorTable, bits: int, metric: Optional[Floats2d] = None) -> VectorTable:
+    """Store the vectors of a table in fewer bits.
+
+    table (VectorTable): A table in half precision.
+    bits (int): The bits per value: 8 for integers and a factor for each vector, 4 or 2 for product
+        quantization.
+    metric (Optional[Floats2d]): (dimensions, dimensions) what errors of product quantization are
+        measured with, as in `quantize`.
+    RETURNS (VectorTable): The same words, with smaller vectors.
+    """
+    data = table["data"].astype("float32")
+    if bits < 8:
+        codes, centroids, decoder = quantize(data, 8 // bits, metric)
+        return {**table, "data": codes, "centroids": centroids, "decoder": decoder}
     scales = numpy.abs(data).max(axis=1, initial=0) / 127
     divisors = numpy.where(scales > 0, scales, 1)[:, None]
     return {**table, "data": numpy.rint(data / divisors).astype("int8"), "scales": scales}
+
+
+def shortened(hashes: Ints1d) -> Ints1d:
+    """RETURNS (Ints1d): 64-bit hashes in 32 bits, both halves combined: the hashes of spaCy's
+    symbols, such as "ORG", are small numbers."""
+    return (hashes ^ (hashes >> numpy.uint64(32))).astype("uint32")
+
+
+def n_dimensions(table: VectorTable) -> int:
+    """RETURNS (int): The dimensions of a table's vectors."""
+    return table["decoder" if "decoder" in table else "data"].shape[1]
 
 
 def require_keys(vectors: Vectors) -> None:
@@ -68,18 +93,20 @@ def look_up(table: VectorTable, *keys: Ints1d) -> Floats2d:
         the arrays before it.
     RETURNS (Floats2d): (forms, dimensions) float32, zeros for missing forms.
     """
-    data = table["data"]
-    vectors = numpy.zeros((len(keys[0]), data.shape[1]), dtype="float32")
+    vectors = numpy.zeros((len(keys[0]), n_dimensions(table)), dtype="float32")
     missing = numpy.arange(len(vectors))
     for column in keys:
-        hashes = column[missing]
+        hashes = shortened(column[missing])
         places = numpy.searchsorted(table["keys"], hashes)
         places[places == len(table["keys"])] = 0
         is_found = table["keys"][places] == hashes
         rows = table["rows"][places[is_found]]
-        vectors[missing[is_found]] = data[rows]
-        if "scales" in table:
-            vectors[missing[is_found]] *= table["scales"][rows][:, None]
+        values = table["data"][rows]
+        if "decoder" in table:
+            values = dequantize(values, table["centroids"], table["decoder"])
+        elif "scales" in table:
+            values = values * table["scales"][rows, None]
+        vectors[missing[is_found]] = values
         missing = missing[~is_found]
     return vectors
 

@@ -8,7 +8,7 @@ from spacy.vectors import Mode, Vectors
 from thinc.api import Model
 from thinc.types import Floats2d, Ints1d
 
-from .vector_table import look_up
+from .vector_table import look_up, n_dimensions
 from .word_forms import ATTRIBUTES, WordForms
 
 # The attributes that floret vectors may have: those that depend on the word form alone.
@@ -99,5 +99,5 @@ def init(model: Model[WordForms, Floats2d], X=None, Y=None) -> None:
     if width or model.attrs["vector_table"] is None:
         model.attrs["vector_table"] = None
     else:
-        width = model.attrs["vector_table"]["data"].shape[1]
+        width = n_dimensions(model.attrs["vector_table"])
     model.set_dim("nO", width, force=True)

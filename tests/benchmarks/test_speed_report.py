@@ -8,17 +8,24 @@ import typer
 
 from benchmarks.commands import ROOT
 from benchmarks.pages import show
-from benchmarks.speed.report import SPEED, batches_table, recurrence_table, section_table
+from benchmarks.speed.report import (
+    SPEED,
+    batches_table,
+    recurrence_table,
+    section_table,
+    short_table,
+)
 from benchmarks.speed.report import main as write_report
 
 
 def test_the_page_has_the_measured_figures(tmp_path):
     pytest.importorskip("matplotlib", reason="the benchmarks extra is not installed")
-    page = ROOT / "docs" / "performance.md"
-    copy = tmp_path / page.name
-    shutil.copy(page, copy)
-    write_report([copy], SPEED)
-    assert copy.read_text(encoding="utf8") == page.read_text(encoding="utf8")
+    for name in ("performance.md", "vectors.md"):
+        page = ROOT / "docs" / name
+        copy = tmp_path / name
+        shutil.copy(page, copy)
+        write_report([copy], SPEED)
+        assert copy.read_text(encoding="utf8") == page.read_text(encoding="utf8")
     assert (tmp_path / "speed.png").stat().st_size > 10_000
 
 
@@ -30,11 +37,14 @@ def test_ratios_are_medians_of_the_rounds_ratios():
     assert "| kernels | 1.00 ms |" in text and "| other | 3.0 |" in text
     cells = {name: {"words_per_second": [6 / t for t in values]} for name, values in times.items()}
     assert "| other | 2 ±100 % | 0.33 |" in section_table("documents", {"systems": cells})
+    timed = {name: {**cell, "ms_per_document": [1, 2]} for name, cell in cells.items()}
     systems = {
-        name: {"parameters": 2e6, "batches": {"1": {**cell, "ms_per_document": [1, 2]}}}
-        for name, cell in cells.items()
+        name: {"parameters": 2e6, "batches": {"1": cell, "64": cell}}
+        for name, cell in timed.items()
     }
-    assert "| other | 3.0 |" in batches_table({"systems": systems})
+    text = batches_table({"systems": systems})
+    assert "| other | 2 ±100 % | 3.0 | 2 ±100 % | 3.0 | 1.00 | 2.00 | 2.0 M |" in text
+    assert "| other | 1.00 | 2.00 | 3.0 |" in short_table({"systems": timed})
 
 
 def test_a_table_is_shown_and_kept_with_its_provenance(tmp_path, capsys):

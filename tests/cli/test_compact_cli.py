@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import spacy_distill.cli.compact  # noqa: F401 - registers the command
 
-WORDS = [f"word{number}" for number in range(500)]
+WORDS = [f"word{number}" for number in range(2000)]
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +35,16 @@ def size(path):
 
 
 def test_it_writes_a_smaller_pipeline(student, tmp_path):
-    result = run(student, "-o", tmp_path / "int8")
+    result = run(student, "-o", tmp_path / "codes", "--bits", "4")
     assert result.exit_code == 0, result.output
-    assert "with 500 words" in result.output
-    assert run(student, "-o", tmp_path / "float16", "--dtype", "float16").exit_code == 0
-    assert run(student, "-o", tmp_path / "rows", "--prune", "100").exit_code == 0
-    sizes = [size(tmp_path / name) for name in ("rows", "int8", "float16")]
-    assert sizes == sorted(sizes) and sizes[-1] < size(student) - 20000
+    assert "with 2,000 words" in result.output
+    assert run(student, "-o", tmp_path / "half", "--bits", "16").exit_code == 0
+    assert size(tmp_path / "half") < size(student) - 20000
     # The folder has a pipeline now, which --force replaces.
-    assert run(student, "-o", tmp_path / "float16", "--prune", "100").exit_code == 1
-    assert run(student, "-o", tmp_path / "float16", "--prune", "100", "--force").exit_code == 0
-    assert size(tmp_path / "float16") == size(tmp_path / "rows")
+    assert run(student, "-o", tmp_path / "half", "--prune", "100").exit_code == 1
+    assert run(student, "-o", tmp_path / "half", "--bits", "8", "--force").exit_code == 0
+    assert run(student, "-o", tmp_path / "rows", "--bits", "4", "--prune", "100").exit_code == 0
+    assert size(tmp_path / "rows") < size(tmp_path / "codes") < size(tmp_path / "half")
     assert spacy.load(tmp_path / "rows")("word7 and word499").has_annotation("ENT_IOB")
 
 
@@ -54,7 +53,7 @@ def test_errors_are_reported_in_one_line(student, tmp_path):
     for arguments, message in (
         ((student, "-o", tmp_path), "a folder that is not empty"),
         ((student, "-o", tmp_path, "--force"), "a folder that is not empty"),
-        ((student, "-o", tmp_path / "new", "--dtype", "int4"), "stored as 'int4'"),
+        ((student, "-o", tmp_path / "new", "--bits", "3"), "in 3 bits a value"),
         ((tmp_path / "nothing", "-o", tmp_path / "new"), "nothing"),
     ):
         result = run(*arguments)

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from spacy.tokens import Doc
 from spacy.vectors import Vectors
 
+from spacy_distill.models.vector_table import BITS, look_up
 from spacy_distill.training.compact import compact
 
 WORDS = ["Anna", "Berg", "sails", "from", "Oslo", "to", "the", "lake", "with", "Ines", "."]
@@ -38,16 +39,16 @@ def posteriors(nlp):
     return found
 
 
-@pytest.mark.parametrize("dtype, close", [("float32", 1e-6), ("float16", 1e-3), ("int8", 1e-2)])
-def test_a_compact_student_predicts_the_same(dtype, close, tmp_path):
+@pytest.mark.parametrize("bits", BITS)
+def test_a_compact_student_predicts_the_same(bits, tmp_path):
     nlp = make_student()
     expected = posteriors(nlp)
-    small = compact(nlp, dtype=dtype)
+    small = compact(nlp, bits=bits)
     small.to_disk(tmp_path / "small")
     again = spacy.load(tmp_path / "small")
     assert again.vocab.vectors.n_keys == 0 and "lake" not in again.vocab.strings
-    assert_allclose(posteriors(small), expected, atol=close)
-    assert_allclose(posteriors(again), expected, atol=close)
+    assert_allclose(posteriors(small), expected, atol=1e-2)
+    assert_allclose(posteriors(again), expected, atol=1e-2)
     assert again.meta["name"] == nlp.meta["name"] and again.pipe_names == nlp.pipe_names
     # The original pipeline is not changed.
     assert nlp.vocab.vectors.n_keys == len(WORDS)
@@ -55,7 +56,7 @@ def test_a_compact_student_predicts_the_same(dtype, close, tmp_path):
 
 
 def test_vectors_can_be_pruned():
-    small = compact(make_student(), prune=3)
+    small = compact(make_student(), prune=3, bits=16)
     (table,) = (node.attrs["vector_table"] for node in layers(small) if node.attrs["vector_table"])
     assert table["data"].shape == (3, 6) and len(table["keys"]) == len(WORDS)
     assert posteriors(small).shape == (len(WORDS), 5)
@@ -65,6 +66,34 @@ def layers(nlp):
     return [
         node for node in nlp.get_pipe("ner_student").model.walk() if "vector_table" in node.attrs
     ]
+
+
+def test_dimensions_that_the_student_reads_have_smaller_errors():
+    words = [f"word{number}" for number in range(600)]
+    nlp = make_student(words)
+    encode = next(node for node in nlp.get_pipe("ner_student").model.walk() if node.has_param("U"))
+    weights = encode.get_param("W").copy()
+    weights[:, [0, 2, 4]] = 0
+    encode.set_param("W", weights)
+    (layer,) = layers(compact(nlp, bits=2))
+    keys = numpy.asarray([nlp.vocab.strings[word] for word in words], dtype="uint64")
+    errors = look_up(layer.attrs["vector_table"], keys) - nlp.vocab.vectors.data
+    squares = (errors**2).mean(axis=0)
+    assert squares[[1, 3, 5]].max() < 0.1 * squares[[0, 2, 4]].min()
+
+
+def test_students_that_share_a_table_share_its_metric():
+    nlp = make_student()
+    nlp.add_pipe("ner_student", "other", source=nlp)
+    small = compact(nlp, bits=4)
+    tables = [
+        node.attrs["vector_table"]
+        for _, pipe in small.components
+        for node in pipe.model.walk()
+        if "vector_table" in node.attrs
+    ]
+    assert len(tables) == 2 and tables[0] is tables[1]
+    assert_allclose(posteriors(small), posteriors(nlp), atol=1e-3)
 
 
 def test_it_takes_its_vectors_along_into_another_pipeline():
@@ -123,6 +152,8 @@ def test_pipelines_without_vectors_are_refused():
         compact(compact(make_student()))
     with pytest.raises(ValueError, match="found no components"):
         compact(spacy.blank("en"))
+    with pytest.raises(ValueError, match=r"in 3 bits a value\. Choose one of 16, 8, 4, 2"):
+        compact(make_student(), bits=3)
 
 
 def test_it_can_be_serialized_to_bytes():
