@@ -141,4 +141,4 @@ def convolve_characters(
 
 cdef _check(bint holds, str expected):
     if not holds:
-        raise ValueError(f"[D804] The arrays of a kernel do not fit together: expected {expected}.")
+        raise ValueError(f"[D650] Arrays of word forms do not fit together: expected {expected}.")

@@ -264,7 +264,7 @@ def test_forms_that_do_not_fit_are_rejected():
         lambda: module.convolve_characters(["a"], 20, E[:1], filters, b),
     ]
     for call in wrong:
-        with pytest.raises(ValueError, match="D804"):
+        with pytest.raises(ValueError, match="D650"):
             call()
 
 
