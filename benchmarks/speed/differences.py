@@ -80,7 +80,7 @@ def main(
         for student, corpus in (pair.split("=") for pair in students)
     ]
     exact: Dict[Tuple[Path, str], Found] = {}
-    rows = []
+    rows: List[Tuple[str, ...]] = []
     for path, nlp, corpus in loaded:
         for part in ("dev", "test"):
             exact[path, part] = find(nlp, corpus, part, "float32")
@@ -89,12 +89,12 @@ def main(
         name = f"{corpus.name}, {encode['depth']} x {encode['width']}"
         other = len(found.entities ^ integers.entities)
         figures = (f"{found.f1:.2f}", f"{integers.f1:.2f}", str(other))
-        rows.append((name, nlp.lang, f"{len(found.entities):,}", *figures))
+        rows.append((name, nlp.lang or "", f"{len(found.entities):,}", *figures))
     total = sum(len(found.entities) for (_, part), found in exact.items() if part == "test")
     other = sum(int(row[-1]) for row in rows)
     rows.append(("all", "", f"{total:,}", "", "", f"{other} ({100 * other / total:.2f} %)"))
-    header = ("student", "language", "entities", "F1, floats", "F1, integers", "other entities")
-    show(output, "differences", header, rows)
+    header: Tuple[str, ...] = ("student", "language", "entities", "F1, floats", "F1, integers")
+    show(output, "differences", (*header, "other entities"), rows)
 
     rows = [("32, not compact", *sizes(loaded[0][1]), "", "", "")]
     for bits in BITS:

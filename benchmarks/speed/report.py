@@ -4,6 +4,7 @@ python -m benchmarks.speed.report docs/performance.md
 """
 
 from functools import partial
+from math import nan
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any, Callable, Dict, List, Sequence
@@ -46,6 +47,8 @@ def batches_table(measured: Result) -> str:
     systems = measured["systems"]
     first, student = next(iter(systems.items()))
     rows: List[List[str]] = []
+    energy = "joules_per_million_words"
+    has_energy = any(energy in system["batches"][IN_BATCHES] for system in systems.values())
     for name, system in systems.items():
         row = [name]
         for size in (ALONE, IN_BATCHES):
@@ -53,19 +56,24 @@ def batches_table(measured: Result) -> str:
             times = faster(student["batches"][size], cell)
             row += [spread(cell), "" if name == first else f"{times:,.1f}"]
         middle, late = system["batches"][ALONE]["ms_per_document"]
-        rows.append([*row, f"{middle:.2f}", f"{late:.2f}", f"{system['parameters'] / 1e6:.1f} M"])
+        row += [f"{middle:.2f}", f"{late:.2f}", f"{system['parameters'] / 1e6:.1f} M"]
+        if has_energy:
+            row.append(f"{median(system['batches'][IN_BATCHES].get(energy, [nan])):,.0f}")
+        rows.append(row)
     at = ("words/s, one at a time", "slower", f"words/s, batches of {IN_BATCHES}", "slower")
-    return table(["", *at, "ms alone", "95 %", "parameters"], rows)
+    last = ["J a million words"] if has_energy else []
+    return table(["", *at, "ms alone", "95 %", "parameters", *last], rows)
 
 
 def short_table(measured: Result) -> str:
-    """Make the table of the milliseconds of one short document, with the ratio to the first row."""
+    """Make the table of the milliseconds of one short document, with the ratio of the medians to
+    the first row."""
     systems = measured["systems"]
-    student = next(iter(systems.values()))
+    student, _ = next(iter(systems.values()))["ms_per_document"]
     rows = []
     for name, cell in systems.items():
         middle, late = cell["ms_per_document"]
-        rows.append([name, f"{middle:.2f}", f"{late:.2f}", f"{faster(student, cell):.1f}"])
+        rows.append([name, f"{middle:.2f}", f"{late:.2f}", f"{middle / student:.2f}"])
     return table(["", "ms", "95 %", "times the student's"], rows)
 
 

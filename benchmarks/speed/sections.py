@@ -5,13 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 from tqdm import tqdm
 
+from benchmarks.commands import joules
 from benchmarks.speed.systems import Sources, create, load
 from benchmarks.speed.untrained import untrained
 
@@ -19,8 +20,15 @@ BATCH_SIZES = (1, 32, 64, 128)
 STREAMS = (10_000, 100_000, 1_000_000)
 Words = List[str]
 Result = Dict[str, Any]
-# Words a second, and milliseconds a document.
-Timed = Tuple[float, List[float]]
+
+
+class Timed(NamedTuple):
+    """Words a second, milliseconds a document of each batch, and joules a million words, where the
+    machine counts them."""
+
+    words_per_second: float
+    milliseconds: List[float]
+    joules: Optional[float] = None
 
 
 def read_sentences(path: Path) -> List[Words]:
@@ -49,19 +57,21 @@ def time_batches(
 ) -> Timed:
     """Run batches for some seconds, at least one batch.
 
-    RETURNS (Timed): Words a second, and milliseconds a document of each batch.
+    RETURNS (Timed): The speed, and the energy if there is a counter.
     """
-    total, n_words, each = 0.0, 0, []
+    total, n_words, each, energy = 0.0, 0, [], 0.0
     while total < seconds:
         batch = next(batches)
         prepared = prepare(batch)
-        start = perf_counter()
+        counter, start = joules(), perf_counter()
         run(prepared)
-        spent = perf_counter() - start
+        spent, after = perf_counter() - start, joules()
+        if counter is not None and after is not None:
+            energy += max(after - counter, 0.0)  # the counter may start again at 0
         total += spent
         n_words += sum(map(len, batch))
         each.append(1000 * spent / len(batch))
-    return n_words / total, each
+    return Timed(n_words / total, each, 1e6 * energy / n_words if energy else None)
 
 
 def in_turn(timed: Mapping[str, Callable[..., Timed]], rounds: int, label: str) -> Result:
@@ -73,18 +83,21 @@ def in_turn(timed: Mapping[str, Callable[..., Timed]], rounds: int, label: str) 
     """
     speeds: Dict[str, List[float]] = {name: [] for name in timed}
     each: Dict[str, List[float]] = {name: [] for name in timed}
+    energy: Dict[str, List[float]] = {name: [] for name in timed}
     with tqdm(total=(rounds + 1) * len(timed), desc=label) as bar:
         for number in range(rounds + 1):
             for name, run in timed.items():
-                speed, milliseconds = run(number)
+                found = run(number)
                 bar.update()
                 if number:
-                    speeds[name].append(speed)
-                    each[name] += milliseconds
+                    speeds[name].append(found.words_per_second)
+                    each[name] += found.milliseconds
+                    energy[name] += [] if found.joules is None else [found.joules]
     return {
         name: {
             "words_per_second": speeds[name],
             "ms_per_document": numpy.percentile(each[name], [50, 95]).tolist(),
+            **({"joules_per_million_words": energy[name]} if energy[name] else {}),
         }
         for name in timed
     }
@@ -144,8 +157,10 @@ def text_section(sources: Sources, path: Path, rounds: int, seconds: float) -> R
     for name, nlp in loaded.items():
         timed[name] = lambda number, nlp=nlp: tag(nlp)
         timed[f"{name}, first reading"] = lambda number, make=makers[name]: tag(make())
-    timed["tokenizer"] = lambda number: tokenize(loaded["student"])
-    timed["tokenizer, first reading"] = lambda number: tokenize(makers["student"]())
+    student = partial(load, str(sources.student), ["ner_student"])
+    kept = student()
+    timed["tokenizer"] = lambda number: tokenize(kept)
+    timed["tokenizer, first reading"] = lambda number: tokenize(student())
     return in_turn(timed, rounds, "Text")
 
 
@@ -166,7 +181,7 @@ def short_section(sources: Sources, path: Path, rounds: int, seconds: float) -> 
                 start = perf_counter()
                 nlp(text)
                 each.append(1000 * (perf_counter() - start))
-            return 13 * len(each) / (sum(each) / 1000), each
+            return Timed(13 * len(each) / (sum(each) / 1000), each)
 
         timed[name] = read
     return in_turn(timed, rounds, "Short")
@@ -233,7 +248,7 @@ def timed_once(run: Callable[[], None], n_words: int, n_docs: int) -> Timed:
     start = perf_counter()
     run()
     spent = perf_counter() - start
-    return n_words / spent, [1000 * spent / n_docs]
+    return Timed(n_words / spent, [1000 * spent / n_docs])
 
 
 def streams_section(
@@ -258,7 +273,7 @@ def streams_section(
     def several(get: Callable[[], Any], documents: List[Words], n_times: int) -> Timed:
         n_words = sum(map(len, documents))
         each = [read(get(), documents) for _ in range(n_times)]
-        return n_times * n_words / sum(each), [1000 * t / len(documents) for t in each]
+        return Timed(n_times * n_words / sum(each), [1000 * t / len(documents) for t in each])
 
     kept = new()
     timed: Dict[str, Callable[..., Timed]] = {}

@@ -119,10 +119,7 @@ def with_static_vectors(name: str) -> Language:
     config: Any = source.config["components"]["ner"]
     config["model"]["tok2vec"]["embed"]["include_static_vectors"] = True
     nlp = spacy.blank("en")
-    words = [lexeme.text for lexeme in source.vocab if lexeme.is_alpha][:20_000]
-    keys = [nlp.vocab.strings.add(word) for word in words]
-    keys += range(1, 20_001 - len(keys))
-    add_random_vectors(nlp, keys, 300)
+    add_random_vectors(nlp, [lexeme.text for lexeme in source.vocab], (20_000, 300))
     pipe: Any = nlp.add_pipe("ner", config={"model": config["model"]})
     for label in source.get_pipe("ner").labels:  # type: ignore[attr-defined]
         pipe.add_label(label)
@@ -138,8 +135,7 @@ def with_encoder(student: str, encoder: str) -> Language:
     sizes = {name: config["model"]["encode"][name] for name in ("width", "depth")}
     config["model"]["encode"] = {"@architectures": f"benchmarks.{encoder}_LSTM.v1", **sizes}
     nlp = spacy.blank("en")
-    keys = [nlp.vocab.strings.add(text) for text in source.vocab.strings]
-    add_random_vectors(nlp, keys, 150)
+    add_random_vectors(nlp, list(source.vocab.strings), (50_000, 150))
     pipe: Any = nlp.add_pipe("ner_student", config={"model": config["model"]})
     for label in source.get_pipe("ner_student").labels:  # type: ignore[attr-defined]
         pipe.add_label(label)
@@ -157,8 +153,11 @@ def torch_lstm(width: int, depth: int) -> Any:
     return registry.architectures.get("spacy.TorchBiLSTMEncoder.v1")(width, depth, dropout=0.0)
 
 
-def add_random_vectors(nlp: Language, keys: List[int], width: int) -> None:
-    data = numpy.random.default_rng(0).normal(size=(len(keys), width)).astype("float32")
+def add_random_vectors(nlp: Language, words: List[str], shape: Tuple[int, int]) -> None:
+    """Give words random vectors, as many as there are rows. Other rows have keys of no word."""
+    keys = [nlp.vocab.strings.add(word) for word in words[: shape[0]]]
+    keys += range(2**63, 2**63 + shape[0] - len(keys))
+    data = numpy.random.default_rng(0).normal(size=shape).astype("float32")
     nlp.vocab.vectors = Vectors(data=data, keys=keys, strings=nlp.vocab.strings)
 
 

@@ -21,8 +21,8 @@ def untrained(batches: List[List[Words]], n_labels: int) -> Dict[str, Callable[[
     fix_random_seed(0)
     generator = random.Random(0)
     nlp = spacy.blank("en")
-    keys = {nlp.vocab.strings.add(w.lower()) for batch in batches for words in batch for w in words}
-    add_random_vectors(nlp, sorted(keys), 50)
+    words = sorted({word.lower() for batch in batches for words in batch for word in words})
+    add_random_vectors(nlp, words, (len(words), 50))
     pipe: Any = nlp.add_pipe("ner_student")
     labels = [f"LABEL{number}" for number in range(n_labels)]
     for label in labels:

@@ -1,6 +1,6 @@
 """Product quantization of word vectors, in the metric of the layer that reads them."""
 
-from typing import NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 import numpy
 from thinc.types import ArrayXd, Floats1d, Floats2d, Ints1d, Ints2d
@@ -90,7 +90,7 @@ def balanced(variances: Floats1d, size: int) -> Ints1d:
     n_groups = -(-len(variances) // size)
     logarithms = numpy.log(numpy.maximum(variances, 1e-12))
     lowest = logarithms.min(initial=0)
-    groups = [[] for _ in range(n_groups)]
+    groups: List[List[int]] = [[] for _ in range(n_groups)]
     sums = numpy.zeros(n_groups)
     order = [*numpy.argsort(-variances), *range(len(variances), n_groups * size)]
     for dim in order:

@@ -1,7 +1,7 @@
 """Smaller students: word vectors quantized and without the strings of their words."""
 
 from itertools import chain
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import numpy
 from spacy.language import Language
@@ -92,13 +92,13 @@ def _first_words(nlp: Language, limit: int) -> WordForms:
     return read_word_forms(nlp.vocab, numpy.asarray(keys[:limit], dtype="uint64"))
 
 
-def reading_metric(pipe: ChainNER, table: VectorTable, forms: WordForms) -> Floats2d:
+def reading_metric(pipe: Any, table: VectorTable, forms: WordForms) -> Floats2d:
     """Measure how strongly a component reacts to errors of word vectors.
 
     What it computes of word forms alone is compared with and without their vectors. A linear
     function is fitted to the differences: the weights that the component reads vectors with.
 
-    pipe (ChainNER): The component; its layers get the vectors.
+    pipe (ChainNER): A component; its layers get the vectors.
     table (VectorTable): The vectors.
     forms (WordForms): Some words of the table.
     RETURNS (Floats2d): (dimensions, dimensions) the products of the weights of each two dimensions;

@@ -44,7 +44,11 @@ def test_ratios_are_medians_of_the_rounds_ratios():
     }
     text = batches_table({"systems": systems})
     assert "| other | 2 ±100 % | 3.0 | 2 ±100 % | 3.0 | 1.00 | 2.00 | 2.0 M |" in text
-    assert "| other | 1.00 | 2.00 | 3.0 |" in short_table({"systems": timed})
+    for cell, joules in zip(timed.values(), (7, 2000), strict=True):
+        cell["joules_per_million_words"] = [joules]
+    assert "| 2.0 M | 2,000 |" in batches_table({"systems": systems})
+    timed["other"]["ms_per_document"] = [2.5, 4]
+    assert "| other | 2.50 | 4.00 | 2.50 |" in short_table({"systems": timed})
 
 
 def test_a_table_is_shown_and_kept_with_its_provenance(tmp_path, capsys):
