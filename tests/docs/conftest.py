@@ -74,7 +74,7 @@ def prepared(python, tmp_path_factory):
         (folder / "data" / f"{name}.txt").write_text(as_columns(part), encoding="utf8")
     pretrained = folder / "assets" / "pretrained"
     pretrained.mkdir()
-    save_tiny_bert(pretrained / "minilm", words, depth=2, positions=512)
+    save_tiny_bert(pretrained / "mpnet", words, depth=2, positions=512)
     save_vectors(folder, pretrained / "glove", words)
     save_ner(folder / "teachers" / "ner", docs["train"][:5])
     save_trained(folder)
@@ -152,7 +152,7 @@ def save_trained(folder):
     common |= {"training.batcher.size": 200}
     steps = {"training.optimizer.learn_rate.total_steps": 30}
     student = {"components.ner_student.model.encode.width": 32}
-    bert = {"paths.transformer": str(folder / "assets" / "pretrained" / "minilm")}
+    bert = {"paths.transformer": str(folder / "assets" / "pretrained" / "mpnet")}
     bert |= {"components.ner_teacher.model.encode.width": 32}
     training = folder / "training"
     train(configs / "teacher.cfg", training / "teacher", overrides={**common, **steps, **bert})
@@ -200,7 +200,7 @@ def python(tmp_path_factory):
 @pytest.fixture(scope="session")
 def samples(prepared, python):
     """Runs the blocks of pages."""
-    ner, bert = prepared / "teachers" / "ner", prepared / "assets" / "pretrained" / "minilm"
+    ner, bert = prepared / "teachers" / "ner", prepared / "assets" / "pretrained" / "mpnet"
     substitutes = {
         # What would have to be downloaded.
         r"\ben_core_web_(sm|lg|trf)\b": str(ner),
