@@ -142,5 +142,5 @@ def test_a_pipeline_is_made_compact(folder):
     nlp.add_pipe("ner_student", config={"model": {"encode": {"width": 8, "depth": 1}}})
     nlp.get_pipe("ner_student").add_label("LOC")
     nlp.initialize()
-    small = spacy_distill.compact(nlp, prune=2, dtype="float16")
+    small = spacy_distill.compact(nlp, prune=2, bits=16)
     assert nlp.vocab.vectors.n_keys and not small.vocab.vectors.n_keys
