@@ -24,6 +24,7 @@ BASELINE, VECTORS = "training/baseline/model-best", "assets/vectors"
 TAKEN = {
     "README.md": PROJECT,
     "docs/confidence.md": ["corpus/dev.spacy", STUDENT, BASELINE],
+    "docs/how-to/cores.md": [STUDENT],
     "docs/how-to/existing-pipelines.md": [STUDENT],
     "docs/how-to/few-labels.md": [*CORPORA, "corpus/test.spacy", VECTORS],
     "docs/how-to/much-text.md": [*LABELED, "texts", TEACHER, VECTORS],
