@@ -7,13 +7,13 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 from time import process_time
-from types import ModuleType
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence
 
 from spacy.language import Language
 
 from ..encoders.feature_cache import FEATURES, FOLDER_VARIABLE
 from ..progress import ProgressBar
+from ..threads import find_threadpoolctl
 
 # The least time of a measurement: short texts are repeated, since clocks have a limited resolution.
 LEAST_SECONDS = 2.0
@@ -93,15 +93,6 @@ def _without_stored_features() -> Iterator[None]:
 def holds_one_thread() -> bool:
     """Check whether `speeds` can limit numpy to one thread, by threadpoolctl or OMP_NUM_THREADS."""
     return find_threadpoolctl() is not None or os.environ.get("OMP_NUM_THREADS") == "1"
-
-
-def find_threadpoolctl() -> Optional[ModuleType]:
-    """Import threadpoolctl, which comes with the extras; return None without it."""
-    try:
-        import threadpoolctl
-    except ImportError:
-        return None
-    return threadpoolctl
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from wasabi import Printer
 from ..pipeline.chain_ner import NonFiniteLossError
 from ..saving import save_pipeline
 from ..teachers import Teacher
+from ..threads import one_blas_thread
 from .calibrate import CalibrationError, calibrate
 from .checkpoints import MODEL_BEST, MODEL_LAST, Checkpoints
 from .corpus import Reader, with_student_tokens
@@ -97,7 +98,8 @@ def train_student(
         nlp_for_logger = with_max_steps(nlp, settings["max_steps"])
         log_step, finalize_logger = training["logger"](nlp_for_logger, stdout, stderr)
     try:
-        run_steps(steps, nlp, training, checkpoints, log_step)
+        with one_blas_thread():
+            run_steps(steps, nlp, training, checkpoints, log_step)
         set_averages(nlp, settings["optimizer"].averages)
         if settings["calibrate"]:
             calibrate_checkpoints(nlp, dev_corpus, teachers, checkpoints, stdout, stderr)
