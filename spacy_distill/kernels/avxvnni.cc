@@ -58,9 +58,10 @@ bool has_avxvnni() {
     // Not every compiler that has the instructions knows their name here.
     unsigned int eax = 0, ebx, ecx, edx;
     __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx);
-    return __builtin_cpu_supports("avx2") &&
-           __builtin_cpu_supports("fma") &&
-           (eax >> 4 & 1);
+    const bool multiplies_bytes = eax >> 4 & 1;
+    __get_cpuid(1, &eax, &ebx, &ecx, &edx);
+    const bool has_f16c = ecx >> 29 & 1;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && multiplies_bytes && has_f16c;
 }
 }  // namespace
 

@@ -141,6 +141,7 @@ cdef class Stack:
         RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, concatenated.
         """
         cdef Py_ssize_t token, n_tokens = sequences.n_tokens
+        _check(n_threads > 0, "at least one thread")
         _check(rows.shape[0] == n_tokens, "a row number for each token")
         cdef const float[:, ::1] floats
         cdef const uint16_t[:, ::1] halves
@@ -190,6 +191,7 @@ def lstm_forward(
     """
     cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
     _check_layer(X, sequences, W, U)
+    _check(n_threads > 0, "at least one thread")
     _check(b.shape[0] == 8 * hidden, "a bias of each gate")
     states = numpy.empty((n_tokens, 2 * hidden), dtype="float32")
     gates = numpy.empty((n_tokens, 2, 4 * hidden), dtype="float32")
@@ -229,6 +231,7 @@ def lstm_backward(
     """
     cdef Py_ssize_t hidden = U.shape[1], n_tokens = sequences.n_tokens
     _check_layer(X, sequences, W, U)
+    _check(n_threads > 0, "at least one thread")
     _check(d_states.shape[1] == 2 * hidden, "a gradient of each state")
     _check(states.shape[1] == 2 * hidden, "states of both directions")
     _check(gates.shape[1] == 2 and gates.shape[2] == 4 * hidden, "gates of both directions")

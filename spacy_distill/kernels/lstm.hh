@@ -26,8 +26,8 @@ struct Tile {
     }
 };
 
-// The sequences of a batch in tiles, the longest first. Their number is a multiple of the threads, so that
-// all have work. No result depends on who shares a tile.
+// The sequences of a batch in tiles, the longest first: about as many tiles for each thread. No result
+// depends on which sequences share a tile.
 class Tiles {
 public:
     Tiles(const Batch& batch, int n_threads) : batch(batch) {

@@ -64,7 +64,7 @@ private:
     // As many as one job wants. If the system allows no more threads, the caller works alone.
     void start_threads(int n_wanted) {
         try {
-            while (int(threads.size()) < n_wanted && !is_stopping)
+            while (!is_stopping && int(threads.size()) < n_wanted)
                 threads.emplace_back([this] { serve(); });
         } catch (const std::exception&) {
         }

@@ -126,7 +126,8 @@ def forward(
     # W (8 * hidden, nI): from inputs to the gates of the forward, then of the backward direction
     # U (2, hidden, 4 * hidden): from states to gates: input, forget, output and candidate
     weights = LayerWeights(model.get_param("U"), model.get_param("W"), model.get_param("b"))
-    states, backprop_run = run_bilstm(X.dataXd, to_numpy(X.lengths), weights)
+    n_threads = None if is_train else kernels.prediction_threads.get()
+    states, backprop_run = run_bilstm(X.dataXd, to_numpy(X.lengths), weights, n_threads)
 
     def backprop(dY: Ragged) -> Ragged:
         dX, gradients = backprop_run(dY.dataXd)

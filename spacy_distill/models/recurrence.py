@@ -5,7 +5,7 @@ both directions at once with a few calls of numpy or cupy, in the packed order o
 `chain/packing.py`.
 """
 
-from typing import Any, Callable, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from thinc.api import get_array_module
@@ -31,27 +31,29 @@ class LayerWeights(NamedTuple):
 
 
 def run_bilstm(
-    X: Floats2d, lengths: Ints1d, weights: LayerWeights
+    X: Floats2d, lengths: Ints1d, weights: LayerWeights, n_threads: Optional[int] = None
 ) -> Tuple[Floats2d, Callable[[Floats2d], Tuple[Floats2d, LayerWeights]]]:
-    """Compute the states of a bidirectional LSTM, and return its backward pass. The kernels use the
-    threads of `kernels.n_training_threads`.
+    """Compute the states of a bidirectional LSTM, and return its backward pass.
 
     X (Floats2d): (tokens, inputs)
     lengths (Ints1d): (sequences,) tokens per sequence, a numpy array.
     weights (LayerWeights): The parameters.
+    n_threads (Optional[int]): The threads of the kernels; `kernels.n_training_threads` if None.
     RETURNS (Tuple[Floats2d, Callable]): The states, (tokens, 2 * hidden); and the backward pass,
         from the gradient of the states to the gradients of X and of the parameters.
     """
     compiled = kernels.kernels(X, *weights)
     if compiled:
-        return _run_compiled(compiled, X, lengths, weights)
+        n_threads = kernels.n_training_threads if n_threads is None else n_threads
+        return _run_compiled(compiled, X, lengths, weights, n_threads)
     return _run_packed(X, lengths, weights)
 
 
-def _run_compiled(compiled: Any, X: Floats2d, lengths: Ints1d, weights: LayerWeights):
+def _run_compiled(
+    compiled: Any, X: Floats2d, lengths: Ints1d, weights: LayerWeights, n_threads: int
+):
     sequences = compiled.Sequences(lengths)
     X, U, W, b = map(numpy.ascontiguousarray, (X, *weights))
-    n_threads = kernels.n_training_threads
     kept = compiled.lstm_forward(X, sequences, W, U, b, n_threads)
 
     def backprop(d_states: Floats2d) -> Tuple[Floats2d, LayerWeights]:

@@ -40,15 +40,16 @@ def is_annotated(doc: Doc) -> bool:
 
 
 def set_first_entities(docs: Sequence[Doc], tag_ids: Ints1d, tags: BiluoTags) -> None:
-    """Write entities to documents without annotation. It has the result of `set_entities`, and is
-    several times as fast.
+    """Write entities to documents without annotation. For valid taggings it has the result of
+    `set_entities`, and is several times as fast.
 
-    docs (Sequence[Doc]): Documents that share a vocabulary, at least one, changed in place.
+    docs (Sequence[Doc]): The documents, at least one, changed in place.
     tag_ids (Ints1d): (tokens,) the tags of all documents.
     tags (BiluoTags): The tags.
     """
-    strings = docs[0].vocab.strings
-    values = _annotation_of_tags(tuple(strings.add(label) for label in tags.labels))[tag_ids]
+    for vocab in {doc.vocab for doc in docs}:
+        label_ids = tuple(vocab.strings.add(label) for label in tags.labels)
+    values = _annotation_of_tags(label_ids)[tag_ids]
     start = 0
     for doc in docs:
         end = start + len(doc)

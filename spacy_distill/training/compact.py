@@ -7,7 +7,7 @@ import numpy
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.util import load_model_from_config
-from thinc.api import Model
+from thinc.api import Model, NumpyOps
 from thinc.types import Floats2d
 
 from ..models.chain_tagger import parts
@@ -102,20 +102,23 @@ def reading_metric(pipe: Any, table: VectorTable, forms: WordForms) -> Floats2d:
     table (VectorTable): The vectors.
     forms (WordForms): Some words of the table.
     RETURNS (Floats2d): (dimensions, dimensions) the products of the weights of each two dimensions;
-        the identity if the component embeds more than word forms.
+        the identity if the component embeds more than word forms, or is on a GPU.
     """
     embed, *_ = tagger = parts(pipe.model.layers[0])
-    if not depends_on_form(embed):
+    if not depends_on_form(embed) or not isinstance(pipe.model.ops, NumpyOps):
         return numpy.eye(n_dimensions(table), dtype="float32")
     inference = create_inference(tagger)
-    layers = [node for node in embed.walk() if "vector_table" in node.attrs]
+    layers = _vector_layers(pipe)
 
     def read(values: Floats2d) -> Floats2d:
         for layer in layers:
             layer.attrs["vector_table"] = {**table, "data": values}
-        return inference.per_form(embed.layers[0].predict(forms))
+        return inference.per_form(embed.layers[0].predict(forms)).astype("float32")
 
     without = read(numpy.zeros_like(table["data"]))
     difference = read(table["data"]) - without
-    weights, *_ = numpy.linalg.lstsq(layers[0].predict(forms), difference, rcond=None)
+    inputs = layers[0].predict(forms)
+    for layer in layers:
+        layer.attrs["vector_table"] = None
+    weights, *_ = numpy.linalg.lstsq(inputs, difference, rcond=None)
     return weights @ weights.T
