@@ -26,9 +26,6 @@ SECTIONS = {
     "documents": "words/s of whole documents, all systems",
     "text": "words/s of raw text, spaCy pipelines and the tokenizer",
     "short": "ms of one document of 13 words, spaCy pipelines",
-    "parallel": "words/s with two threads and two processes",
-    "streams": "words/s of a student by the length of a stream",
-    "training": "words/s of a student's training",
 }
 LIBRARIES = ("thinc", "numpy", "torch", "transformers", "onnxruntime")
 VARIABLES = {

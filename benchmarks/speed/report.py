@@ -83,11 +83,9 @@ def section_table(name: str, measured: Result) -> str:
     first = next(iter(cells))
     rows = []
     for key, cell in cells.items():
-        # Parallel runs are compared with the same system on one thread.
-        other = key.split(",")[0] if name == "parallel" else first
-        rows.append([key, spread(cell), f"{faster(cell, cells[other]):.2f}"])
-    last = "to one thread" if name == "parallel" else f"to {first}"
-    return table([name, "words/s", last], rows)
+        share = faster(cell, cells[first])
+        rows.append([key, spread(cell), f"{share:.2f}" if share > 0.1 else f"{share:.2g}"])
+    return table([name, "words/s", f"to {first}"], rows)
 
 
 def recurrence_table(measured: Result) -> str:
@@ -117,10 +115,7 @@ def shown_table(measured: Result) -> str:
 SHOWN = ("parts", "rates", "shortcuts", "differences", "vectors", "windows", "footprint", "cores")
 SECTIONS: Dict[str, Callable[[Result], str]] = {
     "batches": batches_table,
-    **{
-        name: partial(section_table, name)
-        for name in ("documents", "text", "parallel", "streams", "training")
-    },
+    **{name: partial(section_table, name) for name in ("documents", "text")},
     "short": short_table,
     "recurrence": recurrence_table,
     **{name: shown_table for name in SHOWN},
