@@ -56,7 +56,7 @@ INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
 bool has_avxvnni() {
     __builtin_cpu_init();
     // Not every compiler that has the instructions knows their name here.
-    unsigned int eax = 0, ebx, ecx, edx;
+    unsigned int eax = 0, ebx, ecx = 0, edx;
     __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx);
     const bool multiplies_bytes = eax >> 4 & 1;
     __get_cpuid(1, &eax, &ebx, &ecx, &edx);
