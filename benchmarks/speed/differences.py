@@ -92,7 +92,7 @@ def main(
         rows.append((name, nlp.lang or "", f"{len(found.entities):,}", *figures))
     total = sum(len(found.entities) for (_, part), found in exact.items() if part == "test")
     other = sum(int(row[-1]) for row in rows)
-    rows.append(("all", "", f"{total:,}", "", "", f"{other} ({100 * other / total:.2f} %)"))
+    rows.append(("all", "", f"{total:,}", "", "", f"{other} ({100 * other / max(total, 1):.2f} %)"))
     header: Tuple[str, ...] = ("student", "language", "entities", "F1, floats", "F1, integers")
     show(output, "differences", (*header, "other entities"), rows)
 
@@ -109,7 +109,7 @@ def main(
                 values.append(found.f1 - exact[path, part].f1)
             other += len(found.entities ^ exact[path, "test"].entities)
         changes = (f"{mean(values):+.2f}" for values in gains.values())
-        rows.append((str(bits), *size, *changes, f"{100 * other / total:.2f} %"))
+        rows.append((str(bits), *size, *changes, f"{100 * other / max(total, 1):.2f} %"))
     header = ("bits", "MB table", "MB folder", "MB wheel", "dev F1", "test F1", "other entities")
     show(output, "vectors", header, rows)
 

@@ -4,6 +4,7 @@ import numpy
 import pytest
 import spacy
 from spacy.vectors import Vectors
+from thinc.api import fix_random_seed
 
 from benchmarks.commands import read_json
 from benchmarks.speed.differences import main as write_differences
@@ -21,6 +22,7 @@ def student(tmp_path_factory):
     keys = [nlp.vocab.strings.add(word) for word in words]
     nlp.vocab.vectors = Vectors(data=data, keys=keys, strings=nlp.vocab.strings)
     settings = {"encode": {"width": 16, "depth": 1, "precision": "int8"}}
+    fix_random_seed(0)
     nlp.add_pipe("ner_student", config={"model": settings}).add_label("PER")
     nlp.initialize()
     nlp.to_disk(path / "student")
