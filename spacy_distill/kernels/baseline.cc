@@ -48,12 +48,8 @@ INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
     return sums + IntVector(_mm_add_epi32(even, odd));
 }
 #elif defined(__aarch64__)
-INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
-INLINE Vector load_halves(const uint16_t* from) {
-    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
-}
+#include "neon.hh"
 
-constexpr int DOT_OFFSET = 0;
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
     const int8x16_t left = vreinterpretq_s8_s32(vdupq_n_s32(states ^ 0x80808080));
     const int8x16_t right = vld1q_s8(weights);

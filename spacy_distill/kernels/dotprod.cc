@@ -21,13 +21,8 @@ namespace {
 constexpr int LANES = 4, PRODUCT_ROWS = 6, PRODUCT_WIDTH = 4;
 #include "vectors.hh"
 #include "some_lanes.hh"
+#include "neon.hh"
 
-INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
-INLINE Vector load_halves(const uint16_t* from) {
-    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
-}
-
-constexpr int DOT_OFFSET = 0;
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
     const int8x16_t left = vreinterpretq_s8_s32(vdupq_n_s32(states ^ 0x80808080));
     return vdotq_s32(sums, left, vld1q_s8(weights));
