@@ -1,7 +1,8 @@
 """A cache of vectors that were computed for word forms, with limited memory."""
 
 import mmap
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 import numpy
 from thinc.types import Floats1d, Floats2d, Ints1d
@@ -14,6 +15,8 @@ from ..kernels import form_kernels
 HALF_LIFE = 100_000
 # The share of the forms that are kept when the cache is full.
 KEPT_SHARE = 0.8
+# Rows that are moved at a time, so that little memory is needed for them.
+ROWS_MOVED = 512
 
 
 class FormIndex:
@@ -70,16 +73,19 @@ class FormIndex:
         self._scores /= divisor
 
 
-class _Contents(NamedTuple):
-    """The contents of a cache. Rows in use never change, so threads can read them without a lock.
+class _Contents:
+    """The contents of a cache. Rows in use do not change while threads read them.
 
     form_rows (FormIndex): The rows of the forms. A score is a sum of the weights of a form's
         look-ups; recent ones weigh more.
     table (Floats2d): (capacity, width) the rows. Only those of forms are in use.
+    n_readers (int): The number of threads that read rows.
     """
 
-    form_rows: FormIndex
-    table: Floats2d
+    def __init__(self, capacity: int, width: int, dtype: Any) -> None:
+        self.form_rows = _create_index(capacity)
+        self.table = _map_table(capacity, width, dtype)
+        self.n_readers = 0
 
     def add(self, forms: Ints1d, scores: Floats1d, values: Floats2d) -> None:
         """Add new forms in unused rows."""
@@ -87,20 +93,25 @@ class _Contents(NamedTuple):
         self.table[start : start + len(forms)] = values
         self.form_rows.add(forms, scores)
 
-    def most_used(self, n_forms: int) -> "_Contents":
-        """RETURNS (_Contents): A copy with the `n_forms` forms that have the highest scores."""
+    def keep(self, n_forms: int, to: "_Contents") -> None:
+        """Write the `n_forms` forms with the highest scores to other contents, or to these, which
+        then have no others."""
         forms, scores = self.form_rows.forms, self.form_rows.scores
         kept = numpy.argsort(-scores, kind="stable")[:n_forms]
         kept.sort()
-        capacity, width = self.table.shape
-        contents = _empty(capacity, width, self.table.dtype)
-        # Without a copy in between, which "raise" would make.
-        self.table.take(kept, axis=0, out=contents.table[: len(kept)], mode="clip")
-        contents.form_rows.add(forms[kept], scores[kept])
-        return contents
+        # Rows move forward or stay, so none is overwritten before it is read.
+        for start in range(0, n_forms, ROWS_MOVED):
+            rows = kept[start : start + ROWS_MOVED]
+            to.table[start : start + len(rows)] = self.table[rows]
+        to.form_rows = _create_index(len(self.table))
+        to.form_rows.add(forms[kept], scores[kept])
 
 
-def _empty(capacity: int, width: int, dtype: Any) -> _Contents:
+def _create_index(capacity: int) -> FormIndex:
+    return getattr(form_kernels(), "FormIndex", FormIndex)(capacity)
+
+
+def _map_table(capacity: int, width: int, dtype: Any) -> Floats2d:
     # Mapped memory, since malloc keeps what a thread has freed. A page takes memory from its first
     # write until the table is gone. A forked process has pages of its own.
     options: Dict[str, Any] = {}
@@ -109,8 +120,26 @@ def _empty(capacity: int, width: int, dtype: Any) -> _Contents:
     size = numpy.dtype(dtype).itemsize * capacity * width
     memory = mmap.mmap(-1, max(size, 1), **options)
     table = numpy.frombuffer(memory, dtype=dtype, count=capacity * width)
-    create_index = getattr(form_kernels(), "FormIndex", FormIndex)
-    return _Contents(create_index(capacity), table.reshape(capacity, width))
+    return table.reshape(capacity, width)
+
+
+def _own_table(
+    forms: Ints1d, table: Floats2d, rows: Ints1d, missing: Ints1d, values: Floats2d
+) -> Tuple[Floats2d, Ints1d]:
+    """Make a table of some forms alone.
+
+    forms (Ints1d): (tokens,) uint64.
+    table (Floats2d): The vectors of known forms.
+    rows (Ints1d): (tokens,) int64, the row of each token in this table, -1 for missing forms.
+    missing (Ints1d): (forms,) the missing forms.
+    values (Floats2d): (forms, width) their vectors.
+    RETURNS (Tuple[Floats2d, Ints1d]): A new table, and the row of each token in it.
+    """
+    distinct, places = numpy.unique(forms, return_inverse=True)
+    own = numpy.empty((len(distinct), values.shape[1]), dtype=values.dtype)
+    own[places[rows >= 0]] = table[rows[rows >= 0]]
+    own[numpy.isin(distinct, missing)] = values
+    return own, places.astype("int64", copy=False)
 
 
 class FormCache(ForkSafe):
@@ -126,62 +155,77 @@ class FormCache(ForkSafe):
 
         width (int): The width of the vectors.
         max_bytes (int): The maximum memory of the vectors; there is always room for one. Twice as
-            much is used while forms are dropped, and until other threads have finished reading.
+            much is used if forms are dropped while other threads read, until they have finished.
         dtype (Any): The type of the vectors' values.
         """
         self.capacity = max(max_bytes // (numpy.dtype(dtype).itemsize * width), 1)
-        self._contents = _empty(self.capacity, width, dtype)
+        self._contents = _Contents(self.capacity, width, dtype)
         self._weight = 1.0
         super().__init__()
 
     def __len__(self) -> int:
         return len(self._contents.form_rows)
 
+    @contextmanager
     def look_up(
         self, forms: Ints1d, compute: Callable[[Ints1d], Floats2d]
-    ) -> Tuple[Floats2d, Ints1d]:
-        """Look up the vectors of forms, and compute the missing ones. The returned rows never
-        change, even if other threads use the cache.
+    ) -> Iterator[Tuple[Floats2d, Ints1d]]:
+        """Look up the vectors of forms, and compute the missing ones. The rows do not change within
+        the `with` block, even if other threads use the cache.
 
         forms (Ints1d): (tokens,) uint64.
         compute (Callable[[Ints1d], Floats2d]): Computes the vectors of distinct forms in ascending
             order, (forms, width).
-        RETURNS (Tuple[Floats2d, Ints1d]): A table, (rows, width), and the row of each token in it,
+        YIELDS (Tuple[Floats2d, Ints1d]): A table, (rows, width), and the row of each token in it,
             (tokens,) int64.
         """
-        contents = self._contents
-        weight = self._next_weight(len(forms))
-        rows, n_missing = contents.form_rows.find(forms, weight)
-        if not n_missing:
-            return contents.table, rows
-        known = rows >= 0
-        missing, counts = numpy.unique(forms[~known], return_counts=True)
-        values = compute(missing)
         with self._lock:
-            latest = self._contents = self._with_forms(missing, counts * weight, values)
-        found, n_missing = latest.form_rows.find(forms, 0.0)  # their look-ups are counted already
-        if not n_missing:
-            return latest.table, found
-        # The forms do not all fit into the cache, or another thread has dropped some.
-        distinct, places = numpy.unique(forms, return_inverse=True)
-        table = numpy.empty((len(distinct), values.shape[1]), dtype=values.dtype)
-        table[places[known]] = contents.table[rows[known]]
-        table[numpy.isin(distinct, missing)] = values
-        return table, places.astype("int64", copy=False)
+            contents = self._contents
+            contents.n_readers += 1
+        try:
+            weight = self._next_weight(len(forms))
+            rows, n_missing = contents.form_rows.find(forms, weight)
+            table = contents.table
+            if n_missing:
+                missing, counts = numpy.unique(forms[rows < 0], return_counts=True)
+                values = compute(missing)
+                with self._lock:
+                    if not (contents is self._contents and self._has_room(missing)):
+                        # Before forms are dropped.
+                        table, rows = _own_table(forms, table, rows, missing, values)
+                    self._add(missing, counts * weight, values, contents)
+                    if table is contents.table:  # their look-ups are counted already
+                        rows, _ = contents.form_rows.find(forms, 0.0)
+            yield table, rows
+        finally:
+            with self._lock:
+                contents.n_readers -= 1
 
-    def _with_forms(self, forms: Ints1d, scores: Floats1d, values: Floats2d) -> _Contents:
-        """RETURNS (_Contents): The contents with these forms added; unchanged if they do not
-        fit."""
+    def _has_room(self, forms: Ints1d) -> bool:
+        index = self._contents.form_rows
+        return len(index) + index.find(forms, 0.0)[1] <= self.capacity
+
+    def _add(self, forms: Ints1d, scores: Floats1d, values: Floats2d, read: _Contents) -> None:
+        """Add forms, unless they are more than fit.
+
+        forms (Ints1d): (forms,) uint64, some of which another thread may have added.
+        scores (Floats1d): (forms,) float64.
+        values (Floats2d): (forms, width).
+        read (_Contents): The contents that this thread reads.
+        """
         contents = self._contents
         rows, n_new = contents.form_rows.find(forms, 0.0)
         if n_new > self.capacity:
-            return contents
+            return
         if len(contents.form_rows) + n_new > self.capacity:
             n_kept = min(int(KEPT_SHARE * self.capacity), self.capacity - n_new)
-            contents = contents.most_used(n_kept)
-        new = rows < 0  # another thread may have added some
-        contents.add(forms[new], scores[new], values[new])
-        return contents
+            others = contents.n_readers - (contents is read)
+            if others:
+                width, dtype = contents.table.shape[1], contents.table.dtype
+                self._contents = _Contents(self.capacity, width, dtype)
+            contents.keep(n_kept, self._contents)
+        new = rows < 0
+        self._contents.add(forms[new], scores[new], values[new])
 
     def _next_weight(self, n_tokens: int) -> float:
         """Take the weight of a look-up of tokens. Without a lock: if another thread changes it at

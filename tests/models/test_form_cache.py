@@ -42,9 +42,9 @@ class Table:
 
 def look_up(cache, forms, compute):
     """RETURNS (List[int]): The forms of the returned rows."""
-    table, rows = cache.look_up(numpy.asarray(forms, dtype="uint64"), compute)
-    assert table.dtype == "float32" and (table[rows, 1] == -table[rows, 0]).all()
-    return table[rows, 0].astype("int64").tolist()
+    with cache.look_up(numpy.asarray(forms, dtype="uint64"), compute) as (table, rows):
+        assert table.dtype == "float32" and (table[rows, 1] == -table[rows, 0]).all()
+        return table[rows, 0].astype("int64").tolist()
 
 
 def test_a_form_is_computed_once():
@@ -59,8 +59,8 @@ def test_a_form_is_computed_once():
 def test_forms_are_compared_by_all_64_bits():
     big = 2**64 - 1
     cache, compute = FormCache(WIDTH, 1000), Table()
-    _, rows = cache.look_up(numpy.asarray([big, big - 1, 7], dtype="uint64"), compute)
-    assert len(set(rows.tolist())) == 3 and compute.asked == [[7, big - 1, big]]
+    with cache.look_up(numpy.asarray([big, big - 1, 7], dtype="uint64"), compute) as (_, rows):
+        assert len(set(rows.tolist())) == 3 and compute.asked == [[7, big - 1, big]]
 
 
 @pytest.mark.parametrize("capacity", [1, 4, 100])
@@ -126,16 +126,39 @@ def test_vectors_keep_their_type():
     forms = numpy.asarray([4, 1, 4], dtype="uint64")
     for n_rows in (2, 2, 4):  # the last time they do not fit
         forms = numpy.append(forms, numpy.arange(n_rows, dtype="uint64") + 10)[-5:]
-        table, rows = cache.look_up(forms, lambda forms: Table()(forms).astype("float16"))
-        assert table.dtype == "float16" and table[rows, 0].tolist() == forms.tolist()
+        with cache.look_up(forms, lambda forms: Table()(forms).astype("float16")) as (table, rows):
+            assert table.dtype == "float16" and table[rows, 0].tolist() == forms.tolist()
 
 
-def test_returned_rows_do_not_change():
+def test_rows_do_not_change_while_they_are_read():
     cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
-    table, rows = cache.look_up(numpy.asarray([1, 2], dtype="uint64"), compute)
-    for forms in ([3, 4], [5, 6], [7, 8, 9], [10, 11, 12, 13]):
+    memory = cache._contents.table
+    with cache.look_up(numpy.asarray([1, 2], dtype="uint64"), compute) as (table, rows):
+        for forms in ([3, 4], [5, 6], [7, 8, 9], [10, 11, 12, 13]):
+            assert look_up(cache, forms, compute) == forms
+            assert table[rows, 0].tolist() == [1, 2]
+    # The other readers needed a copy once.
+    assert table is memory and cache._contents.table is not memory
+
+
+def test_forms_are_dropped_without_a_copy():
+    cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
+    memory = cache._contents.table
+    for forms in ([1, 2, 3, 4], [5, 1, 5], [6, 7, 1, 8], [9], [10, 1, 11, 12, 1, 9, 13, 14]):
         assert look_up(cache, forms, compute) == forms
-        assert table[rows, 0].tolist() == [1, 2]
+    assert cache._contents.table is memory and cache._contents.n_readers == 0
+
+
+@pytest.mark.parametrize("rows_moved", [1, 3, 512])
+def test_the_forms_that_are_kept_have_their_rows(rows_moved, monkeypatch, rng):
+    monkeypatch.setattr("spacy_distill.models.form_cache.ROWS_MOVED", rows_moved)
+    cache, compute = FormCache(WIDTH, 40 * BYTES_A_FORM), Table()
+    for _ in range(50):
+        forms = rng.zipf(1.3, size=30).clip(max=10_000).tolist()
+        assert look_up(cache, forms, compute) == forms
+    kept = cache._contents.form_rows.forms.tolist()
+    compute.asked.clear()
+    assert look_up(cache, kept, compute) == kept and not compute.asked
 
 
 def test_rows_dropped_by_another_thread_are_returned():
@@ -168,9 +191,9 @@ def test_threads_share_the_cache(rng):
 
     def slowly(forms):
         """Give other threads the time to drop forms."""
-        table, rows = cache.look_up(numpy.asarray(forms, dtype="uint64"), compute)
-        time.sleep(0)
-        return table[rows, 0].astype("int64").tolist()
+        with cache.look_up(numpy.asarray(forms, dtype="uint64"), compute) as (table, rows):
+            time.sleep(0)
+            return table[rows, 0].astype("int64").tolist()
 
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(slowly, batches))
