@@ -14,15 +14,17 @@
 
 namespace spacy_distill {
 namespace {
-constexpr int LANES = 8, PRODUCT_ROWS = 3, PRODUCT_WIDTH = 3;
+constexpr int LANES = 8, PRODUCT_ROWS = 4, PRODUCT_WIDTH = 2;
 #include "vectors.hh"
 #include "eight_lanes.hh"
 
-constexpr int DOT_OFFSET = -128;
+constexpr bool DOT_TAKES_SIGNS = true;
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights));
-    // No sum of two leaves sixteen bits, since weights have seven.
-    const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi32(states), bytes);
+    // The product wants one side without signs, so those of the weights go to the states. Neither side is
+    // beyond 127, so no sum of two leaves sixteen bits.
+    const __m256i signed_states = _mm256_sign_epi8(_mm256_set1_epi32(states), bytes);
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(bytes), signed_states);
     return sums + IntVector(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 

@@ -31,7 +31,7 @@ INLINE Vector load_halves(const uint16_t* from) {
     return _mm512_maskz_cvtph_ps(0xffff, halves);  // without a mask, GCC 12 warns of its own code
 }
 
-constexpr int DOT_OFFSET = -128;
+constexpr bool DOT_TAKES_SIGNS = false;
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
     const __m512i bytes = _mm512_loadu_si512(weights);
     return IntVector(_mm512_dpbusd_epi32(__m512i(sums), _mm512_set1_epi32(states), bytes));

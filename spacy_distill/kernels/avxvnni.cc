@@ -17,7 +17,7 @@ constexpr int LANES = 8, PRODUCT_ROWS = 3, PRODUCT_WIDTH = 3;
 #include "vectors.hh"
 #include "eight_lanes.hh"
 
-constexpr int DOT_OFFSET = -128;
+constexpr bool DOT_TAKES_SIGNS = false;
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights));
     return IntVector(

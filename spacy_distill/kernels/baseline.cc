@@ -35,7 +35,7 @@ INLINE Vector load_halves(const uint16_t* from) {
 #if defined(__SSE2__)
 INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return a * b + c; }
 
-constexpr int DOT_OFFSET = -128;
+constexpr bool DOT_TAKES_SIGNS = false;
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
     const __m128i zeros = _mm_setzero_si128();
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(weights));
@@ -51,7 +51,7 @@ INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
 #include "neon.hh"
 
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
-    const int8x16_t left = vreinterpretq_s8_s32(vdupq_n_s32(states ^ 0x80808080));
+    const int8x16_t left = vreinterpretq_s8_s32(vdupq_n_s32(states));
     const int8x16_t right = vld1q_s8(weights);
     const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(left), vget_low_s8(right)));
     const int32x4_t high = vpaddlq_s16(vmull_s8(vget_high_s8(left), vget_high_s8(right)));
@@ -60,7 +60,7 @@ INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
 #else
 INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return a * b + c; }
 
-constexpr int DOT_OFFSET = -128;
+constexpr bool DOT_TAKES_SIGNS = false;
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
     uint8_t bytes[4];
     std::memcpy(bytes, &states, sizeof bytes);

@@ -24,7 +24,7 @@ constexpr int LANES = 4, PRODUCT_ROWS = 6, PRODUCT_WIDTH = 4;
 #include "neon.hh"
 
 INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
-    const int8x16_t left = vreinterpretq_s8_s32(vdupq_n_s32(states ^ 0x80808080));
+    const int8x16_t left = vreinterpretq_s8_s32(vdupq_n_s32(states));
     return vdotq_s32(sums, left, vld1q_s8(weights));
 }
 

@@ -6,7 +6,7 @@
 // - load_halves(const uint16_t* from): LANES numbers in half precision as floats;
 // - dot(IntVector sums, int32_t states, const int8_t* weights): adds to each lane the sum of four
 //   products, of the bytes in `states` with the lane's weights;
-// - DOT_OFFSET: what to add for each weight, if `dot` takes the bytes without a sign;
+// - DOT_TAKES_SIGNS: whether `dot` wants the bytes of states with a sign;
 // - PRODUCT_ROWS, PRODUCT_WIDTH: rows and vectors of columns that registers hold the sums of.
 #include "simd.hh"
 #include "products.hh"

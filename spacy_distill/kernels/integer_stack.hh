@@ -1,11 +1,11 @@
 // The layers of `stack.hh` in integers. The states of an LSTM lie in (-1, 1), so a byte holds them with
-// a fixed scale. Weights have seven bits and a scale for each column, so no instruction set saturates.
-// Sums of integers are exact, and each operation on floats rounds separately. So every instruction set
+// a fixed scale. Weights have a byte too, and a scale for each column. Sums of integers are exact, and each operation on floats rounds separately. So every instruction set
 // gives the same result bit by bit, and so does numpy (`models/integer_recurrence.py`).
 
-// A byte `q` stands for the state (q - ZERO) / STATE_SCALE, weights for up to WEIGHT_SCALE steps.
-constexpr int ZERO = 128;
-constexpr float STATE_SCALE = 127.f, WEIGHT_SCALE = 63.f;
+// A byte `q` stands for the state (q - ZERO) / STATE_SCALE. Where `dot` wants bytes without signs, ZERO is
+// 128, and a sum starts with what that adds. Weights stand for up to WEIGHT_SCALE steps.
+constexpr int ZERO = DOT_TAKES_SIGNS ? 0 : 128;
+constexpr float STATE_SCALE = 127.f, WEIGHT_SCALE = 127.f;
 
 // A layer's weights in one direction, (columns of four gates), multiplied with the states below and
 // with its own. Four rows are side by side: what `dot` takes at a time.
@@ -36,7 +36,7 @@ public:
             for (int k = 0; step && layer.W && k < 2 * hidden; ++k)
                 sum += put(column, k / 4, k % 4, W[2 * k * width + column] / step);
             *(scales + column) = step / STATE_SCALE;
-            *(offsets + column) = DOT_OFFSET * sum;
+            *(offsets + column) = -ZERO * sum;
             if (layer.W) *(bias + column) = layer.bias[direction * width + column];
         }
     }

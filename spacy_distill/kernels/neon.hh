@@ -5,4 +5,4 @@ INLINE Vector load_halves(const uint16_t* from) {
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
 }
 
-constexpr int DOT_OFFSET = 0;
+constexpr bool DOT_TAKES_SIGNS = true;

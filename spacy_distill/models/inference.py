@@ -22,8 +22,8 @@ from .form_cache import FormCache
 from .windows import LONGEST_WHOLE, Windows, cut_windows
 from .word_forms import depends_on_form, read_word_forms
 
-# The memory of the form cache: 15,700 forms of the default student. A process then needs less memory
-# than with en_core_web_sm. A larger cache is faster for texts with more word forms.
+# The memory of the form cache: 15,700 forms of the default student. A process then needs less
+# memory than with en_core_web_sm. A larger cache is faster for texts with more word forms.
 CACHE_BYTES = 24 * 2**20
 # The most tokens that are encoded at once, and the most for each form that the cache has room for.
 # Of a text's tokens, less than half are different forms.

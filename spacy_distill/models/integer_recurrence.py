@@ -1,7 +1,7 @@
 """Inference with LSTM layers whose weights and states are rounded to bytes.
 
 The states of an LSTM lie between -1 and 1, so a fixed step of 1/127 is fine enough, and no data are
-needed for calibration. Weights have seven bits, and each gate has a scale. The kernels in
+needed for calibration. Weights are bytes as well, and each gate has a scale. The kernels in
 `kernels/integer_stack.hh` have the same result bit by bit: sums of integers are exact, and each
 operation on floats rounds separately.
 """
@@ -15,17 +15,18 @@ from thinc.types import Floats1d, Floats2d, Ints1d
 from ..chain.packing import Packing, pack
 from .recurrence import LayerWeights
 
-STATE_SCALE = numpy.float32(127)
-WEIGHT_SCALE = numpy.float32(63)
+STATE_SCALE = WEIGHT_SCALE = numpy.float32(127)
+# Sums of more products are beyond the integers that float32 has.
+MOST_INPUTS = 2**24 // 127**2
 HALF, ONE, TWO = numpy.float32(0.5), numpy.float32(1), numpy.float32(2)
 
 
 class IntegerWeights(NamedTuple):
     """A layer's weights in one direction.
 
-    weights (Floats2d): (inputs, 4 * hidden) integers from -63 to 63, for the states of the layer
-        below and then for the own states. They are stored as float32, in which their products with
-        states and the sums of these are exact.
+    weights (Floats2d): (inputs, 4 * hidden) integers from -127 to 127, for the states of the layer
+        below and then for the own states. They are stored as float32, or float64 for many inputs,
+        so that their products with states and the sums of these are exact.
     scales (Floats1d): (4 * hidden,) factors of the sums.
     bias (Optional[Floats1d]): (4 * hidden,) None in the first layer, whose inputs include it.
     """
@@ -55,6 +56,8 @@ def _quantize(layer: LayerWeights, direction: int, reads_states: bool) -> Intege
         weights, bias = xp.concatenate((layer.W[:, columns], weights)), layer.b[columns]
     steps = abs(weights).max(axis=0) / WEIGHT_SCALE
     rounded = xp.rint(weights / xp.where(steps > 0, steps, ONE))
+    if len(rounded) > MOST_INPUTS:
+        rounded = rounded.astype("float64")
     return IntegerWeights(rounded, steps / STATE_SCALE, bias)
 
 
@@ -101,7 +104,7 @@ def _run(
         read = zeros if before is None else own[before]
         if below is not None:
             read = xp.concatenate((below[step], read), axis=1)
-        gates = (read @ weights.weights) * weights.scales
+        gates = (read @ weights.weights).astype("float32", copy=False) * weights.scales
         gates += weights.bias if given is None else given[step]
         cells[step], states[step] = _open_gates(gates, zeros if before is None else cells[before])
         own[step] = _in_steps(states[step])

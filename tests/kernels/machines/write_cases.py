@@ -1,6 +1,7 @@
 """Write inputs of the kernels and numpy's results, for `check.cc`: python write_cases.py FILE"""
 
 import sys
+from itertools import product
 from typing import BinaryIO, Sequence
 
 import numpy
@@ -109,16 +110,8 @@ def write_stacks(rng, cases: Cases) -> None:
                 table = floats(rng, 9, 8 * hidden)
                 rows = rng.integers(0, len(table), size=sequences.sum())
                 cases.stack(some_layers(rng, hidden, depth), table, rows, sequences)
-    # The greatest sums that there are: open gates, all states at 127 and all weights at 63 or -63.
-    hidden, sequences = 50, numpy.asarray([20, 3])
-    for sign in (1, -1):
-        layers = [
-            LayerWeights(*(numpy.full_like(array, sign) for array in layer))
-            for layer in some_layers(rng, hidden, 2)
-        ]
-        table = numpy.full((1, 8 * hidden), 20, dtype="float32")
-        cases.stack(layers, table, numpy.zeros(23, dtype="int64"), sequences)
     # Columns without weights, inputs beyond all bounds, and one that is no number.
+    sequences = numpy.asarray([20, 3])
     layers = some_layers(rng, 13, 3)
     for layer in layers:
         layer.U[:, :, ::5] = 0
@@ -128,6 +121,15 @@ def write_stacks(rng, cases: Cases) -> None:
     table[3, 20] = numpy.nan
     rows = rng.integers(0, 9, size=23)
     cases.stack(layers, table, rows, sequences)
+    # The greatest sums that there are: open gates, all states at 127, all weights at 127 or -127.
+    # Those of the wide layer are beyond the integers that float32 has.
+    for hidden, sign in product((50, 400), (1, -1)):
+        layers = [
+            LayerWeights(*(numpy.full_like(array, 50 * sign / hidden) for array in layer))
+            for layer in some_layers(rng, hidden, 2)
+        ]
+        table = numpy.full((1, 8 * hidden), 20, dtype="float32")
+        cases.stack(layers, table, numpy.zeros(23, dtype="int64"), sequences)
 
 
 def write_lstms(rng, cases: Cases) -> None:
