@@ -79,7 +79,7 @@ class _Contents:
     form_rows (FormIndex): The rows of the forms. A score is a sum of the weights of a form's
         look-ups; recent ones weigh more.
     table (Floats2d): (capacity, width) the rows. Only those of forms are in use.
-    n_readers (int): The number of threads that read rows.
+    n_readers (int): The number of look-ups that read rows.
     """
 
     def __init__(self, capacity: int, width: int, dtype: Any) -> None:
@@ -94,16 +94,17 @@ class _Contents:
         self.form_rows.add(forms, scores)
 
     def keep(self, n_forms: int, to: "_Contents") -> None:
-        """Write the `n_forms` forms with the highest scores to other contents, or to these, which
-        then have no others."""
+        """Keep the `n_forms` forms with the highest scores. They are written to other contents, or
+        in place."""
         forms, scores = self.form_rows.forms, self.form_rows.scores
         kept = numpy.argsort(-scores, kind="stable")[:n_forms]
         kept.sort()
-        # Rows move forward or stay, so none is overwritten before it is read.
+        # Empty while rows move, so that an error (KeyboardInterrupt) leaves no wrong row.
+        to.form_rows = _create_index(len(self.table))
+        # Rows move towards the start or stay, so none is overwritten before it is read.
         for start in range(0, n_forms, ROWS_MOVED):
             rows = kept[start : start + ROWS_MOVED]
             to.table[start : start + len(rows)] = self.table[rows]
-        to.form_rows = _create_index(len(self.table))
         to.form_rows.add(forms[kept], scores[kept])
 
 
@@ -126,7 +127,7 @@ def _map_table(capacity: int, width: int, dtype: Any) -> Floats2d:
 def _own_table(
     forms: Ints1d, table: Floats2d, rows: Ints1d, missing: Ints1d, values: Floats2d
 ) -> Tuple[Floats2d, Ints1d]:
-    """Make a table of some forms alone.
+    """Copy the vectors of some forms to a table of their own.
 
     forms (Ints1d): (tokens,) uint64.
     table (Floats2d): The vectors of known forms.
@@ -154,8 +155,9 @@ class FormCache(ForkSafe):
         """Create an empty cache.
 
         width (int): The width of the vectors.
-        max_bytes (int): The maximum memory of the vectors; there is always room for one. Twice as
-            much is used if forms are dropped while other threads read, until they have finished.
+        max_bytes (int): The maximum memory of the vectors; there is always room for one. If forms
+            are dropped while other threads read, each of these may need as much again, until it has
+            finished.
         dtype (Any): The type of the vectors' values.
         """
         self.capacity = max(max_bytes // (numpy.dtype(dtype).itemsize * width), 1)
@@ -181,21 +183,22 @@ class FormCache(ForkSafe):
         """
         with self._lock:
             contents = self._contents
-            contents.n_readers += 1
-        try:
             weight = self._next_weight(len(forms))
             rows, n_missing = contents.form_rows.find(forms, weight)
+            contents.n_readers += 1
+        try:
             table = contents.table
             if n_missing:
                 missing, counts = numpy.unique(forms[rows < 0], return_counts=True)
                 values = compute(missing)
                 with self._lock:
                     if not (contents is self._contents and self._has_room(missing)):
-                        # Before forms are dropped.
+                        # `_add` may drop forms.
                         table, rows = _own_table(forms, table, rows, missing, values)
-                    self._add(missing, counts * weight, values, contents)
-                    if table is contents.table:  # their look-ups are counted already
-                        rows, _ = contents.form_rows.find(forms, 0.0)
+                    # Another thread may have divided all scores in the meantime.
+                    self._add(missing, counts * min(weight, self._weight), values, contents)
+                    if table is contents.table:
+                        rows, _ = contents.form_rows.find(forms, 0.0)  # counted already
             yield table, rows
         finally:
             with self._lock:
@@ -219,8 +222,8 @@ class FormCache(ForkSafe):
             return
         if len(contents.form_rows) + n_new > self.capacity:
             n_kept = min(int(KEPT_SHARE * self.capacity), self.capacity - n_new)
-            others = contents.n_readers - (contents is read)
-            if others:
+            n_others = contents.n_readers - (1 if contents is read else 0)
+            if n_others:
                 width, dtype = contents.table.shape[1], contents.table.dtype
                 self._contents = _Contents(self.capacity, width, dtype)
             contents.keep(n_kept, self._contents)
@@ -228,8 +231,7 @@ class FormCache(ForkSafe):
         self._contents.add(forms[new], scores[new], values[new])
 
     def _next_weight(self, n_tokens: int) -> float:
-        """Take the weight of a look-up of tokens. Without a lock: if another thread changes it at
-        the same time, scores are a little wrong, which does no harm.
+        """Take the weight of a look-up of tokens.
 
         RETURNS (float): The weight of each token."""
         weight = self._weight

@@ -22,8 +22,8 @@ from .form_cache import FormCache
 from .windows import LONGEST_WHOLE, Windows, cut_windows
 from .word_forms import depends_on_form, read_word_forms
 
-# The memory of the form cache: 15,700 forms of the default student. A process then needs less
-# memory than with en_core_web_sm. A larger cache is faster for texts with more word forms.
+# The memory of the form cache: 15,700 forms of the default student. A process with one thread then
+# needs less memory than with en_core_web_sm. A larger cache is faster for texts with more forms.
 CACHE_BYTES = 24 * 2**20
 # The most tokens that are encoded at once, and the most for each form that the cache has room for.
 # Of a text's tokens, less than half are different forms.
@@ -55,7 +55,8 @@ class Inference(Protocol):
     def per_sequence(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
         """Compute the output of the encoder from the cached rows.
 
-        table (Floats2d): (rows, columns) the rows that `per_form` returned.
+        table (Floats2d): (rows, columns) the rows that `per_form` returned. They may change after
+            the call, so they must be copied to be kept.
         rows (Ints1d): (tokens,) int64, the row of each token in the table.
         lengths (Ints1d): (sequences,) int64, tokens per sequence.
         RETURNS (Floats2d): (tokens, outputs) float32, the output of the encoder.

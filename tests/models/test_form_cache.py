@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import numpy
@@ -133,12 +134,15 @@ def test_vectors_keep_their_type():
 def test_rows_do_not_change_while_they_are_read():
     cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
     memory = cache._contents.table
+    tables = []
     with cache.look_up(numpy.asarray([1, 2], dtype="uint64"), compute) as (table, rows):
         for forms in ([3, 4], [5, 6], [7, 8, 9], [10, 11, 12, 13]):
             assert look_up(cache, forms, compute) == forms
             assert table[rows, 0].tolist() == [1, 2]
-    # The other readers needed a copy once.
-    assert table is memory and cache._contents.table is not memory
+            tables.append(cache._contents.table)
+    # The other readers needed one copy.
+    assert table is memory is tables[0] is not tables[1]
+    assert all(one is tables[1] for one in tables[1:])
 
 
 def test_forms_are_dropped_without_a_copy():
@@ -172,6 +176,65 @@ def test_rows_dropped_by_another_thread_are_returned():
     assert look_up(cache, [1, 3, 2], slowly) == [1, 3, 2]
 
 
+def test_forms_of_a_table_that_was_replaced_are_returned():
+    cache, compute = FormCache(WIDTH, 10 * BYTES_A_FORM), Table()
+    look_up(cache, list(range(1, 11)), compute)
+
+    def slowly(forms):
+        look_up(cache, [12], compute)  # drops forms in a copy, which has room again
+        return compute(forms)
+
+    assert look_up(cache, [1, 11, 2], slowly) == [1, 11, 2]
+
+
+def test_rows_of_a_third_reader_do_not_change():
+    cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
+    look_up(cache, [1, 2, 3, 4], compute)
+    with ExitStack() as readers:
+        held = []
+
+        def slowly(forms):
+            look_up(cache, [5], compute)  # drops forms in a copy
+            reader = cache.look_up(numpy.asarray([5], dtype="uint64"), compute)
+            held.append(readers.enter_context(reader))
+            return compute(forms)
+
+        assert look_up(cache, [1, 8, 9, 10], slowly) == [1, 8, 9, 10]
+        ((table, rows),) = held
+        assert table[rows, 0].tolist() == [5]
+
+
+def test_an_error_while_rows_move_leaves_no_wrong_row(monkeypatch):
+    monkeypatch.setattr("spacy_distill.models.form_cache.ROWS_MOVED", 1)
+    cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
+    look_up(cache, [1, 2, 3, 4], compute)
+    look_up(cache, [2, 3, 4], compute)
+
+    class Interrupted(numpy.ndarray):
+        n_writes = 0
+
+        def __setitem__(self, key, value):
+            Interrupted.n_writes += 1
+            if Interrupted.n_writes == 2:
+                raise KeyboardInterrupt
+            super().__setitem__(key, value)
+
+    cache._contents.table = cache._contents.table.view(Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        look_up(cache, [5], compute)
+    for form in range(1, 6):
+        assert look_up(cache, [form], compute) == [form]
+
+
+def test_scores_are_kept_when_forms_are_dropped():
+    cache, compute = FormCache(WIDTH, 5 * BYTES_A_FORM), Table()
+    for forms in ([1, 2, 3, 4, 5], [2, 2, 2, 3, 4, 5], [6]):  # 1 is dropped
+        assert look_up(cache, forms, compute) == forms
+    index = cache._contents.form_rows
+    scores = dict(zip(index.forms.tolist(), index.scores.tolist(), strict=True))
+    assert scores == pytest.approx({2: 4.0, 3: 2.0, 4: 2.0, 5: 2.0, 6: 1.0}, rel=1e-3)
+
+
 def test_the_cache_works_after_an_error():
     cache, compute = FormCache(WIDTH, 4 * BYTES_A_FORM), Table()
     look_up(cache, [1, 2, 3], compute)
@@ -182,7 +245,7 @@ def test_the_cache_works_after_an_error():
     with pytest.raises(RuntimeError, match="no vectors"):
         look_up(cache, [2, 3, 8, 9], fail)
     assert look_up(cache, [2, 3, 1], compute) == [2, 3, 1]
-    assert compute.asked == [[1, 2, 3]]
+    assert compute.asked == [[1, 2, 3]] and cache._contents.n_readers == 0
 
 
 def test_threads_share_the_cache(rng):
