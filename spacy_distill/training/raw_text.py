@@ -175,9 +175,9 @@ def make_teacher_vectors(
             continue
         stdout.write(MESSAGE.info(f"Made vectors of {nlp.vocab.vectors.n_keys:,} words") + "\n")
         return nlp
-    title = "[D915] The student has no word vectors, since the teacher has no transformer to make"
+    title = "[D915] The student has no word vectors, since no teacher has a transformer for them"
     text = f"Name a pipeline that has some with --paths.vectors. {reason}"
-    stdout.write(MESSAGE.warn(f"{title} them of", text) + "\n")
+    stdout.write(MESSAGE.warn(title, text) + "\n")
     return None
 
 
@@ -199,5 +199,5 @@ def save_student(output: Path, config: Config, stdout: IO) -> None:
     else:
         corpus = Path(config.interpolate()["paths"]["dev"])
     meta = write_card(nlp, corpus, output / STUDENT, data=data)
-    title = f"Saved the student for apps, with its card: {output / STUDENT}"
-    stdout.write(MESSAGE.good(title, summary(meta)) + "\n")
+    saved = f"Saved the student for apps, with its card: {output / STUDENT}"
+    stdout.write(MESSAGE.good(saved, summary(meta)) + "\n")
