@@ -11,6 +11,7 @@ from spacy.cli._util import Arg, Opt, app, parse_config_overrides
 from thinc.config import ConfigValidationError
 from wasabi import msg
 
+from ..corpora.inputs import Input
 from ..teachers.sources import split_sources
 from ..training.checkpoints import MODEL_LAST
 from ..training.distill import distill
@@ -19,15 +20,36 @@ from .running import running
 from .teacher_options import TypedOptions, takes_teacher_options
 
 
+def config_or_override(value: str) -> str:
+    """Check that a config exists. If it is left out, an override of a setting is in its place."""
+    if value != "-" and not value.startswith("--") and not Path(value).is_file():
+        raise typer.BadParameter(f"There is no file '{value}'.")
+    return value
+
+
 @app.command("distill", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 @takes_teacher_options
 def distill_cli(
     ctx: typer.Context,
     teacher: Annotated[str, Arg(help=f"{options.TEACHER_HELP}; or the folder of one soft corpus")],
     student_config: Annotated[
-        Path, Arg(help="Config of the student", exists=True, dir_okay=False, allow_dash=True)
-    ],
+        Optional[str],
+        Arg(
+            help="Config of the student  [default: that of `distill-init`, in the teacher's "
+            "language]",
+            parser=config_or_override,
+        ),
+    ] = None,
+    *,
     output_path: options.Output,
+    text: Annotated[
+        Optional[str],
+        Opt(help=f"{options.TEXT_HELP}. A part is held out for development"),
+    ] = None,
+    text_field: options.TextField = "text",
+    split: options.Split = "train",
+    quoting: options.Quoting = None,
+    limit: options.Limit = 0,
     calibrate: Annotated[
         Optional[bool],
         Opt(
@@ -45,24 +67,37 @@ def distill_cli(
     use_gpu: options.UseGpu = -1,
     force: options.Force = False,
     verbose: options.Verbose = False,
-    *,
     teacher_options: TypedOptions,
 ) -> None:
     """
     Train a student on a teacher's predictions, and on gold entities where there are any. The config
-    names the documents ([distillation] corpus). Its settings can be overridden on the command line:
-    --distillation.max_steps 5000.
+    names the documents ([distillation] corpus). Or --text names raw text: then word vectors are
+    made, and the folder `student` of the output is compact and has a model card. Settings of the
+    config can be overridden on the command line: --distillation.max_steps 5000.
     """
+    arguments = ctx.args
+    if student_config is not None and student_config.startswith("--"):
+        arguments = [student_config, *arguments]
+        student_config = None
     on_interrupt = partial(warn_of_model, output_path)
     with (
         running(verbose, code_path=code_path, on_interrupt=on_interrupt),
         named_config(student_config),
     ):
+        source = None
+        if text is not None:
+            source = Input(text, text_field=text_field, split=split, quoting=quoting, limit=limit)
+        elif (text_field, split, quoting, limit) != ("text", "train", None, 0):
+            raise ValueError(
+                "[D711] --text-field, --split, --quoting and --limit are for --text: found no "
+                "text. Name it, or leave these options out."
+            )
         distill(
             split_sources(teacher),
             student_config,
             output_path,
-            overrides=read_overrides(ctx.args),
+            text=source,
+            overrides=read_overrides(arguments),
             teacher_options=teacher_options(),
             calibrate=calibrate,
             compact=compact,
@@ -94,11 +129,12 @@ def warn_of_model(output_path: Path) -> None:
 
 
 @contextmanager
-def named_config(student_config: Path) -> Iterator[None]:
+def named_config(student_config: Optional[str]) -> Iterator[None]:
     """Turn errors of the config's validation into one line with the name of the config."""
     try:
         yield
     except ConfigValidationError as error:
         problems = [f"{' -> '.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors or []]
         details = "; ".join(problems) or error.desc or error.title
-        raise ValueError(f"[D109] The config {student_config} is not valid: {details}") from error
+        name = student_config or "of the student"
+        raise ValueError(f"[D109] The config {name} is not valid: {details}") from error

@@ -1,5 +1,6 @@
 """Read text as a stream of documents from files, folders, globs, standard input or the hub."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Union
 
@@ -36,6 +37,7 @@ class Input:
         split: str = "train",
         quoting: Optional[str] = None,
         revision: Optional[str] = None,
+        limit: int = 0,
     ) -> None:
         """Find the files of the source. Nothing is read yet.
 
@@ -47,11 +49,13 @@ class Input:
         split (str): The split of a data set on the hub.
         quoting (Optional[str]): The quoting of `.csv` and `.tsv`, as in `read_table`.
         revision (Optional[str]): The commit of a data set on the hub; by default the latest one.
+        limit (int): The maximum number of documents to read; 0 means no limit.
         RAISES (ValueError): The source does not exist, or has no file that can be read.
         """
         self.source = source
         self.text_field = text_field
         self.quoting = quoting
+        self.limit = limit
         require_quoting(quoting)
         self._progress = ReadingProgress(0)
         self._files: Dict[str, Path] = {}
@@ -102,6 +106,9 @@ class Input:
         RAISES (ValueError): A file cannot be read, or has no such column.
         RAISES (ImportError): A library of the train extra is missing.
         """
+        return islice(self._read(), self.limit or None)
+
+    def _read(self) -> Iterator[InputDocument]:
         if self._hub is not None:
             rows = self._hub.read_rows(self.text_field)
             name = f"{self._hub.name}/{self._hub.split}"

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, Dict, Optional, Union
 
+from spacy.language import Language
+
 from ..corpora.labeled import read_examples
 from ..loading import load_pipeline
 from ..saving import replaced_directory
@@ -11,7 +13,7 @@ from .speed import processor, words_per_second
 
 
 def write_card(
-    student: Union[str, Path],
+    student: Union[str, Path, Language],
     corpus: Union[str, Path],
     output: Union[str, Path],
     *,
@@ -21,7 +23,7 @@ def write_card(
 ) -> Dict[str, Any]:
     """Evaluate a student, and write it with the results in meta.json and README.md.
 
-    student (Union[str, Path]): The pipeline, a package or a folder.
+    student (Union[str, Path, Language]): The pipeline, loaded or as a package or a folder.
     corpus (Union[str, Path]): The test set, a `.spacy` file of labeled documents.
     output (Union[str, Path]): The folder to write. An existing folder is replaced.
     data (str): A description of the test set; by default the file's name.
@@ -31,7 +33,8 @@ def write_card(
     RETURNS (Dict[str, Any]): The pipeline's meta.
     RAISES (ValueError): The pipeline or the corpus cannot be read, or the corpus has no entities.
     """
-    nlp, corpus, output = load_pipeline(student), Path(corpus), Path(output)
+    nlp = student if isinstance(student, Language) else load_pipeline(student)
+    corpus, output = Path(corpus), Path(output)
     performance = measure(nlp, read_examples(corpus, nlp, spans_key=gold_spans_key))
     texts = [example.reference.text for example in read_examples(corpus, nlp, labeled=False)]
     performance["speed"] = words_per_second(nlp, texts)

@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from spacy.language import Language
 from spacy.util import (
@@ -32,6 +32,20 @@ def names_of(sources: Sequence[TeacherSource]) -> List[str]:
         f"{name} (teacher {number})" if names.count(name) > 1 else name
         for number, name in enumerate(names, start=1)
     ]
+
+
+def language_of(source: TeacherSource) -> Optional[str]:
+    """Find the language of a teacher.
+
+    source (TeacherSource): The teacher, as in `load_teacher`.
+    RETURNS (Optional[str]): The code of a pipeline's language; None for all other teachers.
+    """
+    if isinstance(source, Language):
+        return source.lang
+    if not isinstance(source, (str, Path)):
+        return None
+    name = str(source)
+    return _read_meta(get_package_path(name) if is_package(name) else Path(name)).get("lang")
 
 
 def describe(source: TeacherSource) -> str:

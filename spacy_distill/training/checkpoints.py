@@ -1,20 +1,25 @@
-"""The models that a training saves."""
+"""The results that a training saves."""
 
 import shutil
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
 
 from spacy.language import Language
+from spacy.tokens import Doc, DocBin
 from thinc.api import Optimizer
 
 from ..saving import copy_directory, save_pipeline
 
 MODEL_BEST = "model-best"
 MODEL_LAST = "model-last"
+# The student for apps, in a distillation from text.
+STUDENT = "student"
+# The development documents with the teachers' entities, if they had no entities.
+DEVELOPMENT = "dev.spacy"
 
 
 class Checkpoints:
-    """Saves `model-last` and `model-best` of a training."""
+    """Saves `model-last` and `model-best` of a training, and the teachers' entities."""
 
     def __init__(
         self,
@@ -36,10 +41,19 @@ class Checkpoints:
             output.mkdir(parents=True, exist_ok=True)
 
     def clear(self) -> None:
-        """Remove earlier models."""
-        for name in (MODEL_BEST, MODEL_LAST):
-            if self.output is not None and (self.output / name).exists():
-                shutil.rmtree(self.output / name)
+        """Remove earlier results."""
+        if self.output is not None:
+            for name in (STUDENT, MODEL_BEST, MODEL_LAST):
+                if (self.output / name).exists():
+                    shutil.rmtree(self.output / name)
+            (self.output / DEVELOPMENT).unlink(missing_ok=True)
+
+    def save_development(self, docs: Sequence[Doc]) -> None:
+        """Save the development documents with the teachers' entities."""
+        if self.output is not None:
+            unfinished = self.output / f".{DEVELOPMENT}-unfinished"
+            DocBin(docs=docs).to_disk(unfinished)
+            unfinished.replace(self.output / DEVELOPMENT)
 
     def save_last(self) -> None:
         """Save the pipeline as `model-last`."""

@@ -66,6 +66,13 @@ def compact(nlp: Language, *, prune: Optional[int] = None, bits: int = 8) -> Lan
     return small
 
 
+def can_be_compact(nlp: Language) -> bool:
+    """Decide whether a pipeline can be made compact: it has word vectors with keys, and a component
+    looks words up in them."""
+    # Floret vectors have -1 keys.
+    return nlp.vocab.vectors.n_keys > 0 and any(_vector_layers(pipe) for _, pipe in nlp.components)
+
+
 def require_vectors(nlp: Language) -> None:
     """Raise ValueError if a pipeline cannot be made compact: no component looks words up in the
     vocabulary's vectors, or these have no words."""

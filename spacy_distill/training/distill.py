@@ -10,6 +10,7 @@ from spacy.util import get_package_version
 from thinc.api import Config
 from wasabi import Printer
 
+from ..corpora.inputs import Input
 from ..loading import load_pipeline
 from ..saving import save_pipeline
 from ..teachers import CachedTeacher, match_labels
@@ -21,15 +22,17 @@ from .checks import require_device, require_output_dir, require_range
 from .compact import compact as make_compact
 from .compact import require_vectors
 from .find_teachers import fill_labels, find_teachers
+from .raw_text import save_student, with_text
 from .settings import load_student_config
 from .train import train_student
 
 
 def distill(
     teacher: Union[TeacherSource, Sequence[TeacherSource]],
-    student: Union[str, Path, Config, Mapping[str, Any]],
+    student: Union[str, Path, Config, Mapping[str, Any], None] = None,
     output_path: Optional[Union[str, Path]] = None,
     *,
+    text: Optional[Union[str, Path, Input]] = None,
     overrides: Optional[Mapping[str, Any]] = None,
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
     calibrate: Optional[bool] = None,
@@ -46,10 +49,15 @@ def distill(
         folder of a soft corpus, a Hugging Face token classification model (a folder or
         `hf:OWNER/NAME`), a loaded pipeline, or any object with `labels` and `predict_chain`. The
         student learns the average of several teachers.
-    student (Union[str, Path, Config, Mapping]): The student's config, or its path. Its
+    student (Union[str, Path, Config, Mapping, None]): The student's config, or its path. Its
         `[distillation]` block has the corpus, the loss, the optimizer and the number of steps. The
-        development corpus, patience, score weights, logger and seed are in `[training]`.
-    output_path (Optional[Union[str, Path]]): A folder for `model-best` and `model-last`.
+        development corpus, patience, score weights, logger and seed are in `[training]`. None for
+        the config of `make_config`, in the teacher's language.
+    output_path (Optional[Union[str, Path]]): A folder for `model-best` and `model-last`. If the
+        development corpus has no entities, the folder gets `dev.spacy`, with the teacher's.
+    text (Optional[Union[str, Path, Input]]): Raw text to learn from: a source as in `annotate`, or
+        an `Input`. Documents for development are held out, word vectors are made of the teacher's
+        transformer, and `student` in the output folder is compact and has a model card.
     overrides (Optional[Mapping[str, Any]]): Config values by dotted name.
     teacher_options (TeacherOptions): How teachers are read: component, label map, weights.
     calibrate (Optional[bool]): Whether to fit the confidences to the development corpus at the end;
@@ -75,6 +83,8 @@ def distill(
     if output is not None:
         require_output_dir(output, overwrite=overwrite)
     teachers = find_teachers(sources, config.interpolate(), teacher_options)
+    if text is not None:
+        config = with_text(config, text, sources, teachers, output, use_gpu=use_gpu, stdout=stdout)
     fill_labels(config, teachers)
     nlp = initialize(config, use_gpu)
     if compact:
@@ -95,6 +105,8 @@ def distill(
             if folder.exists():
                 save_pipeline(make_compact(load_pipeline(folder)), folder)
         trained = make_compact(trained)
+    if text is not None and output is not None:
+        save_student(output, config, stdout)
     n_misfits = count_misfits(teachers.values())
     if n_misfits:
         once = all(isinstance(item, CachedTeacher) for item in teachers.values())

@@ -2,14 +2,16 @@
 
 from math import inf
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from spacy.language import Language
 from spacy.util import load_config, registry
 from thinc.api import Config
 
+from ..configs import make_config
 from ..corpora.soft_shards import is_soft_corpus
 from ..names import model_location
+from ..teachers.identity import language_of
 from ..teachers.protocol import TeacherSource
 from .passes import with_steps_of_pass
 
@@ -76,17 +78,19 @@ _RANGES: Dict[str, Tuple[float, float]] = {
 
 
 def load_student_config(
-    student: Union[str, Path, Config, Mapping[str, Any]],
+    student: Union[str, Path, Config, Mapping[str, Any], None],
     overrides: Mapping[str, Any],
     sources: Sequence[TeacherSource] = (),
 ) -> Config:
     """Load the student's config, and apply overrides to it. Fill in every setting of
     `[distillation]`, the path of a soft corpus that teaches, and the number of steps. Raise
-    ValueError if something is missing or wrong."""
+    ValueError if something is missing or wrong. Without a config, the package's is used."""
     name = f" {student}" if isinstance(student, (str, Path)) else ""
     try:
         if isinstance(student, (str, Path)):
             config = load_config(student, interpolate=False)
+        elif student is None:
+            config = package_config(overrides.get("nlp.lang"), sources)
         else:
             config = Config(student)
     except UnicodeDecodeError as error:
@@ -113,6 +117,21 @@ def load_student_config(
             "Start from what `python -m spacy distill-init` writes, or run `init fill-config`."
         )
     return with_steps_of_pass(with_soft_corpus(fill_settings(config), sources))
+
+
+def package_config(lang: Optional[str], sources: Sequence[TeacherSource]) -> Config:
+    """Load the package's own config of a student. Raise ValueError if the language is None, and
+    none of the teachers has one."""
+    lang = lang or next(filter(None, map(language_of, sources)), None)
+    if lang is None:
+        raise ValueError(
+            "[D115] The student's language is not known: found no config, and no spaCy pipeline "
+            "among the teachers. Name the language, such as --nlp.lang en, or a config of "
+            "`distill-init`."
+        )
+    is_soft = any(isinstance(one, (str, Path)) and is_soft_corpus(Path(one)) for one in sources)
+    text = make_config("soft" if is_soft else "student", lang=lang)
+    return Config().from_str(text, interpolate=False)
 
 
 def with_soft_corpus(config: Config, sources: Sequence[TeacherSource]) -> Config:

@@ -1,6 +1,7 @@
 """Silver annotation: the teachers' entities for a development corpus without gold entities."""
 
-from typing import IO, Any, Iterable, List, Mapping, Optional, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, Iterator, List, Mapping, Optional, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -22,6 +23,20 @@ from .skipped import SkippedDocuments
 BATCH_SIZE = 64
 
 
+@dataclass(frozen=True)
+class SilverReader:
+    """A corpus reader of documents with the teachers' entities.
+
+    references (Sequence[Doc]): The documents.
+    """
+
+    references: Sequence[Doc]
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        for reference in self.references:
+            yield Example(plain_copy(reference, nlp.vocab), reference)
+
+
 def with_teacher_entities(
     corpus: Reader,
     nlp: Language,
@@ -41,9 +56,10 @@ def with_teacher_entities(
     skipped (Optional[SkippedDocuments]): Counts the documents that a teacher fails on, which are
         left out. With None, no failure is allowed.
     stderr (IO): Stream for the progress bar; standard error if None.
-    RETURNS (Reader): The same corpus if one of its documents is annotated, otherwise a corpus with
-        the teachers' entities.
-    RAISES (ValueError): The teachers failed on all documents, or on more than `skipped` allows.
+    RETURNS (Reader): The same corpus if one of its documents is annotated, otherwise a
+        `SilverReader`.
+    RAISES (ValueError): The teachers failed on all documents, or on more than `skipped` allows; or
+        they found no entity.
     """
     skipped = SkippedDocuments(0) if skipped is None else skipped
     examples = list(corpus(nlp))
@@ -83,12 +99,13 @@ def with_teacher_entities(
             "corpus, so students cannot be scored. Each is named above, with the reason. Correct "
             "the teacher or the corpus."
         )
-
-    def read(student: Language) -> Iterable[Example]:
-        for reference in references:
-            yield Example(plain_copy(reference, student.vocab), reference)
-
-    return read
+    if not any(doc.ents for doc in references):
+        raise ValueError(
+            f"[D533] The teacher finds no entity in the {len(references):,} documents of the "
+            "development corpus, so students cannot be scored. Take text in which it finds "
+            "entities, or correct the teacher."
+        )
+    return SilverReader(references)
 
 
 def _components_before_scoring(nlp: Language, teachers: Mapping[str, Teacher]) -> List[str]:

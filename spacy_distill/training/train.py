@@ -30,6 +30,7 @@ from .examples import open_stream, read_development, read_training
 from .loop import Students, train_while_improving
 from .passes import message_on_passes
 from .settings import resolve_settings
+from .silver import SilverReader
 from .skipped import SkippedDocuments
 
 MESSAGE = Printer(no_print=True)
@@ -48,7 +49,8 @@ def train_student(
 
     nlp (Language): The pipeline, with a complete `[distillation]` block in its config.
     teachers (Mapping[str, Teacher]): The teacher of each student, by the student's name.
-    output (Optional[Path]): A folder for `model-best` and `model-last`.
+    output (Optional[Path]): A folder for `model-best`, `model-last`, and `dev.spacy` if the
+        development corpus has no entities: its documents with the teachers' entities.
     max_errors (int): Maximum number of documents to leave out because a teacher fails.
     stdout, stderr (IO): Streams for the logger, progress and warnings.
     RETURNS (Language): The pipeline with its last parameters.
@@ -75,6 +77,8 @@ def train_student(
         return examples if in_memory else with_student_tokens(corpus(student))
 
     checkpoints.clear()
+    if isinstance(dev_corpus, SilverReader):
+        checkpoints.save_development(dev_corpus.references)
     students = Students(
         nlp,
         teachers,

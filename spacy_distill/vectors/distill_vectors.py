@@ -1,7 +1,7 @@
 """Make static word vectors from a teacher's transformer."""
 
 from itertools import islice
-from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import spacy
@@ -20,15 +20,17 @@ from .word_means import WordMeans
 
 # The weight of the vector that is predicted from the word alone, as a number of contexts.
 PRIOR = 1.0
+# The number of dimensions, if the transformer and the text allow as many.
+DIM = 100
 # The weight, in the reduction, of words that are not in the text. n occurrences add log(1 + n).
 UNSEEN_WEIGHT = 0.1
 
 
 def distill_vectors(
-    teacher: str,
+    teacher: Union[str, Language],
     documents: Iterable[InputDocument],
     *,
-    dim: int = 100,
+    dim: Optional[int] = None,
     layer: Optional[int] = None,
     more_words: Iterable[str] = (),
     limit: int = 0,
@@ -45,10 +47,11 @@ def distill_vectors(
     This mean is averaged with a vector that is predicted from the word without context, centred,
     and projected on the principal components. Keys are lower-cased if the tokenizer is uncased.
 
-    teacher (str): A spaCy pipeline with a transformer, or a Hugging Face model.
+    teacher (Union[str, Language]): A spaCy pipeline with a transformer, or a Hugging Face model.
     documents (Iterable[InputDocument]): The text, which is read once. The memory needed grows with
         the number of distinct words.
-    dim (int): The number of dimensions of the vectors.
+    dim (Optional[int]): The number of dimensions of the vectors. None for 100, or fewer if the
+        transformer is narrower or there are fewer words.
     layer (Optional[int]): The layer of the hidden states, as in `load_word_encoder`.
     more_words (Iterable[str]): Words that get a vector even if they are not in the text.
     limit (int): The maximum number of documents to read; 0 means no limit.
@@ -57,6 +60,7 @@ def distill_vectors(
     use_gpu (int): The GPU id; -1 is the CPU.
     lang (Optional[str]): The language of the pipeline; that of the teacher if None.
     RETURNS (Language): A blank pipeline with the vectors.
+    RAISES (NoTransformerError): The pipeline does not have exactly one transformer.
     RAISES (ValueError): The teacher cannot be used, a setting is wrong, or there are no words.
     RAISES (ImportError): The train extra is not installed.
     """
@@ -64,7 +68,7 @@ def distill_vectors(
         teacher, layer=layer, batch_size=batch_size, use_gpu=use_gpu
     )
     width = encoder.encoder.width
-    if dim > width:
+    if dim is not None and dim > width:
         raise ValueError(
             f"[D620] A transformer of width {width} cannot give vectors with {dim} dimensions. "
             "Choose fewer dimensions (--dim)."
@@ -77,6 +81,8 @@ def distill_vectors(
         raise ValueError(
             "[D621] The text has no words. Provide more text, or a list of words (--words)."
         )
+    if dim is None:
+        dim = min(DIM, *vectors.shape)
     return vectors_pipeline(words, reduce_dimensions(vectors, weights, dim), lang)
 
 

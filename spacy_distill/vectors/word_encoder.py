@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 import numpy
 from spacy.language import Language
@@ -18,6 +18,10 @@ from ..loading import import_library, load_pipeline
 
 # The default layer as a share of the depth: docs/vectors.md has the measurement.
 DEFAULT_LAYER = 1 / 2
+
+
+class NoTransformerError(ValueError):
+    """Raised if a pipeline does not have exactly one transformer that can be read."""
 
 
 @dataclass
@@ -53,39 +57,43 @@ class WordEncoder:
 
 
 def load_word_encoder(
-    teacher: str, *, layer: Optional[int] = None, batch_size: int = BATCH_SIZE, use_gpu: int = -1
+    teacher: Union[str, Language],
+    *,
+    layer: Optional[int] = None,
+    batch_size: int = BATCH_SIZE,
+    use_gpu: int = -1,
 ) -> Tuple[WordEncoder, Optional[str]]:
     """Load a teacher's transformer.
 
-    teacher (str): A spaCy pipeline with a transformer, as a package or a folder; or a Hugging Face
-        model, as a folder or `hf:OWNER/NAME`.
+    teacher (Union[str, Language]): A spaCy pipeline with a transformer, loaded or as a package or a
+        folder; or a Hugging Face model, as a folder or `hf:OWNER/NAME`.
     layer (Optional[int]): The layer of the hidden states: 0 is the embeddings, 1 the first layer,
         -1 the last layer, None the middle layer.
     batch_size (int): The number of wordpieces that are read at once, with padding.
     use_gpu (int): The GPU id; -1 is the CPU.
     RETURNS (Tuple[WordEncoder, Optional[str]]): The encoder, and the language of the pipeline;
         None for a Hugging Face model.
-    RAISES (ValueError): The teacher does not exist, cannot be loaded, or does not have exactly one
-        transformer; or there is no such GPU or layer.
+    RAISES (NoTransformerError): The pipeline does not have exactly one transformer.
+    RAISES (ValueError): The teacher does not exist or cannot be loaded; or there is no such GPU or
+        layer.
     RAISES (ImportError): torch or transformers is not installed.
     """
-    import_library("torch")
-    device = torch_device(use_gpu)
-    folder = Path(teacher)
     lang = None
-    if is_package(teacher) or (folder / "meta.json").is_file():
-        nlp = load_pipeline(teacher)
+    name = teacher.meta["name"] if isinstance(teacher, Language) else teacher
+    if isinstance(teacher, Language) or _is_pipeline(teacher):
+        nlp = teacher if isinstance(teacher, Language) else load_pipeline(teacher)
         lang = nlp.lang
-        model, tokenizer = pipeline_transformer(nlp, teacher)
-    elif folder.exists() and not (folder / "config.json").is_file():
+        model, tokenizer = pipeline_transformer(nlp, name)
+    elif Path(teacher).exists() and not (Path(teacher) / "config.json").is_file():
         raise ValueError(
             f"[D623] {teacher}: found neither a spaCy pipeline (meta.json) nor a Hugging Face "
             "model (config.json). Name a folder that has one of these."
         )
     else:
         model, tokenizer = load_transformer(teacher)
-    model = model.to(device).float().eval()
-    encoder = Encoder(model, tokenizer, name=teacher, batch_size=batch_size)
+    import_library("torch")
+    model = model.to(torch_device(use_gpu)).float().eval()
+    encoder = Encoder(model, tokenizer, name=name, batch_size=batch_size)
     depth = encoder.depth
     if layer is None:
         layer = round(DEFAULT_LAYER * depth)
@@ -95,6 +103,10 @@ def load_word_encoder(
             f"(its embeddings) to {depth}."
         )
     return WordEncoder(encoder, layer % (depth + 1)), lang
+
+
+def _is_pipeline(name: str) -> bool:
+    return is_package(name) or (Path(name) / "meta.json").is_file()
 
 
 def pipeline_transformer(nlp: Language, name: str) -> Tuple[Any, Any]:
@@ -108,7 +120,7 @@ def pipeline_transformer(nlp: Language, name: str) -> Tuple[Any, Any]:
                     found[component] = holder.transformer, holder.tokenizer
     if len(found) != 1:
         what = f"several transformers ({', '.join(found)})" if found else "no transformer"
-        raise ValueError(
+        raise NoTransformerError(
             f"[D624] The pipeline {name} has {what} among its components "
             f"({', '.join(nlp.pipe_names) or 'none'}). Expected one of spacy-transformers or of "
             "`TransformerLayers`, as a component or within one. Of curated transformers, name the "
