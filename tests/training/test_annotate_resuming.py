@@ -12,7 +12,7 @@ import pytest
 import spacy
 
 from spacy_distill.teachers import TeacherOptions
-from spacy_distill.training import annotation_workers
+from spacy_distill.training import annotation
 from spacy_distill.training.annotate import annotate
 
 
@@ -216,7 +216,7 @@ def test_other_library_versions_do_not_continue_a_corpus(
 ):
     """Their probabilities may differ. A finished corpus stays valid."""
     manifest = run()
-    versions = annotation_workers.installed_versions()
+    versions = annotation.installed_versions()
     assert versions["spacy"] == spacy.__version__ and "spacy-distill" in versions
     if left == "a part":
         manifest.complete = False
@@ -227,7 +227,7 @@ def test_other_library_versions_do_not_continue_a_corpus(
     other = {**versions, "thinc": "0.1"}
     other.pop("spacy")
     with monkeypatch.context() as patch:
-        patch.setattr(annotation_workers, "installed_versions", lambda: other)
+        patch.setattr(annotation, "installed_versions", lambda: other)
         if left == "everything":
             assert run().complete
         else:
