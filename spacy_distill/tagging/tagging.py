@@ -94,6 +94,7 @@ class TagWriter:
         self._advance = advance
         self._nlp = nlp
         self._zones = pipelines_with_zones([nlp])
+        self._has_frequent_words = False
         self._tagger = Tagger(
             nlp, batch_size=plan.batch_size or nlp.batch_size, max_errors=plan.max_errors
         )
@@ -105,7 +106,11 @@ class TagWriter:
         skipped: List[Skipped] = []
         n_documents = n_tokens = n_entities = 0
         confidences = with_confidences(self._nlp) if self._plan.confidence else nullcontext()
-        with confidences, memory_zones(self._zones):
+        # spaCy's tokenizer remembers the tokens of a word only outside of zones. So the first shard
+        # is read without one, and the frequent words need not be split again in each later shard.
+        zones = self._zones if self._has_frequent_words else []
+        self._has_frequent_words = True
+        with confidences, memory_zones(zones):
             for document, doc in self._tagger.read(documents, self._advance, skipped):
                 n_documents += 1
                 n_tokens += len(doc)

@@ -25,24 +25,6 @@ def run(ner_folder, text_file, tmp_path):
     return annotated
 
 
-@pytest.fixture
-def in_child():
-    """Run a function in a forked process, which may be killed. Return its exit status, or minus
-    the signal that ended it."""
-
-    def status(work):
-        child = os.fork()
-        if child == 0:
-            try:
-                work()
-                os._exit(0)
-            except BaseException:
-                os._exit(1)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-    return status
-
-
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
