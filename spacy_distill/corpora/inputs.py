@@ -93,6 +93,16 @@ class Input:
             return {**self._hub.fingerprint()}
         return {name: path.stat().st_size for name, path in self._files.items()}
 
+    def origin(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): The arguments and the fingerprint of the input, for a
+        manifest."""
+        return {
+            "source": self.source,
+            "text_field": self.columns.text,
+            "quoting": self.quoting,
+            "files": self.fingerprint(),
+        }
+
     def as_in(self, fingerprint: Mapping[str, Any]) -> "Input":
         """RETURNS (Input): The same input, with the commit of an earlier fingerprint if it is on
         the hub."""

@@ -121,12 +121,7 @@ def tag(
         labels=[],
         pipeline=pipeline_fingerprint(model),
         settings=plan.settings(),
-        input={
-            "source": source,
-            "text_field": text_field,
-            "quoting": quoting,
-            "files": documents.fingerprint(),
-        },
+        input=documents.origin(),
     )
     return run_job(
         plan,

@@ -103,12 +103,7 @@ def annotate(
             "teachers": [{**fingerprint(item), "description": describe(item)} for item in sources]
         },
         settings=plan.settings(),
-        input={
-            "source": source,
-            "text_field": text_field,
-            "quoting": quoting,
-            "files": documents.fingerprint(),
-        },
+        input=documents.origin(),
     )
     return run_job(
         plan,
