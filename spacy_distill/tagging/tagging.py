@@ -17,6 +17,7 @@ from ..loading import import_code, load_pipeline
 from ..pipeline.chain_ner import ChainNER
 from ..pipeline.confidences import with_confidences
 from ..teachers.written_attributes import entity_labels
+from ..threads import one_blas_thread
 from .shard_files import FORMATS
 from .tagger import Tagger
 
@@ -110,7 +111,7 @@ class TagWriter:
         # is read without one, and the frequent words need not be split again in each later shard.
         zones = self._zones if self._has_frequent_words else []
         self._has_frequent_words = True
-        with confidences, memory_zones(zones):
+        with confidences, memory_zones(zones), one_blas_thread():
             for document, doc in self._tagger.read(documents, self._advance, skipped):
                 n_documents += 1
                 n_tokens += len(doc)
