@@ -19,6 +19,7 @@ LAZY = {
     "make_config": "configs",
     "make_vectors": "vectors.make_vectors",
     "report": "reports.make_report",
+    "tag": "tagging.tag",
     "write_card": "evaluation.card",
 }
 

@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import os
 import shutil
 
 import numpy
@@ -85,3 +86,32 @@ def write_text(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def contents():
+    """Read the bytes of a folder's files, by name."""
+
+    def read(folder):
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+    return read
+
+
+@pytest.fixture
+def in_child():
+    """Run a function in a forked process, which may be killed. Return its exit status, or minus
+    the signal that ended it."""
+
+    def status(work):
+        child = os.fork()
+        if child == 0:
+            try:
+                work()
+                os._exit(0)
+            except BaseException:
+                os._exit(1)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    return status

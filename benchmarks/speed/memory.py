@@ -20,7 +20,8 @@ import typer
 from wasabi import msg
 
 from benchmarks.commands import CONFIGS, ROOT
-from spacy_distill.corpora.soft_shards import Manifest, Shard, shard_name
+from spacy_distill.corpora.shard_manifest import shard_name
+from spacy_distill.corpora.soft_shards import Manifest, Shard
 
 
 def repeat(soft: Path, output: Path, tokens: int) -> int:

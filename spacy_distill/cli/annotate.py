@@ -8,11 +8,11 @@ from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
 from ..corpora.word_list import read_words
+from ..jobs.plan import SHARD_SIZE
 from ..teachers.sources import split_sources
 from ..training.annotate import annotate
-from ..training.annotation_workers import SHARD_SIZE
 from . import options
-from .running import running
+from .running import running, warn_of_shards
 from .teacher_options import TypedOptions, takes_teacher_options
 
 
@@ -40,10 +40,8 @@ def annotate_cli(
     quoting: options.Quoting = None,
     lang: options.Lang = None,
     batch_size: options.BatchSize = 64,
-    n_process: Annotated[
-        int, Opt("--n-process", "-n", help="Number of processes, each of which loads the teacher")
-    ] = 1,
-    shard_size: Annotated[int, Opt(help="Number of characters in a shard")] = SHARD_SIZE,
+    n_process: options.NProcess = 1,
+    shard_size: options.ShardSize = SHARD_SIZE,
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,
     force: options.Force = False,
@@ -77,9 +75,8 @@ def annotate_cli(
             use_gpu=use_gpu,
             overwrite=force,
         )
-    documents, tokens, entities, misfits, skipped = (
-        sum(getattr(shard, name) for shard in manifest.shards)
-        for name in ("documents", "tokens", "entities", "misfits", "skipped")
+    documents, tokens, entities, misfits, skipped = map(
+        manifest.total, ("documents", "tokens", "entities", "misfits", "skipped")
     )
     notes = []
     if misfits:
@@ -89,12 +86,4 @@ def annotate_cli(
     msg.good(
         f"{documents:,} documents, {tokens:,} tokens and {entities:,} entities in {output_path}",
         "; ".join(notes) or None,
-    )
-
-
-def warn_of_shards(output_path: Path) -> None:
-    """Warn that an interrupted annotation can continue."""
-    msg.warn(
-        "[D920] Interrupted",
-        f"Run the same command again, without --force, to continue: {output_path}",
     )

@@ -11,9 +11,8 @@ from wasabi import msg
 
 from ..corpora.labeled import read_examples
 from ..evaluation import entity_reliability, with_predictions
-from ..evaluation.systems import with_confidences
 from ..loading import load_pipeline
-from ..pipeline.confidences import EVALUATION_ATTR
+from ..pipeline.confidences import EVALUATION_ATTR, with_confidences
 from ..progress import ProgressBar
 from ..saving import save_pipeline
 from ..training.calibrate import calibrate, find_component

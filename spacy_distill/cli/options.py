@@ -26,7 +26,7 @@ MaxErrors = Annotated[
     Opt(
         "--max-errors",
         min=0,
-        help="Maximum number of documents to leave out because the teacher fails on them",
+        help="Maximum number of documents to leave out because of errors",
     ),
 ]
 GoldSpansKey = Annotated[
@@ -38,9 +38,11 @@ TestSet = Annotated[
 ]
 
 # Text
-BatchSize = Annotated[
-    int, Opt("--batch-size", "-b", min=1, help="Number of documents in a batch of the teacher")
+BatchSize = Annotated[int, Opt("--batch-size", "-b", min=1, help="Number of documents in a batch")]
+NProcess = Annotated[
+    int, Opt("--n-process", "-n", help="Number of processes, each of which loads the pipeline")
 ]
+ShardSize = Annotated[int, Opt("--shard-size", help="Number of characters in a shard")]
 Lang = Annotated[
     Optional[str], Opt("--lang", "-l", help="Language of the tokenizer  [default: the teacher's]")
 ]

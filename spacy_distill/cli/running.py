@@ -10,8 +10,8 @@ import typer
 from spacy import util
 from wasabi import msg
 
+from ..checks import require_device
 from ..loading import import_code
-from ..training.checks import require_device
 
 # The code of a message: D of this package, E and W of spaCy.
 CODE = re.compile(r"\[[DEW]\d{3,4}\]")
@@ -20,6 +20,14 @@ CODE = re.compile(r"\[[DEW]\d{3,4}\]")
 def warn_of_nothing() -> None:
     """Warn that an interrupted command has written nothing."""
     msg.warn("[D923] Interrupted", "Nothing was written")
+
+
+def warn_of_shards(output_path: Path) -> None:
+    """Warn that an interrupted job can continue."""
+    msg.warn(
+        "[D920] Interrupted",
+        f"Run the same command again, without --force, to continue: {output_path}",
+    )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, Optional, Tuple, Type
 
 from ..loading import DAMAGE_ERRORS, import_library
 from ..names import HUB_PREFIX
-from .input_documents import Row, useful_columns
+from .input_documents import Columns, Row, useful_columns
 from .input_files import InputError
 
 # ":CONFIGURATION" chooses one of several configurations, "@VERSION" a branch, a tag or a commit.
@@ -54,10 +54,10 @@ class HubDataset:
         parts = {**self._parts, "split": self.split, "revision": self._revision}
         return {name: value for name, value in parts.items() if value is not None}
 
-    def read_rows(self, text_field: str) -> Iterator[Row]:
+    def read_rows(self, columns: Columns) -> Iterator[Row]:
         """Read the data set.
 
-        text_field (str): The column of the text.
+        columns (Columns): The columns of the text and of the values to keep.
         YIELDS (Row): The rows, with only the columns that documents are made from.
         RAISES (InputError): The data set cannot be read, or has no such column.
         RAISES (ImportError): The library is not installed.
@@ -78,10 +78,10 @@ class HubDataset:
                 f"{one_line(error)} Correct the name, which may need ':CONFIGURATION', or the "
                 f"split '{self.split}' (--split)."
             ) from error
-        columns = getattr(stream, "column_names", None)
-        if columns is not None:
+        names = getattr(stream, "column_names", None)
+        if names is not None:
             # Images and sound in other columns would be downloaded and decoded.
-            useful = useful_columns(columns, text_field, f"'{self.source}'")
+            useful = useful_columns(names, columns, f"'{self.source}'")
             stream = stream.select_columns(useful)
         number = 0
         try:

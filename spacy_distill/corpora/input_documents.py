@@ -1,5 +1,6 @@
 """Make documents from the rows of an input."""
 
+import json
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.util import get_words_and_spaces
@@ -12,6 +13,13 @@ WORD_FIELDS = ("words", "tokens")
 ID_FIELDS = ("id", "_id", "uuid")
 
 
+class Columns(NamedTuple):
+    """The columns that a person names: that of the text, and those to keep with each document."""
+
+    text: str = "text"
+    kept: Tuple[str, ...] = ()
+
+
 class InputDocument(NamedTuple):
     """A document of an input, before it becomes a spaCy document.
 
@@ -21,33 +29,47 @@ class InputDocument(NamedTuple):
     spaces (Optional[List[bool]]): Whether a space follows each word. Words and spaces together are
         the text. None if the input has no words, or no spaces; then the text is the words joined by
         spaces.
+    kept (Tuple[Optional[str], ...]): The values of the kept columns, as text.
     """
 
     id: str
     text: str
     words: Optional[List[str]] = None
     spaces: Optional[List[bool]] = None
+    kept: Tuple[Optional[str], ...] = ()
 
 
-def useful_columns(columns: Sequence[str], text_field: str, place: str) -> List[str]:
-    """RETURNS (List[str]): The columns that documents are made from. RAISES (InputError): None of
-    them has text."""
-    if not _has_text(columns, text_field):
-        raise _no_text_error(columns, text_field, place)
-    useful = {text_field, "spaces", *WORD_FIELDS, *ID_FIELDS}
-    return [name for name in columns if name in useful]
+def useful_columns(names: Sequence[str], columns: Columns, place: str) -> List[str]:
+    """RETURNS (List[str]): The names of columns that documents are made from. RAISES (InputError):
+    None of them has text, or a column to keep is missing."""
+    if not _has_text(names, columns.text):
+        raise _no_text_error(names, columns.text, place)
+    require_kept_columns(names, columns, place)
+    useful = {columns.text, *columns.kept, "spaces", *WORD_FIELDS, *ID_FIELDS}
+    return [name for name in names if name in useful]
 
 
-def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[InputDocument]:
+def require_kept_columns(names: Iterable[str], columns: Columns, place: str) -> None:
+    """Raise InputError if a column to keep is missing."""
+    for column in columns.kept:
+        if column not in names:
+            raise InputError(
+                f"[D316] {place}: found no column '{column}', expected it because of --keep. The "
+                f"columns are {_listed(names)}. Correct --keep."
+            )
+
+
+def make_document(row: Row, columns: Columns, name: str, place: str) -> Optional[InputDocument]:
     """Make a document from a row.
 
     row (Row): The values by column name.
-    text_field (str): The column of the text.
+    columns (Columns): The columns of the text and of the values to keep.
     name (str): The document's id if the row has none.
     place (str): The position of the row, for error messages.
     RETURNS (Optional[InputDocument]): The document; None if it is blank.
     RAISES (InputError): The row has no text, or a value that is not text.
     """
+    text_field = columns.text
     text = row.get(text_field)
     if text is not None and not isinstance(text, str):
         raise InputError(
@@ -65,6 +87,26 @@ def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[
             raise _no_text_error(row, text_field, place)
     if not text or not text.strip():
         return None
+    _require_utf8(text, place)
+    kept = tuple(_as_text(row.get(column), place) for column in columns.kept)
+    ids = (row[field] for field in ID_FIELDS if isinstance(row.get(field), (str, int)))
+    own = next((str(value) for value in ids if value != "" and not isinstance(value, bool)), name)
+    _require_utf8(own, place)
+    return InputDocument(own, text, words, spaces, kept)
+
+
+def _as_text(value: Any, place: str) -> Optional[str]:
+    """RETURNS (Optional[str]): A value as text: as in JSON, or as Python writes dates and the like.
+    None if there is no value."""
+    if value is None:
+        return None
+    if isinstance(value, (bool, int, float, list, dict)):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    _require_utf8(str(value), place)
+    return str(value)
+
+
+def _require_utf8(text: str, place: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -72,9 +114,6 @@ def make_document(row: Row, text_field: str, name: str, place: str) -> Optional[
             f"[D312] {place}: found half of a surrogate pair at character {error.start}, expected "
             "text that can be written in UTF-8. Correct the row."
         ) from error
-    ids = (row[field] for field in ID_FIELDS if isinstance(row.get(field), (str, int)))
-    own = next((str(value) for value in ids if value != "" and not isinstance(value, bool)), name)
-    return InputDocument(own, text, words, spaces)
 
 
 def _has_text(columns: Iterable[str], text_field: str) -> bool:
@@ -84,11 +123,14 @@ def _has_text(columns: Iterable[str], text_field: str) -> bool:
 
 
 def _no_text_error(columns: Iterable[str], text_field: str, place: str) -> InputError:
-    names = ", ".join(f"'{name}'" for name in columns) or "none"
     return InputError(
         f"[D310] {place}: found no column '{text_field}', expected the text there. The columns are "
-        f"{names}. Name the one that has the text with --text-field."
+        f"{_listed(columns)}. Name the one that has the text with --text-field."
     )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "none"
 
 
 def row_words(row: Row) -> Optional[Tuple[List[str], Optional[List[Any]]]]:

@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 
 from ..loading import DAMAGE_ERRORS, import_library
 from .input_datasets import one_line
-from .input_documents import Row, useful_columns
+from .input_documents import Columns, Row, useful_columns
 from .input_files import (
     InputError,
     ReadingProgress,
@@ -35,21 +35,22 @@ READ_ERRORS = (OSError, lzma.LZMAError, NotImplementedError, *DAMAGE_ERRORS)
 
 def read_rows(
     path: Path,
-    text_field: str,
+    columns: Columns,
     quoting: Optional[str] = None,
     progress: Optional[ReadingProgress] = None,
 ) -> Iterator[Row]:
     """Read a file row by row. Blank lines are rows too, so that row numbers are line numbers.
 
     path (Path): A file of a supported format.
-    text_field (str): The column of the text. For other formats, its key in the rows.
+    columns (Columns): The columns of the text and of the values to keep. In formats without
+        columns, the text gets that key in the rows.
     quoting (Optional[str]): The quoting of tables, as in `read_table`.
     progress (Optional[ReadingProgress]): Updated while the file is read.
     YIELDS (Row): The columns that documents are made from. For `.jsonl`, all columns.
     RAISES (InputError): The file is damaged, is of another format, or has no such column.
     RAISES (ImportError): A library of the train extra is missing.
     """
-    readers: Dict[Optional[str], Callable[[Path, str, ReadingProgress], Iterator[Row]]] = {
+    readers: Dict[Optional[str], Callable[[Path, Columns, ReadingProgress], Iterator[Row]]] = {
         ".spacy": _read_docs,
         ".jsonl": _read_json_lines,
         ".txt": _read_text_lines,
@@ -60,7 +61,7 @@ def read_rows(
     progress = progress or ReadingProgress(0)
     number = 0
     try:
-        for row in readers[format_of(path)](path, text_field, progress):
+        for row in readers[format_of(path)](path, columns, progress):
             number += 1
             yield row
     except (ImportError, InputError):
@@ -101,29 +102,29 @@ def read_standard_input(text_field: str) -> Iterator[Row]:
         yield row if isinstance(row, dict) else {text_field: line}
 
 
-def _read_docs(path: Path, text_field: str, progress: ReadingProgress) -> Iterator[Row]:
+def _read_docs(path: Path, columns: Columns, progress: ReadingProgress) -> Iterator[Row]:
     with open_decompressed(path) as file:
         docs = DocBin().from_bytes(file.read())
     size = path.stat().st_size
     for number, doc in enumerate(docs.get_docs(Vocab()), 1):
         progress.position = partial(float, size * number / len(docs))
-        row: Row = {text_field: None, "words": [token.text for token in doc]}
+        row: Row = {columns.text: None, "words": [token.text for token in doc]}
         if not doc.has_unknown_spaces:
-            row[text_field] = doc.text
+            row[columns.text] = doc.text
             row["spaces"] = [bool(token.whitespace_) for token in doc]
         yield row
 
 
-def _read_text_lines(path: Path, text_field: str, progress: ReadingProgress) -> Iterator[Row]:
+def _read_text_lines(path: Path, columns: Columns, progress: ReadingProgress) -> Iterator[Row]:
     for line in _read_lines(path, progress):
-        yield {text_field: line}
+        yield {columns.text: line}
 
 
-def _read_json_lines(path: Path, text_field: str, progress: ReadingProgress) -> Iterator[Row]:
+def _read_json_lines(path: Path, columns: Columns, progress: ReadingProgress) -> Iterator[Row]:
     # The JSON reader of `datasets` converts texts that look like dates, and fails if a key first
     # appears, or changes its type, late in the file.
     for number, line in enumerate(_read_lines(path, progress), 1):
-        row = _parse(line) if line.strip() else {text_field: ""}
+        row = _parse(line) if line.strip() else {columns.text: ""}
         if not isinstance(row, dict):
             found = "no JSON" if row is None else f"JSON that is a {type(row).__name__}"
             raise InputError(
@@ -141,14 +142,14 @@ def _read_lines(path: Path, progress: ReadingProgress) -> Iterator[str]:
             yield line.removesuffix("\n")
 
 
-def _read_parquet(path: Path, text_field: str, progress: ReadingProgress) -> Iterator[Row]:
+def _read_parquet(path: Path, columns: Columns, progress: ReadingProgress) -> Iterator[Row]:
     parquet = import_library("pyarrow.parquet")
     # `datasets` would decode a whole row group, which is often the whole file: 400 MB for a file of
     # 117 MB. pyarrow needs 25 MB and a tenth of the time.
     with open_decompressed(path) as decompressed:
         source = path if compression_of(path) is None else io.BytesIO(decompressed.read())
     with parquet.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER_SIZE) as file:
-        useful = useful_columns(file.schema_arrow.names, text_field, f"'{path}'")
+        useful = useful_columns(file.schema_arrow.names, columns, f"'{path}'")
         size, n_rows, number = path.stat().st_size, file.metadata.num_rows, 0
         for batch in file.iter_batches(batch_size=ROWS_IN_MEMORY, columns=useful):
             for row in batch.to_pylist():

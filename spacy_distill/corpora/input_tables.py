@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Iterator, List, Optional, TextIO
 
-from .input_documents import Row, useful_columns
+from .input_documents import Columns, Row, useful_columns
 from .input_files import InputError, ReadingProgress, format_of, open_decompressed
 
 # Only with QUOTES can fields contain separators and line ends, within double quotes.
@@ -45,12 +45,12 @@ def require_quoting(quoting: Optional[str]) -> None:
 
 
 def read_table(
-    path: Path, text_field: str, progress: ReadingProgress, quoting: Optional[str] = None
+    path: Path, columns: Columns, progress: ReadingProgress, quoting: Optional[str] = None
 ) -> Iterator[Row]:
     """Read a table with a header, row by row. Blank lines are skipped.
 
     path (Path): A `.csv` or `.tsv` file, which may be compressed.
-    text_field (str): The column of the text.
+    columns (Columns): The columns of the text and of the values to keep.
     progress (ReadingProgress): Updated while the file is read.
     quoting (Optional[str]): "double" if fields may be enclosed in double quotes, "none" if quotes
         are text. The default is "double" for `.csv` and "none" for `.tsv`.
@@ -70,9 +70,9 @@ def read_table(
         try:
             header = next(iter(rows), [])
             if quoting == NO_QUOTES:
-                _require_bare_names(header, text_field, f"'{path}'")
-            useful = useful_columns(header, text_field, f"'{path}'")
-            columns = {name: header.index(name) for name in useful}
+                _require_bare_names(header, columns.text, f"'{path}'")
+            useful = useful_columns(header, columns, f"'{path}'")
+            places = {name: header.index(name) for name in useful}
             for fields in rows:
                 if len(fields) != len(header):
                     raise InputError(
@@ -80,7 +80,7 @@ def read_table(
                         "as in the header. Correct the row. Fields with separators or line ends in "
                         "them need double quotes around them, and --quoting double."
                     )
-                yield {name: fields[column] for name, column in columns.items()}
+                yield {name: fields[column] for name, column in places.items()}
         finally:
             rows.warn_of_suspicious_fields()
 

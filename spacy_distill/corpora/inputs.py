@@ -2,11 +2,17 @@
 
 from itertools import islice
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Union
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Union
 
 from ..names import is_on_hub, similar_name_hint
 from .input_datasets import HubDataset
-from .input_documents import InputDocument, Row, make_document
+from .input_documents import (
+    Columns,
+    InputDocument,
+    Row,
+    make_document,
+    require_kept_columns,
+)
 from .input_files import InputError, ReadingProgress, find_files, format_of
 from .input_rows import read_rows, read_standard_input
 from .input_tables import TABLES, require_quoting
@@ -38,6 +44,7 @@ class Input:
         quoting: Optional[str] = None,
         revision: Optional[str] = None,
         limit: int = 0,
+        keep: Sequence[str] = (),
     ) -> None:
         """Find the files of the source. Nothing is read yet.
 
@@ -50,10 +57,13 @@ class Input:
         quoting (Optional[str]): The quoting of `.csv` and `.tsv`, as in `read_table`.
         revision (Optional[str]): The commit of a data set on the hub; by default the latest one.
         limit (int): The maximum number of documents to read; 0 means no limit.
+        keep (Sequence[str]): Columns whose values documents keep. All columns have to be in the
+            first document of each file. In JSON, later documents may lack them.
         RAISES (ValueError): The source does not exist, or has no file that can be read.
         """
         self.source = source
-        self.text_field = text_field
+        self.columns = Columns(text_field, tuple(dict.fromkeys(keep)))
+        self.split = split
         self.quoting = quoting
         self.limit = limit
         require_quoting(quoting)
@@ -87,6 +97,30 @@ class Input:
             return {**self._hub.fingerprint()}
         return {name: path.stat().st_size for name, path in self._files.items()}
 
+    def origin(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): The arguments and the fingerprint of the input, for a
+        manifest."""
+        return {
+            "source": self.source,
+            "text_field": self.columns.text,
+            "quoting": self.quoting,
+            "files": self.fingerprint(),
+        }
+
+    def as_in(self, fingerprint: Mapping[str, Any]) -> "Input":
+        """RETURNS (Input): The same input, with the commit of an earlier fingerprint if it is on
+        the hub."""
+        if self._hub is None:
+            return self
+        revision = fingerprint.get("revision")
+        return Input(
+            self.source,
+            text_field=self.columns.text,
+            split=self.split,
+            revision=revision,
+            keep=self.columns.kept,
+        )
+
     @property
     def is_pinned(self) -> bool:
         """Whether the fingerprint determines the content: it is a commit of a data set on the
@@ -110,21 +144,24 @@ class Input:
 
     def _read(self) -> Iterator[InputDocument]:
         if self._hub is not None:
-            rows = self._hub.read_rows(self.text_field)
+            rows = self._hub.read_rows(self.columns)
             name = f"{self._hub.name}/{self._hub.split}"
             yield from self._documents(rows, name, f"'{name}'")
         elif not self._files:
-            rows = read_standard_input(self.text_field)
+            rows = read_standard_input(self.columns.text)
             yield from self._documents(rows, "-", "standard input")
         self._progress = ReadingProgress(sum(path.stat().st_size for path in self._files.values()))
         for name, path in self._files.items():
-            rows = read_rows(path, self.text_field, self.quoting, self._progress)
+            rows = read_rows(path, self.columns, self.quoting, self._progress)
             yield from self._documents(rows, name, f"'{path}'")
 
     def _documents(self, rows: Iterator[Row], name: str, place: str) -> Iterator[InputDocument]:
+        is_first = True
         for number, row in enumerate(rows, 1):
-            document = make_document(
-                row, self.text_field, f"{name}:{number}", f"{place}, row {number}"
-            )
+            where = f"{place}, row {number}"
+            document = make_document(row, self.columns, f"{name}:{number}", where)
             if document is not None:
+                if is_first:
+                    require_kept_columns(row, self.columns, where)
+                    is_first = False
                 yield document

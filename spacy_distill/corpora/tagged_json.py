@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
-from .input_documents import Row, row_words
+from .input_documents import Columns, Row, row_words
 from .input_rows import read_rows
 from .tag_names import TagNameError, read_entities, read_tag_meanings
 
@@ -59,7 +59,7 @@ def _read(
     path: Path, with_tags: bool
 ) -> Iterator[Tuple[str, List[str], Optional[List[bool]], List[str]]]:
     """Yield the place, words, spaces and tags of each row that has words."""
-    for number, row in enumerate(read_rows(path, "text"), 1):
+    for number, row in enumerate(read_rows(path, Columns()), 1):
         place = f"'{path}', row {number}"
         found = row_words(row)
         if found is None:

@@ -6,11 +6,10 @@ import numpy
 from spacy.language import Language
 from spacy.training import Example
 
-from ..pipeline.confidences import EVALUATION_ATTR
+from ..pipeline.confidences import EVALUATION_ATTR, with_confidences
 from ..progress import ProgressBar
 from .entity_counts import count_entities, labels_in, require_entities, scores
 from .reliability import entity_reliability, with_predictions
-from .systems import with_confidences
 
 
 def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:

@@ -1,9 +1,8 @@
 """The pipelines of a comparison, with their descriptions and sizes."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -11,8 +10,7 @@ from spacy.util import get_package_path, is_package
 from thinc.api import PyTorchShim
 
 from ..loading import load_pipeline
-from ..pipeline.confidences import EVALUATION_ATTR
-from ..teachers.written_attributes import components_that_write
+from ..teachers.written_attributes import entity_labels
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,7 @@ class System:
     @property
     def labels(self) -> Tuple[str, ...]:
         """The labels of the components that write entities, if these have the attribute."""
-        pipes = [self.nlp.get_pipe(name) for name in components_that_write(self.nlp, "doc.ents")]
-        return tuple(sorted({label for pipe in pipes for label in getattr(pipe, "labels", ())}))
+        return tuple(entity_labels(self.nlp))
 
     def describe(self) -> Dict[str, Any]:
         """Describe the pipeline for report.json.
@@ -75,23 +72,6 @@ def files_of(source: Union[str, Path]) -> Optional[Path]:
     if is_package(str(source)):
         return get_package_path(str(source))
     return Path(source) if Path(source).is_dir() else None
-
-
-@contextmanager
-def with_confidences(nlp: Language) -> Iterator[None]:
-    """Switch on the confidences of all components within a context.
-
-    They are written under `EVALUATION_ATTR`, a name of this package, which no app uses.
-    """
-    pipes: List[Any] = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "confidence_attr")]
-    before = [(pipe.confidence, pipe.confidence_attr) for pipe in pipes]
-    try:
-        for pipe in pipes:
-            pipe.confidence, pipe.confidence_attr = True, EVALUATION_ATTR
-        yield
-    finally:
-        for pipe, settings in zip(pipes, before, strict=True):
-            pipe.confidence, pipe.confidence_attr = settings
 
 
 def parameters(nlp: Language) -> int:

@@ -4,11 +4,13 @@
 copied with their entities, and a process without this package can read them.
 """
 
+from contextlib import contextmanager
 from functools import partial
 from keyword import iskeyword
 from types import SimpleNamespace
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from spacy.language import Language
 from spacy.tokens import Span
 from spacy.tokens.underscore import Underscore
 
@@ -76,6 +78,23 @@ def delete_confidence(span: Span, attr: str = CONFIDENCE) -> None:
     user_data: Dict[Any, Any] = span.doc.user_data
     if user_data.pop(_key(span, _label_attr(attr)), None) is not None:
         user_data.pop(_key(span, attr), None)
+
+
+@contextmanager
+def with_confidences(nlp: Language) -> Iterator[None]:
+    """Switch on the confidences of all components within a context.
+
+    They are written under `EVALUATION_ATTR`, a name of this package, which no app uses.
+    """
+    pipes: List[Any] = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "confidence_attr")]
+    before = [(pipe.confidence, pipe.confidence_attr) for pipe in pipes]
+    try:
+        for pipe in pipes:
+            pipe.confidence, pipe.confidence_attr = True, EVALUATION_ATTR
+        yield
+    finally:
+        for pipe, settings in zip(pipes, before, strict=True):
+            pipe.confidence, pipe.confidence_attr = settings
 
 
 def _key(span: Span, attr: str) -> Tuple[str, str, int, int]:

@@ -17,8 +17,8 @@ from ..evaluation.bootstrap import Bootstrap, Sums, paired_difference, score_int
 from ..evaluation.entity_counts import count_entities, labels_in, require_entities
 from ..evaluation.reliability import entity_reliability, with_predictions
 from ..evaluation.speed import LEAST_SECONDS, hardware, holds_one_thread, speeds
-from ..evaluation.systems import System, with_confidences
-from ..pipeline.confidences import EVALUATION_ATTR
+from ..evaluation.systems import System
+from ..pipeline.confidences import EVALUATION_ATTR, with_confidences
 from ..progress import ProgressBar
 from .disagreements import disagreements, entities_of, errors
 from .notes import notes_on

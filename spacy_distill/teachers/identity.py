@@ -90,10 +90,10 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     RAISES (ValueError): The teacher has no content that can be hashed, or is a soft corpus.
     """
     name, version = _name_and_version(source)
-    digest = hashlib.blake2b(digest_size=16)
     if isinstance(source, Language):
         # The vocabulary grows when the pipeline is used, so only its vectors are hashed.
-        digest.update(source.to_bytes(exclude=["vocab"]) + source.vocab.vectors.to_bytes())
+        content = source.to_bytes(exclude=["vocab"]) + source.vocab.vectors.to_bytes()
+        digest = hashlib.blake2b(content, digest_size=16)
         return {"name": name, "version": version, "hash": digest.hexdigest()}
     if not isinstance(source, (str, Path)):
         raise ValueError(
@@ -110,10 +110,21 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
             "can be the teacher only in `distill`. Name the teacher that wrote it, which is in "
             "its manifest.json."
         )
-    if is_package(name):
-        folder = get_package_path(name)
-    elif not folder.exists():
+    if not is_package(name) and not folder.exists():
         raise missing_teacher_error(source)
+    return pipeline_fingerprint(source)
+
+
+def pipeline_fingerprint(source: Union[str, Path]) -> Dict[str, str]:
+    """Identify a package or a folder by its content.
+
+    source (Union[str, Path]): A package or a folder that exists.
+    RETURNS (Dict[str, str]): "name", "version" (empty if there is none) and "hash", which covers
+        the names and bytes of the files.
+    """
+    name, version = _name_and_version(source)
+    folder = get_package_path(name) if is_package(name) else Path(source)
+    digest = hashlib.blake2b(digest_size=16)
     for file in sorted(item for item in folder.rglob("*") if item.is_file()):
         if "__pycache__" not in file.parts:
             digest.update(f"{file.relative_to(folder)} {file.stat().st_size}\n".encode())

@@ -20,3 +20,10 @@ def written_attributes(nlp: Language, name: str) -> Iterable[str]:
 def components_that_write(nlp: Language, attribute: str) -> List[str]:
     """RETURNS (List[str]): The components of a pipeline that write an attribute."""
     return [name for name in nlp.pipe_names if attribute in written_attributes(nlp, name)]
+
+
+def entity_labels(nlp: Language) -> List[str]:
+    """RETURNS (List[str]): The sorted labels of the components that write entities, if these have
+    the attribute."""
+    pipes = [nlp.get_pipe(name) for name in components_that_write(nlp, "doc.ents")]
+    return sorted({label for pipe in pipes for label in getattr(pipe, "labels", ())})

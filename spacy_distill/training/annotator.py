@@ -1,41 +1,24 @@
 """Annotation of documents by a teacher: input documents in, soft documents out."""
 
 import random
-from contextlib import ExitStack
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.util import is_compatible_version, minibatch
+from spacy.util import minibatch
 from thinc.api import to_numpy
 
 from ..chain import BiluoTags, LinearChain
 from ..corpora.inputs import InputDocument
 from ..corpora.soft_shards import SoftDocument
 from ..corpora.soft_targets import SoftTargets, pack_marginals
+from ..jobs.memory_zones import memory_zones, pipelines_with_zones
+from ..jobs.plan import Advance, Skipped, require_few_failures
 from ..teachers import Teacher
 from ..teachers.pipeline_teacher import pipelines_of
 from ..teachers.predictions import predict_each
 from ..teachers.protocol import count_misfits
-
-# Called with the numbers of documents and words that were annotated since the last call.
-Advance = Callable[[int, int], None]
-
-# Packages whose components and tokenizers are safe in memory zones, since they keep no documents.
-# Other components may keep some, such as a cache of a language model's responses. They would read
-# freed memory after the zone.
-ZONE_SAFE_PACKAGES = ("spacy", "spacy_transformers", "spacy_curated_transformers", "spacy_distill")
-# In older versions, a label that is new in a memory zone can crash Python (explosion/spaCy#13713).
-HAS_SAFE_ZONES = bool(is_compatible_version(spacy.__version__, ">=3.8.3"))
-
-
-class Skipped(NamedTuple):
-    """A document that was left out: its id, the teacher that failed on it, and the reason."""
-
-    id: str
-    teacher: str
-    reason: str
 
 
 class Annotated(NamedTuple):
@@ -79,7 +62,7 @@ class Annotator:
             )
         self._nlp: Language = pipelines[0] if lang is None else spacy.blank(lang)
         self._tags = BiluoTags(teacher.labels)
-        self._zone_pipelines = _zone_pipelines([self._nlp, *pipelines])
+        self._zone_pipelines = pipelines_with_zones([self._nlp, *pipelines])
 
     def annotate(
         self,
@@ -96,13 +79,7 @@ class Annotator:
         RETURNS (Annotated): The documents in their order, with soft targets.
         RAISES (ValueError): The teacher failed on more than `max_errors` documents.
         """
-        # Without memory zones, vocabularies would grow with the text. The result is plain data, so
-        # it may leave the zone.
-        with ExitStack() as zones:
-            for nlp in self._zone_pipelines:
-                # spaCy does not allow nested zones.
-                if not nlp.vocab.in_memory_zone:  # type: ignore[attr-defined]
-                    zones.enter_context(nlp.memory_zone())
+        with memory_zones(self._zone_pipelines):
             return self._annotate(documents, advance, max_errors)
 
     def _annotate(
@@ -123,13 +100,7 @@ class Annotator:
             for number, teacher, reason in predictions.failures:
                 i = batch[number]
                 skipped[i] = Skipped(documents[i].id, teacher, reason)
-                if len(skipped) > max_errors:
-                    raise ValueError(
-                        f"[D427] The teacher '{teacher}' failed on the document "
-                        f"'{documents[i].id}': {reason.rstrip('.')}. Failed documents: "
-                        f"{len(skipped)}, allowed: {max_errors}. Correct the teacher or the "
-                        "document, or allow more failures with --max-errors."
-                    )
+                require_few_failures("teacher", list(skipped.values()), max_errors)
             if predictions.chain is not None:
                 left = [batch[number] for number in predictions.kept]
                 results, n_entities = self._pack(predictions.chain, [docs[i] for i in left])
@@ -154,21 +125,6 @@ class Annotator:
         marginals, best = to_numpy(chain.marginals()), to_numpy(chain.argmax())
         packed = pack_marginals(marginals, best, self.top_k, to_numpy(chain.is_known))
         return packed.split([len(doc) for doc in docs]), len(self._tags.spans(best))
-
-
-def _zone_pipelines(pipelines: Sequence[Language]) -> List[Language]:
-    """Find one pipeline for each vocabulary that can have a memory zone: all components and
-    tokenizers that use it are safe there."""
-    if not HAS_SAFE_ZONES:
-        return []
-    unsafe = set()
-    for nlp in pipelines:
-        for part in (nlp.tokenizer, *(pipe for _, pipe in nlp.pipeline)):
-            module = getattr(part, "__module__", None) or type(part).__module__
-            if module.partition(".")[0] not in ZONE_SAFE_PACKAGES:
-                unsafe.add(id(nlp.vocab))
-    vocabs = {id(nlp.vocab): nlp for nlp in pipelines}
-    return [nlp for key, nlp in vocabs.items() if key not in unsafe]
 
 
 def _tokens(doc: Doc) -> Tuple[List[str], Optional[List[bool]]]:

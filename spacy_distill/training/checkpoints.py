@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from thinc.api import Optimizer
 
+from ..checks import require_no_file
 from ..saving import copy_directory, save_pipeline
 
 MODEL_BEST = "model-best"
@@ -16,6 +17,17 @@ MODEL_LAST = "model-last"
 STUDENT = "student"
 # The development documents with the teachers' entities, if they had no entities.
 DEVELOPMENT = "dev.spacy"
+
+
+def require_output_dir(path: Path, *, overwrite: bool) -> None:
+    """Raise ValueError if a path cannot be the output folder: it is a file, or it is not empty and
+    `overwrite` is False. The folder need not exist."""
+    require_no_file(path)
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise ValueError(
+            f"[D721] The output folder '{path}' is not empty. Name another one, or replace "
+            f"{MODEL_BEST} and {MODEL_LAST} in it with --force."
+        )
 
 
 class Checkpoints:

@@ -10,6 +10,7 @@ from spacy.util import get_package_version
 from thinc.api import Config
 from wasabi import Printer
 
+from ..checks import require_device, require_range
 from ..corpora.inputs import Input
 from ..loading import load_pipeline
 from ..saving import save_pipeline
@@ -17,8 +18,7 @@ from ..teachers import CachedTeacher, match_labels
 from ..teachers.identity import describe
 from ..teachers.protocol import count_misfits
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
-from .checkpoints import MODEL_BEST, MODEL_LAST
-from .checks import require_device, require_output_dir, require_range
+from .checkpoints import MODEL_BEST, MODEL_LAST, require_output_dir
 from .compact import compact as make_compact
 from .compact import require_vectors
 from .find_teachers import fill_labels, find_teachers

@@ -43,11 +43,20 @@ def passed(monkeypatch):
 
     def annotate(*arguments, **settings):
         found.update(settings, arguments=arguments)
-        shards = [Shard("a", 1000, 20000, 300, 0, "", ""), Shard("b", 1, 1, 1, 2, "", "")]
-        return Manifest([], {}, {}, {}, True, shards)
+        return made(shard("a", 1000, 20000, 300, 0), shard("b", 1, 1, 1, 2))
 
     monkeypatch.setattr(annotate_cli, "annotate", annotate)
     return found
+
+
+def shard(file, documents, tokens, entities, misfits, skipped_ids=()):
+    counts = {"documents": documents, "tokens": tokens, "entities": entities, "misfits": misfits}
+    skipped = {"skipped": len(skipped_ids), "skipped_ids": [*skipped_ids]}
+    return Shard(file=file, sha256="", input_hash="", **counts, **skipped)
+
+
+def made(*shards):
+    return Manifest(labels=[], teacher={}, settings={}, input={}, complete=True, shards=[*shards])
 
 
 def message(result):
@@ -262,8 +271,7 @@ def test_documents_that_the_teacher_fails_on(run, passed, monkeypatch):
     assert "were left out" not in result.output
 
     def annotate(*arguments, **settings):
-        shard = Shard("a", 10, 200, 3, 1, "", "", 2, ["text:1", "text:7"])
-        return Manifest([], {}, {}, {}, True, [shard])
+        return made(shard("a", 10, 200, 3, 1, skipped_ids=["text:1", "text:7"]))
 
     monkeypatch.setattr(annotate_cli, "annotate", annotate)
     told = " ".join(run().output.split())

@@ -6,7 +6,8 @@ import socket
 import numpy
 import pytest
 
-from spacy_distill.corpora.soft_shards import Manifest, Shard, SoftDocument, shard_name, write_shard
+from spacy_distill.corpora.shard_manifest import shard_name
+from spacy_distill.corpora.soft_shards import Manifest, Shard, SoftDocument, write_shard
 from spacy_distill.corpora.soft_targets import pack_marginals
 from tests.corpora.written_files import COMPRESSIONS, WRITERS
 
@@ -30,8 +31,16 @@ def write_corpus(folder, shards, complete=True):
         file = shard_name(number)
         tokens = sum(len(document.words) for document in documents)
         sha256 = write_shard(folder / file, documents)
-        entries.append(Shard(file, len(documents), tokens, 0, 0, sha256, "-"))
-    manifest = Manifest(SOFT_LABELS, {"teachers": []}, {}, {}, complete, entries)
+        counts = {"documents": len(documents), "tokens": tokens, "entities": 0}
+        entries.append(Shard(file=file, sha256=sha256, input_hash="-", **counts))
+    manifest = Manifest(
+        labels=SOFT_LABELS,
+        teacher={"teachers": []},
+        settings={},
+        input={},
+        complete=complete,
+        shards=entries,
+    )
     manifest.to_disk(folder)
     return folder
 

@@ -4,7 +4,7 @@ import datasets
 import huggingface_hub
 import pytest
 
-from spacy_distill.corpora.inputs import Input
+from spacy_distill.corpora.inputs import Input, InputDocument
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -46,13 +46,21 @@ def hub(monkeypatch):
 @pytest.mark.parametrize("name", ["news", "owner/news", "owner/my.news-1_2"])
 def test_what_the_prefix_names_is_a_data_set_on_the_hub(hub, name):
     source = Input(f"hf:{name}", split="test")
-    assert [tuple(document) for document in source] == [
+    assert [document[:4] for document in source] == [
         (f"{name}/test:1", "one", None, None),
         (f"{name}/test:2", "two", None, None),
     ]
     assert hub.calls == [((name, None), {"split": "test", "streaming": True, "revision": "c0ffee"})]
     assert source.fingerprint() == {"dataset": name, "split": "test", "revision": "c0ffee"}
     assert source.share_read is None and source.is_pinned
+
+
+def test_columns_of_a_data_set_are_kept(hub):
+    hub.rows = [{"text": "one", "image": 0, "n": 1}, {"text": "two", "image": 0, "n": None}]
+    kept = [document.kept for document in Input("hf:news", keep=["n", "text"])]
+    assert kept == [("1", "one"), (None, "two")]
+    with pytest.raises(ValueError, match=r"\[D316\].*no column 'date'"):
+        list(Input("hf:news", keep=["date"]))
 
 
 def test_a_data_set_may_have_configurations(hub):
@@ -98,7 +106,7 @@ def test_columns_that_are_not_needed_are_not_decoded(hub, monkeypatch):
         "select_columns",
         lambda self, names: asked.append(names) or select(self, names),
     )
-    assert list(Input("hf:news")) == [("x", "one", ["one"], [False])]
+    assert list(Input("hf:news")) == [InputDocument("x", "one", ["one"], [False])]
     assert asked == [["text", "id", "tokens"]]
 
 

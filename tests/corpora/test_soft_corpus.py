@@ -160,7 +160,7 @@ def test_a_shard_is_checked_once(nlp, make_soft, write_soft, tmp_path, monkeypat
     folder = write_soft(tmp_path / "soft", [[make_soft(["a"])], [make_soft(["b"])]])
     corpus = SoftCorpus(folder)
     assert sorted(texts(corpus(nlp))) == ["a", "b"]
-    monkeypatch.setattr("spacy_distill.corpora.soft_shards.file_hash", None)
+    monkeypatch.setattr("spacy_distill.corpora.shard_manifest.file_hash", None)
     assert sorted(texts(corpus(nlp))) == ["a", "b"]
 
 

@@ -6,9 +6,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from spacy_distill.corpora.shard_manifest import file_hash
 from spacy_distill.corpora.soft_shards import (
     Manifest,
-    file_hash,
     is_soft_corpus,
     read_shard,
     write_shard,

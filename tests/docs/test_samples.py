@@ -30,6 +30,7 @@ TAKEN = {
     "docs/how-to/much-text.md": [*LABELED, "texts", TEACHER, VECTORS],
     "docs/how-to/new-language.md": ["data", "corpus/unlabeled.spacy"],
     "docs/how-to/prodigy.md": [*CORPORA, STUDENT, TEACHER, VECTORS],
+    "docs/how-to/tagging.md": [STUDENT, "texts"],
     "docs/how-to/without-labels.md": ["texts/news.txt"],
     "docs/report.md": ["corpus/test.spacy", "training/compact", TEACHER, BASELINE],
     "docs/soft_corpus.md": ["texts", "dev_texts", "corpus/dev.spacy", VECTORS],

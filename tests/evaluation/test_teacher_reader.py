@@ -5,9 +5,8 @@ import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_distill.evaluation.systems import with_confidences
 from spacy_distill.evaluation.teacher_reader import BATCH_SIZE, reading_pipeline
-from spacy_distill.pipeline.confidences import EVALUATION_ATTR, confidence_of
+from spacy_distill.pipeline.confidences import EVALUATION_ATTR, confidence_of, with_confidences
 from spacy_distill.teachers.sources import TeacherOptions, load_teacher
 
 

@@ -13,8 +13,7 @@ from spacy import displacy
 from spacy.tokens import Doc, DocBin, Span
 
 from spacy_distill import add_confidence_extension
-from spacy_distill.evaluation.systems import with_confidences
-from spacy_distill.pipeline.confidences import EVALUATION_ATTR, confidence_of
+from spacy_distill.pipeline.confidences import EVALUATION_ATTR, confidence_of, with_confidences
 
 TEXT = "Oslo and Oslo are cities . Carl Lund lives in Oslo ."
 

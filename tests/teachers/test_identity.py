@@ -105,9 +105,10 @@ def test_a_soft_corpus_is_called_by_who_wrote_it(tmp_path):
         # Written without a description.
         {"name": "/somewhere/else/model-last", "version": "0.0.0", "hash": "b"},
     ]
-    shards = [Shard(f"{number}", 600, 9000, 70, 0, "", "") for number in range(2)]
-    manifest = Manifest(["LOC"], {"teachers": teachers}, {}, {}, complete=True, shards=shards)
-    manifest.to_disk(tmp_path)
+    counts = {"documents": 600, "tokens": 9000, "entities": 70}
+    shards = [Shard(file=file, sha256="", input_hash="", **counts) for file in "ab"]
+    manifest = {"labels": ["LOC"], "teacher": {"teachers": teachers}, "settings": {}, "input": {}}
+    Manifest(**manifest, complete=True, shards=shards).to_disk(tmp_path)
     assert describe(tmp_path) == (
         "en_places 0.3.1 (roberta-base); someone/bert-base-NER abc; model-last 0.0.0; "
         "as a soft corpus of 1,200 documents"

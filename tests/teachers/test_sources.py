@@ -78,13 +78,15 @@ def test_a_package_teaches(package):
 
 
 def test_a_soft_corpus_teaches(tmp_path):
-    Manifest(["B", "A"], {"teachers": []}, {}, {}, complete=True).to_disk(tmp_path)
+    manifest = {"labels": ["B", "A"], "teacher": {"teachers": []}, "settings": {}, "input": {}}
+    Manifest(**manifest, complete=True).to_disk(tmp_path)
     teacher = load_teacher([tmp_path])
     assert isinstance(teacher, SoftTeacher) and teacher.labels == ("B", "A")
 
 
 def test_a_soft_corpus_cannot_write_another_one(tmp_path):
-    Manifest(["B", "A"], {"teachers": []}, {}, {}, complete=True).to_disk(tmp_path)
+    manifest = {"labels": ["B", "A"], "teacher": {"teachers": []}, "settings": {}, "input": {}}
+    Manifest(**manifest, complete=True).to_disk(tmp_path)
     for source in (tmp_path, str(tmp_path)):
         with pytest.raises(ValueError, match=rf"'{tmp_path}' is a soft corpus.*only in `distill`"):
             fingerprint(source)

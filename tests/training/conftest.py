@@ -219,14 +219,3 @@ def text_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("texts") / "texts.txt"
     path.write_text("\n".join([*sentences, *odd, "", *sentences, *sentences[:3]]), encoding="utf8")
     return path
-
-
-@pytest.fixture(scope="session")
-def contents():
-    """Read the bytes of a folder's files, by name."""
-
-    def read(folder):
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-    return read

@@ -14,10 +14,12 @@ import spacy
 from spacy.tokens import DocBin
 
 from spacy_distill.chain import BiluoTags
-from spacy_distill.corpora.soft_shards import Manifest, file_hash, read_shard
+from spacy_distill.corpora.shard_manifest import file_hash
+from spacy_distill.corpora.soft_shards import Manifest, read_shard
 from spacy_distill.corpora.soft_targets import unpack_marginals
+from spacy_distill.jobs import progress as job_progress
+from spacy_distill.jobs import run as job_run
 from spacy_distill.teachers import PipelineTeacher, TeacherOptions, sources
-from spacy_distill.training import annotate as annotate_module
 from spacy_distill.training.annotate import annotate
 
 
@@ -97,7 +99,7 @@ def test_a_finished_corpus_is_left_alone(run, monkeypatch, tmp_path):
     names = [name for name in vars(sources) if name.startswith("load_")]
     for name in names:
         monkeypatch.setattr(sources, name, None)
-    monkeypatch.setattr(annotate_module, "workers", None)
+    monkeypatch.setattr(job_run, "workers", None)
     assert run(n_process=3) == first
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "soft").iterdir()} == times
 
@@ -274,14 +276,14 @@ def shown(monkeypatch):
     """Record the state of a progress bar after each call: documents, documents and seconds that
     count in the rate, and words per second."""
 
-    class Bar(annotate_module.ProgressBar):
+    class Bar(job_progress.ProgressBar):
         def update(self, n=1):
             super().update(n)
             rate = float((self.postfix or "0").removesuffix(" words/s").replace(",", ""))
             shown.append((self.n, self.n - self.initial, self.format_dict["elapsed"], rate))
 
     shown = []
-    monkeypatch.setattr(annotate_module, "ProgressBar", Bar)
+    monkeypatch.setattr(job_progress, "ProgressBar", Bar)
     return shown
 
 
@@ -296,7 +298,7 @@ def test_progress_moves_with_each_batch(run, shown):
 
 def test_progress_of_several_processes(run, shown, monkeypatch):
     """The bar moves while the main process waits for shards."""
-    monkeypatch.setattr("spacy_distill.training.annotation_workers.INTERVAL", 0.001)
+    monkeypatch.setattr("spacy_distill.jobs.processes.INTERVAL", 0.001)
     manifest = run(n_process=2, shard_size=1000, batch_size=1)
     counts = [n_documents for n_documents, *_ in shown]
     sizes = [shard.documents for shard in manifest.shards]
@@ -311,13 +313,13 @@ def test_documents_of_an_earlier_run_do_not_count_in_the_rate(run, shown, monkey
     """The time to skip them does not count either, here 100 seconds for each shard."""
     n_shards = len(run().shards)
     (tmp_path / "soft" / f"shard-{n_shards - 1:06d}.parquet").unlink()
-    found, now, late = annotate_module.missing_shards, time.time, []
+    found, now, late = job_run.missing_shards, time.time, []
 
     def missing_shards(folder, shards):
         late.extend([100] * (len(shards) == 1))
         return found(folder, shards)
 
-    monkeypatch.setattr(annotate_module, "missing_shards", missing_shards)
+    monkeypatch.setattr(job_run, "missing_shards", missing_shards)
     for place in ("tqdm.std.time", "time.time"):
         monkeypatch.setattr(place, lambda: now() + sum(late))
     *_, shard = run().shards

@@ -12,7 +12,7 @@ import pytest
 import spacy
 
 from spacy_distill.teachers import TeacherOptions
-from spacy_distill.training import annotation_workers
+from spacy_distill.training import annotation
 from spacy_distill.training.annotate import annotate
 
 
@@ -23,24 +23,6 @@ def run(ner_folder, text_file, tmp_path):
         return annotate(output=tmp_path / output, batch_size=4, stderr=io.StringIO(), **settings)
 
     return annotated
-
-
-@pytest.fixture
-def in_child():
-    """Run a function in a forked process, which may be killed. Return its exit status, or minus
-    the signal that ended it."""
-
-    def status(work):
-        child = os.fork()
-        if child == 0:
-            try:
-                work()
-                os._exit(0)
-            except BaseException:
-                os._exit(1)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-    return status
 
 
 def kill():
@@ -216,7 +198,7 @@ def test_other_library_versions_do_not_continue_a_corpus(
 ):
     """Their probabilities may differ. A finished corpus stays valid."""
     manifest = run()
-    versions = annotation_workers.installed_versions()
+    versions = annotation.installed_versions()
     assert versions["spacy"] == spacy.__version__ and "spacy-distill" in versions
     if left == "a part":
         manifest.complete = False
@@ -227,7 +209,7 @@ def test_other_library_versions_do_not_continue_a_corpus(
     other = {**versions, "thinc": "0.1"}
     other.pop("spacy")
     with monkeypatch.context() as patch:
-        patch.setattr(annotation_workers, "installed_versions", lambda: other)
+        patch.setattr(annotation, "installed_versions", lambda: other)
         if left == "everything":
             assert run().complete
         else:

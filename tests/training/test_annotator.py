@@ -8,9 +8,9 @@ from spacy.language import Language
 from spacy_distill.chain import BiluoTags, LinearChain, constraints
 from spacy_distill.corpora.inputs import InputDocument
 from spacy_distill.corpora.soft_shards import write_shard
+from spacy_distill.jobs import memory_zones
 from spacy_distill.teachers import EnsembleTeacher, MappedTeacher, PipelineTeacher, load_teacher
 from spacy_distill.teachers.pipeline_teacher import pipelines_of
-from spacy_distill.training import annotator as annotator_module
 from spacy_distill.training.annotator import Annotator
 
 
@@ -104,7 +104,7 @@ def known_strings(annotator):
     return [len(pipeline.nlp.vocab.strings) for pipeline in pipelines_of(annotator.teacher)]
 
 
-@pytest.mark.skipif(not annotator_module.HAS_SAFE_ZONES, reason="spaCy's zones are not safe")
+@pytest.mark.skipif(not memory_zones.HAS_SAFE_ZONES, reason="spaCy's zones are not safe")
 @pytest.mark.parametrize("wrap", ["alone", "mapped", "ensemble", "one vocabulary"])
 @pytest.mark.parametrize("lang", [None, "en"])
 def test_vocabularies_do_not_grow_with_the_text(ner_folder, tmp_path, monkeypatch, wrap, lang):
@@ -121,7 +121,7 @@ def test_vocabularies_do_not_grow_with_the_text(ner_folder, tmp_path, monkeypatc
         return Annotator(teachers.get(wrap, both)(), lang=lang, top_k=9, batch_size=8)
 
     forgetful = make()
-    monkeypatch.setattr(annotator_module, "HAS_SAFE_ZONES", False)
+    monkeypatch.setattr(memory_zones, "HAS_SAFE_ZONES", False)
     growing = make()
     monkeypatch.undo()
     before = known_strings(forgetful)
@@ -165,7 +165,7 @@ def test_vocabularies_do_not_grow_after_a_failure(ner_folder, monkeypatch):
     with pytest.raises(ValueError, match="bad weather"):
         annotator.annotate(new_words(0))
     monkeypatch.undo()
-    if annotator_module.HAS_SAFE_ZONES:
+    if memory_zones.HAS_SAFE_ZONES:
         assert known_strings(annotator) == before
     assert len(annotator.annotate(new_words(0)).documents) == 120
 

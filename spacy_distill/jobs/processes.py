@@ -1,105 +1,29 @@
-"""Processes that annotate: each loads the teachers and writes whole shards."""
+"""Processes of this machine that write shards: each loads the plan's writer and writes whole
+shards."""
 
-import hashlib
-import json
 import multiprocessing
 import os
 import threading
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
-
-from spacy.util import get_package_version
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 from ..corpora.inputs import InputDocument
-from ..corpora.soft_shards import Shard, file_hash, shard_name, write_shard
-from ..loading import import_code
-from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, load_teacher
-from .annotator import Advance, Annotator, Skipped
-from .checks import require_device
+from .plan import Advance, Plan, Written
 
-# A shard's entry in the manifest, and the documents that were left out of it.
-Written = Tuple[Shard, List[Skipped]]
 # Starts the work on a shard, from its number, its documents and their hash. The function that it
 # returns waits until the shard is written.
 Work = Callable[[int, List[InputDocument], str], Callable[[], Written]]
 
-# Characters in a shard: about 90,000 English words, and 3 MB on disk.
-SHARD_SIZE = 500_000
 # Seconds between two updates of the progress bar.
 INTERVAL = 0.2
-LIBRARIES = ("spacy-distill", "spacy", "thinc", "torch", "transformers")
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """How a soft corpus is made: the arguments of `annotate`, apart from input and output."""
-
-    sources: Tuple[TeacherSource, ...]
-    options: TeacherOptions = DEFAULT_OPTIONS
-    lang: Optional[str] = None
-    top_k: int = 8
-    batch_size: int = 64
-    shard_size: int = SHARD_SIZE
-    limit: int = 0
-    augment: int = 0
-    words: Tuple[str, ...] = ()
-    code: Optional[Path] = None
-    use_gpu: int = -1
-    max_errors: int = 0
-
-    def settings(self) -> Dict[str, Any]:
-        """Collect the settings that a manifest keeps, as plain data."""
-        data = {**asdict(replace(self, sources=(), words=(), code=None)), "gpu": self.use_gpu >= 0}
-        data["code"] = None if self.code is None else file_hash(self.code)
-        data["words"] = hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:32]
-        for name in ("sources", "use_gpu", "max_errors"):
-            data.pop(name)
-        data["versions"] = installed_versions()
-        return json.loads(json.dumps(data))
-
-    def writer(self, folder: Path, advance: Advance) -> "ShardWriter":
-        """Load the teachers and create a writer of shards."""
-        import_code(self.code)
-        require_device(self.use_gpu)
-        teacher = load_teacher(self.sources, self.options)
-        annotator = Annotator(teacher, lang=self.lang, top_k=self.top_k, batch_size=self.batch_size)
-        return ShardWriter(annotator, folder, self.max_errors, advance)
-
-
-def installed_versions() -> Dict[str, str]:
-    """Find the versions of the installed libraries that can change probabilities."""
-    installed = ((name, get_package_version(name)) for name in LIBRARIES)
-    return {name: version for name, version in installed if version is not None}
-
-
-@dataclass(frozen=True)
-class ShardWriter:
-    """Annotates documents and writes them as a shard."""
-
-    annotator: Annotator
-    folder: Path
-    max_errors: int
-    advance: Advance
-
-    def __call__(self, number: int, documents: List[InputDocument], input_hash: str) -> Written:
-        """Annotate the documents of a shard and write it."""
-        soft, entities, misfits, skipped = self.annotator.annotate(
-            documents, self.advance, self.max_errors
-        )
-        name = shard_name(number)
-        sha256 = write_shard(self.folder / name, soft)
-        counts = len(soft), sum(len(document.words) for document in soft), entities, misfits
-        ids = [document.id for document in skipped]
-        return Shard(name, *counts, sha256, input_hash, len(ids), ids), skipped
 
 
 class _Counts:
-    """The numbers of documents and words that processes have annotated, in shared memory.
+    """The numbers of documents and words that processes have read, in shared memory.
 
     Each process has its own slot. So no lock is needed, which a killed process would never release.
     """
@@ -133,7 +57,7 @@ class _Counts:
 _process: Dict[str, Any] = {}
 
 
-def _start_process(plan: Annotation, folder: Path, counts: _Counts) -> None:
+def _start_process(plan: Plan, folder: Path, counts: _Counts) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -153,7 +77,7 @@ def _end_with(parent: Any) -> None:
 def _labels_of_process() -> List[str]:
     if "error" in _process:
         raise _process["error"]
-    return list(_process["writer"].annotator.teacher.labels)
+    return list(_process["writer"].labels)
 
 
 def _write_in_process(number: int, documents: List[InputDocument], input_hash: str) -> Written:
@@ -162,20 +86,21 @@ def _write_in_process(number: int, documents: List[InputDocument], input_hash: s
 
 @contextmanager
 def workers(
-    plan: Annotation, folder: Path, n_process: int, advance: Advance
+    plan: Plan, folder: Path, n_process: int, advance: Advance
 ) -> Iterator[Tuple[List[str], Work]]:
-    """Start the processes that annotate.
+    """Start the processes that write shards. They get text, and write the files themselves: no
+    documents of spaCy pass between processes.
 
-    plan (Annotation): How the corpus is made.
+    plan (Plan): How shards are made.
     folder (Path): The output folder.
-    n_process (int): Number of processes. With 1, this process annotates itself.
+    n_process (int): Number of processes. With 1, this process writes the shards itself.
     advance (Advance): Called in this process, while it waits for a shard.
-    YIELDS (Tuple[List[str], Work]): The teacher's labels, and a function that starts the work on a
+    YIELDS (Tuple[List[str], Work]): The writer's labels, and a function that starts the work on a
         shard.
     """
     if n_process == 1:
         writer = plan.writer(folder, advance)
-        yield list(writer.annotator.teacher.labels), lambda *shard: partial(writer, *shard)
+        yield list(writer.labels), lambda *shard: partial(writer, *shard)
         return
     # torch and BLAS may hang in a forked process.
     context = multiprocessing.get_context("spawn")

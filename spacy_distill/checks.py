@@ -1,29 +1,22 @@
-"""Checks before a long run: its output folder, its device and its numbers."""
+"""Checks before a long run: its output path, its code, its device and its numbers."""
 
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from thinc.api import require_gpu
 from thinc.util import gpu_is_available
-
-from .checkpoints import MODEL_BEST, MODEL_LAST
-
-
-def require_output_dir(path: Path, *, overwrite: bool) -> None:
-    """Raise ValueError if a path cannot be the output folder: it is a file, or it is not empty and
-    `overwrite` is False. The folder need not exist."""
-    require_no_file(path)
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
-        raise ValueError(
-            f"[D721] The output folder '{path}' is not empty. Name another one, or replace "
-            f"{MODEL_BEST} and {MODEL_LAST} in it with --force."
-        )
 
 
 def require_no_file(path: Path) -> None:
     """Raise ValueError if a path that has to be a folder is a file."""
     if path.exists() and not path.is_dir():
         raise ValueError(f"[D720] The output path '{path}' is a file. Name a folder.")
+
+
+def require_python_file(path: Optional[Union[str, Path]]) -> None:
+    """Raise ValueError if a path is not None and is no file."""
+    if path is not None and not Path(path).is_file():
+        raise ValueError(f"[D707] There is no Python file '{path}'. Correct the path (--code).")
 
 
 def require_device(use_gpu: int) -> None:

@@ -1,0 +1,166 @@
+"""A folder of shards: the entries of its manifest, and how both are written."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Callable, ClassVar, Dict, List, Tuple, Type, TypeVar
+
+from .hashes import update_with_file
+
+AnyManifest = TypeVar("AnyManifest", bound="ShardManifest")
+
+
+@dataclass(kw_only=True)
+class ShardEntry:
+    """A shard's entry in the manifest.
+
+    file (str): The file name in the folder.
+    documents, tokens (int): The numbers of documents and tokens.
+    entities (int): The number of entities.
+    sha256 (str): The checksum of the file.
+    input_hash (str): The hash of the input documents.
+    skipped (int): The number of documents that were skipped because of an error.
+    skipped_ids (List[str]): The ids of the skipped documents, in the order of the input.
+    """
+
+    file: str
+    documents: int
+    tokens: int
+    entities: int
+    sha256: str
+    input_hash: str
+    skipped: int = 0
+    skipped_ids: List[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class ShardManifest:
+    """The origin and the shards of a folder. It has no times and no machine names, so that the same
+    command on the same input gives the same bytes.
+
+    labels (List[str]): The labels of entities.
+    settings (Dict[str, Any]): The settings that affect the result.
+    input (Dict[str, Any]): The source, and the hashes of its files.
+    complete (bool): Whether the input was read up to its end or the limit.
+    shards (List[Any]): The entries of the shards, in the order of the input.
+    """
+
+    labels: List[str]
+    settings: Dict[str, Any]
+    input: Dict[str, Any]
+    complete: bool = False
+    shards: List[Any] = field(default_factory=list)
+
+    # The file name of the manifest.
+    FILE: ClassVar[str]
+    # The version of the format.
+    FORMAT: ClassVar[int]
+    # Possible extensions of shards.
+    EXTENSIONS: ClassVar[Tuple[str, ...]]
+    ENTRY: ClassVar[Type[ShardEntry]] = ShardEntry
+    TOTALS: ClassVar[Tuple[str, ...]] = ("documents", "tokens", "entities", "skipped")
+    # For messages: what the folder is, what made it, and the command that makes it.
+    KIND: ClassVar[str]
+    MAKER: ClassVar[str]
+    COMMAND: ClassVar[str]
+
+    def total(self, name: str) -> int:
+        """RETURNS (int): The sum of a number over all shards."""
+        return sum(getattr(shard, name) for shard in self.shards)
+
+    def identity(self) -> Dict[str, Any]:
+        """List what must not change between runs, by its name in errors."""
+        files = dict(self.input["files"])
+        if "dataset" in files:
+            # A data set on the hub: the run continues with the commit that it began with, since the
+            # latest one is unknown without network.
+            files.pop("revision", None)
+        return {
+            **{
+                f"the setting {name}": value
+                for name, value in self.settings.items()
+                if name != "versions"
+            },
+            "the column of the text": self.input["text_field"],
+            "the quoting of tables": self.input.get("quoting"),
+            "the input": files or self.input["source"],
+        }
+
+    def to_disk(self, folder: Path) -> None:
+        """Write the manifest atomically."""
+        totals = {name: self.total(name) for name in self.TOTALS}
+        data = {**asdict(self), "format": self.FORMAT, "totals": totals}
+        text = json.dumps(data, indent=1, sort_keys=True)
+        unfinished = folder / f".{self.FILE}-unfinished"
+        unfinished.write_text(text + "\n", encoding="utf8")
+        unfinished.replace(folder / self.FILE)
+
+    @classmethod
+    def is_in(cls, folder: Path) -> bool:
+        """RETURNS (bool): Whether a folder has a manifest of this kind."""
+        return (folder / cls.FILE).is_file()
+
+    @classmethod
+    def from_disk(cls: Type[AnyManifest], folder: Path) -> AnyManifest:
+        """Read the manifest of a folder.
+
+        RAISES (ValueError): There is no manifest, or it has another format.
+        """
+        path = folder / cls.FILE
+        if not path.is_file():
+            raise ValueError(
+                f"[D401] '{folder}' is not a {cls.KIND}: it has no {cls.FILE}. Write one with "
+                f"`python -m spacy {cls.COMMAND}`, or correct the path."
+            )
+        try:
+            data = json.loads(path.read_text(encoding="utf8"))
+            found = data.pop("format")
+            if found != cls.FORMAT:
+                raise ValueError(
+                    f"[D402] '{path}' has format {found}, expected {cls.FORMAT}. Run "
+                    f"`{cls.COMMAND}` again, or install the version of spacy-distill that made it."
+                )
+            data.pop("totals", None)
+            data["shards"] = [cls.ENTRY(**shard) for shard in data["shards"]]
+            return cls(**data)
+        except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"[D403] '{path}' is not the manifest of a {cls.KIND}: {error!r}. Run "
+                f"`{cls.COMMAND}` again, or correct the path."
+            ) from error
+
+
+def shard_name(number: int, extension: str = ".parquet") -> str:
+    """RETURNS (str): The file name of a shard."""
+    return f"shard-{number:06d}{extension}"
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> str:
+    """Write a shard under another name, and rename it when it is complete.
+
+    path (Path): The file.
+    write (Callable[[Path], object]): Writes the content to a path.
+    RETURNS (str): The SHA-256 checksum of the file.
+    """
+    unfinished = path.with_name(f".{path.name}-unfinished")
+    write(unfinished)
+    digest = file_hash(unfinished)
+    unfinished.replace(path)
+    return digest
+
+
+def require_intact(path: Path, sha256: str) -> None:
+    """Raise ValueError if a shard has another checksum."""
+    if file_hash(path) != sha256:
+        raise ValueError(
+            f"[D406] The checksum of the shard '{path}' differs from the one in the manifest. "
+            "Delete the shard and run the same command again to write it."
+        )
+
+
+def file_hash(path: Path) -> str:
+    """RETURNS (str): The SHA-256 checksum of a file."""
+    digest = hashlib.sha256()
+    update_with_file(digest, path)
+    return digest.hexdigest()

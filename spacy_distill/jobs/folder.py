@@ -1,0 +1,114 @@
+"""The output folder of a job: its lock, and whether an earlier run can continue in it."""
+
+import glob
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, List, Optional, Sequence
+
+from ..checks import require_no_file
+from ..corpora.shard_manifest import AnyManifest, ShardEntry, ShardManifest, require_intact
+
+
+def earlier_manifest(folder: Path, manifest: AnyManifest, overwrite: bool) -> Optional[AnyManifest]:
+    """Read the manifest of an earlier run in a folder, to continue it.
+
+    folder (Path): The output folder.
+    manifest (AnyManifest): The manifest of the new run, without shards.
+    overwrite (bool): Whether to begin anew if there is an earlier result.
+    RETURNS (Optional[AnyManifest]): The earlier manifest; None to begin anew.
+    RAISES (ValueError): The folder has other files, or a result of another pipeline, input or
+        setting.
+    """
+    require_no_file(folder)
+    if not manifest.is_in(folder):
+        # A run that was killed at its start leaves only an unfinished file.
+        if folder.is_dir() and {*folder.iterdir()} - {*_unfinished(folder, manifest)}:
+            raise ValueError(
+                f"[D724] The output folder '{folder}' is not empty and has no {manifest.KIND}. "
+                "Name another one."
+            )
+        return None
+    if overwrite:
+        return None
+    earlier = type(manifest).from_disk(folder)
+    if not earlier.shards and not earlier.complete:
+        # The earlier run failed before its first shard was finished.
+        return None
+    old, new = earlier.identity(), manifest.identity()
+    different = [name for name in new if old.get(name) != new[name]]
+    if not earlier.complete or not all((folder / shard.file).is_file() for shard in earlier.shards):
+        # Other versions of libraries may give another result in the shards that are to come.
+        old, new = earlier.settings.get("versions", {}), manifest.settings["versions"]
+        names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+        different += [f"the version of {name}" for name in names]
+    if different:
+        raise mismatch_error(folder, earlier, " and ".join(different))
+    return earlier
+
+
+def remove_shards(folder: Path, manifest: ShardManifest) -> None:
+    """Remove finished and unfinished shards from a folder."""
+    for extension in manifest.EXTENSIONS:
+        for path in folder.glob(f"shard-*{extension}"):
+            path.unlink(missing_ok=True)
+    for path in _unfinished(folder, manifest):
+        path.unlink(missing_ok=True)
+
+
+def missing_shards(folder: Path, shards: Sequence[ShardEntry]) -> List[str]:
+    """List the files of shards that are missing; raise ValueError if a checksum differs."""
+    missing = []
+    for shard in shards:
+        path = folder / shard.file
+        if path.is_file():
+            require_intact(path, shard.sha256)
+        else:
+            missing.append(shard.file)
+    return missing
+
+
+def mismatch_error(folder: Path, manifest: ShardManifest, difference: str) -> ValueError:
+    """Create the error for a result that cannot be continued."""
+    return ValueError(
+        f"[D421] The {manifest.KIND} in '{folder}' was made with another {manifest.MAKER}, input "
+        f"or setting. These differ now: {difference}. Name another output folder, or replace the "
+        f"{manifest.KIND} with --force."
+    )
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Lock the folder against a second run, where the operating system can."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise ValueError(
+            f"[D423] Another run is writing to '{folder}'. Wait for it, or name another folder."
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def require_outside(folder: Path, source: str) -> None:
+    """Raise ValueError if the output folder is in the input."""
+    roots = [] if source == "-" else [Path(source), *map(Path, glob.glob(source, recursive=True))]
+    output = folder.resolve()
+    if any(root.is_dir() and output.is_relative_to(root.resolve()) for root in roots):
+        raise ValueError(
+            f"[D424] The output folder '{folder}' is in the input '{source}', so that the next run "
+            "would read what this one wrote. Name a folder outside."
+        )
+
+
+def _unfinished(folder: Path, manifest: ShardManifest) -> List[Path]:
+    return [*folder.glob(".shard-*-unfinished"), *folder.glob(f".{manifest.FILE}-unfinished")]

@@ -1,0 +1,180 @@
+"""Run a job: make the shards that are missing, in the order of the input.
+
+A shard is a function of the plan and of its documents. So what runs the list of shards, and how
+often the job was stopped, changes no byte of the result.
+"""
+
+import hashlib
+import json
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Callable, Deque, Iterable, Iterator, List, Optional, Tuple
+
+from wasabi import Printer
+
+from ..corpora.inputs import Input, InputDocument
+from ..corpora.shard_manifest import AnyManifest, ShardEntry, ShardManifest
+from .folder import earlier_manifest, lock, mismatch_error, missing_shards, remove_shards
+from .plan import Plan, Written
+from .processes import Work, workers
+from .progress import JobProgress
+
+
+def run_job(
+    plan: Plan,
+    manifest: AnyManifest,
+    documents: Input,
+    folder: Path,
+    *,
+    title: str,
+    n_process: int,
+    overwrite: bool,
+    stderr: IO,
+) -> AnyManifest:
+    """Write the shards of an input to a folder, or those that are missing there.
+
+    plan (Plan): How shards are made.
+    manifest (AnyManifest): The manifest of the job, without labels and shards.
+    documents (Input): The input.
+    folder (Path): The output folder.
+    title (str): The name of the job in the progress bar.
+    n_process (int): Number of processes. The result does not depend on it.
+    overwrite (bool): Whether to replace an earlier result in the folder.
+    stderr (IO): Stream for progress and warnings.
+    RETURNS (AnyManifest): The manifest with all shards.
+    RAISES (ValueError): An input cannot be read, or the folder has a result of another input or
+        setting. Or more documents failed than `plan.max_errors`, or all.
+    """
+    earlier = earlier_manifest(folder, manifest, overwrite)
+    if earlier is not None:
+        manifest = earlier
+        documents = documents.as_in(manifest.input["files"])
+    _require_few_skipped(manifest, plan.max_errors)
+    groups = _groups(plan.select(documents), plan.shard_size)
+    progress = JobProgress(documents, plan.max_documents)
+    if manifest.complete and not missing_shards(folder, manifest.shards):
+        if not documents.is_pinned:
+            with progress.shown("Compare", stderr):
+                for _, group, _, _ in _with_earlier_shards(folder, manifest, groups):
+                    progress.skip(group)
+        return manifest
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock(folder), workers(plan, folder, n_process, progress.advance) as (labels, work):
+        manifest.labels = labels
+        if earlier is None:
+            # Only now that the pipeline is loaded: removed shards cannot be restored.
+            remove_shards(folder, manifest)
+            manifest.to_disk(folder)
+        with progress.shown(title, stderr):
+            # More shards are pending than there are processes, so none waits for the slowest one.
+            n_pending = 2 * n_process if n_process > 1 else 1
+            n_shards = _make_missing(
+                folder, manifest, groups, work, plan.max_errors, n_pending, progress, stderr
+            )
+    source = manifest.input["source"]
+    if not n_shards:
+        raise ValueError(
+            f"[D420] The input '{source}' has no text: found blank documents or none. Correct the "
+            "path."
+        )
+    if not manifest.total("documents"):
+        raise ValueError(
+            f"[D432] The {manifest.MAKER} failed on all documents of the input '{source}': found "
+            f"{manifest.total('skipped')}. Each is named above, with the reason. Correct the "
+            f"{manifest.MAKER} or the input, and replace the {manifest.KIND} with --force."
+        )
+    if not manifest.complete:
+        manifest.complete = True
+        manifest.to_disk(folder)
+    return manifest
+
+
+def _make_missing(
+    folder: Path,
+    manifest: ShardManifest,
+    groups: Iterable[List[InputDocument]],
+    work: Work,
+    max_errors: int,
+    n_pending: int,
+    progress: JobProgress,
+    stderr: IO,
+) -> int:
+    """Make the missing shards in order, and return the number of all shards."""
+    pending: Deque[Tuple[int, Callable[[], Written]]] = deque()
+    # A copy, since `finish_first` adds shards to the manifest.
+    earlier = replace(manifest, shards=list(manifest.shards))
+
+    def finish_first() -> None:
+        number, finish = pending.popleft()
+        shard, skipped = finish()
+        manifest.shards[number : number + 1] = [shard]
+        manifest.complete = False
+        manifest.to_disk(folder)
+        _require_few_skipped(manifest, max_errors)
+        for document in skipped:
+            title = (
+                f"[D430] The document '{document.id}' is left out: the {manifest.MAKER} failed on "
+                "it"
+            )
+            text = Printer(no_print=True).warn(title, f"{document.maker}: {document.reason}")
+            stderr.write(text + "\n")
+
+    n_shards = 0
+    for number, group, input_hash, shard in _with_earlier_shards(folder, earlier, groups):
+        n_shards += 1
+        if shard is not None and not missing_shards(folder, [shard]):
+            progress.skip(group)
+            continue
+        progress.expect(group)
+        pending.append((number, work(number, group, input_hash)))
+        if len(pending) >= n_pending:
+            finish_first()
+    while pending:
+        finish_first()
+    return n_shards
+
+
+def _with_earlier_shards(
+    folder: Path, manifest: ShardManifest, groups: Iterable[List[InputDocument]]
+) -> Iterator[Tuple[int, List[InputDocument], str, Optional[ShardEntry]]]:
+    """Yield the number, documents and hash of each group, and the shard that an earlier run made of
+    it. Raise ValueError if that shard was made of other documents."""
+    number = -1
+    for number, group in enumerate(groups):
+        digest = hashlib.blake2b(digest_size=16)
+        for document in group:
+            # Kept columns come last, so that a document without them has the same hash as ever.
+            digest.update(json.dumps([*document[:-1], *document.kept]).encode())
+        input_hash = digest.hexdigest()
+        shard = manifest.shards[number] if number < len(manifest.shards) else None
+        if shard is None and manifest.complete:
+            raise mismatch_error(folder, manifest, "the input, which is longer now")
+        if shard is not None and shard.input_hash != input_hash:
+            raise mismatch_error(folder, manifest, f"the input of {shard.file}")
+        yield number, group, input_hash, shard
+    if number + 1 < len(manifest.shards):
+        raise mismatch_error(folder, manifest, "the input, which is shorter now")
+
+
+def _require_few_skipped(manifest: ShardManifest, max_errors: int) -> None:
+    ids = [name for shard in manifest.shards for name in shard.skipped_ids]
+    if len(ids) > max_errors:
+        raise ValueError(
+            f"[D431] The {manifest.MAKER} failed on {len(ids)} documents, and {max_errors} are "
+            f"allowed; the last is '{ids[-1]}'. Correct the {manifest.MAKER} or the documents and "
+            f"replace the {manifest.KIND} with --force, or allow more failures with --max-errors."
+        )
+
+
+def _groups(documents: Iterable[InputDocument], shard_size: int) -> Iterator[List[InputDocument]]:
+    group: List[InputDocument] = []
+    size = 0
+    for document in documents:
+        group.append(document)
+        size += len(document.text)
+        if size >= shard_size:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

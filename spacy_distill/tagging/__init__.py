@@ -1,0 +1,1 @@
+"""Write the entities of a pipeline for much text to files."""

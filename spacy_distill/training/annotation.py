@@ -1,0 +1,97 @@
+"""How a soft corpus is made of an input: the plan of a job, and what writes its shards."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+
+from ..checks import require_device
+from ..corpora.augmentation import with_variants
+from ..corpora.inputs import InputDocument
+from ..corpora.shard_manifest import file_hash, shard_name
+from ..corpora.soft_shards import Shard, write_shard
+from ..jobs.plan import SHARD_SIZE, Advance, Written, installed_versions
+from ..loading import import_code
+from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, load_teacher
+from .annotator import Annotator
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """How a soft corpus is made: the arguments of `annotate`, apart from input and output."""
+
+    sources: Tuple[TeacherSource, ...]
+    options: TeacherOptions = DEFAULT_OPTIONS
+    lang: Optional[str] = None
+    top_k: int = 8
+    batch_size: int = 64
+    shard_size: int = SHARD_SIZE
+    limit: int = 0
+    augment: int = 0
+    words: Tuple[str, ...] = ()
+    code: Optional[Path] = None
+    use_gpu: int = -1
+    max_errors: int = 0
+
+    def settings(self) -> Dict[str, Any]:
+        """Collect the settings that a manifest keeps, as plain data."""
+        data = {**asdict(replace(self, sources=(), words=(), code=None)), "gpu": self.use_gpu >= 0}
+        data["code"] = None if self.code is None else file_hash(self.code)
+        data["words"] = hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:32]
+        for name in ("sources", "use_gpu", "max_errors"):
+            data.pop(name)
+        data["versions"] = installed_versions()
+        return json.loads(json.dumps(data))
+
+    @property
+    def max_documents(self) -> int:
+        """The maximum number of documents; 0 for no limit."""
+        return self.limit * (1 + self.augment)
+
+    def select(self, documents: Iterable[InputDocument]) -> Iterator[InputDocument]:
+        """Choose the documents up to the limit, and add variants."""
+        return with_variants(islice(documents, self.limit or None), self.augment, self.words)
+
+    def writer(self, folder: Path, advance: Advance) -> "SoftShardWriter":
+        """Load the teachers and create a writer of shards."""
+        import_code(self.code)
+        require_device(self.use_gpu)
+        teacher = load_teacher(self.sources, self.options)
+        annotator = Annotator(teacher, lang=self.lang, top_k=self.top_k, batch_size=self.batch_size)
+        return SoftShardWriter(annotator, folder, self.max_errors, advance)
+
+
+@dataclass(frozen=True)
+class SoftShardWriter:
+    """Annotates documents and writes them as a shard."""
+
+    annotator: Annotator
+    folder: Path
+    max_errors: int
+    advance: Advance
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """The teacher's labels."""
+        return tuple(self.annotator.teacher.labels)
+
+    def __call__(self, number: int, documents: List[InputDocument], input_hash: str) -> Written:
+        """Annotate the documents of a shard and write it."""
+        soft, entities, misfits, skipped = self.annotator.annotate(
+            documents, self.advance, self.max_errors
+        )
+        name = shard_name(number)
+        entry = Shard(
+            file=name,
+            documents=len(soft),
+            tokens=sum(len(document.words) for document in soft),
+            entities=entities,
+            misfits=misfits,
+            sha256=write_shard(self.folder / name, soft),
+            input_hash=input_hash,
+            skipped=len(skipped),
+            skipped_ids=[document.id for document in skipped],
+        )
+        return entry, skipped
