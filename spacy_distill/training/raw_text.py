@@ -14,6 +14,7 @@ from ..corpora.input_documents import InputDocument
 from ..corpora.inputs import Input
 from ..evaluation import summary
 from ..evaluation.card import write_card
+from ..jobs.folder import require_outside
 from ..loading import load_pipeline
 from ..saving import replaced_directory, save_pipeline
 from ..teachers import SoftTeacher, Teacher
@@ -21,7 +22,6 @@ from ..teachers.protocol import TeacherSource
 from ..vectors import distill_vectors
 from ..vectors.distill_vectors import make_docs
 from ..vectors.word_encoder import NoTransformerError
-from .annotation_folder import require_outside
 from .checkpoints import DEVELOPMENT, MODEL_BEST, STUDENT
 from .compact import can_be_compact, compact
 
