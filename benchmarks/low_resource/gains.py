@@ -2,15 +2,14 @@
 
 from math import inf
 from statistics import mean, stdev
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from scipy.stats import t as student_t
-
-from benchmarks.low_resource.systems import SYSTEMS
 
 Run = Dict[str, Any]
 # Runs by system, of one corpus and number of labels.
 Runs = Dict[str, List[Run]]
+TEACHER = "teacher"
 CONFIDENCE = 0.95
 # With two seeds, the interval of Student's t is too wide to be useful.
 FEWEST_SEEDS = 3
@@ -31,10 +30,10 @@ class Comparison(NamedTuple):
 class Cost(NamedTuple):
     """The cost of a student in processor seconds, and when it is paid back.
 
-    training (float): Training all its teachers.
+    training (float): Training its teacher.
     reading (float): The transformer's reading of the sentences without labels, once.
     distilling (float): Training the student.
-    paid_back (float): Words after which reading with the student in place of one teacher has saved
+    paid_back (float): Words after which reading with the student in place of its teacher has saved
         the seconds of reading and distilling; infinite if the student reads no faster.
     all_paid_back (float): The same of all seconds.
     """
@@ -46,11 +45,23 @@ class Cost(NamedTuple):
     all_paid_back: float
 
 
-def compare(systems: Runs, name: str, other: str) -> Optional[Comparison]:
-    """Compare two systems; return None if they have no seed in common."""
+def best_model(run: Run) -> float:
+    """Find the test F1, in percent, of the model that the development set selected."""
+    return run["scores"]["test"]["f"]
+
+
+def last_model(run: Run) -> float:
+    """Find the test F1, in percent, of the model at the end of the training."""
+    return run["last"]["test"]["f"]
+
+
+def compare(
+    systems: Runs, name: str, other: str, of: Callable[[Run], float] = best_model
+) -> Optional[Comparison]:
+    """Compare two systems by the test F1 of their runs; return None if they have no seed in
+    common."""
     f1, theirs = (
-        {run["seed"]: run["scores"]["test"]["f"] for run in systems.get(system, [])}
-        for system in (name, other)
+        {run["seed"]: of(run) for run in systems.get(system, [])} for system in (name, other)
     )
     seeds = sorted(f1.keys() & theirs.keys())
     if not seeds:
@@ -83,17 +94,16 @@ def cost(systems: Runs, rates: Dict[str, float], student: str = "student") -> Op
     student (str): The student, by its system's name.
     RETURNS (Optional[Cost]): The cost; None if a system has no run or no rate.
     """
-    members = SYSTEMS["teacher"].needs
-    if not {*members, student} <= systems.keys() or not {"joined-0", student} <= rates.keys():
+    if not {TEACHER, student} <= systems.keys() or not {TEACHER, student} <= rates.keys():
         return None
 
     def seconds(name: str) -> float:
         return mean(run["cost"]["processor_seconds"] for run in systems[name])
 
     sizes = systems[student][0]["sizes"]
-    reading = sizes["unlabeled"][1] / rates["joined-0"]
-    training, distilling = sum(map(seconds, members)), seconds(student)
-    saved = 1 / rates["joined-0"] - 1 / rates[student]
+    reading = sizes["unlabeled"][1] / rates[TEACHER]
+    training, distilling = seconds(TEACHER), seconds(student)
+    saved = 1 / rates[TEACHER] - 1 / rates[student]
 
     def words(seconds: float) -> float:
         return seconds / saved if saved > 0 else inf

@@ -15,11 +15,25 @@ CNN = {
     "window_size": 1,
     "maxout_pieces": 3,
 }
+# spaCy's own small tok2vec.
+HASH_CNN = {
+    "@architectures": "spacy.HashEmbedCNN.v2",
+    "pretrained_vectors": True,
+    "width": 96,
+    "depth": 4,
+    "embed_size": 2000,
+    "window_size": 1,
+    "maxout_pieces": 3,
+    "subword_features": True,
+}
 KINDS = {
+    "hash-cnn": "`HashEmbedCNN`, CRF",
     "softmax": "LSTM-CNN-softmax",
     "cnn": "CNN (`MaxoutWindowEncoder`), CRF",
     "unidirectional": "LSTM from left to right, CRF",
 }
+# Kinds that look word vectors up in spaCy's way.
+WITH_SPACY_VECTORS = ("hash-cnn",)
 HALF = {"alpha": 0.5, "beta": 0.5}
 # One weight falls to 0 while the other rises to 1, and then stays at 1.
 FALLING = {
@@ -80,6 +94,8 @@ def kind_config(kind: str) -> Config:
         model["head"] = {"@architectures": "spacy-distill.Softmax.v1"}
     elif kind == "unidirectional":
         model["encode"] = {"@architectures": "spacy-distill.LSTM.v1", "width": 200, "depth": 2}
+    elif kind == "hash-cnn":
+        model["embed"], model["encode"] = dict(HASH_CNN), None
     else:
         model["encode"] = dict(CNN)
     return config

@@ -22,7 +22,7 @@ from benchmarks.low_resource.store import RATES, RESULTS, Store
 from benchmarks.low_resource.systems import system_of
 from spacy_distill.encoders.feature_cache import FEATURES
 
-DEFAULT_SYSTEMS = "joined-0,teacher,student,gold-only"
+DEFAULT_SYSTEMS = "teacher,student,gold-only"
 WARM_UP = 100
 
 

@@ -13,16 +13,16 @@ from typing import Annotated, Dict, List
 
 import typer
 
-from benchmarks.low_resource.gains import Runs
+from benchmarks.low_resource.gains import Runs, best_model
 from benchmarks.low_resource.sections import PICTURE, SECTIONS
 from benchmarks.low_resource.store import RESULTS, Store
-from benchmarks.low_resource.tables import f1, group
+from benchmarks.low_resource.tables import group
 from benchmarks.pages import fill
 
 # The systems of the picture, with their lines.
 CURVES = {
     "student": ("distilled student", "tab:blue", "o-"),
-    "teacher": ("teacher (ensemble)", "tab:orange", "s--"),
+    "teacher": ("teacher", "tab:orange", "s--"),
     "gold-only": ("student on the labels alone", "tab:green", "^-"),
     "transformer": ("transformer, fine-tuned", "tab:brown", "v:"),
     "spacy-silver": ("spaCy ner, silver data", "tab:red", "d-."),
@@ -40,7 +40,9 @@ def draw(sizes: Dict[int, Runs], path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
     for name, (label, colour, style) in CURVES.items():
         points = [
-            (size, [f1(run) for run in runs[name]]) for size, runs in sizes.items() if name in runs
+            (size, [best_model(run) for run in runs[name]])
+            for size, runs in sizes.items()
+            if name in runs
         ]
         if len(points) < 2:  # no curve
             continue

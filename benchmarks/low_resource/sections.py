@@ -3,7 +3,15 @@
 from statistics import mean
 from typing import Callable, Dict, List, Optional
 
-from benchmarks.low_resource.gains import Comparison, Runs, compare, cost, pair_of
+from benchmarks.low_resource.gains import (
+    Comparison,
+    Runs,
+    best_model,
+    compare,
+    cost,
+    last_model,
+    pair_of,
+)
 from benchmarks.low_resource.kinds import KINDS, LOSS_NAMES, LOSSES
 from benchmarks.low_resource.store import Store
 from benchmarks.low_resource.systems import OTHER_TEACHERS
@@ -24,27 +32,34 @@ KIND_NAMES: Dict[Optional[str], str] = {None: "LSTM-CNN-CRF, the package's"}
 KIND_NAMES.update(KINDS.items())
 # The systems that the student is compared with.
 COMPARED_WITH = {
-    "teacher": "its teachers' average",
+    "teacher": "its teacher",
     "spacy-silver": "spaCy's `ner`, silver data",
+    "spacy-silver-wide": "the same, twice as wide",
+    "student-hash-cnn": "distilled `HashEmbedCNN`",
     "spacy-gold": "spaCy's `ner`, labels alone",
+    "transformer": "fine-tuned transformer",
 }
 # Learning curves, beside the page that has the section "reached".
 PICTURE = "results-conll.png"
 
 
 def reached_table(groups: Groups, results: Store) -> str:
-    """Make the table of the best scores on CoNLL-2003, with a picture."""
+    """Make the table of scores on CoNLL-2003, with a picture."""
+    sizes = {n: systems for n, systems in groups.get("conll", {}).items() if "student" in systems}
+    has_spacy = any("spacy-silver" in systems for systems in sizes.values())
     rows = []
-    for size, systems in groups.get("conll", {}).items():
-        if "student" in systems:
-            means = mean_of(systems, "student", "teacher", "gold-only", "spacy-silver")
+    for size, systems in sizes.items():
+        row = [f"{size:,}", *mean_of(systems, "teacher", "student", "gold-only")]
+        if has_spacy:
             above = compare(systems, "student", "spacy-silver")
-            gain = f"{mean(above.differences):+.1f}" if above else ""
-            seeds = [str(len(systems["student"])), str(len(above.differences) if above else 0)]
-            rows.append([f"{size:,}", *means, gain, *seeds])
-    header = ["labeled", "student", "its teachers' average", "labels alone"]
-    header += ["spaCy, silver", "student above spaCy", "seeds", "spaCy's"]
-    return f"{table(header, rows, 0)}\n\n![F1 by the number of labels]({PICTURE})"
+            row += mean_of(systems, "spacy-silver")
+            row += [f"{mean(above.differences):+.1f}" if above else ""]
+            row += [str(len(above.differences) if above else 0)]
+        rows.append([*row, str(len(systems["student"]))])
+    header = ["labeled", "teacher", "student", "labels alone"]
+    if has_spacy:
+        header += ["spaCy, silver", "student above spaCy", "spaCy's seeds"]
+    return f"{table([*header, 'seeds'], rows, 0)}\n\n![F1 by the number of labels]({PICTURE})"
 
 
 def expected_table(groups: Groups, results: Store) -> str:
@@ -54,8 +69,37 @@ def expected_table(groups: Groups, results: Store) -> str:
         for size, systems in groups.get("conll", {}).items()
         if "student" in systems
     ]
-    header = ["labeled sentences", "student", "its teachers' average"]
+    header = ["labeled sentences", "student", "its teacher"]
     return table([*header, "student on the labels alone"], rows, 0)
+
+
+def others_table(groups: Groups, results: Store) -> str:
+    """Make the table of the scores on all corpora but CoNLL-2003."""
+    rows = []
+    for dataset, sizes in groups.items():
+        for size, systems in sizes.items():
+            found = compare(systems, "student", "gold-only")
+            if dataset != "conll" and found is not None:
+                means = mean_of(systems, "teacher", "student", "gold-only")
+                rows.append([corpus_of(dataset, size), *means, *gained(found.differences)])
+    header = ["corpus, labeled", "teacher", "student", "labels alone", "gain"]
+    return table([*header, "95 % interval", "seeds"], rows, 1)
+
+
+def without_dev_table(groups: Groups, results: Store) -> str:
+    """Make the table of the last models, which need no development set, next to the best ones."""
+    rows = []
+    for dataset, sizes in groups.items():
+        for size, systems in sizes.items():
+            found = compare(systems, "student", "gold-only", last_model)
+            if found is None:
+                continue
+            best, last = (
+                mean_of(systems, "gold-only", "student", of=of) for of in (best_model, last_model)
+            )
+            rows.append([corpus_of(dataset, size), *best, *last, *gained(found.differences)])
+    header = ["corpus, labeled", "labels alone, best", "student, best", "labels alone, last"]
+    return table([*header, "student, last", "gain, last", "95 %, seeds", "seeds"], rows, 1)
 
 
 def worth_table(groups: Groups, results: Store) -> str:
@@ -93,7 +137,7 @@ def kinds_table(groups: Groups, results: Store) -> str:
                     if of_kind is not None
                 ]
     header = ["corpus, labeled", "student", "labels alone", "distilled", "gain, F1"]
-    header += ["95 % interval", "seeds", "words/s", "paid back with the teachers, thousand words"]
+    header += ["95 % interval", "seeds", "words/s", "paid back with the teacher, thousand words"]
     return table(header, rows, 2)
 
 
@@ -112,19 +156,19 @@ def kind_row(
 
 
 def teachers_table(groups: Groups, results: Store) -> str:
-    """Make the table of test F1 of students with other teachers, next to those of the default
-    teachers and of labels alone, for the same seeds."""
+    """Make the table of test F1 of students with other teachers, next to those of the usual
+    teacher and of labels alone, for the same seeds."""
     rows = []
     for dataset, sizes in groups.items():
         for size, systems in sizes.items():
             for name, teachers in OTHER_TEACHERS.items():
-                beside_four = compare(systems, name, "student")
-                beside_none = compare(systems, name, "gold-only")
-                if beside_four is not None and beside_none is not None:
-                    values = (beside_four.f1, beside_four.other, beside_none.other)
+                usual = compare(systems, name, "student")
+                alone = compare(systems, name, "gold-only")
+                if usual is not None and alone is not None:
+                    values = (usual.f1, usual.other, alone.other)
                     row = [corpus_of(dataset, size), teachers, *(f"{f1:.2f}" for f1 in values)]
-                    rows.append([*row, str(len(beside_four.differences))])
-    header = ["corpus, labeled", "taught by", "test F1", "taught by the four", "labels alone"]
+                    rows.append([*row, str(len(usual.differences))])
+    header = ["corpus, labeled", "taught by", "test F1", "taught by `teacher`", "labels alone"]
     return table([*header, "seeds"], rows, 2)
 
 
@@ -148,7 +192,7 @@ def losses_table(groups: Groups, results: Store) -> str:
 
 
 def compared_table(groups: Groups, results: Store) -> str:
-    """Make the table of the student's differences to its teachers and to spaCy's `ner`."""
+    """Make the table of the student's differences to its teacher and to other systems."""
     rows = []
     for dataset, sizes in groups.items():
         for size, systems in sizes.items():
@@ -174,8 +218,8 @@ def costs_table(groups: Groups, results: Store) -> str:
             if beside.f1 > beside.other:
                 paid = [thousands(found.paid_back), thousands(found.all_paid_back)]
             rows.append([corpus_of(dataset, size), *(f"{n:,.0f}" for n in seconds), *paid])
-    header = ["corpus, labeled", "teachers, CPU s", "transformer's reading", "distilling"]
-    return table([*header, "paid back, thousand words", "with the teachers"], rows, 1)
+    header = ["corpus, labeled", "teacher, CPU s", "transformer's reading", "distilling"]
+    return table([*header, "paid back, thousand words", "with the teacher"], rows, 1)
 
 
 def all_tables(groups: Groups, results: Store) -> str:
@@ -189,6 +233,8 @@ SECTIONS: Dict[str, Callable[[Groups, Store], str]] = {
     "tables": all_tables,
     "reached": reached_table,
     "expected": expected_table,
+    "others": others_table,
+    "without_dev": without_dev_table,
     "worth": worth_table,
     "compared": compared_table,
     "costs": costs_table,

@@ -12,8 +12,8 @@ from thinc.api import Config
 
 from benchmarks.commands import CONFIGS, ROOT
 from benchmarks.low_resource.data import Cell, Dataset
-from benchmarks.low_resource.kinds import KINDS, LOSSES, kind_config
-from benchmarks.low_resource.scores import read_docs
+from benchmarks.low_resource.kinds import KINDS, LOSSES, WITH_SPACY_VECTORS, kind_config
+from benchmarks.low_resource.scores import read_docs, write_silver
 from spacy_distill.configs import steps_for
 from spacy_distill.vectors.table import vectors_pipeline
 
@@ -25,7 +25,8 @@ EVALUATIONS = 12
 TRANSFORMER, TEACHER, STUDENT = (
     f"{CONFIGS}/{n}.cfg" for n in ("transformer", "teacher", "student")
 )
-MEMBERS = ("joined-0", "joined-1", "joined-2", "gold-only")
+# Teachers of several seeds.
+MEMBERS = ("teacher", "teacher-1", "teacher-2")
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,12 @@ class Pretrained:
 
     vectors (Optional[Path]): A pipeline with word vectors; None for none.
     transformer (Path): A Hugging Face encoder.
+    weak (Path): Another one, of a weaker teacher.
     """
 
     vectors: Optional[Path]
     transformer: Path
+    weak: Path
 
 
 Command = Callable[[Cell, Pretrained], List[Any]]
@@ -52,12 +55,14 @@ class System:
     needs (Tuple[str, ...]): The systems that have to be there, such as its teachers.
     config (str): The project's config that decides on it.
     kind (Optional[str]): The kind of student, or its loss, where it is not the package's.
+    is_silver (bool): Whether it learns from the entities that its first need finds.
     """
 
     command: Optional[Command]
     needs: Tuple[str, ...] = ()
     config: str = ""
     kind: Optional[str] = None
+    is_silver: bool = False
 
     def settings(self) -> str:
         """Read the settings of its config without comments, or spaCy's own."""
@@ -70,17 +75,21 @@ class System:
         return config.to_str(interpolate=False)
 
     def prepare(self, cell: Cell, pretrained: Pretrained) -> None:
-        """Write configs that the project does not have, and spaCy's word vectors."""
+        """Write what only this system needs: configs that the project does not have, spaCy's word
+        vectors, the entities that its teacher finds."""
+        if self.is_silver:
+            teacher = cell.folder / self.needs[0] / "model-best"
+            write_silver(cell.corpus, [teacher], cell.corpus / "silver.spacy")
         if self.kind is not None:
             path = cell.folder / f"{self.kind}.cfg"
             kind_config(self.kind).to_disk(path, interpolate=False)
-        elif self.command is not None and not self.config:
+        elif not self.config:
             config = init_config(lang=cell.lang, pipeline=["ner"], optimize="efficiency")
             config.to_disk(cell.folder / "spacy-ner.cfg", interpolate=False)
-            if pretrained.vectors is not None:
-                docs = [doc for path in cell.corpus.glob("*.spacy") for doc in read_docs(path)]
-                nlp = as_written(spacy.load(pretrained.vectors), docs)
-                nlp.to_disk(spacy_vectors(cell))
+        if (self.kind in WITH_SPACY_VECTORS or not self.config) and pretrained.vectors:
+            docs = [doc for path in cell.corpus.glob("*.spacy") for doc in read_docs(path)]
+            nlp = as_written(spacy.load(pretrained.vectors), docs)
+            nlp.to_disk(spacy_vectors(cell))
 
 
 def steps(cell: Cell, config: str) -> int:
@@ -127,11 +136,12 @@ def transformer(cell: Cell, pretrained: Pretrained) -> List[Any]:
     return train(cell, without_vectors, TRANSFORMER, cell.seed, *more)
 
 
-def joined(number: int) -> Command:
-    """Make the system of a transformer's layers joined with a student's word embedding."""
+def joined(number: int = 0, is_weak: bool = False) -> Command:
+    """Make the system of a frozen transformer's layers joined with a student's word embedding."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
-        more = ["--paths.transformer", pretrained.transformer, *of_length(steps(cell, TEACHER))]
+        encoder = pretrained.weak if is_weak else pretrained.transformer
+        more = ["--paths.transformer", encoder, *of_length(steps(cell, TEACHER))]
         return train(cell, pretrained, TEACHER, 10 * cell.seed + number, *more)
 
     return command
@@ -141,8 +151,8 @@ def gold_only(kind: Optional[str] = None) -> Command:
     """Make the system of a student that is trained on the labels alone."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
-        config = student_config(cell, kind)
-        return train(cell, pretrained, config, cell.seed, *of_length(steps(cell, STUDENT)))
+        config, inputs = student_config(cell, kind), student_inputs(cell, pretrained, kind)
+        return train(cell, inputs, config, cell.seed, *of_length(steps(cell, STUDENT)))
 
     return command
 
@@ -152,6 +162,14 @@ def student_config(cell: Cell, kind: Optional[str]) -> Any:
     return STUDENT if kind is None else cell.folder / f"{kind}.cfg"
 
 
+def student_inputs(cell: Cell, pretrained: Pretrained, kind: Optional[str]) -> Pretrained:
+    """Find the pretrained inputs of a kind of student: spaCy's layers look words up as they are
+    written."""
+    if kind not in WITH_SPACY_VECTORS:
+        return pretrained
+    return replace(pretrained, vectors=pretrained.vectors and spacy_vectors(cell))
+
+
 def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
     """Make the system of a student that is trained on labels and on predictions of teachers."""
 
@@ -159,7 +177,8 @@ def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
         teachers = ",".join(str(cell.folder / name / "model-best") for name in members)
         config = student_config(cell, kind)
         command = ["-m", "spacy", "distill", teachers, config, "--force"]
-        command += [*shared(cell, pretrained), "--system.seed", cell.seed]
+        inputs = student_inputs(cell, pretrained, kind)
+        command += [*shared(cell, inputs), "--system.seed", cell.seed]
         command += ["--distillation.max_steps", DISTILLATION_STEPS, *evaluated(DISTILLATION_STEPS)]
         return [*command, *unlabeled(cell)]
 
@@ -172,9 +191,9 @@ def unlabeled(cell: Cell) -> List[Any]:
     return ["--paths.unlabeled", path] if cell.has_unlabeled else []
 
 
-def spacy_ner(corpus: str) -> Command:
+def spacy_ner(corpus: str, width: Optional[int] = None) -> Command:
     """Make the system of spaCy's tok2vec and ner with static vectors, as `spacy init config`
-    sets them up."""
+    sets them up, or with a tok2vec of another width."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         command = ["-m", "spacy", "train", cell.folder / "spacy-ner.cfg"]
@@ -182,6 +201,8 @@ def spacy_ner(corpus: str) -> Command:
         command += [*shared(cell, own, corpus), "--system.seed", cell.seed]
         with_vectors = "true" if pretrained.vectors else "false"
         command += ["--components.tok2vec.model.embed.include_static_vectors", with_vectors]
+        if width is not None:  # that of the embedding and of the listener follows
+            command += ["--components.tok2vec.model.encode.width", width]
         return command
 
     return command
@@ -214,29 +235,32 @@ def as_written(nlp: Language, docs: Iterable[Doc]) -> Language:
     )
 
 
+# Twice the width that spaCy's config has.
+WIDE = 192
 SYSTEMS: Dict[str, System] = {
     "transformer": System(transformer, config=TRANSFORMER),
-    **{name: System(joined(int(name[-1])), config=TEACHER) for name in MEMBERS[:-1]},
+    **{name: System(joined(n), config=TEACHER) for n, name in enumerate(MEMBERS)},
+    "ensemble": System(None, MEMBERS),
+    "weak-teacher": System(joined(is_weak=True), config=TEACHER),
     "gold-only": System(gold_only(), config=STUDENT),
-    "teacher": System(None, MEMBERS),
-    "student": System(distilled(MEMBERS), (*MEMBERS, "teacher"), STUDENT),
-    "student-2": System(
-        distilled((*MEMBERS, "student")), (*MEMBERS, "teacher", "student"), STUDENT
-    ),
+    "student": System(distilled(("teacher",)), ("teacher",), STUDENT),
     **{f"gold-only-{kind}": System(gold_only(kind), (), STUDENT, kind) for kind in KINDS},
     **{
-        f"student-{kind}": System(distilled(MEMBERS, kind), (*MEMBERS, "teacher"), STUDENT, kind)
+        f"student-{kind}": System(distilled(("teacher",), kind), ("teacher",), STUDENT, kind)
         for kind in (*KINDS, *LOSSES)
     },
     "spacy-gold": System(spacy_ner("train")),
-    "spacy-silver": System(spacy_ner("silver"), ("teacher",)),
+    "spacy-silver": System(spacy_ner("silver"), ("teacher",), is_silver=True),
+    "spacy-silver-wide": System(spacy_ner("silver", WIDE), ("teacher",), is_silver=True),
 }
 STUDENT_OF = "student-of-"
-# Students of other teachers than the usual four, and what these are.
+# Students of other teachers than the usual one.
+OF_ENSEMBLE = STUDENT_OF + "+".join(MEMBERS)
 OTHER_TEACHERS = {
     "student-of-gold-only": "itself (`gold-only`)",
-    "student-of-joined-0": "one over the transformer (`joined-0`)",
-    "student-2": "the four and their student",
+    "student-of-weak-teacher": "a small transformer (`weak-teacher`)",
+    "student-of-teacher+gold-only": "`teacher` and `gold-only`",
+    OF_ENSEMBLE: "three seeds (`ensemble`)",
 }
 
 
@@ -244,9 +268,9 @@ def system_of(name: str) -> System:
     """Find a system.
 
     name (str): Its name, a variant's ("student@NAME"), or that of the student of some systems
-        ("student-of-joined-0+gold-only").
+        ("student-of-teacher+gold-only").
     RETURNS (System): The system.
-    RAISES (ValueError): There is no such system, or an average is to be a teacher beside others.
+    RAISES (ValueError): There is no such system, or an average is to be one of the teachers.
     """
     base = name.partition("@")[0]
     of_others = base.startswith(STUDENT_OF)
@@ -258,4 +282,4 @@ def system_of(name: str) -> System:
         return SYSTEMS[base]
     if any(SYSTEMS[member].command is None for member in members):
         raise ValueError("An average of systems is not trained: name its members.")
-    return System(distilled(members), (*members, "teacher"), STUDENT)
+    return System(distilled(members), members, STUDENT)

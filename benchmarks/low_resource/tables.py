@@ -5,7 +5,7 @@ from math import isfinite
 from statistics import mean, stdev
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from benchmarks.low_resource.gains import Run, Runs, interval
+from benchmarks.low_resource.gains import Run, Runs, best_model, interval
 from benchmarks.low_resource.systems import STUDENT_OF, SYSTEMS
 from benchmarks.pages import table
 
@@ -72,19 +72,14 @@ def corpus_of(dataset: str, size: int) -> str:
     return f"{NAMES[dataset]}, {count(dataset, size)}"
 
 
-def mean_of(systems: Runs, *names: str) -> List[str]:
+def mean_of(systems: Runs, *names: str, of: Callable[[Run], float] = best_model) -> List[str]:
     """Format the mean test F1 of some systems; "" without runs."""
-    return [f"{mean(map(f1, systems[name])):.1f}" if name in systems else "" for name in names]
+    return [f"{mean(map(of, systems[name])):.1f}" if name in systems else "" for name in names]
 
 
 def count(dataset: str, size: int) -> str:
     """Describe the number of labels of a corpus."""
     return f"{size:,} {UNITS.get(dataset, '')}".strip()
-
-
-def f1(run: Run) -> float:
-    """Compute test F1 in percent."""
-    return run["scores"]["test"]["f"]
 
 
 def scores_table(sizes: Dict[int, Runs]) -> str:
@@ -93,7 +88,7 @@ def scores_table(sizes: Dict[int, Runs]) -> str:
     for size, systems in sizes.items():
         for name, runs in systems.items():
             columns: List[Callable[[Run], Any]] = [
-                f1,
+                best_model,
                 lambda run: run["scores"]["test"]["p"],
                 lambda run: run["scores"]["test"]["r"],
                 lambda run: run["scores"]["test"]["seqeval_f"],
@@ -102,7 +97,8 @@ def scores_table(sizes: Dict[int, Runs]) -> str:
             values = [spread([column(run) for run in runs]) for column in columns]
             agreed = [run["agreement"]["test"] for run in runs if run["agreement"]]
             values.append(f"{mean(agreed):.1f}" if agreed else "")
-            values.append(f"{mean(run['cost']['processor_seconds'] for run in runs):,.0f}")
+            costs = [run["cost"]["processor_seconds"] for run in runs if run["cost"]]
+            values.append(f"{mean(costs):,.0f}" if costs else "")
             rows.append([f"{size:,}", name, *values, str(len(runs))])
     header = ["labeled", "system", "test F1", "precision", "recall", "seqeval F1", "dev F1"]
     header += ["agreement", "CPU s", "seeds"]

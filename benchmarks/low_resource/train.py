@@ -13,9 +13,10 @@ import shutil
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Annotated, Any, Dict, List, Optional, Tuple
+from typing import Annotated, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import typer
+from spacy.tokens import Doc
 from wasabi import msg
 
 from benchmarks.commands import (
@@ -41,7 +42,6 @@ from benchmarks.low_resource.scores import (
     find_entities,
     read_docs,
     score,
-    write_silver,
 )
 from benchmarks.low_resource.store import RESULTS, RUN, Store
 from benchmarks.low_resource.systems import EVALUATED, SYSTEMS, Pretrained, System, system_of
@@ -50,7 +50,7 @@ PARTS = ("dev", "test")
 # The file in a cell's folder with the digest of its corpus's inputs.
 CORPUS = "corpus.json"
 TRANSFORMER_FILES = (".json", ".txt", ".safetensors", ".bin", ".model")
-DEFAULT_SYSTEMS = "joined-0,joined-1,joined-2,gold-only,teacher,student,spacy-gold,spacy-silver"
+DEFAULT_SYSTEMS = "teacher,gold-only,student,spacy-silver"
 
 
 class Bench:
@@ -86,11 +86,7 @@ class Bench:
         if kept is not None:
             return kept
         record = self.train(cell, name)
-        scores, found = {}, {}
-        for part in PARTS:
-            docs = read_docs(cell.corpus / f"{part}.spacy")
-            found[part] = find_entities(self.models(cell, name), docs)
-            scores[part] = score(docs, found[part])
+        found = entities_of(cell, self.models(cell, name))
         if name == "teacher":  # whom others are compared with
             write_json(cell.folder / f"{name}.entities.json", found)
         run = {
@@ -99,7 +95,7 @@ class Bench:
             "labeled": cell.labeled,
             "seed": cell.seed,
             "system": name,
-            "scores": scores,
+            "scores": scores_of(cell, found),
             "agreement": self.agreement(cell, system, found),
             "cost": record["cost"],
             "sizes": sizes(cell),
@@ -118,6 +114,7 @@ class Bench:
             cell.data: "DATA",
             self.pretrained.vectors: "VECTORS",
             self.pretrained.transformer: "TRANSFORMER",
+            self.pretrained.weak: "WEAK",
         }
         return {
             "corpus": cell.split,
@@ -129,7 +126,7 @@ class Bench:
             },
             "config": digest(system.settings()),
             "vectors": vectors_digest(self.pretrained.vectors),
-            "transformer": self.pretrained.transformer.name,
+            "transformer": self.encoder(cell, name).name,
             "needs": {other: digest(self.settings(cell, other)) for other in system.needs},
         }
 
@@ -140,6 +137,13 @@ class Bench:
         if system.command is None:
             return []
         return [*map(str, system.command(cell, self.pretrained)), *self.options.get(name, [])]
+
+    def encoder(self, cell: Cell, name: str) -> Path:
+        """Find the encoder of a system or of its teachers. Systems without one count under the
+        strong one's name."""
+        names = (name, *system_of(name).needs)
+        is_weak = any(str(self.pretrained.weak) in self.command(cell, one) for one in names)
+        return self.pretrained.weak if is_weak else self.pretrained.transformer
 
     def models(self, cell: Cell, name: str) -> List[Path]:
         """List the pipelines of a system, several for an average."""
@@ -155,7 +159,7 @@ class Bench:
         }
         members = (name, *system_of(name).needs)
         if any("--paths.transformer" in self.command(cell, member) for member in members):
-            found["transformer"] = folder_digest(self.pretrained.transformer, TRANSFORMER_FILES)
+            found["transformer"] = folder_digest(self.encoder(cell, name), TRANSFORMER_FILES)
         return found
 
     def prepare(self, cell: Cell) -> None:
@@ -185,8 +189,11 @@ class Bench:
             **self.contents(cell, name),
         }
         record = cell.folder / f"{name}.cost.json"
-        silver = cell.corpus / "silver.spacy"
-        made = [record, *self.models(cell, name), *([] if system.command else [silver])]
+        if not system.command:  # an average is not trained
+            for other in system.needs:
+                self.train(cell, other)
+            return {**made_of, "cost": None, "made_with": provenance()}
+        made = [record, *self.models(cell, name)]
         if all(path.exists() for path in made):
             known: Dict[str, Any] = read_json(record)
             if all(known.get(key) == value for key, value in made_of.items()):
@@ -199,20 +206,21 @@ class Bench:
             if name in (other, *system_of(other).needs):
                 known_as.unlink()
         made_with = provenance()
-        if system.command is None:
-            models = self.models(cell, name)
-            cost = measured(lambda: write_silver(cell.corpus, models, silver))
-        else:
+        output = cell.folder / name
+        shutil.rmtree(output, ignore_errors=True)
+
+        def work() -> None:
             system.prepare(cell, self.pretrained)
-            output = cell.folder / name
-            shutil.rmtree(output, ignore_errors=True)
             command = [*self.command(cell, name), "--output", str(output)]
-            cost = measured(lambda: execute(command, cell.folder / f"{name}.log"))
-            # Not model-best, which the development set selects.
-            shutil.rmtree(output / "model-last")
+            execute(command, cell.folder / f"{name}.log")
+
+        cost = measured(work)
+        # The last model needs no development set, which selects the best one.
+        last = scores_of(cell, entities_of(cell, [output / "model-last"]))
+        shutil.rmtree(output / "model-last")
         if name == "teacher":  # what models before this one found
             (cell.folder / f"{name}.entities.json").unlink(missing_ok=True)
-        content = {**made_of, "cost": cost, "made_with": made_with}
+        content = {**made_of, "cost": cost, "last": last, "made_with": made_with}
         write_json(record, content)
         return content
 
@@ -221,15 +229,28 @@ class Bench:
     ) -> Dict[str, float]:
         """Compute the F1 of a student's entities against its teacher's, by part of the corpus,
         in percent."""
-        if "teacher" not in system.needs:
+        if "teacher" not in system.needs or system.command is None:
             return {}
         record = cell.folder / "teacher.entities.json"
         if not record.exists():
-            docs = {part: read_docs(cell.corpus / f"{part}.spacy") for part in PARTS}
-            models = self.models(cell, "teacher")
-            write_json(record, {part: find_entities(models, docs[part]) for part in PARTS})
+            write_json(record, entities_of(cell, self.models(cell, "teacher")))
         theirs = read_json(record)
         return {part: agreement(found[part], theirs[part]) for part in PARTS}
+
+
+def entities_of(cell: Cell, models: Sequence[Path]) -> Dict[str, List[Entities]]:
+    """Predict the entities of each scored part of a cell's corpus."""
+    return {part: find_entities(models, part_of(cell, part)) for part in PARTS}
+
+
+def scores_of(cell: Cell, found: Mapping[str, Sequence[Entities]]) -> Dict[str, Any]:
+    """Score predicted entities, by part of the corpus."""
+    return {part: score(part_of(cell, part), found[part]) for part in PARTS}
+
+
+def part_of(cell: Cell, part: str) -> List[Doc]:
+    """Read a part of a cell's corpus."""
+    return read_docs(cell.corpus / f"{part}.spacy")
 
 
 def overrides(command: List[str]) -> Dict[str, str]:
@@ -291,6 +312,9 @@ def main(
     ] = Path("assets/vectors"),
     no_vectors: Annotated[bool, typer.Option("--no-vectors", help="Without word vectors")] = False,
     transformer: Annotated[Path, typer.Option(help="A Hugging Face encoder")] = Path(
+        "assets/pretrained/mpnet"
+    ),
+    weak: Annotated[Path, typer.Option(help="The encoder of `weak-teacher`")] = Path(
         "assets/pretrained/minilm"
     ),
 ) -> None:
@@ -316,7 +340,9 @@ def main(
     names = [f"{name}@{variant}" if variant else name for name in systems.split(",")]
     bench = Bench(
         Store(store),
-        Pretrained(None if no_vectors else vectors.absolute(), transformer.absolute()),
+        Pretrained(
+            None if no_vectors else vectors.absolute(), transformer.absolute(), weak.absolute()
+        ),
         {name: options.split() for name in names} if variant else {},
     )
     for size in map(int, labeled.split(",")):
@@ -342,8 +368,9 @@ def print_means(found: Dict[str, List[Dict[str, Any]]]) -> None:
     for name, runs in found.items():
         f1 = [run["scores"]["dev"]["f"] for run in runs]
         deviation = f"{stdev(f1):.2f}" if len(f1) > 1 else ""
-        seconds = mean(run["cost"]["processor_seconds"] for run in runs)
-        rows.append((name, f"{mean(f1):.2f}", deviation, f"{seconds:.0f}", len(runs)))
+        costs = [run["cost"]["processor_seconds"] for run in runs if run["cost"]]
+        seconds = f"{mean(costs):.0f}" if costs else ""
+        rows.append((name, f"{mean(f1):.2f}", deviation, seconds, len(runs)))
     header = ("system", "dev F1", "deviation", "CPU seconds", "seeds")
     msg.table(rows, header=header, aligns=("l", *"r" * 4), divider=True)
 

@@ -20,6 +20,7 @@ from benchmarks.low_resource.kinds import KINDS, LOSSES
 from benchmarks.low_resource.store import RESULTS, RUN, Store
 from benchmarks.low_resource.systems import (
     MEMBERS,
+    OF_ENSEMBLE,
     STUDENT,
     SYSTEMS,
     TEACHER,
@@ -78,7 +79,7 @@ def test_spacy_finds_the_vectors_of_original_word_forms(docs, tmp_path):
     assert output.tolist() == [[5, 6], [0, 0], [0, 0], [1, 2], [0, 0]]
 
 
-@pytest.mark.parametrize("name", ["nobody", "student-of-nobody", "student-of-teacher"])
+@pytest.mark.parametrize("name", ["nobody", "student-of-nobody", "student-of-ensemble"])
 def test_impossible_systems_are_refused_by_name(name):
     with pytest.raises(ValueError, match=r"no system 'nobody'|not trained"):
         system_of(name)
@@ -88,35 +89,42 @@ def test_each_system_is_trained_as_its_name_says(cell, tmp_path):
     vectors = tmp_path / "vectors"
 
     def command(name, vectors=vectors):
-        pretrained = Pretrained(vectors, tmp_path / "bert")
+        pretrained = Pretrained(vectors, tmp_path / "bert", tmp_path / "small")
         words = [str(word) for word in system_of(name).command(cell, pretrained)]
         values = {word: words[i + 1] for i, word in enumerate(words[:-1]) if word.startswith("--")}
         return words, values
 
-    seeds = set()
-    for name in ("joined-0", "joined-1", "joined-2", "gold-only", "spacy-gold", "transformer"):
+    own = str(cell.folder / "spacy-vectors")
+    for name, config, table, encoder in (
+        *((name, "teacher.cfg", str(vectors), "bert") for name in MEMBERS),
+        ("weak-teacher", "teacher.cfg", str(vectors), "small"),
+        ("transformer", "transformer.cfg", None, "bert"),
+        ("gold-only", "student.cfg", str(vectors), None),
+        ("gold-only-hash-cnn", "hash-cnn.cfg", own, None),
+        ("spacy-gold", "spacy-ner.cfg", own, None),
+    ):
         words, values = command(name)
         assert words[:3] == ["-m", "spacy", "train"]
+        assert words[3].endswith(config)
         assert values["--paths.train"] == str(cell.corpus / "train.spacy"), name
-        config = {"j": "teacher.cfg", "g": "student.cfg", "t": "transformer.cfg"}
-        assert words[3].endswith(config.get(name[0], "spacy-ner.cfg"))
-        if name.startswith("joined"):
-            seeds.add(values["--system.seed"])
-        else:
-            assert values["--system.seed"] == "3"
-        expected = {"t": None, "s": str(cell.folder / "spacy-vectors")}.get(name[0], str(vectors))
-        assert values.get("--paths.vectors") == expected
-    assert len(seeds) == 3
+        assert values.get("--paths.vectors") == table, name
+        assert Path(values.get("--paths.transformer", "None")).name == str(encoder), name
+    seeds = [command(name)[1]["--system.seed"] for name in (*MEMBERS, "gold-only")]
+    assert seeds == ["30", "31", "32", "3"]
     words, values = command("spacy-silver")
     assert values["--paths.train"] == str(cell.corpus / "silver.spacy")
     static = "--components.tok2vec.model.embed.include_static_vectors"
     assert values[static] == "true"
     words, values = command("spacy-silver", None)
     assert values[static] == "false" and "--paths.vectors" not in values
+    width = "--components.tok2vec.model.encode.width"
+    assert width not in command("spacy-silver")[1]
+    assert command("spacy-silver-wide")[1][width] == "192"
+    models = ",".join(str(cell.folder / name / "model-best") for name in MEMBERS)
+    assert command(OF_ENSEMBLE)[0][3] == models
     for name, kind in (("student", None), *((f"student-{kind}", kind) for kind in ALL_KINDS)):
         words, values = command(name)
-        models = [cell.folder / member / "model-best" for member in MEMBERS]
-        assert words[2:4] == ["distill", ",".join(map(str, models))]
+        assert words[2:4] == ["distill", str(cell.folder / "teacher" / "model-best")]
         assert words[4] == (str(cell.folder / f"{kind}.cfg") if kind else STUDENT)
         assert values["--system.seed"] == "3"
     for kind in KINDS:
@@ -137,9 +145,11 @@ def test_a_changed_config_is_another_setting(bench, cell, tmp_path, monkeypatch)
 
 def test_stored_runs_are_of_the_settings_of_today(monkeypatch):
     runs = Store(RESULTS).runs()
-    assert len(runs) > 200
+    assert len(runs) > 30
     data, vectors = Path("raw"), Path("vectors")
-    bench = train.Bench(Store(Path("store")), Pretrained(vectors, Path("minilm")), {})
+    bench = train.Bench(
+        Store(Path("store")), Pretrained(vectors, Path("mpnet"), Path("minilm")), {}
+    )
     for run in runs:
         if "@" in run["system"]:  # whose options the page of the results has
             continue
@@ -151,7 +161,7 @@ def test_stored_runs_are_of_the_settings_of_today(monkeypatch):
 
 
 def test_commands_name_existing_files(cell, tmp_path):
-    pretrained = Pretrained(tmp_path / "vectors", tmp_path / "bert")
+    pretrained = Pretrained(tmp_path / "vectors", tmp_path / "bert", tmp_path / "small")
     for name, system in SYSTEMS.items():
         assert all(other in SYSTEMS for other in system.needs), name
         command = [str(word) for word in system.command(cell, pretrained)] if system.command else []
@@ -187,13 +197,13 @@ def bench(tmp_path, monkeypatch, docs):
             nlp.to_disk(output / name)
 
     monkeypatch.setattr(train, "execute", execute)
-    for name in ("conll", "bert"):
+    for name in ("conll", "bert", "small"):
         (tmp_path / name).mkdir()
     vectors = vectors_pipeline(["oslo"], numpy.ones((1, 2), dtype="float32"), "en")
     vectors.to_disk(tmp_path / "vectors")
 
     def make(store="store", **options):
-        pretrained = Pretrained(tmp_path / "vectors", tmp_path / "bert")
+        pretrained = Pretrained(tmp_path / "vectors", tmp_path / "bert", tmp_path / "small")
         return train.Bench(Store(tmp_path / store), pretrained, options)
 
     make.commands = commands
@@ -205,11 +215,33 @@ def test_a_run_is_made_once_after_what_it_needs(bench, cell):
     assert run["scores"]["test"]["r"] == pytest.approx(200 / 3)
     assert run["agreement"] == {"dev": 100, "test": 100}
     assert run["sizes"]["dev"] == (3, 9)
-    # The corpus, four members and the student; the teacher is the members' average.
-    assert len(bench.commands) == 6
+    assert run["last"] == run["scores"]  # both models are the same rules
+    # The corpus, the teacher and the student.
+    assert len(bench.commands) == 3
     again = bench().run(cell, "student")
-    assert again == json.loads(json.dumps(run)) and len(bench.commands) == 6
+    assert again == json.loads(json.dumps(run)) and len(bench.commands) == 3
     assert not (cell.folder / "student" / "model-last").exists()
+
+
+def test_an_average_is_scored_and_costs_nothing(bench, cell):
+    run = bench().run(cell, "ensemble")
+    assert run["scores"]["test"]["r"] == pytest.approx(200 / 3)
+    assert run["cost"] is None and run["agreement"] == {} and "last" not in run
+    names = [Path(words[words.index("--output") + 1]).name for words in bench.commands[1:]]
+    assert names == list(MEMBERS)
+
+
+def test_the_encoder_of_a_run_is_that_of_its_teacher(bench, cell):
+    for name, encoder in (("student", "bert"), ("student-of-weak-teacher", "small")):
+        assert bench().run(cell, name)["settings"]["transformer"] == encoder
+
+
+def test_silver_data_are_what_the_teacher_finds(bench, cell):
+    bench().run(cell, "spacy-silver")
+    docs = list(DocBin().from_disk(cell.corpus / "silver.spacy").get_docs(spacy.blank("en").vocab))
+    entities = [[(ent.text, ent.label_) for ent in doc.ents] for doc in docs]
+    labeled = [[("Anna Berg", "PER"), ("Oslo", "LOC")], [("Oslo", "LOC")], []]
+    assert entities == [*labeled, [("Oslo", "LOC")], [("Oslo", "LOC")], []]
 
 
 def test_models_that_are_gone_are_trained_again_for_what_needs_them(bench, cell):
@@ -217,7 +249,7 @@ def test_models_that_are_gone_are_trained_again_for_what_needs_them(bench, cell)
     shutil.rmtree(cell.folder)
     bench.commands.clear()
     bench().run(cell, "spacy-silver")
-    assert len(bench.commands) == 6
+    assert len(bench.commands) == 3
     assert (cell.folder / "spacy-ner.cfg").exists()
     option = bench.commands[-1].index("--paths.vectors")
     vectors = spacy.load(bench.commands[-1][option + 1]).vocab.vectors
@@ -266,18 +298,18 @@ def test_another_conversion_is_another_corpus(bench, cell, monkeypatch, docs):
     assert len(bench.commands) == 3
     docs.pop()
     (cell.folder / "corpus.json").unlink()
-    bench("new").run(cell, "joined-0")  # to others
+    bench("new").run(cell, "teacher")  # to others
     with pytest.raises(SystemExit):
-        bench().run(cell, "student")
+        bench().run(cell, "student-of-teacher+gold-only")
 
 
 def test_a_member_that_is_trained_again_has_what_needs_it_made_again(bench, cell):
     bench().run(cell, "spacy-silver")
-    shutil.rmtree(cell.folder / "joined-0")
+    shutil.rmtree(cell.folder / "teacher")
     bench.commands.clear()
     bench("new").run(cell, "spacy-silver")
     outputs = [Path(command[command.index("--output") + 1]).name for command in bench.commands]
-    assert outputs == ["joined-0", "spacy-silver"]
+    assert outputs == ["teacher", "spacy-silver"]
 
 
 def test_a_killed_benchmark_leaves_its_cell_locked_until_what_it_started_ends(tmp_path):
@@ -293,7 +325,7 @@ def test_a_missing_transformer_is_reported(bench, cell):
     (cell.folder.parent / "bert").rmdir()
     bench().run(cell, "gold-only")
     with pytest.raises(FileNotFoundError, match="no such folder"):
-        bench().run(cell, "joined-0")
+        bench().run(cell, "teacher")
 
 
 def test_a_run_stores_how_often_its_model_was_evaluated(bench, cell):
@@ -302,7 +334,7 @@ def test_a_run_stores_how_often_its_model_was_evaluated(bench, cell):
     assert "--training.eval_frequency" not in run["settings"]["overrides"]
     often = ["--training.eval_frequency", "50"]
     assert bench("often", **{"gold-only": often}).run(cell, "gold-only")["evaluated_every"] == 50
-    assert bench().run(cell, "teacher")["evaluated_every"] is None
+    assert bench().run(cell, "ensemble")["evaluated_every"] is None
 
 
 def test_models_of_other_settings_are_not_used(bench, cell):
@@ -311,14 +343,15 @@ def test_models_of_other_settings_are_not_used(bench, cell):
     bench("other", **{"gold-only": ["--training.dropout", "0.3"]}).run(cell, "gold-only")
     assert len(bench.commands) == 1 and "0.3" in bench.commands[0]
     with pytest.raises(SystemExit):
-        bench(**{"gold-only": ["--training.dropout", "0.2"]}).run(cell, "student")
+        other = bench(**{"gold-only": ["--training.dropout", "0.2"]})
+        other.run(cell, "student-of-teacher+gold-only")
 
 
 def test_a_run_of_changed_teachers_is_refused(bench, cell):
-    one = bench(**{"joined-0": ["--training.dropout", "0.3"]})
+    one = bench(**{"teacher": ["--training.dropout", "0.3"]})
     one.run(cell, "student")
     path = one.store.folder / "conll.jsonl"
     lines = path.read_text(encoding="utf8").splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if '"system": "joined-0"' not in line))
+    path.write_text("".join(line for line in lines if '"system": "teacher"' not in line))
     with pytest.raises(SystemExit):
         bench().run(cell, "student")

@@ -14,6 +14,7 @@ from benchmarks.low_resource.scores import find_entities, with_entities
 from spacy_distill.chain import LinearChain
 from spacy_distill.losses import ChainDistillation
 from spacy_distill.training.settings import fill_settings, resolve_settings
+from spacy_distill.vectors.table import vectors_pipeline
 from tests.benchmarks.conftest import GOLD
 
 
@@ -21,7 +22,8 @@ from tests.benchmarks.conftest import GOLD
 def test_students_of_other_kinds_learn_and_load(kind, tmp_path):
     config = kind_config(kind)
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    words = ["Anna", "Berg", "in", "Oslo"]
+    nlp = vectors_pipeline(words, numpy.eye(4, dtype="float32"), "en")
     nlp.add_pipe("ner_student", config={"model": config["components"]["ner_student"]["model"]})
     doc = with_entities(nlp.make_doc("Anna Berg in Oslo ."), GOLD[0])
     examples = [Example(nlp.make_doc(doc.text), doc)]
