@@ -110,7 +110,7 @@ def test_the_config_may_be_left_out(run, passed, folder, more, student, override
 def test_options_of_the_text(run, passed):
     assert run("--text-field", "body", "--limit", "3").exit_code == 0
     assert [document.text[:15] for document in passed["text"]] == ["Anna seiler til"] * 3
-    assert passed["text"].text_field == "body"
+    assert passed["text"].columns.text == "body"
 
 
 @pytest.mark.parametrize(
