@@ -135,7 +135,7 @@ def save_ner(path, docs):
         examples.append(Example.from_dict(nlp.make_doc(doc.text), {"entities": spans}))
     nlp.initialize(lambda: examples)
     optimizer = Adam(0.01)
-    for _ in range(10):
+    for _ in range(20):
         nlp.update(examples, sgd=optimizer)
     path.parent.mkdir()
     nlp.to_disk(path)
