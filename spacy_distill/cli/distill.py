@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from time import time
 from typing import Annotated, Any, Dict, Iterator, List, Optional
 
 import typer
@@ -79,7 +80,7 @@ def distill_cli(
     if student_config is not None and student_config.startswith("--"):
         arguments = [student_config, *arguments]
         student_config = None
-    on_interrupt = partial(warn_of_model, output_path)
+    on_interrupt = partial(warn_of_model, output_path, time())
     with (
         running(verbose, code_path=code_path, on_interrupt=on_interrupt),
         named_config(student_config),
@@ -119,10 +120,11 @@ def read_overrides(arguments: List[str]) -> Dict[str, Any]:
         ) from error
 
 
-def warn_of_model(output_path: Path) -> None:
-    """Warn that a training was interrupted, and name the folder of the student if it was saved."""
+def warn_of_model(output_path: Path, start: float) -> None:
+    """Warn that a training was interrupted, and name the folder of the student if it was saved
+    since the start."""
     last = output_path / MODEL_LAST
-    if last.exists():
+    if last.exists() and last.stat().st_mtime >= start:
         msg.warn("[D921] Interrupted", f"The student is saved in {last}, as trained so far")
     else:
         msg.warn("[D922] Interrupted", "No step was finished, so no student is saved")

@@ -39,13 +39,18 @@ def language_of(source: TeacherSource) -> Optional[str]:
 
     source (TeacherSource): The teacher, as in `load_teacher`.
     RETURNS (Optional[str]): The code of a pipeline's language; None for all other teachers.
+    RAISES (ValueError): There is no such teacher.
     """
     if isinstance(source, Language):
         return source.lang
     if not isinstance(source, (str, Path)):
         return None
     name = str(source)
-    return _read_meta(get_package_path(name) if is_package(name) else Path(name)).get("lang")
+    if is_package(name):
+        return _read_meta(get_package_path(name)).get("lang")
+    if not is_on_hub(name) and not Path(name).exists():
+        raise missing_teacher_error(name)
+    return _read_meta(Path(name)).get("lang")
 
 
 def describe(source: TeacherSource) -> str:

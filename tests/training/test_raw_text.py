@@ -227,9 +227,15 @@ class Nothing:
         raise NotImplementedError
 
 
-def test_the_language_has_to_be_known(text, tmp_path):
+@pytest.mark.parametrize("teacher", [Nothing(), "hf:OWNER/NAME"])
+def test_the_language_has_to_be_known(text, tmp_path, teacher):
     with pytest.raises(ValueError, match=r"D115.*--nlp.lang en"):
-        distill(Nothing(), output_path=tmp_path / "output", text=text)
+        distill(teacher, output_path=tmp_path / "output", text=text)
+
+
+def test_a_missing_teacher_is_named(text, tmp_path):
+    with pytest.raises(ValueError, match=r"D202.*no-teacher"):
+        distill(tmp_path / "no-teacher", output_path=tmp_path / "output", text=text)
 
 
 @pytest.mark.parametrize(
