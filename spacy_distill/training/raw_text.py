@@ -12,6 +12,7 @@ from wasabi import Printer
 
 from ..corpora.input_documents import InputDocument
 from ..corpora.inputs import Input
+from ..corpora.labeled import require_path
 from ..evaluation import summary
 from ..evaluation.card import write_card
 from ..jobs.folder import require_outside
@@ -81,15 +82,9 @@ def with_text(
             "more text."
         )
     if paths["dev"] is None:
-        train, dev = hold_out(train, settings["training"]["seed"] or 0)
-    lang = settings["nlp"]["lang"]
-    nlp = spacy.blank(lang)
-    folder = output / TEXT
-    with replaced_directory(folder) as unfinished:
-        for name, part in (("train", train), ("dev", dev)):
-            if part:
-                docs = make_docs(part, nlp)
-                DocBin(attrs=["ORTH"], docs=docs).to_disk(unfinished / f"{name}.spacy")
+        train, dev = hold_out(train, settings["training"].get("seed") or 0)
+    lang, folder = settings["nlp"]["lang"], output / TEXT
+    write_text(folder, {"train": train, "dev": dev}, lang)
     held = f", {len(dev):,} held out for development" if dev else ""
     stdout.write(MESSAGE.info(f"{len(train):,} documents to learn from{held}: {folder}") + "\n")
     filled = {"unlabeled": str(folder / "train.spacy")}
@@ -126,6 +121,9 @@ def require_text_settings(paths: Mapping[str, Any], teachers: Mapping[str, Teach
             "[D217] A soft corpus has predictions for its own text only, so it cannot teach on "
             "--text. Name the teacher that wrote it, or leave out --text."
         )
+    for name in ("train", "dev"):
+        # Now, and not after hours of word vectors.
+        require_path(paths.get(name), name)
 
 
 def hold_out(
@@ -144,6 +142,21 @@ def hold_out(
     held = set(Random(seed).sample(texts, n_dev))
     dev = {document.text: document for document in documents if document.text in held}
     return [document for document in documents if document.text not in held], list(dev.values())
+
+
+def write_text(folder: Path, parts: Mapping[str, Sequence[InputDocument]], lang: str) -> None:
+    """Write a `.spacy` file of each part that has documents, and replace the folder atomically.
+
+    folder (Path): The folder.
+    parts (Mapping[str, Sequence[InputDocument]]): The documents, by the name of the file.
+    lang (str): The language of the tokenizer.
+    """
+    nlp = spacy.blank(lang)
+    with replaced_directory(folder) as unfinished:
+        for name, part in parts.items():
+            if part:
+                docs = DocBin(attrs=["ORTH"], docs=make_docs(part, nlp))
+                docs.to_disk(unfinished / f"{name}.spacy")
 
 
 def make_teacher_vectors(

@@ -242,13 +242,13 @@ def test_a_missing_teacher_is_named(text, tmp_path):
     "paths, error",
     [
         ({"unlabeled": "corpus.spacy"}, r"D117.*unlabeled \('corpus.spacy'\)"),
-        ({"dev": "nowhere.spacy"}, r"D332.*nowhere.spacy"),
+        ({"dev": "nowhere.spacy"}, r"D331.*dev corpus 'nowhere.spacy'"),
     ],
 )
 def test_paths_that_do_not_fit(quietly, rules, raw, text, tmp_path, paths, error):
     with pytest.raises(ValueError, match=error):
         quietly(rules, raw(**paths), tmp_path / "output", text=text)
-    assert not (tmp_path / "output" / "model-last").exists()
+    assert not (tmp_path / "output").exists()
 
 
 def test_a_config_without_the_paths(quietly, rules, config, text, tmp_path):
