@@ -20,6 +20,7 @@ LAZY = {
     "make_vectors": "vectors.make_vectors",
     "report": "reports.make_report",
     "tag": "tagging.tag",
+    "tag_batch": "tagging.tag_batch",
     "write_card": "evaluation.card",
 }
 

@@ -94,10 +94,11 @@ def model_loading_errors(make_error: Callable[[Exception], Exception]) -> Iterat
         raise make_error(error) from error
 
 
-def import_library(name: str) -> Any:
-    """Import a library of the train extra.
+def import_library(name: str, extra: str = "train") -> Any:
+    """Import a library of an extra.
 
     name (str): The module.
+    extra (str): The extra that installs it.
     RETURNS (Any): The module.
     RAISES (ImportError): The library is not installed.
     """
@@ -106,5 +107,5 @@ def import_library(name: str) -> Any:
     except ImportError as error:
         raise ImportError(
             f"[D305] The library {name} is required and cannot be imported. Install it with `pip "
-            'install "spacy-distill[train]"`.'
+            f'install "spacy-distill[{extra}]"`.'
         ) from error

@@ -19,6 +19,8 @@ HEAVY = [
     "pyarrow",
     "seqeval",
     "matplotlib",
+    "ray",
+    "upath",
 ]
 
 # Hides packages of the train extra, and their entry points, as if they were not installed.

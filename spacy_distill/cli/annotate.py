@@ -21,7 +21,7 @@ from .teacher_options import TypedOptions, takes_teacher_options
 def annotate_cli(
     teacher: Annotated[str, Arg(help=options.TEACHER_HELP)],
     source: Annotated[str, Arg(metavar="INPUT", help=options.TEXT_HELP)],
-    output_path: options.Output,
+    output_path: options.OutputPath,
     top_k: Annotated[int, Opt(help="Number of tags to keep for each token")] = 8,
     limit: options.Limit = 0,
     augment: Annotated[
@@ -41,6 +41,9 @@ def annotate_cli(
     lang: options.Lang = None,
     batch_size: options.BatchSize = 64,
     n_process: options.NProcess = 1,
+    executor: options.Executor = "local",
+    address: options.Address = None,
+    n_workers: options.Workers = None,
     shard_size: options.ShardSize = SHARD_SIZE,
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,
@@ -66,6 +69,9 @@ def annotate_cli(
             top_k=top_k,
             batch_size=batch_size,
             n_process=n_process,
+            executor=executor,
+            address=address,
+            n_workers=n_workers,
             shard_size=shard_size,
             limit=limit,
             augment=augment,

@@ -10,6 +10,9 @@ Student = Annotated[str, Arg(help="Trained pipeline with a ner_student: package 
 Corpus = Annotated[Path, Arg(help="Labeled documents: .spacy file", exists=True)]
 
 Output = Annotated[Path, Opt("--output", "-o", help="Folder to write the result to")]
+OutputPath = Annotated[
+    str, Opt("--output", "-o", help="Folder to write the result to: a path, or a URL such as s3://")
+]
 Force = Annotated[bool, Opt("--force", "-F", help="Replace an earlier result")]
 Verbose = Annotated[
     bool,
@@ -41,6 +44,17 @@ TestSet = Annotated[
 BatchSize = Annotated[int, Opt("--batch-size", "-b", min=1, help="Number of documents in a batch")]
 NProcess = Annotated[
     int, Opt("--n-process", "-n", help="Number of processes, each of which loads the pipeline")
+]
+Executor = Annotated[
+    str, Opt(help="What runs the job: local (processes of this machine) or ray (a cluster)")
+]
+Address = Annotated[
+    Optional[str],
+    Opt(help="Address of the Ray cluster  [default: the one that runs here, or a new one]"),
+]
+Workers = Annotated[
+    Optional[int],
+    Opt("--workers", min=1, help="Number of workers of Ray  [default: one for each processor]"),
 ]
 ShardSize = Annotated[int, Opt("--shard-size", help="Number of characters in a shard")]
 Lang = Annotated[

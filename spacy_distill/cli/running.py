@@ -22,7 +22,7 @@ def warn_of_nothing() -> None:
     msg.warn("[D923] Interrupted", "Nothing was written")
 
 
-def warn_of_shards(output_path: Path) -> None:
+def warn_of_shards(output_path: str) -> None:
     """Warn that an interrupted job can continue."""
     msg.warn(
         "[D920] Interrupted",

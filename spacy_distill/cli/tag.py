@@ -1,7 +1,6 @@
 """`python -m spacy distill-tag`."""
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Optional
 
 from spacy.cli._util import Arg, Opt, app
@@ -17,7 +16,7 @@ from .running import running, warn_of_shards
 def tag_cli(
     model: Annotated[str, Arg(help="Pipeline that finds entities: package or folder")],
     source: Annotated[str, Arg(metavar="INPUT", help=options.TEXT_HELP)],
-    output_path: Annotated[Path, Arg(metavar="OUTPUT", help="Folder to write the entities to")],
+    output_path: Annotated[str, Arg(metavar="OUTPUT", help="Folder to write the entities to")],
     keep: Annotated[
         str, Opt(help="Columns of the input to repeat with each entity, as text: date,source")
     ] = "",
@@ -42,6 +41,9 @@ def tag_cli(
         ),
     ] = None,
     n_process: options.NProcess = 1,
+    executor: options.Executor = "local",
+    address: options.Address = None,
+    n_workers: options.Workers = None,
     threads: Annotated[
         Optional[int],
         Opt(
@@ -73,6 +75,9 @@ def tag_cli(
             quoting=quoting,
             batch_size=batch_size,
             n_process=n_process,
+            executor=executor,
+            address=address,
+            n_workers=n_workers,
             threads=threads,
             shard_size=shard_size,
             limit=limit,

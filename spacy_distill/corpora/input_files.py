@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ..loading import import_library
+from ..paths import is_local, to_path
 
 FORMATS = (".spacy", ".jsonl", ".txt", ".csv", ".tsv", ".parquet")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
@@ -37,21 +38,23 @@ def compression_of(path: Path) -> Optional[str]:
 def find_files(source: str) -> Dict[str, Path]:
     """Find the files of a source that can be read.
 
-    source (str): A file, a folder, or a glob of files and folders. Hidden files in folders and
-        files of other formats are skipped.
+    source (str): A file, a folder, or a glob of files and folders; also as a URL, as `to_path`
+        takes it. Hidden files in folders and files of other formats are skipped.
     RETURNS (Dict[str, Path]): Sorted paths by their names, which are relative to the folder or to
         the part of the glob without wildcards. Empty if the source does not exist.
     RAISES (InputError): The source exists, but none of its files can be read.
     """
-    path = Path(source)
+    path = to_path(source)
     if source and path.is_dir():
         root, found = path, [path]
     elif source and path.exists():
         root, found = path.parent, [path]
     elif glob.has_magic(source):
-        names = path.parts
-        first = next(i for i, name in enumerate(names) if glob.has_magic(name))
-        root, found = Path(*names[:first]), list(map(Path, glob.glob(source, recursive=True)))
+        start, pattern = _split_glob(source)
+        root = to_path(start)
+        # The glob of `pathlib` would not follow links to folders.
+        names = glob.glob(source, recursive=True) if is_local(root) else root.glob(pattern)
+        found = [Path(name) if is_local(root) else name for name in names]
     else:
         return {}
     paths = {file for item in found for file in (_visible_files(item) if item.is_dir() else [item])}
@@ -68,6 +71,13 @@ def find_files(source: str) -> Dict[str, Path]:
             f"files.{json_hint}"
         )
     return dict(sorted(files))
+
+
+def _split_glob(source: str) -> Tuple[str, str]:
+    """RETURNS (Tuple[str, str]): The part of a glob before the first wildcard, and the rest."""
+    names = source.split("/")
+    first = next(i for i, name in enumerate(names) if glob.has_magic(name))
+    return "/".join(names[:first]) or ("/" if first else "."), "/".join(names[first:])
 
 
 def _visible_files(folder: Path) -> Iterator[Path]:

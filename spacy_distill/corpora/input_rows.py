@@ -12,6 +12,7 @@ from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from ..loading import DAMAGE_ERRORS, import_library
+from ..paths import is_local
 from .input_datasets import one_line
 from .input_documents import Columns, Row, useful_columns
 from .input_files import (
@@ -147,7 +148,9 @@ def _read_parquet(path: Path, columns: Columns, progress: ReadingProgress) -> It
     # `datasets` would decode a whole row group, which is often the whole file: 400 MB for a file of
     # 117 MB. pyarrow needs 25 MB and a tenth of the time.
     with open_decompressed(path) as decompressed:
-        source = path if compression_of(path) is None else io.BytesIO(decompressed.read())
+        source: Any = path if is_local(path) else path.open("rb")
+        if compression_of(path) is not None:
+            source = io.BytesIO(decompressed.read())
     with parquet.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER_SIZE) as file:
         useful = useful_columns(file.schema_arrow.names, columns, f"'{path}'")
         size, n_rows, number = path.stat().st_size, file.metadata.num_rows, 0

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import secrets
+import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Callable, ClassVar, Dict, List, Tuple, Type, TypeVar
 
+from ..paths import is_local
 from .hashes import update_with_file
 
 AnyManifest = TypeVar("AnyManifest", bound="ShardManifest")
@@ -92,6 +95,10 @@ class ShardManifest:
         totals = {name: self.total(name) for name in self.TOTALS}
         data = {**asdict(self), "format": self.FORMAT, "totals": totals}
         text = json.dumps(data, indent=1, sort_keys=True)
+        if not is_local(folder):
+            # An object is there with all of its bytes, or not at all.
+            (folder / self.FILE).write_bytes((text + "\n").encode())
+            return
         unfinished = folder / f".{self.FILE}-unfinished"
         unfinished.write_text(text + "\n", encoding="utf8")
         unfinished.replace(folder / self.FILE)
@@ -137,13 +144,21 @@ def shard_name(number: int, extension: str = ".parquet") -> str:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> str:
-    """Write a shard under another name, and rename it when it is complete.
+    """Write a shard under another name, and rename it when it is complete. On another file system
+    than the local one, upload it as a whole.
 
     path (Path): The file.
     write (Callable[[Path], object]): Writes the content to a path.
     RETURNS (str): The SHA-256 checksum of the file.
     """
-    unfinished = path.with_name(f".{path.name}-unfinished")
+    if not is_local(path):
+        with tempfile.TemporaryDirectory() as folder:
+            local = Path(folder) / path.name
+            write(local)
+            path.fs.put_file(str(local), path.path)  # type: ignore[attr-defined]
+            return file_hash(local)
+    # The process of an earlier run may still be writing the same shard.
+    unfinished = path.with_name(f".{path.name}-{secrets.token_hex(4)}-unfinished")
     write(unfinished)
     digest = file_hash(unfinished)
     unfinished.replace(path)

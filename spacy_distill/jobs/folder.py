@@ -8,6 +8,7 @@ from typing import Iterator, List, Optional, Sequence
 
 from ..checks import require_no_file
 from ..corpora.shard_manifest import AnyManifest, ShardEntry, ShardManifest, require_intact
+from ..paths import is_local, to_path
 
 
 def earlier_manifest(folder: Path, manifest: AnyManifest, overwrite: bool) -> Optional[AnyManifest]:
@@ -52,6 +53,11 @@ def remove_shards(folder: Path, manifest: ShardManifest) -> None:
     for extension in manifest.EXTENSIONS:
         for path in folder.glob(f"shard-*{extension}"):
             path.unlink(missing_ok=True)
+    remove_unfinished(folder, manifest)
+
+
+def remove_unfinished(folder: Path, manifest: ShardManifest) -> None:
+    """Remove what killed processes left unfinished."""
     for path in _unfinished(folder, manifest):
         path.unlink(missing_ok=True)
 
@@ -79,10 +85,16 @@ def mismatch_error(folder: Path, manifest: ShardManifest, difference: str) -> Va
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Lock the folder against a second run, where the operating system can."""
+    """Lock the folder against a second run, where the operating system can.
+
+    Object stores have no lock that a killed run releases. There, two runs of the same command write
+    the same objects.
+    """
     try:
         import fcntl
     except ImportError:
+        fcntl = None  # type: ignore[assignment]
+    if fcntl is None or not is_local(folder):
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -101,9 +113,14 @@ def lock(folder: Path) -> Iterator[None]:
 
 def require_outside(folder: Path, source: str) -> None:
     """Raise ValueError if the output folder is in the input."""
-    roots = [] if source == "-" else [Path(source), *map(Path, glob.glob(source, recursive=True))]
-    output = folder.resolve()
-    if any(root.is_dir() and output.is_relative_to(root.resolve()) for root in roots):
+    if is_local(folder):
+        found = [] if source == "-" else [source, *glob.glob(source, recursive=True)]
+        output = folder.resolve()
+        roots = [to_path(root).resolve() for root in found if is_local(to_path(root))]
+        is_inside = any(root.is_dir() and output.is_relative_to(root) for root in roots)
+    else:
+        is_inside = f"{folder}/".startswith(f"{source.rstrip('/')}/")
+    if is_inside:
         raise ValueError(
             f"[D424] The output folder '{folder}' is in the input '{source}', so that the next run "
             "would read what this one wrote. Name a folder outside."

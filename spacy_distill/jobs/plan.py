@@ -1,7 +1,19 @@
 """What a job does with its shards. A plan is the same in every process, and can be pickled."""
 
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Protocol, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+)
 
 from spacy.util import get_package_version
 
@@ -28,6 +40,26 @@ class Skipped(NamedTuple):
 # A shard's entry in the manifest, and the documents that were left out of it.
 Written = Tuple[ShardEntry, List[Skipped]]
 
+# Starts the work on a shard, from its number, its documents and their hash. The function that it
+# returns waits until the shard is written.
+Work = Callable[[int, List[InputDocument], str], Callable[[], Written]]
+
+# Seconds between two updates of the progress bar.
+INTERVAL = 0.2
+
+
+class Workers(NamedTuple):
+    """What an executor starts: workers that write shards.
+
+    labels (List[str]): The labels of their writer.
+    work (Work): Starts the work on a shard.
+    n_workers (int): Their number.
+    """
+
+    labels: List[str]
+    work: Work
+    n_workers: int
+
 
 class ShardWriter(Protocol):
     """Reads the documents of a shard and writes its file."""
@@ -48,12 +80,31 @@ class Plan(Protocol):
         """The number of characters in a shard."""
 
     @property
+    def batch_size(self) -> Optional[int]:
+        """The number of documents in a batch; None for the pipeline's own."""
+
+    @property
+    def limit(self) -> int:
+        """The maximum number of documents of the input; 0 for no limit."""
+
+    @property
+    def code(self) -> Optional[Path]:
+        """The Python file that a worker imports."""
+
+    @property
+    def use_gpu(self) -> int:
+        """The GPU of a worker; -1 for the CPU."""
+
+    @property
     def max_errors(self) -> int:
         """The maximum number of documents that are left out because of errors."""
 
     @property
     def max_documents(self) -> int:
         """The maximum number of documents; 0 for no limit."""
+
+    def identity(self) -> Dict[str, Any]:
+        """Collect what has to be the same on all machines, by its name in errors."""
 
     def select(self, documents: Iterable[InputDocument]) -> Iterator[InputDocument]:
         """Choose the documents of the job from those of the input."""

@@ -1,6 +1,7 @@
-"""Processes of this machine that write shards: each loads the plan's writer and writes whole
-shards."""
+"""The local executor: processes of this machine, each of which loads the plan's writer and writes
+whole shards."""
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -9,17 +10,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List
 
 from ..corpora.inputs import InputDocument
-from .plan import Advance, Plan, Written
-
-# Starts the work on a shard, from its number, its documents and their hash. The function that it
-# returns waits until the shard is written.
-Work = Callable[[int, List[InputDocument], str], Callable[[], Written]]
-
-# Seconds between two updates of the progress bar.
-INTERVAL = 0.2
+from .plan import INTERVAL, Advance, Plan, Workers, Written
 
 
 class _Counts:
@@ -63,6 +57,8 @@ def _start_process(plan: Plan, folder: Path, counts: _Counts) -> None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
         _process["writer"] = plan.writer(folder, counts.new_slot())
+        # What is loaded stays. The garbage collector need not look at it again.
+        gc.freeze()
     except Exception as error:
         # An initializer's error would not reach the main process. `_labels_of_process` raises it.
         _process["error"] = error
@@ -84,26 +80,34 @@ def _write_in_process(number: int, documents: List[InputDocument], input_hash: s
     return _process["writer"](number, documents, input_hash)
 
 
+def _context(plan: Plan) -> Any:
+    """RETURNS (Any): How processes are started."""
+    if plan.use_gpu >= 0 or "forkserver" not in multiprocessing.get_all_start_methods():
+        # Imports look for a GPU, after which a fork cannot use it.
+        return multiprocessing.get_context("spawn")
+    # The libraries are imported once, by a process that never computes. So no threads of torch or
+    # BLAS are running there when it is forked.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([type(plan).__module__, __name__])
+    return context
+
+
 @contextmanager
-def workers(
-    plan: Plan, folder: Path, n_process: int, advance: Advance
-) -> Iterator[Tuple[List[str], Work]]:
+def workers(plan: Plan, folder: Path, advance: Advance, n_process: int) -> Iterator[Workers]:
     """Start the processes that write shards. They get text, and write the files themselves: no
     documents of spaCy pass between processes.
 
     plan (Plan): How shards are made.
     folder (Path): The output folder.
-    n_process (int): Number of processes. With 1, this process writes the shards itself.
     advance (Advance): Called in this process, while it waits for a shard.
-    YIELDS (Tuple[List[str], Work]): The writer's labels, and a function that starts the work on a
-        shard.
+    n_process (int): Number of processes. With 1, this process writes the shards itself.
+    YIELDS (Workers): The processes.
     """
     if n_process == 1:
         writer = plan.writer(folder, advance)
-        yield list(writer.labels), lambda *shard: partial(writer, *shard)
+        yield Workers(list(writer.labels), lambda *shard: partial(writer, *shard), 1)
         return
-    # torch and BLAS may hang in a forked process.
-    context = multiprocessing.get_context("spawn")
+    context = _context(plan)
     counts = _Counts(context, n_process)
     with ProcessPoolExecutor(
         n_process, mp_context=context, initializer=_start_process, initargs=(plan, folder, counts)
@@ -126,7 +130,7 @@ def workers(
 
         try:
             labels = executor.submit(_labels_of_process).result()
-            yield labels, work
+            yield Workers(labels, work, n_process)
         except BrokenProcessPool as error:
             raise ValueError(
                 "[D425] A process ended, perhaps for lack of memory. Finished shards are kept. Run "

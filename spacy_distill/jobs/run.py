@@ -6,46 +6,94 @@ often the job was stopped, changes no byte of the result.
 
 import hashlib
 import json
+import time
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Callable, Deque, Iterable, Iterator, List, Optional, Tuple
+from typing import (
+    IO,
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from wasabi import Printer
 
+from ..checks import require_python_file, require_range
 from ..corpora.inputs import Input, InputDocument
 from ..corpora.shard_manifest import AnyManifest, ShardEntry, ShardManifest
-from .folder import earlier_manifest, lock, mismatch_error, missing_shards, remove_shards
-from .plan import Plan, Written
-from .processes import Work, workers
+from ..paths import to_path
+from .executors import Executor
+from .folder import (
+    earlier_manifest,
+    lock,
+    mismatch_error,
+    missing_shards,
+    remove_shards,
+    remove_unfinished,
+    require_outside,
+)
+from .plan import Plan, Work, Written
 from .progress import JobProgress
+
+# Time between two writings of the manifest, as a multiple of the time that one takes.
+PAUSE = 20
+
+
+def require_valid(plan: Plan) -> None:
+    """Raise ValueError if a number of the plan is out of its range, or its code is no file."""
+    if plan.batch_size is not None:
+        require_range("batch_size", plan.batch_size, 1)
+    require_range("shard_size", plan.shard_size, 1)
+    require_range("limit", plan.limit, 0)
+    require_range("max_errors", plan.max_errors, 0)
+    require_python_file(plan.code)
 
 
 def run_job(
     plan: Plan,
-    manifest: AnyManifest,
-    documents: Input,
-    folder: Path,
+    make_manifest: Callable[[Dict[str, Any]], AnyManifest],
+    source: str,
+    output: Union[str, Path],
     *,
     title: str,
-    n_process: int,
+    executor: Executor,
+    text_field: str,
+    split: str,
+    quoting: Optional[str],
+    keep: Sequence[str] = (),
     overwrite: bool,
     stderr: IO,
 ) -> AnyManifest:
     """Write the shards of an input to a folder, or those that are missing there.
 
     plan (Plan): How shards are made.
-    manifest (AnyManifest): The manifest of the job, without labels and shards.
-    documents (Input): The input.
-    folder (Path): The output folder.
+    make_manifest (Callable[[Dict[str, Any]], AnyManifest]): Creates the manifest of the job,
+        without labels and shards, from the origin of the input.
+    source (str): The input, as `Input` takes it.
+    output (Union[str, Path]): The output folder.
     title (str): The name of the job in the progress bar.
-    n_process (int): Number of processes. The result does not depend on it.
+    executor (Executor): Starts the workers. The result does not depend on it.
+    text_field, split, quoting, keep: How the input is read, as `Input` takes it.
     overwrite (bool): Whether to replace an earlier result in the folder.
     stderr (IO): Stream for progress and warnings.
     RETURNS (AnyManifest): The manifest with all shards.
     RAISES (ValueError): An input cannot be read, or the folder has a result of another input or
         setting. Or more documents failed than `plan.max_errors`, or all.
     """
+    require_valid(plan)
+    folder = to_path(output)
+    documents = Input(source, text_field=text_field, split=split, quoting=quoting, keep=keep)
+    require_outside(folder, source)
+    manifest = make_manifest(documents.origin())
     earlier = earlier_manifest(folder, manifest, overwrite)
     if earlier is not None:
         manifest = earlier
@@ -60,19 +108,20 @@ def run_job(
                     progress.skip(group)
         return manifest
     folder.mkdir(parents=True, exist_ok=True)
-    with lock(folder), workers(plan, folder, n_process, progress.advance) as (labels, work):
-        manifest.labels = labels
+    with lock(folder), executor(plan, folder, progress.advance) as workers:
+        manifest.labels = workers.labels
+        remove_unfinished(folder, manifest)
         if earlier is None:
             # Only now that the pipeline is loaded: removed shards cannot be restored.
             remove_shards(folder, manifest)
             manifest.to_disk(folder)
         with progress.shown(title, stderr):
-            # More shards are pending than there are processes, so none waits for the slowest one.
-            n_pending = 2 * n_process if n_process > 1 else 1
+            # More shards are pending than there are workers, so none waits for the slowest one.
+            n_pending = 2 * workers.n_workers if workers.n_workers > 1 else 1
             n_shards = _make_missing(
-                folder, manifest, groups, work, plan.max_errors, n_pending, progress, stderr
+                folder, manifest, groups, workers.work, plan.max_errors, n_pending, progress, stderr
             )
-    source = manifest.input["source"]
+        remove_unfinished(folder, manifest)
     if not n_shards:
         raise ValueError(
             f"[D420] The input '{source}' has no text: found blank documents or none. Correct the "
@@ -105,12 +154,24 @@ def _make_missing(
     # A copy, since `finish_first` adds shards to the manifest.
     earlier = replace(manifest, shards=list(manifest.shards))
 
+    # When the manifest may be written again. With many shards it takes long, and then it is written
+    # after several of them: a killed run makes again those that it lacks.
+    next_writing = 0.0
+
+    def write_manifest() -> None:
+        nonlocal next_writing
+        begin = time.monotonic()
+        manifest.to_disk(folder)
+        end = time.monotonic()
+        next_writing = end + PAUSE * (end - begin)
+
     def finish_first() -> None:
         number, finish = pending.popleft()
         shard, skipped = finish()
         manifest.shards[number : number + 1] = [shard]
         manifest.complete = False
-        manifest.to_disk(folder)
+        if time.monotonic() >= next_writing or skipped:
+            write_manifest()
         _require_few_skipped(manifest, max_errors)
         for document in skipped:
             title = (

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Type, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Type, Union
 
 from spacy.tokens import Doc, DocBin, Span
 
@@ -22,6 +22,23 @@ TYPES = {
 }
 # What a `.spacy` file has of tokens, apart from their text.
 ATTRIBUTES = ("ENT_IOB", "ENT_TYPE", "ENT_ID", "ENT_KB_ID")
+
+
+def columns_to_keep(keep: Sequence[str]) -> Tuple[str, ...]:
+    """Check the columns of the input that a file repeats, and leave out the id.
+
+    keep (Sequence[str]): The names of the columns.
+    RETURNS (Tuple[str, ...]): The names without the id.
+    RAISES (ValueError): A column has the name of another one of the file.
+    """
+    kept = tuple(dict.fromkeys(column for column in keep if column != "id"))
+    taken = [column for column in kept if column in TYPES]
+    if taken:
+        raise ValueError(
+            f"[D434] The column '{taken[0]}' of the input cannot be kept: the result has a column "
+            "of that name. Rename it in the input, or leave it out of --keep."
+        )
+    return kept
 
 
 class ParquetFile:
@@ -60,14 +77,17 @@ class ParquetFile:
         if CONFIDENCE in columns:
             columns[CONFIDENCE] += map(_confidence, entities)
 
-    def write(self, path: Path) -> None:
-        """Write the table."""
-        pyarrow, parquet = import_library("pyarrow"), import_library("pyarrow.parquet")
+    def table(self) -> Any:
+        """RETURNS (Any): The table of pyarrow."""
+        pyarrow = import_library("pyarrow")
         types = {name: pyarrow.type_for_alias(TYPES.get(name, "string")) for name in self._columns}
-        table = pyarrow.table(
+        return pyarrow.table(
             {name: pyarrow.array(values, types[name]) for name, values in self._columns.items()}
         )
-        parquet.write_table(table, path, compression="zstd")
+
+    def write(self, path: Path) -> None:
+        """Write the table."""
+        import_library("pyarrow.parquet").write_table(self.table(), path, compression="zstd")
 
 
 class JsonLinesFile(ParquetFile):
@@ -118,8 +138,9 @@ class DocumentFile:
         self._docs.to_disk(path)
 
 
+ShardFile = Union[ParquetFile, DocumentFile]
 # Files by the names of their formats.
-FORMATS: Dict[str, Type[Union[ParquetFile, DocumentFile]]] = {
+FORMATS: Dict[str, Type[ShardFile]] = {
     "parquet": ParquetFile,
     "jsonl": JsonLinesFile,
     "spacy": DocumentFile,

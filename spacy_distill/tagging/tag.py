@@ -4,18 +4,14 @@ import sys
 from pathlib import Path
 from typing import IO, Optional, Sequence, Union
 
-from spacy.util import is_package
-
-from ..checks import require_python_file, require_range
-from ..corpora.inputs import Input
-from ..jobs.folder import require_outside
+from ..checks import require_range
+from ..jobs.executors import find_executor
 from ..jobs.plan import SHARD_SIZE
 from ..jobs.run import run_job
-from ..names import similar_name_hint
 from ..teachers.identity import pipeline_fingerprint
 from .manifest import TagManifest
-from .shard_files import FORMATS, TYPES
-from .tagging import Tagging
+from .shard_files import FORMATS, columns_to_keep
+from .tagging import Tagging, require_pipeline
 
 
 def tag(
@@ -31,6 +27,9 @@ def tag(
     quoting: Optional[str] = None,
     batch_size: Optional[int] = None,
     n_process: int = 1,
+    executor: str = "local",
+    address: Optional[str] = None,
+    n_workers: Optional[int] = None,
     threads: Optional[int] = None,
     shard_size: int = SHARD_SIZE,
     limit: int = 0,
@@ -47,8 +46,8 @@ def tag(
 
     model (Union[str, Path]): Any spaCy pipeline that finds entities: a package or a folder.
     source (str): The text: a file, a folder, a glob, "-" for standard input, or a data set on the
-        Hugging Face hub.
-    output (Union[str, Path]): The folder to write.
+        Hugging Face hub. Files can be on any file system that fsspec knows, such as `s3://`.
+    output (Union[str, Path]): The folder to write, on any such file system.
     keep (Sequence[str]): Columns of the input to repeat with each entity, as text. The document's
         id is always there.
     file_format (str): "parquet" or "jsonl" for a table with one row an entity, "spacy" for
@@ -61,6 +60,11 @@ def tag(
     batch_size (Optional[int]): Number of documents in a batch; None for the pipeline's own.
     n_process (int): Number of processes, each of which loads the pipeline. The result does not
         depend on it.
+    executor (str): "local" for processes of this machine, "ray" for a Ray cluster.
+    address (Optional[str]): The address of a Ray cluster, as `ray.init` takes it; None for the one
+        that is running here, or else for one that is started here.
+    n_workers (Optional[int]): Number of Ray's workers; None for one for each processor of the
+        cluster.
     threads (Optional[int]): Number of threads of each `ner_student` and `ner_teacher`; None for
         the component's own. Other components do not have this setting.
     shard_size (int): Number of characters in a shard.
@@ -76,35 +80,17 @@ def tag(
         result of another pipeline, input or setting. Or the pipeline failed on more documents than
         `max_errors`, or on all.
     """
-    require_range("n_process", n_process, 1)
-    require_range("shard_size", shard_size, 1)
-    require_range("limit", limit, 0)
-    require_range("max_errors", max_errors, 0)
-    for name, value in (("batch_size", batch_size), ("threads", threads)):
-        if value is not None:
-            require_range(name, value, 1)
-    require_python_file(code)
+    if threads is not None:
+        require_range("threads", threads, 1)
     if file_format not in FORMATS:
         raise ValueError(
             f"[D433] '{file_format}' is not a format of entities: expected one of "
             f"{', '.join(FORMATS)} (--format)."
         )
-    # The id of the document is always there.
-    kept = tuple(dict.fromkeys(column for column in keep if column != "id"))
-    taken = [column for column in kept if column in TYPES]
-    if taken:
-        raise ValueError(
-            f"[D434] The column '{taken[0]}' of the input cannot be kept: the result has a column "
-            "of that name. Rename it in the input, or leave it out of --keep."
-        )
-    if not is_package(str(model)) and not Path(model).is_dir():
-        raise ValueError(
-            f"[D436] There is no pipeline '{model}': no such folder, and no such spaCy package is "
-            f"installed.{similar_name_hint(str(model))} Correct the path, or install the package."
-        )
+    require_pipeline(model)
     plan = Tagging(
         model=str(model),
-        keep=kept,
+        keep=columns_to_keep(keep),
         file_format=file_format,
         confidence=confidence,
         batch_size=batch_size,
@@ -115,21 +101,22 @@ def tag(
         use_gpu=use_gpu,
         max_errors=max_errors,
     )
-    documents = Input(source, text_field=text_field, split=split, quoting=quoting, keep=kept)
-    require_outside(Path(output), source)
-    manifest = TagManifest(
-        labels=[],
-        pipeline=pipeline_fingerprint(model),
-        settings=plan.settings(),
-        input=documents.origin(),
-    )
     return run_job(
         plan,
-        manifest,
-        documents,
-        Path(output),
+        lambda origin: TagManifest(
+            labels=[],
+            pipeline=pipeline_fingerprint(model),
+            settings=plan.settings(),
+            input=origin,
+        ),
+        source,
+        output,
         title="Tag",
-        n_process=n_process,
+        executor=find_executor(executor, n_process=n_process, address=address, n_workers=n_workers),
+        text_field=text_field,
+        split=split,
+        quoting=quoting,
+        keep=plan.keep,
         overwrite=overwrite,
         stderr=stderr,
     )

@@ -4,10 +4,9 @@ import sys
 from pathlib import Path
 from typing import IO, Optional, Sequence, Union
 
-from ..checks import require_python_file, require_range
-from ..corpora.inputs import Input
+from ..checks import require_range
 from ..corpora.soft_shards import Manifest
-from ..jobs.folder import require_outside
+from ..jobs.executors import find_executor
 from ..jobs.plan import SHARD_SIZE
 from ..jobs.run import run_job
 from ..teachers.identity import describe, fingerprint
@@ -28,6 +27,9 @@ def annotate(
     top_k: int = 8,
     batch_size: int = 64,
     n_process: int = 1,
+    executor: str = "local",
+    address: Optional[str] = None,
+    n_workers: Optional[int] = None,
     shard_size: int = SHARD_SIZE,
     limit: int = 0,
     augment: int = 0,
@@ -46,8 +48,8 @@ def annotate(
     teacher (Union[TeacherSource, Sequence[TeacherSource]]): One teacher or several, as
         `spacy_distill.distill` takes them. The average of several is written.
     source (str): The text: a file, a folder, a glob, "-" for standard input, or a data set on the
-        Hugging Face hub.
-    output (Union[str, Path]): The folder to write.
+        Hugging Face hub. Files can be on any file system that fsspec knows, such as `s3://`.
+    output (Union[str, Path]): The folder to write, on any such file system.
     teacher_options (TeacherOptions): How teachers are read.
     text_field (str): The column of the text, in formats that have columns.
     split (str): The split of a data set on the hub.
@@ -57,6 +59,11 @@ def annotate(
     batch_size (int): Number of documents in a batch of the teacher.
     n_process (int): Number of processes, each of which loads the teacher. The result does not
         depend on it.
+    executor (str): "local" for processes of this machine, "ray" for a Ray cluster.
+    address (Optional[str]): The address of a Ray cluster, as `ray.init` takes it; None for the one
+        that is running here, or else for one that is started here.
+    n_workers (Optional[int]): Number of Ray's workers; None for one for each processor of the
+        cluster.
     shard_size (int): Number of characters in a shard.
     limit (int): Maximum number of documents; 0 for no limit.
     augment (int): Number of variants of each document, as `with_variants` makes them.
@@ -72,13 +79,7 @@ def annotate(
         input or setting. Or the teacher failed on more documents than `max_errors`, or on all.
     """
     require_range("top_k", top_k, 1, 255)
-    require_range("batch_size", batch_size, 1)
-    require_range("n_process", n_process, 1)
-    require_range("shard_size", shard_size, 1)
-    require_range("limit", limit, 0)
     require_range("augment", augment, 0)
-    require_range("max_errors", max_errors, 0)
-    require_python_file(code)
     sources = tuple(teacher) if isinstance(teacher, (list, tuple)) else (teacher,)
     plan = Annotation(
         sources,
@@ -94,24 +95,25 @@ def annotate(
         use_gpu,
         max_errors,
     )
-    folder = Path(output)
-    documents = Input(source, text_field=text_field, split=split, quoting=quoting)
-    require_outside(folder, source)
-    manifest = Manifest(
-        labels=[],
-        teacher={
-            "teachers": [{**fingerprint(item), "description": describe(item)} for item in sources]
-        },
-        settings=plan.settings(),
-        input=documents.origin(),
-    )
     return run_job(
         plan,
-        manifest,
-        documents,
-        folder,
+        lambda origin: Manifest(
+            labels=[],
+            teacher={
+                "teachers": [
+                    {**fingerprint(item), "description": describe(item)} for item in sources
+                ]
+            },
+            settings=plan.settings(),
+            input=origin,
+        ),
+        source,
+        output,
         title="Annotate",
-        n_process=n_process,
+        executor=find_executor(executor, n_process=n_process, address=address, n_workers=n_workers),
+        text_field=text_field,
+        split=split,
+        quoting=quoting,
         overwrite=overwrite,
         stderr=stderr,
     )

@@ -14,6 +14,7 @@ from ..corpora.shard_manifest import file_hash, shard_name
 from ..corpora.soft_shards import Shard, write_shard
 from ..jobs.plan import SHARD_SIZE, Advance, Written, installed_versions
 from ..loading import import_code
+from ..teachers.identity import fingerprint
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, load_teacher
 from .annotator import Annotator
 
@@ -49,6 +50,11 @@ class Annotation:
     def max_documents(self) -> int:
         """The maximum number of documents; 0 for no limit."""
         return self.limit * (1 + self.augment)
+
+    def identity(self) -> Dict[str, Any]:
+        """Collect what has to be the same on all machines."""
+        teachers = [fingerprint(source) for source in self.sources]
+        return {"teacher": teachers, "versions": installed_versions()}
 
     def select(self, documents: Iterable[InputDocument]) -> Iterator[InputDocument]:
         """Choose the documents up to the limit, and add variants."""

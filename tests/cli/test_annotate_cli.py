@@ -102,7 +102,7 @@ def test_options_reach_the_function(run, text, tmp_path, passed):
     result = run(*options.split(), teacher="one, two")
     assert result.exit_code == 0, result.output
     assert passed == {
-        "arguments": (["one", "two"], str(text), tmp_path / "soft"),
+        "arguments": (["one", "two"], str(text), str(tmp_path / "soft")),
         "teacher_options": TeacherOptions(
             teacher_pipe="ner",
             spans_key="sc",
@@ -120,6 +120,9 @@ def test_options_reach_the_function(run, text, tmp_path, passed):
         "top_k": 3,
         "batch_size": 5,
         "n_process": 2,
+        "executor": "local",
+        "address": None,
+        "n_workers": None,
         "shard_size": 99,
         "limit": 7,
         "augment": 2,

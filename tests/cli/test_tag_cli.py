@@ -65,11 +65,12 @@ def test_the_command_writes_entities(files, tmp_path):
 def test_options_reach_the_function(run, files, tmp_path, passed):
     options = "--keep id,date --format jsonl --confidence --text-field body --split test"
     options += " --quoting none --batch-size 5 --n-process 2 --threads 3 --shard-size 99 --limit 7"
-    options += " --max-errors 6 --code code.py --gpu-id 1 --force"
+    options += " --executor ray --address auto --workers 8 --max-errors 6"
+    options += " --code code.py --gpu-id 1 --force"
     result = run(*options.split())
     assert result.exit_code == 0, result.output
     assert passed == {
-        "arguments": (files["teacher"], str(tmp_path / "text.txt"), tmp_path / "tags"),
+        "arguments": (files["teacher"], str(tmp_path / "text.txt"), str(tmp_path / "tags")),
         "keep": ["id", "date"],
         "file_format": "jsonl",
         "confidence": True,
@@ -78,6 +79,9 @@ def test_options_reach_the_function(run, files, tmp_path, passed):
         "quoting": "none",
         "batch_size": 5,
         "n_process": 2,
+        "executor": "ray",
+        "address": "auto",
+        "n_workers": 8,
         "threads": 3,
         "shard_size": 99,
         "limit": 7,

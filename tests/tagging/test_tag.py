@@ -198,7 +198,7 @@ def plan(model, **settings):
 def test_threads_are_the_setting_of_the_component(model, tmp_path):
     for threads, expected in ((None, 1), (2, 2)):
         writer = plan(model, threads=threads).writer(tmp_path, lambda *_: None)
-        assert writer._nlp.get_pipe("ner_student").threads == expected
+        assert writer.tagger.nlp.get_pipe("ner_student").threads == expected
 
 
 @pytest.mark.skipif(not memory_zones.HAS_SAFE_ZONES, reason="spaCy's zones are not safe")
@@ -208,7 +208,7 @@ def test_the_vocabulary_grows_with_the_first_shard_only(model, tmp_path):
     for number in range(3):
         text = " ".join(f"new{number}{letter}word" for letter in "abcdefgh")
         writer(number, [InputDocument("a", text)], "")
-        sizes.append(len(writer._nlp.vocab.strings))
+        sizes.append(len(writer.tagger.nlp.vocab.strings))
     assert sizes[0] == sizes[1] == sizes[2]
 
 

@@ -1,9 +1,6 @@
 """A result is complete, or the same command continues it. Failing documents are left out."""
 
-import os
 import shutil
-import signal
-from pathlib import Path
 
 import pytest
 import spacy
@@ -35,59 +32,6 @@ def test_two_processes_write_the_same_bytes(run, contents, tmp_path, file_format
     run("two", n_process=2, **settings)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert len(contents(tmp_path / "one")) > 4
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_at_every_step_of_the_writing(run, in_child, contents, tmp_path, moment):
-    """Shards and the manifest are moved to their places with `replace`. The run is killed before
-    and after each of these calls."""
-    run("unbroken", limit=14)
-    replace = Path.replace
-
-    def run_until(last_step):
-        steps = []
-
-        def replace_or_die(self, target):
-            steps.append(target)
-            if len(steps) == last_step and moment == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
-            result = replace(self, target)
-            if len(steps) == last_step:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
-
-        Path.replace = replace_or_die
-        run(limit=14)
-
-    statuses = []
-    while 0 not in statuses:
-        statuses.append(in_child(lambda: run_until(len(statuses) + 1)))
-        assert len(statuses) < 20
-    assert statuses[:-1] == [-signal.SIGKILL] * (len(statuses) - 1) and len(statuses) > 2
-    assert contents(tmp_path / "tags") == contents(tmp_path / "unbroken")
-
-
-def test_a_shard_that_was_deleted_is_made_again(run, contents, tmp_path):
-    run()
-    before = contents(tmp_path / "tags")
-    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "tags").glob("*.parquet")}
-    deleted = tmp_path / "tags" / "shard-000001.parquet"
-    deleted.unlink()
-    run()
-    assert contents(tmp_path / "tags") == before
-    times.pop(deleted)
-    assert {path: path.stat().st_mtime_ns for path in times} == times
-
-
-def test_a_damaged_shard_is_named_and_stays(run, tmp_path):
-    run()
-    path = tmp_path / "tags" / "shard-000001.parquet"
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match=r"\[D406\].*shard-000001\.parquet' differs.*Delete"):
-        run()
-    assert path.read_bytes() == data
 
 
 @pytest.mark.parametrize(

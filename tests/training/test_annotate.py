@@ -99,7 +99,7 @@ def test_a_finished_corpus_is_left_alone(run, monkeypatch, tmp_path):
     names = [name for name in vars(sources) if name.startswith("load_")]
     for name in names:
         monkeypatch.setattr(sources, name, None)
-    monkeypatch.setattr(job_run, "workers", None)
+    monkeypatch.setattr("spacy_distill.jobs.processes.workers", lambda *_, **__: pytest.fail())
     assert run(n_process=3) == first
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "soft").iterdir()} == times
 

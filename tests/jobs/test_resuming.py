@@ -1,8 +1,8 @@
 """A killed run continues when it is started again, and the result has the same bytes."""
 
-import io
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -10,19 +10,6 @@ from pathlib import Path
 
 import pytest
 import spacy
-
-from spacy_distill.teachers import TeacherOptions
-from spacy_distill.training import annotation
-from spacy_distill.training.annotate import annotate
-
-
-@pytest.fixture
-def run(ner_folder, text_file, tmp_path):
-    def annotated(output="soft", **settings):
-        settings = {"teacher": ner_folder, "source": str(text_file), "shard_size": 150, **settings}
-        return annotate(output=tmp_path / output, batch_size=4, stderr=io.StringIO(), **settings)
-
-    return annotated
 
 
 def kill():
@@ -50,7 +37,7 @@ def test_killed_at_random_moments(run, in_child, contents, tmp_path):
         rng.random()
     assert set(statuses) <= {0, -signal.SIGALRM} and -signal.SIGALRM in statuses
     run()
-    assert contents(tmp_path / "soft") == contents(tmp_path / "unbroken")
+    assert contents(tmp_path / "out") == contents(tmp_path / "unbroken")
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -80,11 +67,11 @@ def test_killed_at_every_step_of_the_writing(run, in_child, contents, tmp_path, 
         statuses.append(in_child(lambda: run_until(len(statuses) + 1)))
         assert len(statuses) < 20
     assert statuses[:-1] == [-signal.SIGKILL] * (len(statuses) - 1) and len(statuses) > 3
-    assert contents(tmp_path / "soft") == contents(tmp_path / "unbroken")
+    assert contents(tmp_path / "out") == contents(tmp_path / "unbroken")
 
 
-def test_killed_while_a_shard_is_written(run, in_child, contents, tmp_path):
-    """The unfinished file does not disturb a new corpus either."""
+def test_killed_while_a_shard_is_written(job, run, in_child, contents, tmp_path):
+    """The unfinished file does not disturb a new result either."""
     import pyarrow.parquet
 
     def write_half(table, path, **settings):
@@ -99,38 +86,38 @@ def test_killed_while_a_shard_is_written(run, in_child, contents, tmp_path):
 
     write_table = pyarrow.parquet.write_table
     assert in_child(run_until_written) == -signal.SIGKILL
-    assert (tmp_path / "soft" / ".shard-000002.parquet-unfinished").exists()
-    with pytest.raises(ValueError, match="the setting top_k"):
-        run(top_k=2)
-    run("unbroken", top_k=2)
-    run(top_k=2, overwrite=True)
-    assert contents(tmp_path / "soft") == contents(tmp_path / "unbroken")
+    assert len([*(tmp_path / "out").glob(".shard-000002.parquet-*unfinished")]) == 1
+    with pytest.raises(ValueError, match="These differ now: the setting"):
+        run(**job.other)
+    run("unbroken", **job.other)
+    run(**job.other, overwrite=True)
+    assert contents(tmp_path / "out") == contents(tmp_path / "unbroken")
 
 
-def test_killed_before_the_first_manifest_is_there(run, in_child, contents, tmp_path):
+def test_killed_before_the_first_manifest_is_there(job, run, contents, tmp_path):
     run("unbroken", limit=4)
-    (tmp_path / "soft").mkdir()
-    (tmp_path / "soft" / ".manifest.json-unfinished").write_text("{")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f".{job.manifest.FILE}-unfinished").write_text("{")
     run(limit=4)
-    assert contents(tmp_path / "soft") == contents(tmp_path / "unbroken")
+    assert contents(tmp_path / "out") == contents(tmp_path / "unbroken")
 
 
 def test_a_shard_that_was_deleted_is_made_again(run, contents, tmp_path):
     run()
-    before = contents(tmp_path / "soft")
-    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "soft").glob("*.parquet")}
-    deleted = tmp_path / "soft" / "shard-000001.parquet"
+    before = contents(tmp_path / "out")
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.parquet")}
+    deleted = tmp_path / "out" / "shard-000001.parquet"
     deleted.unlink()
     run()
-    assert contents(tmp_path / "soft") == before
+    assert contents(tmp_path / "out") == before
     times.pop(deleted)
     assert {path: path.stat().st_mtime_ns for path in times} == times
 
 
 def test_a_damaged_shard_is_named_and_stays(run, contents, tmp_path):
     run()
-    before = contents(tmp_path / "soft")
-    path = tmp_path / "soft" / "shard-000001.parquet"
+    before = contents(tmp_path / "out")
+    path = tmp_path / "out" / "shard-000001.parquet"
     data = bytearray(before[path.name])
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -139,39 +126,41 @@ def test_a_damaged_shard_is_named_and_stays(run, contents, tmp_path):
     assert path.read_bytes() == data
     path.unlink()
     run()
-    assert contents(tmp_path / "soft") == before
+    assert contents(tmp_path / "out") == before
 
 
-def test_overwriting_replaces_a_corpus_by_a_shorter_one(run, contents, tmp_path):
+def test_overwriting_replaces_a_result_by_a_shorter_one(run, contents, tmp_path):
     run()
     run(limit=3, overwrite=True)
     run("new", limit=3)
-    assert contents(tmp_path / "soft") == contents(tmp_path / "new")
+    assert contents(tmp_path / "out") == contents(tmp_path / "new")
 
 
-def test_nothing_is_deleted_if_the_teacher_cannot_be_loaded(run, contents, tmp_path):
-    """Files that are no part of a corpus are never deleted."""
+def test_nothing_is_deleted_if_the_pipeline_cannot_be_loaded(run, model, contents, tmp_path):
+    """Files that are no part of a result are never deleted."""
     run()
-    (tmp_path / "soft" / "notes.txt").write_text("Made on Monday.")
-    before = contents(tmp_path / "soft")
-    with pytest.raises(ValueError, match="no component 'tagger'"):
-        run(teacher_options=TeacherOptions(teacher_pipe="tagger"), overwrite=True)
-    with pytest.raises(ValueError, match="There is no teacher"):
-        run(teacher="no-teacher", overwrite=True)
-    assert contents(tmp_path / "soft") == before
+    (tmp_path / "out" / "notes.txt").write_text("Made on Monday.")
+    before = contents(tmp_path / "out")
+    shutil.copytree(model, tmp_path / "damaged")
+    (tmp_path / "damaged" / "ner_student" / "model").write_bytes(b"")
+    with pytest.raises(ValueError, match="D706"):
+        run(model=tmp_path / "damaged", overwrite=True)
+    with pytest.raises(ValueError, match="There is no"):
+        run(model="no-pipeline", overwrite=True)
+    assert contents(tmp_path / "out") == before
     run(limit=3, overwrite=True)
-    assert (tmp_path / "soft" / "notes.txt").read_text() == "Made on Monday."
+    assert (tmp_path / "out" / "notes.txt").read_text() == "Made on Monday."
 
 
 def test_a_folder_of_something_else_is_not_written_to(run, contents, tmp_path):
-    (tmp_path / "soft").mkdir()
-    (tmp_path / "soft" / "thesis.txt").write_text("Long work")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("Long work")
     for overwrite in (False, True):
-        with pytest.raises(ValueError, match=r"not empty and has no soft corpus"):
+        with pytest.raises(ValueError, match=r"not empty and has no (soft corpus|result)"):
             run(overwrite=overwrite)
-    assert contents(tmp_path / "soft") == {"thesis.txt": b"Long work"}
+    assert contents(tmp_path / "out") == {"thesis.txt": b"Long work"}
     with pytest.raises(ValueError, match="is a file"):
-        run("soft/thesis.txt")
+        run("out/thesis.txt")
 
 
 def test_a_folder_in_the_input_is_not_written_to(run, text_file, tmp_path):
@@ -179,7 +168,7 @@ def test_a_folder_in_the_input_is_not_written_to(run, text_file, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.txt").write_bytes(text_file.read_bytes())
     with pytest.raises(ValueError, match="is in the input"):
-        run("data/soft", source=str(tmp_path / "data"))
+        run("data/out", source=str(tmp_path / "data"))
     assert not (tmp_path / "data" / "soft").exists()
 
 
@@ -193,30 +182,30 @@ def test_a_run_that_failed_before_its_first_shard_is_replaced(run, tmp_path):
 
 
 @pytest.mark.parametrize("left", ["everything", "some shards", "a part"])
-def test_other_library_versions_do_not_continue_a_corpus(
-    run, monkeypatch, contents, tmp_path, left
+def test_other_library_versions_do_not_continue_a_result(
+    job, run, monkeypatch, contents, tmp_path, left
 ):
-    """Their probabilities may differ. A finished corpus stays valid."""
+    """Their probabilities may differ. A finished result stays valid."""
     manifest = run()
-    versions = annotation.installed_versions()
+    versions = job.plan.installed_versions()
     assert versions["spacy"] == spacy.__version__ and "spacy-distill" in versions
     if left == "a part":
         manifest.complete = False
-        manifest.to_disk(tmp_path / "soft")
+        manifest.to_disk(tmp_path / "out")
     elif left == "some shards":
-        (tmp_path / "soft" / "shard-000001.parquet").unlink()
-    before = contents(tmp_path / "soft")
+        (tmp_path / "out" / "shard-000001.parquet").unlink()
+    before = contents(tmp_path / "out")
     other = {**versions, "thinc": "0.1"}
     other.pop("spacy")
     with monkeypatch.context() as patch:
-        patch.setattr(annotation, "installed_versions", lambda: other)
+        patch.setattr(job.plan, "installed_versions", lambda: other)
         if left == "everything":
             assert run().complete
         else:
             message = "These differ now: the version of spacy and the version of thinc"
             with pytest.raises(ValueError, match=message):
                 run()
-    assert contents(tmp_path / "soft") == before
+    assert contents(tmp_path / "out") == before
     assert run().complete
 
 
@@ -244,24 +233,24 @@ def test_the_input_is_read_once(run, n_opened, contents, text_file, tmp_path):
     """This holds for a first run, for a run that continues, and for a run that finds all shards
     finished."""
     assert n_opened(text_file, run) == 1
-    expected = contents(tmp_path / "soft")
-    (tmp_path / "soft" / "shard-000002.parquet").unlink()
+    expected = contents(tmp_path / "out")
+    (tmp_path / "out" / "shard-000002.parquet").unlink()
     assert n_opened(text_file, run) == 1
-    assert contents(tmp_path / "soft") == expected
+    assert contents(tmp_path / "out") == expected
     assert n_opened(text_file, run) == 1
-    assert contents(tmp_path / "soft") == expected
+    assert contents(tmp_path / "out") == expected
 
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_another_text_of_the_same_size_is_noticed(run, contents, text_file, tmp_path, finished):
-    """It is noticed when the text is read, without loading the teacher."""
+    """It is noticed when the text is read, without loading the pipeline."""
     source = tmp_path / "other.txt"
     source.write_bytes(text_file.read_bytes())
     run(source=str(source))
     if not finished:
-        (tmp_path / "soft" / "shard-000002.parquet").unlink()
-    before = contents(tmp_path / "soft")
+        (tmp_path / "out" / "shard-000002.parquet").unlink()
+    before = contents(tmp_path / "out")
     source.write_bytes(text_file.read_bytes().replace(b"Oslo", b"Kiel"))
     with pytest.raises(ValueError, match=r"\[D421\].*the input of shard-000000"):
         run(source=str(source))
-    assert contents(tmp_path / "soft") == before
+    assert contents(tmp_path / "out") == before

@@ -1,0 +1,42 @@
+"""Paths that a person gives: files of this machine, or of any file system that fsspec knows."""
+
+import re
+from pathlib import Path
+from typing import Union
+
+from .loading import import_library
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def to_path(name: Union[str, Path]) -> Path:
+    """Get the path of a name.
+
+    name (Union[str, Path]): A path, or a URL such as `s3://BUCKET/FOLDER`.
+    RETURNS (Path): A path of `pathlib` for a local file, also for `file://`. Otherwise a `UPath`,
+        which has the same methods.
+    RAISES (ValueError): The file system is not known, or its library is not installed.
+    RAISES (ImportError): The library universal-pathlib is not installed.
+    """
+    text = str(name)
+    if isinstance(name, Path) or not _URL.match(text):
+        return Path(name)
+    if text.startswith("file://"):
+        return Path(text.removeprefix("file://"))
+    upath = import_library("upath", extra="cloud")
+    try:
+        # Other processes write too, so no listing is kept.
+        path = upath.UPath(text, use_listings_cache=False)
+        path.fs  # noqa: B018 Imports the library of the file system.
+    except (ImportError, ValueError) as error:
+        raise ValueError(
+            f"[D757] The path '{text}' cannot be used: {str(error).rstrip('.')}. Correct it, or "
+            "install the library that fsspec names."
+        ) from error
+    return path
+
+
+def is_local(path: Path) -> bool:
+    """RETURNS (bool): Whether a path is one of this machine."""
+    # Paths of other file systems are no instances of Path.
+    return isinstance(path, Path)

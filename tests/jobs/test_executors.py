@@ -1,0 +1,28 @@
+"""The choice of an executor."""
+
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "settings, code",
+    [
+        ({"executor": "dask"}, "D750"),
+        ({"n_workers": 2}, "D751"),
+        ({"address": "auto"}, "D751"),
+        ({"executor": "ray", "n_process": 2}, "D752"),
+        ({"executor": "ray", "n_workers": 0}, "D705"),
+        ({"n_process": 0}, "D705"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_is_written(run, tmp_path, settings, code):
+    with pytest.raises(ValueError, match=rf"^\[{code}\]"):
+        run(**settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_ray_is_a_library_of_an_extra(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"\[D305\].*spacy-distill\[ray\]"):
+        run(executor="ray")

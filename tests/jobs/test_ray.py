@@ -1,0 +1,97 @@
+"""Jobs on a Ray cluster give the bytes of a local run, also if workers die."""
+
+import pytest
+import spacy
+
+from spacy_distill import tag
+from spacy_distill.jobs import ray_workers
+
+ray = pytest.importorskip("ray", reason="ray is not installed (extra: ray)")
+
+# Ends its process at "Nothing": once, if `once` is true.
+CODE = """
+import os, signal
+from pathlib import Path
+from spacy.language import Language
+
+@Language.component("spacy_distill_tests_deadly", assigns=["doc.ents"])
+def deadly(doc):
+    if "Nothing" in doc.text and not Path({mark!r}).exists():
+        if {once!r}:
+            Path({mark!r}).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    doc.set_ents([doc[:1]])
+    return doc
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster():
+    """A cluster of this machine with two processors."""
+    ray.init(
+        "local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=100_000_000,
+    )
+    yield
+    ray.shutdown()
+
+
+def test_a_cluster_writes_the_same_bytes(run, contents, tmp_path):
+    run("local")
+    assert run("ray", executor="ray", n_workers=2).complete
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+    (tmp_path / "ray" / "shard-000001.parquet").unlink()
+    run("ray", executor="ray")
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+
+
+@pytest.fixture
+def deadly(text_file, tmp_path):
+    """Tag with a pipeline that ends its process."""
+
+    def make(once, output="out", **settings):
+        code = tmp_path / "code.py"
+        code.write_text(CODE.format(mark=str(tmp_path / "mark"), once=once))
+        scope = {"__name__": "python_code"}
+        if not spacy.Language.has_factory("spacy_distill_tests_deadly"):
+            exec(compile(code.read_text(), str(code), "exec"), scope)
+        nlp = spacy.blank("en")
+        nlp.add_pipe("spacy_distill_tests_deadly")
+        nlp.to_disk(tmp_path / "deadly")
+        settings = {"shard_size": 150, "batch_size": 4, "code": code, **settings}
+        return tag(tmp_path / "deadly", str(text_file), tmp_path / output, **settings)
+
+    return make
+
+
+def test_the_shard_of_a_killed_worker_is_written_again(deadly, contents, tmp_path):
+    deadly(True, executor="ray", n_workers=2)
+    assert (tmp_path / "mark").exists()
+    # Now nothing ends the process.
+    deadly(True, "local")
+    assert contents(tmp_path / "out") == contents(tmp_path / "local")
+
+
+def test_a_document_that_ends_every_worker_ends_the_job(deadly, monkeypatch):
+    monkeypatch.setattr(ray_workers, "MAX_LOSSES", 0)
+    with pytest.raises(ValueError, match=r"\[D755\] 1 workers of Ray ended.*fewer workers"):
+        deadly(False, executor="ray", n_workers=1)
+
+
+def test_errors_of_workers_are_those_of_a_local_run(run, model, tmp_path):
+    (model / "meta.json").rename(tmp_path / "meta.json")
+    try:
+        with pytest.raises(ValueError, match=r"^\[D706\]"):
+            run(executor="ray", n_workers=1)
+    finally:
+        (tmp_path / "meta.json").rename(model / "meta.json")
+
+
+def test_a_node_with_other_versions_is_refused(job, run, monkeypatch):
+    """The plan of this process compares with what the workers find."""
+    monkeypatch.setattr(job.plan, "installed_versions", lambda: {"spacy": "3.0"})
+    with pytest.raises(ValueError, match=r"\[D753\] A node of Ray has another versions"):
+        run(executor="ray", n_workers=1)
