@@ -99,7 +99,7 @@ def run_job(
         manifest = earlier
         documents = documents.as_in(manifest.input["files"])
     _require_few_skipped(manifest, plan.max_errors)
-    groups = _groups(plan.select(documents), plan.shard_size)
+    groups = grouped(plan.select(documents), plan.shard_size)
     progress = JobProgress(documents, plan.max_documents)
     if manifest.complete and not missing_shards(folder, manifest.shards):
         if not documents.is_pinned:
@@ -119,7 +119,14 @@ def run_job(
             # More shards are pending than there are workers, so none waits for the slowest one.
             n_pending = 2 * workers.n_workers if workers.n_workers > 1 else 1
             n_shards = _make_missing(
-                folder, manifest, groups, workers.work, plan.max_errors, n_pending, progress, stderr
+                folder,
+                manifest,
+                groups,
+                workers.work,
+                plan.max_errors,
+                n_pending,
+                progress,
+                stderr,
             )
         remove_unfinished(folder, manifest)
     if not n_shards:
@@ -203,11 +210,7 @@ def _with_earlier_shards(
     it. Raise ValueError if that shard was made of other documents."""
     number = -1
     for number, group in enumerate(groups):
-        digest = hashlib.blake2b(digest_size=16)
-        for document in group:
-            # Kept columns come last, so that a document without them has the same hash as ever.
-            digest.update(json.dumps([*document[:-1], *document.kept]).encode())
-        input_hash = digest.hexdigest()
+        input_hash = hash_of(group)
         shard = manifest.shards[number] if number < len(manifest.shards) else None
         if shard is None and manifest.complete:
             raise mismatch_error(folder, manifest, "the input, which is longer now")
@@ -228,7 +231,17 @@ def _require_few_skipped(manifest: ShardManifest, max_errors: int) -> None:
         )
 
 
-def _groups(documents: Iterable[InputDocument], shard_size: int) -> Iterator[List[InputDocument]]:
+def hash_of(group: Sequence[InputDocument]) -> str:
+    """RETURNS (str): The hash of a shard's documents."""
+    digest = hashlib.blake2b(digest_size=16)
+    for document in group:
+        # Kept columns come last, so that a document without them has the same hash as ever.
+        digest.update(json.dumps([*document[:-1], *document.kept]).encode())
+    return digest.hexdigest()
+
+
+def grouped(documents: Iterable[InputDocument], shard_size: int) -> Iterator[List[InputDocument]]:
+    """Group documents into shards, by their characters alone."""
     group: List[InputDocument] = []
     size = 0
     for document in documents:

@@ -71,7 +71,10 @@ class Tagging:
 
     def identity(self) -> Dict[str, Any]:
         """Collect what has to be the same on all machines."""
-        return {"pipeline": pipeline_fingerprint(self.model), "versions": installed_versions()}
+        return {
+            "pipeline": pipeline_fingerprint(self.model),
+            "set of versions": installed_versions(),
+        }
 
     def select(self, documents: Iterable[InputDocument]) -> Iterator[InputDocument]:
         """Choose the documents up to the limit."""

@@ -54,7 +54,7 @@ class Annotation:
     def identity(self) -> Dict[str, Any]:
         """Collect what has to be the same on all machines."""
         teachers = [fingerprint(source) for source in self.sources]
-        return {"teacher": teachers, "versions": installed_versions()}
+        return {"teacher": teachers, "set of versions": installed_versions()}
 
     def select(self, documents: Iterable[InputDocument]) -> Iterator[InputDocument]:
         """Choose the documents up to the limit, and add variants."""

@@ -51,7 +51,7 @@ def text_file(tmp_path):
     return path
 
 
-@pytest.fixture(params=JOBS)
+@pytest.fixture(params=list(JOBS))
 def job(request):
     return JOBS[request.param]
 

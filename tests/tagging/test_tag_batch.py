@@ -71,9 +71,10 @@ def test_wrong_tables_and_settings_are_refused(model, table):
         tag_batch("no-pipeline")
 
 
-def test_ray_data(model, table, expected):
+def test_ray_data(model, table, expected, monkeypatch):
     ray = pytest.importorskip("ray", reason="ray is not installed (extra: ray)")
     data = pytest.importorskip("ray.data", reason="Ray Data is not installed (ray[data])")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         data.DataContext.get_current().enable_progress_bars = False

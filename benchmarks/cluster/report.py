@@ -1,0 +1,83 @@
+"""Write the tables of docs/how-to/cluster.md from the measured figures:
+
+python -m benchmarks.cluster.report docs/how-to/cluster.md
+"""
+
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any, Dict, List
+
+import typer
+from wasabi import msg
+
+from benchmarks.commands import ROOT, read_json
+from benchmarks.pages import fill, table
+
+# A terabyte of text.
+SIZE = 1e12
+HOUR = 3600
+# Dollars for an hour of one processor: what large clouds charge, about.
+PRICE = 0.04
+FIGURES, SPEED = ROOT / "docs" / "cluster.json", ROOT / "docs" / "speed.json"
+
+
+def scaling() -> str:
+    """RETURNS (str): The table of processes and workers."""
+    medians: Dict[str, Any] = read_json(FIGURES)["scaling"]["medians"]
+    rows: List[List[str]] = []
+    for name, row in medians.items():
+        first = medians["1 worker of Ray" if "Ray" in name else "1 process"]
+        rate = row["tokens_per_second"]
+        ratio = rate / first["tokens_per_second"]
+        rows.append([name, f"{rate:,.0f}", f"{ratio:.2f}", f"{row['start_seconds']:.0f}"])
+    return table(["distill-tag", "tokens/s", "to one", "start, s"], rows)
+
+
+def paper() -> str:
+    """RETURNS (str): The table of a terabyte."""
+    parts = read_json(FIGURES)["parts"]
+    words = SIZE / parts["bytes_per_word"]
+    systems = read_json(SPEED)["documents"]["systems"]
+    speeds = {name: median(systems[name]["words_per_second"]) for name in ("student", "mpnet")}
+    # The transformer has been measured next to a student on another machine.
+    student = parts["words_per_second"]["pipeline"]
+    rows = []
+    for title, rate in (
+        ("student", student),
+        ("transformer, on the same processors", student * speeds["mpnet"] / speeds["student"]),
+    ):
+        hours = words / rate / HOUR
+        rows.append(
+            [
+                title,
+                f"{rate:,.0f}",
+                f"{hours:,.0f}",
+                f"{hours / 100:,.1f}",
+                f"{hours * PRICE:,.0f}",
+            ]
+        )
+    header = ["1 TB", "words/s a core", "core-hours", "hours on 100 cores", "dollars"]
+    return table(header, rows)
+
+
+def limits() -> str:
+    """RETURNS (str): The table of the steps."""
+    parts = read_json(FIGURES)["parts"]
+    pipeline = parts["words_per_second"]["pipeline"]
+    rows = [
+        [name, f"{rate:,.0f}", f"{rate / pipeline:.1f}"]
+        for name, rate in parts["words_per_second"].items()
+    ]
+    return table(["step, one core", "words/s", "to the pipeline"], rows)
+
+
+def main(page: Annotated[Path, typer.Argument(help="Page with marked places")]) -> None:
+    """Fill the tables of the page."""
+    names = fill(
+        page, "benchmarks.cluster.report", {"scaling": scaling, "paper": paper, "limits": limits}
+    )
+    msg.good(f"{', '.join(sorted(names))} in {page}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
