@@ -6,13 +6,12 @@ Each way tags a short and a long part of the text. Their difference is the stead
 the start. The ways take turns, and the median round counts. Each process has one thread.
 """
 
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Annotated, Any, Dict, List, Optional, Tuple
 
 import typer
@@ -24,27 +23,24 @@ from spacy_distill.tagging.manifest import TagManifest
 WAYS = {
     "1 process": ["--n-process", "1"],
     "2 processes": ["--n-process", "2"],
-    "1 worker of Ray": ["--executor", "ray", "--workers", "1"],
-    "2 workers of Ray": ["--executor", "ray", "--workers", "2"],
+    "1 worker of Ray": ["--executor", "ray", "--address", "local", "--workers", "1"],
+    "2 workers of Ray": ["--executor", "ray", "--address", "local", "--workers", "2"],
 }
 
 
-def run(model: str, source: str, limit: int, way: str) -> Tuple[float, float, int, str]:
-    """Run a command; return its seconds, its processor seconds, the tokens and a digest of the
+def run(model: str, source: str, limit: int, way: str) -> Tuple[float, int, str]:
+    """RETURNS (Tuple[float, int, str]): The seconds of a command, its tokens, and a digest of the
     result."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "tags"
         command = ["-m", "spacy", "distill-tag", model, source, str(folder)]
         settings = ["--threads", "1", "--limit", str(limit), *WAYS[way]]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begin = perf_counter()
         subprocess.run([sys.executable, *command, *settings], check=True, stdout=subprocess.DEVNULL)
         seconds = perf_counter() - begin
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         manifest = TagManifest.from_disk(folder)
         digest = "".join(shard.sha256 for shard in manifest.shards)
-        return seconds, spent, manifest.total("tokens"), digest
+        return seconds, manifest.total("tokens"), digest
 
 
 def main(
@@ -53,6 +49,7 @@ def main(
     short: Annotated[int, typer.Option(help="Documents of the short part")] = 6000,
     long: Annotated[int, typer.Option(help="Documents of the long part")] = 40_000,
     rounds: Annotated[int, typer.Option(help="Number of rounds")] = 3,
+    pause: Annotated[float, typer.Option(help="Seconds between two rounds")] = 0,
     ways: Annotated[str, typer.Option(help="Ways, separated by commas")] = ",".join(WAYS),
     output: Annotated[Optional[Path], typer.Option(help="JSON file to add the figures to")] = None,
 ) -> None:
@@ -60,19 +57,16 @@ def main(
     names = ways.split(",")
     found: Dict[str, List[Dict[str, Any]]] = {name: [] for name in names}
     digests = set()
-    for _ in range(rounds):
+    for number in range(rounds):
+        sleep(pause if number else 0)
         for name in names:
-            few, few_spent, few_tokens, _ = run(model, source, short, name)
-            many, many_spent, many_tokens, digest = run(model, source, long, name)
+            few, few_tokens, _ = run(model, source, short, name)
+            many, many_tokens, digest = run(model, source, long, name)
             digests.add(digest)
             rate = (many_tokens - few_tokens) / (many - few)
             found[name].append(
                 {
                     "tokens_per_second": round(rate),
-                    # Ray's workers are no child processes.
-                    "tokens_per_processor_second": None
-                    if "Ray" in name
-                    else round((many_tokens - few_tokens) / (many_spent - few_spent)),
                     "start_seconds": round(few - few_tokens / rate, 1),
                     "long_seconds": round(many, 1),
                 }
@@ -81,10 +75,7 @@ def main(
     if len(digests) != 1:
         raise SystemExit("The results differ")
     medians = {
-        name: {
-            key: median(round_[key] for round_ in rows) if rows[0][key] is not None else None
-            for key in rows[0]
-        }
+        name: {key: median(round_[key] for round_ in rows) for key in rows[0]}
         for name, rows in found.items()
     }
     content = {"tokens": many_tokens, "equal": True, "rounds": found, "medians": medians}

@@ -25,6 +25,8 @@ from benchmarks.pages import keep
 
 # Seconds until a run that does not end is taken for one that hangs.
 PATIENCE = 1800
+# Where Ray notes the address of the cluster that was started last.
+CURRENT = Path("/tmp/ray/ray_current_cluster")
 TITLE = "ray::ShardActor"
 
 
@@ -52,11 +54,14 @@ def cluster(n_nodes: int, log: Path) -> Iterator[Dict[str, Any]]:
                 command = [str(ray), "start", "--block", "--num-cpus=1", *place]
                 nodes.append(subprocess.Popen(command, env=environment, stdout=file, stderr=file))
                 wait_for(lambda: is_there(nodes), "node")
-        yield {"address": address, "nodes": nodes}
+        yield {"address": address, "nodes": nodes, "environment": environment}
     finally:
         for node in nodes:
             kill_tree(node.pid)
             node.wait()
+        # `ray.init` would look for the cluster that was killed.
+        if CURRENT.is_file() and CURRENT.read_text().endswith(f":{port}"):
+            CURRENT.unlink()
 
 
 def is_there(nodes: List[subprocess.Popen]) -> bool:

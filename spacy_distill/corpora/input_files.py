@@ -52,9 +52,11 @@ def find_files(source: str) -> Dict[str, Path]:
     elif glob.has_magic(source):
         start, pattern = _split_glob(source)
         root = to_path(start)
-        # The glob of `pathlib` would not follow links to folders.
-        names = glob.glob(source, recursive=True) if is_local(root) else root.glob(pattern)
-        found = [Path(name) if is_local(root) else name for name in names]
+        if is_local(root):
+            # The glob of `pathlib` would not follow links to folders.
+            found = [Path(name) for name in glob.glob(source, recursive=True)]
+        else:
+            found = list(root.glob(pattern))
     else:
         return {}
     paths = {file for item in found for file in (_visible_files(item) if item.is_dir() else [item])}
