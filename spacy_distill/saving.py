@@ -62,6 +62,36 @@ def replaced_directory(path: Path) -> Iterator[Path]:
             shutil.rmtree(replaced, ignore_errors=True)
 
 
+def remove_directory(path: Path) -> None:
+    """Remove a directory. It disappears in one step, so that no reader finds a part of it."""
+    removed = path.with_name(f".{path.name}-unfinished")
+    shutil.rmtree(removed, ignore_errors=True)
+    path.rename(removed)
+    shutil.rmtree(removed, ignore_errors=True)
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Lock a folder against a second run, where the operating system can."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise ValueError(
+            f"[D423] Another run is writing to '{folder}'. Wait for it, or name another folder."
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
 def save_pipeline(nlp: Language, path: Path) -> None:
     """Save a pipeline and replace its directory atomically.
 

@@ -3,6 +3,7 @@ shards."""
 
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -58,6 +59,8 @@ _process: Dict[str, Any] = {}
 
 
 def _start_process(plan: Plan, folder: Path, counts: _Counts) -> None:
+    # Ctrl-C in a terminal reaches all processes. The first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -105,6 +108,7 @@ def workers(
     # torch and BLAS may hang in a forked process.
     context = multiprocessing.get_context("spawn")
     counts = _Counts(context, n_process)
+    others = multiprocessing.active_children()
     with ProcessPoolExecutor(
         n_process, mp_context=context, initializer=_start_process, initargs=(plan, folder, counts)
     ) as executor:
@@ -133,6 +137,10 @@ def workers(
                 "the same command again, with fewer processes (--n-process) or smaller batches "
                 "(--batch-size)."
             ) from error
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                # Ctrl-C, or SIGTERM of a system that soon kills: do not wait for shards.
+                for process in set(multiprocessing.active_children()).difference(others):
+                    process.terminate()
             executor.shutdown(wait=True, cancel_futures=True)
             raise

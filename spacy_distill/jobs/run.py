@@ -15,7 +15,8 @@ from wasabi import Printer
 
 from ..corpora.inputs import Input, InputDocument
 from ..corpora.shard_manifest import AnyManifest, ShardEntry, ShardManifest
-from .folder import earlier_manifest, lock, mismatch_error, missing_shards, remove_shards
+from ..saving import lock
+from .folder import earlier_manifest, mismatch_error, missing_shards, remove_shards
 from .plan import Plan, Written
 from .processes import Work, workers
 from .progress import JobProgress
