@@ -1,5 +1,6 @@
 """The start and end of commands: user code, device, errors and Ctrl-C."""
 
+import errno
 import logging
 import re
 import signal
@@ -15,6 +16,8 @@ from wasabi import msg
 from ..checks import require_device
 from ..loading import import_code
 
+# The disk is full, or the user's share of it.
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 # The code of a message: D of this package, E and W of spaCy.
 CODE = re.compile(r"\[[DEW]\d{3,4}\]")
 
@@ -51,9 +54,7 @@ def ended_by_signals() -> Iterator[None]:
 
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     is_main = threading.current_thread() is threading.main_thread()
-    taken = [
-        number for number in numbers if is_main and signal.getsignal(number) == signal.SIG_DFL
-    ]
+    taken = [number for number in numbers if is_main and signal.getsignal(number) == signal.SIG_DFL]
     for number in taken:
         signal.signal(number, end)
     try:
@@ -74,8 +75,8 @@ def running(
     """Run a command: import the user's code, choose the device, and print errors in one line.
 
     Errors with a code and errors of the operating system end the command with status 1. Any other
-    error is a bug and keeps its traceback. Ctrl-C ends the command with status 130, and SIGTERM with
-    status 143.
+    error is a bug and keeps its traceback. Ctrl-C ends the command with status 130, and SIGTERM
+    with status 143.
 
     verbose (bool): Whether all errors keep their tracebacks and spaCy's logger shows more.
     code_path (Optional[Path]): A Python file to import.
@@ -94,6 +95,13 @@ def running(
         ending = error.signal if isinstance(error, EndedBySignal) else signal.SIGINT
         raise typer.Exit(128 + ending) from None
     except (ValueError, ImportError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in FULL and not verbose:
+            msg.fail(
+                f"[D766] No space is left on the disk: {error}",
+                "Shards and models that are finished are kept. Make room, and run the same command "
+                "again; `spacy distill` goes on with --resume",
+                exits=1,
+            )
         has_code = CODE.match(str(error)) is not None
         if verbose or not (has_code or isinstance(error, OSError)):
             raise

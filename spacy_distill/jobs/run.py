@@ -15,7 +15,7 @@ from wasabi import Printer
 
 from ..corpora.inputs import Input, InputDocument
 from ..corpora.shard_manifest import AnyManifest, ShardEntry, ShardManifest
-from ..saving import lock
+from ..saving import in_place, lock
 from .folder import earlier_manifest, mismatch_error, missing_shards, remove_shards
 from .plan import Plan, Written
 from .processes import Work, workers
@@ -61,7 +61,11 @@ def run_job(
                     progress.skip(group)
         return manifest
     folder.mkdir(parents=True, exist_ok=True)
-    with lock(folder), workers(plan, folder, n_process, progress.advance) as (labels, work):
+    with (
+        lock(folder),
+        in_place(folder),
+        workers(plan, folder, n_process, progress.advance) as (labels, work),
+    ):
         manifest.labels = labels
         if earlier is None:
             # Only now that the pipeline is loaded: removed shards cannot be restored.

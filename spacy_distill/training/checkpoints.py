@@ -9,7 +9,14 @@ from spacy.tokens import Doc, DocBin
 from thinc.api import Optimizer
 
 from ..checks import require_no_file
-from ..saving import copy_directory, remove_directory, replaced_directory, save_pipeline
+from ..saving import (
+    copy_directory,
+    identity,
+    remove_directory,
+    replaced_directory,
+    require_in_place,
+    save_pipeline,
+)
 from .origin import Origin, differences
 from .state import NUMBERS, TrainingState, damaged_error
 
@@ -105,6 +112,7 @@ class Checkpoints:
         self._nlp, self._optimizer, self._before_to_disk = nlp, optimizer, before_to_disk
         if output is not None:
             output.mkdir(parents=True, exist_ok=True)
+            self._identity = identity(output)
 
     def begin(self, origin: Origin) -> None:
         """Remove earlier results, and mark the training as not finished.
@@ -134,6 +142,7 @@ class Checkpoints:
     def save_state(self, state: TrainingState) -> None:
         """Save the state of the training."""
         if self.output is not None:
+            require_in_place(self.output, self._identity)
             with replaced_directory(self.output / CHECKPOINT) as folder:
                 self._write_origin(folder)
                 state.to_disk(folder)
@@ -158,10 +167,12 @@ class Checkpoints:
     def save_last(self) -> None:
         """Save the pipeline as `model-last`."""
         if self.output is not None:
+            require_in_place(self.output, self._identity)
             with self._nlp.use_params(self._optimizer.averages):
                 save_pipeline(self._before_to_disk(self._nlp), self.output / MODEL_LAST)
 
     def copy_to_best(self) -> None:
         """Copy `model-last` to `model-best`."""
         if self.output is not None:
+            require_in_place(self.output, self._identity)
             copy_directory(self.output / MODEL_LAST, self.output / MODEL_BEST)

@@ -14,7 +14,7 @@ from wasabi import Printer
 from ..checks import require_device, require_range
 from ..corpora.inputs import Input
 from ..loading import load_pipeline
-from ..saving import lock, remove_directory, save_pipeline
+from ..saving import in_place, lock, remove_directory, save_pipeline
 from ..teachers import CachedTeacher, match_labels
 from ..teachers.identity import describe
 from ..teachers.protocol import count_misfits
@@ -195,7 +195,7 @@ def locked_output(output: Path) -> Iterator[None]:
     is_new = not output.exists()
     output.mkdir(parents=True, exist_ok=True)
     try:
-        with lock(output):
+        with lock(output), in_place(output):
             yield
     finally:
         if is_new and output.is_dir() and not any(output.iterdir()):

@@ -144,7 +144,9 @@ def train_while_improving(
 
     def is_last(step: int) -> bool:
         best_step = best_result(results)[1]
-        return bool((patience and step - best_step >= patience) or (max_steps and step >= max_steps))
+        return bool(
+            (patience and step - best_step >= patience) or (max_steps and step >= max_steps)
+        )
 
     for step, (epoch, batch) in enumerate(batches):
         if step:

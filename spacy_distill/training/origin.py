@@ -63,11 +63,15 @@ def differences(old: Origin, new: Origin) -> List[str]:
     for name in sorted(name for name in {*old, *new} if old.get(name) != new.get(name)):
         # Others have hashes, which say nothing to a reader.
         has_values = name.startswith(("the setting", "the option", "the version", "the device"))
-        named.append(f"{name} ({old.get(name)!r} before, {new.get(name)!r} now)" if has_values else name)
+        named.append(
+            f"{name} ({old.get(name)!r} before, {new.get(name)!r} now)" if has_values else name
+        )
     return named
 
 
-def finished_differences(folder: Path, config: Config, sources: Sequence[TeacherSource]) -> List[str]:
+def finished_differences(
+    folder: Path, config: Config, sources: Sequence[TeacherSource]
+) -> List[str]:
     """List what differs between a finished training and a config.
 
     folder (Path): A model of the training.

@@ -264,9 +264,7 @@ class ReplayableBatches:
     """Batches that another process can read again: they have random numbers of their own, which the
     steps of the training do not change. A hash tells whether two processes read the same."""
 
-    def __init__(
-        self, batches: Iterable[Batch], start: Optional[Mapping[str, Any]] = None
-    ) -> None:
+    def __init__(self, batches: Iterable[Batch], start: Optional[Mapping[str, Any]] = None) -> None:
         """Prepare the reading.
 
         batches (Iterable[Batch]): Batches with the number of their epoch.

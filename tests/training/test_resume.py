@@ -57,6 +57,10 @@ class Names:
         return LinearChain(emissions, lengths, transitions, start, end)
 
 
+class Other(Names):
+    """Another teacher."""
+
+
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -154,8 +158,6 @@ def test_accumulated_gradients_and_a_development_corpus_of_the_teacher(
         },
         "training": {"accumulate_gradient": 2},
     }
-    changes["corpora"]["dev"]["path"] = None
-    changes["corpora"]["dev"].pop("path")
     unbroken, resumed = kill_and_resume(changes)
     assert contents(unbroken) == contents(resumed)
     assert (resumed / "dev.spacy").is_file()
@@ -172,7 +174,9 @@ def test_a_torch_layer_with_dropout(kill_and_resume, contents):
             parameters = [
                 [
                     array
-                    for node in spacy.load(folder / name.split("/")[0]).get_pipe("ner_student").model.walk()
+                    for node in spacy.load(folder / name.split("/")[0])
+                    .get_pipe("ner_student")
+                    .model.walk()
                     for shim in node.shims
                     for array in getattr(shim._model, "state_dict", dict)().values()
                 ]
@@ -239,7 +243,8 @@ def test_killed_at_every_replacement_of_a_folder(run, in_child, contents, monkey
         vectors.vocab.set_vector(word, numpy.full(4, number + 1, dtype="float32"))
     vectors.to_disk(tmp_path / "vectors")
     changes = {"initialize": {"vectors": str(tmp_path / "vectors")}}
-    changes["distillation"] = {"max_steps": 4}
+    # Of equal or lower scores, the first model is the best, so that `model-best` is calibrated too.
+    changes["distillation"] = {"max_steps": 3}
     changes["training"] = {"score_weights": {"ents_f": -1.0}}
     run("unbroken", changes, compact=True)
     swapped, unbroken = saving._swapped, contents(tmp_path / "unbroken")
@@ -258,12 +263,12 @@ def test_killed_at_every_replacement_of_a_folder(run, in_child, contents, monkey
 
     statuses = []
     while 0 not in statuses:
-        statuses.append(in_child(lambda: run_until(len(statuses) + 1)))
-        assert len(statuses) < 30
+        statuses.append(in_child(lambda: run_until(2 * len(statuses) + 1)))
+        assert len(statuses) < 20
         for name in ("model-best", "model-last"):
             if (tmp_path / "killed" / name).exists():
                 spacy.load(tmp_path / "killed" / name)
-    assert len(statuses) > 5 and set(statuses) == {0, -signal.SIGKILL}
+    assert len(statuses) > 3 and set(statuses) == {0, -signal.SIGKILL}
     assert contents(tmp_path / "killed") == unbroken
 
 
@@ -303,7 +308,10 @@ def test_what_differs_is_named(run, killed, contents, corpora, monkeypatch, tmp_
     other = {"paths": {"dev": str(tmp_path / "other.spacy")}}
     shorter = {"paths": {"unlabeled": str(tmp_path / "other.spacy")}}
     for change, named in [
-        ({"distillation": {"dropout": 0.2}}, r"the setting distillation\.dropout \(0\.4 before, 0\.2 now\)"),
+        (
+            {"distillation": {"dropout": 0.2}},
+            r"the setting distillation\.dropout \(0\.4 before, 0\.2 now\)",
+        ),
         ({"training": {"seed": 3}}, r"the setting training\.seed"),
         (other, "These differ now: the development corpus. Use"),
         (shorter, "These differ now: the training corpus. Use"),
@@ -319,17 +327,9 @@ def test_what_differs_is_named(run, killed, contents, corpora, monkeypatch, tmp_
     assert contents(killed) == before
 
 
-class Other(Names):
-    """Another teacher."""
-
-
-def test_a_path_and_a_logger_may_change(run, killed, corpora, tmp_path):
+def test_a_path_may_change(run, killed, corpora, tmp_path):
     (tmp_path / "moved.spacy").write_bytes(corpora["dev"].read_bytes())
-    logger = {"@loggers": "spacy.ConsoleLogger.v3", "progress_bar": None}
-    changes = {"paths": {"dev": str(tmp_path / "moved.spacy")}, "training": {"logger": logger}}
-    changes["training"]["logger"]["at"] = None
-    changes["training"]["logger"].pop("at")
-    run("killed", {"paths": changes["paths"]}, resume=True)
+    run("killed", {"paths": {"dev": str(tmp_path / "moved.spacy")}}, resume=True)
     assert not (killed / CHECKPOINT).exists()
 
 
@@ -361,7 +361,9 @@ def test_a_finished_training_is_left_as_it_is(run, contents, quietly, tmp_path):
     assert contents(tmp_path / "output") == before
     assert (tmp_path / "output" / "model-last").stat().st_mtime_ns == times
     assert nlp.get_pipe("ner_student").labels == ("PER", "LOC")
-    with pytest.raises(ValueError, match=r"\[D765\].*distillation\.max_steps \(11 before, 12 now\)"):
+    with pytest.raises(
+        ValueError, match=r"\[D765\].*distillation\.max_steps \(11 before, 12 now\)"
+    ):
         run("output", {"distillation": {"max_steps": 12}}, resume=True)
     with pytest.raises(ValueError, match=r"\[D765\].*the teacher"):
         run("output", source=Other(), resume=True)
@@ -417,9 +419,9 @@ def test_a_stream_without_a_fixed_order_cannot_be_resumed(run, in_child, monkeyp
 
 def test_two_runs_do_not_share_a_folder(run, tmp_path):
     (tmp_path / "output").mkdir()
-    with saving.lock(tmp_path / "output"):
-        with pytest.raises(ValueError, match=r"\[D423\] Another run is writing to"):
-            run("output")
+    message = r"\[D423\] Another run is writing to"
+    with saving.lock(tmp_path / "output"), pytest.raises(ValueError, match=message):
+        run("output")
     run("output")
 
 
