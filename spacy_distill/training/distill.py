@@ -84,7 +84,7 @@ def distill(
         training begins anew. A finished one is left as it is.
     stdout, stderr (IO): Streams for the logger, progress and warnings.
     RETURNS (Language): The student with its last parameters, averaged if the optimizer averages.
-    RAISES (ValueError): A setting, a label, a folder or a corpus is wrong.
+    RAISES (ValueError): A setting, a label, a folder, a corpus or a checkpoint is wrong.
     """
     require_range("max_errors", max_errors, 0)
     sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
