@@ -1,6 +1,7 @@
 """Progress of long operations: a bar in a terminal, lines in a log."""
 
 import sys
+from time import monotonic
 from typing import IO, Iterable, Optional
 
 from tqdm import tqdm
@@ -51,6 +52,14 @@ class ProgressBar(tqdm):
             ncols=None if self.in_terminal else 0,
             dynamic_ncols=self.in_terminal,
         )
+
+        self.start_clock()
+
+    def start_clock(self) -> None:
+        """Measure the rate from now on. The system's clock may be set while the bar is shown, so
+        tqdm gets one that is not."""
+        self._time = monotonic
+        self.start_t = self.last_print_t = monotonic()
 
     def display(self, msg: Optional[str] = None, pos: Optional[int] = None) -> bool:
         """Redraw the bar, or write the next line."""

@@ -6,7 +6,7 @@ import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Optional, Tuple
 
 from spacy.language import Language
 
@@ -23,11 +23,12 @@ def replaced_directory(path: Path) -> Iterator[Path]:
     step, so that the path always leads to a complete directory, even if the process is killed.
     Windows and some file systems cannot swap directories. There the old directory is renamed first.
     If the process is killed at that moment, the old directory stays as `.NAME-replaced`, and the
-    next call restores it. Only one process may write to a directory at a time.
+    next call restores it.
 
     path (Path): The directory. It need not exist.
     YIELDS (Path): An empty directory to write to. It is removed if the block raises an error.
     RAISES (NotADirectoryError): The path is a file.
+    RAISES (ValueError): Another process is replacing the directory.
     RAISES (OSError): The directory cannot be written. The old one is unchanged.
     """
     # If the path is a link, replace its target and keep the link.
@@ -42,24 +43,105 @@ def replaced_directory(path: Path) -> Iterator[Path]:
     if replaced.exists() and not path.exists():
         replaced.rename(path)
     for left_over in (unfinished, replaced):
-        # Left by a process that was killed.
-        shutil.rmtree(left_over, ignore_errors=True)
-    unfinished.mkdir()
+        # Left by a process that was killed. The lock of a living one raises an error.
+        if left_over.exists():
+            with lock(left_over, path):
+                shutil.rmtree(left_over, ignore_errors=True)
     try:
-        yield unfinished
-        if not path.exists():
-            unfinished.rename(path)
-        elif not _swapped(unfinished, path):
-            path.rename(replaced)
-            try:
+        unfinished.mkdir()
+    except FileExistsError as error:
+        raise busy_error(path) from error
+    with lock(unfinished, path):
+        try:
+            yield unfinished
+            if not path.exists():
                 unfinished.rename(path)
-            except BaseException:  # Ctrl-C too
-                replaced.rename(path)
-                raise
+            elif not _swapped(unfinished, path):
+                path.rename(replaced)
+                try:
+                    unfinished.rename(path)
+                except BaseException:  # Ctrl-C too
+                    replaced.rename(path)
+                    raise
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            if path.exists():
+                shutil.rmtree(replaced, ignore_errors=True)
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a directory. It disappears in one step, so that no reader finds a part of it."""
+    removed = path.with_name(f".{path.name}-unfinished")
+    shutil.rmtree(removed, ignore_errors=True)
+    path.rename(removed)
+    shutil.rmtree(removed, ignore_errors=True)
+
+
+@contextmanager
+def lock(folder: Path, named: Optional[Path] = None) -> Iterator[None]:
+    """Lock a folder against a second run, where the operating system can.
+
+    folder (Path): The folder. The lock ends with this process, even if it is killed.
+    named (Optional[Path]): The folder to name in errors; None for the same.
+    RAISES (ValueError): Another process has locked it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise busy_error(named or folder) from error
+    try:
+        yield
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
+        # Closing is not enough if a process was forked meanwhile.
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        os.close(handle)
+
+
+def busy_error(folder: Path) -> ValueError:
+    """Create the error for a folder that another process writes to."""
+    return ValueError(
+        f"[D423] Another run is writing to '{folder}'. Wait for it, or name another folder."
+    )
+
+
+def identity(folder: Path) -> Optional[Tuple[int, int]]:
+    """RETURNS (Optional[Tuple[int, int]]): What a folder keeps when it is renamed: its device and
+    its inode. None if there is no folder."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def require_in_place(folder: Path, before: Optional[Tuple[int, int]]) -> None:
+    """Raise ValueError if a folder has been renamed or removed since `before` was its `identity`.
+    Otherwise a result would be in two places, each with a part of it."""
+    if identity(folder) != before:
+        raise ValueError(
+            f"[D767] The output folder '{folder}' was renamed or removed while this run wrote to "
+            "it. What is finished is where the folder is now. Move it back, and run the same "
+            "command again to continue."
+        )
+
+
+@contextmanager
+def in_place(folder: Path) -> Iterator[None]:
+    """Turn errors of the operating system into an error that says so if a folder was renamed or
+    removed within the block."""
+    before = identity(folder)
+    try:
+        yield
+    except OSError:
+        require_in_place(folder, before)
+        raise
 
 
 def save_pipeline(nlp: Language, path: Path) -> None:

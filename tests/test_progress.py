@@ -18,7 +18,7 @@ from spacy_distill.progress import ProgressBar
 def clock(monkeypatch):
     """A clock that stands still until it is set: seconds by `clock[0] += 1`."""
     now = [1000.0]
-    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
     return now
 
 

@@ -3,8 +3,7 @@
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from time import time
-from typing import Annotated, Any, Dict, Iterator, List, Optional
+from typing import Annotated, Any, Dict, Iterator, List, Optional, Tuple
 
 import typer
 from click import NoSuchOption
@@ -67,6 +66,14 @@ def distill_cli(
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,
     force: options.Force = False,
+    resume: Annotated[
+        bool,
+        Opt(
+            "--resume",
+            help="Continue an interrupted training in the output folder, from its last "
+            "evaluation. Without one, the training begins anew",
+        ),
+    ] = False,
     verbose: options.Verbose = False,
     teacher_options: TypedOptions,
 ) -> None:
@@ -80,7 +87,7 @@ def distill_cli(
     if student_config is not None and student_config.startswith("--"):
         arguments = [student_config, *arguments]
         student_config = None
-    on_interrupt = partial(warn_of_model, output_path, time())
+    on_interrupt = partial(warn_of_model, output_path, saved_at(output_path))
     with (
         running(verbose, code_path=code_path, on_interrupt=on_interrupt),
         named_config(student_config),
@@ -105,6 +112,7 @@ def distill_cli(
             use_gpu=use_gpu,
             max_errors=max_errors,
             overwrite=force,
+            resume=resume,
         )
 
 
@@ -120,12 +128,28 @@ def read_overrides(arguments: List[str]) -> Dict[str, Any]:
         ) from error
 
 
-def warn_of_model(output_path: Path, start: float) -> None:
-    """Warn that a training was interrupted, and name the folder of the student if it was saved
-    since the start."""
+def saved_at(output_path: Path) -> Optional[Tuple[int, int]]:
+    """RETURNS (Optional[Tuple[int, int]]): What tells whether the last model has been saved again:
+    its inode and its time, which a clock that was set back does not mislead. None for no model."""
     last = output_path / MODEL_LAST
-    if last.exists() and last.stat().st_mtime >= start:
-        msg.warn("[D921] Interrupted", f"The student is saved in {last}, as trained so far")
+    if not last.exists():
+        return None
+    status = last.stat()
+    return status.st_ino, status.st_mtime_ns
+
+
+def warn_of_model(output_path: Path, before: Optional[Tuple[int, int]]) -> None:
+    """Warn that a training was interrupted, and name the folder of the student if it was saved.
+
+    output_path (Path): The output folder.
+    before (Optional[Tuple[int, int]]): The result of `saved_at` before the training.
+    """
+    if saved_at(output_path) not in (None, before):
+        msg.warn(
+            "[D921] Interrupted",
+            f"The student is saved in {output_path / MODEL_LAST}, as trained so far. To continue "
+            "at the last evaluation, run the same command with --resume",
+        )
     else:
         msg.warn("[D922] Interrupted", "No step was finished, so no student is saved")
 

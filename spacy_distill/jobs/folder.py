@@ -1,10 +1,8 @@
-"""The output folder of a job: its lock, and whether an earlier run can continue in it."""
+"""The output folder of a job: whether an earlier run can continue in it."""
 
 import glob
-import os
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 from ..checks import require_no_file
 from ..corpora.shard_manifest import AnyManifest, ShardEntry, ShardManifest, require_intact
@@ -81,34 +79,6 @@ def mismatch_error(folder: Path, manifest: ShardManifest, difference: str) -> Va
         f"or setting. These differ now: {difference}. Name another output folder, or replace the "
         f"{manifest.KIND} with --force."
     )
-
-
-@contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Lock the folder against a second run, where the operating system can.
-
-    Object stores have no lock that a killed run releases. There, two runs of the same command write
-    the same objects.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        fcntl = None  # type: ignore[assignment]
-    if fcntl is None or not is_local(folder):
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise ValueError(
-            f"[D423] Another run is writing to '{folder}'. Wait for it, or name another folder."
-        ) from error
-    try:
-        yield
-    finally:
-        os.close(handle)
 
 
 def require_outside(folder: Path, source: str) -> None:

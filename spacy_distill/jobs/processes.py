@@ -4,6 +4,7 @@ whole shards."""
 import gc
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -52,6 +53,8 @@ _process: Dict[str, Any] = {}
 
 
 def _start_process(plan: Plan, folder: Path, counts: _Counts) -> None:
+    # Ctrl-C in a terminal reaches all processes. The first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -109,6 +112,7 @@ def workers(plan: Plan, folder: Path, advance: Advance, n_process: int) -> Itera
         return
     context = _context(plan)
     counts = _Counts(context, n_process)
+    others = multiprocessing.active_children()
     with ProcessPoolExecutor(
         n_process, mp_context=context, initializer=_start_process, initargs=(plan, folder, counts)
     ) as executor:
@@ -137,6 +141,10 @@ def workers(plan: Plan, folder: Path, advance: Advance, n_process: int) -> Itera
                 "the same command again, with fewer processes (--n-process) or smaller batches "
                 "(--batch-size)."
             ) from error
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                # Ctrl-C, or SIGTERM of a system that soon kills: do not wait for shards.
+                for process in set(multiprocessing.active_children()).difference(others):
+                    process.terminate()
             executor.shutdown(wait=True, cancel_futures=True)
             raise

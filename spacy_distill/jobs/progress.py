@@ -1,6 +1,5 @@
 """The progress bar of a job."""
 
-import time
 from contextlib import contextmanager
 from typing import IO, Any, Iterator, Sequence
 
@@ -38,7 +37,7 @@ class JobProgress:
         self.expect(documents)
         if not self._bar.disable:
             if not self._n_words:
-                self._bar.start_t = time.time()
+                self._bar.start_clock()
             self._bar.initial += len(documents)
             self._bar.update(len(documents))
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import time
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import (
@@ -30,11 +31,11 @@ from wasabi import Printer
 from ..checks import require_python_file, require_range
 from ..corpora.inputs import Input, InputDocument
 from ..corpora.shard_manifest import AnyManifest, ShardEntry, ShardManifest
-from ..paths import to_path
+from ..paths import is_local, to_path
+from ..saving import in_place, lock
 from .executors import Executor
 from .folder import (
     earlier_manifest,
-    lock,
     mismatch_error,
     missing_shards,
     remove_shards,
@@ -108,7 +109,7 @@ def run_job(
                     progress.skip(group)
         return manifest
     folder.mkdir(parents=True, exist_ok=True)
-    with lock(folder), executor(plan, folder, progress.advance) as workers:
+    with _alone(folder), executor(plan, folder, progress.advance) as workers:
         manifest.labels = workers.labels
         remove_unfinished(folder, manifest)
         if earlier is None:
@@ -144,6 +145,20 @@ def run_job(
         manifest.complete = True
         manifest.to_disk(folder)
     return manifest
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other runs out of the output folder, and notice if it is renamed.
+
+    Object stores have no lock that a killed run releases. There, two runs of the same command write
+    the same objects.
+    """
+    if not is_local(folder):
+        yield
+        return
+    with lock(folder), in_place(folder):
+        yield
 
 
 def _make_missing(

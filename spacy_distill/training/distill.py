@@ -1,8 +1,9 @@
 """Distillation from end to end: a teacher and a student's config in, a trained student out."""
 
 import sys
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, Dict, Mapping, Optional, Sequence, Union
+from typing import IO, Any, Dict, Iterator, Mapping, Optional, Sequence, Union
 
 from spacy.language import Language
 from spacy.training.initialize import init_nlp
@@ -13,15 +14,25 @@ from wasabi import Printer
 from ..checks import require_device, require_range
 from ..corpora.inputs import Input
 from ..loading import load_pipeline
-from ..saving import save_pipeline
+from ..saving import in_place, lock, remove_directory, save_pipeline
 from ..teachers import CachedTeacher, match_labels
 from ..teachers.identity import describe
 from ..teachers.protocol import count_misfits
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
-from .checkpoints import MODEL_BEST, MODEL_LAST, require_output_dir
+from .checkpoints import (
+    CHECKPOINT,
+    MODEL_BEST,
+    MODEL_LAST,
+    can_resume,
+    is_begun,
+    is_finished,
+    require_output_dir,
+    require_same_origin,
+)
 from .compact import compact as make_compact
 from .compact import require_vectors
 from .find_teachers import fill_labels, find_teachers
+from .origin import Origin, finished_differences, training_origin
 from .raw_text import save_student, with_text
 from .settings import load_student_config
 from .train import train_student
@@ -40,6 +51,7 @@ def distill(
     use_gpu: int = -1,
     max_errors: int = 0,
     overwrite: bool = False,
+    resume: bool = False,
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
 ) -> Language:
@@ -67,9 +79,12 @@ def distill(
     max_errors (int): Maximum number of documents to leave out because a teacher raises an error,
         or its scores are NaN or infinite.
     overwrite (bool): Whether to replace models that are in the output folder.
+    resume (bool): Whether to continue an interrupted training in the output folder, from its last
+        evaluation. The result has the same bytes as an uninterrupted one. Without a checkpoint, the
+        training begins anew. A finished one is left as it is.
     stdout, stderr (IO): Streams for the logger, progress and warnings.
     RETURNS (Language): The student with its last parameters, averaged if the optimizer averages.
-    RAISES (ValueError): A setting, a label, a folder or a corpus is wrong.
+    RAISES (ValueError): A setting, a label, a folder, a corpus or a checkpoint is wrong.
     """
     require_range("max_errors", max_errors, 0)
     sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
@@ -80,33 +95,65 @@ def distill(
     fill_training_corpus(config)
     require_device(use_gpu)
     output = None if output_path is None else Path(output_path)
-    if output is not None:
-        require_output_dir(output, overwrite=overwrite)
+    if resume and (overwrite or output is None):
+        found = "no output folder" if output is None else "--force too, which begins anew"
+        raise ValueError(f"[D763] --resume continues a training in its folder: found {found}.")
+    if resume and output is not None and is_finished(output):
+        return finished_training(output, config, sources, stdout)
+    resumes = resume and output is not None and can_resume(output)
+    if output is not None and not resumes:
+        require_output_dir(output, overwrite=overwrite or (resume and is_begun(output)))
     teachers = find_teachers(sources, config.interpolate(), teacher_options)
-    if text is not None:
-        config = with_text(config, text, sources, teachers, output, use_gpu=use_gpu, stdout=stdout)
-    fill_labels(config, teachers)
-    nlp = initialize(config, use_gpu)
-    if compact:
-        require_vectors(nlp)
-    nlp.meta["distillation"] = describe_distillation(nlp.config, sources)
-    for name, source in teachers.items():
-        match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
-    try:
-        trained = train_student(
-            nlp, teachers, output, max_errors=max_errors, stdout=stdout, stderr=stderr
-        )
-    finally:
+    with ExitStack() as stack:
         for item in teachers.values():
             if isinstance(item, CachedTeacher):
-                item.close()
-    if compact:
-        for folder in (output / name for name in (MODEL_BEST, MODEL_LAST) if output):
-            if folder.exists():
-                save_pipeline(make_compact(load_pipeline(folder)), folder)
-        trained = make_compact(trained)
-    if text is not None and output is not None:
-        save_student(output, config, stdout)
+                stack.callback(item.close)
+        if output is not None:
+            stack.enter_context(locked_output(output))
+        if text is not None:
+            config = with_text(
+                config,
+                text,
+                sources,
+                teachers,
+                output,
+                use_gpu=use_gpu,
+                keep_vectors=resumes,
+                stdout=stdout,
+            )
+        fill_labels(config, teachers)
+        nlp = initialize(config, use_gpu)
+        if compact:
+            require_vectors(nlp)
+        nlp.meta["distillation"] = describe_distillation(nlp.config, sources)
+        for name, source in teachers.items():
+            match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
+        origin: Origin = {}
+        if output is not None:
+            origin = training_origin(nlp, sources, teacher_options, use_gpu)
+            if resumes:
+                # Now, and not after hours in which the teacher reads.
+                require_same_origin(output, origin)
+        trained = train_student(
+            nlp,
+            teachers,
+            output,
+            max_errors=max_errors,
+            origin=origin,
+            resume=resumes,
+            stdout=stdout,
+            stderr=stderr,
+        )
+        if compact:
+            for folder in (output / name for name in (MODEL_BEST, MODEL_LAST) if output):
+                if folder.exists():
+                    save_pipeline(make_compact(load_pipeline(folder)), folder)
+            trained = make_compact(trained)
+        if text is not None and output is not None:
+            save_student(output, config, stdout)
+        if output is not None:
+            # Only now that all is written.
+            remove_directory(output / CHECKPOINT)
     n_misfits = count_misfits(teachers.values())
     if n_misfits:
         once = all(isinstance(item, CachedTeacher) for item in teachers.values())
@@ -117,6 +164,42 @@ def distill(
         text = "The student learnt nothing at their tokens"
         stdout.write(Printer(no_print=True).warn(title, text) + "\n")
     return trained
+
+
+def finished_training(
+    output: Path, config: Config, sources: Sequence[TeacherSource], stdout: IO
+) -> Language:
+    """Load the last model of a finished training. Raise ValueError if the config or the teacher is
+    another one.
+
+    output (Path): The folder of the models.
+    config (Config): The student's config.
+    sources (Sequence[TeacherSource]): The teachers, as `load_teacher` takes them.
+    stdout (IO): Stream for a message.
+    """
+    changed = finished_differences(output / MODEL_LAST, config, sources)
+    if changed:
+        raise ValueError(
+            f"[D765] The training in '{output}' is finished, and it was another one. These differ "
+            f"now: {'; '.join(changed)}. Name another output folder, or begin anew with --force."
+        )
+    text = f"The training in {output} is finished: nothing to resume"
+    stdout.write(Printer(no_print=True).info(text) + "\n")
+    return load_pipeline(output / MODEL_LAST)
+
+
+@contextmanager
+def locked_output(output: Path) -> Iterator[None]:
+    """Lock the output folder against a second run. The folder is created for it, and removed again
+    if it stays empty."""
+    is_new = not output.exists()
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        with lock(output), in_place(output):
+            yield
+    finally:
+        if is_new and output.is_dir() and not any(output.iterdir()):
+            output.rmdir()
 
 
 def fill_training_corpus(config: Config) -> None:

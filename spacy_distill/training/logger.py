@@ -1,9 +1,10 @@
 """A log of training in JSON lines: a line for each evaluation."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import IO, Any, Callable, Dict, Optional, Tuple
+from typing import IO, Any, Callable, Dict, List, Optional, Tuple
 
 import srsly
 from spacy.language import Language
@@ -17,23 +18,51 @@ def JSONLLogger(path: Path, logger: Optional[Logger] = None) -> Logger:
     `spacy-distill.JSONLLogger.v1`, for `[training.logger]`.
 
     A line has `step`, `epoch`, `seconds` since the start, `words_per_second`, `score`, `scores` and
-    `losses`. The speed is that of training since the line before, without evaluations; it is null
-    if each step is evaluated. The losses are sums since the line before, by component. A component
-    that is distilled has three: NAME, NAME_task and NAME_distillation, the last two multiplied with
-    their weights.
+    `losses`. The speed is that of training since the line before, without evaluations. It is null
+    if each step is evaluated, and in the first line after a resumption. The losses are sums since
+    the line before, by component. A component that is distilled has three: NAME, NAME_task and
+    NAME_distillation, the last two multiplied with their weights.
 
     path (Path): The file to write. An existing file is replaced, and its folder is created.
     logger (Optional[Logger]): Another logger to call as well, such as `spacy.ConsoleLogger.v1` or
         one of spacy-loggers.
-    RETURNS (Logger): The logger.
+    RETURNS (Logger): The logger. A resumed training continues the file.
     """
+    return _JSONLLogger(Path(path), logger)
 
-    def setup(nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr):
-        inner_step, inner_end = (None, None) if logger is None else logger(nlp, stdout, stderr)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text("", encoding="utf8")
+
+@dataclass
+class _JSONLLogger:
+    path: Path
+    logger: Optional[Logger]
+    # The step after which the training was resumed.
+    resumed: int = -1
+
+    def resume(self, step: int) -> None:
+        """Keep the lines up to a step. A logger may have this method; the training loop calls it
+        before the logger is set up."""
+        self.resumed = step
+        if hasattr(self.logger, "resume"):
+            self.logger.resume(step)
+
+    def __call__(
+        self, nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr
+    ) -> Tuple[LogStep, Callable[[], None]]:
+        inner = (None, None) if self.logger is None else self.logger(nlp, stdout, stderr)
+        inner_step, inner_end = inner
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lines = self._earlier_lines()
+        if lines:
+            unfinished = self.path.with_name(f".{self.path.name}-unfinished")
+            srsly.write_jsonl(unfinished, lines)
+            unfinished.replace(self.path)
+        else:
+            self.path.write_text("", encoding="utf8")
+        earlier = lines[-1]["seconds"] if lines else 0.0
         start = resumed = perf_counter()
-        training_seconds, n_steps, n_words = 0.0, 0, 0
+        training_seconds, n_steps = 0.0, 0
+        # The number of words before this run is not known.
+        n_words: Optional[int] = None if lines else 0
 
         def log_step(info: Optional[Dict[str, Any]]) -> None:
             nonlocal resumed, training_seconds, n_steps, n_words
@@ -43,18 +72,20 @@ def JSONLLogger(path: Path, logger: Optional[Logger] = None) -> Logger:
                 n_steps += 1
             else:
                 # The time of the last step includes the evaluation, so its words are left out.
-                trained_words = (info["words"] - n_words) * n_steps / (n_steps + 1)
-                speed = round(trained_words / training_seconds) if training_seconds else None
+                speed = None
+                if training_seconds and n_words is not None:
+                    trained_words = (info["words"] - n_words) * n_steps / (n_steps + 1)
+                    speed = round(trained_words / training_seconds)
                 line = {
                     "step": info["step"],
                     "epoch": info["epoch"],
-                    "seconds": round(perf_counter() - start, 3),
+                    "seconds": round(earlier + perf_counter() - start, 3),
                     "words_per_second": speed,
                     "score": info["score"],
                     "scores": info["other_scores"],
                     "losses": {name: float(loss) for name, loss in info["losses"].items()},
                 }
-                srsly.write_jsonl(path, [line], append=True, append_new_line=False)
+                srsly.write_jsonl(self.path, [line], append=True, append_new_line=False)
                 training_seconds, n_steps, n_words = 0.0, 0, info["words"]
             if inner_step is not None:
                 inner_step(info)
@@ -62,4 +93,17 @@ def JSONLLogger(path: Path, logger: Optional[Logger] = None) -> Logger:
 
         return log_step, inner_end or (lambda: None)
 
-    return setup
+    def _earlier_lines(self) -> List[Dict[str, Any]]:
+        """Read the lines of the interrupted run. The last one may be unfinished."""
+        if self.resumed < 0 or not self.path.exists():
+            return []
+        lines = []
+        for text in self.path.read_text(encoding="utf8").splitlines():
+            try:
+                line = srsly.json_loads(text)
+            except ValueError:
+                break
+            if line["step"] > self.resumed:
+                break
+            lines.append(line)
+        return lines

@@ -7,11 +7,11 @@ from typing import (
     Callable,
     Collection,
     Dict,
-    Iterable,
     Iterator,
     List,
     Mapping,
     Optional,
+    Sequence,
     Tuple,
 )
 
@@ -23,6 +23,7 @@ from thinc.api import Optimizer
 from ..losses import DistillationLoss, advance
 from ..teachers import Teacher
 from .skipped import BatchTeacher, SkippedDocuments
+from .state import ReplayableBatches, TrainingState, set_state
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,26 @@ class Students:
                     # As in spaCy's training: a component may return a new document.
                     example.predicted = pipe(example.predicted)
 
+    def resume(
+        self, state: TrainingState, batches: ReplayableBatches, optimizer: Optimizer
+    ) -> None:
+        """Go on from the state of an earlier run.
+
+        state (TrainingState): The state.
+        batches (ReplayableBatches): The batches, read up to the state's step.
+        optimizer (Optimizer): The optimizer, after as many steps of its schedules.
+        RAISES (ValueError): Other documents were read than in the earlier run.
+        """
+        if batches.corpus != state.corpus:
+            raise ValueError(
+                f"[D762] The training cannot be resumed after step {state.step}: the corpus gave "
+                "other documents, or the same ones in another order, than in the interrupted run. "
+                "Its files or its reader have changed, or the reader has no seed. Begin anew with "
+                "--force."
+            )
+        set_state(state, self.nlp, self.learning(), optimizer)
+        self.skipped.restore(state.skipped)
+
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update the parameters of all components that are trained."""
         for name in self.learning():
@@ -94,31 +115,51 @@ class Students:
 def train_while_improving(
     students: Students,
     optimizer: Optimizer,
-    batches: Iterable[Tuple[int, List[Example]]],
+    batches: ReplayableBatches,
     evaluate: Callable[[], Tuple[float, Dict[str, Any]]],
     training: Mapping[str, Any],
     *,
     dropout: float,
     max_steps: int,
+    state: Optional[TrainingState] = None,
 ) -> Iterator[Tuple[Dict[str, Any], Optional[bool]]]:
     """Train until the score stops improving, as spaCy's function of this name does.
 
     students (Students): The components that learn.
     optimizer (Optimizer): The optimizer.
-    batches (Iterable[Tuple[int, List[Example]]]): Batches with the number of their epoch.
+    batches (ReplayableBatches): Batches with the number of their epoch.
     evaluate (Callable): Returns the final score and all scores by name.
     training (Mapping[str, Any]): The settings of `[training]`.
     dropout (float): The dropout rate.
     max_steps (int): The number of the last step, counted from 0; 0 for no limit.
+    state (Optional[TrainingState]): The state of an earlier run, which has done the steps up to
+        this state: their documents are read again, and nothing is computed.
     YIELDS (Tuple[Dict[str, Any], Optional[bool]]): The record of a step for loggers, and whether
         its score is the best one so far. None stands for a step without evaluation.
     """
     nlp, n_words, start = students.nlp, 0, perf_counter()
     results: List[Tuple[float, int]] = []
     losses: Dict[str, float] = {}
+    patience = training["patience"]
+
+    def is_last(step: int) -> bool:
+        best_step = best_result(results)[1]
+        return bool(
+            (patience and step - best_step >= patience) or (max_steps and step >= max_steps)
+        )
+
     for step, (epoch, batch) in enumerate(batches):
         if step:
             advance(students.loss)
+        if state is not None and step <= state.step:
+            optimizer.step_schedules()
+            n_words += sum(len(example) for example in batch)
+            if step == state.step:
+                students.resume(state, batches, optimizer)
+                results = list(state.results)
+                if is_last(step):
+                    return
+            continue
         if training["before_update"]:
             training["before_update"](nlp, {"step": step, "epoch": epoch})
         for part in subdivide_batch(batch, training["accumulate_gradient"]):
@@ -130,15 +171,17 @@ def train_while_improving(
         if step % training["eval_frequency"] == 0:
             with nlp.use_params(optimizer.averages):
                 score, scores = evaluate()
-            # Of equal scores, the earliest is the best.
             results.append((score, step))
-            best_score, best_step = max(results, key=lambda result: (result[0], -result[1]))
-            is_best = score == best_score
+            is_best = score == best_result(results)[0]
         info: Dict[str, Any] = {"epoch": epoch, "step": step, "words": n_words, "losses": losses}
         info |= {"score": score, "other_scores": scores, "checkpoints": results}
         yield {**info, "seconds": int(perf_counter() - start)}, is_best
         if is_best is not None:
             losses = {}
-        patience = training["patience"]
-        if (patience and step - best_step >= patience) or (max_steps and step >= max_steps):
+        if is_last(step):
             return
+
+
+def best_result(results: Sequence[Tuple[float, int]]) -> Tuple[float, int]:
+    """RETURNS (Tuple[float, int]): The best score and its step: of equal scores, the earliest."""
+    return max(results, key=lambda result: (result[0], -result[1]))

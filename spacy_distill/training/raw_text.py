@@ -23,14 +23,12 @@ from ..teachers.protocol import TeacherSource
 from ..vectors import distill_vectors
 from ..vectors.distill_vectors import make_docs
 from ..vectors.word_encoder import NoTransformerError
-from .checkpoints import DEVELOPMENT, MODEL_BEST, STUDENT
+from .checkpoints import DEVELOPMENT, MODEL_BEST, STUDENT, TEXT, VECTORS
 from .compact import can_be_compact, compact
 
 # The share of the text that is held out for development, and the maximum number of its documents.
 DEV_SHARE = 0.1
 MOST_DEV = 500
-# The folders of the text and of the word vectors, next to the models.
-TEXT, VECTORS = "text", "vectors"
 # Settings of [paths] that are filled in.
 PATHS = ("unlabeled", "dev", "vectors")
 MESSAGE = Printer(no_print=True)
@@ -44,6 +42,7 @@ def with_text(
     output: Optional[Path],
     *,
     use_gpu: int = -1,
+    keep_vectors: bool = False,
     stdout: IO,
 ) -> Config:
     """Write text and word vectors next to the models, and name them in a student's config.
@@ -57,6 +56,7 @@ def with_text(
     teachers (Mapping[str, Teacher]): The same teachers, loaded.
     output (Optional[Path]): The folder of the models.
     use_gpu (int): GPU id, -1 for the CPU.
+    keep_vectors (bool): Whether to use word vectors that are in the folder already.
     stdout (IO): Stream for messages.
     RETURNS (Config): The config with `[paths]` unlabeled, dev and vectors.
     RAISES (ValueError): The config or a teacher cannot be combined with text, the text cannot be
@@ -91,9 +91,13 @@ def with_text(
     if dev:
         filled["dev"] = str(folder / "dev.spacy")
     if settings.get("initialize", {}).get("vectors") is None:
-        found = make_teacher_vectors(sources, train, lang, use_gpu, stdout)
-        if found is not None:
-            save_pipeline(found, output / VECTORS)
+        has_vectors = keep_vectors and (output / VECTORS).is_dir()
+        if not has_vectors:
+            found = make_teacher_vectors(sources, train, lang, use_gpu, stdout)
+            has_vectors = found is not None
+            if found is not None:
+                save_pipeline(found, output / VECTORS)
+        if has_vectors:
             filled["vectors"] = str(output / VECTORS)
     return Config(config, is_interpolated=False).merge({"paths": filled})
 

@@ -65,6 +65,19 @@ class SkippedDocuments:
             )
             self._stderr.write(text + "\n")
 
+    def listed(self) -> List[Dict[str, str]]:
+        """List the documents by their keys, with the teacher and the reason of each failure."""
+        return [
+            {"document": key.hex(), "teacher": failure.teacher, "reason": failure.reason}
+            for key, failure in self._failures.items()
+        ]
+
+    def restore(self, listed: Iterable[Mapping[str, str]]) -> None:
+        """Count documents that an earlier run has listed, without a warning."""
+        for one in listed:
+            failure = Failure(0, one["teacher"], one["reason"])
+            self._failures.setdefault(bytes.fromhex(one["document"]), failure)
+
     def predict(
         self, teacher: Teacher, docs: Sequence[Doc]
     ) -> Tuple[Optional[LinearChain], List[int]]:

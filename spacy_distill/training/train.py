@@ -28,10 +28,12 @@ from .checkpoints import MODEL_BEST, MODEL_LAST, Checkpoints
 from .corpus import Reader, with_student_tokens
 from .examples import open_stream, read_development, read_training
 from .loop import Students, train_while_improving
+from .origin import Origin
 from .passes import message_on_passes
 from .settings import resolve_settings
 from .silver import SilverReader
 from .skipped import SkippedDocuments
+from .state import ReplayableBatches, corpus_hash, take_state
 
 MESSAGE = Printer(no_print=True)
 
@@ -42,6 +44,8 @@ def train_student(
     output: Optional[Path],
     *,
     max_errors: int = 0,
+    origin: Optional[Origin] = None,
+    resume: bool = False,
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
 ) -> Language:
@@ -52,8 +56,11 @@ def train_student(
     output (Optional[Path]): A folder for `model-best`, `model-last`, and `dev.spacy` if the
         development corpus has no entities: its documents with the teachers' entities.
     max_errors (int): Maximum number of documents to leave out because a teacher fails.
+    origin (Optional[Origin]): What the training depends on, apart from its corpora.
+    resume (bool): Whether to go on at the checkpoint in the output folder.
     stdout, stderr (IO): Streams for the logger, progress and warnings.
     RETURNS (Language): The pipeline with its last parameters.
+    RAISES (ValueError): The checkpoint belongs to another training.
     """
     config = nlp.config.interpolate()
     training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
@@ -65,9 +72,13 @@ def train_student(
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
     # If the folder cannot be written, this raises before the teachers read for hours.
     checkpoints = Checkpoints(output, nlp, settings["optimizer"], before_to_disk)
+    origin = dict(origin or {})
     dev_corpus = read_development(nlp, teachers, training["dev_corpus"], skipped, stdout, stderr)
+    if output is not None:
+        origin["the development corpus"] = corpus_hash(dev_corpus(nlp))
     if settings["max_epochs"] >= 0:
         examples = read_training(nlp, teachers, settings["corpus"], skipped, stderr)
+        origin["the training corpus"] = corpus_hash(examples)
     else:
         corpus = open_stream(nlp, teachers, settings["corpus"])
         stdout.write(message_on_passes(corpus, config["distillation"]))
@@ -76,7 +87,13 @@ def train_student(
         in_memory = settings["max_epochs"] >= 0
         return examples if in_memory else with_student_tokens(corpus(student))
 
-    checkpoints.clear()
+    state = None
+    if resume:
+        state = checkpoints.resume(origin)
+        text = "The documents up to there are read again, without training"
+        stdout.write(MESSAGE.info(f"Resumed after step {state.step:,}", text) + "\n")
+    else:
+        checkpoints.begin(origin)
     if isinstance(dev_corpus, SilverReader):
         checkpoints.save_development(dev_corpus.references)
     students = Students(
@@ -87,23 +104,45 @@ def train_student(
         frozen=training["frozen_components"],
         annotating=training["annotating_components"],
     )
+    batches = ReplayableBatches(
+        create_train_batches(nlp, read, settings["batcher"], settings["max_epochs"]),
+        None if state is None else state.corpus_numbers,
+    )
     steps = train_while_improving(
         students,
         settings["optimizer"],
-        create_train_batches(nlp, read, settings["batcher"], settings["max_epochs"]),
+        batches,
         create_evaluation_callback(nlp, dev_corpus, training["score_weights"]),
         training,
         dropout=settings["dropout"],
         max_steps=settings["max_steps"],
+        state=state,
     )
     stdout.write(MESSAGE.info(f"Pipeline: {nlp.pipe_names}") + "\n")
     # Loggers expect a loss of each component that is enabled.
     with nlp.select_pipes(enable=students.learning()):
         nlp_for_logger = with_max_steps(nlp, settings["max_steps"])
+        if state is not None and hasattr(training["logger"], "resume"):
+            training["logger"].resume(state.step)
         log_step, finalize_logger = training["logger"](nlp_for_logger, stdout, stderr)
+
+    def save_state(info: Mapping[str, Any]) -> None:
+        checkpoints.save_state(
+            take_state(
+                nlp,
+                students.learning(),
+                settings["optimizer"],
+                step=info["step"],
+                results=info["checkpoints"],
+                batches=batches,
+                skipped=skipped.listed(),
+            )
+        )
+
     try:
         with one_blas_thread():
-            run_steps(steps, nlp, training, checkpoints, log_step)
+            run_steps(steps, nlp, training, checkpoints, log_step, save_state)
+        checkpoints.keep_best()
         set_averages(nlp, settings["optimizer"].averages)
         if settings["calibrate"]:
             calibrate_checkpoints(nlp, dev_corpus, teachers, checkpoints, stdout, stderr)
@@ -124,6 +163,7 @@ def run_steps(
     training: Mapping[str, Any],
     checkpoints: Checkpoints,
     log_step: Callable[[Optional[Dict[str, Any]]], None],
+    save_state: Callable[[Mapping[str, Any]], None],
 ) -> None:
     """Run all steps, and save the models. The steps are counted in `nlp.meta`.
 
@@ -132,6 +172,7 @@ def run_steps(
     training (Mapping[str, Any]): The settings of `[training]`.
     checkpoints (Checkpoints): Saves the models.
     log_step (Callable[[Optional[Dict[str, Any]]], None]): The logger.
+    save_state (Callable[[Mapping[str, Any]], None]): Saves the state after a step.
     """
     run = nlp.meta["distillation"]
     try:
@@ -147,6 +188,9 @@ def run_steps(
                     checkpoints.copy_to_best()
                     info["output_path"] = str(checkpoints.output / MODEL_LAST)
             log_step(info if is_best is not None else None)
+            if is_best is not None:
+                # At the very end: what comes after the last state is done again.
+                save_state(info)
         checkpoints.save_last()
     except BaseException as error:
         # Save the parameters, after Ctrl-C too, unless a NaN or infinite loss has spoilt them.

@@ -1,6 +1,8 @@
 """A student of raw text: documents held out, word vectors, a compact student with a card."""
 
 import json
+import os
+import signal
 from importlib import import_module
 
 import numpy
@@ -14,6 +16,7 @@ from spacy_distill import TeacherOptions, annotate, distill
 from spacy_distill.corpora.inputs import Input, InputDocument
 from spacy_distill.evaluation import speed
 from spacy_distill.training import raw_text
+from spacy_distill.training.checkpoints import Checkpoints
 from spacy_distill.training.raw_text import hold_out
 from tests.tiny_bert import save_tiny_bert
 from tests.training.conftest import FRAMES, PEOPLE, PLACES, make_docs
@@ -196,6 +199,39 @@ def test_an_interrupted_run_leaves_nothing_half_written(
         quietly(rules, raw(), tmp_path / "output", text=text)
     left = {str(path.relative_to(tmp_path / "output")) for path in tmp_path.glob("output/**/*")}
     assert left == {"text", "text/train.spacy", "text/dev.spacy"}
+
+
+@pytest.mark.parametrize("moment", ["in training", "at the end"])
+def test_a_killed_run_is_resumed(
+    quietly, in_child, with_transformer, raw, text, contents, tmp_path, monkeypatch, moment
+):
+    """The text is held out as before, and word vectors are not made again."""
+    config = raw().merge({"training": {"eval_frequency": 2}, "distillation": {"max_steps": 5}})
+    quietly(with_transformer, config, tmp_path / "unbroken", text=text)
+    name, number = ("save_state", 2) if moment == "in training" else ("keep_best", 1)
+    method, calls = getattr(Checkpoints, name), []
+
+    def then_killed(self, *arguments):
+        method(self, *arguments)
+        calls.append(name)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def run(**arguments):
+        quietly(with_transformer, config, tmp_path / "killed", text=text, **arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, name, then_killed)
+        assert in_child(run) == -signal.SIGKILL
+    monkeypatch.setattr(raw_text, "make_teacher_vectors", None)
+    run(resume=True)
+    found, expected = contents(tmp_path / "killed"), contents(tmp_path / "unbroken")
+    assert set(found) == set(expected)
+    # The card has a speed, and both have paths of their own folder.
+    models = {name for name in found if "/" in name and name.split("/")[1] == "ner_student"}
+    assert len(models) >= 6
+    for name in models | {"text/train.spacy", "text/dev.spacy", "dev.spacy"}:
+        assert found[name] == expected[name], name
 
 
 def test_without_a_config_the_language_is_that_of_the_teacher(rules, text, tmp_path, monkeypatch):

@@ -1,0 +1,146 @@
+"""What a training depends on. It can only be resumed with the same."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+
+from spacy.language import Language
+from spacy.util import load_config, load_meta
+from thinc.api import Config, to_numpy
+
+from ..corpora.hashes import update_with_file
+from ..corpora.soft_shards import Manifest, is_soft_corpus
+from ..jobs.plan import installed_versions
+from ..teachers.identity import describe
+from ..teachers.identity import fingerprint as fingerprint_of_files
+from ..teachers.protocol import TeacherSource
+from ..teachers.sources import TeacherOptions
+
+# Sections and settings that may differ: loggers, and paths, since corpora are compared by content.
+IGNORED = ("paths", "training.logger")
+# What a finished training is compared by.
+COMPARED = ("corpora", "distillation", "training")
+
+Origin = Dict[str, Any]
+
+
+def training_origin(
+    nlp: Language,
+    sources: Sequence[TeacherSource],
+    options: TeacherOptions,
+    use_gpu: int,
+) -> Origin:
+    """Describe what a training depends on, apart from its corpora.
+
+    nlp (Language): The initialized student.
+    sources (Sequence[TeacherSource]): The teachers, as `load_teacher` takes them.
+    options (TeacherOptions): How they are read.
+    use_gpu (int): GPU id, -1 for the CPU.
+    RETURNS (Origin): Plain values, by their names in errors.
+    """
+    return as_json(
+        {
+            **{f"the setting {key}": value for key, value in settings_of(nlp.config).items()},
+            "the teacher": [fingerprint(source) for source in sources],
+            **{f"the option {name} of teachers": value for name, value in asdict(options).items()},
+            **{
+                f"the labels of '{name}'": list(pipe.labels)
+                for name, pipe in nlp.pipeline
+                if hasattr(pipe, "labels")
+            },
+            "the word vectors": vectors_hash(nlp),
+            "the device": "CPU" if use_gpu < 0 else "GPU",
+            **{f"the version of {name}": text for name, text in installed_versions().items()},
+        }
+    )
+
+
+def differences(old: Origin, new: Origin) -> List[str]:
+    """List what differs between two origins, with both values of settings and versions."""
+    named = []
+    for name in sorted(name for name in {*old, *new} if old.get(name) != new.get(name)):
+        # Others have hashes, which say nothing to a reader.
+        has_values = name.startswith(("the setting", "the option", "the version", "the device"))
+        named.append(
+            f"{name} ({old.get(name)!r} before, {new.get(name)!r} now)" if has_values else name
+        )
+    return named
+
+
+def finished_differences(
+    folder: Path, config: Config, sources: Sequence[TeacherSource]
+) -> List[str]:
+    """List what differs between a finished training and a config.
+
+    folder (Path): A model of the training.
+    config (Config): The config, in which settings may be missing.
+    sources (Sequence[TeacherSource]): The teachers.
+    """
+    old = settings_of(load_config(folder / "config.cfg", interpolate=False))
+    new = {
+        key: value
+        for key, value in settings_of(config).items()
+        if key.partition(".")[0] in COMPARED
+    }
+    teachers = load_meta(folder / "meta.json").get("distillation", {}).get("teachers", [])
+    old = {f"the setting {key}": value for key, value in old.items() if key in new}
+    new = {f"the setting {key}": value for key, value in new.items()}
+    old["the teacher"], new["the teacher"] = teachers, [describe(source) for source in sources]
+    return differences(as_json(old), as_json(new))
+
+
+def settings_of(config: Config) -> Dict[str, Any]:
+    """List the settings of a config by dotted name. Settings that follow a path are left out."""
+    interpolated = flatten(config.interpolate())
+    raw = dict(flatten(config))
+    return {
+        key: value
+        for key, value in interpolated
+        if not key.startswith(tuple(f"{name}." for name in IGNORED))
+        and key not in IGNORED
+        and "${paths." not in str(raw.get(key, ""))
+    }
+
+
+def flatten(block: Mapping[str, Any], prefix: str = "") -> Iterator[Tuple[str, Any]]:
+    """Yield the values of nested blocks with dotted names."""
+    for key, value in block.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def fingerprint(source: TeacherSource) -> str:
+    """Identify a teacher by its content, or by its class if it is an object of another package."""
+    if isinstance(source, Language):
+        digest = hashlib.blake2b(source.config.to_str().encode(), digest_size=16)
+        for _, pipe in source.pipeline:
+            for node in pipe.model.walk() if hasattr(pipe, "model") else ():
+                for name in node.param_names:
+                    if node.has_param(name):
+                        digest.update(to_numpy(node.get_param(name)).tobytes())
+        return digest.hexdigest()
+    if not isinstance(source, (str, Path)):
+        return describe(source)
+    if is_soft_corpus(Path(source)):
+        digest = hashlib.blake2b(digest_size=16)
+        # It has the checksums of the shards.
+        update_with_file(digest, Path(source) / Manifest.FILE)
+        return digest.hexdigest()
+    return fingerprint_of_files(source)["hash"]
+
+
+def vectors_hash(nlp: Language) -> str:
+    """Hash the word vectors of a pipeline."""
+    vectors = nlp.vocab.vectors
+    digest = hashlib.blake2b(to_numpy(vectors.data).tobytes(), digest_size=16)
+    digest.update(repr(sorted(vectors.key2row.items())).encode())
+    return digest.hexdigest()
+
+
+def as_json(values: Origin) -> Origin:
+    """Convert values as they are after a file of JSON: tuples become lists."""
+    return json.loads(json.dumps(values, default=str))
