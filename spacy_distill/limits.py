@@ -46,7 +46,8 @@ def require_msgpack(data: bytes) -> None:
             return
         problem = "there are bytes after the end"
     raise ValueError(
-        f"[D781] The data is not complete msgpack: {problem}. Copy the file again, or save it again."
+        f"[D781] The data is not complete msgpack: {problem}. Copy the file again, or save it "
+        "again."
     )
 
 

@@ -14,7 +14,9 @@ STRANGE: Tuple[Any, ...] = (
     *(None, True, False, -1, 0, 2**31, 2**53, 10**18, 1.5, "", "x", [], {}, [[]], {"a": 1}, b"x"),
     *("../../x", "/etc/passwd", "a/b", "shard-000001.parquet", "\x00", float("inf"), float("nan")),
 )
-MSGPACK_TYPES = bytes((0xC0, 0xC1, 0xC4, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCF, 0xD9, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF))
+MSGPACK_TYPES = bytes(
+    (0xC0, 0xC1, 0xC4, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCF, 0xD9, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF)
+)
 
 Mutation = Callable[[bytes, random.Random, Sequence[bytes]], bytes]
 
@@ -62,7 +64,9 @@ def write_length(data: bytes, rng: random.Random, others: Sequence[bytes]) -> by
     size = rng.choice((1, 2, 4, 8))
     number = rng.choice(HUGE) % (1 << 8 * size)
     place = rng.randrange(max(len(data) - size, 1))
-    return data[:place] + number.to_bytes(size, rng.choice(("big", "little"))) + data[place + size :]
+    return (
+        data[:place] + number.to_bytes(size, rng.choice(("big", "little"))) + data[place + size :]
+    )
 
 
 def change_type(data: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
@@ -73,7 +77,9 @@ def change_type(data: bytes, rng: random.Random, others: Sequence[bytes]) -> byt
 def nest(data: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
     """Nest deeply."""
     depth = rng.choice((100, 1000, 100_000))
-    opening = rng.choice((b"[", b'{"a":', b"\x91", b"\x81\xa1a", b"\xdd\x7f\xff\xff\xff", b"\xdc\xff\xff"))
+    opening = rng.choice(
+        (b"[", b'{"a":', b"\x91", b"\x81\xa1a", b"\xdd\x7f\xff\xff\xff", b"\xdc\xff\xff")
+    )
     place = rng.choice((0, rng.randint(0, len(data))))
     return data[:place] + opening * depth + data[place:]
 
@@ -130,7 +136,9 @@ def _replaced(value: Any, path: Tuple, rng: random.Random) -> Any:
     """Replace the value at a path, or remove or repeat it."""
     if not path:
         is_array = isinstance(value, numpy.ndarray) and value.ndim > 0
-        return _strange_array(value, rng) if is_array and rng.random() < 0.8 else rng.choice(STRANGE)
+        return (
+            _strange_array(value, rng) if is_array and rng.random() < 0.8 else rng.choice(STRANGE)
+        )
     key, *rest = path
     changed = dict(value) if isinstance(value, dict) else list(value)
     if not rest and rng.random() < 0.3:

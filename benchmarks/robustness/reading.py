@@ -220,4 +220,6 @@ def check_annotation(nlp: Language, docs: Sequence[Doc], name: str, findings: Fi
             )
         scores = doc.spans["likely"].attrs.get("scores", []) if "likely" in doc.spans else []
         findings.demand(bool(numpy.isfinite(scores).all()), f"scores of {place}")
-        findings.demand(doc.text == "".join(token.text_with_ws for token in doc), f"text of {place}")
+        findings.demand(
+            doc.text == "".join(token.text_with_ws for token in doc), f"text of {place}"
+        )

@@ -1,6 +1,6 @@
 """Load valid files with some bytes changed. What is raised has to be an error of the package.
 
-    python -m benchmarks.robustness.strangers --files 20000 --output benchmarks/results/strangers.json
+    python -m benchmarks.robustness.strangers --files 20000 --output docs/strangers.json
 
 Each case runs in a forked process that may take a gigabyte more memory than it has, and some
 seconds. A process runs several cases, and another one goes on where it is killed.
@@ -154,7 +154,7 @@ def make_targets(root: Path) -> Dict[str, Target]:
         file = f"shard-{number:06d}.parquet"
         sha256 = write_shard(soft / file, documents)
         n_tokens = sum(len(document.words) for document in documents)
-        shards.append(Shard(file, len(documents), n_tokens, 3, sha256, "0" * 64))
+        shards.append(make_entry(Shard, file, len(documents), n_tokens, sha256))
     origin = {"source": "x", "text_field": "text", "files": {"x": "0"}}
     manifest = Manifest(
         labels=list(nlp.get_pipe("ner_student").labels),
@@ -166,12 +166,14 @@ def make_targets(root: Path) -> Dict[str, Target]:
     )
     manifest.to_disk(soft)
     (root / "tags").mkdir()
-    entries = [Shard(f"shard-{n:06d}.jsonl", 3, 30, 3, "0" * 64, "0" * 64) for n in range(3)]
     TagManifest(
         labels=["PER"],
         settings={"versions": {}},
         input=origin,
-        shards=[TagManifest.ENTRY(**_without_misfits(entry)) for entry in entries],
+        shards=[
+            make_entry(TagManifest.ENTRY, f"shard-{number:06d}.jsonl", 3, 30, "0" * 64)
+            for number in range(3)
+        ],
         pipeline={"hash": "0"},
     ).to_disk(root / "tags")
     texts = [doc.text.replace("\r", " ").replace("\n", " ") for doc in docs]
@@ -179,10 +181,18 @@ def make_targets(root: Path) -> Dict[str, Target]:
         "docs.spacy": DocBin(docs=docs, store_user_data=True).to_bytes(),
         "lines.jsonl": "\n".join(json.dumps({"text": text}) for text in texts).encode(),
         "lines.txt": "\n".join(texts).encode(),
-        "table.csv": b"id,text\n" + b"".join(b'%d,"%s"\n' % (n, t.replace('"', "'").encode()) for n, t in enumerate(texts)),
-        "table.tsv": b"id\ttext\n" + b"".join(b"%d\t%s\n" % (n, t.replace("\t", " ").encode()) for n, t in enumerate(texts)),
+        "table.csv": b"id,text\n"
+        + b"".join(b'%d,"%s"\n' % (n, t.replace('"', "'").encode()) for n, t in enumerate(texts)),
+        "table.tsv": b"id\ttext\n"
+        + b"".join(b"%d\t%s\n" % (n, t.replace("\t", " ").encode()) for n, t in enumerate(texts)),
     }
-    rows = pyarrow.table({"id": list(range(len(texts))), "text": texts, "words": [[t.text for t in doc] for doc in docs]})
+    rows = pyarrow.table(
+        {
+            "id": list(range(len(texts))),
+            "text": texts,
+            "words": [[t.text for t in doc] for doc in docs],
+        }
+    )
     parquet.write_table(rows, root / "rows", compression="snappy")
     contents["rows.parquet"] = (root / "rows").read_bytes()
     contents["lines.txt.gz"] = gzip.compress(contents["lines.txt"])
@@ -219,12 +229,19 @@ def make_targets(root: Path) -> Dict[str, Target]:
     return targets
 
 
-def _without_misfits(entry: Shard) -> Dict[str, Any]:
-    return {name: value for name, value in vars(entry).items() if name != "misfits"}
+def make_entry(kind: Any, file: str, n_documents: int, n_tokens: int, sha256: str) -> Any:
+    """RETURNS (Any): The entry of a shard in a manifest."""
+    counts = {"documents": n_documents, "tokens": n_tokens, "entities": 3}
+    return kind(file=file, sha256=sha256, input_hash="0" * 64, **counts)
 
 
 # Students have the most code.
-WEIGHTS = {"student": 5, "compact student": 5, "component": 6, "soft corpus with right checksums": 4}
+WEIGHTS = {
+    "student": 5,
+    "compact student": 5,
+    "component": 6,
+    "soft corpus with right checksums": 4,
+}
 
 
 def run_case(targets: Dict[str, Target], seed: int, work: Path) -> Tuple[str, str, str]:
@@ -334,8 +351,13 @@ def run_all(root: Path, seeds: Sequence[int]) -> Dict[str, Any]:
         shutil.rmtree(root / f"work-{child}", ignore_errors=True)
         if begun is not None:
             n_crashes += 1
-            problems.append([begun, "", "", f"the process ended: {os.waitstatus_to_exitcode(status)}"])
+            problems.append(
+                [begun, "", "", f"the process ended: {os.waitstatus_to_exitcode(status)}"]
+            )
             rest.remove(begun)
+        if not (len(seeds) - len(rest)) % (10 * CASES_PER_PROCESS):
+            done = f"{len(seeds) - len(rest)}/{len(seeds)}, {len(problems)} problems"
+            print(done, file=sys.stderr, flush=True)
     return {
         "ended": {name: dict(counts) for name, counts in ended.items()},
         "crashes": n_crashes,

@@ -118,7 +118,10 @@ class ShardManifest:
                 is_right = type(value) is kind and (kind is not int or 0 <= value < 2**53)
                 if not is_right:
                     raise TypeError(f"{entry.name} of a shard is {value!r:.50}")
-            if not SHARD_NAME.fullmatch(shard.file) or Path(shard.file).suffix not in self.EXTENSIONS:
+            if (
+                not SHARD_NAME.fullmatch(shard.file)
+                or Path(shard.file).suffix not in self.EXTENSIONS
+            ):
                 raise TypeError(f"'{shard.file:.50}' is not the name of a shard")
 
     @classmethod

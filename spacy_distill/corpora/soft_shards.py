@@ -1,7 +1,8 @@
 """Read and write soft corpora on disk: parquet shards and a manifest."""
 
+import itertools
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -197,7 +198,7 @@ def _words(column: Any) -> List[List[str]]:
     numbers = values.indices.to_pylist()
     words = [None if number is None else known[number] for number in numbers]
     offsets = (column.offsets.to_numpy() - column.offsets[0].as_py()).tolist()
-    return [words[start:end] for start, end in zip(offsets, offsets[1:], strict=False)]
+    return [words[start:end] for start, end in itertools.pairwise(offsets)]
 
 
 def _require_sound(columns: Dict[str, Tuple[numpy.ndarray, Any]], n_tags: Optional[int]) -> None:
@@ -213,7 +214,7 @@ def _require_sound(columns: Dict[str, Tuple[numpy.ndarray, Any]], n_tags: Option
             raise ValueError(f"the column {name} has tags that none of the labels has.")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _schema() -> Dict[str, Tuple[Any, ...]]:
     """RETURNS (Dict[str, Tuple[Any, ...]]): The possible types of each column."""
     pyarrow = import_library("pyarrow")

@@ -56,7 +56,14 @@ def problem_of(model: Model, saved: Any, n_labels: int) -> str:
 
 
 def _problem_of_layer(
-    node: Model, nodes: List[Model], info: Any, attrs: Any, params: Any, shims: Any, *, n_labels: int
+    node: Model,
+    nodes: List[Model],
+    info: Any,
+    attrs: Any,
+    params: Any,
+    shims: Any,
+    *,
+    n_labels: int,
 ) -> str:
     if not isinstance(info, dict) or not isinstance(info.get("name"), str):
         return "it has no name"
