@@ -155,8 +155,11 @@ def main(arguments: Sequence[str]) -> int:
                 total.wrong += findings.wrong
                 for key, value in findings.largest.items():
                     total.measure(key, value)
-                if number % 100 == 0:
+                if number % 20 == 0:
+                    done = {name: dict(total.counts) for name, total in totals.items()}
+                    wrong = [problem for total in totals.values() for problem in total.wrong]
                     print(f"{number}/{len(jobs)} {perf_counter() - start:.0f} s", file=sys.stderr)
+                    print(done, wrong[:5], file=sys.stderr, flush=True)
         # New processes, with other groups before these.
         again = [job for job in jobs if job[2] // GROUP % 5 == 0][::-1]
         n_other = 0

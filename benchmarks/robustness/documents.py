@@ -6,61 +6,7 @@ from typing import Callable, Dict, List, Sequence
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-WORDS = [
-    "Anna",
-    "Berg",
-    "sails",
-    "to",
-    "Oslo",
-    "and",
-    "meets",
-    "Carl",
-    "Maria",
-    "Lund",
-    "of",
-    "the",
-    "Nordic",
-    "Tea",
-    "Company",
-    "in",
-    "New",
-    "York",
-    ",",
-    "Kiel",
-    "'s",
-    "Lund",
-    "Bank",
-    "said",
-    "on",
-    "Monday",
-    "that",
-    "3.5",
-    "%",
-    "of",
-    "it",
-    "is",
-    "n't",
-    "sold",
-    ".",
-]
-NAMES = ("Anna Berg", "Oslo", "New York", "Nordic Tea Company", "Carl Maria Lund", "Lund Bank")
-SPACES = (
-    " \t\n\r\f\v\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2000\u2003\u2009\u2028\u2029\u202f\u205f\u3000"
-)
-CONTROLS = "".join(map(chr, (*range(32), *range(127, 160))))
-INVISIBLE = "\u00ad\u034f\u061c\u115f\u17b4\u180e\u200b\u200c\u200d\u2060\u2061\u2064\ufeff\ufffc"
-INVISIBLE += "\ufffd\U000e0001\U000e007f"
-# They turn the direction of the text around.
-DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-RIGHT_TO_LEFT = "אבגדהוזחטיכלמנסעפצקרשתابتثجحخدذرزسشصضطظعغفقكلمنهويىءآأؤإئ٠١٢٣٤"
-COMBINING = "".join(map(chr, (*range(0x300, 0x370), *range(0x591, 0x5B0), *range(0x64B, 0x653))))
-EMOJI = (
-    *("😀", "👍🏽", "👩‍👩‍👧‍👦", "🏳️‍🌈", "🇳🇴", "🇳", "1️⃣", "🧑🏿‍🚀", "❤️‍🔥", "👨‍", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "☺️", "☺", "🏽"),
-)
-SCRIPTS = ((0x400, 0x4FF), (0x900, 0x97F), (0xE00, 0xE7F), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3))
-CASES = "ßŞİıŉǰΐΰﬀﬁﬃﬗΣςΔǅǈᾳ"
-SYMBOLS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\u2026\u2014\u2013\u00ab\u00bb\u201c\u201d\u201e\u2019\u20ac\u00a3"
-ODD_WORDS = (
+WORDS = (
     *("Anna", "Berg", "sails", "to", "Oslo", "and", "meets", "Carl", "Maria", "Lund", "of", "the"),
     *("Nordic", "Tea", "Company", "in", "New", "York", ",", "Kiel", "'s", "Bank", "said", "on"),
     *("Monday", "that", "3.5", "%", "of", "it", "is", "n't", "sold", "."),
@@ -81,7 +27,8 @@ EMOJI = (
 )
 SCRIPTS = ((0x400, 0x4FF), (0x900, 0x97F), (0xE00, 0xE7F), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3))
 CASES = "ßŞİıŉǰΐΰﬀﬁﬃﬗΣςΔǅǈᾳ"
-SYMBOLS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\u2026\u2014\u2013\u00ab\u00bb\u201c\u201d\u201e\u2019\u20ac\u00a3"
+SYMBOLS = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+SYMBOLS += "\u2026\u2014\u2013\u00ab\u00bb\u201c\u201d\u201e\u2019\u20ac\u00a3"
 ODD_WORDS = (
     "",
     " ",

@@ -69,6 +69,8 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
         if path.is_dir() or path.suffix == ".npy":
             words, data = read_array(path if path.is_dir() else path.parent)
         else:
+            if not path.stat().st_size:
+                raise ValueError("the file is empty")
             data, words, _ = read_vectors(path, truncate)
             data = data[: len(words)]
     except (*DAMAGE_ERRORS, StopIteration, AssertionError) as error:
