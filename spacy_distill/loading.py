@@ -24,8 +24,10 @@ DAMAGE_ERRORS = (
     UnpackException,
     struct.error,
     zlib.error,
-    # numpy parses the header of an array as Python code.
+    # numpy parses the header of an array as a literal of Python.
     TokenError,
+    RecursionError,
+    OverflowError,
 )
 
 

@@ -6,11 +6,12 @@ import lzma
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Union
+from typing import Any, Callable, Dict, Iterator, Optional
 
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
+from ..limits import largest_size, read_at_most, require_documents
 from ..loading import DAMAGE_ERRORS, import_library
 from ..paths import is_local
 from .input_datasets import one_line
@@ -22,10 +23,10 @@ from .input_files import (
     format_of,
     open_decompressed,
 )
+from .input_lines import read_lines
 from .input_tables import read_table
+from .parquet_limits import require_readable
 
-# Maximum number of characters in a line. spaCy's limit for a text is a million by default.
-LONGEST_LINE = 1 << 26
 # Number of rows of a parquet file that are in memory.
 ROWS_IN_MEMORY = 1000
 BUFFER_SIZE = 1 << 20
@@ -88,10 +89,8 @@ def read_standard_input(text_field: str) -> Iterator[Row]:
     YIELDS (Row): One row per line, including blank lines.
     RAISES (InputError): A line is not UTF-8, or is too long.
     """
-    lines = iter(lambda: sys.stdin.buffer.readline(LONGEST_LINE + 1), b"")
-    for number, raw in enumerate(lines, 1):
+    for number, raw in enumerate(read_lines(sys.stdin.buffer, "standard input"), 1):
         place = f"standard input, row {number}"
-        _require_line_break(raw, place)
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
@@ -104,9 +103,11 @@ def read_standard_input(text_field: str) -> Iterator[Row]:
 
 
 def _read_docs(path: Path, columns: Columns, progress: ReadingProgress) -> Iterator[Row]:
-    with open_decompressed(path) as file:
-        docs = DocBin().from_bytes(file.read())
     size = path.stat().st_size
+    with open_decompressed(path) as file:
+        data = read_at_most(file, largest_size(size), f"'{path}'")
+    require_documents(data, f"'{path}'")
+    docs = DocBin().from_bytes(data)
     for number, doc in enumerate(docs.get_docs(Vocab()), 1):
         progress.position = partial(float, size * number / len(docs))
         row: Row = {columns.text: None, "words": [token.text for token in doc]}
@@ -138,8 +139,7 @@ def _read_json_lines(path: Path, columns: Columns, progress: ReadingProgress) ->
 def _read_lines(path: Path, progress: ReadingProgress) -> Iterator[str]:
     with open_decompressed(path, progress) as decompressed:
         file = io.TextIOWrapper(decompressed, encoding="utf-8-sig")
-        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
-            _require_line_break(line, f"'{path}', row {number}")
+        for line in read_lines(file, f"'{path}'"):
             yield line.removesuffix("\n")
 
 
@@ -147,14 +147,16 @@ def _read_parquet(path: Path, columns: Columns, progress: ReadingProgress) -> It
     parquet = import_library("pyarrow.parquet")
     # `datasets` would decode a whole row group, which is often the whole file: 400 MB for a file of
     # 117 MB. pyarrow needs 25 MB and a tenth of the time.
-    with open_decompressed(path) as decompressed:
-        source: Any = path if is_local(path) else path.open("rb")
-        if compression_of(path) is not None:
-            source = io.BytesIO(decompressed.read())
+    size = path.stat().st_size
+    source: Any = path if is_local(path) else path.open("rb")
+    if compression_of(path) is not None:
+        with open_decompressed(path) as decompressed:
+            source = io.BytesIO(read_at_most(decompressed, largest_size(size), f"'{path}'"))
     with parquet.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER_SIZE) as file:
+        sizes = require_readable(source, file.metadata, f"'{path}'", by_page=True)
         useful = useful_columns(file.schema_arrow.names, columns, f"'{path}'")
-        size, n_rows, number = path.stat().st_size, file.metadata.num_rows, 0
-        for batch in file.iter_batches(batch_size=ROWS_IN_MEMORY, columns=useful):
+        n_rows, number = file.metadata.num_rows, 0
+        for batch in file.iter_batches(batch_size=sizes.rows(ROWS_IN_MEMORY), columns=useful):
             for row in batch.to_pylist():
                 number += 1
                 progress.position = partial(float, size * number / n_rows)
@@ -167,11 +169,3 @@ def _parse(line: str) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None
-
-
-def _require_line_break(line: Union[str, bytes], place: str) -> None:
-    if len(line) > LONGEST_LINE:
-        raise InputError(
-            f"[D309] {place}: found no line break in {LONGEST_LINE >> 20} MB, expected one "
-            "document per line. Split the text into documents."
-        )

@@ -9,6 +9,7 @@ from typing import Iterator, List, Optional, TextIO
 
 from .input_documents import Columns, Row, useful_columns
 from .input_files import InputError, ReadingProgress, format_of, open_decompressed
+from .input_lines import read_lines
 
 # Only with QUOTES can fields contain separators and line ends, within double quotes.
 NO_QUOTES = "none"
@@ -100,7 +101,7 @@ class _Rows:
 
     def __init__(self, file: TextIO, separator: str, quoting: str, file_name: str) -> None:
         self._lines = csv.reader(
-            file,
+            read_lines(file, file_name),
             delimiter=separator,
             quoting=csv.QUOTE_NONE if quoting == NO_QUOTES else csv.QUOTE_MINIMAL,
             strict=True,

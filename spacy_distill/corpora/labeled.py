@@ -6,7 +6,9 @@ from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Seq
 
 from spacy.language import Language
 from spacy.training import Corpus, Example
+from spacy.training.corpus import walk_corpus
 
+from ..limits import require_documents
 from ..loading import DAMAGE_ERRORS
 from .gold_spans import SpansCorpus, spans_keys_without_entities, warn_about_spans_without_entities
 from .input_files import InputError
@@ -64,6 +66,8 @@ def read_examples(
     YIELDS (Example): The documents.
     RAISES (ValueError): A file cannot be read, or has no spans under the key.
     """
+    for file in walk_corpus(Path(path), ".spacy"):
+        require_documents(file.read_bytes(), f"'{file}'")
     corpus = Corpus(path, max_length=max_length, limit=limit)
     if spans_key is not None:
         corpus = SpansCorpus(path, spans_key=spans_key, max_length=max_length, limit=limit)

@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import re
 import secrets
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Callable, ClassVar, Dict, List, Tuple, Type, TypeVar
 
+from ..limits import LARGEST_MANIFEST, require_file_size
 from ..paths import is_local
 from .hashes import update_with_file
 
+SHARD_NAME = re.compile(r"shard-\d{6,18}\.[a-z]+")
+JSON_ERRORS = (json.JSONDecodeError, UnicodeDecodeError)
 AnyManifest = TypeVar("AnyManifest", bound="ShardManifest")
 
 
@@ -103,6 +107,30 @@ class ShardManifest:
         unfinished.write_text(text + "\n", encoding="utf8")
         unfinished.replace(folder / self.FILE)
 
+    def require_sound(self) -> None:
+        """Raise TypeError if a value has another type, or a shard's file is not one that the
+        package writes, so that no path leads out of the folder."""
+        names = [label for label in self.labels if isinstance(label, str)]
+        kinds = {"labels": list, "settings": dict, "input": dict, "complete": bool, "shards": list}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name} is no {kind.__name__}")
+        if len(names) < len(self.labels):
+            raise TypeError("a label is no string")
+        for shard in self.shards:
+            for entry in fields(shard):
+                value = getattr(shard, entry.name)
+                # The annotations are classes.
+                kind = list if entry.name == "skipped_ids" else entry.type
+                is_right = type(value) is kind and (kind is not int or 0 <= value < 2**53)
+                if not is_right:
+                    raise TypeError(f"{entry.name} of a shard is {value!r:.50}")
+            if (
+                not SHARD_NAME.fullmatch(shard.file)
+                or Path(shard.file).suffix not in self.EXTENSIONS
+            ):
+                raise TypeError(f"'{shard.file:.50}' is not the name of a shard")
+
     @classmethod
     def is_in(cls, folder: Path) -> bool:
         """RETURNS (bool): Whether a folder has a manifest of this kind."""
@@ -120,6 +148,7 @@ class ShardManifest:
                 f"[D401] '{folder}' is not a {cls.KIND}: it has no {cls.FILE}. Write one with "
                 f"`python -m spacy {cls.COMMAND}`, or correct the path."
             )
+        require_file_size(path, LARGEST_MANIFEST)
         try:
             data = json.loads(path.read_text(encoding="utf8"))
             found = data.pop("format")
@@ -130,8 +159,10 @@ class ShardManifest:
                 )
             data.pop("totals", None)
             data["shards"] = [cls.ENTRY(**shard) for shard in data["shards"]]
-            return cls(**data)
-        except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            manifest = cls(**data)
+            manifest.require_sound()
+            return manifest
+        except (KeyError, TypeError, AttributeError, RecursionError, *JSON_ERRORS) as error:
             raise ValueError(
                 f"[D403] '{path}' is not the manifest of a {cls.KIND}: {error!r}. Run "
                 f"`{cls.COMMAND}` again, or correct the path."

@@ -80,7 +80,9 @@ def SoftCorpus(
         shards = list(zip(firsts, manifest.shards, strict=False))
         if shuffle_buffer:
             rng.shuffle(shards)
-        documents = _shuffled(_read(folder, shards, limit, checked), shuffle_buffer, rng)
+        documents = _shuffled(
+            _read(folder, shards, limit, checked, 1 + 4 * len(labels)), shuffle_buffer, rng
+        )
         examples = (
             example
             for example in (_as_example(nlp, document, labels) for document in documents)
@@ -136,7 +138,11 @@ def _without_spaces(doc: Doc) -> str:
 
 
 def _read(
-    folder: Path, shards: Sequence[Tuple[int, Shard]], limit: int, checked: Set[str]
+    folder: Path,
+    shards: Sequence[Tuple[int, Shard]],
+    limit: int,
+    checked: Set[str],
+    n_tags: int,
 ) -> Iterator[SoftDocument]:
     """Read the documents of shards. Each shard comes with the index of its first document."""
     for first, shard in shards:
@@ -144,7 +150,7 @@ def _read(
             continue
         # Compare checksums only once per process: hashing in each pass would take too long.
         sha256 = None if shard.file in checked else shard.sha256
-        documents = read_shard(folder / shard.file, sha256)
+        documents = read_shard(folder / shard.file, sha256, n_tags)
         yield from islice(documents, max(limit - first, 0) if limit else None)
         checked.add(shard.file)
 

@@ -1,14 +1,22 @@
 """Read and write soft corpora on disk: parquet shards and a manifest."""
 
+import itertools
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 
-from ..loading import import_library
+from ..loading import DAMAGE_ERRORS, import_library
+from .parquet_limits import require_readable
 from .shard_manifest import ShardEntry, ShardManifest, require_intact, write_atomically
 from .soft_targets import SoftTargets
+
+# The most documents of a batch, and the most tokens of a document: spaCy's limit of characters.
+BATCH_SIZE, LONGEST_DOCUMENT = 256, 10**6
+# The path of the words in a file.
+WORD_COLUMN = "words.list.element"
 
 
 class SoftDocument(NamedTuple):
@@ -90,13 +98,17 @@ def write_shard(path: Path, documents: Sequence[SoftDocument]) -> str:
     )
 
 
-def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocument]:
+def read_shard(
+    path: Path, sha256: Optional[str] = None, n_tags: Optional[int] = None
+) -> Iterator[SoftDocument]:
     """Read the documents of a shard in batches.
 
     path (Path): The file.
     sha256 (Optional[str]): The expected checksum; not compared if None.
+    n_tags (Optional[int]): The number of tags; tag ids are not compared with it if None.
     YIELDS (SoftDocument): The documents, in order.
-    RAISES (ValueError): The file is missing, has another checksum, or cannot be read.
+    RAISES (ValueError): The file is missing, has another checksum, cannot be read, or takes too
+        much memory.
     """
     pyarrow, parquet = import_library("pyarrow"), import_library("pyarrow.parquet")
     if not path.is_file():
@@ -107,13 +119,19 @@ def read_shard(path: Path, sha256: Optional[str] = None) -> Iterator[SoftDocumen
     if sha256 is not None:
         require_intact(path, sha256)
     try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=256):
-                yield from _documents(batch)
+        # A word that a file has once is kept once.
+        with parquet.ParquetFile(path, read_dictionary=[WORD_COLUMN]) as file:
+            sizes = require_readable(path, file.metadata, f"The shard '{path}'")
+            if file.schema_arrow.names != list(_schema()):
+                raise KeyError(f"the columns are {file.schema_arrow.names}")
+            for batch in file.iter_batches(batch_size=sizes.rows(BATCH_SIZE)):
+                yield from _documents(batch, n_tags)
     except MemoryError:
         # pyarrow's memory errors are also ArrowExceptions.
         raise
-    except (pyarrow.ArrowException, KeyError) as error:
+    except (pyarrow.ArrowException, OSError, *DAMAGE_ERRORS) as error:
+        if str(error).startswith("[D") or getattr(error, "errno", None) is not None:
+            raise
         raise ValueError(
             f"[D405] The shard '{path}' cannot be read: {error} Delete it and run the same "
             "`distill-annotate` command again."
@@ -131,17 +149,88 @@ def _lists(rows: Sequence, kind: Any) -> Any:
     return pyarrow.ListArray.from_arrays(pyarrow.array(offsets), values)
 
 
-def _documents(batch: Any) -> Iterator[SoftDocument]:
+def _documents(batch: Any, n_tags: Optional[int]) -> Iterator[SoftDocument]:
+    for name, kind in _schema().items():
+        if batch.schema.field(name).type not in kind:
+            raise TypeError(f"the column {name} is {batch.schema.field(name).type}")
     columns = {}
     for name in ("best", "counts", "tags", "probabilities", "rest"):
-        column = batch.column(name)
-        columns[name] = column.flatten().to_numpy(zero_copy_only=False), column.offsets.to_numpy()
-    ids, words = batch.column("id").to_pylist(), batch.column("words").to_pylist()
+        columns[name] = _ragged(batch.column(name), name)
+    _require_sound(columns, n_tags)
+    ids = batch.column("id").to_pylist()
+    words = _words(batch.column("words"))
     spaces = batch.column("spaces").to_pylist()
     for row, (id_, doc_words, doc_spaces) in enumerate(zip(ids, words, spaces, strict=True)):
         parts = {
             # A copy, so that a document does not keep the whole batch in memory.
-            name: values[offsets[row] - offsets[0] : offsets[row + 1] - offsets[0]].copy()
+            name: values[offsets[row] : offsets[row + 1]].copy()
             for name, (values, offsets) in columns.items()
         }
+        n_tokens = len(doc_words)
+        lengths = {n_tokens, *(len(parts[name]) for name in ("best", "counts", "rest"))}
+        if doc_spaces is not None:
+            lengths.add(len(doc_spaces))
+        is_sound = len(lengths) == 1 and int(parts["counts"].sum()) == len(parts["tags"])
+        if not is_sound or len(parts["tags"]) != len(parts["probabilities"]):
+            raise ValueError(f"the columns of the document '{id_!s:.50}' do not fit together.")
+        if n_tokens > LONGEST_DOCUMENT:
+            raise ValueError(f"the document '{id_!s:.50}' has {n_tokens:,} tokens.")
+        if id_ is None or not all(doc_words) or (doc_spaces and None in doc_spaces):
+            raise ValueError(f"the document '{id_!s:.50}' has empty values.")
         yield SoftDocument(id_, doc_words, doc_spaces, SoftTargets(**parts))
+
+
+def _ragged(column: Any, name: str) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): The values of a column of lists, and the place
+    of each row's first value and of the end."""
+    if column.null_count or column.values.null_count:
+        raise ValueError(f"the column {name} has empty values.")
+    offsets = column.offsets.to_numpy()
+    return column.flatten().to_numpy(zero_copy_only=False), offsets - offsets[0]
+
+
+def _words(column: Any) -> List[List[str]]:
+    """RETURNS (List[List[str]]): The words of each row. Equal words are the same object."""
+    if column.null_count:
+        raise ValueError("the column words has empty values.")
+    values = column.flatten()
+    known = values.dictionary.to_pylist()
+    numbers = values.indices.to_pylist()
+    words = [None if number is None else known[number] for number in numbers]
+    offsets = (column.offsets.to_numpy() - column.offsets[0].as_py()).tolist()
+    return [words[start:end] for start, end in itertools.pairwise(offsets)]
+
+
+def _require_sound(columns: Dict[str, Tuple[numpy.ndarray, Any]], n_tags: Optional[int]) -> None:
+    """Raise ValueError if values are not those of tags and probabilities."""
+    most = 1.001  # sums are rounded
+    for name in ("probabilities", "rest"):
+        values = columns[name][0]
+        # NaN is not within the range.
+        if not ((values >= 0) & (values <= most)).all():
+            raise ValueError(f"the column {name} has something else than probabilities.")
+    for name in ("best", "tags"):
+        if n_tags is not None and columns[name][0].max(initial=0) >= n_tags:
+            raise ValueError(f"the column {name} has tags that none of the labels has.")
+
+
+@cache
+def _schema() -> Dict[str, Tuple[Any, ...]]:
+    """RETURNS (Dict[str, Tuple[Any, ...]]): The possible types of each column."""
+    pyarrow = import_library("pyarrow")
+    words = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    return {
+        "id": (pyarrow.string(),),
+        "words": (pyarrow.list_(words), pyarrow.list_(pyarrow.field("element", words))),
+        "spaces": _list_types(pyarrow.bool_()),
+        "best": _list_types(pyarrow.uint16()),
+        "counts": _list_types(pyarrow.uint8()),
+        "tags": _list_types(pyarrow.uint16()),
+        "probabilities": _list_types(pyarrow.float16()),
+        "rest": _list_types(pyarrow.float32()),
+    }
+
+
+def _list_types(kind: Any) -> Tuple[Any, ...]:
+    pyarrow = import_library("pyarrow")
+    return pyarrow.list_(kind), pyarrow.list_(pyarrow.field("element", kind))

@@ -4,7 +4,7 @@ import hashlib
 import os
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.tokens import Doc
@@ -78,12 +78,10 @@ class FeatureCache(ForkSafe):
                 if (model, key) in self._arrays:
                     found[key] = self._arrays[model, key]
                 elif database is not None:
-                    query = "SELECT tokens, layers, data FROM features WHERE key = ?"
-                    row = database.execute(query, (key,)).fetchone()
-                    if row is not None:
-                        array = numpy.frombuffer(row[2], dtype="float16")
-                        found[key] = array.reshape((row[0], row[1], -1))
-                        self._keep(model, key, found[key])
+                    array = _read(database, key)
+                    if array is not None:
+                        found[key] = array
+                        self._keep(model, key, array)
         return found
 
     def set_all(self, model: str, arrays: Mapping[bytes, Floats3d]) -> None:
@@ -117,9 +115,35 @@ class FeatureCache(ForkSafe):
         if key not in self._databases:
             path.parent.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(path, timeout=LOCK_TIMEOUT, check_same_thread=False)
-            database.executescript(SCHEMA)
+            try:
+                database.executescript(SCHEMA)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                database.close()
+                raise _damage(path, error) from error
             self._databases[key] = database
         return self._databases[key]
+
+
+def _read(database: sqlite3.Connection, key: bytes) -> Optional[Floats3d]:
+    query = "SELECT tokens, layers, data FROM features WHERE key = ?"
+    try:
+        row = database.execute(query, (key,)).fetchone()
+        if row is None:
+            return None
+        return numpy.frombuffer(row[2], dtype="float16").reshape((row[0], row[1], -1))
+    except sqlite3.OperationalError:
+        # Such as a database that another process has locked.
+        raise
+    except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+        raise _damage(database.execute("PRAGMA database_list").fetchone()[2], error) from error
+
+
+def _damage(path: Union[Path, str], error: Exception) -> ValueError:
+    return ValueError(
+        f"[D791] The cache of features '{path}' is damaged: {error}. Delete it: it is made again."
+    )
 
 
 # One cache per process, so that all layers over the same transformer share its features.

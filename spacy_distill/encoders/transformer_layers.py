@@ -11,9 +11,13 @@ from spacy.tokens import Doc
 from thinc.api import Model, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
 from thinc.types import Ragged
 
+from ..limits import is_plain_name, require_msgpack
 from .encoder import WINDOW, Encoder
 from .feature_cache import cached_states
 from .loading import load_transformer
+
+# The files of a saved transformer: none of them has code or pickles.
+SUFFIXES = (".json", ".safetensors", ".txt", ".model")
 
 
 def TransformerLayers(
@@ -89,7 +93,13 @@ class TransformerShim(PyTorchShim):
 
     def from_bytes(self, bytes_data: bytes) -> "TransformerShim":
         """Load the files that `to_bytes` returned."""
+        require_msgpack(bytes_data)
         files = srsly.msgpack_loads(bytes_data)
+        if not isinstance(files, dict) or not all(map(_is_file_of_model, files.items())):
+            raise ValueError(
+                "[D786] The saved transformer has something else than files of a model: expected "
+                f"names with {', '.join(SUFFIXES)} and no folders. Save the teacher again."
+            )
         if files:
             # On Windows, files that are mapped into memory cannot be removed.
             with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -97,6 +107,11 @@ class TransformerShim(PyTorchShim):
                     (Path(folder) / name).write_bytes(content)
                 self.load(folder)
         return self
+
+
+def _is_file_of_model(item: Tuple[Any, Any]) -> bool:
+    name, content = item
+    return is_plain_name(name) and Path(name).suffix in SUFFIXES and isinstance(content, bytes)
 
 
 def init(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:

@@ -1,7 +1,7 @@
 """LSTM layers over ragged batches, bidirectional or from left to right."""
 
 from functools import partial
-from typing import Callable, List, Literal, Optional, Tuple
+from typing import Callable, Dict, List, Literal, Mapping, Optional, Tuple
 
 import numpy
 from thinc.api import Model, chain, glorot_uniform_init, to_numpy, with_ragged
@@ -117,7 +117,18 @@ def bilstm_layer(nO: Optional[int] = None, nI: Optional[int] = None) -> Model[Ra
         init=init,
         dims={"nO": nO, "nI": nI},
         params={"W": None, "U": None, "b": None},
+        attrs={"shapes": shapes},
     )
+
+
+def shapes(dims: Mapping[str, int]) -> Dict[str, Tuple[int, ...]]:
+    """RETURNS (Dict[str, Tuple[int, ...]]): The shapes of the parameters."""
+    gates = 4 * dims["nO"]
+    return {
+        "W": (gates, dims["nI"]),
+        "U": (2, dims["nO"] // 2, gates // 2),
+        "b": (gates,),
+    }
 
 
 def forward(

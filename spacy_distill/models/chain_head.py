@@ -1,6 +1,7 @@
 """The output layer: from token vectors to a linear chain over BILUO tags."""
 
-from typing import Callable, Optional, Tuple
+from functools import partial
+from typing import Callable, Dict, Mapping, Optional, Tuple
 
 from thinc.api import Model, glorot_uniform_init, to_numpy
 from thinc.types import Ragged
@@ -41,8 +42,15 @@ def chain_head(nL: Optional[int], *, crf: bool) -> Model[Ragged, LinearChain]:
         init=init,
         dims={"nL": nL, "nI": None},
         params=params,
-        attrs={"crf": crf},
+        attrs={"crf": crf, "shapes": partial(shapes, crf=crf)},
     )
+
+
+def shapes(dims: Mapping[str, int], *, crf: bool) -> Dict[str, Tuple[int, ...]]:
+    """RETURNS (Dict[str, Tuple[int, ...]]): The shapes of the parameters."""
+    size = n_tags(dims["nL"])
+    found: Dict[str, Tuple[int, ...]] = {"W": (size, dims["nI"]), "b": (size,)}
+    return found | ({"transitions": (size, size), "start": (size,), "end": (size,)} if crf else {})
 
 
 def forward(

@@ -1,7 +1,7 @@
 """A convolution over the characters of a word with max pooling (Ma, Hovy 2016, "End-to-end Sequence
 Labeling via Bi-directional LSTM-CNNs-CRF")."""
 
-from typing import Callable, List, Tuple
+from typing import Callable, Dict, List, Mapping, Tuple
 
 import numpy
 from thinc.api import Model, glorot_uniform_init, uniform_init
@@ -32,7 +32,14 @@ def CharacterCNN(filters: int = 64, width: int = 16, rows: int = 512) -> Model[W
         init=init,
         dims={"nO": filters, "nC": width, "nV": rows},
         params={"E": None, "W": None, "b": None},
+        attrs={"shapes": shapes},
     )
+
+
+def shapes(dims: Mapping[str, int]) -> Dict[str, Tuple[int, ...]]:
+    """RETURNS (Dict[str, Tuple[int, ...]]): The shapes of the parameters."""
+    n_filters, width = dims["nO"], dims["nC"]
+    return {"E": (dims["nV"], width), "W": (n_filters, WINDOW * width), "b": (n_filters,)}
 
 
 def forward(

@@ -1,6 +1,6 @@
 """Trainable embeddings of lexical attributes, such as the shape of a word form."""
 
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Mapping, Optional, Tuple
 
 from spacy.attrs import IDS
 from thinc.api import HashEmbed, Model, chain, concatenate
@@ -37,7 +37,14 @@ def FormFeatures(
         HashEmbed(width, n_rows, column=ATTRIBUTES.index(IDS[name]), seed=seed)
         for seed, (name, n_rows) in enumerate(rows.items(), start=8)
     ]
+    for table in tables:
+        table.attrs["shapes"] = shapes
     return chain(form_attributes(), tables[0] if len(tables) == 1 else concatenate(*tables))
+
+
+def shapes(dims: Mapping[str, int]) -> Dict[str, Tuple[int, ...]]:
+    """RETURNS (Dict[str, Tuple[int, ...]]): The shape of a table."""
+    return {"E": (dims["nV"], dims["nO"])}
 
 
 def form_attributes() -> Model[WordForms, Ints2d]:

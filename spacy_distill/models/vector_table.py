@@ -1,6 +1,6 @@
 """A compact table of word vectors in a model: hashes instead of strings, and few bits per value."""
 
-from typing import Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import numpy
 from spacy.vectors import Mode, Vectors
@@ -21,6 +21,8 @@ VectorTable = Dict[str, ArrayXd]
 
 # The bits per value.
 BITS = (16, 8, 4, 2)
+# The types of `data`.
+DATA_TYPES = ("float16", "int8", "uint8")
 
 
 def vector_table(vectors: Vectors, *, rows: Optional[int] = None) -> VectorTable:
@@ -31,7 +33,7 @@ def vector_table(vectors: Vectors, *, rows: Optional[int] = None) -> VectorTable
     rows (Optional[int]): The maximum number of vectors. A word whose vector is dropped gets the
         most similar one that is kept, as with spaCy's `prune_vectors`. None to keep all.
     RETURNS (VectorTable): The table.
-    RAISES (ValueError): The vectors have no keys.
+    RAISES (ValueError): The vectors have no keys, or values that are not finite.
     """
     require_keys(vectors)
     data = numpy.asarray(to_numpy(vectors.data), dtype="float32")
@@ -42,7 +44,14 @@ def vector_table(vectors: Vectors, *, rows: Optional[int] = None) -> VectorTable
     if rows is not None:
         places, data = prune_rows(places, data, rows)
     places = places.astype("uint16" if len(data) <= 2**16 else "uint32")
-    return {"keys": keys[order], "rows": places, "data": data.astype("float16")}
+    with numpy.errstate(over="ignore"):
+        halves = data.astype("float16")
+    if not numpy.isfinite(halves).all():
+        raise ValueError(
+            "[D784] The word vectors have values that are NaN, or too large for half precision. "
+            "Create the vectors again, without them."
+        )
+    return {"keys": keys[order], "rows": places, "data": halves}
 
 
 def quantized(table: VectorTable, bits: int, metric: Optional[Floats2d] = None) -> VectorTable:
@@ -146,3 +155,45 @@ def most_similar_rows(queries: Floats2d, table: Floats2d, batch_size: int = 2000
             found[start : start + batch_size] = (batch @ directions).argmax(axis=1)
             bar.update(len(batch))
     return found
+
+
+def problem_of_table(table: Any, width: Optional[int]) -> str:
+    """Check a table that was read from a file.
+
+    table (Any): What was read.
+    width (Optional[int]): The expected number of dimensions.
+    RETURNS (str): What is wrong with it; empty if nothing is.
+    """
+    if not isinstance(table, dict) or not {"keys", "rows", "data"} <= set(table):
+        return "has no words"
+    if not all(isinstance(array, numpy.ndarray) for array in table.values()):
+        return "has something else than arrays"
+    keys, rows, data = table["keys"], table["rows"], table["data"]
+    kinds = {name: (array.dtype.name, array.ndim) for name, array in table.items()}
+    parts = ("scales",) if data.dtype == "int8" else ("centroids", "decoder")
+    parts = () if data.dtype == "float16" else parts
+    expected = {"keys": ("uint32", 1), "data": (data.dtype.name, 2), "scales": ("float32", 1)}
+    expected |= {"centroids": ("float32", 3), "decoder": ("float32", 2)}
+    if set(table) != {"keys", "rows", "data", *parts} or data.dtype.name not in DATA_TYPES:
+        return f"has the parts {', '.join(map(str, table))} of {data.dtype}"
+    if any(kinds[name] != expected[name] for name in table if name != "rows"):
+        return f"has arrays of other types: {kinds}"
+    if rows.dtype.name not in ("uint16", "uint32") or rows.shape != keys.shape or not len(keys):
+        return f"has {len(keys)} words with rows of {rows.dtype}, {rows.shape}"
+    if (keys[1:] < keys[:-1]).any():
+        return "has words that are not sorted"
+    if int(rows.max()) >= len(data):
+        return f"has words in row {rows.max()} of {len(data)}"
+    if "scales" in table and len(table["scales"]) != len(data):
+        return f"has {len(table['scales'])} factors for {len(data)} rows"
+    if "decoder" in table:
+        n_parts, n_centroids, size = table["centroids"].shape
+        if data.shape[1] != n_parts or len(table["decoder"]) != n_parts * size:
+            return "has parts that do not fit together"
+        if data.size and int(data.max()) >= n_centroids:
+            return f"has codes up to {data.max()} of {n_centroids} centroids"
+    if n_dimensions(table) != width:
+        return f"has {n_dimensions(table)} dimensions, expected {width}"
+    if not all(numpy.isfinite(a).all() for a in table.values() if a.dtype.kind == "f"):
+        return "has NaN or infinite values"
+    return ""

@@ -67,6 +67,13 @@ def _from_vocab(model: Model[WordForms, Floats2d], forms: WordForms) -> Floats2d
     rows = model.ops.xp.where(rows >= 0, rows, lower_rows)
     output = model.ops.asarray2f(vectors.data[rows])
     output[rows < 0] = 0
+    finite = model.ops.xp.isfinite(output).all(axis=1)
+    if not finite.all():
+        word = forms.texts[int(finite.argmin())]
+        raise ValueError(
+            f"[D787] The word vector of '{word:.50}' has values that are NaN or infinite. Create "
+            "the vectors of the vocabulary again, without them."
+        )
     return output
 
 

@@ -1,7 +1,8 @@
 """A component whose labels can change: the size of its model's head follows them."""
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 import srsly
 from spacy.pipeline import TrainablePipe
@@ -9,7 +10,13 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from ..chain import LinearChain
+from ..limits import LARGEST_MANIFEST, require_file_size, require_msgpack
+from ..loading import DAMAGE_ERRORS
 from ..models.chain_tagger import resize_output
+from ..models.saved_model import load_model
+
+# Scores of pairs of tags take 256 MB with so many labels.
+MOST_LABELS = 2047
 
 
 class LabelledPipe(TrainablePipe):
@@ -73,9 +80,13 @@ class LabelledPipe(TrainablePipe):
         RETURNS (LabelledPipe): This component.
         """
         exclude = list(exclude)
-        if "cfg" not in exclude:
-            self._resize_head(srsly.json_loads(srsly.msgpack_loads(bytes_data).get("cfg", "{}")))
-        super().from_bytes(bytes_data, exclude=exclude)
+        with self._loading():
+            require_msgpack(bytes_data)
+            saved = srsly.msgpack_loads(bytes_data)
+            cfg = saved.get("cfg") if "cfg" not in exclude else None
+            model = saved.get("model") if "model" not in exclude else None
+            self._load(None if cfg is None else srsly.json_loads(cfg), model)
+        super().from_bytes(bytes_data, exclude=[*exclude, "cfg", "model"])
         self._drop_former_state()
         return self
 
@@ -86,19 +97,69 @@ class LabelledPipe(TrainablePipe):
         exclude (Iterable[str]): The parts that are not loaded: cfg, vocab or model.
         RETURNS (LabelledPipe): This component.
         """
-        exclude, settings = list(exclude), Path(path) / "cfg"
-        if "cfg" not in exclude and settings.exists():
-            self._resize_head(srsly.read_json(settings))
-        super().from_disk(path, exclude=exclude)
+        exclude, folder = list(exclude), Path(path)
+        cfg = model = None
+        with self._loading():
+            if "cfg" not in exclude and (folder / "cfg").exists():
+                require_file_size(folder / "cfg", LARGEST_MANIFEST)
+                cfg = srsly.read_json(folder / "cfg")
+            if "model" not in exclude:
+                model = (folder / "model").read_bytes()
+            self._load(cfg, model)
+        super().from_disk(path, exclude=[*exclude, "cfg", "model"])
         self._drop_former_state()
         return self
 
-    def _resize_head(self, cfg: Dict[str, Any]) -> None:
-        """Resize the head to the labels in `cfg`. Thinc cannot load parameters of other shapes."""
-        labels = cfg.get("labels")
-        if labels and self.model.get_ref("output_layer").has_dim("nL"):
-            self.set_output(len(labels))
+    @contextmanager
+    def _loading(self) -> Iterator[None]:
+        """Name the component in the errors of libraries about damaged data."""
+        try:
+            yield
+        except DAMAGE_ERRORS as error:
+            if str(error).startswith("[D"):
+                raise
+            raise _not_saved_error(self.name, f"{type(error).__name__}: {error}") from error
+
+    def _load(self, cfg: Any, model: Optional[bytes]) -> None:
+        """Load the settings and the parameters. None leaves them as they are."""
+        labels = self.labels if cfg is None else _labels_of(cfg, self.name)
+        if model is not None:
+            # All that can be wrong is found before anything changes.
+            load_model(self.model, model, len(labels), resize=self._resize_head)
+        elif labels:
+            self._resize_head(len(labels))
+        if cfg is not None:
+            self.cfg.update(cfg)
+
+    def _resize_head(self, n_labels: int) -> None:
+        """Resize the head. Thinc cannot load parameters of other shapes."""
+        if n_labels and self.model.get_ref("output_layer").has_dim("nL"):
+            self.set_output(n_labels)
 
     def _drop_former_state(self) -> None:
         """Drop the state that belongs to earlier parameters of the model."""
         self._rehearsal_model, self._n_untrained = None, 0
+
+
+def _labels_of(cfg: Any, name: str) -> List[str]:
+    """RETURNS (List[str]): The labels of loaded settings. RAISES (ValueError): The settings are not
+    those of a component."""
+    labels = cfg.get("labels") if isinstance(cfg, dict) else None
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise _not_saved_error(name, "its cfg has no list of labels")
+    if "" in labels or len(set(labels)) < len(labels) or len(labels) > MOST_LABELS:
+        raise _not_saved_error(
+            name, f"its labels are not up to {MOST_LABELS} different names that are not empty"
+        )
+    temperature = cfg.get("temperature", 1.0)
+    is_number = isinstance(temperature, (int, float)) and not isinstance(temperature, bool)
+    if not (is_number and 0 < temperature < float("inf")):
+        raise _not_saved_error(name, f"its temperature is {temperature!r:.50}")
+    return labels
+
+
+def _not_saved_error(name: str, problem: str) -> ValueError:
+    return ValueError(
+        f"[D785] The component '{name}' cannot be loaded: {problem}. It is damaged, or another "
+        "component has saved it. Copy it again."
+    )

@@ -11,8 +11,9 @@ from spacy.util import is_package
 from spacy.vectors import Mode, Vectors
 from thinc.types import Floats2d, Ints1d
 
+from ..corpora.parquet_limits import require_readable
 from ..corpora.word_list import read_words
-from ..loading import DAMAGE_ERRORS, load_pipeline
+from ..loading import DAMAGE_ERRORS, import_library, load_pipeline
 from ..models.vector_table import prune_rows
 from ..names import similar_name_hint
 
@@ -68,6 +69,8 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
         if path.is_dir() or path.suffix == ".npy":
             words, data = read_array(path if path.is_dir() else path.parent)
         else:
+            if not path.stat().st_size:
+                raise ValueError("the file is empty")
             data, words, _ = read_vectors(path, truncate)
             data = data[: len(words)]
     except (*DAMAGE_ERRORS, StopIteration, AssertionError) as error:
@@ -82,6 +85,11 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
     for row, word in enumerate(words[:end]):
         rows.setdefault(word, row)
     data = numpy.asarray(data[:end], dtype="float32")
+    if not numpy.isfinite(data).all():
+        raise ValueError(
+            f"[D790] The word vectors '{source}' have values that are NaN, infinite, or too large "
+            "for single precision. Create them again, without these."
+        )
     return WordTable(list(rows), numpy.asarray(list(rows.values()), dtype="int64"), data)
 
 
@@ -92,13 +100,15 @@ def read_array(folder: Path) -> Tuple[List[str], Floats2d]:
     lists = sorted([*folder.glob("words.txt"), *folder.glob("*.parquet")])
     found = f"{len(arrays)} .npy files and {len(lists)} word lists"
     if len(arrays) == len(lists) == 1:
-        data = numpy.load(arrays[0])
+        # Mapping fails if the file is shorter than its header says. Reading would first allocate.
+        data = numpy.load(arrays[0], mmap_mode="r")
         if lists[0].suffix == ".txt":
             words = list(read_words(lists[0]))
         else:
-            import pyarrow.parquet
-
-            words = pyarrow.parquet.read_table(lists[0]).column(0).to_pylist()
+            parquet = import_library("pyarrow.parquet")
+            with parquet.ParquetFile(lists[0]) as file:
+                require_readable(lists[0], file.metadata, f"'{lists[0]}'")
+                words = file.read(columns=file.schema_arrow.names[:1]).column(0).to_pylist()
         if data.ndim == 2 and len(data) == len(words):
             return words, data
         found = f"{len(words)} words and an array of the shape {data.shape}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_distill.corpora import input_rows
+from spacy_distill.corpora import input_lines
 from spacy_distill.corpora.inputs import Input
 from tests.corpora.written_files import COMPRESSIONS, WRITERS, as_rows
 
@@ -131,7 +131,7 @@ def test_a_quote_that_is_never_closed_is_refused(write):
 
 @pytest.mark.parametrize("suffix", [".txt", ".jsonl.gz"])
 def test_a_file_of_one_endless_line_is_refused(write, monkeypatch, suffix):
-    monkeypatch.setattr(input_rows, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(input_lines, "LONGEST_LINE", 1000)
     path = write(f"a{suffix}", as_rows(["x" * 2000]))
     with pytest.raises(ValueError, match=rf"'{path}', row 1: found no line break"):
         list(Input(path))

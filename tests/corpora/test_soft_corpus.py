@@ -143,7 +143,7 @@ def test_the_first_example_does_not_need_the_whole_corpus(nlp, path, monkeypatch
     """With a buffer of 5, one shard of 10 is enough."""
     opened = []
 
-    def read_shard(file, sha256=None):
+    def read_shard(file, sha256=None, n_tags=None):
         opened.append(file.name)
         return real(file, sha256)
 

@@ -1,11 +1,13 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy
 import pyarrow
 import pyarrow.parquet
 import pytest
 
+from spacy_distill.corpora import parquet_limits, shard_manifest, soft_shards
 from spacy_distill.corpora.shard_manifest import file_hash
 from spacy_distill.corpora.soft_shards import (
     Manifest,
@@ -156,3 +158,111 @@ def test_a_lack_of_memory_is_no_damage(documents, tmp_path, monkeypatch):
     monkeypatch.setattr(pyarrow.parquet, "ParquetFile", fail)
     with pytest.raises(MemoryError, match=r"^out of memory"):
         list(read_shard(path))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "../shard-000000.parquet",
+        "/tmp/shard-000000.parquet",
+        "sub/shard-000000.parquet",
+        "..",
+        "",
+        "shard-000000.parquet\n",
+        "shard-000000.jsonl",
+        "shard-0.parquet",
+        None,
+        7,
+    ],
+)
+def test_no_path_of_a_manifest_leaves_its_folder(make_soft, write_soft, tmp_path, file):
+    folder = write_soft(tmp_path / "soft", [[make_soft(["a"])]])
+    path = folder / "manifest.json"
+    data = json.loads(path.read_text(encoding="utf8"))
+    data["shards"][0]["file"] = file
+    path.write_text(json.dumps(data), encoding="utf8")
+    with pytest.raises(ValueError, match=r"\[D403\].*is not the manifest of a soft corpus"):
+        Manifest.from_disk(folder)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("labels", "PER"),
+        ("labels", [1]),
+        ("settings", []),
+        ("input", None),
+        ("complete", 1),
+        ("shards", {}),
+        ("shards", [[]]),
+        ("documents", "3"),
+        ("documents", -1),
+        ("tokens", True),
+        ("tokens", 10**30),
+        ("sha256", 5),
+        ("skipped_ids", "x"),
+        ("misfits", None),
+    ],
+)
+def test_types_of_a_manifest(make_soft, write_soft, tmp_path, name, value):
+    folder = write_soft(tmp_path / "soft", [[make_soft(["a"])]])
+    path = folder / "manifest.json"
+    data = json.loads(path.read_text(encoding="utf8"))
+    place = data if name in data else data["shards"][0]
+    assert name in place
+    place[name] = value
+    path.write_text(json.dumps(data), encoding="utf8")
+    with pytest.raises(ValueError, match=r"\[D403\]"):
+        Manifest.from_disk(folder)
+
+
+def test_a_manifest_that_is_too_large_or_nested(tmp_path, monkeypatch):
+    path = tmp_path / "manifest.json"
+    path.write_text("[" * 100_000, encoding="utf8")
+    with pytest.raises(ValueError, match=r"\[D403\]"):
+        Manifest.from_disk(tmp_path)
+    monkeypatch.setattr(shard_manifest, "LARGEST_MANIFEST", 1000)
+    with pytest.raises(ValueError, match=r"\[D780\]"):
+        Manifest.from_disk(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name, change",
+    [
+        ("best", lambda best: best[:-1]),
+        ("best", lambda best: best + 500),
+        ("tags", lambda tags: tags + 500),
+        ("tags", lambda tags: tags[1:]),
+        ("counts", lambda counts: counts + 1),
+        ("probabilities", lambda values: values * numpy.float16("nan")),
+        ("probabilities", lambda values: values + numpy.float16(2)),
+        ("rest", lambda rest: rest - 2),
+        ("rest", lambda rest: rest[:1]),
+    ],
+)
+def test_targets_that_do_not_fit_together(make_soft, tmp_path, name, change):
+    document = make_soft(["In", "New", "York"])
+    array = change(getattr(document.targets, name)).astype(getattr(document.targets, name).dtype)
+    targets = replace(document.targets, **{name: array})
+    write_shard(tmp_path / "a.parquet", [document, document._replace(targets=targets)])
+    with pytest.raises(ValueError, match=r"\[D405\].*a\.parquet' cannot be read"):
+        list(read_shard(tmp_path / "a.parquet", n_tags=9))
+
+
+def test_equal_words_are_kept_once(make_soft, tmp_path):
+    """So a file with a long word that is repeated takes little memory."""
+    long = "x" * 1000
+    write_shard(tmp_path / "a.parquet", [make_soft([long, "a", long]), make_soft([long])])
+    first, second = read_shard(tmp_path / "a.parquet")
+    assert first.words[0] is first.words[2] is second.words[0]
+
+
+def test_a_shard_that_takes_too_much_memory(documents, tmp_path, monkeypatch):
+    write_shard(tmp_path / "a.parquet", documents)
+    monkeypatch.setattr(parquet_limits, "MOST_BYTES", 1000)
+    with pytest.raises(ValueError, match=r"\[D788\] The shard '.*a\.parquet'"):
+        list(read_shard(tmp_path / "a.parquet"))
+    monkeypatch.undo()
+    monkeypatch.setattr(soft_shards, "LONGEST_DOCUMENT", 2999)
+    with pytest.raises(ValueError, match=r"\[D405\].*has 3,000 tokens"):
+        list(read_shard(tmp_path / "a.parquet"))

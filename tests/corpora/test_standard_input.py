@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from spacy_distill.corpora import input_rows
+from spacy_distill.corpora import input_lines
 from spacy_distill.corpora.inputs import Input
 
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -59,6 +59,6 @@ def test_errors_of_standard_input_name_the_row(give, monkeypatch):
         list(give(b"one\n\xff\n"))
     with pytest.raises(ValueError, match=r"standard input, row 1: .*'title'.*--text-field"):
         list(give(b'{"title": "a"}\n'))
-    monkeypatch.setattr(input_rows, "LONGEST_LINE", 10)
+    monkeypatch.setattr(input_lines, "LONGEST_LINE", 10)
     with pytest.raises(ValueError, match=r"standard input, row 2: found no line break"):
         list(give(b"one\n" + b"x" * 100))

@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy
 import pytest
@@ -164,3 +166,18 @@ def test_two_threads_can_fork_at_once():
     for thread in threads:
         thread.join()
     assert codes == [0] * 4
+
+
+@pytest.mark.parametrize("damage", ["text", "shape", "bytes", "type"])
+def test_a_damaged_cache_is_named(monkeypatch, tmp_path, damage):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    path = tmp_path / "model.sqlite"
+    FeatureCache().set_all("model", {b"one": ARRAY})
+    if damage == "text":
+        path.write_bytes(b"no database at all " * 100)
+    else:
+        change = {"shape": "tokens = 7", "bytes": "data = x'00'", "type": "data = 'text'"}[damage]
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute(f"UPDATE features SET {change}")
+    with pytest.raises(ValueError, match=r"^\[D791\] The cache of features '.*model\.sqlite'"):
+        FeatureCache().get_all("model", [b"one"])

@@ -2,6 +2,7 @@
 
 import numpy
 import pytest
+import srsly
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from thinc.api import SGD, Adam, RAdam, chain, xp2torch
@@ -165,3 +166,19 @@ def test_optimizers_that_cannot_fine_tune_a_transformer(layers):
     optimizer = RAdam(0.1, use_averages=True)
     for model in (layers(), layers(frozen=True, learn_rate_factor=0.1)):
         assert with_learn_rate_factors(model, optimizer) is optimizer
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../outside.json", "/tmp/outside.json", "a/b.json", "pytorch_model.bin", "code.py", ".json"],
+)
+def test_files_of_a_saved_transformer_stay_in_its_folder(name, tmp_path):
+    """Loading a teacher writes them to a temporary folder."""
+    shim = TransformerLayers("nowhere").shims[0]
+    for files in ({name: b"{}"}, {"config.json": b"{}", name: b"{}"}):
+        with pytest.raises(ValueError, match=r"^\[D786\]"):
+            shim.from_bytes(srsly.msgpack_dumps(files))
+    for files in ([], "x", {"config.json": "text"}, {1: b""}):
+        if files:
+            with pytest.raises(ValueError, match=r"^\[D786\]"):
+                shim.from_bytes(srsly.msgpack_dumps(files))
