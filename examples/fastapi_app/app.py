@@ -74,7 +74,7 @@ class Reader:
 
     def __init__(self, nlp: Language) -> None:
         self._nlp = nlp
-        self._waiting: "asyncio.Queue[Waiting]" = asyncio.Queue(MAX_WAITING)
+        self._waiting: asyncio.Queue[Waiting] = asyncio.Queue(MAX_WAITING)
 
     async def find_entities(self, texts: List[str]) -> Entities:
         """Raises QueueFull if too many requests wait."""

@@ -22,7 +22,9 @@ def load(student):
 
 
 def read(nlp, texts):
-    return [[(str(ent), ent.label_, ent._.confidence) for ent in doc.ents] for doc in map(nlp, texts)]
+    return [
+        [(str(ent), ent.label_, ent._.confidence) for ent in doc.ents] for doc in map(nlp, texts)
+    ]
 
 
 @pytest.mark.parametrize("n_threads", [4, 16])
