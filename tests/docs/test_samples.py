@@ -77,6 +77,7 @@ REASONS = {
     "the whole project, which CI runs": 2,
     "installs": 5,
     "installs and downloads": 1,
+    "builds an image": 1,
     "builds and installs": 1,
     "installs, and runs all tests": 1,
     "downloads": 1,

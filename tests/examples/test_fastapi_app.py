@@ -1,5 +1,6 @@
-"""The example app, in a server of its own, over HTTP."""
+"""The example app, in a server of its own, over HTTP, and its parts."""
 
+import asyncio
 import json
 import os
 import socket
@@ -8,18 +9,20 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 import spacy
+from spacy.language import Language
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed (extra: test)")
-pytest.importorskip("fastapi", reason="fastapi is not installed (extra: test)")
+pytest.importorskip("fastapi", "0.165", reason="no fastapi with limits of bodies (extra: test)")
 pytest.importorskip("uvicorn", reason="uvicorn is not installed (extra: test)")
 
 APP = Path(__file__).parents[2] / "examples" / "fastapi_app"
 # How long the server may take to be there, on a machine that has other things to do.
-DEADLINE = 120
+DEADLINE = 300
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,7 @@ def serve(student, log):
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(APP), "app:app"]
     command += ["--port", str(port), "--log-level", "warning"]
     environment = {**os.environ, "STUDENT": str(student), "OMP_NUM_THREADS": "1"}
+    environment["WARM_UP"] = str(log.name)  # any text: here an empty file
     process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     return process, f"http://127.0.0.1:{port}"
 
@@ -142,6 +146,75 @@ def test_what_cannot_be_read_is_refused_in_a_line(server, body, place, told):
     (problem,) = response.json()["detail"]
     assert problem["loc"] == place and told in problem["msg"]
     assert len(response.content) < 300
+
+
+@pytest.mark.parametrize(
+    "content, status, told",
+    [
+        (b"", 422, "required"),
+        (b'{"texts": ["Anna"', 422, "JSON decode error"),
+        (b'{"texts": ["\xff"]}', 400, "parsing the body"),
+        (b"[" * 100_000, 400, "parsing the body"),
+        (b'{"texts": ["' + b"x" * 2**21 + b'"]}', 413, "Too Large"),
+    ],
+)
+def test_a_body_that_is_no_request_is_refused(server, content, status, told):
+    _, client = server
+    headers = {"Content-Type": "application/json"}
+    response = client.post("/entities", content=content, headers=headers)
+    assert response.status_code == status and told in response.text
+    # Of no announced length.
+    response = client.post("/entities", content=iter([content]), headers=headers)
+    assert response.status_code == status and told in response.text
+    assert len(response.content) < 300
+
+
+@pytest.fixture(scope="module")
+def app():
+    """The module of the app, in this process."""
+    spec = spec_from_file_location("fastapi_app", APP / "app.py")
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture
+def found_by(app):
+    """Ask a reader several things at once. RETURNS (List): Its answers and errors."""
+
+    async def ask_all(nlp, requests):
+        reader = app.Reader(nlp)
+        asked = [asyncio.create_task(reader.find_entities(texts)) for texts in requests]
+        await asyncio.sleep(0)  # until all of them wait
+        reading = asyncio.create_task(reader.run())
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        reading.cancel()
+        return answers
+
+    return lambda nlp, requests: asyncio.run(ask_all(nlp, requests))
+
+
+def test_what_is_too_much_is_refused(app, found_by, student):
+    nlp = spacy.load(student, config={"components.ner_student.confidence": True})
+    answers = found_by(nlp, [["Oslo ."]] * (app.MAX_WAITING + 2))
+    assert [type(answer) for answer in answers[-2:]] == [asyncio.QueueFull] * 2
+    assert all(answer.entities == answers[0].entities for answer in answers[:-2])
+
+
+def test_an_error_in_one_request_is_none_in_the_others(found_by, student):
+    nlp = spacy.load(student, config={"components.ner_student.confidence": True})
+    nlp.add_pipe("fails_on_kiel")
+    oslo, kiel, empty = found_by(nlp, [["Oslo ."], ["Oslo .", "Kiel ."], []])
+    assert [ent.text for ent in oslo.entities[0]] == ["Oslo"]
+    assert isinstance(kiel, RuntimeError) and empty.entities == []
+
+
+@Language.component("fails_on_kiel")
+def fails_on_kiel(doc):
+    if doc.text == "Kiel .":
+        raise RuntimeError("Kiel")
+    return doc
 
 
 def test_it_says_which_student_it_is(server):
