@@ -1,4 +1,4 @@
-"""Check an installed spacy-distill: compiled kernels, and a student that learns and is loaded again.
+"""Check an installed spacy-distill: its kernels are compiled, and a student learns and loads.
 
     python tests/installed.py
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import spacy
 from spacy.tokens import Span
 from spacy.training import Example
+
 from spacy_distill import kernels
 
 TEXTS = ["Anna Berg sails to Oslo .", "Oslo is cold .", "Where is Anna Berg ?"]
