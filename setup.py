@@ -1,13 +1,35 @@
 """The compiled kernels; everything else is in setup.cfg."""
 
+import shutil
+import sys
 from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 FOLDER = "spacy_distill/kernels"
 
 SOURCES = {"compiled": sorted(glob(f"{FOLDER}/*.cc")), "forms": []}
+
+# Every instruction set rounds in the same places: products and sums are not fused.
+COMPILE = ["-O3", "-g0", "-std=c++17", "-fno-math-errno", "-ffp-contract=off", "-pthread"]
+LINK = ["-pthread"]
+if sys.platform == "win32":
+    # Lambdas of templates get their instruction set only if templates are read where they stand.
+    COMPILE = ["/std:c++17", "/Zc:twoPhase", "/clang:-O3", "/clang:-ffp-contract=off"]
+    LINK = []
+
+
+class BuildKernels(build_ext):
+    """Compile with clang-cl on Windows, since Visual C++ has no vector types."""
+
+    def build_extensions(self) -> None:
+        if self.compiler.compiler_type == "msvc":
+            self.compiler.initialize()  # it would set the compiler later
+            self.compiler.cc = shutil.which("clang-cl") or self.compiler.cc
+        super().build_extensions()
+
 
 modules = cythonize(
     [
@@ -16,11 +38,8 @@ modules = cythonize(
             [f"{FOLDER}/{name}.pyx", *sources],
             depends=glob(f"{FOLDER}/*.hh"),
             language="c++",
-            # Every instruction set rounds in the same places: products and sums are not fused.
-            extra_compile_args=[
-                *("-O3", "-g0", "-std=c++17", "-fno-math-errno", "-ffp-contract=off", "-pthread")
-            ],
-            extra_link_args=["-pthread"],
+            extra_compile_args=COMPILE,
+            extra_link_args=LINK,
         )
         for name, sources in SOURCES.items()
     ]
@@ -29,4 +48,4 @@ modules = cythonize(
 for module in modules:
     module.optional = True
 
-setup(ext_modules=modules)
+setup(ext_modules=modules, cmdclass={"build_ext": BuildKernels})

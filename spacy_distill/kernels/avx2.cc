@@ -3,8 +3,7 @@
 #include "kernels.hh"
 
 #if defined(__x86_64__)
-#include <cpuid.h>
-#include <immintrin.h>
+#include "x86.hh"
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
@@ -30,15 +29,7 @@ INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
 
 #include "instruction_set.hh"
 
-bool has_avx2() {
-    __builtin_cpu_init();
-    // Not every compiler that has the instructions knows the name of F16C here.
-    unsigned int eax, ebx, ecx = 0, edx;
-    __get_cpuid(1, &eax, &ebx, &ecx, &edx);
-    return __builtin_cpu_supports("avx2") &&
-           __builtin_cpu_supports("fma") &&
-           (ecx >> 29 & 1);
-}
+bool has_avx2() { return Processor().has_avx2; }
 }  // namespace
 
 const Kernels avx2_kernels = kernels_for("avx2", has_avx2);

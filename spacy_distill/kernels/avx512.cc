@@ -2,7 +2,7 @@
 #include "kernels.hh"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "x86.hh"
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma"))), apply_to = function)
@@ -39,16 +39,7 @@ INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
 
 #include "instruction_set.hh"
 
-bool has_avx512() {
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") &&
-           __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni") &&
-           __builtin_cpu_supports("avx2") &&
-           __builtin_cpu_supports("fma");
-}
+bool has_avx512() { return Processor().has_avx512; }
 }  // namespace
 
 const Kernels avx512_kernels = kernels_for("avx512", has_avx512);

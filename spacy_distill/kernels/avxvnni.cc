@@ -2,8 +2,7 @@
 #include "kernels.hh"
 
 #if defined(COMPILES_AVXVNNI)
-#include <cpuid.h>
-#include <immintrin.h>
+#include "x86.hh"
 
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avxvnni"))), apply_to = function)
@@ -26,16 +25,7 @@ INLINE IntVector dot(IntVector sums, int32_t states, const int8_t* weights) {
 
 #include "instruction_set.hh"
 
-bool has_avxvnni() {
-    __builtin_cpu_init();
-    // Not every compiler that has the instructions knows their name here.
-    unsigned int eax = 0, ebx, ecx = 0, edx;
-    __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx);
-    const bool multiplies_bytes = eax >> 4 & 1;
-    __get_cpuid(1, &eax, &ebx, &ecx, &edx);
-    const bool has_f16c = ecx >> 29 & 1;
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && multiplies_bytes && has_f16c;
-}
+bool has_avxvnni() { return Processor().has_avxvnni; }
 }  // namespace
 
 const Kernels avxvnni_kernels = kernels_for("avxvnni", has_avxvnni);

@@ -10,6 +10,10 @@
 
 #include "threads.hh"
 
+#if !defined(__clang__) && (!defined(__GNUC__) || defined(_WIN32))
+#error "The kernels need GCC or clang, and on Windows clang: GCC does not align vectors there."
+#endif
+
 // Not every compiler knows these instructions: GCC does from 11 on, clang from 12 on.
 #if defined(__x86_64__) && defined(__has_include)
 #if __has_include(<avxvnniintrin.h>)

@@ -2,7 +2,9 @@
 // functions of the standard library.
 #include "threads.hh"
 
+#if !defined(_WIN32)
 #include <pthread.h>
+#endif
 
 #include <atomic>
 #include <condition_variable>
@@ -110,19 +112,23 @@ std::atomic<Pool*> current{nullptr};
 Pool& pool() {
     Pool* found = current;
     if (found) return *found;
+#if !defined(_WIN32)
     static const int registered = pthread_atfork(nullptr, nullptr, [] { current = nullptr; });
     (void)registered;
+#endif
     Pool* created = new Pool;
     if (current.compare_exchange_strong(found, created)) return *created;
     delete created;
     return *found;
 }
 
+#if !defined(_WIN32)  // there the threads have ended before a library is told of the exit
 struct AtExit {
     ~AtExit() {
         if (Pool* found = current) found->stop();
     }
 } at_exit;
+#endif
 
 }  // namespace
 
