@@ -21,7 +21,9 @@ from spacy.training.loop import subdivide_batch
 from thinc.api import Optimizer
 
 from ..losses import DistillationLoss, advance
+from ..pipeline.cross_view import CrossView
 from ..teachers import Teacher
+from .corpus import is_labeled
 from .skipped import BatchTeacher, SkippedDocuments
 
 
@@ -35,6 +37,7 @@ class Students:
     skipped (SkippedDocuments): Counts the documents that teachers fail on.
     frozen (Collection[str]): Names of components that are not trained.
     annotating (Collection[str]): Names of components whose predictions later components see.
+    views (Optional[CrossView]): Cross-view heads that learn with the students.
     """
 
     nlp: Language
@@ -43,6 +46,7 @@ class Students:
     skipped: SkippedDocuments
     frozen: Collection[str] = ()
     annotating: Collection[str] = ()
+    views: Optional[CrossView] = None
 
     def learning(self) -> List[str]:
         """List the components that are trained: students, and components that they listen to."""
@@ -74,10 +78,15 @@ class Students:
             return
         examples = [examples[number] for number in kept]
         learning = self.learning()
+        options: Dict[str, Any] = {"drop": drop, "losses": losses, "loss": self.loss}
+        if self.views is not None:
+            options["views"] = self.views
+            if self.views.dropout is not None and not any(map(is_labeled, examples)):
+                options["drop"] = self.views.dropout
         for name, pipe in self.nlp.pipeline:
             if name in self.teachers:
                 teacher = BatchTeacher(self.teachers[name].labels, chains[name])
-                pipe.distill(teacher, examples, drop=drop, losses=losses, loss=self.loss)  # type: ignore[attr-defined]
+                pipe.distill(teacher, examples, **options)  # type: ignore[attr-defined]
             elif name in learning:
                 pipe.update(examples, drop=drop, losses=losses)  # type: ignore[attr-defined]
             if name in self.annotating:
@@ -89,6 +98,8 @@ class Students:
         """Update the parameters of all components that are trained."""
         for name in self.learning():
             self.nlp.get_pipe(name).finish_update(optimizer)  # type: ignore[attr-defined]
+        if self.views is not None:
+            self.views.finish_update(optimizer)
 
 
 def train_while_improving(
