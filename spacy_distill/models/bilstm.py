@@ -57,9 +57,7 @@ class BiLSTMInference:
         """
         parameters = [
             LayerWeights(U, numpy.ascontiguousarray(W.T), b)
-            for U, W, b in (
-                map(layer.get_param, ("U", "W", "b")) for layer in bilstm_layers(model)
-            )
+            for U, W, b in (map(layer.get_param, ("U", "W", "b")) for layer in bilstm_layers(model))
         ]
         # Integers have no NaN, so it would be hidden.
         finite = all(numpy.isfinite(array).all() for layer in parameters for array in layer)
@@ -142,7 +140,10 @@ def forward(
         tap.states = Ragged(states, X.lengths)
 
     def backprop(dY: Ragged) -> Ragged:
-        dX, gradients = backprop_run(dY.dataXd if tap is None else tap.add_to(dY.dataXd))
+        d_states = dY.dataXd if tap is None else tap.add_to(dY.dataXd)
+        if not d_states.any():  # above the layer that cross-view heads train
+            return Ragged(model.ops.xp.zeros_like(X.dataXd), X.lengths)
+        dX, gradients = backprop_run(d_states)
         for name, gradient in gradients._asdict().items():
             model.inc_grad(name, gradient)
         return Ragged(dX, X.lengths)

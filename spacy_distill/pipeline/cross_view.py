@@ -124,9 +124,7 @@ class CrossView:
             value, extra = divergence * weight, extra * weight
         if layers:
             first, last = taps
-            loss = heads_loss(
-                self.heads(student), first.states, last.states, targets, weight
-            )
+            loss = heads_loss(self.heads(student), first.states, last.states, targets, weight)
             value += loss.value
             if first is last:
                 first.gradient = loss.d_first + loss.d_last

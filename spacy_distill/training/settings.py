@@ -124,7 +124,9 @@ def load_student_config(
         )
     config = with_soft_corpus(fill_settings(config), sources)
     if not sources and config["distillation"]["cross_view"] is None:
-        config = Config(config, is_interpolated=False).merge({"distillation": {"cross_view": HEADS}})
+        config = Config(config, is_interpolated=False).merge(
+            {"distillation": {"cross_view": HEADS}}
+        )
     return with_steps_of_pass(config)
 
 
