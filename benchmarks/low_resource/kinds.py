@@ -1,5 +1,5 @@
-"""Configs of students of other kinds than the package's, with other losses than the default, or with
-cross-view heads."""
+"""Configs of students of other kinds than the package's, with other losses than the default, or
+with cross-view heads."""
 
 from typing import Any, Dict
 

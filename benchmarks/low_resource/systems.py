@@ -177,8 +177,8 @@ def student_inputs(cell: Cell, pretrained: Pretrained, kind: Optional[str]) -> P
 
 
 def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
-    """Make the system of a student that is trained on labels and on predictions of teachers. Without
-    a teacher, it learns from unlabeled sentences by its own predictions."""
+    """Make the system of a student that is trained on labels and on predictions of teachers.
+    Without a teacher, it learns from unlabeled sentences by its own predictions."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         teachers = ",".join(str(cell.folder / name / "model-best") for name in members) or "none"

@@ -35,7 +35,8 @@ def distill_cli(
     teacher: Annotated[
         str,
         Arg(
-            help=f"{options.TEACHER_HELP}; or the folder of one soft corpus; or none, for no teacher"
+            help=f"{options.TEACHER_HELP}; or the folder of one soft corpus; or none, for no "
+            "teacher"
         ),
     ],
     student_config: Annotated[

@@ -1,6 +1,6 @@
 """Cross-view training: heads that see a part of a sentence learn the tags of the whole student."""
 
-from typing import Callable, Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple, get_args
+from typing import Callable, Dict, List, Literal, NamedTuple, Optional, Sequence, get_args
 
 import numpy
 from spacy.tokens import Doc
@@ -115,9 +115,9 @@ class CrossView:
                 "`word_dropout` in [distillation.cross_view]."
             )
         weight = self.weight / max(len(targets), 1)
-        with tapped([layers[0], layers[-1]] if layers else []) as taps:
-            with without_words(model, self.word_dropout):
-                chain, backprop = model.begin_update(docs)
+        ends = [layers[0], layers[-1]] if layers else []
+        with tapped(ends) as taps, without_words(model, self.word_dropout):
+            chain, backprop = model.begin_update(docs)
         value, extra = 0.0, None
         if self.word_dropout:
             divergence, extra = divergence_from_marginals(targets, chain)

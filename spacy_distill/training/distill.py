@@ -79,8 +79,8 @@ def distill(
         sources = []
     if not sources and text is not None:
         raise ValueError(
-            "[D816] Raw text has no labels, so it can only be learnt from with a teacher. Name one, "
-            "or name labeled and unlabeled documents in [paths] instead of the text."
+            "[D816] Raw text has no labels, so it can only be learnt from with a teacher. Name "
+            "one, or name labeled and unlabeled documents in [paths] instead of the text."
         )
     overrides = dict(overrides or {})
     if calibrate is not None:

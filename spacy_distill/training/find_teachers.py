@@ -37,8 +37,8 @@ def find_teachers(
     if not sources:
         if options != DEFAULT_OPTIONS:
             raise ValueError(
-                "[D815] There is no teacher, so its options have no effect. Name a teacher, or leave "
-                "out its options."
+                "[D815] There is no teacher, so its options have no effect. Name a teacher, or "
+                "leave out its options."
             )
         return {name: NoTeacher() for name in component_pairs(config)}
     opened = [load_source(source, options) for source in sources]

@@ -20,8 +20,8 @@ from thinc.api import fix_random_seed
 from wasabi import Printer
 
 from ..pipeline.chain_ner import NonFiniteLossError
-from ..saving import save_pipeline
 from ..pipeline.cross_view import CrossView
+from ..saving import save_pipeline
 from ..teachers import Teacher
 from ..teachers.no_teacher import NoTeacher
 from ..threads import one_blas_thread

@@ -10,8 +10,8 @@ from thinc.api import Adam, Config, fix_random_seed
 
 from benchmarks.commands import ROOT
 from benchmarks.low_resource.kinds import CROSS_VIEW, KINDS, LOSSES, kind_config
-from benchmarks.low_resource.systems import SYSTEMS
 from benchmarks.low_resource.scores import find_entities, with_entities
+from benchmarks.low_resource.systems import SYSTEMS
 from spacy_distill.chain import LinearChain
 from spacy_distill.losses import ChainDistillation
 from spacy_distill.training.settings import fill_settings, resolve_settings

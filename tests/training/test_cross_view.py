@@ -51,7 +51,7 @@ def no_teacher(pipe):
 
 
 def test_a_student_learns_without_a_teacher(quietly, config, corpora, tmp_path):
-    """Half of the steps read unlabeled documents, and the student learns the labels all the same."""
+    """Half of the steps read unlabeled documents, and yet the student learns the labels."""
     changed = config(distillation={"max_steps": 60, **cross_view()})
     nlp = quietly("none", changed, tmp_path / "output")
     scores = nlp.evaluate(Corpus(corpora["labeled"])(nlp))
