@@ -17,7 +17,7 @@ def alternating_batches(
     nlp: Language,
     read: Reader,
     read_labeled: Reader,
-    batcher: Callable[[Iterable[Example]], Iterable[List[Example]]],
+    batcher: Callable[[Iterable[Example]], Iterable[Any]],
     max_epochs: int,
     labeled_share: float,
 ) -> Iterator[Batch]:

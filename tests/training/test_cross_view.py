@@ -109,6 +109,11 @@ def test_what_cannot_be_learnt_is_refused(quietly, config, changes, match):
         quietly("none", config(**changes))
 
 
+def test_targets_have_names():
+    with pytest.raises(ValueError, match=r"\[D813\].*'own': expected one of self, teacher, both"):
+        CrossViewHeads(targets="own")
+
+
 def test_no_labels_anywhere(quietly, config, corpora):
     paths = {"labeled": None}
     labels = {"components": {"ner_student": {"labels": ["PER", "LOC"]}}}
