@@ -84,9 +84,9 @@ def heads_loss(
             half = states.shape[1] // 2
             columns = slice(view.direction * half, (view.direction + 1) * half)
             states, gradient = states[:, columns], gradient[:, columns]
-        rows, predicted = _rows(view.shift, later, len(states))
+        rows, predicted = map(xp.asarray, _rows(view.shift, later, len(states)))
         # Only rows that have something to learn.
-        learnt = to_numpy(targets[predicted].any(axis=1))
+        learnt = targets[predicted].any(axis=1)
         rows, predicted = rows[learnt], predicted[learnt]
         if not len(rows):
             continue

@@ -76,19 +76,27 @@ class CrossView:
         teacher (LinearChain): The teacher's chain for it, over the student's tags.
         RETURNS (Optional[Floats2d]): (tokens, tags) probabilities, float32. Tokens with nothing to
             learn are zeros. None if there are no others.
+        RAISES (ValueError): The student would have to predict, and listens to another component.
         """
         xp = get_array_module(teacher.emissions)
         targets = xp.zeros(teacher.emissions.shape, dtype="float32")
         if self.targets != "self":
             targets += teacher.marginals() * teacher.is_known[:, None]
-        learns = [not example.reference.has_annotation("ENT_IOB") for example in examples]
-        docs = [item.predicted for item, own in zip(examples, learns, strict=True) if own]
+        plain = [not example.reference.has_annotation("ENT_IOB") for example in examples]
+        docs = [item.predicted for item, is_plain in zip(examples, plain, strict=True) if is_plain]
         if self.targets != "teacher" and any(len(doc) for doc in docs):
+            # Only the listeners of spaCy and of spacy-transformers have this attribute.
+            if any(hasattr(node, "upstream_name") for node in model.walk()):
+                raise ValueError(
+                    "[D819] A student that listens to another component cannot learn from its own "
+                    'predictions. Set targets = "teacher" in [distillation.cross_view], or give '
+                    "the student an embedding of its own."
+                )
             set_dropout_rate(model, 0.0)
-            own, _ = model.begin_update(docs)
-            rows = xp.asarray(numpy.repeat(learns, [len(item.predicted) for item in examples]))
+            chain, _ = model.begin_update(docs)
+            rows = xp.asarray(numpy.repeat(plain, [len(item.predicted) for item in examples]))
             known = targets[rows].sum(axis=1, keepdims=True)
-            targets[rows] = (targets[rows] + own.marginals()) / (1 + known)
+            targets[rows] = (targets[rows] + chain.marginals()) / (1 + known)
         return targets if targets.any() else None
 
     def begin_update(

@@ -266,6 +266,18 @@ def test_an_encoder_without_directions(quietly, teacher, config):
     quietly(teacher, config(**changed, distillation={"cross_view": ONLY_WORDS}))
 
 
+def test_a_student_that_listens_cannot_be_its_own_teacher():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec")
+    embed = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
+    pipe = nlp.add_pipe("ner_student", config={"model": {"embed": embed}})
+    doc = nlp.make_doc("Anna sails .")
+    pipe.add_label("PER")
+    chain = no_teacher(pipe).predict_chain([doc])
+    with pytest.raises(ValueError, match=r"\[D819\]"):
+        CrossViewHeads().find_targets(pipe.model, [Example(doc, doc.copy())], chain)
+
+
 # What is saved
 
 
