@@ -1,4 +1,5 @@
-"""Configs of students of other kinds than the package's, or with other losses than the default."""
+"""Configs of students of other kinds than the package's, with other losses than the default, or
+with cross-view heads."""
 
 from typing import Any, Dict
 
@@ -67,6 +68,21 @@ LOSSES: Dict[str, Dict[str, Any]] = {
         "loss": {**CHAINS, **HALF, "temperature": 1.0},
     },
 }
+HEADS = {"@architectures": "spacy-distill.CrossViewHeads.v1"}
+WORDS = {**HEADS, "views": [], "word_dropout": 0.2}
+# Other views of unlabeled sentences, by the name of the system: who sets the targets is part of it.
+CROSS_VIEW: Dict[str, Dict[str, Any]] = {
+    "cvt-self": {**HEADS, "targets": "self"},
+    "cvt-full": {
+        **HEADS,
+        "targets": "self",
+        "views": ["forward", "backward", "future", "past", "full"],
+    },
+    "word-dropout": {**WORDS, "targets": "self"},
+    "cvt-teacher": {**HEADS, "targets": "teacher"},
+    "cvt-both": {**HEADS, "targets": "both"},
+    "word-dropout-teacher": {**WORDS, "targets": "teacher"},
+}
 LOSS_NAMES = {
     "loss-hard": "hard pseudo-labels",
     "loss-soft": "chains, alpha 0.1 and beta 0.9",
@@ -81,15 +97,17 @@ LOSS_NAMES = {
 
 
 def kind_config(kind: str) -> Config:
-    """Put another encoder, head or loss into the student's config.
+    """Put another encoder, head or loss into the student's config, or add cross-view heads.
 
-    kind (str): Of KINDS or LOSSES.
+    kind (str): Of KINDS, LOSSES or CROSS_VIEW.
     RETURNS (Config): The config.
     """
     config = Config().from_disk(CONFIG, interpolate=False)
     model: Dict[str, Any] = config["components"]["ner_student"]["model"]
     if kind in LOSSES:
         config["distillation"]["loss"] = LOSSES[kind]
+    elif kind in CROSS_VIEW:
+        config["distillation"]["cross_view"] = CROSS_VIEW[kind]
     elif kind == "softmax":
         model["head"] = {"@architectures": "spacy-distill.Softmax.v1"}
     elif kind == "unidirectional":

@@ -12,7 +12,13 @@ from thinc.api import Config
 
 from benchmarks.commands import CONFIGS, ROOT
 from benchmarks.low_resource.data import Cell, Dataset
-from benchmarks.low_resource.kinds import KINDS, LOSSES, WITH_SPACY_VECTORS, kind_config
+from benchmarks.low_resource.kinds import (
+    CROSS_VIEW,
+    KINDS,
+    LOSSES,
+    WITH_SPACY_VECTORS,
+    kind_config,
+)
 from benchmarks.low_resource.scores import read_docs, write_silver
 from spacy_distill.configs import steps_for
 from spacy_distill.vectors.table import vectors_pipeline
@@ -171,10 +177,11 @@ def student_inputs(cell: Cell, pretrained: Pretrained, kind: Optional[str]) -> P
 
 
 def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
-    """Make the system of a student that is trained on labels and on predictions of teachers."""
+    """Make the system of a student that is trained on labels and on predictions of teachers.
+    Without a teacher, it learns from unlabeled sentences by its own predictions."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
-        teachers = ",".join(str(cell.folder / name / "model-best") for name in members)
+        teachers = ",".join(str(cell.folder / name / "model-best") for name in members) or "none"
         config = student_config(cell, kind)
         command = ["-m", "spacy", "distill", teachers, config, "--force"]
         inputs = student_inputs(cell, pretrained, kind)
@@ -248,6 +255,11 @@ SYSTEMS: Dict[str, System] = {
     **{
         f"student-{kind}": System(distilled(("teacher",), kind), ("teacher",), STUDENT, kind)
         for kind in (*KINDS, *LOSSES)
+    },
+    **{
+        name: System(distilled(members, name), members, STUDENT, name)
+        for name, block in CROSS_VIEW.items()
+        for members in ([()] if block["targets"] == "self" else [("teacher",)])
     },
     "spacy-gold": System(spacy_ner("train")),
     "spacy-silver": System(spacy_ner("silver"), ("teacher",), is_silver=True),

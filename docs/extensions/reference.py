@@ -207,6 +207,8 @@ def shown(default: Any) -> str:
 def value_text(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(value_text, value))}]"
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 

@@ -31,7 +31,13 @@ def config_or_override(value: str) -> str:
 @takes_teacher_options
 def distill_cli(
     ctx: typer.Context,
-    teacher: Annotated[str, Arg(help=f"{options.TEACHER_HELP}; or the folder of one soft corpus")],
+    teacher: Annotated[
+        str,
+        Arg(
+            help=f"{options.TEACHER_HELP}; or the folder of one soft corpus; or none, for no "
+            "teacher"
+        ),
+    ],
     student_config: Annotated[
         Optional[str],
         Arg(

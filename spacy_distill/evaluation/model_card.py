@@ -144,6 +144,7 @@ def _training(distillation: Mapping[str, Any]) -> str:
         "Teachers": "<br>".join(distillation.get("teachers", [])),
         "Documents": _documents(distillation.get("documents", {})),
         "Loss": _settings(distillation.get("loss", {})),
+        "Cross-view heads": _settings(distillation.get("cross_view", {})),
         "Batches": _settings(distillation.get("batcher", {})),
         "Settings": _settings(distillation.get("settings", {})),
         "Steps": _steps(distillation),

@@ -11,6 +11,7 @@ from .. import kernels
 from .bilstm_stack import BiLSTMStack
 from .dropout import dropout
 from .recurrence import LayerWeights, run_bilstm
+from .taps import DIRECTIONS_ATTR, TAP_ATTR
 
 # Word forms whose input to the first layer is computed at once.
 FORMS_PER_PRODUCT = 128
@@ -32,7 +33,14 @@ def BiLSTM(
         layers += [dropout(), bilstm_layer(width)]
     model = layers[0] if depth == 1 else chain(*layers)
     model.attrs["inference"] = partial(BiLSTMInference, precision=precision)
+    model.attrs[DIRECTIONS_ATTR] = bilstm_layers
     return model
+
+
+def bilstm_layers(model: Model[Ragged, Ragged]) -> List[Model[Ragged, Ragged]]:
+    """RETURNS (List[Model[Ragged, Ragged]]): The layers of a `BiLSTM`, from the first to the
+    last."""
+    return [node for node in model.walk() if node.has_param("U") is not False]
 
 
 class BiLSTMInference:
@@ -47,10 +55,9 @@ class BiLSTMInference:
         model (Model[Ragged, Ragged]): A model that `BiLSTM` created.
         precision (str): "int8" or "float32".
         """
-        layers = [node for node in model.walk() if node.has_param("U")]
         parameters = [
             LayerWeights(U, numpy.ascontiguousarray(W.T), b)
-            for U, W, b in (map(layer.get_param, ("U", "W", "b")) for layer in layers)
+            for U, W, b in (map(layer.get_param, ("U", "W", "b")) for layer in bilstm_layers(model))
         ]
         # Integers have no NaN, so it would be hidden.
         finite = all(numpy.isfinite(array).all() for layer in parameters for array in layer)
@@ -139,9 +146,15 @@ def forward(
     weights = LayerWeights(model.get_param("U"), model.get_param("W"), model.get_param("b"))
     n_threads = None if is_train else kernels.prediction_threads.get()
     states, backprop_run = run_bilstm(X.dataXd, to_numpy(X.lengths), weights, n_threads)
+    tap = model.attrs.get(TAP_ATTR) if is_train else None
+    if tap is not None:
+        tap.states = Ragged(states, X.lengths)
 
     def backprop(dY: Ragged) -> Ragged:
-        dX, gradients = backprop_run(dY.dataXd)
+        d_states = dY.dataXd if tap is None else tap.add_to(dY.dataXd)
+        if not d_states.any():  # above the layer that cross-view heads train
+            return Ragged(model.ops.xp.zeros_like(X.dataXd), X.lengths)
+        dX, gradients = backprop_run(d_states)
         for name, gradient in gradients._asdict().items():
             model.inc_grad(name, gradient)
         return Ragged(dX, X.lengths)

@@ -1,6 +1,7 @@
 """Apply dropout to the token vectors of a batch."""
 
-from typing import Callable, Tuple
+from contextlib import contextmanager
+from typing import Callable, Iterator, Tuple
 
 import numpy
 from thinc.api import Model
@@ -8,6 +9,8 @@ from thinc.types import Floats2d, Ragged
 
 # The number of values of a uint16.
 N_VALUES = 2**16
+# The attribute with the rate of word dropout. It is there in a training pass alone.
+WORD_RATE_ATTR = "word_rate"
 
 
 def dropout(rate: float = 0.0, *, variational: bool = False) -> Model[Ragged, Ragged]:
@@ -29,8 +32,8 @@ def dropout(rate: float = 0.0, *, variational: bool = False) -> Model[Ragged, Ra
 def forward(
     model: Model[Ragged, Ragged], X: Ragged, is_train: bool
 ) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
-    rate = model.attrs["dropout_rate"]
-    if not (is_train and model.attrs["is_enabled"] and rate):
+    rate, word_rate = model.attrs["dropout_rate"], model.attrs.get(WORD_RATE_ATTR, 0.0)
+    if not (is_train and model.attrs["is_enabled"] and (rate or word_rate)):
         return X, lambda dY: dY
     n_tokens, width = X.dataXd.shape
     if model.attrs["variational"]:
@@ -40,11 +43,33 @@ def forward(
         mask = draw_mask(model, (len(lengths), width), rate)[documents]
     else:
         mask = draw_mask(model, (n_tokens, width), rate)
+    if word_rate:
+        mask *= draw_mask(model, (n_tokens, 1), word_rate) > 0
 
     def backprop(dY: Ragged) -> Ragged:
         return Ragged(dY.dataXd * mask, dY.lengths)
 
     return Ragged(X.dataXd * mask, X.lengths), backprop
+
+
+@contextmanager
+def without_words(model: Model, rate: float) -> Iterator[None]:
+    """Set the vectors of random tokens to zero in training passes that begin within the block. The
+    others are not scaled up.
+
+    model (Model): A model. Its first dropout layer that is not inside of another part is used: in
+        a tagger, the one after the embedding.
+    rate (float): The probability that a token is dropped.
+    """
+    layer = next((node for node in model.walk() if "variational" in node.attrs), None)
+    if not rate or layer is None:
+        yield
+        return
+    layer.attrs[WORD_RATE_ATTR] = rate
+    try:
+        yield
+    finally:
+        del layer.attrs[WORD_RATE_ATTR]
 
 
 def draw_mask(model: Model, shape: Tuple[int, int], rate: float) -> Floats2d:

@@ -22,6 +22,7 @@ from ..models.optimizer_state import keep_moments
 from ..teachers import Teacher, earlier_entities, match_labels
 from ..teachers.predictions import predict
 from .confidences import CONFIDENCE, add_confidence_extension, check_attr
+from .cross_view import CrossView, ViewedUpdate
 from .entities import exclude_taken_tokens, score_likely_spans
 from .gold_tags import gold_tags
 from .prediction import Prediction, write_prediction
@@ -280,9 +281,11 @@ class ChainNER(RehearsingPipe):
         sgd: Optional[Optimizer] = None,
         losses: Optional[Dict[str, float]] = None,
         loss: Optional[DistillationLoss] = None,
+        views: Optional[CrossView] = None,
     ) -> Dict[str, float]:
         """Learn from a teacher, and from gold entities if the examples have some. The signature is
-        that of `TrainablePipe.distill` in spaCy v4, with the additional argument `loss`.
+        that of `TrainablePipe.distill` in spaCy v4, with the additional arguments `loss` and
+        `views`.
 
         teacher_pipe (Teacher): A `ner_teacher`, a `ner_student`, or another object with `labels`
             and `predict_chain`. It reads the reference documents of the examples. If it listens to
@@ -295,6 +298,8 @@ class ChainNER(RehearsingPipe):
         losses (Optional[Dict[str, float]]): The losses by component name, to be updated. The parts
             of the loss have keys such as NAME_task and NAME_distillation.
         loss (Optional[DistillationLoss]): The loss. If None, ChainDistillation with its defaults.
+        views (Optional[CrossView]): Cross-view heads that learn too. Their gradients are
+            accumulated in them. Their loss has the key NAME_cross_view.
         RETURNS (Dict[str, float]): The losses.
         RAISES (ValueError): The teacher's scores are NaN or infinite, or exclude all tag sequences.
         """
@@ -313,18 +318,26 @@ class ChainNER(RehearsingPipe):
                     "student's tokenizer."
                 )
         teacher_scores = predict(teacher_pipe, [example.reference for example in examples])
-        order = match_labels(teacher_pipe.labels, self.labels)
-        set_dropout_rate(self.model, drop)
+        teacher_scores = teacher_scores.with_tags(match_labels(teacher_pipe.labels, self.labels))
         predicted = [example.predicted for example in examples]
-        student_scores, backprop = self.model.begin_update(predicted)
+        targets = views and views.find_targets(self.model, examples, teacher_scores)
+        set_dropout_rate(self.model, drop)
+        if views is None or targets is None:
+            update = ViewedUpdate(*self.model.begin_update(predicted), 0.0)
+        else:
+            update = views.begin_update(self.name, self.model, predicted, targets)
         value, gradient = self.get_teacher_student_loss(
-            teacher_scores.with_tags(order), student_scores, examples=examples, loss=loss
+            teacher_scores, update.chain, examples=examples, loss=loss
         )
-        backprop(gradient)
+        value = self._require_finite(value + update.loss)
+        update.backprop(gradient)
         if sgd not in (None, False):
             self.finish_update(sgd)
         losses[self.name] += value
-        for part, share in getattr(loss, "parts", {}).items():
+        parts = dict(getattr(loss, "parts", {}))
+        if views is not None:
+            parts["cross_view"] = update.loss
+        for part, share in parts.items():
             key = f"{self.name}_{part}"
             losses[key] = losses.get(key, 0.0) + share
         return losses

@@ -77,6 +77,11 @@ def with_student_tokens(examples: Iterable[Example]) -> Iterator[Example]:
         yield Example(example.predicted, reference)
 
 
+def is_labeled(example: Example) -> bool:
+    """RETURNS (bool): Whether the reference document is annotated, with entities or without."""
+    return example.reference.has_annotation("ENT_IOB")
+
+
 def warn_of_unknown_labels(
     known: Iterable[str], examples: Iterable[Example], name: str, stdout: IO
 ) -> None:

@@ -17,6 +17,7 @@ from ..loading import load_pipeline
 from ..saving import in_place, lock, remove_directory, save_pipeline
 from ..teachers import CachedTeacher, match_labels
 from ..teachers.identity import describe
+from ..teachers.no_teacher import NONE, NoTeacher
 from ..teachers.protocol import count_misfits
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .checkpoints import (
@@ -39,7 +40,7 @@ from .train import train_student
 
 
 def distill(
-    teacher: Union[TeacherSource, Sequence[TeacherSource]],
+    teacher: Union[TeacherSource, Sequence[TeacherSource], None],
     student: Union[str, Path, Config, Mapping[str, Any], None] = None,
     output_path: Optional[Union[str, Path]] = None,
     *,
@@ -57,10 +58,11 @@ def distill(
 ) -> Language:
     """Train a student on the probabilities of a teacher, and on gold entities where there are some.
 
-    teacher (Union[TeacherSource, Sequence[TeacherSource]]): The name or folder of a pipeline, the
-        folder of a soft corpus, a Hugging Face token classification model (a folder or
+    teacher (Union[TeacherSource, Sequence[TeacherSource], None]): The name or folder of a pipeline,
+        the folder of a soft corpus, a Hugging Face token classification model (a folder or
         `hf:OWNER/NAME`), a loaded pipeline, or any object with `labels` and `predict_chain`. The
-        student learns the average of several teachers.
+        student learns the average of several teachers. None or "none" for no teacher: the student
+        learns from labeled documents, and of unlabeled ones by cross-view training.
     student (Union[str, Path, Config, Mapping, None]): The student's config, or its path. Its
         `[distillation]` block has the corpus, the loss, the optimizer and the number of steps. The
         development corpus, patience, score weights, logger and seed are in `[training]`. None for
@@ -88,6 +90,13 @@ def distill(
     """
     require_range("max_errors", max_errors, 0)
     sources: Sequence[Any] = list(teacher) if isinstance(teacher, (list, tuple)) else [teacher]
+    if sources in ([None], [NONE]):
+        sources = []
+    if not sources and text is not None:
+        raise ValueError(
+            "[D816] Raw text has no labels, so it can only be learnt from with a teacher. Name "
+            "one, or name labeled and unlabeled documents in [paths] instead of the text."
+        )
     overrides = dict(overrides or {})
     if calibrate is not None:
         overrides["distillation.calibrate"] = calibrate
@@ -127,7 +136,10 @@ def distill(
             require_vectors(nlp)
         nlp.meta["distillation"] = describe_distillation(nlp.config, sources)
         for name, source in teachers.items():
-            match_labels(source.labels, nlp.get_pipe(name).labels)  # type: ignore[attr-defined]
+            labels = nlp.get_pipe(name).labels  # type: ignore[attr-defined]
+            if isinstance(source, NoTeacher):
+                source.labels = labels
+            match_labels(source.labels, labels)
         origin: Origin = {}
         if output is not None:
             origin = training_origin(nlp, sources, teacher_options, use_gpu)
@@ -233,6 +245,7 @@ def describe_distillation(config: Config, sources: Sequence[TeacherSource]) -> D
         "version": get_package_version("spacy-distill") or "",
         "teachers": [describe(source) for source in sources],
         "loss": dict(block["loss"]),
+        **({"cross_view": dict(block["cross_view"])} if block["cross_view"] else {}),
         "batcher": dict(block["batcher"]),
         "settings": {name: value for name, value in settings.items() if value is not None},
     }

@@ -10,7 +10,14 @@ from ..corpora.labeled import MixedReader
 from ..corpora.soft_targets import USER_DATA_KEY
 from ..progress import ProgressBar
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
-from .corpus import Reader, find_corpus, read_corpus, warn_of_unknown_labels, with_student_tokens
+from .corpus import (
+    Reader,
+    find_corpus,
+    is_labeled,
+    read_corpus,
+    warn_of_unknown_labels,
+    with_student_tokens,
+)
 from .silver import with_teacher_entities
 from .skipped import SkippedDocuments
 
@@ -155,4 +162,4 @@ def count_documents(
 
 def count_annotated(examples: Iterable[Example]) -> int:
     """Count the examples whose reference documents are annotated, with entities or without."""
-    return sum(example.reference.has_annotation("ENT_IOB") for example in examples)
+    return sum(map(is_labeled, examples))

@@ -7,7 +7,14 @@ from thinc.api import Config
 
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
 from ..teachers.identity import names_of
-from ..teachers.sources import TeacherOptions, TeacherSource, load_source, load_teacher
+from ..teachers.no_teacher import NoTeacher
+from ..teachers.sources import (
+    DEFAULT_OPTIONS,
+    TeacherOptions,
+    TeacherSource,
+    load_source,
+    load_teacher,
+)
 
 # Factories of components that can learn from a teacher.
 LEARNERS = ("ner_student", "ner_teacher")
@@ -19,7 +26,7 @@ def find_teachers(
     """Load the teacher of each component that learns.
 
     sources (Sequence[TeacherSource]): The teachers, as `load_teacher` takes them. The average of
-        several teaches.
+        several teaches. Without any, components learn from gold entities alone.
     config (Config): The student's config, with a complete `[distillation]` block.
     options (TeacherOptions): How teachers are read.
     RETURNS (Dict[str, Teacher]): The teachers, by the name of the student's component. They keep
@@ -27,6 +34,13 @@ def find_teachers(
     RAISES (ValueError): The config names a component that does not exist, or that cannot teach or
         learn.
     """
+    if not sources:
+        if options != DEFAULT_OPTIONS:
+            raise ValueError(
+                "[D815] There is no teacher, so its options have no effect. Name a teacher, or "
+                "leave out its options."
+            )
+        return {name: NoTeacher() for name in component_pairs(config)}
     opened = [load_source(source, options) for source in sources]
     settings = config["distillation"]
     teachers: Dict[str, Teacher] = {}
@@ -73,9 +87,12 @@ def component_pairs(config: Config) -> Dict[str, Optional[str]]:
 
 
 def fill_labels(config: Config, teachers: Mapping[str, Teacher]) -> None:
-    """Set the labels of students without labels in the config to those of their teachers."""
+    """Set the labels of students without labels in the config to those of their teachers. Without a
+    teacher, they are those of the training corpus."""
     components = config.setdefault("initialize", {}).setdefault("components", {})
     for name, teacher in teachers.items():
+        if isinstance(teacher, NoTeacher):
+            continue
         settings = components.setdefault(name, {})
         if settings.get("labels") is None and "source" not in config["components"][name]:
             settings["labels"] = list(teacher.labels)

@@ -18,10 +18,12 @@ from typing import (
 from spacy.language import Language
 from spacy.training import Example
 from spacy.training.loop import subdivide_batch
-from thinc.api import Optimizer
+from thinc.api import Model, Optimizer
 
 from ..losses import DistillationLoss, advance
+from ..pipeline.cross_view import CrossView
 from ..teachers import Teacher
+from .corpus import is_labeled
 from .skipped import BatchTeacher, SkippedDocuments
 from .state import ReplayableBatches, TrainingState, set_state
 
@@ -36,6 +38,7 @@ class Students:
     skipped (SkippedDocuments): Counts the documents that teachers fail on.
     frozen (Collection[str]): Names of components that are not trained.
     annotating (Collection[str]): Names of components whose predictions later components see.
+    views (Optional[CrossView]): Cross-view heads that learn with the students.
     """
 
     nlp: Language
@@ -44,6 +47,7 @@ class Students:
     skipped: SkippedDocuments
     frozen: Collection[str] = ()
     annotating: Collection[str] = ()
+    views: Optional[CrossView] = None
 
     def learning(self) -> List[str]:
         """List the components that are trained: students, and components that they listen to."""
@@ -56,6 +60,17 @@ class Students:
                 and not set(self.teachers).isdisjoint(getattr(pipe, "listening_components", ()))
             )
         ]
+
+    def models(self) -> Dict[str, Model]:
+        """RETURNS (Dict[str, Model]): The models that are trained, those of cross-view heads too,
+        by names of their own."""
+        models = {name: self.nlp.get_pipe(name).model for name in self.learning()}  # type: ignore[attr-defined]
+        if self.views is not None:
+            for name in self.teachers:
+                pipe: Any = self.nlp.get_pipe(name)
+                heads = self.views.heads(name, pipe.model, len(pipe.tags))
+                models.update({f"{name}.{view}": head for view, head in heads.items()})
+        return models
 
     def update(self, examples: List[Example], *, drop: float, losses: Dict[str, float]) -> None:
         """Accumulate the gradients of a batch, for students and the components they listen to.
@@ -75,10 +90,15 @@ class Students:
             return
         examples = [examples[number] for number in kept]
         learning = self.learning()
+        options: Dict[str, Any] = {"drop": drop, "losses": losses, "loss": self.loss}
+        if self.views is not None:
+            options["views"] = self.views
+            if self.views.dropout is not None and not any(map(is_labeled, examples)):
+                options["drop"] = self.views.dropout
         for name, pipe in self.nlp.pipeline:
             if name in self.teachers:
                 teacher = BatchTeacher(self.teachers[name].labels, chains[name])
-                pipe.distill(teacher, examples, drop=drop, losses=losses, loss=self.loss)  # type: ignore[attr-defined]
+                pipe.distill(teacher, examples, **options)  # type: ignore[attr-defined]
             elif name in learning:
                 pipe.update(examples, drop=drop, losses=losses)  # type: ignore[attr-defined]
             if name in self.annotating:
@@ -103,13 +123,15 @@ class Students:
                 "Its files or its reader have changed, or the reader has no seed. Begin anew with "
                 "--force."
             )
-        set_state(state, self.nlp, self.learning(), optimizer)
+        set_state(state, self.nlp, self.models(), optimizer)
         self.skipped.restore(state.skipped)
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update the parameters of all components that are trained."""
         for name in self.learning():
             self.nlp.get_pipe(name).finish_update(optimizer)  # type: ignore[attr-defined]
+        if self.views is not None:
+            self.views.finish_update(optimizer)
 
 
 def train_while_improving(

@@ -33,6 +33,9 @@ student_to_teacher = {}
 teacher_batch_size = 64
 # Fit the confidences to the development corpus at the end.
 calibrate = true
+# Heads that see a part of each sentence, and learn with the student: a block of
+# spacy-distill.CrossViewHeads.v1. Null for none; without a teacher, null stands for its defaults.
+cross_view = null
 
 [distillation.batcher]
 @batchers = "spacy.batch_by_words.v1"
@@ -58,6 +61,9 @@ alpha = 0.5
 beta = 0.5
 temperature = 1.0
 """
+
+# What a training without a teacher learns from unlabeled documents, if the config does not say.
+HEADS = {"@architectures": "spacy-distill.CrossViewHeads.v1"}
 
 # Types of settings, of which errors name the first, and ranges of numbers.
 _TYPES: Dict[str, Tuple[type, ...]] = {
@@ -116,7 +122,12 @@ def load_student_config(
             f"[D101] The student's config{name} has no {lacks}. "
             "Start from what `python -m spacy distill-init` writes, or run `init fill-config`."
         )
-    return with_steps_of_pass(with_soft_corpus(fill_settings(config), sources))
+    config = with_soft_corpus(fill_settings(config), sources)
+    if not sources and config["distillation"]["cross_view"] is None:
+        config = Config(config, is_interpolated=False).merge(
+            {"distillation": {"cross_view": HEADS}}
+        )
+    return with_steps_of_pass(config)
 
 
 def package_config(lang: Optional[str], sources: Sequence[TeacherSource]) -> Config:

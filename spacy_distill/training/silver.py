@@ -16,6 +16,7 @@ from ..pipeline.entities import exclude_taken_tokens
 from ..pipeline.prediction import Prediction, write_prediction
 from ..progress import ProgressBar
 from ..teachers import SoftTeacher, Teacher
+from ..teachers.no_teacher import NoTeacher
 from ..teachers.written_attributes import components_that_write
 from .corpus import Reader, with_student_tokens
 from .skipped import SkippedDocuments
@@ -58,13 +59,18 @@ def with_teacher_entities(
     stderr (IO): Stream for the progress bar; standard error if None.
     RETURNS (Reader): The same corpus if one of its documents is annotated, otherwise a
         `SilverReader`.
-    RAISES (ValueError): The teachers failed on all documents, or on more than `skipped` allows; or
-        they found no entity.
+    RAISES (ValueError): The teachers failed on all documents, or on more than `skipped` allows;
+        they found no entity; or there is no teacher.
     """
     skipped = SkippedDocuments(0) if skipped is None else skipped
     examples = list(corpus(nlp))
     if any(example.reference.has_annotation("ENT_IOB") for example in examples):
         return corpus
+    if any(isinstance(teacher, NoTeacher) for teacher in teachers.values()):
+        raise ValueError(
+            "[D817] The development corpus has no entities, and there is no teacher to find any. "
+            "Name labeled documents in [paths] dev."
+        )
     docs = [example.reference for example in examples]
     is_soft = any(isinstance(teacher, SoftTeacher) for teacher in teachers.values())
     if is_soft and any(USER_DATA_KEY not in doc.user_data for doc in docs):

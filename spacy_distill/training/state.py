@@ -85,7 +85,7 @@ def damaged_error(folder: Path, error: Exception) -> ValueError:
 
 def take_state(
     nlp: Language,
-    names: Sequence[str],
+    models: Mapping[str, Model],
     optimizer: Optimizer,
     *,
     step: int,
@@ -96,20 +96,20 @@ def take_state(
     """Take the state of a training, between two steps.
 
     nlp (Language): The pipeline.
-    names (Sequence[str]): The components that learn.
+    models (Mapping[str, Model]): The models that learn, by names of their own.
     optimizer (Optimizer): The optimizer. Its schedules are not part of the state.
     step, results, skipped: As in `TrainingState`.
     batches (ReplayableBatches): The batches, read up to this step.
     RETURNS (TrainingState): The state. Its arrays may change with the next step.
     """
-    places = parameter_places(nlp, names)
+    places = parameter_places(models)
     arrays = {}
     for kind in MOMENTS:
         # `averages` is None if the optimizer has none.
         for key, array in (getattr(optimizer, kind) or {}).items():
             if key in places:
                 arrays[f"{kind}/{places[key]}"] = to_numpy(array)
-    for place, part in parameter_owners(nlp, names):
+    for place, part in parameter_owners(models):
         for name, array in read_parameters(part, optimizer).items():
             arrays[f"parameters/{place}/{name}"] = array
     return TrainingState(
@@ -126,26 +126,26 @@ def take_state(
 
 
 def set_state(
-    state: TrainingState, nlp: Language, names: Sequence[str], optimizer: Optimizer
+    state: TrainingState, nlp: Language, models: Mapping[str, Model], optimizer: Optimizer
 ) -> None:
     """Set parameters, the optimizer, the meta and all random numbers to those of a state.
 
     state (TrainingState): The state.
     nlp (Language): The pipeline, initialized with the same settings as then.
-    names (Sequence[str]): The components that learn.
+    models (Mapping[str, Model]): The models that learn, by the same names as then.
     optimizer (Optimizer): The optimizer, after as many steps of its schedules.
     """
-    places = parameter_places(nlp, names)
+    places = parameter_places(models)
     for kind in MOMENTS:
         moments = getattr(optimizer, kind)
         for key, place in places.items():
             array = state.arrays.get(f"{kind}/{place}")
             if array is not None:
-                moments[key] = nlp.get_pipe(place.partition("/")[0]).model.ops.asarray(array)  # type: ignore[attr-defined]
+                moments[key] = models[place.partition("/")[0]].ops.asarray(array)
     for key, place in places.items():
         if place in state.n_updates:
             optimizer.nr_update[key] = state.n_updates[place]
-    for place, part in parameter_owners(nlp, names):
+    for place, part in parameter_owners(models):
         prefix = f"parameters/{place}/"
         write_parameters(
             part,
@@ -160,22 +160,20 @@ def set_state(
     set_random_numbers(state.random_numbers)
 
 
-def parameter_owners(
-    nlp: Language, names: Sequence[str]
-) -> Iterator[Tuple[str, Union[Model, Shim]]]:
-    """Find the layers and shims of components. Their ids differ in each process, so each has a
-    place: the component's name, and the layer's number in the model."""
-    for name in names:
-        for number, node in enumerate(nlp.get_pipe(name).model.walk()):  # type: ignore[attr-defined]
+def parameter_owners(models: Mapping[str, Model]) -> Iterator[Tuple[str, Union[Model, Shim]]]:
+    """Find the layers and shims of models. Their ids differ in each process, so each has a place:
+    the model's name, and the layer's number in the model."""
+    for name, model in models.items():
+        for number, node in enumerate(model.walk()):
             yield f"{name}/{number}", node
             for shim_number, shim in enumerate(node.shims):
                 yield f"{name}/{number}.{shim_number}", shim
 
 
-def parameter_places(nlp: Language, names: Sequence[str]) -> Dict[Tuple[int, str], str]:
+def parameter_places(models: Mapping[str, Model]) -> Dict[Tuple[int, str], str]:
     """Map the optimizer's keys to the places of parameters."""
     places = {}
-    for place, part in parameter_owners(nlp, names):
+    for place, part in parameter_owners(models):
         if isinstance(part, Model):
             found: Iterable[str] = part.param_names
         elif isinstance(part, PyTorchShim) and part._model is not None:

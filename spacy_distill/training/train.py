@@ -20,9 +20,12 @@ from thinc.api import fix_random_seed
 from wasabi import Printer
 
 from ..pipeline.chain_ner import NonFiniteLossError
+from ..pipeline.cross_view import CrossView
 from ..saving import save_pipeline
 from ..teachers import Teacher
+from ..teachers.no_teacher import NoTeacher
 from ..threads import one_blas_thread
+from .alternation import alternating_batches, labeled_reader, require_both_kinds
 from .calibrate import CalibrationError, calibrate
 from .checkpoints import MODEL_BEST, MODEL_LAST, Checkpoints
 from .corpus import Reader, with_student_tokens
@@ -68,6 +71,13 @@ def train_student(
     nlp.meta.setdefault("distillation", {})
     if training["seed"] is not None:
         fix_random_seed(training["seed"])
+    views: Optional[CrossView] = settings["cross_view"]
+    has_teacher = not any(isinstance(teacher, NoTeacher) for teacher in teachers.values())
+    if views is not None and views.targets == "teacher" and not has_teacher:
+        raise ValueError(
+            "[D818] The heads of [distillation.cross_view] learn from the teacher, and there is "
+            'none. Set targets = "self", or name a teacher.'
+        )
     skipped = SkippedDocuments(max_errors, stderr)
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
     # If the folder cannot be written, this raises before the teachers read for hours.
@@ -76,6 +86,7 @@ def train_student(
     dev_corpus = read_development(nlp, teachers, training["dev_corpus"], skipped, stdout, stderr)
     if output is not None:
         origin["the development corpus"] = corpus_hash(dev_corpus(nlp))
+    corpus, examples = None, []
     if settings["max_epochs"] >= 0:
         examples = read_training(nlp, teachers, settings["corpus"], skipped, stderr)
         origin["the training corpus"] = corpus_hash(examples)
@@ -84,9 +95,21 @@ def train_student(
         stdout.write(message_on_passes(corpus, config["distillation"]))
 
     def read(student: Language) -> Iterable[Example]:
-        in_memory = settings["max_epochs"] >= 0
-        return examples if in_memory else with_student_tokens(corpus(student))
+        return examples if corpus is None else with_student_tokens(corpus(student))
 
+    if views is None or has_teacher:
+        batches = create_train_batches(nlp, read, settings["batcher"], settings["max_epochs"])
+    else:
+        read_labeled = labeled_reader(corpus, examples)
+        require_both_kinds(read, read_labeled, nlp, settings["corpus"])
+        batches = alternating_batches(
+            nlp,
+            read,
+            read_labeled,
+            settings["batcher"],
+            settings["max_epochs"],
+            views.labeled_batches,
+        )
     state = None
     if resume:
         state = checkpoints.resume(origin)
@@ -103,15 +126,13 @@ def train_student(
         skipped,
         frozen=training["frozen_components"],
         annotating=training["annotating_components"],
+        views=views,
     )
-    batches = ReplayableBatches(
-        create_train_batches(nlp, read, settings["batcher"], settings["max_epochs"]),
-        None if state is None else state.corpus_numbers,
-    )
+    replayable = ReplayableBatches(batches, None if state is None else state.corpus_numbers)
     steps = train_while_improving(
         students,
         settings["optimizer"],
-        batches,
+        replayable,
         create_evaluation_callback(nlp, dev_corpus, training["score_weights"]),
         training,
         dropout=settings["dropout"],
@@ -130,11 +151,11 @@ def train_student(
         checkpoints.save_state(
             take_state(
                 nlp,
-                students.learning(),
+                students.models(),
                 settings["optimizer"],
                 step=info["step"],
                 results=info["checkpoints"],
-                batches=batches,
+                batches=replayable,
                 skipped=skipped.listed(),
             )
         )

@@ -9,8 +9,9 @@ from spacy.training import Example
 from thinc.api import Adam, Config, fix_random_seed
 
 from benchmarks.commands import ROOT
-from benchmarks.low_resource.kinds import KINDS, LOSSES, kind_config
+from benchmarks.low_resource.kinds import CROSS_VIEW, KINDS, LOSSES, kind_config
 from benchmarks.low_resource.scores import find_entities, with_entities
+from benchmarks.low_resource.systems import SYSTEMS
 from spacy_distill.chain import LinearChain
 from spacy_distill.losses import ChainDistillation
 from spacy_distill.training.settings import fill_settings, resolve_settings
@@ -81,6 +82,20 @@ def test_each_loss_is_another_one():
         _, gradients[kind] = make_loss(kind)(*make_chains())
     for (one, first), (other, second) in combinations(gradients.items(), 2):
         assert not numpy.allclose(first.emissions, second.emissions, atol=1e-4), (one, other)
+
+
+@pytest.mark.parametrize("name", CROSS_VIEW)
+def test_cross_view_systems(name):
+    """Those that learn from themselves have no teacher."""
+    config = fill_settings(kind_config(name)).interpolate()
+    views, plain = (resolve_settings(one)["cross_view"] for one in (config, usual()))
+    assert plain is None
+    assert bool(views.word_dropout) == name.startswith("word-dropout") == (not views.views)
+    assert SYSTEMS[name].needs == (() if views.targets == "self" else ("teacher",))
+
+
+def usual():
+    return fill_settings(kind_config("loss-hard")).interpolate()
 
 
 def test_the_weight_of_an_annealed_teacher_falls():

@@ -4,10 +4,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import spacy
 from spacy.cli._util import app
+from spacy.tokens import DocBin
+from thinc.api import Config
 from thinc.util import gpu_is_available
 from typer.testing import CliRunner
 
@@ -56,6 +59,21 @@ def test_the_command_distils(files, tmp_path):
     assert nlp.config["distillation"]["max_steps"] == 3
     assert nlp.config["components"]["ner_student"]["model"]["encode"]["width"] == 24
     spacy.load(output / "model-best")
+
+
+def test_there_may_be_no_teacher(run, files, tmp_path):
+    corpus, plain = Path(files["config"]).parent / "corpus.spacy", tmp_path / "plain.spacy"
+    nlp = spacy.blank("en")
+    texts = [doc.text for doc in DocBin().from_disk(corpus).get_docs(nlp.vocab)]
+    DocBin(docs=list(nlp.pipe(texts))).to_disk(plain)
+    block = {"@readers": "spacy-distill.MixedCorpus.v1", "labeled": str(corpus)}
+    config = Config().from_disk(files["config"], interpolate=False)
+    config["corpora"]["train"] = {**block, "unlabeled": str(plain)}
+    config.to_disk(tmp_path / "student.cfg", interpolate=False)
+    result = run(teacher="none", config=tmp_path / "student.cfg")
+    assert result.exit_code == 0, result.output
+    nlp = spacy.load(tmp_path / "output" / "model-last")
+    assert nlp.meta["distillation"]["teachers"] == []
 
 
 def test_help_names_the_settings():

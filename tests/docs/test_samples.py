@@ -30,6 +30,7 @@ TAKEN = {
     "docs/how-to/few-labels.md": [*CORPORA, "corpus/test.spacy", VECTORS],
     "docs/how-to/much-text.md": [*LABELED, "texts", TEACHER, VECTORS],
     "docs/how-to/new-language.md": ["data", "corpus/unlabeled.spacy"],
+    "docs/how-to/no-teacher.md": [*CORPORA, TEACHER, VECTORS],
     "docs/how-to/prodigy.md": [*CORPORA, STUDENT, TEACHER, VECTORS],
     "docs/how-to/tagging.md": [STUDENT, "texts"],
     "docs/how-to/without-labels.md": ["texts/news.txt"],

@@ -1,0 +1,232 @@
+"""Cross-view training: heads that see a part of a sentence learn the tags of the whole student."""
+
+from typing import Callable, Dict, List, Literal, NamedTuple, Optional, Sequence, get_args
+
+import numpy
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Model, Optimizer, get_array_module, set_dropout_rate
+from thinc.types import Floats2d
+
+from ..chain import ChainCounts, LinearChain
+from ..losses.token_distillation import divergence_from_marginals
+from ..models.cross_view_heads import VIEWS, heads_loss, view_head
+from ..models.dropout import without_words
+from ..models.taps import find_directions, tapped
+
+TargetKind = Literal["self", "teacher", "both"]
+Heads = Dict[str, Model[Floats2d, Floats2d]]
+
+
+class ViewedUpdate(NamedTuple):
+    """A training pass of a student with other views.
+
+    chain (LinearChain): The student's chain.
+    backprop (Callable[[ChainCounts], Sequence[Doc]]): The backward pass of the student and of the
+        views, from the gradient of the chain's scores alone.
+    loss (float): The loss of the views, a mean per token of the batch.
+    """
+
+    chain: LinearChain
+    backprop: Callable[[ChainCounts], Sequence[Doc]]
+    loss: float
+
+
+class CrossView:
+    """Heads of students and their targets. The students' models do not contain the heads."""
+
+    def __init__(
+        self,
+        views: Sequence[str],
+        hidden: int,
+        targets: TargetKind,
+        weight: float,
+        word_dropout: float,
+        labeled_batches: float,
+        dropout: Optional[float],
+    ) -> None:
+        """Create the heads' settings. `CrossViewHeads` documents and checks the arguments."""
+        self.views = tuple(views)
+        self.hidden = hidden
+        self.targets = targets
+        self.weight = weight
+        self.word_dropout = word_dropout
+        self.labeled_batches = labeled_batches
+        self.dropout = dropout
+        self._heads: Dict[str, Heads] = {}
+
+    def heads(self, student: str, model: Model[List[Doc], LinearChain], n_tags: int) -> Heads:
+        """Find the heads of a student, or create them.
+
+        student (str): The student's name.
+        model (Model[List[Doc], LinearChain]): The student's model, initialized.
+        n_tags (int): The number of its tags.
+        RETURNS (Heads): The heads by the names of their views.
+        RAISES (ValueError): The encoder has no two directions.
+        """
+        if student not in self._heads:
+            layers = self._find_layers(student, model)
+            self._heads[student] = {
+                name: view_head(
+                    layers[-1].get_dim("nO")
+                    if VIEWS[name].direction is None
+                    else layers[0].get_dim("nO") // 2,
+                    self.hidden,
+                    n_tags,
+                )
+                for name in self.views
+            }
+        return self._heads[student]
+
+    def find_targets(
+        self,
+        model: Model[List[Doc], LinearChain],
+        examples: Sequence[Example],
+        teacher: LinearChain,
+    ) -> Optional[Floats2d]:
+        """Find the tag probabilities that the views of a batch learn. The student's own ones are
+        the exact marginals of its chain, without dropout, for documents without annotation.
+
+        model (Model[List[Doc], LinearChain]): The student's model. Its dropout is off afterwards.
+        examples (Sequence[Example]): The batch.
+        teacher (LinearChain): The teacher's chain for it, over the student's tags.
+        RETURNS (Optional[Floats2d]): (tokens, tags) probabilities, float32. Tokens with nothing to
+            learn are zeros. None if there are no others.
+        RAISES (ValueError): The student would have to predict, and listens to another component.
+        """
+        xp = get_array_module(teacher.emissions)
+        targets = xp.zeros(teacher.emissions.shape, dtype="float32")
+        if self.targets != "self":
+            targets += teacher.marginals() * teacher.is_known[:, None]
+        plain = [not example.reference.has_annotation("ENT_IOB") for example in examples]
+        docs = [item.predicted for item, is_plain in zip(examples, plain, strict=True) if is_plain]
+        if self.targets != "teacher" and any(len(doc) for doc in docs):
+            # Only the listeners of spaCy and of spacy-transformers have this attribute.
+            if any(hasattr(node, "upstream_name") for node in model.walk()):
+                raise ValueError(
+                    "[D819] A student that listens to another component cannot learn from its own "
+                    'predictions. Set targets = "teacher" in [distillation.cross_view], or give '
+                    "the student an embedding of its own."
+                )
+            set_dropout_rate(model, 0.0)
+            chain, _ = model.begin_update(docs)
+            rows = xp.asarray(numpy.repeat(plain, [len(item.predicted) for item in examples]))
+            known = targets[rows].sum(axis=1, keepdims=True)
+            targets[rows] = (targets[rows] + chain.marginals()) / (1 + known)
+        return targets if targets.any() else None
+
+    def begin_update(
+        self,
+        student: str,
+        model: Model[List[Doc], LinearChain],
+        docs: List[Doc],
+        targets: Floats2d,
+    ) -> ViewedUpdate:
+        """Run the training pass of a student's model, and its views on the same pass.
+
+        student (str): The student's name.
+        model (Model[List[Doc], LinearChain]): The student's model.
+        docs (List[Doc]): The documents.
+        targets (Floats2d): The targets of `find_targets`.
+        RETURNS (ViewedUpdate): The pass.
+        RAISES (ValueError): The encoder has no two directions.
+        """
+        layers = self._find_layers(student, model)
+        weight = self.weight / max(len(targets), 1)
+        ends = [layers[0], layers[-1]] if layers else []
+        with tapped(ends) as taps, without_words(model, self.word_dropout):
+            chain, backprop = model.begin_update(docs)
+        value, extra = 0.0, None
+        if self.word_dropout:
+            divergence, extra = divergence_from_marginals(targets, chain)
+            value, extra = divergence * weight, extra * weight
+        if layers:
+            first, last = taps
+            heads = self.heads(student, model, targets.shape[1])
+            loss = heads_loss(heads, first.states, last.states, targets, weight)
+            value += loss.value
+            if first is last:
+                first.gradient = loss.d_first + loss.d_last
+            else:
+                first.gradient, last.gradient = loss.d_first, loss.d_last
+
+        def backprop_views(gradient: ChainCounts) -> Sequence[Doc]:
+            return backprop(gradient if extra is None else gradient + extra)
+
+        return ViewedUpdate(chain, backprop_views, value)
+
+    def _find_layers(self, student: str, model: Model[List[Doc], LinearChain]) -> List[Model]:
+        """Find the layers that the heads read; none if there are no heads."""
+        layers = find_directions(model) if self.views else []
+        if self.views and not layers:
+            raise ValueError(
+                f"[D810] The encoder of '{student}' has no forward and backward direction, which "
+                "cross-view heads need. Use spacy-distill.BiLSTM.v1, or set `views = []` and "
+                "`word_dropout` in [distillation.cross_view]."
+            )
+        return layers
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update the parameters of all heads with their accumulated gradients."""
+        for heads in self._heads.values():
+            for head in heads.values():
+                head.finish_update(optimizer)
+
+
+def CrossViewHeads(
+    views: Sequence[str] = ("forward", "backward", "future", "past"),
+    hidden: int = 64,
+    targets: TargetKind = "self",
+    weight: float = 1.0,
+    word_dropout: float = 0.0,
+    labeled_batches: float = 0.5,
+    dropout: Optional[float] = None,
+) -> CrossView:
+    """Build the heads of cross-view training (Clark, Luong, Manning, Le 2018, "Semi-Supervised
+    Sequence Modeling with Cross-View Training"; Bhattacharjee et al. 2020, "To BERT or Not to
+    BERT"). Each head sees a part of what the first layer of the student's BiLSTM has read. It
+    learns the tag probabilities that are predicted from the whole sentence. The gradient trains the
+    first layer and the embedding. The heads exist in training only: a saved student has none.
+
+    views (Sequence[str]): What the heads see. "forward": the words up to the token, "backward": the
+        words from the token on, "future": the words before the token, "past": the words after it.
+        "full": the states of the last layer.
+    hidden (int): The width of each head's hidden layer.
+    targets (str): The tag probabilities to learn: of the student itself on unlabeled documents
+        ("self"), of the teacher ("teacher"), or their mean ("both").
+    weight (float): The weight of the heads' loss.
+    word_dropout (float): The probability that a word is hidden from the student. Above 0, the
+        student itself learns the targets too.
+    labeled_batches (float): Without a teacher, the share of steps on labeled documents. The other
+        steps read unlabeled ones.
+    dropout (Optional[float]): The dropout rate of batches without labeled documents; null for that
+        of `[distillation]`.
+    RETURNS (CrossView): The heads.
+    RAISES (ValueError): A view does not exist, there is none, or a number is out of range.
+    """
+    unknown = [name for name in views if name not in VIEWS]
+    if unknown or not (views or word_dropout):
+        found = f"'{unknown[0]}'" if unknown else "no view and no word_dropout"
+        raise ValueError(
+            f"[D811] Found {found} in [distillation.cross_view]. The views are: "
+            f"{', '.join(VIEWS)}. Correct the config."
+        )
+    ranges = {
+        "hidden": (hidden, hidden >= 1, "1 or more"),
+        "weight": (weight, 0 < weight < numpy.inf, "a number above 0"),
+        "word_dropout": (word_dropout, 0 <= word_dropout < 1, "at least 0 and below 1"),
+        "labeled_batches": (labeled_batches, 0 < labeled_batches < 1, "between 0 and 1"),
+        "dropout": (dropout, dropout is None or 0 <= dropout < 1, "at least 0 and below 1"),
+    }
+    for name, (value, fits, expected) in ranges.items():
+        if not fits:
+            raise ValueError(
+                f"[D812] [distillation.cross_view] {name} = {value}: expected {expected}. Correct "
+                "the config."
+            )
+    if targets not in get_args(TargetKind):
+        raise ValueError(
+            f"[D813] [distillation.cross_view] targets = '{targets}': expected one of "
+            f"{', '.join(get_args(TargetKind))}. Correct the config."
+        )
+    return CrossView(views, hidden, targets, weight, word_dropout, labeled_batches, dropout)
