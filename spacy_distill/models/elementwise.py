@@ -149,9 +149,7 @@ def forward(
     hidden = model.get_dim("nO") // 2
     n_threads = None if is_train else kernels.prediction_threads.get()
     lengths = to_numpy(X.lengths)
-    states, backprop_run = run_elementwise(
-        X.dataXd, lengths, _parameters(model), hidden, n_threads
-    )
+    states, backprop_run = run_elementwise(X.dataXd, lengths, _parameters(model), hidden, n_threads)
 
     def backprop(dY: Ragged) -> Ragged:
         dX, gradients = backprop_run(dY.dataXd)

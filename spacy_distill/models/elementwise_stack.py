@@ -1,16 +1,17 @@
 """Inference with a stack of SRU or minGRU layers, in floats or with products of integers.
 
-With integers, the weights of all layers but the first are bytes, and each column has a scale. States
-have no bounds, so each token has a scale too: that of its largest state. All else is in floats. The
-kernels in `kernels/elementwise_stack.hh` have the same result bit by bit: sums of integers are
-exact, and each operation on floats rounds separately.
+With integers, the weights of all layers but the first are bytes, and each column has a scale. The
+states of a token are bytes where they are multiplied. They have no bounds, so the scale is that of
+the token's largest state. All else is in floats. The kernels in `kernels/elementwise_stack.hh` have
+the same result bit by bit: sums of integers are exact, and each operation on floats rounds
+separately.
 """
 
-from typing import Any, List, NamedTuple, Optional, Sequence
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy
 from thinc.api import get_array_module
-from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d
+from thinc.types import Floats2d, Ints1d
 
 from .. import kernels
 from ..chain.packing import pack
@@ -21,7 +22,7 @@ from .elementwise_recurrence import (
     logistic,
     run_steps,
 )
-from .integer_recurrence import STATE_SCALE, round_columns, rational_logistic
+from .integer_recurrence import STATE_SCALE, rational_logistic, round_columns
 from .recurrence import to_packed, to_ragged
 
 # The quotient of the scale and a smaller state is beyond a float.
@@ -31,9 +32,7 @@ LEAST_STATE = numpy.float32(1e-30)
 class ElementwiseStack:
     """A stack of bidirectional SRU or minGRU layers, for inference only."""
 
-    def __init__(
-        self, layers: Sequence[ElementwiseWeights], hidden: int, integers: bool
-    ) -> None:
+    def __init__(self, layers: Sequence[ElementwiseWeights], hidden: int, integers: bool) -> None:
         """Create a stack. Kernels copy the weights, so later changes within the arrays have no
         effect.
 
@@ -99,9 +98,9 @@ class ElementwiseStack:
         return product * scales + layer.b
 
 
-def _round_rows(states: Floats2d):
-    """RETURNS (Tuple[Floats2d, Floats2d]): (tokens, columns) integers from -127 to 127; and (tokens,
-    1) what a step of each row is. What is no finite number counts as 0."""
+def _round_rows(states: Floats2d) -> Tuple[Floats2d, Floats2d]:
+    """RETURNS (Tuple[Floats2d, Floats2d]): (tokens, columns) integers from -127 to 127; and the
+    state that a step stands for, (tokens, 1). What is no finite number counts as 0."""
     xp = get_array_module(states)
     finite = xp.where(xp.isfinite(states), states, numpy.float32(0))
     largest = abs(finite).max(axis=1, keepdims=True, initial=0)

@@ -140,7 +140,9 @@ def test_arrays_that_do_not_fit_are_rejected(integers):
     X, _, weights, d_states = elementwise_layer("sru", 4, [3])
 
     def create(**changed):
-        return compiled.ElementwiseStack([layers[0], layers[1]._replace(**changed)], 4, 1.0, integers)
+        return compiled.ElementwiseStack(
+            [layers[0], layers[1]._replace(**changed)], 4, 1.0, integers
+        )
 
     def run(X=X, sequences=three, W=weights.W, b=weights.b, v=weights.v, hidden=4, n_threads=1):
         return compiled.elementwise_forward(X, sequences, W, b, v, hidden, 1.0, n_threads)
