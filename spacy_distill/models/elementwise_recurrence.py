@@ -150,27 +150,21 @@ def run_steps(
     """
     xp = get_array_module(maps)
     hidden = maps.shape[2] // 2 if v is None else v.shape[2]
-    candidate, forget_input = maps[:, :, :hidden], maps[:, :, hidden : 2 * hidden]
-    forget = xp.empty((2, maps.shape[1], hidden), dtype="float32")
-    cells = xp.empty_like(forget)
+    candidate, forget_input, reset_input = (
+        maps[:, :, k * hidden : (k + 1) * hidden] for k in range(3)
+    )
+    forget, cells = xp.empty((2, 2, maps.shape[1], hidden), dtype="float32")
+    reset = None if v is None else xp.empty_like(forget)
     if v is None:
-        # Gates do not depend on steps.
-        forget[...] = gate(forget_input)
-        reset = None
-        states = cells
-    else:
-        reset_input = maps[:, :, 2 * hidden : 3 * hidden]
-        to_forget, to_reset = v[:, :1], v[:, 1:]
-        reset, states = xp.empty_like(forget), xp.empty_like(forget)
+        forget[...] = gate(forget_input)  # it depends on no cell
     for step, before in ((packing.first, None), *packing.steps()):
         cell = xp.zeros_like(cells[:, step]) if before is None else cells[:, before]
-        if v is not None:
-            forget[:, step] = gate(forget_input[:, step] + to_forget * cell)
-            reset[:, step] = gate(reset_input[:, step] + to_reset * cell)
+        if v is not None and reset is not None:
+            forget[:, step] = gate(forget_input[:, step] + v[:, :1] * cell)
+            reset[:, step] = gate(reset_input[:, step] + v[:, 1:] * cell)
         f = forget[:, step]
         cells[:, step] = f * cell + (ONE - f) * candidate[:, step]
-    if v is not None:
-        states = reset * cells + (ONE - reset) * highway
+    states = cells if reset is None else reset * cells + (ONE - reset) * highway
     return Steps(forget, reset, cells, states)
 
 
@@ -200,7 +194,7 @@ def _backprop_steps(
     d_maps = xp.empty_like(maps)
     d_candidate, d_forget = d_maps[:, :, :hidden], d_maps[:, :, hidden : 2 * hidden]
     d_cells, d_highway = d_states.copy(), None
-    if v is not None:
+    if reset is not None:
         d_reset = d_maps[:, :, 2 * hidden : 3 * hidden]
         d_reset[...] = d_states * (cells - highway) * reset * (1 - reset)
         d_highway = d_states * (1 - reset) * HIGHWAY_SCALE
