@@ -132,6 +132,8 @@ def test_registered_names_are_found_by_spacy():
         ("factories", "ner_teacher"),
         ("architectures", "spacy-distill.ChainTagger.v1"),
         ("architectures", "spacy-distill.BiLSTM.v1"),
+        ("architectures", "spacy-distill.SRU.v1"),
+        ("architectures", "spacy-distill.MinGRU.v1"),
         ("readers", "spacy-distill.MixedCorpus.v1"),
         ("losses", "spacy-distill.ChainDistillation.v1"),
     ]:

@@ -27,11 +27,28 @@ HASH_CNN = {
     "maxout_pieces": 3,
     "subword_features": True,
 }
+# Encoders in the place of the default's, as wide.
+ENCODERS: Dict[str, Dict[str, Any]] = {
+    "cnn": CNN,
+    "unidirectional": {"@architectures": "spacy-distill.LSTM.v1", "width": 200, "depth": 2},
+    **{
+        kind: {
+            "@architectures": f"spacy-distill.{name}.v1",
+            "width": 200,
+            "depth": depth,
+            "precision": "int8",
+        }
+        for kind, name, depth in (("sru", "SRU", 2), ("sru-3", "SRU", 3), ("min-gru", "MinGRU", 2))
+    },
+}
 KINDS = {
     "hash-cnn": "`HashEmbedCNN`, CRF",
     "softmax": "LSTM-CNN-softmax",
     "cnn": "CNN (`MaxoutWindowEncoder`), CRF",
     "unidirectional": "LSTM from left to right, CRF",
+    "sru": "SRU, CRF",
+    "sru-3": "SRU of three layers, CRF",
+    "min-gru": "minGRU, CRF",
 }
 # Kinds that look word vectors up in spaCy's way.
 WITH_SPACY_VECTORS = ("hash-cnn",)
@@ -110,10 +127,8 @@ def kind_config(kind: str) -> Config:
         config["distillation"]["cross_view"] = CROSS_VIEW[kind]
     elif kind == "softmax":
         model["head"] = {"@architectures": "spacy-distill.Softmax.v1"}
-    elif kind == "unidirectional":
-        model["encode"] = {"@architectures": "spacy-distill.LSTM.v1", "width": 200, "depth": 2}
     elif kind == "hash-cnn":
         model["embed"], model["encode"] = dict(HASH_CNN), None
     else:
-        model["encode"] = dict(CNN)
+        model["encode"] = dict(ENCODERS[kind])
     return config

@@ -112,7 +112,10 @@ def shown_table(measured: Result) -> str:
 
 
 # The tables that the scripts of these names print.
-SHOWN = ("parts", "rates", "shortcuts", "differences", "vectors", "windows", "footprint", "cores")
+SHOWN = (
+    *("parts", "rates", "shortcuts", "differences", "vectors", "windows", "footprint", "cores"),
+    "encoders",
+)
 SECTIONS: Dict[str, Callable[[Result], str]] = {
     "batches": batches_table,
     **{name: partial(section_table, name) for name in ("documents", "text")},

@@ -33,6 +33,35 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
         float* U
         float* b
 
+    cdef struct ElementwiseLayer:
+        Batch batch
+        int64_t n_tokens
+        int n_inputs
+        int hidden
+        int n_maps
+        const float* X
+        const float* W
+        const float* b
+        const float* peepholes
+        float highway_scale
+        int n_threads
+
+    cdef struct ElementwiseStates:
+        float* states
+        float* maps
+        float* cells
+
+    cdef struct ElementwiseGradients:
+        float* X
+        float* W
+        float* b
+        float* peepholes
+
+    cdef struct ElementwiseWeights:
+        const float* W
+        const float* bias
+        const float* peepholes
+
     cdef struct LayerWeights:
         const float* U
         const float* W
@@ -69,11 +98,23 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
     ctypedef void* (*make_stack_type)(const LayerWeights*, int, int) except +
     ctypedef void (*remove_stack_type)(void*)
     ctypedef void (*read_stack_type)(const void*, const StackInput&, float*) except +
+    ctypedef void (*elementwise_forward_type)(
+        const ElementwiseLayer&, const ElementwiseStates&
+    ) except +
+    ctypedef void (*elementwise_backward_type)(
+        const ElementwiseLayer&, const ElementwiseStates&, const float*, const ElementwiseGradients&
+    ) except +
+    ctypedef void* (*make_elementwise_type)(const ElementwiseWeights*, int, int, float) except +
     ctypedef void (*viterbi_type)(const ChainScores&, int64_t*) except +
     ctypedef bint (*forward_backward_type)(const ChainScores&, const ChainWeights&)
 
     cdef struct StackKernels:
         make_stack_type make
+        remove_stack_type remove
+        read_stack_type read
+
+    cdef struct ElementwiseStackKernels:
+        make_elementwise_type make
         remove_stack_type remove
         read_stack_type read
 
@@ -84,6 +125,10 @@ cdef extern from "kernels.hh" namespace "spacy_distill" nogil:
         lstm_backward_type lstm_backward
         StackKernels float_stack
         StackKernels integer_stack
+        elementwise_forward_type elementwise_forward
+        elementwise_backward_type elementwise_backward
+        ElementwiseStackKernels float_elementwise_stack
+        ElementwiseStackKernels integer_elementwise_stack
         viterbi_type viterbi
         forward_backward_type forward_backward
 

@@ -13,6 +13,8 @@
 #include "lstm.hh"
 #include "stack.hh"
 #include "integer_stack.hh"
+#include "elementwise.hh"
+#include "elementwise_stack.hh"
 #include "viterbi.hh"
 #include "forward_backward.hh"
 
@@ -23,6 +25,12 @@ constexpr Kernels kernels_for(const char* name, bool (*is_supported)()) {
             lstm_backward,
             {new_stack, delete_stack, read_stack},
             {new_integer_stack, delete_integer_stack, read_integer_stack},
+            elementwise_forward,
+            elementwise_backward,
+            {new_elementwise_stack<FloatStackNumbers>, delete_elementwise_stack<FloatStackNumbers>,
+             read_elementwise_stack<FloatStackNumbers>},
+            {new_elementwise_stack<IntegerStackNumbers>, delete_elementwise_stack<IntegerStackNumbers>,
+             read_elementwise_stack<IntegerStackNumbers>},
             viterbi,
             forward_backward};
 }

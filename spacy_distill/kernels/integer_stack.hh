@@ -7,8 +7,15 @@
 constexpr int ZERO = DOT_TAKES_SIGNS ? 0 : 128;
 constexpr float STATE_SCALE = 127.f, WEIGHT_SCALE = 127.f;
 
-// A layer's weights in one direction, (columns of four gates), multiplied with the states below and
-// with its own. Four rows are side by side: what `dot` takes at a time.
+// Weights (rows, columns), `stride` numbers from row to row.
+struct Matrix {
+    const float* numbers;
+    int rows;
+    size_t stride;
+};
+
+// The weights of columns that are multiplied with the states below and with a layer's own. Four rows are
+// side by side: what `dot` takes at a time.
 class IntegerWeights {
 public:
     const int columns;  // a multiple of LANES
@@ -16,28 +23,18 @@ public:
     Buffer<float> scales, bias;      // (columns,)
     Buffer<int32_t> offsets;         // (columns,) what a sum starts with
 
-    IntegerWeights(const LayerWeights& layer, int direction, int hidden)
-        : columns(round_up(GATES * hidden, LANES)),
-          below_groups(layer.W ? round_up(2 * hidden, 4) / 4 : 0),
-          groups(below_groups + round_up(hidden, 4) / 4), scales(columns, 0.f), bias(columns, 0.f),
-          offsets(columns, 0), weights(size_t(columns) * groups * 4, 0) {
-        const int width = GATES * hidden;
-        const float* U = layer.U + size_t(direction) * hidden * width;
-        const float* W = layer.W + direction * width;
-        for (int column = 0; column < width; ++column) {
-            float largest = 0.f;
-            for (int k = 0; k < hidden; ++k) largest = larger_of(largest, U[k * width + column]);
-            for (int k = 0; layer.W && k < 2 * hidden; ++k)
-                largest = larger_of(largest, W[2 * k * width + column]);
-            const float step = largest / WEIGHT_SCALE;
-            int32_t sum = 0;
-            for (int k = 0; step && k < hidden; ++k)
-                sum += put(column, below_groups + k / 4, k % 4, U[k * width + column] / step);
-            for (int k = 0; step && layer.W && k < 2 * hidden; ++k)
-                sum += put(column, k / 4, k % 4, W[2 * k * width + column] / step);
-            *(scales + column) = step / STATE_SCALE;
+    // Either matrix can be without rows, and `added` null. A state of 1 is `state_scale` steps.
+    IntegerWeights(int n_columns, const Matrix& below, const Matrix& own, const float* added,
+                   float state_scale)
+        : columns(round_up(n_columns, LANES)), below_groups(round_up(below.rows, 4) / 4),
+          groups(below_groups + round_up(own.rows, 4) / 4), scales(columns, 0.f),
+          bias(columns, 0.f), offsets(columns, 0), weights(size_t(columns) * groups * 4, 0) {
+        for (int column = 0; column < n_columns; ++column) {
+            const float step = larger_of(largest(below, column), largest(own, column)) / WEIGHT_SCALE;
+            const int32_t sum = step ? put(below, column, 0, step) + put(own, column, below_groups, step) : 0;
+            *(scales + column) = step / state_scale;
             *(offsets + column) = -ZERO * sum;
-            if (layer.W) *(bias + column) = layer.bias[direction * width + column];
+            if (added) *(bias + column) = added[column];
         }
     }
 
@@ -48,17 +45,39 @@ private:
     Buffer<int8_t> weights;
 
     static float larger_of(float a, float b) { return std::fmax(a, std::fabs(b)); }
-    int put(int column, int group, int row, float steps) {
-        const int whole = std::lrint(steps);
-        const size_t place = size_t(column / LANES * groups + group) * LANES + column % LANES;
-        *(weights + (4 * place + row)) = whole;
-        return whole;
+    static float largest(const Matrix& from, int column) {
+        float found = 0.f;
+        for (int k = 0; k < from.rows; ++k)
+            found = larger_of(found, from.numbers[k * from.stride + column]);
+        return found;
+    }
+    // RETURNS the sum of a column's bytes.
+    int32_t put(const Matrix& from, int column, int group, float step) {
+        int32_t sum = 0;
+        for (int k = 0; k < from.rows; ++k) {
+            const int whole = std::lrint(from.numbers[k * from.stride + column] / step);
+            const size_t place =
+                (size_t(column / LANES) * groups + group + k / 4) * LANES + column % LANES;
+            *(weights + (4 * place + k % 4)) = whole;
+            sum += whole;
+        }
+        return sum;
     }
 };
 
-// The bytes of one step of a tile: what is below of each sequence, and its own states before.
+// A layer of an LSTM in one direction.
+static IntegerWeights* new_lstm_weights(const LayerWeights& layer, int direction, int hidden) {
+    const int width = GATES * hidden;
+    const Matrix own = {layer.U + size_t(direction) * hidden * width, hidden, size_t(width)};
+    if (!layer.W) return new IntegerWeights(width, {nullptr, 0, 0}, own, nullptr, STATE_SCALE);
+    const Matrix below = {layer.W + direction * width, 2 * hidden, size_t(2 * width)};
+    return new IntegerWeights(width, below, own, layer.bias + direction * width, STATE_SCALE);
+}
+
+// The bytes that are multiplied, such as of one step of a tile: what is below of each sequence, and its own
+// states before.
 struct ByteRows {
-    const uint8_t* below[TILE];
+    const uint8_t* const* below;
     const uint8_t* own;  // (sequences, own_width)
     int own_width;
 };
@@ -220,7 +239,7 @@ public:
     IntegerStack(const LayerWeights* layers, int n_layers, int hidden)
         : IntegerStack(n_layers, hidden) {
         for (int i = 0; i < 2 * n_layers; ++i)
-            directions[i] = new IntegerWeights(layers[i / 2], i % 2, hidden);
+            directions[i] = new_lstm_weights(layers[i / 2], i % 2, hidden);
     }
     ~IntegerStack() {
         for (int i = 0; i < 2 * n_layers; ++i) delete directions[i];
@@ -272,12 +291,13 @@ private:
             return static_cast<const uint16_t*>(in.table) + row * width;
         };
         memory.forget();
-        ByteRows rows = {{}, memory.own + 0, memory.own_width};
+        const uint8_t* states_below[TILE] = {};
+        const ByteRows rows = {states_below, memory.own + 0, memory.own_width};
         for (int64_t step = 0; step < tile.lengths[0]; ++step) {
             const int active = tile.at_step(step), still_active = tile.at_step(step + 1);
             const auto place = [&](int s) { return places[s] + tile.position(s, step, direction); };
             for (int s = 0; layer && s < active; ++s)
-                rows.below[s] = below + place(s) * 2 * hidden;
+                states_below[s] = below + place(s) * 2 * hidden;
             for (int s = 0; !layer && s < still_active; ++s) prefetch(given(s, step + 1), width);
             multiply_bytes(weights, active, rows, memory.product + 0);
             for (int s = 0; s < active; ++s) {

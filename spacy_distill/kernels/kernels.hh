@@ -1,5 +1,5 @@
-// Loops over tokens: the steps of an LSTM, layers of them above one another, Viterbi and
-// forward-backward. All arrays are in C order; a ragged batch has the tokens of its sequences one
+// Loops over tokens: the steps of an LSTM and of element-wise recurrences, layers of them above one
+// another, Viterbi and forward-backward. All arrays are in C order; a ragged batch has the tokens of its sequences one
 // after another.
 #pragma once
 
@@ -67,6 +67,46 @@ struct LstmGradients {
     float* b;
 };
 
+// A bidirectional element-wise recurrence in training: a minGRU, which has two maps, or an SRU. X (tokens,
+// n_inputs); W (2, n_maps, hidden, n_inputs) and b (2, n_maps, hidden): inputs to the maps of both
+// directions: candidate, forget gate, reset gate and highway. The highway of an SRU with three maps is X
+// (tokens, 2, hidden). peepholes (2, 2, hidden): cells to the forget and the reset gate, null for a minGRU.
+// No result depends on the number of threads.
+struct ElementwiseLayer {
+    Batch batch;
+    int64_t n_tokens;
+    int n_inputs, hidden, n_maps;
+    const float* X;
+    const float* W;
+    const float* b;
+    const float* peepholes;
+    float highway_scale;
+    int n_threads;
+};
+
+// states and cells (tokens, 2, hidden); maps (tokens, 2, n_maps, hidden), gates after their functions.
+struct ElementwiseStates {
+    float* states;
+    float* maps;
+    float* cells;
+};
+
+// Gradients of the layer's arrays.
+struct ElementwiseGradients {
+    float* X;
+    float* W;
+    float* b;
+    float* peepholes;
+};
+
+// The weights of such a layer in prediction. Of all layers but the first W (2 * hidden, 2, n_maps, hidden),
+// the states below to three maps of an SRU and two of a minGRU, and bias (2, n_maps, hidden), else null.
+struct ElementwiseWeights {
+    const float* W;
+    const float* bias;
+    const float* peepholes;
+};
+
 // U (2, hidden, 4 * hidden); of all layers but the first W (2 * hidden, 2, 4 * hidden), the states
 // below to gates, and bias (2, 4 * hidden), else null.
 struct LayerWeights {
@@ -75,7 +115,8 @@ struct LayerWeights {
     const float* bias;
 };
 
-// table (rows, 2, 4 * hidden): inputs to the first layer's gates, float or, for integers, half
+// table (rows, 2, n, hidden): inputs to the first layer's gates or maps, four of an LSTM and of an SRU and
+// two of a minGRU, float or, for integers, half
 // precision (uint16_t); rows (tokens,): each token's row.
 struct StackInput {
     Batch batch;
@@ -118,6 +159,13 @@ struct StackKernels {
     void (*read)(const void* stack, const StackInput& in, float* states);
 };
 
+// The same of element-wise recurrences.
+struct ElementwiseStackKernels {
+    void* (*make)(const ElementwiseWeights* layers, int n_layers, int hidden, float highway_scale);
+    void (*remove)(void* stack);
+    void (*read)(const void* stack, const StackInput& in, float* states);
+};
+
 // The kernels as one instruction set runs them.
 struct Kernels {
     const char* name;
@@ -128,6 +176,11 @@ struct Kernels {
     void (*lstm_backward)(const LstmLayer& in, const LstmStates& kept, const float* d_states,
                           const LstmGradients& out);
     StackKernels float_stack, integer_stack;
+    // As for an LSTM.
+    void (*elementwise_forward)(const ElementwiseLayer& in, const ElementwiseStates& out);
+    void (*elementwise_backward)(const ElementwiseLayer& in, const ElementwiseStates& kept,
+                                 const float* d_states, const ElementwiseGradients& out);
+    ElementwiseStackKernels float_elementwise_stack, integer_elementwise_stack;
     // tags (tokens,), written.
     void (*viterbi)(const ChainScores& chain, int64_t* tags);
     // Writes the weights; false where this arithmetic cannot be trusted.

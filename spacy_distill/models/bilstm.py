@@ -10,11 +10,9 @@ from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 from .. import kernels
 from .bilstm_stack import BiLSTMStack
 from .dropout import dropout
+from .form_product import FormProduct
 from .recurrence import LayerWeights, run_bilstm
 from .taps import DIRECTIONS_ATTR, TAP_ATTR
-
-# Word forms whose input to the first layer is computed at once.
-FORMS_PER_PRODUCT = 128
 
 
 def BiLSTM(
@@ -62,32 +60,16 @@ class BiLSTMInference:
         # Integers have no NaN, so it would be hidden.
         finite = all(numpy.isfinite(array).all() for layer in parameters for array in layer)
         self._stack = BiLSTMStack(parameters, integers=precision == "int8" and finite)
-        # The sums of a matrix product depend on the forms beside a form. In double precision, this
-        # is lost in the rounding to half precision: a form has the same row in every batch.
-        dtype = "float64" if self._stack.table_dtype == "float16" else "float32"
-        self._W, self._b = (array.astype(dtype) for array in (parameters[0].W, parameters[0].b))
+        _, W, b = parameters[0]
+        self._inputs = FormProduct(W, b, self._stack.table_dtype)
 
     def per_form(self, features: Floats2d) -> Floats2d:
         """RETURNS (Floats2d): (forms, 8 * hidden) inputs to the gates of the first layer."""
-        gates = numpy.empty((len(features), len(self._b)), dtype=self._stack.table_dtype)
-        # Few forms at a time, whose products stay in the processor's cache.
-        for start in range(0, len(features), FORMS_PER_PRODUCT):
-            product = features[start : start + FORMS_PER_PRODUCT].astype(self._W.dtype) @ self._W
-            product += self._b
-            _write(product.astype("float32", copy=False), gates[start : start + len(product)])
-        return gates
+        return self._inputs(features)
 
     def per_sequence(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
         """RETURNS (Floats2d): (tokens, 2 * hidden) hidden states of the last layer."""
         return self._stack.predict(table, rows, lengths)
-
-
-def _write(numbers: Floats2d, to: Floats2d) -> None:
-    compiled = kernels.form_kernels()
-    if compiled and to.dtype == "float16":
-        compiled.to_halves(numbers, to)
-    else:
-        to[:] = numbers
 
 
 def LSTM(width: int = 100, depth: int = 2) -> Model[Ragged, Ragged]:

@@ -10,7 +10,7 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from thinc.api import get_array_module
-from thinc.types import Floats1d, Floats2d, Ints1d
+from thinc.types import Floats1d, Floats2d, FloatsXd, Ints1d
 
 from ..chain.packing import Packing, pack
 from .recurrence import LayerWeights
@@ -54,11 +54,21 @@ def _quantize(layer: LayerWeights, direction: int, reads_states: bool) -> Intege
     if reads_states:
         columns = slice(direction * weights.shape[1], (direction + 1) * weights.shape[1])
         weights, bias = xp.concatenate((layer.W[:, columns], weights)), layer.b[columns]
+    rounded, steps = round_columns(weights)
+    return IntegerWeights(rounded, steps / STATE_SCALE, bias)
+
+
+def round_columns(weights: Floats2d) -> Tuple[Floats2d, Floats1d]:
+    """Round weights to integers from -127 to 127.
+
+    weights (Floats2d): (inputs, columns)
+    RETURNS (Tuple[Floats2d, Floats1d]): (inputs, columns) integers, stored as `IntegerWeights`
+        says; and (columns,) the weight that a step stands for.
+    """
+    xp = get_array_module(weights)
     steps = abs(weights).max(axis=0) / WEIGHT_SCALE
     rounded = xp.rint(weights / xp.where(steps > 0, steps, ONE))
-    if len(rounded) > MOST_INPUTS:
-        rounded = rounded.astype("float64")
-    return IntegerWeights(rounded, steps / STATE_SCALE, bias)
+    return rounded.astype("float64") if len(rounded) > MOST_INPUTS else rounded, steps
 
 
 def predict_bilstm_in_integers(
@@ -130,13 +140,19 @@ def _open_gates(gates: Floats2d, cells: Floats2d) -> Tuple[Floats2d, Floats2d]:
     return cells, o * shown / (TWO * o_below * shown_below)
 
 
-def _twice_logistic(x: Floats2d) -> Tuple[Floats2d, Floats2d]:
+def rational_logistic(x: FloatsXd) -> FloatsXd:
+    """Compute the logistic function with one division, up to 4e-5."""
+    above, below = _twice_logistic(x)
+    return above / (TWO * below)
+
+
+def _twice_logistic(x: FloatsXd) -> Tuple[FloatsXd, FloatsXd]:
     above, below = _tangent(x * HALF)
     return below + above, below
 
 
-def _tangent(x: Floats2d) -> Tuple[Floats2d, Floats2d]:
-    """RETURNS (Tuple[Floats2d, Floats2d]): Numerator and denominator of tanh(x), up to 7e-5."""
+def _tangent(x: FloatsXd) -> Tuple[FloatsXd, FloatsXd]:
+    """RETURNS (Tuple[FloatsXd, FloatsXd]): Numerator and denominator of tanh(x), up to 7e-5."""
     xp = get_array_module(x)
     x = xp.clip(x, numpy.float32(-5.25), numpy.float32(5.25))
     y = x * x

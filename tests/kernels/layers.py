@@ -1,10 +1,12 @@
-"""Random LSTM layers, and their results."""
+"""Random layers, and their results."""
 
 import numpy
 
 from spacy_distill import kernels
 from spacy_distill.models import recurrence
 from spacy_distill.models.bilstm_stack import BiLSTMStack
+from spacy_distill.models.elementwise_recurrence import ElementwiseWeights, run_elementwise
+from spacy_distill.models.elementwise_stack import ElementwiseStack
 from spacy_distill.models.recurrence import LayerWeights
 
 LENGTHS = [5, 0, 1, 31, 2, 2, 9, 1, 14, 3, 3, 30, 8, 12, 6, 27]
@@ -50,3 +52,44 @@ def stack_of(rng, hidden, depth, scale=1.0, integers=False):
         layers.append(LayerWeights(U, inputs / hidden**0.5, inputs[0]))
     stack = BiLSTMStack(layers, integers)
     return stack, lstm_arrays(rng, hidden, [9], scale)[0].astype(stack.table_dtype)
+
+
+# The number of maps of a layer of each kind.
+ELEMENTWISE = {"sru": 4, "sru-highway": 3, "min-gru": 2}
+
+
+def elementwise_layer(kind, hidden, lengths):
+    """RETURNS (Tuple): The arguments of `run_elementwise_layer`."""
+    rng = numpy.random.default_rng(hidden)
+    n_inputs = 2 * hidden if kind == "sru-highway" else 29
+    columns = 2 * ELEMENTWISE[kind] * hidden
+    W, b, v = (rng.normal(size=shape) for shape in ((columns, n_inputs), columns, (2, 2, hidden)))
+    X, d_states = (rng.normal(size=(sum(lengths), width)) for width in (n_inputs, 2 * hidden))
+    X, W, b, v, d_states = (
+        array.astype("float32") for array in (X, W / n_inputs**0.5, b, v, d_states)
+    )
+    weights = ElementwiseWeights(W, b, None if kind == "min-gru" else v)
+    return X, numpy.asarray(lengths), weights, d_states
+
+
+def run_elementwise_layer(X, lengths, weights, d_states):
+    """RETURNS (List): States, and the gradients of X, W, b and the peepholes."""
+    hidden = d_states.shape[1] // 2
+    states, backprop = run_elementwise(X, lengths, weights, hidden)
+    dX, gradients = backprop(d_states)
+    return [states, dX, *(gradient for gradient in gradients if gradient is not None)]
+
+
+def elementwise_stack(rng, kind, hidden, depth, integers=False):
+    """RETURNS (Tuple[ElementwiseStack, Floats2d]): A stack, and a table with nine rows of maps."""
+    n_maps, layers = ELEMENTWISE[kind], []
+    for _ in range(depth):
+        columns = 2 * min(n_maps, 3) * hidden
+        W, b, v = (
+            rng.normal(size=shape).astype("float32")
+            for shape in ((2 * hidden, columns), columns, (2, 2, hidden))
+        )
+        W /= numpy.float32(2 * hidden) ** numpy.float32(0.5)
+        layers.append(ElementwiseWeights(W, b, None if kind == "min-gru" else v))
+    stack = ElementwiseStack(layers, hidden, integers)
+    return stack, rng.normal(size=(9, 2 * n_maps * hidden)).astype(stack.table_dtype)

@@ -16,7 +16,7 @@ using namespace spacy_distill;
 
 namespace {
 
-enum Kind { STACK, LSTM, CHAIN, FORMS, KINDS };
+enum Kind { STACK, LSTM, CHAIN, FORMS, ELEMENTWISE_STACK, ELEMENTWISE, KINDS };
 
 const int N_THREADS[] = {1, 3};
 
@@ -88,7 +88,7 @@ struct Findings {
         if (holds) return;
         if (++n_wrong < 10)
             std::printf("%s: %s of case %d differs from numpy's, first at %zu\n", kernels.name, what,
-                        n_cases[STACK] + n_cases[LSTM] + n_cases[CHAIN] + n_cases[FORMS], first);
+                        std::accumulate(n_cases, n_cases + KINDS, 0), first);
     }
 };
 
@@ -213,6 +213,91 @@ private:
     Floats X, U, W, b, d_states, states, dX, dU, dW, db;
 };
 
+class ElementwiseStackCase : public Case {
+public:
+    ElementwiseStackCase(const Integers& numbers, Reader& file)
+        : hidden(numbers[1]), sequences(file), table(file.array<float>()),
+          halves(file.array<uint16_t>()), rows(file.array<int64_t>()),
+          highway_scale(file.array<float>()), weights(3 * numbers[2]) {
+        for (Floats& array : weights) array = file.array<float>();
+        in_floats = file.array<float>();
+        in_integers = file.array<float>();
+        for (size_t i = 0; i < weights.size(); i += 3)
+            layers.push_back({i ? weights[i].data() : nullptr, i ? weights[i + 1].data() : nullptr,
+                              numbers[3] ? weights[i + 2].data() : nullptr});
+    }
+
+    void check(const Kernels& kernels, Findings& findings) const override {
+        ++findings.n_cases[ELEMENTWISE_STACK];
+        for (int n_threads : N_THREADS) {
+            demand_close(run(kernels.float_elementwise_stack, table.data(), n_threads), in_floats, 1e-4,
+                         2e-5, kernels, "the element-wise float stack", findings);
+            demand_same(run(kernels.integer_elementwise_stack, halves.data(), n_threads), in_integers,
+                        kernels, "the element-wise integer stack", findings);
+        }
+    }
+
+private:
+    int hidden;
+    Sequences sequences;
+    Floats table;
+    std::vector<uint16_t> halves;
+    Integers rows;
+    Floats highway_scale;
+    std::vector<Floats> weights;
+    Floats in_floats, in_integers;
+    std::vector<ElementwiseWeights> layers;
+
+    Floats run(const ElementwiseStackKernels& kernels, const void* inputs, int n_threads) const {
+        Floats states(rows.size() * 2 * hidden, -2.f);
+        void* stack = kernels.make(layers.data(), int(layers.size()), hidden, highway_scale[0]);
+        kernels.read(stack, {sequences.batch(), inputs, rows.data(), n_threads},
+                     states.data());
+        kernels.remove(stack);
+        return states;
+    }
+};
+
+class ElementwiseCase : public Case {
+public:
+    ElementwiseCase(const Integers& numbers, Reader& file)
+        : hidden(numbers[1]), n_inputs(numbers[2]), n_maps(numbers[3]), is_sru(numbers[4]),
+          sequences(file), X(file.array<float>()), highway_scale(file.array<float>()),
+          W(file.array<float>()), b(file.array<float>()), peepholes(file.array<float>()),
+          d_states(file.array<float>()), states(file.array<float>()), dX(file.array<float>()),
+          dW(file.array<float>()), db(file.array<float>()), d_peepholes(file.array<float>()) {}
+
+    void check(const Kernels& kernels, Findings& findings) const override {
+        ++findings.n_cases[ELEMENTWISE];
+        for (int n_threads : N_THREADS) {
+            const int64_t n_tokens = states.size() / (2 * hidden);
+            const ElementwiseLayer in = {
+                sequences.batch(), n_tokens, n_inputs, hidden,   n_maps,
+                X.data(),          W.data(), b.data(), is_sru ? peepholes.data() : nullptr,
+                highway_scale[0],  n_threads};
+            Floats found(states.size()), maps(n_maps * states.size()), cells(states.size());
+            const ElementwiseStates out = {found.data(), maps.data(), cells.data()};
+            kernels.elementwise_forward(in, out);
+            demand_close(found, states, 1e-4, 2e-5, kernels, "the element-wise states", findings);
+            Floats gradients[] = {Floats(dX.size()), Floats(dW.size()), Floats(db.size()),
+                                  Floats(d_peepholes.size())};
+            kernels.elementwise_backward(in, out, d_states.data(),
+                                         {gradients[0].data(), gradients[1].data(),
+                                          gradients[2].data(), gradients[3].data()});
+            const Floats* expected[] = {&dX, &dW, &db, &d_peepholes};
+            for (int i = 0; i < 4; ++i)
+                demand_close(gradients[i], *expected[i], 1e-4, 1e-4, kernels,
+                             "an element-wise gradient", findings);
+        }
+    }
+
+private:
+    int hidden, n_inputs, n_maps;
+    bool is_sru;
+    Sequences sequences;
+    Floats X, highway_scale, W, b, peepholes, d_states, states, dX, dW, db, d_peepholes;
+};
+
 class ChainCase : public Case {
 public:
     ChainCase(const Integers& numbers, Reader& file)
@@ -311,6 +396,8 @@ Case* read_case(Reader& file) {
         case LSTM: return new LstmCase(numbers, file);
         case CHAIN: return new ChainCase(numbers, file);
         case FORMS: return new FormsCase(numbers, file);
+        case ELEMENTWISE_STACK: return new ElementwiseStackCase(numbers, file);
+        case ELEMENTWISE: return new ElementwiseCase(numbers, file);
         default: fail("The file of cases is of another version.");
     }
 }
@@ -338,9 +425,11 @@ int main(int n_arguments, char** arguments) {
             continue;
         }
         n_found += std::count(wanted.begin(), wanted.end(), kernels.name);
-        std::printf("%s: %d stacks, %d LSTMs, %d chains, %d of forms, %s\n", kernels.name,
-                    found.n_cases[STACK], found.n_cases[LSTM], found.n_cases[CHAIN],
-                    found.n_cases[FORMS], found.n_wrong ? "WRONG" : "all as numpy");
+        std::printf("%s: %d stacks, %d LSTMs, %d element-wise stacks, %d layers, %d chains, %d of "
+                    "forms, %s\n", kernels.name, found.n_cases[STACK], found.n_cases[LSTM],
+                    found.n_cases[ELEMENTWISE_STACK], found.n_cases[ELEMENTWISE],
+                    found.n_cases[CHAIN], found.n_cases[FORMS],
+                    found.n_wrong ? "WRONG" : "all as numpy");
         is_right = is_right && !found.n_wrong;
     }
     if (n_found < wanted.size()) std::printf("An instruction set that was asked for is missing.\n");

@@ -14,6 +14,12 @@ from spacy_distill.chain.forward_backward import LARGEST_FACTOR
 from spacy_distill.models import recurrence
 from spacy_distill.models.bilstm_stack import BiLSTMStack
 from spacy_distill.models.character_cnn import WINDOW, CharacterCNN, character_windows
+from spacy_distill.models.elementwise_recurrence import (
+    HIGHWAY_SCALE,
+    ElementwiseWeights,
+    run_elementwise,
+)
+from spacy_distill.models.elementwise_stack import ElementwiseStack
 from spacy_distill.models.form_cache import FormIndex
 from spacy_distill.models.recurrence import LayerWeights
 from spacy_distill.models.word_forms import WordForms
@@ -25,7 +31,7 @@ DEPTHS = (1, 2, 3)
 LENGTHS = ((1,), (7,), (5, 1), (3, 9, 3), (6, 2, 11, 1, 5, 5, 2, 8, 4, 3, 7, 1, 9, 2, 2))
 LABELS = (1, 2, 4, 18)
 # In the order of `check.cc`.
-STACK, LSTM, CHAIN, FORMS = range(4)
+STACK, LSTM, CHAIN, FORMS, ELEMENTWISE_STACK, ELEMENTWISE = range(6)
 
 
 class Cases:
@@ -59,6 +65,29 @@ class Cases:
         sizes = [weights.U.shape[1], X.shape[1]]
         self.write(LSTM, sizes, [lengths, X, *weights, d_states, states, dX, *gradients])
 
+    def elementwise_stack(self, layers, hidden: int, table, rows, lengths) -> None:
+        """Write a case of float and integer inference with an SRU or a minGRU."""
+        halves = table.astype("float16")
+        found = [
+            ElementwiseStack(layers, hidden, integers).predict(
+                halves if integers else table, rows, lengths
+            )
+            for integers in (False, True)
+        ]
+        weights = [array for layer in layers for array in with_peepholes(layer)]
+        arrays = [table, halves.view("uint16"), rows, HIGHWAY_SCALE, *weights, *found]
+        is_sru = int(layers[0].v is not None)
+        self.write(ELEMENTWISE_STACK, [hidden, len(layers), is_sru], [lengths, *arrays])
+
+    def elementwise(self, X, weights: ElementwiseWeights, d_states, lengths) -> None:
+        """Write a case of both passes of an SRU or minGRU layer."""
+        hidden = d_states.shape[1] // 2
+        states, backprop = run_elementwise(X, lengths, weights, hidden)
+        dX, gradients = backprop(d_states)
+        arrays = [HIGHWAY_SCALE, *with_peepholes(weights), d_states, states, dX]
+        sizes = [hidden, X.shape[1], len(weights.b) // (2 * hidden), int(weights.v is not None)]
+        self.write(ELEMENTWISE, sizes, [lengths, X, *arrays, *with_peepholes(gradients)])
+
     def chain(self, emissions, lengths, transitions, start, end) -> None:
         """Write a case of Viterbi and forward-backward."""
         chain = LinearChain(emissions, lengths, transitions, start, end)
@@ -84,6 +113,13 @@ class Cases:
         halves = numbers.astype("float16").view("uint16")
         arrays = [known, forms, E, filters, b, n_windows, windows[1].astype("int32"), numbers]
         self.write(FORMS, [E.shape[1]], [*arrays, *found, halves])
+
+
+def with_peepholes(layer: ElementwiseWeights) -> Sequence[numpy.ndarray]:
+    """RETURNS (Sequence[numpy.ndarray]): The arrays of a layer; peepholes that are not there are
+    without numbers."""
+    W, b, v = layer
+    return W, b, numpy.zeros(0, dtype="float32") if v is None else v
 
 
 def floats(rng, *shape: int, scale: float = 1.0):
@@ -145,6 +181,35 @@ def write_lstms(rng, cases: Cases) -> None:
             cases.lstm(X, weights, d_states, sequences)
 
 
+def write_elementwise(rng, cases: Cases) -> None:
+    for hidden, lengths in product(HIDDEN, LENGTHS):
+        sequences = numpy.asarray(lengths)
+        n_tokens = sequences.sum()
+        for n_maps in (2, 3, 4):
+            n_inputs, columns = 2 * hidden + (0 if n_maps == 3 else 3), 2 * n_maps * hidden
+            weights = ElementwiseWeights(
+                floats(rng, columns, n_inputs, scale=n_inputs**-0.5),
+                floats(rng, columns),
+                None if n_maps == 2 else floats(rng, 2, 2, hidden),
+            )
+            X, d_states = floats(rng, n_tokens, n_inputs), floats(rng, n_tokens, 2 * hidden)
+            cases.elementwise(X, weights, d_states, sequences)
+    for hidden, depth, n_maps in product(HIDDEN, DEPTHS, (2, 3)):
+        for lengths in LENGTHS if hidden < 100 else LENGTHS[-1:]:
+            sequences = numpy.asarray(lengths)
+            layers = [
+                ElementwiseWeights(
+                    floats(rng, 2 * hidden, 2 * n_maps * hidden, scale=(2 * hidden) ** -0.5),
+                    floats(rng, 2 * n_maps * hidden),
+                    None if n_maps == 2 else floats(rng, 2, 2, hidden),
+                )
+                for _ in range(depth)
+            ]
+            table = floats(rng, 9, 2 * (2 if n_maps == 2 else 4) * hidden)
+            rows = rng.integers(0, 9, size=sequences.sum())
+            cases.elementwise_stack(layers, hidden, table, rows, sequences)
+
+
 def write_chains(rng, cases: Cases) -> None:
     for n_labels in LABELS:
         start, transitions, end = constraints(n_labels)
@@ -181,6 +246,7 @@ def main() -> None:
         cases = Cases(file)
         write_stacks(rng, cases)
         write_lstms(rng, cases)
+        write_elementwise(rng, cases)
         write_chains(rng, cases)
         write_forms(rng, cases)
 
