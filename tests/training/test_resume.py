@@ -148,6 +148,13 @@ def test_same_bytes(kill_and_resume, contents, changes):
     assert {path.name for path in resumed.iterdir()} == {"model-best", "model-last"}
 
 
+@pytest.mark.parametrize("source", [None, "none"], ids=["teacher", "no teacher"])
+def test_cross_view_heads_are_part_of_a_checkpoint(kill_and_resume, contents, source):
+    heads = {"@architectures": "spacy-distill.CrossViewHeads.v1", "hidden": 8, "targets": "self"}
+    unbroken, resumed = kill_and_resume({"distillation": {"cross_view": heads}}, source=source)
+    assert contents(unbroken) == contents(resumed)
+
+
 def test_accumulated_gradients_and_a_development_corpus_of_the_teacher(
     kill_and_resume, contents, corpora
 ):
