@@ -18,19 +18,29 @@ SIZE = 1e12
 HOUR = 3600
 # Dollars for an hour of one processor: what large clouds charge, about.
 PRICE = 0.04
+SCALING = (
+    "Two processors of one machine, a thread for each process. The start is everything but the "
+    "steady state, above all imports and loading:"
+)
 FIGURES, SPEED = ROOT / "docs" / "cluster.json", ROOT / "docs" / "speed.json"
 
 
 def scaling() -> str:
-    """RETURNS (str): The table of processes and workers."""
-    medians: Dict[str, Any] = read_json(FIGURES)["scaling"]["medians"]
+    """RETURNS (str): The table of processes and workers; empty where it has not been measured."""
+    figures = read_json(FIGURES)
+    if "scaling" not in figures:
+        return ""
+    medians: Dict[str, Any] = figures["scaling"]["medians"]
     rows: List[List[str]] = []
     for name, row in medians.items():
         first = medians["1 worker of Ray" if "Ray" in name else "1 process"]
         rate = row["tokens_per_second"]
         ratio = rate / first["tokens_per_second"]
-        rows.append([name, f"{rate:,.0f}", f"{ratio:.2f}", f"{row['start_seconds']:.0f}"])
-    return table(["distill-tag", "tokens/s", "to one", "start, s"], rows)
+        work = row["tokens_per_processor_second"]
+        start = f"{row['start_seconds']:.0f}"
+        rows.append([name, f"{rate:,.0f}", f"{ratio:.2f}", f"{work:,.0f}", start])
+    header = ["distill-tag", "tokens/s", "to one", "tokens for a second of a processor", "start, s"]
+    return f"{SCALING}\n\n{table(header, rows)}"
 
 
 def paper() -> str:

@@ -3,7 +3,8 @@
 python -m benchmarks.cluster.scaling training/packaged texts.jsonl --output docs/cluster.json
 
 Each way tags a short and a long part of the text. Their difference is the steady state, the rest is
-the start. The ways take turns, and the median round counts. Each process has one thread.
+the start. The ways take turns, and the median round counts. Each process has one thread. Tokens for
+each second of a processor count the work of all processes, also where others use the machine.
 """
 
 import subprocess
@@ -14,12 +15,15 @@ from statistics import median
 from time import perf_counter, sleep
 from typing import Annotated, Any, Dict, List, Optional, Tuple
 
+import psutil
 import typer
 
 import benchmarks.one_thread  # noqa: F401
 from benchmarks.pages import keep
 from spacy_distill.tagging.manifest import TagManifest
 
+# Seconds between two looks at the processor time.
+INTERVAL = 0.2
 WAYS = {
     "1 process": ["--n-process", "1"],
     "2 processes": ["--n-process", "2"],
@@ -28,19 +32,36 @@ WAYS = {
 }
 
 
-def run(model: str, source: str, limit: int, way: str) -> Tuple[float, int, str]:
-    """RETURNS (Tuple[float, int, str]): The seconds of a command, its tokens, and a digest of the
+def watch(process: psutil.Popen) -> float:
+    """Wait for a process. RETURNS (float): The processor seconds of it and of all below it."""
+    spent: Dict[int, float] = {}
+    while process.poll() is None:
+        for one in (process, *process.children(recursive=True)):
+            try:
+                times = one.cpu_times()
+                spent[one.pid] = times.user + times.system
+            except psutil.NoSuchProcess:
+                continue
+        sleep(INTERVAL)
+    return sum(spent.values())
+
+
+def run(model: str, source: str, limit: int, way: str) -> Tuple[float, float, int, str]:
+    """Run a command; return its seconds, its processor seconds, its tokens, and a digest of the
     result."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "tags"
         command = ["-m", "spacy", "distill-tag", model, source, str(folder)]
         settings = ["--threads", "1", "--limit", str(limit), *WAYS[way]]
         begin = perf_counter()
-        subprocess.run([sys.executable, *command, *settings], check=True, stdout=subprocess.DEVNULL)
+        process = psutil.Popen([sys.executable, *command, *settings], stdout=subprocess.DEVNULL)
+        spent = watch(process)
+        if process.returncode:
+            raise SystemExit(f"distill-tag ended with status {process.returncode}")
         seconds = perf_counter() - begin
         manifest = TagManifest.from_disk(folder)
         digest = "".join(shard.sha256 for shard in manifest.shards)
-        return seconds, manifest.total("tokens"), digest
+        return seconds, spent, manifest.total("tokens"), digest
 
 
 def main(
@@ -60,13 +81,16 @@ def main(
     for number in range(rounds):
         sleep(pause if number else 0)
         for name in names:
-            few, few_tokens, _ = run(model, source, short, name)
-            many, many_tokens, digest = run(model, source, long, name)
+            few, few_spent, few_tokens, _ = run(model, source, short, name)
+            many, many_spent, many_tokens, digest = run(model, source, long, name)
             digests.add(digest)
             rate = (many_tokens - few_tokens) / (many - few)
             found[name].append(
                 {
                     "tokens_per_second": round(rate),
+                    "tokens_per_processor_second": round(
+                        (many_tokens - few_tokens) / (many_spent - few_spent)
+                    ),
                     "start_seconds": round(few - few_tokens / rate, 1),
                     "long_seconds": round(many, 1),
                 }
