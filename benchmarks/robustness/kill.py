@@ -182,6 +182,11 @@ def make_jobs(work: Path) -> Dict[str, Job]:
         config = load_config(work / "student.cfg")
         distill(work / "rules", config, output, resume=True, compact=True, stdout=io.StringIO())
 
+    def run_package(output: Path) -> None:
+        output.mkdir(exist_ok=True)
+        no_build = {"create_sdist": False, "create_wheel": False}
+        package(student, output, **no_build, force=True, silent=True)
+
     def packages(output: Path) -> List[Path]:
         found = output.glob("en_pipeline-0.0.0/en_pipeline/en_pipeline-0.0.0")
         return list(found)
@@ -206,12 +211,7 @@ def make_jobs(work: Path) -> Dict[str, Job]:
             models=lambda out: [out / "compact"],
         ),
         "package": Job(
-            lambda out: (
-                out.mkdir(exist_ok=True),
-                package(
-                    student, out, create_sdist=False, create_wheel=False, force=True, silent=True
-                ),
-            ),
+            run_package,
             models=packages,
         ),
     }

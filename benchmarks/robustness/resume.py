@@ -1,8 +1,8 @@
 """Measure what `spacy distill --resume` costs: a checkpoint, and the replay of a step.
 
 The student is that of `distill-init`, without word vectors, which are no part of a checkpoint. Text
-is random words. A step of training, a step of replay and a checkpoint are measured in CPU seconds on
-one thread, so other processes change the figures little.
+is random words. A step of training, a step of replay and a checkpoint are measured in CPU seconds
+on one thread, so other processes change the figures little.
 
     python -m benchmarks.robustness.resume --output resume.json
 """
