@@ -79,7 +79,7 @@ def remove_directory(path: Path) -> None:
 
 @contextmanager
 def lock(folder: Path, named: Optional[Path] = None) -> Iterator[None]:
-    """Lock a folder against a second run, where the operating system can.
+    """Lock a folder against a second run, where the operating system and the file system can.
 
     folder (Path): The folder. The lock ends with this process, even if it is killed.
     named (Optional[Path]): The folder to name in errors; None for the same.
@@ -93,9 +93,14 @@ def lock(folder: Path, named: Optional[Path] = None) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         os.close(handle)
         raise busy_error(named or folder) from error
+    except OSError:
+        # Some network file systems cannot lock folders.
+        os.close(handle)
+        yield
+        return
     try:
         yield
     finally:

@@ -23,6 +23,7 @@ WITHOUT_CODE = {
 # Exceptions that say nothing to anyone.
 SILENT = {
     "Exit": "typer's way to end a command whose message is printed already",
+    "EndedBySignal": "SIGTERM and SIGHUP; the command that catches it prints what is kept",
     "LayerReached": "ends a transformer's pass early, and is caught where that begins",
 }
 # How commands print an error that they caught, which has its code.

@@ -175,3 +175,15 @@ def test_pipelines_and_copies(tmp_path):
     copy_directory(tmp_path / "model-last", tmp_path / "model-best")
     copy_directory(tmp_path / "model-last", tmp_path / "model-best")
     assert spacy.load(tmp_path / "model-best").lang == "en"
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    """NFS cannot lock a folder."""
+    fcntl = pytest.importorskip("fcntl")
+
+    def fail(handle, operation):
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    write(tmp_path / "model", first="1")
+    assert contents(tmp_path / "model") == {"first": "1"}

@@ -135,7 +135,7 @@ def make_jobs(work: Path) -> Dict[str, Job]:
     patterns = [{"label": label, "pattern": name} for label, name in names]
     rules.add_pipe("entity_ruler").add_patterns(patterns)  # type: ignore[attr-defined]
     rules.to_disk(work / "rules")
-    lines = [f"On day {n} Anna Berg sails from Oslo to New York ." for n in range(3000)]
+    lines = [f"On day {n} Anna Berg sails from Oslo to New York ." for n in range(1000)]
     (work / "texts.txt").write_text("\n".join(lines), encoding="utf8")
     docs = [rules(line) for line in lines[:60]]
     DocBin(docs=docs).to_disk(work / "docs.spacy")
@@ -153,7 +153,7 @@ def make_jobs(work: Path) -> Dict[str, Job]:
     changes: Dict[str, Any] = {
         "paths": {**paths, "vectors": str(work / "vectors")},
         "components": {"ner_student": {"model": model}},
-        "distillation": {"max_steps": 40, "dropout": 0.4},
+        "distillation": {"max_steps": 20, "dropout": 0.4},
         "training": {"eval_frequency": 5},
     }
     config.merge(changes).to_disk(work / "student.cfg")
@@ -171,7 +171,7 @@ def make_jobs(work: Path) -> Dict[str, Job]:
     logger = {"@loggers": "spacy-distill.JSONLLogger.v1", "path": str(work / "log.jsonl")}
     teacher["training"].update({"eval_frequency": 5, "logger": logger, "patience": 0})
     steps = {"@optimizers": "Adam.v1", "learn_rate": 0.01}
-    teacher["training"].update({"max_steps": 40, "optimizer": steps, "max_epochs": 0})
+    teacher["training"].update({"max_steps": 20, "optimizer": steps, "max_epochs": 0})
     teacher.to_disk(work / "teacher.cfg")
 
     distill(work / "rules", work / "student.cfg", work / "models", stdout=io.StringIO())
@@ -181,6 +181,11 @@ def make_jobs(work: Path) -> Dict[str, Job]:
     def run_distill(output: Path) -> None:
         config = load_config(work / "student.cfg")
         distill(work / "rules", config, output, resume=True, compact=True, stdout=io.StringIO())
+
+    def run_package(output: Path) -> None:
+        output.mkdir(exist_ok=True)
+        no_build = {"create_sdist": False, "create_wheel": False}
+        package(student, output, **no_build, force=True, silent=True)
 
     def packages(output: Path) -> List[Path]:
         found = output.glob("en_pipeline-0.0.0/en_pipeline/en_pipeline-0.0.0")
@@ -206,12 +211,7 @@ def make_jobs(work: Path) -> Dict[str, Job]:
             models=lambda out: [out / "compact"],
         ),
         "package": Job(
-            lambda out: (
-                out.mkdir(exist_ok=True),
-                package(
-                    student, out, create_sdist=False, create_wheel=False, force=True, silent=True
-                ),
-            ),
+            run_package,
             models=packages,
         ),
     }

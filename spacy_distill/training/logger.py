@@ -42,8 +42,9 @@ class _JSONLLogger:
         """Keep the lines up to a step. A logger may have this method; the training loop calls it
         before the logger is set up."""
         self.resumed = step
-        if hasattr(self.logger, "resume"):
-            self.logger.resume(step)
+        resume = getattr(self.logger, "resume", None)
+        if resume is not None:
+            resume(step)
 
     def __call__(
         self, nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr

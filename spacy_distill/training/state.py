@@ -58,7 +58,7 @@ class TrainingState:
         """Write the state to an empty folder."""
         numbers = {name: value for name, value in vars(self).items() if name != "arrays"}
         (folder / NUMBERS).write_text(json.dumps(numbers, default=_as_list) + "\n", encoding="utf8")
-        numpy.savez(folder / ARRAYS, **self.arrays)
+        numpy.savez(folder / ARRAYS, **self.arrays)  # type: ignore[arg-type]
 
     @classmethod
     def from_disk(cls, folder: Path) -> "TrainingState":
