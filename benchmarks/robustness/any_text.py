@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy
@@ -87,7 +87,7 @@ def measure_giant(folder: str, kind: str) -> Dict[str, float]:
 
     folder (str): The student.
     kind (str): "a token of a million characters" or "a million tokens".
-    RETURNS (Dict[str, float]): Seconds and megabytes.
+    RETURNS (Dict[str, float]): Seconds of the processor, and megabytes.
     """
     nlp = load(folder)
     nlp("Anna Berg sails to Oslo .")
@@ -98,16 +98,16 @@ def measure_giant(folder: str, kind: str) -> Dict[str, float]:
         words = ["Anna", "Berg", "met", "x" * MILLION, "in", "Oslo"]
     doc = Doc(nlp.vocab, words=words)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = perf_counter()
+    start = process_time()
     pipe(doc)
-    seconds = perf_counter() - start
+    seconds = process_time() - start
     findings = Findings()
     n_entities = len(doc.ents)
     memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     pipe.confidence = True
-    start = perf_counter()
+    start = process_time()
     pipe(Doc(nlp.vocab, words=words))
-    with_confidence = perf_counter() - start
+    with_confidence = process_time() - start
     check_annotation(nlp, [Doc(nlp.vocab, words=words)], kind, findings)
     total = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {

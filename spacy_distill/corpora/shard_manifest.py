@@ -107,29 +107,29 @@ class ShardManifest:
         unfinished.write_text(text + "\n", encoding="utf8")
         unfinished.replace(folder / self.FILE)
 
-    def require_sound(self) -> None:
-        """Raise TypeError if a value has another type, or a shard's file is not one that the
-        package writes, so that no path leads out of the folder."""
-        names = [label for label in self.labels if isinstance(label, str)]
-        kinds = {"labels": list, "settings": dict, "input": dict, "complete": bool, "shards": list}
+    def problem(self) -> str:
+        """Check what was read from a file. A shard has to be a file that the package writes, so no
+        path leads out of the folder.
+
+        RETURNS (str): What is wrong; empty if nothing is.
+        """
+        kinds = {"labels": list, "settings": dict, "input": dict, "complete": bool}
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
-                raise TypeError(f"{name} is no {kind.__name__}")
-        if len(names) < len(self.labels):
-            raise TypeError("a label is no string")
+                return f"{name} is no {kind.__name__}"
+        if not all(isinstance(label, str) for label in self.labels):
+            return "a label is no string"
         for shard in self.shards:
             for entry in fields(shard):
                 value = getattr(shard, entry.name)
-                # The annotations are classes.
+                # The annotations are classes, apart from the lists.
                 kind = list if entry.name == "skipped_ids" else entry.type
-                is_right = type(value) is kind and (kind is not int or 0 <= value < 2**53)
-                if not is_right:
-                    raise TypeError(f"{entry.name} of a shard is {value!r:.50}")
-            if (
-                not SHARD_NAME.fullmatch(shard.file)
-                or Path(shard.file).suffix not in self.EXTENSIONS
-            ):
-                raise TypeError(f"'{shard.file:.50}' is not the name of a shard")
+                if type(value) is not kind or (kind is int and not 0 <= value < 2**53):
+                    return f"{entry.name} of a shard is {value!r:.50}"
+            is_shard = SHARD_NAME.fullmatch(shard.file)
+            if not is_shard or Path(shard.file).suffix not in self.EXTENSIONS:
+                return f"'{shard.file:.50}' is not the name of a shard"
+        return ""
 
     @classmethod
     def is_in(cls, folder: Path) -> bool:
@@ -158,15 +158,22 @@ class ShardManifest:
                     f"`{cls.COMMAND}` again, or install the version of spacy-distill that made it."
                 )
             data.pop("totals", None)
-            data["shards"] = [cls.ENTRY(**shard) for shard in data["shards"]]
-            manifest = cls(**data)
-            manifest.require_sound()
-            return manifest
+            shards = data.pop("shards")
+            is_list = isinstance(shards, list)
+            manifest = cls(**data, shards=[cls.ENTRY(**shard) for shard in shards])
+            problem = manifest.problem() if is_list else "shards is no list"
         except (KeyError, TypeError, AttributeError, RecursionError, *JSON_ERRORS) as error:
-            raise ValueError(
-                f"[D403] '{path}' is not the manifest of a {cls.KIND}: {error!r}. Run "
-                f"`{cls.COMMAND}` again, or correct the path."
-            ) from error
+            raise cls._damage(path, repr(error)) from error
+        if problem:
+            raise cls._damage(path, problem)
+        return manifest
+
+    @classmethod
+    def _damage(cls, path: Path, problem: str) -> ValueError:
+        return ValueError(
+            f"[D403] '{path}' is not the manifest of a {cls.KIND}: {problem}. Run "
+            f"`{cls.COMMAND}` again, or correct the path."
+        )
 
 
 def shard_name(number: int, extension: str = ".parquet") -> str:

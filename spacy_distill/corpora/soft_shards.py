@@ -1,8 +1,8 @@
 """Read and write soft corpora on disk: parquet shards and a manifest."""
 
-import itertools
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -17,6 +17,7 @@ from .soft_targets import SoftTargets
 BATCH_SIZE, LONGEST_DOCUMENT = 256, 10**6
 # The path of the words in a file.
 WORD_COLUMN = "words.list.element"
+TARGETS = ("best", "counts", "tags", "probabilities", "rest")
 
 
 class SoftDocument(NamedTuple):
@@ -123,19 +124,23 @@ def read_shard(
         with parquet.ParquetFile(path, read_dictionary=[WORD_COLUMN]) as file:
             sizes = require_readable(path, file.metadata, f"The shard '{path}'")
             if file.schema_arrow.names != list(_schema()):
-                raise KeyError(f"the columns are {file.schema_arrow.names}")
+                raise _damage(path, f"the columns are {file.schema_arrow.names}.")
             for batch in file.iter_batches(batch_size=sizes.rows(BATCH_SIZE)):
-                yield from _documents(batch, n_tags)
+                yield from _documents(path, batch, n_tags)
     except MemoryError:
         # pyarrow's memory errors are also ArrowExceptions.
         raise
     except (pyarrow.ArrowException, OSError, *DAMAGE_ERRORS) as error:
         if str(error).startswith("[D") or getattr(error, "errno", None) is not None:
             raise
-        raise ValueError(
-            f"[D405] The shard '{path}' cannot be read: {error} Delete it and run the same "
-            "`distill-annotate` command again."
-        ) from error
+        raise _damage(path, str(error)) from error
+
+
+def _damage(path: Path, problem: str) -> ValueError:
+    return ValueError(
+        f"[D405] The shard '{path}' cannot be read: {problem} Delete it and run the same "
+        "`distill-annotate` command again."
+    )
 
 
 def _lists(rows: Sequence, kind: Any) -> Any:
@@ -149,14 +154,14 @@ def _lists(rows: Sequence, kind: Any) -> Any:
     return pyarrow.ListArray.from_arrays(pyarrow.array(offsets), values)
 
 
-def _documents(batch: Any, n_tags: Optional[int]) -> Iterator[SoftDocument]:
-    for name, kind in _schema().items():
-        if batch.schema.field(name).type not in kind:
-            raise TypeError(f"the column {name} is {batch.schema.field(name).type}")
-    columns = {}
-    for name in ("best", "counts", "tags", "probabilities", "rest"):
-        columns[name] = _ragged(batch.column(name), name)
-    _require_sound(columns, n_tags)
+def _documents(path: Path, batch: Any, n_tags: Optional[int]) -> Iterator[SoftDocument]:
+    problem = _problem_of_columns(batch)
+    if problem:
+        raise _damage(path, problem)
+    columns = {name: _ragged(batch.column(name)) for name in TARGETS}
+    problem = _problem_of_targets(columns, n_tags)
+    if problem:
+        raise _damage(path, problem)
     ids = batch.column("id").to_pylist()
     words = _words(batch.column("words"))
     spaces = batch.column("spaces").to_pylist()
@@ -166,52 +171,71 @@ def _documents(batch: Any, n_tags: Optional[int]) -> Iterator[SoftDocument]:
             name: values[offsets[row] : offsets[row + 1]].copy()
             for name, (values, offsets) in columns.items()
         }
-        n_tokens = len(doc_words)
-        lengths = {n_tokens, *(len(parts[name]) for name in ("best", "counts", "rest"))}
-        if doc_spaces is not None:
-            lengths.add(len(doc_spaces))
-        is_sound = len(lengths) == 1 and int(parts["counts"].sum()) == len(parts["tags"])
-        if not is_sound or len(parts["tags"]) != len(parts["probabilities"]):
-            raise ValueError(f"the columns of the document '{id_!s:.50}' do not fit together.")
-        if n_tokens > LONGEST_DOCUMENT:
-            raise ValueError(f"the document '{id_!s:.50}' has {n_tokens:,} tokens.")
-        if id_ is None or not all(doc_words) or (doc_spaces and None in doc_spaces):
-            raise ValueError(f"the document '{id_!s:.50}' has empty values.")
-        yield SoftDocument(id_, doc_words, doc_spaces, SoftTargets(**parts))
+        document = SoftDocument(id_, doc_words, doc_spaces, SoftTargets(**parts))
+        problem = _problem_of_document(document)
+        if problem:
+            raise _damage(path, f"the document '{id_!s:.50}' has {problem}.")
+        yield document
 
 
-def _ragged(column: Any, name: str) -> Tuple[numpy.ndarray, numpy.ndarray]:
+def _ragged(column: Any) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): The values of a column of lists, and the place
     of each row's first value and of the end."""
-    if column.null_count or column.values.null_count:
-        raise ValueError(f"the column {name} has empty values.")
     offsets = column.offsets.to_numpy()
     return column.flatten().to_numpy(zero_copy_only=False), offsets - offsets[0]
 
 
 def _words(column: Any) -> List[List[str]]:
     """RETURNS (List[List[str]]): The words of each row. Equal words are the same object."""
-    if column.null_count:
-        raise ValueError("the column words has empty values.")
     values = column.flatten()
     known = values.dictionary.to_pylist()
-    numbers = values.indices.to_pylist()
-    words = [None if number is None else known[number] for number in numbers]
-    offsets = (column.offsets.to_numpy() - column.offsets[0].as_py()).tolist()
-    return [words[start:end] for start, end in itertools.pairwise(offsets)]
+    words = [known[number] for number in values.indices.to_pylist()]
+    offsets = column.offsets.to_numpy()
+    places = (offsets - offsets[0]).tolist()
+    return [words[start:end] for start, end in pairwise(places)]
 
 
-def _require_sound(columns: Dict[str, Tuple[numpy.ndarray, Any]], n_tags: Optional[int]) -> None:
-    """Raise ValueError if values are not those of tags and probabilities."""
-    most = 1.001  # sums are rounded
+def _problem_of_columns(batch: Any) -> str:
+    """RETURNS (str): What is wrong with the types of a batch; empty if nothing is."""
+    for name, kinds in _schema().items():
+        column = batch.column(name)
+        if column.type not in kinds:
+            return f"the column {name} is {column.type}."
+        # Spaces may be unknown.
+        has_gaps = column.null_count if name != "spaces" else 0
+        if has_gaps or (name != "id" and column.flatten().null_count):
+            return f"the column {name} has empty values."
+    if "" in batch.column("words").flatten().dictionary.to_pylist():
+        return "a word is empty."
+    return ""
+
+
+def _problem_of_targets(columns: Dict[str, Tuple[Any, Any]], n_tags: Optional[int]) -> str:
+    """RETURNS (str): What is wrong with tags and probabilities; empty if nothing is."""
     for name in ("probabilities", "rest"):
         values = columns[name][0]
-        # NaN is not within the range.
-        if not ((values >= 0) & (values <= most)).all():
-            raise ValueError(f"the column {name} has something else than probabilities.")
+        # Sums are rounded. NaN is not within the range.
+        if not ((values >= 0) & (values <= 1.01)).all():
+            return f"the column {name} has something else than probabilities."
     for name in ("best", "tags"):
         if n_tags is not None and columns[name][0].max(initial=0) >= n_tags:
-            raise ValueError(f"the column {name} has tags that none of the labels has.")
+            return f"the column {name} has tags that none of the labels has."
+    return ""
+
+
+def _problem_of_document(document: SoftDocument) -> str:
+    """RETURNS (str): What does not fit together in a document; empty if all does."""
+    n_tokens, targets = len(document.words), document.targets
+    if n_tokens > LONGEST_DOCUMENT:
+        return f"{n_tokens:,} tokens, more than {LONGEST_DOCUMENT:,}"
+    if document.spaces is not None and len(document.spaces) != n_tokens:
+        return f"{n_tokens} words and {len(document.spaces)} spaces"
+    if not len(targets.best) == len(targets.counts) == len(targets.rest) == n_tokens:
+        return f"targets of another number of tokens than {n_tokens}"
+    n_kept = int(targets.counts.sum())
+    if not len(targets.tags) == len(targets.probabilities) == n_kept:
+        return f"{len(targets.tags)} tags, expected {n_kept}"
+    return ""
 
 
 @cache

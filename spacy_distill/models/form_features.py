@@ -37,8 +37,9 @@ def FormFeatures(
         HashEmbed(width, n_rows, column=ATTRIBUTES.index(IDS[name]), seed=seed)
         for seed, (name, n_rows) in enumerate(rows.items(), start=8)
     ]
-    for table in tables:
-        table.attrs["shapes"] = shapes
+    for node in (node for table in tables for node in table.walk()):
+        if "E" in node.param_names:
+            node.attrs["shapes"] = shapes
     return chain(form_attributes(), tables[0] if len(tables) == 1 else concatenate(*tables))
 
 

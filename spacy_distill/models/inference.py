@@ -19,7 +19,7 @@ from thinc.types import Floats2d, Ints1d
 from .. import kernels
 from ..documents import token_values
 from .form_cache import FormCache
-from .windows import LONGEST_WHOLE, Windows, cut_windows
+from .windows import LONGEST_WHOLE, cut_windows
 from .word_forms import depends_on_form, read_word_forms
 
 # The memory of the form cache: 15,700 forms of the default student. A process with one thread then
@@ -201,23 +201,29 @@ class CachedEncoder:
         """
         if len(tokens) <= LONGEST_WHOLE:  # a short batch, in as few calls as possible
             return encode(tokens, lengths)
-        windows: Optional[Windows] = None
+        kept: Optional[Ints1d] = None
         if self._inference.allows_windows and lengths.max() > LONGEST_WHOLE:
             windows = cut_windows(lengths)
-            tokens, lengths = tokens[windows.rows], windows.lengths
+            kept, tokens, lengths = windows.kept, tokens[windows.rows], windows.lengths
         group_size = TOKENS_PER_GROUP
         if self._cache is not None:
             group_size = min(group_size, TOKENS_PER_FORM * self._cache.capacity)
         if len(tokens) <= group_size:
             states = encode(tokens, lengths)
-        else:
-            ends = numpy.cumsum(lengths)
-            (last,) = numpy.diff(ends // group_size).nonzero()
-            groups = zip(
-                numpy.split(tokens, ends[last]), numpy.split(lengths, last + 1), strict=True
-            )
-            states = numpy.concatenate([encode(*group) for group in groups])
-        return states if windows is None else states[windows.kept]
+            return states if kept is None else states[kept]
+        ends = numpy.cumsum(lengths)
+        (last,) = numpy.diff(ends // group_size).nonzero()
+        rows = [0, *ends[last].tolist(), len(tokens)]
+        places = rows if kept is None else numpy.searchsorted(kept, rows).tolist()
+        states = None
+        # Each group writes to its place, so that memory holds the states of all tokens only once.
+        for i, group in enumerate(numpy.split(lengths, last + 1)):
+            found = encode(tokens[rows[i] : rows[i + 1]], group)
+            start, end = places[i], places[i + 1]
+            if states is None:
+                states = numpy.empty((places[-1], found.shape[1]), dtype=found.dtype)
+            states[start:end] = found if kept is None else found[kept[start:end] - rows[i]]
+        return states
 
     def _encode_forms(self, forms: Ints1d, lengths: Ints1d) -> Floats2d:
         assert self._cache is not None

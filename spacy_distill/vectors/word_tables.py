@@ -70,17 +70,13 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
             words, data = read_array(path if path.is_dir() else path.parent)
         else:
             if not path.stat().st_size:
-                raise ValueError("the file is empty")
+                raise _unreadable(source, "the file is empty")
             data, words, _ = read_vectors(path, truncate)
             data = data[: len(words)]
     except (*DAMAGE_ERRORS, StopIteration, AssertionError) as error:
         if str(error).startswith("[D"):
             raise
-        raise ValueError(
-            f"[D294] '{source}' cannot be read as word vectors: {error}. Expected an .npy file, or "
-            "UTF-8 text with a word and its values in each line, and the same number of values in "
-            "all lines."
-        ) from error
+        raise _unreadable(source, error) from error
     rows: Dict[str, int] = {}
     for row, word in enumerate(words[:end]):
         rows.setdefault(word, row)
@@ -91,6 +87,14 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
             "for single precision. Create them again, without these."
         )
     return WordTable(list(rows), numpy.asarray(list(rows.values()), dtype="int64"), data)
+
+
+def _unreadable(source: Union[str, Path], problem: object) -> ValueError:
+    return ValueError(
+        f"[D294] '{source}' cannot be read as word vectors: {problem}. Expected an .npy file, or "
+        "UTF-8 text with a word and its values in each line, and the same number of values in all "
+        "lines."
+    )
 
 
 def read_array(folder: Path) -> Tuple[List[str], Floats2d]:
