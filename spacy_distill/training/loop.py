@@ -130,6 +130,8 @@ def train_while_improving(
     for step, (epoch, batch) in enumerate(batches):
         if step:
             advance(students.loss)
+            if students.views is not None:
+                students.views.advance()
         if training["before_update"]:
             training["before_update"](nlp, {"step": step, "epoch": epoch})
         for part in subdivide_batch(batch, training["accumulate_gradient"]):
