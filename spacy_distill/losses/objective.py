@@ -61,15 +61,15 @@ class Objective:
                 "them has to be above 0: correct the loss in the config."
             )
         self._compare = compare
-        self._alphas, self._betas = _per_step(alpha), _per_step(beta)
+        self._alphas, self._betas = per_step(alpha), per_step(beta)
         # The weighted losses of the last step, task and distillation: means per token.
         self.parts: Dict[str, float] = {}
         self.alpha = self.beta = 0.0
         self.advance()
 
     def advance(self) -> None:
-        self.alpha = _checked("alpha", next(self._alphas, self.alpha))
-        self.beta = _checked("beta", next(self._betas, self.beta))
+        self.alpha = checked("alpha", next(self._alphas, self.alpha))
+        self.beta = checked("beta", next(self._betas, self.beta))
 
     def __call__(
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
@@ -139,7 +139,8 @@ def sum_per_sequence(chain: LinearChain, values: ArrayXd) -> Floats1d:
     return sum_by_sequence(values, sequence_ids(chain), len(chain.lengths))
 
 
-def _per_step(weight: Weight) -> Iterator[float]:
+def per_step(weight: Weight) -> Iterator[float]:
+    """RETURNS (Iterator[float]): The weight of each step. RAISES (ValueError): It is a text."""
     if isinstance(weight, (float, int, Real)):
         return repeat(float(weight))
     if isinstance(weight, str):
@@ -150,7 +151,8 @@ def _per_step(weight: Weight) -> Iterator[float]:
     return iter(weight)
 
 
-def _checked(name: str, weight: float) -> float:
+def checked(name: str, weight: float) -> float:
+    """RETURNS (float): The weight of a step. RAISES (ValueError): It is negative or infinite."""
     if not 0 <= weight < inf:
         raise ValueError(
             f"[D122] {name}={weight} cannot be used: it has to be 0 or more at each step. Correct "

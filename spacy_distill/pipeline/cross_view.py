@@ -9,6 +9,7 @@ from thinc.api import Model, Optimizer, get_array_module, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..chain import ChainCounts, LinearChain
+from ..losses.objective import Weight, checked, per_step
 from ..losses.token_distillation import divergence_from_marginals
 from ..models.cross_view_heads import VIEWS, heads_loss, view_head
 from ..models.dropout import without_words
@@ -40,7 +41,7 @@ class CrossView:
         views: Sequence[str],
         hidden: int,
         targets: TargetKind,
-        weight: float,
+        weight: Weight,
         word_dropout: float,
         labeled_batches: float,
         dropout: Optional[float],
@@ -49,11 +50,16 @@ class CrossView:
         self.views = tuple(views)
         self.hidden = hidden
         self.targets = targets
-        self.weight = weight
+        self._weights, self.weight = per_step(weight), 0.0
         self.word_dropout = word_dropout
         self.labeled_batches = labeled_batches
         self.dropout = dropout
         self._heads: Dict[str, Heads] = {}
+        self.advance()
+
+    def advance(self) -> None:
+        """Take the weight of the next step. A schedule that ends keeps its last value."""
+        self.weight = checked("weight", next(self._weights, self.weight))
 
     def heads(self, student: str, model: Model[List[Doc], LinearChain], n_tags: int) -> Heads:
         """Find the heads of a student, or create them.
@@ -91,9 +97,11 @@ class CrossView:
         examples (Sequence[Example]): The batch.
         teacher (LinearChain): The teacher's chain for it, over the student's tags.
         RETURNS (Optional[Floats2d]): (tokens, tags) probabilities, float32. Tokens with nothing to
-            learn are zeros. None if there are no others.
+            learn are zeros. None if there are no others, or if the weight is 0.
         RAISES (ValueError): The student would have to predict, and listens to another component.
         """
+        if not self.weight:
+            return None
         xp = get_array_module(teacher.emissions)
         targets = xp.zeros(teacher.emissions.shape, dtype="float32")
         if self.targets != "self":
@@ -177,7 +185,7 @@ def CrossViewHeads(
     views: Sequence[str] = ("forward", "backward", "future", "past"),
     hidden: int = 64,
     targets: TargetKind = "self",
-    weight: float = 1.0,
+    weight: Weight = 1.0,
     word_dropout: float = 0.0,
     labeled_batches: float = 0.5,
     dropout: Optional[float] = None,
@@ -194,7 +202,7 @@ def CrossViewHeads(
     hidden (int): The width of each head's hidden layer.
     targets (str): The tag probabilities to learn: of the student itself on unlabeled documents
         ("self"), of the teacher ("teacher"), or their mean ("both").
-    weight (float): The weight of the heads' loss.
+    weight (Weight): The weight of the heads' loss, a number or a schedule.
     word_dropout (float): The probability that a word is hidden from the student. Above 0, the
         student itself learns the targets too.
     labeled_batches (float): Without a teacher, the share of steps on labeled documents. The other
@@ -213,7 +221,6 @@ def CrossViewHeads(
         )
     ranges = {
         "hidden": (hidden, hidden >= 1, "1 or more"),
-        "weight": (weight, 0 < weight < numpy.inf, "a number above 0"),
         "word_dropout": (word_dropout, 0 <= word_dropout < 1, "at least 0 and below 1"),
         "labeled_batches": (labeled_batches, 0 < labeled_batches < 1, "between 0 and 1"),
         "dropout": (dropout, dropout is None or 0 <= dropout < 1, "at least 0 and below 1"),

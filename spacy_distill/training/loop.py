@@ -173,6 +173,8 @@ def train_while_improving(
     for step, (epoch, batch) in enumerate(batches):
         if step:
             advance(students.loss)
+            if students.views is not None:
+                students.views.advance()
         if state is not None and step <= state.step:
             optimizer.step_schedules()
             n_words += sum(len(example) for example in batch)
