@@ -127,7 +127,9 @@ def main(
     jobs: Annotated[str, typer.Option(help="Jobs to run, separated by commas")] = ",".join(JOBS),
     options: Annotated[str, typer.Option(help="More config overrides of the training")] = "",
     words_per_step: Annotated[int, typer.Option(help="Words in a batch of the training")] = 1000,
-    runs: Annotated[Path, typer.Option(help="Folder of the runs")] = Path("benchmarks/runs/streams"),
+    runs: Annotated[Path, typer.Option(help="Folder of the runs")] = Path(
+        "benchmarks/runs/streams"
+    ),
     output: Annotated[Optional[Path], typer.Option(help="JSON file for the figures")] = None,
 ) -> None:
     """Run the jobs one after the other on the same text."""
