@@ -9,6 +9,7 @@ from pickle import UnpicklingError
 from tokenize import TokenError
 from typing import Any, Callable, Iterator, Optional, Union
 
+import numpy
 from spacy.language import Language
 from spacy.util import import_file, load_model
 from srsly.msgpack.exceptions import UnpackException
@@ -41,6 +42,10 @@ def load_pipeline(name: Union[str, Path], **options: Any) -> Language:
     RAISES (ValueError): The pipeline is damaged, or a library or function that it needs is missing.
     """
     try:
+        vectors = Path(name) / "vocab" / "vectors"
+        if vectors.is_file():
+            # Mapping fails if the file is shorter than its header says. spaCy would first allocate.
+            numpy.load(vectors, mmap_mode="r")
         return load_model(name, **options)
     except DAMAGE_ERRORS as error:
         # The error's type depends on the damage, and its message does not name the pipeline.

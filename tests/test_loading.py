@@ -90,3 +90,13 @@ def test_what_is_no_damage_keeps_its_name(folder, corpus, monkeypatch, error):
     monkeypatch.setattr(Corpus, "__call__", fail)
     with pytest.raises(error, match=r"^out of memory"):
         list(read_examples(corpus, nlp))
+
+
+def test_word_vectors_that_are_only_announced_take_no_memory(folder):
+    path = folder / "vocab" / "vectors"
+    data = path.read_bytes()
+    header = b"(100, 2), }" + b" " * 8
+    assert header in data
+    path.write_bytes(data.replace(header, b"(10000000000, 2), }"))
+    with pytest.raises(ValueError, match=r"^\[D706\].*mmap length is greater than filesize"):
+        load_pipeline(folder)

@@ -44,7 +44,7 @@ sanitized() {
         OPENBLAS_NUM_THREADS=1 "${run[@]}" "$python" "$@"
 }
 sanitized -c "import spacy_distill.kernels as k; assert k.compiled.__file__.startswith('$work'), k.compiled"
-sanitized -m pytest -q -x -p no:cacheprovider -p no:randomly tests/kernels tests/models/test_form_cache.py \
-    tests/models/test_character_cnn.py
 sanitized -m benchmarks.robustness.any_text --documents "$n_documents" --width 32 --n-process 1 --small
+sanitized -m pytest -q -x -p no:cacheprovider tests/kernels tests/models/test_form_cache.py \
+    tests/models/test_character_cnn.py
 echo "No findings."

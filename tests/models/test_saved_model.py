@@ -33,10 +33,10 @@ def saved(trained):
 @pytest.fixture
 def load(trained):
     """Load a component from other parts, and return the error. It is not changed by an error."""
+    nlp = spacy.util.load_model_from_config(trained.config)
+    pipe = nlp.get_pipe("ner_student")
 
     def load(cfg, model):
-        nlp = spacy.util.load_model_from_config(trained.config)
-        pipe = nlp.get_pipe("ner_student")
         before = pipe.to_bytes(exclude=["vocab"])
         data = {"cfg": srsly.json_dumps(cfg), "model": srsly.msgpack_dumps(model)}
         try:
