@@ -2,8 +2,8 @@
 
 python -m benchmarks.robustness.image environment packages/en_ner_student-0.1.0/dist/*.whl
 
-The commands of the Dockerfile run in a new environment of this Python. It is then an environment
-for `benchmarks.robustness.load --python environment/bin/python`.
+The commands of the Dockerfile run in a new environment of this Python, which is then one for
+`benchmarks.robustness.load --python environment/bin/python`.
 """
 
 import json

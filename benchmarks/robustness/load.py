@@ -31,6 +31,8 @@ from benchmarks.commands import ROOT
 from benchmarks.pages import keep
 
 START = 300.0  # seconds until the server has to be there
+# New words that are sent before anything is measured, so that the table of word forms is full.
+WARM_UP_WORDS, WORDS_PER_TEXT = 100_000, 2_000
 HEADERS = {"Content-Type": "application/json"}
 
 
@@ -93,11 +95,8 @@ def main(
     text: Annotated[Path, typer.Option(help="A text file, a document a line", exists=True)],
     clients: Annotated[int, typer.Option(min=1, help="Number of clients at once")] = 16,
     seconds: Annotated[float, typer.Option(help="Duration after the warm-up")] = 300,
-    warm_up: Annotated[float, typer.Option(help="Duration of the warm-up in seconds")] = 60,
+    warm_up: Annotated[float, typer.Option(help="Duration of the warm-up in seconds")] = 30,
     app: Annotated[Path, typer.Option(help="Folder of app.py")] = ROOT / "examples/fastapi_app",
-    tokenizer_text: Annotated[
-        Optional[Path], typer.Option(help="Text that the server reads once when it starts")
-    ] = None,
     python: Annotated[
         Path, typer.Option(help="Python of the server, such as one without torch")
     ] = Path(sys.executable),
@@ -106,7 +105,8 @@ def main(
     """Measure latency, throughput and memory, and print them."""
     texts = [line for line in text.read_text(encoding="utf8").splitlines() if line.strip()][:1000]
     expected = entities_of(student, texts)
-    with serve(python, app, student, tokenizer_text) as (process, port):
+    with serve(python, app, student) as (process, port):
+        fill(port)
         users = [Client(port, texts, expected, seed) for seed in range(clients)]
         stop = Event()
         threads = [Thread(target=user.run, args=(stop,)) for user in users]
@@ -169,9 +169,7 @@ def entities_of(student: Path, texts: List[str]) -> List[Any]:
 
 
 @contextmanager
-def serve(
-    python: Path, app: Path, student: Path, text: Optional[Path]
-) -> Iterator[Tuple[psutil.Process, int]]:
+def serve(python: Path, app: Path, student: Path) -> Iterator[Tuple[psutil.Process, int]]:
     """Start a server on the loopback address.
 
     YIELDS (Tuple[Process, int]): Its process and port.
@@ -181,9 +179,9 @@ def serve(
         port = probe.getsockname()[1]
     command = [str(python), "-m", "uvicorn", "--app-dir", str(app), "app:app"]
     command += ["--port", str(port), "--log-level", "warning"]
-    settings = {"STUDENT": str(student.absolute()), "WARM_UP": str(text.absolute()) if text else ""}
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    started = subprocess.Popen(command, env={**os.environ, **settings, **threads})
+    environment = {**os.environ, **threads, "STUDENT": str(student.absolute())}
+    started = subprocess.Popen(command, env=environment)
     process = psutil.Process(started.pid)
     try:
         end = monotonic() + START
@@ -195,6 +193,19 @@ def serve(
     finally:
         started.terminate()
         started.wait(timeout=60)
+
+
+def fill(port: int) -> None:
+    """Send words that the server has never seen."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START)
+    for start in range(0, WARM_UP_WORDS, WORDS_PER_TEXT):
+        text = " ".join(f"Fill{number}" for number in range(start, start + WORDS_PER_TEXT))
+        connection.request("POST", "/entities", json.dumps({"texts": [text]}), HEADERS)
+        response = connection.getresponse()
+        if response.status != 200:
+            msg.fail(f"The server answers {response.status}", exits=1)
+        response.read()
+    connection.close()
 
 
 def is_healthy(port: int) -> bool:

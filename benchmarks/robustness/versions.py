@@ -30,7 +30,8 @@ TESTS = [
     *("tests/test_install.py", "tests/test_loading.py", "tests/test_saving.py"),
 ]
 PACKAGES = ["spacy", "thinc", "numpy", "pyarrow"]
-TOOLS = ["pytest>=8.0", "hypothesis>=6.100", "psutil>=5.9"]
+# spaCy imports click, and before 3.8.13 does not require it; typer no longer does.
+TOOLS = ["click>=8.2", "pytest>=8.0", "hypothesis>=6.100", "psutil>=5.9"]
 COMPILED = "from spacy_distill import kernels; assert kernels.compiled, 'no compiled kernels'"
 INSTALLED = f"""
 import json, platform

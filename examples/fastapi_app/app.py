@@ -7,7 +7,6 @@ import asyncio
 import os
 from contextlib import asynccontextmanager
 from itertools import islice
-from pathlib import Path
 from typing import Annotated, List, NamedTuple, Optional, Sequence
 
 import spacy
@@ -20,8 +19,6 @@ from spacy.tokens import Doc
 
 # A package's name or a folder.
 STUDENT = os.environ.get("STUDENT", "en_ner_student")
-# A file with typical text, a document a line.
-WARM_UP = os.environ.get("WARM_UP")
 COMPONENT = "ner_student"
 MAX_TEXTS = 256
 MAX_CHARACTERS = 100_000
@@ -121,10 +118,6 @@ class Reader:
 async def lifespan(app: FastAPI):
     # Once, before the first request is let in: a student that is not there stops the server here.
     nlp = spacy.load(STUDENT, config={f"components.{COMPONENT}.confidence": True})
-    if WARM_UP:
-        # Words that are read outside of zones stay in the tokenizer's cache.
-        for _ in nlp.pipe(Path(WARM_UP).read_text(encoding="utf8").splitlines()):
-            pass
     app.state.nlp = nlp
     app.state.reader = Reader(nlp)
     app.state.reading = asyncio.create_task(app.state.reader.run())

@@ -42,7 +42,6 @@ def serve(student, log):
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(APP), "app:app"]
     command += ["--port", str(port), "--log-level", "warning"]
     environment = {**os.environ, "STUDENT": str(student), "OMP_NUM_THREADS": "1"}
-    environment["WARM_UP"] = str(log.name)  # any text: here an empty file
     process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     return process, f"http://127.0.0.1:{port}"
 
