@@ -51,7 +51,9 @@ class _Counts:
 _process: Dict[str, Any] = {}
 
 
-def _start_process(plan: Plan, folder: Path, counts: _Counts) -> None:
+def _start_process(plan: Plan, folder: Path, counts: _Counts, environment: Dict[str, str]) -> None:
+    # The process that is forked has the environment of the first job.
+    os.environ.update(environment)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -110,7 +112,10 @@ def workers(plan: Plan, folder: Path, advance: Advance, n_process: int) -> Itera
     context = _context(plan)
     counts = _Counts(context, n_process)
     with ProcessPoolExecutor(
-        n_process, mp_context=context, initializer=_start_process, initargs=(plan, folder, counts)
+        n_process,
+        mp_context=context,
+        initializer=_start_process,
+        initargs=(plan, folder, counts, dict(os.environ)),
     ) as executor:
 
         def work(
