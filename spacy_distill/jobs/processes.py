@@ -52,9 +52,11 @@ class _Counts:
 _process: Dict[str, Any] = {}
 
 
-def _start_process(plan: Plan, folder: Path, counts: _Counts) -> None:
+def _start_process(plan: Plan, folder: Path, counts: _Counts, environment: Dict[str, str]) -> None:
     # Ctrl-C in a terminal reaches all processes. The first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The process that is forked has the environment of the first job.
+    os.environ.update(environment)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -114,7 +116,10 @@ def workers(plan: Plan, folder: Path, advance: Advance, n_process: int) -> Itera
     counts = _Counts(context, n_process)
     others = multiprocessing.active_children()
     with ProcessPoolExecutor(
-        n_process, mp_context=context, initializer=_start_process, initargs=(plan, folder, counts)
+        n_process,
+        mp_context=context,
+        initializer=_start_process,
+        initargs=(plan, folder, counts, dict(os.environ)),
     ) as executor:
 
         def work(

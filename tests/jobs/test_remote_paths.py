@@ -2,6 +2,7 @@
 
 import json
 import os
+from uuid import uuid4
 
 import pytest
 
@@ -101,18 +102,21 @@ def bucket(monkeypatch):
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     fs = fsspec.filesystem("s3", use_listings_cache=False, skip_instance_cache=True)
-    fs.mkdir("bucket")
-    yield fs
+    # moto keeps its buckets when a server stops.
+    name = f"bucket-{uuid4().hex}"
+    fs.mkdir(name)
+    yield fs, name
     thread.stop()
 
 
 def test_s3(run, bucket, text_file, contents, tmp_path):
-    """Several processes write to it, a run that was killed continues."""
-    bucket.pipe_file("bucket/in/texts.txt", text_file.read_bytes())
+    """Several processes write to it, and a run continues."""
+    fs, name = bucket
+    fs.pipe_file(f"{name}/in/texts.txt", text_file.read_bytes())
     run("local")
-    run("s3://bucket/out", source="s3://bucket/in", n_process=2)
-    found = remote_contents(bucket, "bucket/out")
+    run(f"s3://{name}/out", source=f"s3://{name}/in", n_process=2)
+    found = remote_contents(fs, f"{name}/out")
     assert without_source(found) == without_source(contents(tmp_path / "local"))
-    bucket.rm("bucket/out/shard-000001.parquet")
-    run("s3://bucket/out", source="s3://bucket/in")
-    assert remote_contents(bucket, "bucket/out") == found
+    fs.rm(f"{name}/out/shard-000001.parquet")
+    run(f"s3://{name}/out", source=f"s3://{name}/in")
+    assert remote_contents(fs, f"{name}/out") == found
