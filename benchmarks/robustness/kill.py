@@ -184,8 +184,8 @@ def make_jobs(work: Path) -> Dict[str, Job]:
 
     def run_package(output: Path) -> None:
         output.mkdir(exist_ok=True)
-        no_build = {"create_sdist": False, "create_wheel": False}
-        package(student, output, **no_build, force=True, silent=True)
+        # Building archives is pip's work.
+        package(student, output, create_sdist=False, create_wheel=False, force=True, silent=True)
 
     def packages(output: Path) -> List[Path]:
         found = output.glob("en_pipeline-0.0.0/en_pipeline/en_pipeline-0.0.0")

@@ -78,7 +78,16 @@ def measure(folder: Path, *, is_oldest: bool) -> Dict[str, Any]:
     shutil.copytree(ROOT / "tests", folder / "tests")
     run(python, "-c", COMPILED, cwd=folder)
     installed = subprocess.check_output([python, "-c", INSTALLED], cwd=folder, text=True)
-    command = [python, "-m", "pytest", "--quiet", "--rootdir", folder, "-o", "pythonpath=."]
+    command: List[Any] = [
+        python,
+        "-m",
+        "pytest",
+        "--quiet",
+        "--rootdir",
+        folder,
+        "-o",
+        "pythonpath=.",
+    ]
     command += ["--import-mode=importlib", "--junitxml", "tests.xml", *TESTS]
     done = subprocess.run(command, cwd=folder)
     counts = ElementTree.parse(folder / "tests.xml").getroot()[0].attrib

@@ -323,7 +323,8 @@ class ChainNER(RehearsingPipe):
         targets = views and views.find_targets(self.model, examples, teacher_scores)
         set_dropout_rate(self.model, drop)
         if views is None or targets is None:
-            update = ViewedUpdate(*self.model.begin_update(predicted), 0.0)
+            chain, backprop = self.model.begin_update(predicted)
+            update = ViewedUpdate(chain, backprop, 0.0)
         else:
             update = views.begin_update(self.name, self.model, predicted, targets)
         value, gradient = self.get_teacher_student_loss(

@@ -155,6 +155,11 @@ def set_state(
                 if key.startswith(prefix)
             },
         )
+        if isinstance(part, Model):
+            # What has had a gradient once is updated in each step, by its moments at least.
+            for name in part.param_names:
+                if f"{place}/{name}" in state.n_updates:
+                    part.set_grad(name, part.ops.xp.zeros_like(part.get_param(name)))
     for name, values in state.meta.items():
         nlp.meta.setdefault(name, {}).update(values)
     set_random_numbers(state.random_numbers)

@@ -204,6 +204,7 @@ def run_steps(
                 if is_best:
                     run["best_step"] = info["step"]
                 update_meta(training, nlp, info)
+                sort_labels(nlp.meta["performance"])
                 checkpoints.save_last()
                 if is_best and checkpoints.output is not None:
                     checkpoints.copy_to_best()
@@ -218,6 +219,14 @@ def run_steps(
         if "steps" in run and not isinstance(error, NonFiniteLossError):
             checkpoints.save_last()
         raise
+
+
+def sort_labels(scores: Dict[str, Any]) -> None:
+    """Sort scores by label. spaCy's scorers have the order of a set, which differs in each process,
+    so the same training would not save the same bytes."""
+    for name, value in scores.items():
+        if isinstance(value, dict):
+            scores[name] = dict(sorted(value.items()))
 
 
 def with_max_steps(nlp: Language, max_steps: int) -> Language:

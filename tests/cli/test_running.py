@@ -23,7 +23,7 @@ def log_level():
         (ValueError("[D202] There is no\nteacher 'x'."), "[D202] There is no teacher 'x'."),
         (ImportError("[D305] The library y is needed."), "[D305] The library y"),
         (ValueError("[E985] Can't load model"), "[E985] Can't load model"),
-        (OSError(28, "No space left on device", "model"), "No space left on device: 'model'"),
+        (OSError(13, "Permission denied", "model"), "Permission denied: 'model'"),
     ],
 )
 def test_errors_of_users_are_one_line(error, text, capsys):

@@ -5,6 +5,7 @@ import json
 import pytest
 import spacy
 
+from spacy_distill.corpora.shard_manifest import shard_name
 from spacy_distill.corpora.soft_shards import Manifest, Shard
 from spacy_distill.teachers.identity import describe
 
@@ -106,7 +107,8 @@ def test_a_soft_corpus_is_called_by_who_wrote_it(tmp_path):
         {"name": "/somewhere/else/model-last", "version": "0.0.0", "hash": "b"},
     ]
     counts = {"documents": 600, "tokens": 9000, "entities": 70}
-    shards = [Shard(file=file, sha256="", input_hash="", **counts) for file in "ab"]
+    files = [shard_name(number) for number in range(2)]
+    shards = [Shard(file=file, sha256="", input_hash="", **counts) for file in files]
     manifest = {"labels": ["LOC"], "teacher": {"teachers": teachers}, "settings": {}, "input": {}}
     Manifest(**manifest, complete=True, shards=shards).to_disk(tmp_path)
     assert describe(tmp_path) == (

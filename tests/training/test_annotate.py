@@ -4,7 +4,6 @@ import io
 import itertools
 import json
 import shutil
-import time
 
 import datasets
 import huggingface_hub
@@ -13,6 +12,7 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
+from spacy_distill import progress
 from spacy_distill.chain import BiluoTags
 from spacy_distill.corpora.shard_manifest import file_hash
 from spacy_distill.corpora.soft_shards import Manifest, read_shard
@@ -313,15 +313,14 @@ def test_documents_of_an_earlier_run_do_not_count_in_the_rate(run, shown, monkey
     """The time to skip them does not count either, here 100 seconds for each shard."""
     n_shards = len(run().shards)
     (tmp_path / "soft" / f"shard-{n_shards - 1:06d}.parquet").unlink()
-    found, now, late = job_run.missing_shards, time.time, []
+    found, now, late = job_run.missing_shards, progress.monotonic, []
 
     def missing_shards(folder, shards):
         late.extend([100] * (len(shards) == 1))
         return found(folder, shards)
 
     monkeypatch.setattr(job_run, "missing_shards", missing_shards)
-    for place in ("tqdm.std.time", "time.time"):
-        monkeypatch.setattr(place, lambda: now() + sum(late))
+    monkeypatch.setattr(progress, "monotonic", lambda: now() + sum(late))
     *_, shard = run().shards
     n_documents, in_rates, seconds, rate = shown[-1]
     assert n_documents > in_rates == shard.documents
