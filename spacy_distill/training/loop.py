@@ -18,7 +18,7 @@ from typing import (
 from spacy.language import Language
 from spacy.training import Example
 from spacy.training.loop import subdivide_batch
-from thinc.api import Model, Optimizer
+from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..losses import DistillationLoss, advance
 from ..pipeline.cross_view import CrossView
@@ -107,13 +107,14 @@ class Students:
                     example.predicted = pipe(example.predicted)
 
     def resume(
-        self, state: TrainingState, batches: ReplayableBatches, optimizer: Optimizer
+        self, state: TrainingState, batches: ReplayableBatches, optimizer: Optimizer, drop: float
     ) -> None:
         """Go on from the state of an earlier run.
 
         state (TrainingState): The state.
         batches (ReplayableBatches): The batches, read up to the state's step.
         optimizer (Optimizer): The optimizer, after as many steps of its schedules.
+        drop (float): The dropout rate, which updates write into the layers.
         RAISES (ValueError): Other documents were read than in the earlier run.
         """
         if batches.corpus != state.corpus:
@@ -124,6 +125,9 @@ class Students:
                 "--force."
             )
         set_state(state, self.nlp, self.models(), optimizer)
+        for name in self.learning():
+            # It is saved with the model, also if no step is left to do.
+            set_dropout_rate(self.nlp.get_pipe(name).model, drop)  # type: ignore[attr-defined]
         self.skipped.restore(state.skipped)
 
     def finish_update(self, optimizer: Optimizer) -> None:
@@ -179,7 +183,7 @@ def train_while_improving(
             optimizer.step_schedules()
             n_words += sum(len(example) for example in batch)
             if step == state.step:
-                students.resume(state, batches, optimizer)
+                students.resume(state, batches, optimizer, dropout)
                 results = list(state.results)
                 if is_last(step):
                     return

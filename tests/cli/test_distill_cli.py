@@ -191,7 +191,8 @@ def test_ctrl_c_keeps_what_was_learnt(files, tmp_path):
         process.kill()
     assert process.returncode == 130, said
     assert "Interrupted" in said and "model-last" in said and "Traceback" not in said
-    assert sorted(path.name for path in output.iterdir()) == ["model-best", "model-last"]
+    names = sorted(path.name for path in output.iterdir())
+    assert names == ["checkpoint", "model-best", "model-last"]
     spacy.load(output / "model-last")
 
 

@@ -11,7 +11,15 @@ from spacy.cli._util import app
 from spacy.util import registry
 from typer.testing import CliRunner
 
-START = "import runpy, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+# Signals as in a shell, whatever the tests are run by: `nohup` and shells without job control let
+# their children ignore some.
+START = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""
 END = "sys.argv[0] = 'spacy'\nrunpy.run_module('spacy', run_name='__main__')\n"
 
 

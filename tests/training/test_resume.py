@@ -20,7 +20,7 @@ from spacy_distill.chain import LinearChain
 from spacy_distill.chain.biluo import constraints
 from spacy_distill.training import origin
 from spacy_distill.training.annotate import annotate
-from spacy_distill.training.checkpoints import CHECKPOINT
+from spacy_distill.training.checkpoints import CHECKPOINT, Checkpoints
 from spacy_distill.training.logger import JSONLLogger
 from tests.training.conftest import make_docs
 
@@ -171,9 +171,15 @@ def test_accumulated_gradients_and_a_development_corpus_of_the_teacher(
 
 
 def test_a_torch_layer_with_dropout(kill_and_resume, contents):
-    pytest.importorskip("torch")
-    model = {"ner_student": {"model": {"encode": LSTM}}}
-    unbroken, resumed = kill_and_resume({"components": model})
+    torch = pytest.importorskip("torch")
+    # A forked process has none of the threads that torch has started, and would wait for them.
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        model = {"ner_student": {"model": {"encode": LSTM}}}
+        unbroken, resumed = kill_and_resume({"components": model})
+    finally:
+        torch.set_num_threads(n_threads)
     found = contents(resumed)
     for name, content in contents(unbroken).items():
         # The files of torch have names of objects in memory.
@@ -277,6 +283,21 @@ def test_killed_at_every_replacement_of_a_folder(run, in_child, contents, monkey
                 spacy.load(tmp_path / "killed" / name)
     assert len(statuses) > 3 and set(statuses) == {0, -signal.SIGKILL}
     assert contents(tmp_path / "killed") == unbroken
+
+
+def test_killed_after_the_last_step(run, in_child, contents, monkeypatch, tmp_path):
+    """The last step has an evaluation, so nothing is left to train."""
+    changes = {"distillation": {"max_steps": 6}, "training": {"eval_frequency": 3}}
+    run("unbroken", changes)
+
+    def then_killed(self):
+        kill()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "keep_best", then_killed)
+        assert in_child(lambda: run("killed", changes)) == -signal.SIGKILL
+    run("killed", changes, resume=True)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "unbroken")
 
 
 def test_the_file_of_the_logger_goes_on(kill_and_resume, tmp_path):
