@@ -119,7 +119,7 @@ def check_readings(
     with_numpy (bool): Whether to read without kernels too, which is slow.
     RETURNS (List[numpy.ndarray]): The tags of each document.
     """
-    pipe = nlp.get_pipe("ner_student")
+    pipe: Any = nlp.get_pipe("ner_student")
     rng = random.Random(seed)
     alone = [reading for doc in docs for reading in read(pipe, [doc])]
     expected = [tags for doc in docs for tags in best_tags(pipe, [doc])]
@@ -187,7 +187,7 @@ def check_probabilities(pipe: Any, docs: Sequence[Doc], name: str, findings: Fin
 
 def check_annotation(nlp: Language, docs: Sequence[Doc], name: str, findings: Findings) -> None:
     """Write entities with confidences and likely spans, and check that they are valid."""
-    pipe = nlp.get_pipe("ner_student")
+    pipe: Any = nlp.get_pipe("ner_student")
     pipe.confidence, pipe.spans_key = True, "likely"
     earlier = [[entity for entity in doc.ents] for doc in docs]
     blocked = [doc.to_array(ENT_IOB) for doc in docs]
