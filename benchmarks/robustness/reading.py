@@ -16,8 +16,11 @@ from spacy_distill import kernels
 from spacy_distill.chain import LinearChain
 from spacy_distill.documents import BEGIN, INSIDE
 
-# What chains in single precision may differ by, where sums depend on the batch.
+# What scores may differ by, since sums of matrix products depend on the batch.
 TOLERANCE = 1e-4
+# In single precision, states differ as well. A long text of the same few words adds the differences
+# up: some 4e-4 in 30,000 documents.
+FLOAT_TOLERANCE = 2e-3
 THREADS = 3
 
 
@@ -132,7 +135,7 @@ def check_readings(
             difference = abs(mine.states - theirs.states).max(initial=0)
             findings.measure(f"difference of states, {way}", difference)
             findings.demand(
-                difference <= (0 if exact else TOLERANCE), f"{way}: states of {seed}+{number}"
+                difference <= (0 if exact else FLOAT_TOLERANCE), f"{way}: states of {seed}+{number}"
             )
             mine, theirs = mine.chain.emissions, theirs.chain.emissions
             possible = numpy.isfinite(theirs)
@@ -140,7 +143,8 @@ def check_readings(
             difference = abs(mine[possible] - theirs[possible]).max(initial=0)
             findings.measure(f"difference of scores, {way}", difference)
             findings.demand(
-                same_mask and difference <= TOLERANCE, f"{way}: scores of {seed}+{number}"
+                same_mask and difference <= (TOLERANCE if exact else FLOAT_TOLERANCE),
+                f"{way}: scores of {seed}+{number}",
             )
 
     def compare_tags(found: Sequence[numpy.ndarray], way: str) -> None:
