@@ -53,7 +53,6 @@ def read_group(arguments: Tuple[str, str, int, int]) -> Tuple[str, int, str, Fin
     nlp = load(folder)
     docs = [make_doc(nlp, first + number) for number in range(n_documents)]
     findings = Findings()
-    # Texts with the same forms would keep the strings of all documents in memory.
     with_numpy = first // GROUP % NUMPY_SHARE == 0
     tags = check_readings(
         nlp, docs, seed=first, findings=findings, exact=name != "float32", with_numpy=with_numpy
@@ -91,7 +90,7 @@ def measure_giant(folder: str, kind: str) -> Dict[str, float]:
     """
     nlp = load(folder)
     nlp("Anna Berg sails to Oslo .")
-    pipe = nlp.get_pipe("ner_student")
+    pipe: Any = nlp.get_pipe("ner_student")
     if kind == "a million tokens":
         words = [WORDS[number % len(WORDS)] for number in range(MILLION)]
     else:
@@ -147,8 +146,8 @@ def main(arguments: Sequence[str]) -> int:
         totals = {name: Findings() for name in students}
         expected = {}
         with ProcessPoolExecutor(chosen.n_process, spawn) as pool:
-            for number, result in enumerate(pool.map(read_group, jobs, chunksize=4)):
-                name, first, found, findings = result
+            for number, checked in enumerate(pool.map(read_group, jobs, chunksize=4)):
+                name, first, found, findings = checked
                 expected[name, first] = found
                 total = totals[name]
                 total.counts.update(findings.counts)

@@ -72,7 +72,7 @@ def read_component(file: Path) -> None:
     """Load a component out of bytes, and let it read."""
     nlp = spacy.blank("en")
     config = json.loads((file.parent / "config.json").read_text(encoding="utf8"))
-    pipe = nlp.add_pipe("ner_student", config=config)
+    pipe: Any = nlp.add_pipe("ner_student", config=config)
     pipe.from_bytes((file.parent / "bytes").read_bytes(), exclude=["vocab"])
     pipe(nlp.make_doc(TEXT))
 
@@ -131,11 +131,12 @@ def make_targets(root: Path) -> Dict[str, Target]:
     from pyarrow import parquet
 
     nlp = train_student(width=16, steps=3)
+    student: Any = nlp.get_pipe("ner_student")
     nlp.to_disk(root / "student")
     small = compact(nlp, bits=4)
     small.to_disk(root / "compact")
     (root / "component").mkdir()
-    pipe = small.get_pipe("ner_student")
+    pipe: Any = small.get_pipe("ner_student")
     (root / "component" / "bytes").write_bytes(pipe.to_bytes(exclude=["vocab"]))
     model = small.config["components"]["ner_student"]["model"]
     config = json.dumps({"model": model})
@@ -147,17 +148,17 @@ def make_targets(root: Path) -> Dict[str, Target]:
     for number, part in enumerate((docs[:15], docs[15:])):
         documents = []
         for row, doc in enumerate(part):
-            marginals = nlp.get_pipe("ner_student").posteriors([doc])[0]
-            targets = pack_marginals(marginals, marginals.argmax(axis=1), 8)
+            marginals = student.posteriors([doc])[0]
+            soft_targets = pack_marginals(marginals, marginals.argmax(axis=1), 8)
             words, spaces = [token.text for token in doc], [bool(t.whitespace_) for t in doc]
-            documents.append(SoftDocument(f"{number}-{row}", words, spaces, targets))
+            documents.append(SoftDocument(f"{number}-{row}", words, spaces, soft_targets))
         file = f"shard-{number:06d}.parquet"
         sha256 = write_shard(soft / file, documents)
         n_tokens = sum(len(document.words) for document in documents)
         shards.append(make_entry(Shard, file, len(documents), n_tokens, sha256))
     origin = {"source": "x", "text_field": "text", "files": {"x": "0"}}
     manifest = Manifest(
-        labels=list(nlp.get_pipe("ner_student").labels),
+        labels=list(student.labels),
         settings={"versions": {}},
         input=origin,
         complete=True,

@@ -1,6 +1,6 @@
 """Students that have learnt a few sentences: the same weights, read in several precisions."""
 
-from typing import Dict, Iterator
+from typing import Dict, Iterator, List, Tuple
 
 import numpy
 import spacy
@@ -12,7 +12,7 @@ from thinc.api import Adam, fix_random_seed
 
 from spacy_distill import compact
 
-SENTENCES = (
+SENTENCES: Tuple[Tuple[str, List[Tuple[int, int, str]]], ...] = (
     ("Anna Berg sails to Oslo .", [(0, 2, "PER"), (4, 5, "LOC")]),
     ("Oslo is where Carl lives .", [(0, 1, "LOC"), (3, 4, "PER")]),
     ("The Nordic Tea Company hired Anna .", [(1, 4, "ORG"), (5, 6, "PER")]),

@@ -5,7 +5,7 @@ The headers are those of the Parquet format, in Thrift's compact protocol.
 """
 
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterator, NamedTuple, Union
+from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Union
 
 # What the pages of a column may become in bytes, their values, and their number in a row group.
 MOST_BYTES, MOST_VALUES, MOST_PAGES = 2**28, 2**25, 10**5
@@ -89,12 +89,12 @@ def _pages(file: BinaryIO, column: Any, file_size: int, name: str) -> Iterator[D
         file.seek(first)
         header = _Structure(file.read(min(LARGEST_HEADER, end - first)), name)
         fields = header.read()
-        sizes = [fields.get(field) for field in (PAGE_TYPE, UNCOMPRESSED, COMPRESSED)]
+        sizes: List[Any] = [fields.get(field) for field in (PAGE_TYPE, UNCOMPRESSED, COMPRESSED)]
         parts = [fields[field] for field in PAGE_HEADERS if isinstance(fields.get(field), dict)]
-        count = parts[0].get(N_VALUES) if parts else 0
+        count: Any = parts[0].get(N_VALUES) if parts else 0
         if not all(isinstance(size, int) and size >= 0 for size in (*sizes, count)):
             raise _damage(name, "the header of a page has no sizes")
-        kind, n_bytes, n_compressed = sizes
+        kind, n_bytes, n_compressed = (int(size) for size in sizes)
         is_dictionary = kind == DICTIONARY_PAGE
         yield {"bytes": n_bytes, "values": count, "is_dictionary": is_dictionary}
         n_values += 0 if is_dictionary else count

@@ -113,17 +113,17 @@ class ShardManifest:
 
         RETURNS (str): What is wrong; empty if nothing is.
         """
-        kinds = {"labels": list, "settings": dict, "input": dict, "complete": bool}
-        for name, kind in kinds.items():
-            if not isinstance(getattr(self, name), kind):
-                return f"{name} is no {kind.__name__}"
+        kinds: Dict[str, type] = {"labels": list, "settings": dict, "input": dict, "complete": bool}
+        for name, expected in kinds.items():
+            if not isinstance(getattr(self, name), expected):
+                return f"{name} is no {expected.__name__}"
         if not all(isinstance(label, str) for label in self.labels):
             return "a label is no string"
         for shard in self.shards:
             for entry in fields(shard):
-                value = getattr(shard, entry.name)
+                value: Any = getattr(shard, entry.name)
                 # The annotations are classes, apart from the lists.
-                kind = list if entry.name == "skipped_ids" else entry.type
+                kind: Any = list if entry.name == "skipped_ids" else entry.type
                 if type(value) is not kind or (kind is int and not 0 <= value < 2**53):
                     return f"{entry.name} of a shard is {value!r:.50}"
             is_shard = SHARD_NAME.fullmatch(shard.file)

@@ -67,7 +67,8 @@ def _problem_of_layer(
 ) -> str:
     if not isinstance(info, dict) or not isinstance(info.get("name"), str):
         return "it has no name"
-    dims, refs = info.get("dims"), info.get("refs")
+    dims: Any = info.get("dims")
+    refs: Any = info.get("refs")
     if not all(isinstance(part, dict) for part in (dims, refs, attrs, params)):
         return "a part of it is missing"
     for name, size in dims.items():

@@ -170,8 +170,7 @@ def problem_of_table(table: Any, width: Optional[int]) -> str:
         return "has something else than arrays"
     keys, rows, data = table["keys"], table["rows"], table["data"]
     kinds = {name: (array.dtype.name, array.ndim) for name, array in table.items()}
-    parts = ("scales",) if data.dtype == "int8" else ("centroids", "decoder")
-    parts = () if data.dtype == "float16" else parts
+    parts = {"int8": ["scales"], "uint8": ["centroids", "decoder"]}.get(data.dtype.name, [])
     expected = {"keys": ("uint32", 1), "data": (data.dtype.name, 2), "scales": ("float32", 1)}
     expected |= {"centroids": ("float32", 3), "decoder": ("float32", 2)}
     if set(table) != {"keys", "rows", "data", *parts} or data.dtype.name not in DATA_TYPES:

@@ -87,15 +87,17 @@ def test_spacy_refuses_lone_surrogates(students, text):
         Doc(students["int8"].vocab, words=[text])
 
 
-@pytest.mark.parametrize("name", ["float32", "int8"])
-def test_another_process_finds_the_same(students, name, tmp_path):
-    nlp = students[name]
-    nlp.to_disk(tmp_path)
-    docs = [make_doc(nlp, number) for number in range(GROUP)]
-    expected = digest(best_tags(nlp.get_pipe("ner_student"), docs))
+def test_another_process_finds_the_same(students, tmp_path):
+    jobs, expected = [], []
+    for name in ("float32", "int8"):
+        nlp = students[name]
+        nlp.to_disk(tmp_path / name)
+        docs = [make_doc(nlp, number) for number in range(GROUP)]
+        tags = best_tags(nlp.get_pipe("ner_student"), docs)
+        expected.append((name, 0, digest(tags)))
+        jobs.append((str(tmp_path / name), name, 0, GROUP))
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        job = (str(tmp_path), name, 0, GROUP)
-        assert pool.submit(read_again, job).result() == (name, 0, expected)
+        assert list(pool.map(read_again, jobs)) == expected
 
 
 @pytest.mark.parametrize("name", ["float32", "int8"])
