@@ -46,7 +46,7 @@ from .plan import Plan, Work, Written
 from .progress import JobProgress
 
 # Time between two writings of the manifest, as a multiple of the time that one takes.
-PAUSE = 20
+PAUSE = 0
 
 
 def require_valid(plan: Plan) -> None:
