@@ -36,9 +36,9 @@ _CODE = re.compile(r"\[D\d{3}\] ")
 
 
 def has_code(error: BaseException) -> bool:
-    """RETURNS (bool): Whether an error is a ValueError of this package, whose message begins with a
-    code. It says all that a person needs, so nothing is put in its place."""
-    return isinstance(error, ValueError) and bool(_CODE.match(str(error)))
+    """RETURNS (bool): Whether an error is one of this package, whose message begins with a code. It
+    says all that a person needs, so no other error is put in its place."""
+    return bool(_CODE.match(str(error)))
 
 
 def load_pipeline(name: Union[str, Path], **options: Any) -> Language:

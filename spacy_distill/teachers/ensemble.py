@@ -118,7 +118,7 @@ def _predict_part(teacher: Teacher, docs: Sequence[Doc]) -> LinearChain:
     except DocumentsError:
         raise
     except Exception as error:
-        is_ours = has_code(error)
+        is_ours = isinstance(error, ValueError) and has_code(error)
         if is_ours and not is_composite(teacher) and name_of(teacher) not in str(error):
             error.args = (
                 f"{error} The error comes from the teacher '{name_of(teacher)}' of the ensemble.",

@@ -1,5 +1,6 @@
 """The site in a real browser, opened from disk."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,9 @@ BROKEN = """() => [...document.querySelectorAll(".md-content code .word")]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
+    """The folder of the site: the one that SPACY_DISTILL_SITE names, or a new one."""
+    if "SPACY_DISTILL_SITE" in os.environ:
+        return Path(os.environ["SPACY_DISTILL_SITE"])
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
