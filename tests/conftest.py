@@ -3,7 +3,6 @@
 import os
 import shutil
 
-import catalogue
 import numpy
 import pytest
 import spacy
@@ -12,6 +11,7 @@ from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
 from spacy_distill import kernels
+from tests.entry_points import remember_entry_points
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 # Without them it asks for updates and the like, and every request counts here.
@@ -25,13 +25,7 @@ FLAGS = [
     "--disable-sync",
 ]
 
-# catalogue searches all entry points of the environment at each look-up in a registry, also for a
-# piece of msgpack: a seventh of the time of a short training. It takes a dictionary by group, too.
-if hasattr(catalogue.AVAILABLE_ENTRY_POINTS, "select"):
-    catalogue.AVAILABLE_ENTRY_POINTS = {
-        group: catalogue.AVAILABLE_ENTRY_POINTS.select(group=group)
-        for group in catalogue.AVAILABLE_ENTRY_POINTS.groups
-    }
+remember_entry_points()
 
 
 @pytest.fixture(scope="module", params=kernels.CHOICES)
@@ -62,7 +56,7 @@ def browser():
 def two_names():
     """A student that has learnt that Anna Berg is a person and Oslo a place."""
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("ner_student", config={"model": {"encode": {"width": 32, "depth": 1}}})
     doc = nlp.make_doc("Anna Berg sails to Oslo .")
     doc.set_ents([Span(doc, 0, 2, label="PER"), Span(doc, 4, 5, label="LOC")])
@@ -82,7 +76,7 @@ def rng():
 @pytest.fixture
 def vocab():
     """A new vocabulary, because tests add vectors to it."""
-    return spacy.blank("en").vocab
+    return spacy.blank("xx").vocab
 
 
 @pytest.fixture

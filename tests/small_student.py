@@ -1,8 +1,9 @@
-"""The part of a config that describes a small student."""
+"""The part of a config that describes a small student. Its language has few exceptions of the
+tokenizer: a third of a short training would be spent on the 1,300 of English."""
 
 SMALL_STUDENT = """
 [nlp]
-lang = "en"
+lang = "xx"
 pipeline = ["ner_student"]
 
 [components]

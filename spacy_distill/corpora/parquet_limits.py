@@ -59,8 +59,7 @@ def require_readable(
             return require_readable(
                 file, metadata, name, columns=columns, groups=groups, by_page=by_page
             )
-    file = path
-    file_size = file.seek(0, 2)
+    file_size = path.seek(0, 2)
     largest = 0
     for group in range(metadata.num_row_groups) if groups is None else groups:
         row_group = metadata.row_group(group)
@@ -70,7 +69,7 @@ def require_readable(
                 continue
             column = row_group.column(number)
             n_bytes = n_values = 0
-            for n_pages, page in enumerate(_pages(file, column, file_size, name)):
+            for n_pages, page in enumerate(_pages(path, column, file_size, name)):
                 n_bytes = page["bytes"] + (0 if by_page else n_bytes)
                 n_values = page["values"] + (0 if by_page else n_values)
                 if page["is_dictionary"]:

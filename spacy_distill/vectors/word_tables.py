@@ -88,17 +88,21 @@ def _reading(source: Path) -> Iterator[None]:
     try:
         yield
     except (*DAMAGE_ERRORS, StopIteration, AssertionError) as error:
-        raise ValueError(
-            f"[D294] '{source}' cannot be read as word vectors: {error}. Expected an .npy file, or "
-            "UTF-8 text with a word and its values in each line, and the same number of values in "
-            "all lines."
-        ) from error
+        raise _unreadable(source, error) from error
+
+
+def _unreadable(source: Path, problem: object) -> ValueError:
+    return ValueError(
+        f"[D294] '{source}' cannot be read as word vectors: {problem}. Expected an .npy file, or "
+        "UTF-8 text with a word and its values in each line, and the same number of values in all "
+        "lines."
+    )
 
 
 def _read_text(path: Path, truncate: int) -> Tuple[List[str], Floats2d]:
+    if not path.stat().st_size:
+        raise _unreadable(path, "the file is empty")
     with _reading(path):
-        if not path.stat().st_size:
-            raise ValueError("the file is empty")
         data, words, _ = read_vectors(path, truncate)
     return words, data[: len(words)]
 

@@ -55,6 +55,11 @@ def serve(address: str, more: dict) -> None:
     import spacy_distill.training.annotate
     import spacy_distill.training.distill  # noqa: F401
 
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from tests.entry_points import remember_entry_points
+
+    sys.path.pop(0)
+    remember_entry_points()
     torch.set_num_threads(1)
     # transformers imports its parts at the first use of them.
     AutoModel.from_config(

@@ -219,7 +219,7 @@ def fails_on_kiel(doc):
 def test_it_says_which_student_it_is(server):
     _, client = server
     assert client.get("/model").json() == {
-        "name": "en_names",
+        "name": "xx_names",
         "version": "1.2.3",
         "labels": ["LOC", "PER"],
     }

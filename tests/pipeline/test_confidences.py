@@ -202,8 +202,8 @@ def test_a_student_loads_next_to_an_apps_own_extension(newsroom, learned, own_ex
 
 def test_a_name_that_is_taken_is_an_error(own_extension):
     with pytest.raises(ValueError, match=r"\[D015\] .*`Span._.confidence`.*confidence_attr"):
-        spacy.blank("en").add_pipe("ner_student", config={"confidence": True})
-    spacy.blank("en").add_pipe("ner_student")
+        spacy.blank("xx").add_pipe("ner_student", config={"confidence": True})
+    spacy.blank("xx").add_pipe("ner_student")
 
 
 def test_documents_are_processed_if_an_app_registers_the_name_later(nlp, own_extension):
@@ -233,7 +233,7 @@ def test_the_name_is_checked_at_unpickling(nlp, own_extension):
 def test_invalid_attribute_names_are_rejected(name, confidence):
     config = {"confidence": confidence, "confidence_attr": name}
     with pytest.raises(ValueError, match=r"\[D030\] .*'ner_student'"):
-        spacy.blank("en").add_pipe("ner_student", config=config)
+        spacy.blank("xx").add_pipe("ner_student", config=config)
     assert not Span.has_extension(name)
 
 

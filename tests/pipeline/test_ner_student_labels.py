@@ -21,7 +21,7 @@ def test_labels_come_from_the_data(newsroom):
     "given", [["PER", "LOC", "ORG", "ANIMAL"], ("PER", "LOC", "ORG", "ANIMAL")]
 )
 def test_labels_keep_their_order(newsroom, given):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe = nlp.add_pipe("ner_student", config={"model": newsroom.narrow})
     pipe.initialize(lambda: newsroom.examples(nlp), nlp=nlp, labels=given)
     assert pipe.labels == tuple(given)
@@ -30,14 +30,14 @@ def test_labels_keep_their_order(newsroom, given):
 
 def test_label_data_initializes_an_equal_component(newsroom):
     first = newsroom.student().get_pipe("ner_student")
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     second = nlp.add_pipe("ner_student", config={"model": newsroom.narrow})
     second.initialize(lambda: newsroom.examples(nlp), nlp=nlp, labels=first.label_data)
     assert second.labels == first.labels
 
 
 def test_labels_added_before_training_join_those_of_the_data(newsroom):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe = nlp.add_pipe("ner_student", config={"model": newsroom.narrow})
     assert pipe.add_label("ANIMAL") == 1
     assert pipe.add_label("ANIMAL") == 0
@@ -54,7 +54,7 @@ def test_a_label_that_is_not_a_string_is_rejected(newsroom, label):
 
 
 def test_the_error_without_labels(newsroom):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("ner_student", name="names", config={"model": newsroom.narrow})
     plain = [(words, []) for words, _ in newsroom.sentences]
     with pytest.raises(ValueError, match=r"'names' has no labels.*\[initialize.components.names\]"):
@@ -62,7 +62,7 @@ def test_the_error_without_labels(newsroom):
 
 
 def test_the_error_without_tokens(newsroom):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe = nlp.add_pipe("ner_student", config={"model": newsroom.narrow})
     pipe.add_label("PER")
     empty = newsroom.examples(nlp)[:1]
@@ -73,7 +73,7 @@ def test_the_error_without_tokens(newsroom):
 
 
 def test_prediction_before_initialization_is_an_error(newsroom):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("ner_student", config={"model": newsroom.narrow}).add_label("PER")
     with pytest.raises(ValueError, match="initialize"):
         nlp("Anna sails to Oslo .")

@@ -78,7 +78,7 @@ def test_kernels_get_the_threads_of_the_component(learned, newsroom, monkeypatch
 
 def test_no_threads_are_rejected():
     with pytest.raises(ValueError, match=r"D660.*'ner_student' has threads = 0"):
-        spacy.blank("en").add_pipe("ner_student", config={"threads": 0})
+        spacy.blank("xx").add_pipe("ner_student", config={"threads": 0})
 
 
 def test_posteriors_do_not_depend_on_the_batch(newsroom, learned):
@@ -176,7 +176,7 @@ def test_earlier_entities_are_kept(newsroom, learned):
 
 
 def test_a_student_without_vectors_in_a_pipeline_that_has_some(newsroom, learned):
-    other = spacy.blank("en")
+    other = spacy.blank("xx")
     other.vocab.set_vector("Anna", numpy.ones(7, dtype="float32"))
     before = [(ent.text, ent.label_) for ent in learned(newsroom.sentences[0][0]).ents]
     other.add_pipe("ner_student", source=learned)

@@ -41,7 +41,7 @@ def test_a_component_can_be_restored_from_bytes(newsroom, learned, tmp_path):
     pipe = learned.get_pipe("ner_student")
     config = learned.config["components"]["ner_student"]["model"]
     for way in ("bytes", "disk"):
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         other = nlp.add_pipe("ner_student", config={"model": config})
         if way == "bytes":
             other.from_bytes(pipe.to_bytes(exclude=["vocab"]), exclude=["vocab"])
@@ -83,7 +83,7 @@ def test_parts_can_be_excluded_from_loading(newsroom, learned):
 
 
 def test_a_component_can_be_saved_before_training(newsroom, tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("ner_student", config={"model": newsroom.narrow}).add_label("PER")
     nlp.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
@@ -117,7 +117,7 @@ def test_a_saved_pipeline_holds_no_pickle(learned, tmp_path):
 
 
 def test_word_vectors_are_saved_with_the_pipeline(newsroom, tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for number, word in enumerate(("anna", "oslo", "lund")):
         nlp.vocab.set_vector(word, numpy.full(5, number + 1, dtype="float32"))
     nlp.add_pipe("ner_student", config={"model": newsroom.narrow})
@@ -134,11 +134,11 @@ def test_word_vectors_are_saved_with_the_pipeline(newsroom, tmp_path):
 
 
 def test_missing_word_vectors_are_an_error(newsroom):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.vocab.set_vector("anna", numpy.ones(5, dtype="float32"))
     nlp.add_pipe("ner_student", config={"model": newsroom.narrow})
     nlp.initialize(lambda: newsroom.examples(nlp))
-    bare = spacy.blank("en")
+    bare = spacy.blank("xx")
     bare.add_pipe("ner_student", config={"model": newsroom.narrow})
     exclude = ["vocab"]
     bare.get_pipe("ner_student").from_bytes(
@@ -149,7 +149,7 @@ def test_missing_word_vectors_are_an_error(newsroom):
 
 
 def test_a_component_can_be_sourced_into_another_pipeline(newsroom, learned):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("sentencizer")
     # spaCy shares the component with its source, so use a copy.
     pipe = nlp.add_pipe("ner_student", source=newsroom.copy(learned))
@@ -169,7 +169,7 @@ def test_a_component_can_be_sourced_into_another_pipeline(newsroom, learned):
 def test_a_saved_component_can_be_sourced_by_a_config(newsroom, learned, tmp_path):
     learned.to_disk(tmp_path / "source")
     config = {
-        "nlp": {"lang": "en", "pipeline": ["ner_student"]},
+        "nlp": {"lang": "xx", "pipeline": ["ner_student"]},
         "components": {"ner_student": {"source": str(tmp_path / "source")}},
     }
     nlp = spacy.util.load_model_from_config(config, auto_fill=True)

@@ -57,13 +57,13 @@ def train_from_config(newsroom, tmp_path):
     """Train on the ten sentences with `spacy train`, and load the saved pipeline."""
 
     def train(pipeline, components, max_steps=30):
-        docs = [example.reference for example in newsroom.examples(spacy.blank("en"))]
+        docs = [example.reference for example in newsroom.examples(spacy.blank("xx"))]
         DocBin(docs=docs).to_disk(tmp_path / "corpus.spacy")
         training = Config().from_str(TRAINING, interpolate=False)
         config = training.merge(
             {
                 "paths": {name: str(tmp_path / "corpus.spacy") for name in ("train", "dev")},
-                "nlp": {"lang": "en", "pipeline": pipeline},
+                "nlp": {"lang": "xx", "pipeline": pipeline},
                 "components": components,
                 "training": {"max_steps": max_steps},
             }
@@ -95,7 +95,7 @@ def check_teacher(nlp, newsroom):
 @pytest.mark.parametrize("crf", [False, True], ids=["softmax", "crf"])
 def test_a_teacher_over_its_own_tok2vec(newsroom, crf):
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     head = {"@architectures": f"spacy-distill.{'CRF' if crf else 'Softmax'}.v1"}
     nlp.add_pipe("ner_teacher", config={"model": {"embed": cnn(), "head": head}})
     nlp.initialize(lambda: newsroom.examples(nlp))
@@ -108,7 +108,7 @@ def test_a_teacher_over_its_own_tok2vec(newsroom, crf):
 
 
 def test_the_default_model_has_its_own_tok2vec(newsroom):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("ner_teacher")
     nlp.initialize(lambda: newsroom.examples(nlp))
     assert nlp("Anna sails").has_annotation("ENT_IOB")
@@ -116,7 +116,7 @@ def test_the_default_model_has_its_own_tok2vec(newsroom):
 
 @pytest.mark.parametrize("text", ["", " ", "\n\n", "Oslo", "Anna\n\nsails"])
 def test_unusual_documents(newsroom, text):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("ner_teacher", config={"model": {"embed": cnn()}})
     nlp.initialize(lambda: newsroom.examples(nlp))
     doc = nlp(text)
@@ -208,11 +208,11 @@ def test_a_teacher_over_transformer_layers_and_word_forms(
 @pytest.mark.parametrize("factor", [0.0, 1.0])
 def test_a_transformer_in_the_model_has_its_own_learning_rate(newsroom, tiny_bert, factor):
     model = joined_model(newsroom, tiny_bert, False, learn_rate_factor=factor)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("ner_teacher", config={"model": model})
     examples = newsroom.examples(nlp)
     nlp.initialize(lambda: examples)
-    again = spacy.blank("en")
+    again = spacy.blank("xx")
     again.add_pipe("ner_teacher", config={"model": model})
     again.initialize(lambda: examples)
     again.from_bytes(nlp.to_bytes())
@@ -231,7 +231,7 @@ def test_a_transformer_in_the_model_has_its_own_learning_rate(newsroom, tiny_ber
 @pytest.mark.parametrize("frozen", [True, False])
 def test_a_teacher_over_a_transformer_rehearses(newsroom, tiny_bert, frozen):
     model = joined_model(newsroom, tiny_bert, frozen, learn_rate_factor=0.1)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe = nlp.add_pipe("ner_teacher", config={"model": model})
     examples = newsroom.examples(nlp)
     nlp.initialize(lambda: examples)

@@ -26,7 +26,7 @@ END = "sys.argv[0] = 'spacy'\nrunpy.run_module('spacy', run_name='__main__')\n"
 @pytest.fixture(scope="session")
 def rules(tmp_path_factory):
     """The folder of a pipeline with an entity ruler."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     patterns = [{"label": "LOC", "pattern": "Oslo"}, {"label": "PER", "pattern": "Anna Berg"}]
     nlp.add_pipe("entity_ruler").add_patterns(patterns)
     folder = tmp_path_factory.mktemp("rules") / "rules"

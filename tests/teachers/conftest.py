@@ -47,7 +47,7 @@ def word_teacher():
 
 @pytest.fixture
 def doc():
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     return lambda text, spaces=None: Doc(vocab, words=text.split(), spaces=spaces)
 
 
@@ -109,7 +109,7 @@ def train_ner():
                 "subword_features": True,
             },
         }
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         nlp.add_pipe(factory, name="ner", config={"model": model, **settings})
         examples = named_examples(nlp)
         nlp.initialize(lambda: examples)

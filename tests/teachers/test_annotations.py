@@ -23,7 +23,7 @@ def writing_spans(doc):
 
 @pytest.fixture
 def doc():
-    return Doc(spacy.blank("en").vocab, words=WORDS)
+    return Doc(spacy.blank("xx").vocab, words=WORDS)
 
 
 def names(chain, labels=LABELS):
@@ -136,7 +136,7 @@ def test_where_a_part_was_written_the_rest_is_unknown(doc, key):
 
 
 def test_a_ruler_teaches_in_a_pipeline():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     ruler = nlp.add_pipe("entity_ruler")
     for label, pattern in (("LOC", "New York"), ("PER", "Anna")):
         ruler.add_patterns([{"label": label, "pattern": pattern}])
@@ -148,7 +148,7 @@ def test_a_ruler_teaches_in_a_pipeline():
 
 
 def test_what_writes_spans_teaches_in_a_pipeline():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("spacy_distill_tests_writing_spans", name="writer")
     with pytest.raises(ValueError, match=r"'writer' does not say which labels"):
         PipelineTeacher(nlp, spans_key="found")
@@ -158,7 +158,7 @@ def test_what_writes_spans_teaches_in_a_pipeline():
 
 def test_a_student_teaches_by_its_spans():
     """Whether the component writes spans depends on its settings."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(
         "ner_student", config={"model": {"encode": {"width": 16, "depth": 1}}, "threshold": 0.0}
     )
@@ -180,7 +180,7 @@ def test_a_student_teaches_by_its_spans():
 
 @pytest.mark.parametrize("settings, entities", [({}, False), ({"annotate_ents": True}, True)])
 def test_a_span_ruler_writes_what_its_settings_say(settings, entities):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("span_ruler", config=settings).add_patterns([{"label": "LOC", "pattern": "Oslo"}])
     assert PipelineTeacher(nlp, spans_key="ruler").labels == ("LOC",)
     if entities:

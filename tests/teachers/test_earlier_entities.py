@@ -36,7 +36,7 @@ TEXTS = [
 @pytest.fixture(scope="module", params=[True, False], ids=["crf", "softmax"])
 def student(request):
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     head = {"@architectures": f"spacy-distill.{'CRF' if request.param else 'Softmax'}.v1"}
     nlp.add_pipe("ner_student", config={"model": {**NARROW, "head": head}})
     examples = named_examples(nlp)
@@ -122,7 +122,7 @@ def test_gold_entities_are_no_teachers_entities(student):
 
 @pytest.mark.parametrize("factory", ["ner", "beam_ner", "ner_student", "ner_teacher"])
 def test_all_kinds_of_components_teach_them(factory):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(factory)
     examples = named_examples(nlp)
     nlp.initialize(lambda: examples)
@@ -139,7 +139,7 @@ def boats(doc):
 
 
 def test_with_a_spans_key_only_spans_count():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "SHIP", "pattern": "Oslo"}])
     nlp.add_pipe("spacy_distill_tests_boats")
     teacher = PipelineTeacher(

@@ -50,7 +50,7 @@ def examples(nlp, labels=None):
 
 
 def student(labels=("LOC", "PER"), name="ner_student", nlp=None):
-    nlp = nlp or spacy.blank("en")
+    nlp = nlp or spacy.blank("xx")
     pipe = nlp.add_pipe("ner_student", name=name, config={"model": NARROW})
     pipe.initialize(lambda: examples(nlp), nlp=nlp, labels=labels)
     return nlp
@@ -66,7 +66,7 @@ def test_the_one_component_that_can_teach_is_chosen():
 
 
 def test_no_component_can_teach():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     with pytest.raises(ValueError, match=r"has none known to find.*components are: none"):
         PipelineTeacher(nlp)
     nlp.add_pipe("sentencizer")
@@ -93,7 +93,7 @@ def test_a_wrong_name_is_answered_with_what_there_is():
 
 
 def test_labels_of_other_things_than_entities_are_not_taken():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tagger").add_label("NN")
     nlp.add_pipe("ner").add_label("PER")
     with pytest.raises(ValueError, match=r"'tagger' does not say.*to doc\.ents.*ner \(ner\)"):
@@ -131,13 +131,13 @@ def test_documents_keep_their_tokens():
 
 def test_empty_documents():
     teacher = PipelineTeacher(student())
-    docs = [spacy.blank("en").make_doc(text) for text in ("", "Oslo", "")]
+    docs = [spacy.blank("xx").make_doc(text) for text in ("", "Oslo", "")]
     assert teacher.predict_chain(docs).lengths.tolist() == [0, 1, 0]
     assert teacher.predict_chain(docs[:1]).emissions.shape == (0, 9)
 
 
 def test_a_teacher_that_listens_to_a_tok2vec():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": CNN})
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 16, "upstream": "*"}
     nlp.add_pipe("ner_teacher", config={"model": {"embed": listener}})

@@ -138,7 +138,7 @@ def test_a_beam_whose_scores_are_none(train_ner, doc, where):
         values[index] = NAN
         node.set_param(param, values)
     docs = [doc(""), doc("Carl Lund sails to New York")]
-    message = r"'en_pipeline' cannot teach .*'Carl Lund.* a score of the token '\w+' is NaN"
+    message = r"'xx_pipeline' cannot teach .*'Carl Lund.* a score of the token '\w+' is NaN"
     with pytest.raises(DocumentsError, match=message) as found:
         predict(teacher, docs)
     assert list(found.value.reasons) == [1]
@@ -346,7 +346,7 @@ def test_teachers_have_the_names_that_they_were_given_by(train_ner, tmp_path, do
     assert load_teacher([tmp_path / "ner"]).name == str(tmp_path / "ner")
     ensemble = load_teacher([nlp, nlp], TeacherOptions(weights=(1, 1)))
     names = [teacher.name for teacher in ensemble.teachers]
-    assert names == ["en_pipeline (teacher 1)", "en_pipeline (teacher 2)"]
+    assert names == ["xx_pipeline (teacher 1)", "xx_pipeline (teacher 2)"]
 
 
 def test_the_cache_asks_a_failing_document_once(doc):

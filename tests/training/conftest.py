@@ -95,7 +95,7 @@ def make_teacher(labels=("PER", "LOC"), steps=60):
         "maxout_pieces": 2,
         "subword_features": True,
     }
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe = nlp.add_pipe("ner_teacher", config={"model": {"embed": tok2vec}})
     examples = [Example(nlp.make_doc(doc.text), doc) for doc in make_docs(nlp.vocab)]
     pipe.initialize(lambda: examples, nlp=nlp, labels=labels)
@@ -114,7 +114,7 @@ def teacher():
 def corpora(tmp_path_factory):
     """Paths of the corpora by name: labeled, unlabeled, and all documents for development."""
     folder = tmp_path_factory.mktemp("corpora")
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     parts = {"labeled": FRAMES[:1], "unlabeled": FRAMES[1:], "dev": FRAMES}
     paths = {name: folder / f"{name}.spacy" for name in parts}
     for name, frames in parts.items():
@@ -187,7 +187,7 @@ def make_pairs():
 def ner_folder(tmp_path_factory):
     """The folder of a pipeline with spaCy's own `ner`, after a short training."""
     fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     tok2vec = {"@architectures": "spacy.HashEmbedCNN.v2", "pretrained_vectors": None, "width": 16}
     tok2vec |= {"depth": 1, "embed_size": 200, "window_size": 1, "maxout_pieces": 2}
     model = {"@architectures": "spacy.TransitionBasedParser.v2", "state_type": "ner"}
@@ -208,7 +208,7 @@ def ner_folder(tmp_path_factory):
 def text_file(tmp_path_factory):
     """A file of 40 documents, some with rare properties: great length, other scripts, odd
     spaces."""
-    sentences = [doc.text for doc in make_docs(spacy.blank("en").vocab)]
+    sentences = [doc.text for doc in make_docs(spacy.blank("xx").vocab)]
     odd = [
         "  Anna   Berg\tsails ",
         "安娜住在奥斯陆。",

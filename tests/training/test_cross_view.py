@@ -79,7 +79,7 @@ def test_a_config_of_distill_init_needs_no_change(quietly, corpora):
 
 def test_labels_alone_are_learnt_from_labeled_documents(config):
     """A teacher that knows nothing changes nothing but by the gold entities."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe, labeled, plain = make_student(nlp)
     losses = pipe.distill(no_teacher(pipe), plain)
     assert losses["ner_student"] == 0
@@ -134,7 +134,7 @@ def test_options_of_teachers_and_raw_text_need_a_teacher(quietly, config, tmp_pa
 def test_development_documents_need_labels(quietly, config, corpora, tmp_path):
     from spacy.tokens import DocBin
 
-    docs = [spacy.blank("en")("It rains .")]
+    docs = [spacy.blank("xx")("It rains .")]
     DocBin(docs=docs).to_disk(tmp_path / "plain.spacy")
     with pytest.raises(ValueError, match=r"\[D817\]"):
         quietly("none", config(paths={"dev": str(tmp_path / "plain.spacy")}))
@@ -145,7 +145,7 @@ def test_development_documents_need_labels(quietly, config, corpora, tmp_path):
 
 @pytest.mark.parametrize("share,expected", [(0.5, "ULULUL"), (0.25, "UUULUU"), (0.75, "ULLLUL")])
 def test_labeled_and_unlabeled_batches_alternate(share, expected):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     _, labeled, plain = make_student(nlp)
     batches = alternating_batches(
         nlp,
@@ -160,7 +160,7 @@ def test_labeled_and_unlabeled_batches_alternate(share, expected):
 
 
 def test_passes_are_those_over_unlabeled_documents():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     _, labeled, plain = make_student(nlp)
     arguments = (lambda _: [*plain, *labeled], lambda _: labeled, lambda examples: [list(examples)])
     epochs = [epoch for epoch, _ in alternating_batches(nlp, *arguments, 2, 0.5)]
@@ -171,7 +171,7 @@ def test_passes_are_those_over_unlabeled_documents():
 
 
 def test_own_targets_are_marginals_without_dropout():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe, labeled, plain = make_student(nlp)
     examples = [plain[0], labeled[0], plain[1]]
     teacher = no_teacher(pipe).predict_chain([example.reference for example in examples])
@@ -187,7 +187,7 @@ def test_own_targets_are_marginals_without_dropout():
 
 
 def test_the_weight_may_rise():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe, _, plain = make_student(nlp)
     views = CrossViewHeads(weight=iter([0.0, 0.5, 1.0]))
     shares = []
@@ -201,7 +201,7 @@ def test_the_weight_may_rise():
 
 
 def test_targets_of_a_teacher(teacher):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe, labeled, plain = make_student(nlp)
     examples = [labeled[0], plain[0]]
     chain = teacher.get_pipe("ner_teacher").predict_chain([item.reference for item in examples])
@@ -220,7 +220,7 @@ def test_targets_of_a_teacher(teacher):
 @pytest.mark.parametrize("settings", [{}, {"views": ["full", "past"]}, {"views": []}])
 def test_the_gradient_of_an_update_is_that_of_its_loss(teacher, settings, rng):
     """In the direction of the gradient, the whole loss changes as much as it says."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe, _, plain = make_student(nlp)
     words = 1e-6 if settings.get("views") == [] else 0.0  # no word is hidden
     views = CrossViewHeads(hidden=8, targets="teacher", weight=0.7, word_dropout=words, **settings)
@@ -247,7 +247,7 @@ def test_the_gradient_of_an_update_is_that_of_its_loss(teacher, settings, rng):
 
 
 def test_own_predictions_teach_the_first_layer_alone():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe, _, plain = make_student(nlp)
     views = CrossViewHeads(hidden=8)
     losses = pipe.distill(no_teacher(pipe), plain, drop=0.1, views=views)
@@ -264,7 +264,7 @@ def test_own_predictions_teach_the_first_layer_alone():
 
 
 def test_word_dropout_teaches_the_student_itself():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     pipe, _, plain = make_student(nlp)
     views = CrossViewHeads([], word_dropout=0.5)
     assert pipe.distill(no_teacher(pipe), plain, views=views)["ner_student_cross_view"] > 0
@@ -282,7 +282,7 @@ def test_an_encoder_without_directions(quietly, teacher, config):
 
 
 def test_a_student_that_listens_cannot_be_its_own_teacher():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec")
     embed = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
     pipe = nlp.add_pipe("ner_student", config={"model": {"embed": embed}})

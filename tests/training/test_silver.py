@@ -13,7 +13,7 @@ from spacy_distill.teachers import AnnotationTeacher, PipelineTeacher
 from spacy_distill.training.silver import with_teacher_entities
 from spacy_distill.training.skipped import SkippedDocuments
 
-nlp = spacy.blank("en")
+nlp = spacy.blank("xx")
 nlp.add_pipe("ner_student")
 
 
@@ -37,7 +37,7 @@ def trained():
     def make(label):
         if label not in made:
             fix_random_seed(0)
-            pipeline = spacy.blank("en")
+            pipeline = spacy.blank("xx")
             pipeline.add_pipe("ner_student", config={"model": NARROW})
             examples = []
             for text, name in NAMED:
@@ -50,7 +50,7 @@ def trained():
             for _ in range(30):
                 pipeline.update(examples, sgd=optimizer)
             made[label] = pipeline
-        return spacy.blank("en").from_config(made[label].config).from_bytes(made[label].to_bytes())
+        return spacy.blank("xx").from_config(made[label].config).from_bytes(made[label].to_bytes())
 
     return make
 
@@ -118,7 +118,7 @@ def test_with_a_single_label_the_corpus_stays_as_it_is():
 @pytest.mark.parametrize("overwrites", [False, True])
 def test_students_with_different_teachers_are_scored_by_all_of_them(overwrites):
     """If two teachers find entities at one place, the pipeline's order decides."""
-    students = spacy.blank("en")
+    students = spacy.blank("xx")
     students.add_pipe("ner_student", name="people")
     students.add_pipe("ner_student", name="places", config={"overwrite_ents": overwrites})
     # Another order than that of the pipeline.
@@ -141,7 +141,7 @@ def test_of_several_teachers_one_that_fails_leaves_the_document_out():
                 raise RuntimeError("bad weather")
             return super().predict_chain(docs)
 
-    students = spacy.blank("en")
+    students = spacy.blank("xx")
     for name in ("people", "places"):
         students.add_pipe("ner_student", name=name)
     teachers = {"people": Words("PER", "Anna"), "places": Failing("LOC", "Oslo")}

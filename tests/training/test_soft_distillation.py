@@ -24,7 +24,7 @@ def soft(teacher, corpora, tmp_path_factory):
     folder = tmp_path_factory.mktemp("soft")
     teacher.to_disk(folder / "teacher")
     text = folder / "texts.txt"
-    docs = [example.reference.text for example in Corpus(corpora["dev"])(spacy.blank("en"))]
+    docs = [example.reference.text for example in Corpus(corpora["dev"])(spacy.blank("xx"))]
     text.write_text("\n".join(docs), encoding="utf8")
     annotate(folder / "teacher", str(text), folder / "soft", shard_size=200, stderr=io.StringIO())
     return folder / "soft"
@@ -62,9 +62,9 @@ def test_a_student_learns_from_a_soft_corpus_alone(quietly, soft, soft_config, c
 
 def test_gold_documents_teach_their_entities(quietly, soft, soft_config, corpora, tmp_path):
     """They override the teacher's predictions for the same text."""
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = []
-    for example in Corpus(corpora["dev"])(spacy.blank("en")):
+    for example in Corpus(corpora["dev"])(spacy.blank("xx")):
         words = [token.text for token in example.reference]
         doc = Doc(vocab, words=words)
         # The first entity, a person, is labeled LOC. Other entities are left out.
@@ -118,7 +118,7 @@ def test_unusable_gold_documents_are_reported_before_the_first_step(
     quietly, soft, soft_config, tmp_path, label, space, said, max_epochs
 ):
     """Without the check, a share of 0 would show them only after a pass."""
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = [Doc(vocab, words=["Anna", "has", str(number), "cats"]) for number in range(30)]
     bad = Doc(vocab, words=["Pandas", "sleep"], spaces=[space, False])
     for doc in docs:
@@ -195,7 +195,7 @@ def test_the_run_reports_the_share_that_it_reads(quietly, soft, soft_config):
 @pytest.mark.parametrize("limit", [0, 5])
 def test_the_size_of_a_pass_is_what_is_read(soft, limit):
     corpus = SoftCorpus(soft, limit=limit)
-    examples = list(corpus(spacy.blank("en")))
+    examples = list(corpus(spacy.blank("xx")))
     size = corpus.size()
     assert size.documents == pytest.approx(len(examples), abs=1)
     assert size.words == pytest.approx(sum(len(eg.reference) for eg in examples), rel=0.3)
@@ -206,7 +206,7 @@ def test_the_size_of_a_pass_is_what_is_read(soft, limit):
 def test_the_size_of_a_pass_with_labeled_documents(soft, corpora, labeled_share, limit):
     """Each labeled document is read at least once, even with few unlabeled documents."""
     corpus = SoftCorpus(soft, labeled=corpora["dev"], labeled_share=labeled_share, limit=limit)
-    size, examples = corpus.size(), list(corpus(spacy.blank("en")))
+    size, examples = corpus.size(), list(corpus(spacy.blank("xx")))
     # Documents of the soft corpus with the text of a labeled document are left out.
     left_out = min(limit, 16) if limit else 16
     assert 0 <= size.documents - len(examples) <= left_out / (1 - labeled_share)
@@ -227,7 +227,7 @@ def test_a_pass_reads_the_corpus_once(shortest, longest, name):
     settings["@batchers"] = f"spacy.batch_by_{name}.v1"
     size = CorpusSize(len(lengths), sum(lengths), lengths[:200])
     n_steps = size.words / passes.words_per_step(settings, size)
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = [Doc(vocab, words=["word"] * length) for length in lengths]
     batcher = spacy.registry.resolve({"batcher": settings})["batcher"]
     batches = list(batcher(Example(doc, doc) for doc in docs))
