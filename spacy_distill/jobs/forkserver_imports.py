@@ -1,13 +1,13 @@
 """Import what pipelines need, in the process that workers are forked from.
 
-spaCy imports all factories that packages announce when it makes the first pipeline. With
-spacy-transformers among them, each worker would do so for seconds.
+With its first pipeline, spaCy imports the factories of all installed packages. spacy-transformers
+among them takes seconds, which each worker would need.
 """
 
 from contextlib import suppress
 
-from spacy.util import registry
+import spacy
 
-# The workers raise the error of a package that is broken.
+# If a package is broken, the workers raise its error.
 with suppress(Exception):
-    registry._entry_point_factories.get_all()
+    spacy.blank("xx")

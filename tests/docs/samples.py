@@ -26,7 +26,7 @@ from spacy_distill.training.settings import fill_settings, resolve_settings
 
 NOT_RUN = re.compile(r"<!-- not run: (?P<reason>[^>]+?) -->\s*$")
 # The longest that a block may take, seconds.
-LIMIT = 120
+LIMIT = 1200
 COMPARE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
