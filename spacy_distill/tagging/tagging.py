@@ -74,6 +74,7 @@ class Tagging:
         return {
             "pipeline": pipeline_fingerprint(self.model),
             "set of versions": installed_versions(),
+            "code": None if self.code is None else file_hash(self.code),
         }
 
     def select(self, documents: Iterable[InputDocument]) -> Iterator[InputDocument]:

@@ -53,8 +53,11 @@ class Annotation:
 
     def identity(self) -> Dict[str, Any]:
         """Collect what has to be the same on all machines."""
-        teachers = [fingerprint(source) for source in self.sources]
-        return {"teacher": teachers, "set of versions": installed_versions()}
+        return {
+            "teacher": [fingerprint(source) for source in self.sources],
+            "set of versions": installed_versions(),
+            "code": None if self.code is None else file_hash(self.code),
+        }
 
     def select(self, documents: Iterable[InputDocument]) -> Iterator[InputDocument]:
         """Choose the documents up to the limit, and add variants."""
