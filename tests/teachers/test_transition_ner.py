@@ -226,7 +226,8 @@ def test_en_core_web_sm_finds_what_it_finds_on_conll2003():
     nlp.disable_pipes("tagger", "attribute_ruler", "lemmatizer")
     teacher = TransitionTeacher(nlp.get_pipe("ner"))
     tags = BiluoTags(teacher.labels)
-    texts = [" ".join(words) for words in conll_sentences()]
+    # A third of the test set.
+    texts = [" ".join(words) for words in conll_sentences()][::3]
     same = 0
     for start in range(0, len(texts), 256):
         docs = list(nlp.pipe(texts[start : start + 256], disable=["ner"]))
@@ -235,5 +236,5 @@ def test_en_core_web_sm_finds_what_it_finds_on_conll2003():
         for doc, numbers in zip(nlp.get_pipe("ner").pipe(docs), best, strict=True):
             found = [(ent.start, ent.end, ent.label_) for ent in doc.ents]
             same += tags.spans(numbers) == found
-    assert len(texts) > 3000
+    assert len(texts) > 1000
     assert same / len(texts) >= 0.995
