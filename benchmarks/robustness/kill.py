@@ -73,8 +73,8 @@ class Counts:
 def in_child(work: Callable[[], object], seconds: Optional[float]) -> int:
     """Run a function in a forked process, and kill that after some seconds.
 
-    This process must not have other threads, whose locks would stay locked in the child. So it does
-    not import pyarrow, and trains nothing itself.
+    This process must not have other threads, whose locks would stay locked in the child. So it
+    trains nothing itself.
 
     RETURNS (int): Its exit status, or minus the signal that ended it.
     """
