@@ -1,6 +1,7 @@
 """Load pipelines, models and code, with errors that name what cannot be loaded."""
 
 import importlib
+import re
 import struct
 import zlib
 from contextlib import contextmanager
@@ -30,6 +31,14 @@ DAMAGE_ERRORS = (
     RecursionError,
     OverflowError,
 )
+
+_CODE = re.compile(r"\[D\d{3}\] ")
+
+
+def has_code(error: BaseException) -> bool:
+    """RETURNS (bool): Whether an error is a ValueError of this package, whose message begins with a
+    code. It says all that a person needs, so nothing is put in its place."""
+    return isinstance(error, ValueError) and bool(_CODE.match(str(error)))
 
 
 def load_pipeline(name: Union[str, Path], **options: Any) -> Language:

@@ -21,7 +21,7 @@ from benchmarks.low_resource.kinds import (
 )
 from benchmarks.low_resource.scores import read_docs, write_silver
 from spacy_distill.configs import steps_for
-from spacy_distill.vectors.table import vectors_pipeline
+from spacy_distill.vectors.word_tables import vectors_pipeline
 
 # Steps of the student. They do not depend on the number of labels, since it reads all sentences.
 DISTILLATION_STEPS = 3000

@@ -6,7 +6,7 @@ import lzma
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional
 
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
@@ -30,6 +30,8 @@ from .parquet_limits import require_readable
 # Number of rows of a parquet file that are in memory.
 ROWS_IN_MEMORY = 1000
 BUFFER_SIZE = 1 << 20
+# What is kept of a remote parquet file, in blocks of bytes: 128 MB, the size of most row groups.
+BLOCK_SIZE, N_BLOCKS = 1 << 22, 32
 # Errors that the libraries raise for files that are damaged or of another format. pyarrow raises
 # NotImplementedError for parquet features that it does not support.
 READ_ERRORS = (OSError, lzma.LZMAError, NotImplementedError, *DAMAGE_ERRORS)
@@ -148,19 +150,31 @@ def _read_parquet(path: Path, columns: Columns, progress: ReadingProgress) -> It
     # `datasets` would decode a whole row group, which is often the whole file: 400 MB for a file of
     # 117 MB. pyarrow needs 25 MB and a tenth of the time.
     size = path.stat().st_size
-    source: Any = path if is_local(path) else path.open("rb")
+    source: Any = path if is_local(path) else _open_remote_parquet(path)
     if compression_of(path) is not None:
         with open_decompressed(path) as decompressed:
             source = io.BytesIO(read_at_most(decompressed, largest_size(size), f"'{path}'"))
     with parquet.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER_SIZE) as file:
-        sizes = require_readable(source, file.metadata, f"'{path}'", by_page=True)
         useful = useful_columns(file.schema_arrow.names, columns, f"'{path}'")
         n_rows, number = file.metadata.num_rows, 0
-        for batch in file.iter_batches(batch_size=sizes.rows(ROWS_IN_MEMORY), columns=useful):
-            for row in batch.to_pylist():
-                number += 1
-                progress.position = partial(float, size * number / n_rows)
-                yield row
+        for group in range(file.num_row_groups):
+            # A row group is checked just before it is read, so that its blocks are read once.
+            sizes = require_readable(
+                source, file.metadata, f"'{path}'", columns=useful, groups=[group], by_page=True
+            )
+            n_batch = sizes.rows(ROWS_IN_MEMORY)
+            for batch in file.iter_batches(n_batch, row_groups=[group], columns=useful):
+                for row in batch.to_pylist():
+                    number += 1
+                    progress.position = partial(float, size * number / n_rows)
+                    yield row
+
+
+def _open_remote_parquet(path: Any) -> BinaryIO:
+    """Open a file whose last blocks are kept: parts of it are read twice, and out of order."""
+    return path.open(
+        "rb", block_size=BLOCK_SIZE, cache_type="blockcache", cache_options={"maxblocks": N_BLOCKS}
+    )
 
 
 def _parse(line: str) -> Any:

@@ -5,7 +5,7 @@ The headers are those of the Parquet format, in Thrift's compact protocol.
 """
 
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Union
+from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
 
 # What the pages of a column may become in bytes, their values, and their number in a row group.
 MOST_BYTES, MOST_VALUES, MOST_PAGES = 2**28, 2**25, 10**5
@@ -34,13 +34,21 @@ class Sizes(NamedTuple):
 
 
 def require_readable(
-    path: Union[Path, BinaryIO], metadata: Any, name: str, *, by_page: bool = False
+    path: Union[Path, BinaryIO],
+    metadata: Any,
+    name: str,
+    *,
+    columns: Optional[Sequence[str]] = None,
+    groups: Optional[Sequence[int]] = None,
+    by_page: bool = False,
 ) -> Sizes:
-    """Check the headers of all pages of a parquet file.
+    """Check the headers of the pages of a parquet file that will be read.
 
     path (Union[Path, BinaryIO]): The file.
     metadata (Any): Its metadata, as pyarrow reads it.
     name (str): The name of the file, for the error.
+    columns (Optional[Sequence[str]]): The names of the columns; None for all.
+    groups (Optional[Sequence[int]]): The numbers of the row groups; None for all.
     by_page (bool): Whether a single page is limited, and not the pages of a row group together.
         Files of others may have row groups that are large, and are read page by page.
     RETURNS (Sizes): What the file needs.
@@ -48,16 +56,18 @@ def require_readable(
     """
     if isinstance(path, Path):
         with path.open("rb") as file:
-            return _check(file, metadata, name, by_page)
-    return _check(path, metadata, name, by_page)
-
-
-def _check(file: BinaryIO, metadata: Any, name: str, by_page: bool) -> Sizes:
+            return require_readable(
+                file, metadata, name, columns=columns, groups=groups, by_page=by_page
+            )
+    file = path
     file_size = file.seek(0, 2)
     largest = 0
-    for group in range(metadata.num_row_groups):
+    for group in range(metadata.num_row_groups) if groups is None else groups:
         row_group = metadata.row_group(group)
         for number in range(metadata.num_columns):
+            # By the schema, as pyarrow finds columns: a row group could name its columns otherwise.
+            if columns is not None and not _is_part(metadata.schema.column(number).path, columns):
+                continue
             column = row_group.column(number)
             n_bytes = n_values = 0
             for n_pages, page in enumerate(_pages(file, column, file_size, name)):
@@ -73,6 +83,11 @@ def _check(file: BinaryIO, metadata: Any, name: str, by_page: bool) -> Sizes:
                         "to fill the memory. Write it in smaller parts if it is yours."
                     )
     return Sizes(largest)
+
+
+def _is_part(path_in_schema: str, columns: Sequence[str]) -> bool:
+    """RETURNS (bool): Whether a column of numbers or bytes belongs to one of the columns."""
+    return any(path_in_schema == name or path_in_schema.startswith(f"{name}.") for name in columns)
 
 
 def _pages(file: BinaryIO, column: Any, file_size: int, name: str) -> Iterator[Dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 import numpy
 
-from ..loading import DAMAGE_ERRORS, import_library
+from ..loading import DAMAGE_ERRORS, has_code, import_library
 from .parquet_limits import require_readable
 from .shard_manifest import ShardEntry, ShardManifest, require_intact, write_atomically
 from .soft_targets import SoftTargets
@@ -131,7 +131,7 @@ def read_shard(
         # pyarrow's memory errors are also ArrowExceptions.
         raise
     except (pyarrow.ArrowException, OSError, *DAMAGE_ERRORS) as error:
-        if str(error).startswith("[D") or getattr(error, "errno", None) is not None:
+        if has_code(error) or getattr(error, "errno", None) is not None:
             raise
         raise _damage(path, str(error)) from error
 

@@ -16,6 +16,9 @@ from typing import Any, Callable, Dict, Iterator, List
 from ..corpora.inputs import InputDocument
 from .plan import INTERVAL, Advance, Plan, Workers, Written
 
+# The module that the process from which workers are forked imports first.
+IMPORTS = f"{__package__}.forkserver_imports"
+
 
 class _Counts:
     """The numbers of documents and words that processes have read, in shared memory.
@@ -93,7 +96,7 @@ def _context(plan: Plan) -> Any:
     # The libraries are imported once, by a process that never computes. So no threads of torch or
     # BLAS are running there when it is forked.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([type(plan).__module__, __name__])
+    context.set_forkserver_preload([type(plan).__module__, __name__, IMPORTS])
     return context
 
 

@@ -184,7 +184,13 @@ def workers(
     resource = "CPU" if plan.use_gpu < 0 else "GPU"
     actors: List[Any] = []
     try:
-        n_actors = n_workers or int(ray.cluster_resources().get(resource, 0)) or 1
+        n_actors = n_workers or int(ray.cluster_resources().get(resource, 0))
+        if not n_actors:
+            raise ValueError(
+                f"[D759] The Ray cluster has no {resource}, so no worker can start. Add a node "
+                "that has one, leave out --gpu-id to run on the CPU, or set --workers if the "
+                "cluster adds nodes by itself."
+            )
         options = {"num_cpus": 1, "num_gpus": int(plan.use_gpu >= 0), "max_restarts": -1}
         actor_class = ray.remote(**options)(ShardActor)
         actors += [actor_class.remote(plan, folder) for _ in range(n_actors)]

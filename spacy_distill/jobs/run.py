@@ -6,7 +6,6 @@ often the job was stopped, changes no byte of the result.
 
 import hashlib
 import json
-import time
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import replace
@@ -44,9 +43,6 @@ from .folder import (
 )
 from .plan import Plan, Work, Written
 from .progress import JobProgress
-
-# Time between two writings of the manifest, as a multiple of the time that one takes.
-PAUSE = 0
 
 
 def require_valid(plan: Plan) -> None:
@@ -176,24 +172,12 @@ def _make_missing(
     # A copy, since `finish_first` adds shards to the manifest.
     earlier = replace(manifest, shards=list(manifest.shards))
 
-    # When the manifest may be written again. With many shards it takes long, and then it is written
-    # after several of them: a killed run makes again those that it lacks.
-    next_writing = 0.0
-
-    def write_manifest() -> None:
-        nonlocal next_writing
-        begin = time.monotonic()
-        manifest.to_disk(folder)
-        end = time.monotonic()
-        next_writing = end + PAUSE * (end - begin)
-
     def finish_first() -> None:
         number, finish = pending.popleft()
         shard, skipped = finish()
         manifest.shards[number : number + 1] = [shard]
         manifest.complete = False
-        if time.monotonic() >= next_writing or skipped:
-            write_manifest()
+        manifest.to_disk(folder)
         _require_few_skipped(manifest, max_errors)
         for document in skipped:
             title = (

@@ -6,7 +6,7 @@ there.
 """
 
 from functools import partial
-from typing import Callable, List, Literal, Optional, Tuple
+from typing import Any, Callable, Dict, List, Literal, Mapping, Optional, Tuple
 
 import numpy
 from thinc.api import Model, chain, to_numpy
@@ -118,7 +118,7 @@ def sru_layer(
         init=init,
         dims={"nO": nO, "nI": nO if passes_inputs else nI},
         params={"W": None, "b": None, "v": None},
-        attrs={"n_maps": 3 if passes_inputs else 4},
+        attrs=_attributes(3 if passes_inputs else 4, has_peepholes=True),
     )
 
 
@@ -134,8 +134,27 @@ def min_gru_layer(nO: Optional[int] = None, nI: Optional[int] = None) -> Model[R
         init=init,
         dims={"nO": nO, "nI": nI},
         params={"W": None, "b": None},
-        attrs={"n_maps": 2},
+        attrs=_attributes(2, has_peepholes=False),
     )
+
+
+def _attributes(n_maps: int, has_peepholes: bool) -> Dict[str, Any]:
+    return {"n_maps": n_maps, "shapes": partial(shapes, n_maps=n_maps, has_peepholes=has_peepholes)}
+
+
+def shapes(
+    dims: Mapping[str, int], *, n_maps: int, has_peepholes: bool
+) -> Dict[str, Tuple[int, ...]]:
+    """Compute the shapes of the parameters.
+
+    dims (Mapping[str, int]): The dimensions of the layer.
+    n_maps (int): The number of maps of the input in each direction.
+    has_peepholes (bool): Whether the gates read the cell before.
+    RETURNS (Dict[str, Tuple[int, ...]]): The shapes by the names of the parameters.
+    """
+    maps = n_maps * dims["nO"]
+    found: Dict[str, Tuple[int, ...]] = {"W": (maps, dims["nI"]), "b": (maps,)}
+    return {**found, "v": (2, 2, dims["nO"] // 2)} if has_peepholes else found
 
 
 def _parameters(model: Model[Ragged, Ragged]) -> ElementwiseWeights:
@@ -170,11 +189,11 @@ def init(model: Model[Ragged, Ragged], X=None, Y=None) -> None:
             f"[D820] The width of an SRU or a minGRU has to be even, because each direction gets "
             f"half of it: found {width}. Correct `width` in the config."
         )
-    n_maps, hidden = model.attrs["n_maps"], width // 2
-    model.set_param("W", _uniform(model, (2 * n_maps * hidden, n_inputs), n_inputs))
-    model.set_param("b", model.ops.alloc1f(2 * n_maps * hidden))
-    if "v" in model.param_names:
-        model.set_param("v", _uniform(model, (2, 2, hidden), hidden))
+    sizes = model.attrs["shapes"]({"nO": width, "nI": n_inputs})
+    model.set_param("W", _uniform(model, sizes["W"], n_inputs))
+    model.set_param("b", model.ops.alloc(sizes["b"]))
+    if "v" in sizes:
+        model.set_param("v", _uniform(model, sizes["v"], width // 2))
 
 
 def _uniform(model: Model, shape: Tuple[int, ...], n_inputs: int):

@@ -11,7 +11,7 @@ from thinc.api import Model
 
 from ..chain import LinearChain
 from ..limits import LARGEST_MANIFEST, require_file_size, require_msgpack
-from ..loading import DAMAGE_ERRORS
+from ..loading import DAMAGE_ERRORS, has_code
 from ..models.chain_tagger import resize_output
 from ..models.saved_model import load_model
 
@@ -116,7 +116,7 @@ class LabelledPipe(TrainablePipe):
         try:
             yield
         except DAMAGE_ERRORS as error:
-            if str(error).startswith("[D"):
+            if has_code(error):
                 raise
             raise _not_saved_error(self.name, f"{type(error).__name__}: {error}") from error
 

@@ -1,9 +1,11 @@
 """Tag tables of other libraries: a function for Ray Data, Spark and Dask."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Optional, Sequence, Union
 
 from ..checks import require_python_file, require_range
@@ -77,6 +79,22 @@ def _load(plan: Tagging) -> PlanTagger:
     return plan.load()
 
 
+# One thread of a process loads and uses pipelines at a time: memory zones of one vocabulary must
+# not overlap, and Dask calls from several threads.
+_lock = Lock()
+
+
+def _begin_in_child() -> None:
+    """Load pipelines again in a forked process, since another thread may have been using them."""
+    global _lock
+    _lock = Lock()
+    _load.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
+
+
 @dataclass(frozen=True)
 class BatchTagger:
     """Finds the entities in a table of text."""
@@ -112,5 +130,6 @@ class BatchTagger:
         ]
         file = ParquetFile(self.plan.keep, self.plan.confidence)
         found = [document for document in documents if document is not None]
-        _load(self.plan).tag(found, file, lambda n_documents, n_words: None)
+        with _lock:
+            _load(self.plan).tag(found, file, lambda n_documents, n_words: None)
         return file.table() if is_arrow else file.table().to_pandas()

@@ -9,6 +9,7 @@ from thinc.api import get_array_module
 from thinc.types import Floats2d
 
 from ..chain import LinearChain, chain_from_marginals
+from ..loading import has_code
 from .failures import DocumentsError, ends_run, is_out_of_memory
 from .predictions import is_composite, name_of, predict
 from .protocol import Teacher, find_tags
@@ -117,12 +118,12 @@ def _predict_part(teacher: Teacher, docs: Sequence[Doc]) -> LinearChain:
     except DocumentsError:
         raise
     except Exception as error:
-        has_code = isinstance(error, ValueError) and str(error).startswith("[D")
-        if has_code and not is_composite(teacher) and name_of(teacher) not in str(error):
+        is_ours = has_code(error)
+        if is_ours and not is_composite(teacher) and name_of(teacher) not in str(error):
             error.args = (
                 f"{error} The error comes from the teacher '{name_of(teacher)}' of the ensemble.",
             )
-        if has_code or ends_run(error) or is_out_of_memory(error):
+        if is_ours or ends_run(error) or is_out_of_memory(error):
             raise
         # Components and models raise errors of any type, which do not name the teacher.
         raise ValueError(

@@ -72,9 +72,9 @@ def component_pairs(config: Config) -> Dict[str, Optional[str]]:
     }
     if pairs and idle.issuperset(pairs):
         raise ValueError(
-            f"[D531] Nothing would learn: {', '.join(pairs)} is listed in [training] "
-            "frozen_components or [nlp] disabled, so it would not change. Remove it there, or let "
-            "another component learn."
+            "[D531] Nothing would learn: [training] frozen_components or [nlp] disabled has all "
+            f"components that could learn ({', '.join(pairs)}). Remove one there, or let another "
+            "component learn."
         )
     pairs = {name: teacher for name, teacher in pairs.items() if name not in idle}
     if not chosen and len(pairs) != 1:

@@ -118,12 +118,7 @@ class Students:
         RAISES (ValueError): Other documents were read than in the earlier run.
         """
         if batches.corpus != state.corpus:
-            raise ValueError(
-                f"[D762] The training cannot be resumed after step {state.step}: the corpus gave "
-                "other documents, or the same ones in another order, than in the interrupted run. "
-                "Its files or its reader have changed, or the reader has no seed. Begin anew with "
-                "--force."
-            )
+            raise other_corpus_error(state)
         set_state(state, self.nlp, self.models(), optimizer)
         for name in self.learning():
             # It is saved with the model, also if no step is left to do.
@@ -174,6 +169,7 @@ def train_while_improving(
             (patience and step - best_step >= patience) or (max_steps and step >= max_steps)
         )
 
+    step = -1
     for step, (epoch, batch) in enumerate(batches):
         if step:
             advance(students.loss)
@@ -208,6 +204,17 @@ def train_while_improving(
             losses = {}
         if is_last(step):
             return
+    if state is not None and step < state.step:
+        raise other_corpus_error(state)
+
+
+def other_corpus_error(state: TrainingState) -> ValueError:
+    """RETURNS (ValueError): The error for a corpus that is not that of the state."""
+    return ValueError(
+        f"[D762] The training cannot be resumed after step {state.step}: the corpus gave other "
+        "documents, or the same ones in another order, than in the interrupted run. Its files or "
+        "its reader have changed, or the reader has no seed. Begin anew with --force."
+    )
 
 
 def best_result(results: Sequence[Tuple[float, int]]) -> Tuple[float, int]:

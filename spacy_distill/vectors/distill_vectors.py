@@ -14,9 +14,9 @@ from ..corpora.input_documents import InputDocument
 from ..encoders.encoder import BATCH_SIZE
 from .blending import blend, contextual_from_isolated
 from .reduction import reduce_dimensions
-from .table import vectors_pipeline
 from .word_encoder import WordEncoder, load_word_encoder
 from .word_means import WordMeans
+from .word_tables import vectors_pipeline
 
 # The weight of the vector that is predicted from the word alone, as a number of contexts.
 PRIOR = 1.0

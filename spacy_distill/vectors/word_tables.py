@@ -1,7 +1,8 @@
-"""Read, prune and join tables of word vectors."""
+"""Read, prune and join tables of word vectors, and make pipelines of them."""
 
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy
 import spacy
@@ -65,18 +66,10 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
             f"[D293] There are no word vectors '{source}': found no such file, folder or package."
             f"{similar_name_hint(source)} Correct the path."
         )
-    try:
-        if path.is_dir() or path.suffix == ".npy":
-            words, data = read_array(path if path.is_dir() else path.parent)
-        else:
-            if not path.stat().st_size:
-                raise _unreadable(source, "the file is empty")
-            data, words, _ = read_vectors(path, truncate)
-            data = data[: len(words)]
-    except (*DAMAGE_ERRORS, StopIteration, AssertionError) as error:
-        if str(error).startswith("[D"):
-            raise
-        raise _unreadable(source, error) from error
+    if path.is_dir() or path.suffix == ".npy":
+        words, data = read_array(path if path.is_dir() else path.parent)
+    else:
+        words, data = _read_text(path, truncate)
     rows: Dict[str, int] = {}
     for row, word in enumerate(words[:end]):
         rows.setdefault(word, row)
@@ -89,12 +82,25 @@ def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
     return WordTable(list(rows), numpy.asarray(list(rows.values()), dtype="int64"), data)
 
 
-def _unreadable(source: Union[str, Path], problem: object) -> ValueError:
-    return ValueError(
-        f"[D294] '{source}' cannot be read as word vectors: {problem}. Expected an .npy file, or "
-        "UTF-8 text with a word and its values in each line, and the same number of values in all "
-        "lines."
-    )
+@contextmanager
+def _reading(source: Path) -> Iterator[None]:
+    """Name the source in errors of libraries about damaged files."""
+    try:
+        yield
+    except (*DAMAGE_ERRORS, StopIteration, AssertionError) as error:
+        raise ValueError(
+            f"[D294] '{source}' cannot be read as word vectors: {error}. Expected an .npy file, or "
+            "UTF-8 text with a word and its values in each line, and the same number of values in "
+            "all lines."
+        ) from error
+
+
+def _read_text(path: Path, truncate: int) -> Tuple[List[str], Floats2d]:
+    with _reading(path):
+        if not path.stat().st_size:
+            raise ValueError("the file is empty")
+        data, words, _ = read_vectors(path, truncate)
+    return words, data[: len(words)]
 
 
 def read_array(folder: Path) -> Tuple[List[str], Floats2d]:
@@ -104,15 +110,11 @@ def read_array(folder: Path) -> Tuple[List[str], Floats2d]:
     lists = sorted([*folder.glob("words.txt"), *folder.glob("*.parquet")])
     found = f"{len(arrays)} .npy files and {len(lists)} word lists"
     if len(arrays) == len(lists) == 1:
-        # Mapping fails if the file is shorter than its header says. Reading would first allocate.
-        data = numpy.load(arrays[0], mmap_mode="r")
-        if lists[0].suffix == ".txt":
-            words = list(read_words(lists[0]))
-        else:
-            parquet = import_library("pyarrow.parquet")
-            with parquet.ParquetFile(lists[0]) as file:
-                require_readable(lists[0], file.metadata, f"'{lists[0]}'")
-                words = file.read(columns=file.schema_arrow.names[:1]).column(0).to_pylist()
+        with _reading(arrays[0]):
+            # Mapping fails if the file is shorter than its header says. Reading would first
+            # allocate.
+            data = numpy.load(arrays[0], mmap_mode="r")
+        words = _read_word_list(lists[0])
         if data.ndim == 2 and len(data) == len(words):
             return words, data
         found = f"{len(words)} words and an array of the shape {data.shape}"
@@ -120,6 +122,19 @@ def read_array(folder: Path) -> Tuple[List[str], Floats2d]:
         f"[D295] '{folder}' is not a table of word vectors: found {found}. Expected one .npy file, "
         "with a row for each word of one word list (words.txt or a .parquet file)."
     )
+
+
+def _read_word_list(path: Path) -> List[str]:
+    if path.suffix == ".txt":
+        return list(read_words(path))
+    parquet = import_library("pyarrow.parquet")
+    with ExitStack() as stack:
+        with _reading(path):
+            file = stack.enter_context(parquet.ParquetFile(path))
+            first = file.schema_arrow.names[:1]
+        require_readable(path, file.metadata, f"'{path}'", columns=first)
+        with _reading(path):
+            return file.read(columns=first).column(0).to_pylist()
 
 
 def table_of_pipeline(nlp: Language, name: str, end: Optional[int] = None) -> WordTable:
@@ -193,3 +208,15 @@ def pipeline_of_table(table: WordTable, lang: str) -> Language:
     for word, row in zip(table.words, table.rows.tolist(), strict=True):
         nlp.vocab.vectors.add(nlp.vocab.strings.add(word), row=row)
     return nlp
+
+
+def vectors_pipeline(words: Sequence[str], vectors: Floats2d, lang: str) -> Language:
+    """Make a blank pipeline with word vectors, for the `vectors` setting of a config.
+
+    words (Sequence[str]): The distinct words.
+    vectors (Floats2d): (words, dimensions), the vectors of the words.
+    lang (str): The language of the pipeline.
+    RETURNS (Language): The pipeline.
+    """
+    rows = numpy.arange(len(words))
+    return pipeline_of_table(WordTable(list(words), rows, vectors.astype("float32")), lang)

@@ -28,7 +28,7 @@ from benchmarks.low_resource.systems import (
     steps,
     system_of,
 )
-from spacy_distill.vectors.table import vectors_pipeline
+from spacy_distill.vectors.word_tables import vectors_pipeline
 
 ALL_KINDS = (*KINDS, *LOSSES)
 

@@ -15,7 +15,7 @@ from benchmarks.low_resource.systems import SYSTEMS
 from spacy_distill.chain import LinearChain
 from spacy_distill.losses import ChainDistillation
 from spacy_distill.training.settings import fill_settings, resolve_settings
-from spacy_distill.vectors.table import vectors_pipeline
+from spacy_distill.vectors.word_tables import vectors_pipeline
 from tests.benchmarks.conftest import GOLD
 
 

@@ -181,12 +181,11 @@ def test_ctrl_c_keeps_what_was_learnt(files, tmp_path):
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ}
     )
     try:
-        deadline = time.monotonic() + 60
         while not (output / "model-best").exists():
-            assert process.poll() is None and time.monotonic() < deadline, process.stdout.read()
+            assert process.poll() is None, process.stdout.read()
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate()
     finally:
         process.kill()
     assert process.returncode == 130, said

@@ -5,13 +5,17 @@ import io
 import numpy
 import pytest
 
-from spacy_distill.corpora import parquet_limits
+from spacy_distill.corpora import input_rows, parquet_limits
 from spacy_distill.corpora.input_documents import Columns
 from spacy_distill.corpora.input_rows import read_rows
 from spacy_distill.corpora.parquet_limits import require_readable
+from spacy_distill.paths import to_path
 
+fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed (extra: cloud)")
+pytest.importorskip("upath", reason="universal-pathlib is not installed (extra: cloud)")
 pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra: train)")
 parquet = pytest.importorskip("pyarrow.parquet")
+AbstractBufferedFile = fsspec.spec.AbstractBufferedFile
 
 OPTIONS = [
     {},
@@ -74,6 +78,17 @@ def test_a_page_that_becomes_too_large(monkeypatch, by_page):
         check(data, by_page=by_page)
 
 
+def test_only_what_will_be_read_is_checked(monkeypatch):
+    table = pyarrow.table({"text": ["a", "b"], "large.x": ["c", "d" * 2**20], "large": [["e"]] * 2})
+    data = write(table, use_dictionary=False, row_group_size=1)
+    monkeypatch.setattr(parquet_limits, "MOST_BYTES", 2**19)
+    check(data, columns=["text", "large"], groups=[0])
+    check(data, columns=["text"])
+    for options in ({"columns": ["large.x"]}, {"groups": [1]}, {"columns": ["large"]}):
+        with pytest.raises(ValueError, match=r"^\[D788\] 'x': the column 'large\.x'"):
+            check(data, **options)
+
+
 def test_values_that_are_repeated(monkeypatch):
     """A run of equal numbers takes some bytes, however long it is."""
     numbers = pyarrow.array(numpy.zeros(10**5, dtype="int8"))
@@ -103,6 +118,41 @@ def test_a_compressed_file_is_checked_too(tmp_path, monkeypatch):
     monkeypatch.setattr(parquet_limits, "MOST_BYTES", 2**19)
     with pytest.raises(ValueError, match=r"\[D788\]"):
         list(read_rows(path, Columns("text")))
+
+
+class CountingFileSystem(fsspec.AbstractFileSystem):
+    """A file, read in blocks as from an object store."""
+
+    protocol = "counting"
+    data, n_read = b"", 0
+
+    def info(self, path, **options):
+        name = self._strip_protocol(path)
+        return {"name": name, "size": len(self.data), "type": "file"}
+
+    def _open(self, path, mode="rb", **options):
+        return CountingFile(self, path, mode, **options)
+
+
+class CountingFile(AbstractBufferedFile):
+    def _fetch_range(self, start, end):
+        self.fs.__class__.n_read += end - start
+        return self.fs.data[start:end]
+
+
+@pytest.mark.filterwarnings("ignore:UPath 'counting'")
+def test_a_remote_file_is_read_once(monkeypatch):
+    """Its blocks are kept between the check of a row group and its reading."""
+    rng = numpy.random.default_rng(0)
+    table = pyarrow.table({"text": [rng.bytes(900).hex() for _ in range(999)]})
+    data = write(table, compression="none", use_dictionary=False, row_group_size=100)
+    fsspec.register_implementation("counting", CountingFileSystem, clobber=True)
+    monkeypatch.setattr(CountingFileSystem, "data", data)
+    monkeypatch.setattr(CountingFileSystem, "n_read", 0)
+    monkeypatch.setattr(input_rows, "BLOCK_SIZE", 2**14)
+    rows = list(read_rows(to_path("counting://x.parquet"), Columns("text")))
+    assert [row["text"] for row in rows] == table.column("text").to_pylist()
+    assert CountingFileSystem.n_read < 1.3 * len(data)
 
 
 @pytest.mark.parametrize("header", [b"", b"\x15", b"\x00", b"\x1c" * 100, b"\xff" * 50])

@@ -26,3 +26,11 @@ def test_ray_is_a_library_of_an_extra(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"\[D305\].*spacy-distill\[ray\]"):
         run(executor="ray")
+
+
+def test_a_cluster_that_is_not_there_is_named(run, tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed (extra: ray)")
+    message = r"^\[D756\] The Ray cluster 'nowhere' cannot be reached: .*nowhere\. Start it"
+    with pytest.raises(ValueError, match=message):
+        run(executor="ray", address="nowhere")
+    assert not list((tmp_path / "out").iterdir())

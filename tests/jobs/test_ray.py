@@ -44,9 +44,10 @@ def cluster():
         ray.shutdown()
 
 
-def test_a_cluster_writes_the_same_bytes(run, contents, tmp_path):
+@pytest.mark.parametrize("job, n_workers", [("annotate", 1), ("tag", 2)], indirect=["job"])
+def test_a_cluster_writes_the_same_bytes(run, contents, tmp_path, n_workers):
     run("local")
-    assert run("ray", executor="ray", n_workers=2).complete
+    assert run("ray", executor="ray", n_workers=n_workers).complete
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
 
 
@@ -101,3 +102,9 @@ def test_a_node_with_other_versions_is_refused(job, run, monkeypatch):
     monkeypatch.setattr(job.plan, "installed_versions", lambda: {"spacy": "3.0"})
     with pytest.raises(ValueError, match=r"\[D753\] A node of Ray has another set of versions"):
         run(executor="ray", n_workers=1)
+
+
+@only_one
+def test_a_cluster_without_a_gpu_is_no_reason_to_wait(run):
+    with pytest.raises(ValueError, match=r"^\[D759\] The Ray cluster has no GPU.*--gpu-id"):
+        run(executor="ray", use_gpu=0)

@@ -44,7 +44,7 @@ def test_killed_at_random_moments(run, in_child, contents, tmp_path):
 def test_killed_at_every_step_of_the_writing(run, in_child, contents, tmp_path, moment):
     """Shards and the manifest are moved to their places with `replace`. The run is killed before
     and after each of these calls."""
-    run("unbroken", limit=24)
+    run("unbroken", limit=12)
     replace = Path.replace
 
     def run_until(last_step):
@@ -60,7 +60,7 @@ def test_killed_at_every_step_of_the_writing(run, in_child, contents, tmp_path, 
             return result
 
         Path.replace = replace_or_die
-        run(limit=24)
+        run(limit=12)
 
     statuses = []
     while 0 not in statuses:

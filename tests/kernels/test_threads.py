@@ -1,8 +1,6 @@
 """Threads of the kernels: no result depends on them, and forked processes have their own."""
 
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy
@@ -54,18 +52,13 @@ def test_several_callers_share_the_threads():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
-def test_a_forked_process_has_threads_of_its_own():
-    code = """
-import os, numpy
-from spacy_distill import kernels
-from tests.kernels.layers import lstm_layer, run_layer
-kernels.n_training_threads = 3
-arguments = lstm_layer(8, [5] * 30)
-expected = run_layer(*arguments)
-child = os.fork()
-same = all(map(numpy.array_equal, run_layer(*arguments), expected))
-if not child:
-    os._exit(0 if same else 1)
-assert same and os.waitpid(child, 0)[1] == 0
-"""
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
+def test_a_forked_process_has_threads_of_its_own(in_child, monkeypatch):
+    monkeypatch.setattr(kernels, "n_training_threads", 3)
+    arguments = lstm_layer(8, [5] * 30)
+    expected = run_layer(*arguments)
+
+    def run_too():
+        assert all(map(numpy.array_equal, run_layer(*arguments), expected))
+
+    assert in_child(run_too) == 0
+    run_too()

@@ -7,17 +7,21 @@ import srsly
 
 from spacy_distill import compact
 
-WIDTH = {"encode": {"width": 8, "depth": 2}}
+SMALL = {
+    "embed": {"features": {"width": 4}, "characters": {"width": 4, "filters": 4}},
+    "encode": {"width": 8, "depth": 2},
+}
 
 
-@pytest.fixture(scope="module")
-def trained():
+@pytest.fixture(scope="module", params=["BiLSTM"])
+def trained(request):
     """A component with word vectors in a table, and the pipeline it is in."""
     nlp = spacy.blank("en")
     rng = numpy.random.default_rng(0)
     for word in ("Anna", "Berg", "Oslo", "and", "."):
         nlp.vocab.set_vector(word, rng.normal(size=6).astype("float32"))
-    nlp.add_pipe("ner_student", config={"model": WIDTH}).add_label("PER")
+    encode = {**SMALL["encode"], "@architectures": f"spacy-distill.{request.param}.v1"}
+    nlp.add_pipe("ner_student", config={"model": {**SMALL, "encode": encode}}).add_label("PER")
     doc = nlp.make_doc("Anna Berg and Oslo .")
     nlp.initialize(lambda: [spacy.training.Example(doc, doc.copy())])
     return compact(nlp, bits=8)
@@ -30,7 +34,7 @@ def saved(trained):
     return srsly.json_loads(data["cfg"]), srsly.msgpack_loads(data["model"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def load(trained):
     """Load a component from other parts, and return the error. It is not changed by an error."""
     nlp = spacy.util.load_model_from_config(trained.config)
@@ -85,6 +89,7 @@ def test_parameters_that_are_not_finite(saved, load, value):
         model["params"][number][name] = array
 
 
+@pytest.mark.parametrize("trained", ["BiLSTM", "SRU", "MinGRU"], indirect=True)
 @pytest.mark.parametrize(
     "change",
     [
@@ -212,7 +217,7 @@ def test_word_vectors_that_are_not_finite_are_named():
     nlp = spacy.blank("en")
     for word in ("Anna", "Berg"):
         nlp.vocab.set_vector(word, numpy.ones(6, dtype="float32"))
-    nlp.add_pipe("ner_student", config={"model": WIDTH}).add_label("PER")
+    nlp.add_pipe("ner_student", config={"model": SMALL}).add_label("PER")
     doc = nlp.make_doc("Anna Berg")
     nlp.initialize(lambda: [spacy.training.Example(doc, doc.copy())])
     nlp.vocab.vectors.data[nlp.vocab.vectors.find(key="Berg"), 2] = numpy.nan

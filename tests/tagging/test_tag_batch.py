@@ -3,6 +3,8 @@
 import pickle
 import shutil
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas
 import pyarrow
@@ -60,6 +62,42 @@ def test_a_process_loads_the_pipeline_once(model, table, monkeypatch):
     assert loaded == [str(model)]
 
 
+def test_threads_use_the_pipeline_one_after_another(model, table, expected, monkeypatch):
+    """Memory zones of one vocabulary must not overlap."""
+    inside, most = [], []
+    tag = module.PlanTagger.tag
+
+    def watched(self, *arguments):
+        inside.append(self)
+        most.append(len(inside))
+        # Another thread may begin here.
+        time.sleep(0.01)
+        try:
+            return tag(self, *arguments)
+        finally:
+            inside.remove(self)
+
+    monkeypatch.setattr(module.PlanTagger, "tag", watched)
+    module._load.cache_clear()
+    tagger = tag_batch(model, keep=["date"])
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(tagger, [table] * 6))
+    assert all(entities(one) == expected for one in found)
+    assert max(most) == 1 and module._load.cache_info().misses == 1
+
+
+def test_a_forked_process_loads_the_pipeline_again(model, table, in_child):
+    """Another thread may have been using it."""
+    tagger = tag_batch(model)
+
+    def tag_too():
+        assert module._load.cache_info().currsize == 0
+        assert len(tagger(table)) > 5
+
+    with module._lock:
+        assert in_child(tag_too) == 0
+
+
 def test_wrong_tables_and_settings_are_refused(model, table):
     with pytest.raises(ValueError, match=r"\[D758\].*found 'text', 'date', 'other'"):
         tag_batch(model)(table.drop(columns="id"))
@@ -90,7 +128,7 @@ def test_dask(model, table, expected):
     tagger = tag_batch(model, keep=["date"])
     frame = dataframe.from_pandas(table, npartitions=3)
     found = frame.map_partitions(tagger, meta=tagger(table.head(0)))
-    assert entities(found.compute(scheduler="sync")) == expected
+    assert entities(found.compute(scheduler="threads")) == expected
 
 
 def test_spark(model, table, expected, monkeypatch):

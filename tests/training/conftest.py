@@ -122,7 +122,7 @@ def corpora(tmp_path_factory):
     return paths
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def config(corpora):
     """The student's config. The function takes changes as nested dictionaries."""
 
@@ -134,7 +134,7 @@ def config(corpora):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def quietly():
     """`distill` without console output; the logger's output is in `run.output`."""
 

@@ -92,7 +92,7 @@ def test_a_component_that_is_not_trained_is_not_distilled(
 
 def test_a_pipeline_without_learning_components_is_refused(quietly, two_teachers, two_students):
     config = two_students(training={"frozen_components": list(LABELS)})
-    message = r"\[D531\] Nothing would learn: people, places is listed in \[training\] frozen_comp"
+    message = r"\[D531\] Nothing would learn: .* has all components .* \(people, places\)\."
     with pytest.raises(ValueError, match=message):
         quietly(two_teachers, config)
 

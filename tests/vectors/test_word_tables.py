@@ -15,6 +15,7 @@ from spacy_distill.vectors.word_tables import (
     pipeline_of_table,
     prune,
     read_table,
+    vectors_pipeline,
 )
 
 WORDS = ["the", "in", "london", "fog", "skien"]
@@ -144,3 +145,16 @@ def test_tables_are_joined_and_initialize_uses_them(tmp_path):
     doc = student.make_doc("london skien oslo")
     assert [token.has_vector for token in doc] == [True, True, False]
     assert doc[0].vector.shape == (5,) and doc[0].vector[-1] > 0
+
+
+def test_vectors_of_words_are_a_configs_vectors(tmp_path):
+    nlp = vectors_pipeline(["oslo", "skien"], numpy.eye(2), "nb")
+    nlp.to_disk(tmp_path / "vectors")
+    other = spacy.blank("nb")
+    other.config["initialize"]["vectors"] = str(tmp_path / "vectors")
+    other.initialize()
+    assert [list(token.vector) for token in other.make_doc("skien oslo bergen")] == [
+        [0, 1],
+        [1, 0],
+        [0, 0],
+    ]
