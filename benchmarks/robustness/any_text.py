@@ -1,6 +1,6 @@
 """Read generated documents in all ways, with students in all precisions, and write what was found.
 
-    python -m benchmarks.robustness.any_text --documents 100000 --output docs/any_text.json
+    python -m benchmarks.robustness.any_text --documents 100000 --output docs/robustness.json
 
 One process writes the expected tags of a group, another one has to find the same. Two documents of
 a million characters and of a million tokens are read too, with their time and memory.
@@ -23,11 +23,11 @@ import numpy
 import spacy
 from spacy.tokens import Doc
 
+from benchmarks.pages import keep
+from benchmarks.robustness.documents import LONE_SURROGATES, WORDS, make_doc
+from benchmarks.robustness.reading import Findings, best_tags, check_annotation, check_readings
+from benchmarks.robustness.students import make_students
 from spacy_distill import kernels
-
-from .documents import LONE_SURROGATES, WORDS, make_doc
-from .reading import Findings, best_tags, check_annotation, check_readings
-from .students import make_students
 
 GROUP = 100
 # Numpy's loops over tokens are slow: so many groups are read with them.
@@ -194,10 +194,8 @@ def main(arguments: Sequence[str]) -> int:
         "processors": os.cpu_count(),
         "seconds": round(perf_counter() - start, 1),
     }
-    text = json.dumps(result, indent=1) + "\n"
-    print(text, end="")
-    if chosen.output:
-        chosen.output.write_text(text, encoding="utf8")
+    print(json.dumps(result, indent=1))
+    keep(chosen.output, "any_text", result)
     is_wrong = any(total.counts["wrong"] for total in totals.values())
     is_wrong = is_wrong or any(giant["wrong"] for giant in giants.values())
     return 1 if is_wrong or n_other else 0

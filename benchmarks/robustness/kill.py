@@ -5,7 +5,7 @@ loaded, and a checkpoint is not older than before. After each finished run: its 
 of a run that was not killed. The moments are drawn from a seed, over the duration of an unbroken
 run. Linux only, since each run is a forked process.
 
-    python -m benchmarks.robustness.kill --kills 50 --output kill.json
+    python -m benchmarks.robustness.kill --kills 50 --output docs/robustness.json
 """
 
 import argparse
@@ -31,6 +31,7 @@ from spacy.util import load_config
 from thinc.api import Config
 
 import benchmarks.one_thread  # noqa: F401
+from benchmarks.pages import keep
 from spacy_distill import annotate, distill, tag
 from spacy_distill.configs import make_config
 from spacy_distill.corpora.shard_manifest import ShardManifest, file_hash
@@ -73,8 +74,8 @@ class Counts:
 def in_child(work: Callable[[], object], seconds: Optional[float]) -> int:
     """Run a function in a forked process, and kill that after some seconds.
 
-    This process must not have other threads, whose locks would stay locked in the child. So it does
-    not import pyarrow, and trains nothing itself.
+    This process must not have other threads, whose locks would stay locked in the child. So it
+    trains nothing itself.
 
     RETURNS (int): Its exit status, or minus the signal that ended it.
     """
@@ -291,9 +292,7 @@ def main() -> None:
             counts = torture(jobs[name], Path(folder), arguments.kills, rng)
             results[name] = vars(counts)
             print(name, json.dumps(vars(counts)), flush=True)
-    if arguments.output:
-        found = {"seed": arguments.seed, "jobs": results}
-        arguments.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf8")
+    keep(arguments.output, "kill", {"seed": arguments.seed, "jobs": results})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ The student is that of `distill-init`, without word vectors, which are no part o
 is random words. A step of training, a step of replay and a checkpoint are measured in CPU seconds
 on one thread, so other processes change the figures little.
 
-    python -m benchmarks.robustness.resume --output resume.json
+    python -m benchmarks.robustness.resume --output docs/robustness.json
 """
 
 import argparse
@@ -23,6 +23,7 @@ from spacy.training.loop import create_train_batches
 from spacy.util import load_config, registry
 
 import benchmarks.one_thread  # noqa: F401
+from benchmarks.pages import keep
 from spacy_distill import annotate, distill
 from spacy_distill.configs import make_config
 from spacy_distill.corpora.soft_corpus import SoftCorpus
@@ -97,8 +98,7 @@ def main() -> None:
             next(batches)
         found["seconds_of_replayed_step"] = round((process_time() - start) / arguments.steps, 4)
     print(json.dumps(found))
-    if arguments.output:
-        arguments.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf8")
+    keep(arguments.output, "resume", found)
 
 
 if __name__ == "__main__":

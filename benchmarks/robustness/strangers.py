@@ -1,6 +1,6 @@
 """Load valid files with some bytes changed. What is raised has to be an error of the package.
 
-    python -m benchmarks.robustness.strangers --files 20000 --output docs/strangers.json
+    python -m benchmarks.robustness.strangers --files 20000 --output docs/robustness.json
 
 Each case runs in a forked process that may take a gigabyte more memory than it has, and some
 seconds of the processor. A process runs several cases, and another one goes on where it is killed.
@@ -29,6 +29,10 @@ import numpy
 import spacy
 from spacy.tokens import DocBin
 
+from benchmarks.pages import keep
+from benchmarks.robustness.documents import make_doc
+from benchmarks.robustness.mutations import mutate
+from benchmarks.robustness.students import train_student
 from spacy_distill import compact
 from spacy_distill.corpora.inputs import Input
 from spacy_distill.corpora.labeled import read_examples
@@ -38,10 +42,6 @@ from spacy_distill.corpora.soft_targets import pack_marginals
 from spacy_distill.loading import load_pipeline
 from spacy_distill.tagging.manifest import TagManifest
 from spacy_distill.vectors.word_tables import read_table
-
-from .documents import make_doc
-from .mutations import mutate
-from .students import train_student
 
 GIGABYTE = 2**30
 SECONDS = 20
@@ -388,9 +388,7 @@ def main(arguments: Sequence[str]) -> int:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         result["seconds"] = round(perf_counter() - start, 1)
         result["processor_seconds"] = round(used.ru_utime + used.ru_stime, 1)
-        if chosen.output:
-            text = json.dumps(result, indent=1, ensure_ascii=True) + "\n"
-            chosen.output.write_text(text, encoding="utf8")
+        keep(chosen.output, "strangers", result)
 
     with TemporaryDirectory() as folder:
         (Path(folder) / "valid").mkdir()

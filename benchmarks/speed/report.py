@@ -65,6 +65,21 @@ def batches_table(measured: Result) -> str:
     return table(["", *at, "ms alone", "95 %", "parameters", *last], rows)
 
 
+def compared_table(measured: Result) -> str:
+    """Make the short table of speeds in batches, for users who compare systems."""
+    systems = measured["systems"]
+    first, student = next(iter(systems.items()))
+    rows = []
+    for name, system in systems.items():
+        cell = system["batches"][IN_BATCHES]
+        times = faster(student["batches"][IN_BATCHES], cell)
+        alone, _ = system["batches"][ALONE]["ms_per_document"]
+        slower = "" if name == first else f"{times:,.1f}"
+        size = f"{system['parameters'] / 1e6:.1f} M"
+        rows.append([name, spread(cell), slower, f"{alone:.2f}", size])
+    return table(["", "words/s", "slower", "ms for one sentence", "parameters"], rows)
+
+
 def short_table(measured: Result) -> str:
     """Make the table of the milliseconds of one short document, with the ratio of the medians to
     the first row."""
@@ -118,11 +133,15 @@ SHOWN = (
 )
 SECTIONS: Dict[str, Callable[[Result], str]] = {
     "batches": batches_table,
+    "compared": compared_table,
     **{name: partial(section_table, name) for name in ("documents", "text")},
     "short": short_table,
     "recurrence": recurrence_table,
     **{name: shown_table for name in SHOWN},
 }
+
+# The measurements of tables that are called otherwise.
+MEASURED = {"compared": "batches"}
 
 
 def draw(measured: Result, path: Path) -> None:
@@ -157,7 +176,9 @@ def main(
     """Write tables into pages, and the picture next to them."""
     measured = read_json(results)
     contents = {
-        name: partial(make, measured[name]) for name, make in SECTIONS.items() if name in measured
+        name: partial(make, measured[MEASURED.get(name, name)])
+        for name, make in SECTIONS.items()
+        if MEASURED.get(name, name) in measured
     }
     for page in pages:
         if "batches" in fill(page, COMMAND, contents):

@@ -17,7 +17,6 @@ from reference import ROOT, fill
 BORROWED = {
     "benchmarks.md": "benchmarks/README.md",
     "changelog.md": "CHANGELOG.md",
-    "project.md": "PROJECT.md",
 }
 # Code within a line; in blocks, the highlighter puts an empty span before it.
 CODE = re.compile(r"(?<!<pre>)(?<!<span></span>)<code>(?P<text>[^<]*)</code>")

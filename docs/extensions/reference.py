@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Sequence, get_args
 
+import srsly
 from docstrings import Docstring, parse
 from spacy.cli._util import app
 from spacy.language import Language
@@ -259,6 +260,31 @@ def plain_type(value: str) -> str:
     )
 
 
+# The project
+
+
+def project_page() -> str:
+    """RETURNS (str): The steps of project.yml with their help, and its variables."""
+    config = srsly.read_yaml(ROOT / "project.yml")
+    steps = [f"| `{step['name']}` | {step['help']} |" for step in config["commands"]]
+    flows = [
+        f"| `{name}` | {', '.join(f'`{step}`' for step in names)} |"
+        for name, names in config["workflows"].items()
+    ]
+    variables = [
+        f"| `{name}` | {code(str(value)) * bool(value != '')} |"
+        for name, value in config["vars"].items()
+    ]
+    return "\n\n".join(
+        [
+            config["description"].strip(),
+            "\n".join(["| Step | What it does |", "| --- | --- |", *steps]),
+            "\n".join(["| Workflow | Steps |", "| --- | --- |", *flows]),
+            "\n".join(["| Variable | Default |", "| --- | --- |", *variables]),
+        ]
+    )
+
+
 # Markdown
 
 
@@ -284,6 +310,7 @@ PARTS: Dict[str, Callable[..., str]] = {
     "commands": commands_page,
     "distillation": lambda: table("Setting", distillation_settings()),
     "component": component_section,
+    "project": project_page,
     "registered": lambda key: "\n\n".join(
         registered_section(entry) for entry in registered() if entry.registry == key
     ),

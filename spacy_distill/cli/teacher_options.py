@@ -15,6 +15,8 @@ HELP = {
     "teacher_pipe": "Component that teaches; one for all teachers, or one for each: ner,ruler",
     "spans_key": "Key of doc.spans to read instead of doc.ents; one for all teachers, or one for "
     "each",
+    "score_attr": "Extension attribute with the probability of an entity or span, by default "
+    "'score'; one for all teachers, or one for each",
     "labels": "Labels of a component that does not list its labels: PER,LOC; or a JSON list",
     "assumed_confidence": "Probability of entities without a score; one for all teachers, or one "
     "for each: 0.9,0.6",
@@ -66,6 +68,7 @@ def read_options(typed: Mapping[str, Any]) -> TeacherOptions:
     return TeacherOptions(
         teacher_pipe=_one_or_each(_split(typed["teacher_pipe"])),
         spans_key=_one_or_each(_split(typed["spans_key"])),
+        score_attr=_one_or_each(_split(typed["score_attr"])),
         assumed_confidence=confidences[0] if len(confidences) == 1 else tuple(confidences),
         labels=tuple(_read_labels(typed["labels"])),
         partial_labels=typed["partial_labels"],

@@ -14,6 +14,7 @@ from thinc.types import Floats2d, Ints1d
 from ..progress import ProgressBar
 from .alignment import token_pieces
 from .batches import length_batches, restore_attention
+from .truncation import layer_stack
 
 # The wordpieces of a window for features. The context of a token has at least an eighth of them on
 # each side.
@@ -247,8 +248,6 @@ class Encoder:
         """Compute the hidden states of layers. If the transformer is a single list of layers, as
         most encoders are, the layers above the highest one are not run.
         """
-        from torch.nn import ModuleList
-
         found: Dict[int, Any] = {}
 
         def keep(layer: int) -> Callable[[Any, Tuple[Any, ...]], None]:
@@ -260,12 +259,10 @@ class Encoder:
 
             return hook
 
-        lists = [m for m in self.model.modules() if isinstance(m, ModuleList)]
-        stacks = [modules for modules in lists if len(modules) == self.depth]
-        is_early = len(stacks) == 1 and max(layers) < self.depth
+        stack = layer_stack(self.model) if max(layers) < self.depth else None
         hooks = [
-            stacks[0][layer].register_forward_pre_hook(keep(layer))
-            for layer in (layers if is_early else ())
+            stack[layer].register_forward_pre_hook(keep(layer))
+            for layer in (layers if stack is not None else ())
         ]
         try:
             output = self.model(**inputs, output_hidden_states=True, return_dict=True)

@@ -1,10 +1,10 @@
-"""A Thinc layer that returns the hidden states of all layers of a transformer, frozen or
+"""A Thinc layer that returns the hidden states of the layers of a transformer, frozen or
 fine-tuned."""
 
 from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Callable, List, Optional, Tuple, Union
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import srsly
 from spacy.tokens import Doc
@@ -15,6 +15,7 @@ from ..limits import is_plain_name, require_msgpack
 from .encoder import WINDOW, Encoder
 from .feature_cache import cached_states
 from .loading import load_transformer
+from .truncation import truncated
 
 # The files of a saved transformer: none of them has code or pickles.
 SUFFIXES = (".json", ".safetensors", ".txt", ".model")
@@ -25,6 +26,7 @@ def TransformerLayers(
     frozen: bool = True,
     learn_rate_factor: float = 1.0,
     window: int = WINDOW,
+    layers: Optional[List[int]] = None,
 ) -> Model[List[Doc], Ragged]:
     """Build a layer over a transformer. For each token it returns the mean hidden states of its
     wordpieces at each layer.
@@ -38,8 +40,10 @@ def TransformerLayers(
     learn_rate_factor (float): Multiplies the learning rate of a fine-tuned transformer, which
         usually needs a lower one than the layers above it.
     window (int): The number of wordpieces of a window. Windows overlap by a quarter.
-    RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, layers, width). The first layer
-        is the transformer's embedding. Zeros for tokens without wordpieces.
+    layers (Optional[List[int]]): The layers to return, in ascending order; 0 is the transformer's
+        embedding. Null for all. Layers above the last one are not computed. `distill-prune` sets it.
+    RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, layers, width). Zeros for tokens
+        without wordpieces.
     RAISES (ImportError): At initialization: the train extra is not installed.
     RAISES (ValueError): At initialization: there is no such transformer, or it cannot be used. At a
         call: hidden states are too large for half precision.
@@ -50,16 +54,17 @@ def TransformerLayers(
         init=init,
         dims={"nO": None},
         attrs={"frozen": frozen, "learn_rate_factor": learn_rate_factor},
-        shims=[TransformerShim(str(name), window)],
+        shims=[TransformerShim(str(name), window, layers)],
     )
 
 
 class TransformerShim(PyTorchShim):
     """Saves, loads and updates a transformer together with its Thinc layer."""
 
-    def __init__(self, name: str, window: int) -> None:
+    def __init__(self, name: str, window: int, layers: Optional[List[int]] = None) -> None:
         super().__init__(None)
         self.name, self.window = name, window
+        self._chosen = layers
         self.encoder: Optional[Encoder] = None
 
     @property
@@ -71,6 +76,36 @@ class TransformerShim(PyTorchShim):
     def tokenizer(self) -> Any:
         """Its tokenizer (PreTrainedTokenizerFast)."""
         return None if self.encoder is None else self.encoder.tokenizer
+
+    @property
+    def layers(self) -> List[int]:
+        """The layers whose states are returned. RAISES (ValueError): There are no such layers."""
+        assert self.encoder is not None
+        depth = self.encoder.depth
+        if self._chosen is None:
+            return list(range(depth + 1))
+        known = self._chosen and 0 <= min(self._chosen) and max(self._chosen) <= depth
+        if not known or sorted(set(self._chosen)) != list(self._chosen):
+            raise ValueError(
+                f"[D641] The layers {self._chosen} of the transformer '{self.name}' cannot be "
+                f"used: expected numbers from 0 to {depth}, in ascending order. Correct `layers` "
+                "in the config."
+            )
+        return list(self._chosen)
+
+    def pruned(self, kept: Sequence[int]) -> bytes:
+        """Save the transformer without the layers above the highest one that is kept.
+
+        kept (Sequence[int]): The numbers of the kept states among those that are returned.
+        RETURNS (bytes): The files of the smaller transformer, as `to_bytes` returns them.
+        """
+        highest = max(self.layers[number] for number in kept)
+        smaller = TransformerShim(self.name, self.window)
+        smaller._model = truncated(self.transformer, highest)
+        smaller.encoder = Encoder(
+            smaller._model, self.tokenizer, name=self.name, window=self.window
+        )
+        return smaller.to_bytes()
 
     def load(self, name: Union[str, Path]) -> None:
         """Load the transformer from a folder or the hub, onto the device of the current ops."""
@@ -118,6 +153,7 @@ def init(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:
     (shim,) = model.shims
     if shim.encoder is None:
         shim.load(shim.name)
+    assert shim.layers
     model.set_dim("nO", shim.encoder.width)
 
 
@@ -127,7 +163,7 @@ def forward(
     import torch
 
     encoder: Encoder = model.shims[0].encoder
-    layers = range(encoder.depth + 1)
+    layers = model.shims[0].layers
     lengths = model.ops.asarray1i([len(doc) for doc in docs])
     if model.attrs["frozen"]:
         features = model.ops.asarray3f(cached_states(encoder, docs, layers))

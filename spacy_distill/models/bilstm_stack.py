@@ -26,6 +26,11 @@ class BiLSTMStack:
         self._packed: Any = None
 
     @property
+    def computes_in_integers(self) -> bool:
+        """Whether weights and states are rounded to bytes."""
+        return self._integers
+
+    @property
     def table_dtype(self) -> str:
         """The type of `predict`'s table. Half precision is finer than the steps of the states, and
         twice as many rows fit into a cache."""

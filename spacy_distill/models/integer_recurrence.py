@@ -96,7 +96,7 @@ def predict_bilstm_in_integers(
             ragged = xp.empty_like(packed)
             ragged[order] = packed
             states.append(ragged)
-        below, given = _in_steps(xp.concatenate(states, axis=1)), None
+        below, given = in_steps(xp.concatenate(states, axis=1)), None
     return xp.concatenate(states, axis=1)
 
 
@@ -117,12 +117,16 @@ def _run(
         gates = (read @ weights.weights).astype("float32", copy=False) * weights.scales
         gates += weights.bias if given is None else given[step]
         cells[step], states[step] = _open_gates(gates, zeros if before is None else cells[before])
-        own[step] = _in_steps(states[step])
+        own[step] = in_steps(states[step])
     return states
 
 
-def _in_steps(states: Floats2d) -> Floats2d:
-    """RETURNS (Floats2d): The nearest integers, 0 for NaN."""
+def in_steps(states: Floats2d) -> Floats2d:
+    """Round states of an LSTM to integers from -127 to 127, stored as float32.
+
+    states (Floats2d): (tokens, hidden)
+    RETURNS (Floats2d): The nearest integers, 0 for NaN.
+    """
     xp = get_array_module(states)
     return xp.rint(xp.where(xp.isnan(states), 0, states) * STATE_SCALE)
 

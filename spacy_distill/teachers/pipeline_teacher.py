@@ -40,6 +40,7 @@ class PipelineTeacher:
         pipe_name: Optional[str] = None,
         *,
         spans_key: Optional[str] = None,
+        score_attr: Optional[str] = None,
         labels: Optional[Sequence[str]] = None,
         confidence: float = 0.9,
         partial: bool = False,
@@ -49,9 +50,11 @@ class PipelineTeacher:
         nlp (Language): The teacher's pipeline.
         pipe_name (Optional[str]): The name of the component; required if several can teach.
         spans_key (Optional[str]): Read `doc.spans[spans_key]`, as `spancat` writes it.
+        score_attr (Optional[str]): The extension attribute with the scores of the entities or
+            spans, as in `AnnotationTeacher`.
         labels (Optional[Sequence[str]]): The labels of a component that writes entities or spans;
             by default the component's attribute `labels`.
-        confidence (float): The probability of these entities, and of spans without a score.
+        confidence (float): The probability of entities and spans without a score.
         partial (bool): Whether the component may miss entities. Then tokens outside of the entities
             and spans that it writes are unknown.
         RAISES (ValueError): There is no such component, there are several, or the labels of the
@@ -77,7 +80,11 @@ class PipelineTeacher:
                 )
             # Sorted, because a component may keep its labels in a set.
             soft = AnnotationTeacher(
-                sorted(set(known)), spans_key=spans_key, confidence=confidence, partial=partial
+                sorted(set(known)),
+                spans_key=spans_key,
+                score_attr=score_attr,
+                confidence=confidence,
+                partial=partial,
             )
         self._teacher: Teacher = soft
         # The number of entities that begin or end inside a token of the documents.

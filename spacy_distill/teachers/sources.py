@@ -26,11 +26,14 @@ OneOrEach = Union[Value, Tuple[Value, ...]]
 class TeacherOptions:
     """Options for loading teachers.
 
-    The first three may also be tuples with one value per teacher.
+    The first four may also be tuples with one value per teacher.
 
     teacher_pipe (OneOrEach[Optional[str]]): The component that teaches. Required if several
         components of a pipeline can teach.
     spans_key (OneOrEach[Optional[str]]): Read `doc.spans[spans_key]` instead of entities.
+    score_attr (OneOrEach[Optional[str]]): The extension attribute that has the probabilities of
+        entities or spans. If None, `doc.spans[spans_key].attrs["scores"]`, otherwise `Span._.score`
+        if there is such an extension.
     assumed_confidence (OneOrEach[float]): The probability of entities without a score.
     labels (Tuple[str, ...]): The labels of a component that does not list them itself.
     partial_labels (bool): Whether teachers may miss entities: entities with labels that only other
@@ -44,6 +47,7 @@ class TeacherOptions:
 
     teacher_pipe: OneOrEach[Optional[str]] = None
     spans_key: OneOrEach[Optional[str]] = None
+    score_attr: OneOrEach[Optional[str]] = None
     assumed_confidence: OneOrEach[float] = 0.9
     labels: Tuple[str, ...] = ()
     partial_labels: bool = False
@@ -54,7 +58,7 @@ class TeacherOptions:
     def for_teacher(self, number: int, n_teachers: int) -> "TeacherOptions":
         """RETURNS (TeacherOptions): The options of one teacher. RAISES (ValueError): The number of
         values differs from the number of teachers."""
-        each = ("teacher_pipe", "spans_key", "assumed_confidence")
+        each = ("teacher_pipe", "spans_key", "score_attr", "assumed_confidence")
         values = {name: getattr(self, name) for name in each}
         for name, value in values.items():
             if isinstance(value, (tuple, list)):
@@ -149,10 +153,11 @@ def load_source(
 def _require_used(teachers: Sequence[Teacher], options: TeacherOptions) -> None:
     """Raise ValueError if an option has no effect on any of the teachers."""
     read = any(isinstance(t, PipelineTeacher) and t.reads_annotations for t in teachers)
-    if options.labels and not read:
+    if (options.labels or options.score_attr) and not read:
         raise ValueError(
-            "[D207] --labels is for teachers that write entities or spans, and these predict "
-            "probabilities. Leave it out, or choose a component with --teacher-pipe."
+            f"[D207] {'--labels' if options.labels else '--score-attr'} is for teachers that write "
+            "entities or spans, and these predict probabilities. Leave it out, or choose a "
+            "component with --teacher-pipe."
         )
     if options.scheme and not any(isinstance(t, TokenClassificationTeacher) for t in teachers):
         raise ValueError(
@@ -173,6 +178,7 @@ def _pipeline_teacher(nlp: Language, options: TeacherOptions, name: str) -> Teac
         nlp,
         options.teacher_pipe,  # type: ignore[arg-type]
         spans_key=options.spans_key,  # type: ignore[arg-type]
+        score_attr=options.score_attr,  # type: ignore[arg-type]
         labels=options.labels or None,
         confidence=options.assumed_confidence,  # type: ignore[arg-type]
         partial=options.partial_labels,

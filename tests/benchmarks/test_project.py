@@ -1,7 +1,5 @@
 """The tables of the project's report on the pages."""
 
-import shutil
-
 from benchmarks.commands import ROOT, read_json, write_json
 from benchmarks.project import compression_table, main
 
@@ -26,16 +24,6 @@ def test_sizes_are_compared_with_the_teachers():
     rows = compression_table(systems).splitlines()[2:]
     assert rows[0].startswith("| teacher | 90.0 | 100.00 M |")
     assert rows[1] == "| student | 80.0 | 2.00 M | 10.0 | 5,000 | 50 | 40 | 100 |"
-
-
-def test_the_pages_have_the_figures_of_the_report(tmp_path):
-    pages = [ROOT / "README.md", ROOT / "docs" / "results.md"]
-    copies = [tmp_path / page.name for page in pages]
-    for page, copy in zip(pages, copies, strict=True):
-        shutil.copy(page, copy)
-    main(copies)
-    for page, copy in zip(pages, copies, strict=True):
-        assert copy.read_text(encoding="utf8") == page.read_text(encoding="utf8"), page.name
 
 
 def test_a_new_report_replaces_the_figures(tmp_path):

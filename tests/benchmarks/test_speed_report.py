@@ -18,14 +18,11 @@ from benchmarks.speed.report import (
 from benchmarks.speed.report import main as write_report
 
 
-def test_the_page_has_the_measured_figures(tmp_path):
+def test_a_picture_is_drawn_next_to_the_page(tmp_path):
+    """tests/docs/test_figures.py compares the tables."""
     pytest.importorskip("matplotlib", reason="the benchmarks extra is not installed")
-    for name in ("performance.md", "vectors.md", "how-to/cores.md"):
-        page = ROOT / "docs" / name
-        copy = tmp_path / page.name
-        shutil.copy(page, copy)
-        write_report([copy], SPEED)
-        assert copy.read_text(encoding="utf8") == page.read_text(encoding="utf8")
+    shutil.copy(ROOT / "docs" / "performance.md", tmp_path)
+    write_report([tmp_path / "performance.md"], SPEED)
     assert (tmp_path / "speed.png").stat().st_size > 10_000
 
 

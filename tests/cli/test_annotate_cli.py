@@ -72,6 +72,7 @@ def message(result):
 def test_options_reach_the_function(run, text, tmp_path, passed):
     options = "--top-k 3 --batch-size 5 --n-process 2 --limit 7 --text-field body --lang de"
     options += " --shard-size 99 --gpu-id 1 --force --teacher-pipe ner --spans-key sc"
+    options += " --score-attr sureness"
     options += " --max-errors 6"
     options += " --labels PER,LOC --assumed-confidence 0.7,0.6 --partial-labels"
     options += " --label-map PER=P,LOC=L --weights 2,1"
@@ -87,6 +88,7 @@ def test_options_reach_the_function(run, text, tmp_path, passed):
         "teacher_options": TeacherOptions(
             teacher_pipe="ner",
             spans_key="sc",
+            score_attr="sureness",
             assumed_confidence=(0.7, 0.6),
             labels=("PER", "LOC"),
             partial_labels=True,

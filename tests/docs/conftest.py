@@ -21,6 +21,7 @@ from spacy_distill import distill
 from spacy_distill.training.compact import compact
 
 from ..tiny_bert import save_tiny_bert
+from . import gliner_stand_in  # noqa: F401
 from .python_server import write_client
 from .samples import Samples
 
@@ -75,6 +76,7 @@ def prepared(python, tmp_path_factory):
     pretrained = folder / "assets" / "pretrained"
     pretrained.mkdir()
     save_tiny_bert(pretrained / "mpnet", words, depth=2, positions=512)
+    save_token_classifier(pretrained / "mpnet", folder / "teachers" / "bert")
     save_vectors(folder, pretrained / "glove", words)
     save_ner(folder / "teachers" / "ner", docs["train"][:5])
     save_trained(folder)
@@ -96,6 +98,20 @@ def as_columns(docs):
         ]
         sentences += ["\n".join(lines[start : start + 20]) for start in range(0, len(lines), 20)]
     return "\n\n".join(sentences) + "\n"
+
+
+def save_token_classifier(bert, path):
+    """Save a token classifier over a transformer, with random weights and the labels of
+    bert-base-NER."""
+    import transformers
+
+    types = ("MISC", "PER", "ORG", "LOC")
+    labels = ["O", *(f"{letter}-{name}" for name in types for letter in "BI")]
+    model = transformers.AutoModelForTokenClassification.from_pretrained(
+        bert, id2label=dict(enumerate(labels)), label2id={name: n for n, name in enumerate(labels)}
+    )
+    model.save_pretrained(path)
+    transformers.AutoTokenizer.from_pretrained(bert).save_pretrained(path)
 
 
 def save_vectors(folder, glove, words):
@@ -137,7 +153,6 @@ def save_ner(path, docs):
     optimizer = Adam(0.01)
     for _ in range(20):
         nlp.update(examples, sgd=optimizer)
-    path.parent.mkdir()
     nlp.to_disk(path)
 
 
@@ -205,6 +220,7 @@ def samples(prepared, python):
         # What would have to be downloaded.
         r"\ben_core_web_(sm|lg|trf)\b": str(ner),
         r"\b(?:hf:)?(roberta-base|xlm-roberta-base)\b": str(bert),
+        r"\bhf:dslim/bert-base-NER\b": str(prepared / "teachers" / "bert"),
         r"\ben_ner_student\b": str(prepared / "training" / "packaged"),
         # Trainings within Python.
         r"overrides=\{": 'overrides={"distillation.max_steps": 4, "training.eval_frequency": 4,',

@@ -44,8 +44,9 @@ def serve(address: str, more: dict) -> None:
     address (str): The socket.
     more (dict): Arguments to add to commands, by the arguments that these begin with.
     """
-    # What the commands import.
+    # What the commands import, and what stands for packages that they would find.
     import datasets  # noqa: F401
+    import gliner_stand_in  # noqa: F401
     import pyarrow.parquet  # noqa: F401
     import spacy.cli
     import spacy_transformers  # noqa: F401

@@ -126,7 +126,7 @@ def test_every_command_and_option_is_told():
 def test_the_soft_corpus_has_its_settings():
     from spacy_distill.corpora.soft_corpus import SoftCorpus
 
-    told = rows((DOCS / "soft_corpus.md").read_text(encoding="utf8"))
+    told = rows((DOCS / "how-to" / "much-text.md").read_text(encoding="utf8"))
     parameters = inspect.signature(SoftCorpus).parameters
     for key in set(parameters) - {"path"}:
         default = parameters[key].default
@@ -144,3 +144,16 @@ def test_the_public_surface_is_told(package):
     # Described in words, and a type's name.
     told |= {"NERStudent", "NERTeacher", "TeacherSource"}
     assert set(import_module(package).__all__) <= told
+
+
+def test_the_steps_of_the_project_are_told():
+    import srsly
+
+    project = srsly.read_yaml(ROOT / "project.yml")
+    text = fill((DOCS / "project.md").read_text(encoding="utf8"))
+    told = re.findall(r"^\| `(\S+)` \|", text, re.M)
+    assert told == [
+        *(step["name"] for step in project["commands"]),
+        *project["workflows"],
+        *project["vars"],
+    ]

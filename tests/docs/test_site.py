@@ -58,7 +58,7 @@ def test_search_finds_pages_that_are_opened_from_disk(site, opened, address):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("address", ["teachers.html", "reference/commands.html", "which.html"])
+@pytest.mark.parametrize("address", ["teachers.html", "reference/commands.html", "comparison.html"])
 def test_options_stay_whole_and_pages_fit(site, opened, address, width):
     page = opened(site / address, width)
     assert page.evaluate(BROKEN) == []

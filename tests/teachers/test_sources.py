@@ -144,6 +144,7 @@ def test_each_of_several_teachers_has_options_of_its_own():
     "options, said",
     [
         (TeacherOptions(labels=("PER",)), "--labels is for teachers that write"),
+        (TeacherOptions(score_attr="score"), "--score-attr is for teachers that write"),
         (TeacherOptions(scheme="io"), "--scheme is for Hugging Face models"),
         (TeacherOptions(label_map={"PERSN": "P", "LOC": "LOC"}), "names PERSN, but"),
     ],

@@ -138,3 +138,81 @@ def test_scores_that_were_saved_are_read():
     doc = spans(numpy.asarray([0.7, 0.25], dtype="float32"))
     again = Doc(VOCAB).from_bytes(doc.to_bytes())
     assert_allclose(outside(again), [0.3, 0.75], atol=1e-4)
+
+
+@pytest.fixture
+def extension():
+    """Registers extensions of spans, and removes them."""
+    names = []
+
+    def register(name, **settings):
+        Span.set_extension(name, **(settings or {"default": 0.0}))
+        names.append(name)
+
+    yield register
+    for name in names:
+        Span.remove_extension(name)
+
+
+def entities(values, attr="score"):
+    """RETURNS (Doc): "Anna sails to Oslo" with two entities and their values of an extension."""
+    doc = spans(MISSING)
+    doc.ents = list(doc.spans.pop("sc"))
+    for ent, value in zip(doc.ents, values, strict=True):
+        if value is not MISSING:
+            ent._.set(attr, value)
+    return doc
+
+
+def outside_entities(doc, attr=None):
+    teacher = AnnotationTeacher(["LOC", "PER"], score_attr=attr, confidence=0.9)
+    return teacher.predict_chain([doc]).marginals()[[0, 3], 0]
+
+
+def test_scores_of_entities_are_probabilities(extension):
+    extension("score")
+    assert_allclose(outside_entities(entities([0.7, numpy.float32(0.25)])), [0.3, 0.75], atol=1e-4)
+    # The default of the extension is not a score: rules write entities without one.
+    assert_allclose(outside_entities(entities([0.7, MISSING])), [0.3, 0.1], atol=1e-4)
+    assert_allclose(outside_entities(entities([None, 0.0])), [0.1, 1], atol=1e-4)
+
+
+def test_scores_are_read_from_the_extension_that_is_named(extension):
+    extension("score")
+    extension("sureness", getter=lambda span: 0.75 if span.label_ == "PER" else 0.5)
+    doc = entities([0.1, 0.2])
+    assert_allclose(outside_entities(doc, "sureness"), [0.25, 0.5], atol=1e-4)
+    assert_allclose(outside_entities(doc), [0.9, 0.8], atol=1e-4)
+
+
+def test_scores_of_a_group_come_first_unless_an_extension_is_named(extension):
+    extension("score")
+    doc = spans([0.7, 0.25])
+    for span, score in zip(doc.spans["sc"], (0.4, 0.2), strict=True):
+        span._.score = score
+    assert_allclose(outside(doc), [0.3, 0.75], atol=1e-3)
+    named = AnnotationTeacher(["LOC", "PER"], spans_key="sc", score_attr="score")
+    assert_allclose(named.predict_chain([doc]).marginals()[[0, 3], 0], [0.6, 0.8], atol=1e-3)
+    del doc.spans["sc"].attrs["scores"]
+    assert_allclose(outside(doc), [0.6, 0.8], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "value, message",
+    [
+        ("high", r"\[D219\] The score of the span 'Anna' \(PER\) in ent._.score .*found 'high'"),
+        ([0.5, 0.5], r"\[D219\]"),
+        (87, r"\[D278\] The span 'Anna' \(PER\) has the score 87 in ent._.score of"),
+    ],
+)
+def test_what_an_extension_has_is_checked(extension, value, message):
+    extension("score")
+    with pytest.raises(TeacherError, match=message):
+        outside_entities(entities([value, 0.5]))
+    with pytest.raises(DocumentsError, match="NaN"):
+        outside_entities(entities([float("nan"), 0.5]))
+
+
+def test_an_extension_that_is_not_there():
+    with pytest.raises(TeacherError, match=r"\[D218\].*`ent\._\.scroe`.*--score-attr"):
+        outside_entities(entities([MISSING, MISSING]), "scroe")
