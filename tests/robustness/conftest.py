@@ -80,4 +80,5 @@ def start_command():
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stdout.close()
