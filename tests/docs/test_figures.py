@@ -22,6 +22,7 @@ from benchmarks.confidence.report import main as write_confidence
 from benchmarks.low_resource.report import main as write_low_resource
 from benchmarks.low_resource.store import RESULTS
 from benchmarks.project import main as write_project
+from benchmarks.robustness.report import main as write_robustness
 from benchmarks.speed.report import SPEED
 from benchmarks.speed.report import main as write_speed
 
@@ -33,6 +34,7 @@ REPORTS = {
     "benchmarks.confidence.report": write_confidence,
     "benchmarks.low_resource.report": lambda page: write_low_resource([page], RESULTS),
     "benchmarks.project": lambda page: write_project([page]),
+    "benchmarks.robustness.report": write_robustness,
     "benchmarks.speed.report": lambda page: write_speed([page], SPEED),
 }
 PLACE = re.compile(r"<!-- (?P<name>\w+): (?P<module>benchmarks[\w.]+) -->")
@@ -79,7 +81,7 @@ def tables(text: str) -> List[Table]:
             is_code = not is_code
         if is_code:
             continue
-        if match := PLACE.match(line):
+        if match := PLACE.search(line):
             place = match["name"]
         elif line == f"<!-- end of {place} -->":
             place = ""
