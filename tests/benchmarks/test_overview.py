@@ -4,6 +4,7 @@ import numpy
 import pytest
 import spacy
 from spacy.cli.train import train
+from spacy.training import Example
 
 from benchmarks import overview
 from benchmarks.commands import read_json, write_json
@@ -33,7 +34,8 @@ def test_a_measurement_and_a_wheel_replace_the_figures(two_names, tmp_path, monk
     monkeypatch.setattr(overview, "ROOT", tmp_path)
     monkeypatch.setattr(overview, "MODELS", tmp_path)
     monkeypatch.setattr(overview, "SYSTEMS", systems)
-    monkeypatch.setattr(overview, "NER", systems[0])
+    for name, system in (("NER", 0), ("STUDENT", 0), ("SMALL", 1)):
+        monkeypatch.setattr(overview, name, systems[system])
     monkeypatch.setattr(overview, "needs_torch", lambda system: system.name == "rules")
     (tmp_path / "page.md").write_text(PAGE, encoding="utf8")
     wheel = tmp_path / "made" / "en_student-1.0.0-py3-none-any.whl"
@@ -46,7 +48,10 @@ def test_a_measurement_and_a_wheel_replace_the_figures(two_names, tmp_path, monk
     assert student.startswith("| student | 100.0 |") and student.endswith("| no |")
     # One of two entities, and the other label is left out.
     assert rules.startswith("| rules | 66.7 |") and rules.endswith("| yes |")
-    assert read_json(figures)["wheel"] == {"name": wheel.name, "megabytes": 0.0025}
+    kept = read_json(figures)["wheel"]
+    assert (kept["name"], kept["megabytes"]) == (wheel.name, 0.0025)
+    assert kept["student"] == {"dev": 1.0, "test": 1.0}
+    assert kept["small"] == {"dev": pytest.approx(2 / 3), "test": pytest.approx(2 / 3)}
     assert (tmp_path / wheel.name).stat().st_size == 2500
     # The figures alone give the same page.
     write_json(figures, read_json(figures))
@@ -62,6 +67,7 @@ def test_spacys_own_ner_is_trained_with_the_words_as_they_are_written(
         docs = spacy.tokens.DocBin(docs=[two_names("Anna Berg sails to Oslo .")])
         docs.to_disk(tmp_path / "corpus" / f"{name}.spacy")
     table = vectors_pipeline(["oslo", "kiel"], numpy.ones((2, 4), dtype="float32"), "en")
+    (tmp_path / "assets").mkdir()
     table.to_disk(tmp_path / "assets" / "vectors")
     monkeypatch.setattr(overview, "ROOT", tmp_path)
     short = {"training.max_steps": 2, "training.eval_frequency": 1}
@@ -81,7 +87,8 @@ def test_torch_is_needed_or_not(two_names, tmp_path):
     save_tiny_bert(tmp_path / "bert", ["Oslo", "is", "cold", "."])
     layers = {"@architectures": "spacy-distill.TransformerLayers.v1", "name": f"{tmp_path}/bert"}
     nlp = spacy.blank("en")
-    nlp.add_pipe("ner_teacher", config={"model": {"embed": layers}}).add_label("LOC")
-    nlp.initialize()
+    nlp.add_pipe("ner_teacher", config={"model": {"embed": layers}})
+    doc = two_names("Anna Berg sails to Oslo .")
+    nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc)])
     nlp.to_disk(tmp_path / "teacher")
     assert overview.needs_torch(System("", str(tmp_path / "teacher")))

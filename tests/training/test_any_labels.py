@@ -9,9 +9,8 @@ import pyarrow.parquet
 import pytest
 import spacy
 from numpy.testing import assert_allclose
-from spacy import displacy
 from spacy.scorer import get_ner_prf
-from spacy.tokens import DocBin, Span
+from spacy.tokens import DocBin
 from spacy.training import Example
 from spacy.vocab import Vocab
 
@@ -151,12 +150,6 @@ def test_a_map_of_labels_has_any_labels():
     pairs = {label: f"{label}!" for label in LABELS}
     options = TeacherOptions(label_map=parse_label_map(json.dumps(pairs)))
     assert set(load_teacher(make_rules(LABELS), options).labels) == {*pairs.values()}
-
-
-def test_displacy_shows_any_labels(student, texts):
-    doc = student(texts[0])
-    doc.ents = [Span(doc, 1, 2, "<b>")]
-    assert "&lt;b&gt;" in displacy.render(doc, style="ent", jupyter=False)
 
 
 def test_two_hundred_labels(tmp_path):
