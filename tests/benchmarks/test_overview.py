@@ -5,14 +5,22 @@ import pytest
 import spacy
 from spacy.cli.train import train
 from spacy.training import Example
+from spacy_distill.vectors.table import vectors_pipeline
 
 from benchmarks import overview
 from benchmarks.commands import read_json, write_json
-from benchmarks.overview import System
-from spacy_distill.vectors.table import vectors_pipeline
+from benchmarks.overview import FIGURES, MODELS, System
 from tests.tiny_bert import save_tiny_bert
 
 PAGE = "<!-- systems: benchmarks.overview -->\n\n<!-- end of systems -->\n"
+
+
+def test_the_wheel_is_small_and_finds_as_much_as_the_student():
+    figures = read_json(FIGURES)
+    size = (MODELS / figures["wheel"]["name"]).stat().st_size / 1e6
+    assert size == pytest.approx(figures["wheel"]["megabytes"]) and size <= 6
+    wheel = figures["wheel"]
+    assert wheel["small"]["dev"] >= wheel["student"]["dev"] - 0.01
 
 
 def test_a_measurement_and_a_wheel_replace_the_figures(two_names, tmp_path, monkeypatch):

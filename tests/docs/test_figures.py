@@ -21,6 +21,7 @@ from benchmarks.cluster.report import main as write_cluster
 from benchmarks.confidence.report import main as write_confidence
 from benchmarks.low_resource.report import main as write_low_resource
 from benchmarks.low_resource.store import RESULTS
+from benchmarks.overview import main as write_overview
 from benchmarks.project import main as write_project
 from benchmarks.speed.report import SPEED
 from benchmarks.speed.report import main as write_speed
@@ -32,6 +33,7 @@ REPORTS = {
     "benchmarks.cluster.report": write_cluster,
     "benchmarks.confidence.report": write_confidence,
     "benchmarks.low_resource.report": lambda page: write_low_resource([page], RESULTS),
+    "benchmarks.overview": lambda page: write_overview([page]),
     "benchmarks.project": lambda page: write_project([page]),
     "benchmarks.speed.report": lambda page: write_speed([page], SPEED),
 }
