@@ -88,7 +88,8 @@ def test_deeper_layers_read_no_dropped_layer(rng):
     for _ in range(20):
         Y = model.begin_update(X)[0].dataXd
         assert_array_equal(Y[:, :6], expected[:, :6])
-        changed += [(abs(part - whole) > 1e-3).any() for part, whole in zip(_parts(Y), _parts(expected))]
+        pairs = zip(_parts(Y), _parts(expected), strict=True)
+        changed += [(abs(part - whole) > 1e-3).any() for part, whole in pairs]
     assert 0.3 < numpy.mean(changed) < 0.7
     _, backprop = model.begin_update(X)
     assert backprop(Ragged(expected, X.lengths)).dataXd.any()
