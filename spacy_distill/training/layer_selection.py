@@ -26,8 +26,9 @@ def LayerSelection(
     Each layer has a gate from 0 to 1. Before `start` all gates are 1. Then they are trained with
     the penalty R_3: the sum of z * (1 - z) over all gates z, and the sum of all gates while more
     than `layers` of them are open. At `end` the largest gates are set to 1 and all others to 0, and
-    the remaining steps train the layers that are left. From the start on, evaluations use only the
-    `layers` largest gates. So the best model of the training is the best one of that size.
+    the remaining steps train the layers that are left. All evaluations use only the `layers`
+    largest gates, of equal ones the lower ones. So the best model of the training is the best one
+    of that size.
 
     Two details differ from the paper. The largest gates do not fall below 1/2, since otherwise
     fewer layers than asked for could be left. The gates' learning rate follows from the number of
@@ -60,12 +61,12 @@ def LayerSelection(
     def select(nlp: Language, step: Dict[str, Any]) -> None:
         if nlp not in found:
             found[nlp] = _gated_layers(nlp)
-        for layer in found[nlp] if step["step"] >= start else ():
+        for layer in found[nlp]:
             layer.attrs["keep"], layer.attrs["penalty"] = layers, penalty
-            if step["step"] < end:
-                layer.attrs["rate"] = rate
-            else:
+            if step["step"] >= end:
                 close_gates(layer)
+            elif step["step"] >= start:
+                layer.attrs["rate"] = rate
 
     return select
 
