@@ -1,7 +1,7 @@
 """The tables of the project's student, its teacher and its baseline, from the report of the
 project:
 
-python -m benchmarks.project README.md docs/results.md --report report/report.json
+python -m benchmarks.project docs/results.md --report report/report.json
 """
 
 from functools import partial

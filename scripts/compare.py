@@ -21,19 +21,14 @@ from spacy_distill.loading import load_pipeline
 
 
 def load_reader(source: str) -> Language:
-    """Load a pipeline with what its entities need: of a spaCy pipeline, `ner` and the component that
-    this listens to.
+    """Load a pipeline with what its entities need: `ner` and what that listens to, if it has one.
 
     source (str): The name of a package, or a folder.
     RETURNS (Language): The pipeline.
     """
     nlp = load_pipeline(source)
     if nlp.has_pipe("ner"):
-        heard = [
-            name
-            for name, pipe in nlp.pipeline
-            if "ner" in getattr(pipe, "listener_map", {})
-        ]
+        heard = [name for name, pipe in nlp.pipeline if "ner" in getattr(pipe, "listener_map", {})]
         nlp.select_pipes(enable=[*heard, "ner"])
     return nlp
 
@@ -57,7 +52,10 @@ def main(
     rounds: Annotated[int, typer.Option(help="Number of passes to measure the speed")] = 3,
 ) -> None:
     """Print the entities of some sentences, and a table of speed, size and agreement."""
-    systems: Dict[str, Language] = {"teacher": load_reader(teacher), "student": load_reader(student)}
+    systems: Dict[str, Language] = {
+        "teacher": load_reader(teacher),
+        "student": load_reader(student),
+    }
     texts = [doc.text for doc in DocBin().from_disk(corpus).get_docs(spacy.blank("en").vocab)]
     for text in texts[:shown]:
         line = text.splitlines()[0]

@@ -186,9 +186,7 @@ def unpack(archive: Path, payload: Payload, folder: Path) -> None:
                 f"{', '.join(payload.distributions)}: found no {missing[0]}, expected it in the "
                 "archive, correct PAYLOADS in this script"
             )
-        licenses = {
-            match.string: match[1] for match in map(LICENSE.fullmatch, names) if match
-        }
+        licenses = {match.string: match[1] for match in map(LICENSE.fullmatch, names) if match}
         for member, file in {**members, **licenses}.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             with files.open(member) as source, (folder / file).open("wb") as target:

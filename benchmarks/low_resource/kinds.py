@@ -27,6 +27,14 @@ HASH_CNN = {
     "maxout_pieces": 3,
     "subword_features": True,
 }
+# Six narrow layers, of which a training may select some.
+DENSE = {
+    "@architectures": "spacy-distill.DenseBiLSTM.v1",
+    "width": 64,
+    "depth": 6,
+    "layer_dropout": 0.5,
+    "precision": "int8",
+}
 # Encoders in the place of the default's, as wide.
 ENCODERS: Dict[str, Dict[str, Any]] = {
     "cnn": CNN,
@@ -40,7 +48,13 @@ ENCODERS: Dict[str, Dict[str, Any]] = {
         }
         for kind, name, depth in (("sru", "SRU", 2), ("sru-3", "SRU", 3), ("min-gru", "MinGRU", 2))
     },
+    **dict.fromkeys(("dense", "dense-2", "dense-1"), DENSE),
 }
+# How many of its layers a dense encoder ends with. The others are closed long before the shortest
+# training ends.
+SELECTED = {"dense-2": 2, "dense-1": 1}
+SELECTION = {"@callbacks": "spacy-distill.LayerSelection.v1", "start": 100, "end": 800}
+DELETION = {"@callbacks": "spacy-distill.DeleteLayers.v1"}
 KINDS = {
     "hash-cnn": "`HashEmbedCNN`, CRF",
     "softmax": "LSTM-CNN-softmax",
@@ -49,6 +63,9 @@ KINDS = {
     "sru": "SRU, CRF",
     "sru-3": "SRU of three layers, CRF",
     "min-gru": "minGRU, CRF",
+    "dense": "six dense BiLSTM layers, CRF",
+    "dense-2": "two selected dense BiLSTM layers, CRF",
+    "dense-1": "one selected dense BiLSTM layer, CRF",
 }
 # Kinds that look word vectors up in spaCy's way.
 WITH_SPACY_VECTORS = ("hash-cnn",)
@@ -131,4 +148,7 @@ def kind_config(kind: str) -> Config:
         model["embed"], model["encode"] = dict(HASH_CNN), None
     else:
         model["encode"] = dict(ENCODERS[kind])
+    if kind in SELECTED:
+        config["training"]["before_update"] = {**SELECTION, "layers": SELECTED[kind]}
+        config["training"]["before_to_disk"] = dict(DELETION)
     return config

@@ -9,7 +9,7 @@ from ..evaluation import megabytes
 from ..loading import load_pipeline
 from ..models.vector_table import BITS
 from ..saving import save_pipeline
-from ..training.compact import compact
+from ..training.compact import compact, count_words
 from . import options
 from .running import require_free, running
 
@@ -36,14 +36,15 @@ def distill_compact_cli(
 ) -> None:
     """
     Make a trained student smaller on disk and in memory, and faster to load. Its word vectors are
-    stored in the component that uses them, with fewer bits and without the words' strings.
+    stored in the component that uses them, with fewer bits and without the words' strings. A
+    compact student can be made smaller still.
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
         require_free(output_path, force=force)
         nlp = load_pipeline(student)
         small = compact(nlp, prune=prune, bits=bits)
         save_pipeline(small, output_path)
-    n_words = nlp.vocab.vectors.n_keys
-    msg.good(f"Wrote {megabytes(output_path):.1f} MB with {n_words:,} words to {output_path}")
+    size, n_words = megabytes(output_path), count_words(small)
+    msg.good(f"Wrote {size:.1f} MB with {n_words:,} words to {output_path}")
     if small.vocab.vectors.n_keys:
         msg.warn("[D912] The vocabulary was kept", "Other trained components may need its vectors")

@@ -260,10 +260,11 @@ class Encoder:
             return hook
 
         stack = layer_stack(self.model) if max(layers) < self.depth else None
-        hooks = [
-            stack[layer].register_forward_pre_hook(keep(layer))
-            for layer in (layers if stack is not None else ())
-        ]
+        hooks = (
+            [stack[layer].register_forward_pre_hook(keep(layer)) for layer in layers]
+            if stack is not None
+            else []
+        )
         try:
             output = self.model(**inputs, output_hidden_states=True, return_dict=True)
             return [output.hidden_states[layer] for layer in layers]

@@ -41,7 +41,8 @@ def TransformerLayers(
         usually needs a lower one than the layers above it.
     window (int): The number of wordpieces of a window. Windows overlap by a quarter.
     layers (Optional[List[int]]): The layers to return, in ascending order; 0 is the transformer's
-        embedding. Null for all. Layers above the last one are not computed. `distill-prune` sets it.
+        embedding. Null for all. Layers above the last one are not computed. `distill-prune` sets
+        it.
     RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, layers, width). Zeros for tokens
         without wordpieces.
     RAISES (ImportError): At initialization: the train extra is not installed.
@@ -64,7 +65,7 @@ class TransformerShim(PyTorchShim):
     def __init__(self, name: str, window: int, layers: Optional[List[int]] = None) -> None:
         super().__init__(None)
         self.name, self.window = name, window
-        self._chosen = layers
+        self.chosen = layers
         self.encoder: Optional[Encoder] = None
 
     @property
@@ -82,16 +83,15 @@ class TransformerShim(PyTorchShim):
         """The layers whose states are returned. RAISES (ValueError): There are no such layers."""
         assert self.encoder is not None
         depth = self.encoder.depth
-        if self._chosen is None:
+        if self.chosen is None:
             return list(range(depth + 1))
-        known = self._chosen and 0 <= min(self._chosen) and max(self._chosen) <= depth
-        if not known or sorted(set(self._chosen)) != list(self._chosen):
+        if not self.chosen or self.chosen != sorted(set(range(depth + 1)) & set(self.chosen)):
             raise ValueError(
-                f"[D641] The layers {self._chosen} of the transformer '{self.name}' cannot be "
+                f"[D641] The layers {self.chosen} of the transformer '{self.name}' cannot be "
                 f"used: expected numbers from 0 to {depth}, in ascending order. Correct `layers` "
                 "in the config."
             )
-        return list(self._chosen)
+        return list(self.chosen)
 
     def pruned(self, kept: Sequence[int]) -> bytes:
         """Save the transformer without the layers above the highest one that is kept.

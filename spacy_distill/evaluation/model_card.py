@@ -11,6 +11,9 @@ from ..progress import ProgressBar
 from .entity_counts import count_entities, labels_in, require_entities, scores
 from .reliability import entity_reliability, with_predictions
 
+# Maximum number of labels that a sentence names.
+MOST_NAMED = 20
+
 
 def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
     """Evaluate a student on a test set.
@@ -62,9 +65,12 @@ def summary(meta: Mapping[str, Any]) -> str:
     RETURNS (str): The sentence.
     """
     labels = [label for found in meta["labels"].values() for label in found]
+    named = ", ".join(labels[:MOST_NAMED])
+    if len(labels) > MOST_NAMED:
+        named += f" and {len(labels) - MOST_NAMED} more labels"
     found, data = meta["performance"], meta["evaluation"]["data"]
     return (
-        f"Finds {', '.join(labels)}: F1 {100 * found['ents_f']:.2f} on {data}, "
+        f"Finds {named}: F1 {100 * found['ents_f']:.2f} on {data}, "
         f"{found['speed']:,.0f} words a second on one core."
     )
 
@@ -189,4 +195,5 @@ def _steps(distillation: Mapping[str, Any]) -> str:
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+    cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

@@ -255,8 +255,8 @@ def change_model(
     n_inputs, layers = model.get_dim("nI"), model.layers[1:]
     if head.get_dim("nI") != model.get_dim("nO"):
         raise ValueError(
-            "[D645] Layers of spacy-distill.DenseBiLSTM.v1 cannot be deleted, because the head does "
-            f"not read them: its input has the width {head.get_dim('nI')}, expected "
+            "[D645] Layers of spacy-distill.DenseBiLSTM.v1 cannot be deleted, because the head "
+            f"does not read them: its input has the width {head.get_dim('nI')}, expected "
             f"{model.get_dim('nO')}. Use the function as `encode` of a ChainTagger."
         )
     kept = gates.nonzero()[0].tolist()

@@ -4,8 +4,8 @@ Han 2018, "Efficient Contextualized Representation: Language Model Pruning for S
 Each layer's output is multiplied by a gate from 0 to 1, which is learned with the model. Layers
 whose gates are closed can be deleted, and no prediction changes. The penalty on the gates is
 independent of the loss of the model: a layer with gates adds its gradient in the backward pass. So
-it works with any loss, in `spacy train` and in `spacy distill`. Losses that are shown do not include
-it.
+it works with any loss, in `spacy train` and in `spacy distill`. The losses that a training shows do
+not include it.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from .edited_model import EditedModel
 
 # The parameter with the gates of a layer's parts.
 GATES = "gates"
-# The attributes with the state of a selection, and their values without one. `keep` is the number of
-# parts that inference uses, 0 for all. `penalty` is the weight of the penalty, and `rate` the
+# The attributes with the state of a selection, and their values without one. `keep` is the number
+# of parts that inference uses, 0 for all. `penalty` is the weight of the penalty, and `rate` the
 # learning rate of the gates. They are constant while it is 0.
 GATE_ATTRS: Dict[str, Any] = {"keep": 0, "penalty": 0.0, "rate": 0.0}
 # The attribute with a layer's `Pruning`: layers with gates are found by it.

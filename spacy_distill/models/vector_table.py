@@ -73,6 +73,34 @@ def quantized(table: VectorTable, bits: int, metric: Optional[Floats2d] = None) 
     return {**table, "data": numpy.rint(data / divisors).astype("int8"), "scales": scales}
 
 
+def unpacked(table: VectorTable, *, rows: Optional[int] = None) -> VectorTable:
+    """Store the vectors of a table in half precision again, to make the table smaller in another
+    way.
+
+    table (VectorTable): A table.
+    rows (Optional[int]): The maximum number of vectors, as in `vector_table`.
+    RETURNS (VectorTable): The same words.
+    """
+    data, places = table["data"], table["rows"].astype("int64")
+    if "decoder" in table:
+        data = dequantize(data, table["centroids"], table["decoder"])
+    elif "scales" in table:
+        data = data * table["scales"][:, None]
+    if rows is not None:
+        places, data = prune_rows(places, data.astype("float32"), rows)
+    return {
+        "keys": table["keys"],
+        "rows": places.astype(table["rows"].dtype),
+        "data": data.astype("float16"),
+    }
+
+
+def bits_per_value(table: VectorTable) -> int:
+    """RETURNS (int): The bits of each value of a table, one of BITS."""
+    data = table["data"]
+    return 8 * data.itemsize * data.shape[1] // n_dimensions(table)
+
+
 def shortened(hashes: Ints1d) -> Ints1d:
     """RETURNS (Ints1d): 64-bit hashes in 32 bits, both halves combined: the hashes of spaCy's
     symbols, such as "ORG", are small numbers."""

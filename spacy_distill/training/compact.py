@@ -1,12 +1,13 @@
 """Smaller students: word vectors quantized and without the strings of their words."""
 
-from itertools import chain
-from typing import Any, List, Optional
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
+from spacy.attrs import LOWER
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.util import load_model_from_config
+from spacy.vocab import Vocab
 from thinc.api import Model, NumpyOps
 from thinc.types import Floats2d
 
@@ -15,12 +16,14 @@ from ..models.inference import create_inference
 from ..models.vector_table import (
     BITS,
     VectorTable,
+    bits_per_value,
     n_dimensions,
     quantized,
     require_keys,
+    unpacked,
     vector_table,
 )
-from ..models.word_forms import WordForms, depends_on_form, read_word_forms
+from ..models.word_forms import ATTRIBUTES, WordForms, depends_on_form
 from ..pipeline.chain_ner import ChainNER
 
 # Word forms whose vectors tell how a component reads vectors, for each dimension.
@@ -28,7 +31,8 @@ FORMS_PER_DIMENSION = 4
 
 
 def compact(nlp: Language, *, prune: Optional[int] = None, bits: int = 8) -> Language:
-    """Move the word vectors out of the vocabulary into the components that use them.
+    """Move the word vectors out of the vocabulary into the components that use them. Vectors that
+    were moved before become smaller.
 
     The components find vectors by the hashes of words, so the vocabulary needs no strings for them.
     A component brings its vectors along into other pipelines.
@@ -41,26 +45,25 @@ def compact(nlp: Language, *, prune: Optional[int] = None, bits: int = 8) -> Lan
         components make of them.
     RETURNS (Language): The smaller pipeline. It keeps the vocabulary if it has trained components
         of other kinds, since they may need it.
-    RAISES (ValueError): No component uses the vectors, there are none, or the bits are unknown.
+    RAISES (ValueError): No component uses the vectors, there are none, the bits are unknown, or the
+        vectors have as few bits already.
     """
     if bits not in BITS:
         raise ValueError(
             f"[D611] Word vectors cannot be stored in {bits} bits a value. Choose one of "
             f"{', '.join(map(str, BITS))}."
         )
-    require_vectors(nlp)
+    if not any(_with_own_table(nlp)):
+        require_vectors(nlp)
     small = load_model_from_config(nlp.config, disable=nlp.disabled)
     small.vocab.lookups = nlp.vocab.lookups
     small.from_bytes(nlp.to_bytes(exclude=["vocab"]))
-    layers = {pipe: found for _, pipe in small.components if (found := _vector_layers(pipe))}
-    table = vector_table(nlp.vocab.vectors, rows=prune)
-    if bits < 8:
-        forms = _first_words(nlp, FORMS_PER_DIMENSION * n_dimensions(table))
-        table = quantized(table, bits, sum(reading_metric(pipe, table, forms) for pipe in layers))
-    elif bits < 16:
-        table = quantized(table, bits)
-    for layer in chain(*layers.values()):
-        layer.attrs["vector_table"] = table
+    for table, pipes in _tables(nlp, small, prune, bits):
+        metrics = [reading_metric(pipe, table) for pipe in pipes] if bits < 8 else []
+        kept = quantized(table, bits, sum(metrics) if metrics else None) if bits < 16 else table
+        for pipe in pipes:
+            for layer in _vector_layers(pipe):
+                layer.attrs["vector_table"] = kept
     if any(isinstance(p, TrainablePipe) and not isinstance(p, ChainNER) for _, p in nlp.components):
         small.vocab.from_bytes(nlp.vocab.to_bytes())
     return small
@@ -70,13 +73,19 @@ def can_be_compact(nlp: Language) -> bool:
     """Decide whether a pipeline can be made compact: it has word vectors with keys, and a component
     looks words up in them."""
     # Floret vectors have -1 keys.
-    return nlp.vocab.vectors.n_keys > 0 and any(_vector_layers(pipe) for _, pipe in nlp.components)
+    return nlp.vocab.vectors.n_keys > 0 and any(_with_vocab(nlp))
+
+
+def count_words(nlp: Language) -> int:
+    """Count the words that have vectors in a compact pipeline."""
+    layers = [layer for _, pipe in nlp.components for layer in _vector_layers(pipe)]
+    return max(len(layer.attrs["vector_table"]["keys"]) for layer in layers)
 
 
 def require_vectors(nlp: Language) -> None:
     """Raise ValueError if a pipeline cannot be made compact: no component looks words up in the
     vocabulary's vectors, or these have no words."""
-    if not any(_vector_layers(pipe) for _, pipe in nlp.components):
+    if not any(_with_vocab(nlp)):
         raise ValueError(
             "[D612] No component looks words up in the vocabulary's vectors: found "
             f"{', '.join(nlp.component_names) or 'no components'}, expected a `ner_student` with "
@@ -85,37 +94,82 @@ def require_vectors(nlp: Language) -> None:
     require_keys(nlp.vocab.vectors)
 
 
-def _vector_layers(pipe) -> List[Model]:
-    """Find the layers that look words up in the vocabulary's vectors."""
+def _tables(
+    nlp: Language, small: Language, prune: Optional[int], bits: int
+) -> List[Tuple[VectorTable, Sequence[Any]]]:
+    """List the tables to make smaller, in half precision, with the components that share each.
+
+    nlp (Language): The pipeline.
+    small (Language): Its copy, whose components are listed.
+    prune (Optional[int]): The number of vectors to keep.
+    bits (int): The bits that a value is to have.
+    RETURNS (List[Tuple[VectorTable, Sequence[Any]]]): The table of the vocabulary, if a component
+        reads it. Otherwise those of the components.
+    """
+    readers = list(_with_vocab(small))
+    if readers:
+        return [(vector_table(nlp.vocab.vectors, rows=prune), readers)]
+    found = []
+    for pipe in _with_own_table(small):
+        table = _vector_layers(pipe)[0].attrs["vector_table"]
+        if bits >= bits_per_value(table) and (prune is None or prune >= len(table["data"])):
+            raise ValueError(
+                f"[D613] The word vectors have {bits_per_value(table)} bits a value already. "
+                "Choose fewer (--bits), or fewer vectors (--prune)."
+            )
+        found.append((unpacked(table, rows=prune), [pipe]))
+    return found
+
+
+def _with_vocab(nlp: Language) -> Iterator[Any]:
+    """Yield the components that look words up in the vocabulary's vectors."""
+    for _, pipe in nlp.components:
+        if any(layer.attrs["vector_table"] is None for layer in _vector_layers(pipe)):
+            yield pipe
+
+
+def _with_own_table(nlp: Language) -> Iterator[Any]:
+    """Yield the components that have been made compact."""
+    for _, pipe in nlp.components:
+        layers = _vector_layers(pipe)
+        if layers and all(layer.attrs["vector_table"] is not None for layer in layers):
+            yield pipe
+
+
+def _vector_layers(pipe: Any) -> List[Model]:
+    """Find the layers that look words up."""
     if not isinstance(pipe, ChainNER):
         return []
     layers = (node for node in pipe.model.walk() if "vector_table" in node.attrs)
-    return [node for node in layers if node.get_dim("nO") and node.attrs["vector_table"] is None]
+    return [node for node in layers if node.get_dim("nO")]
 
 
-def _first_words(nlp: Language, limit: int) -> WordForms:
-    """Read the attributes of the first words that have vectors."""
-    keys = [key for key in nlp.vocab.vectors.key2row if key in nlp.vocab.strings]
-    return read_word_forms(nlp.vocab, numpy.asarray(keys[:limit], dtype="uint64"))
+def _some_forms(vocab: Vocab, table: VectorTable) -> WordForms:
+    """Create forms that have the first vectors of a table. The words are not known: forms are found
+    by the hashes of their lower case."""
+    _, words = numpy.unique(table["rows"], return_index=True)
+    keys = table["keys"][words[: FORMS_PER_DIMENSION * n_dimensions(table)]]
+    attributes = numpy.zeros((len(keys), len(ATTRIBUTES)), dtype="uint64")
+    attributes[:, ATTRIBUTES.index(LOWER)] = keys
+    return WordForms(vocab, attributes)
 
 
-def reading_metric(pipe: Any, table: VectorTable, forms: WordForms) -> Floats2d:
+def reading_metric(pipe: Any, table: VectorTable) -> Floats2d:
     """Measure how strongly a component reacts to errors of word vectors.
 
     What it computes of word forms alone is compared with and without their vectors. A linear
     function is fitted to the differences: the weights that the component reads vectors with.
 
-    pipe (ChainNER): A component; its layers get the vectors.
+    pipe (ChainNER): A component.
     table (VectorTable): The vectors.
-    forms (WordForms): Some words of the table.
     RETURNS (Floats2d): (dimensions, dimensions) the products of the weights of each two dimensions;
         the identity if the component embeds more than word forms, or is on a GPU.
     """
     embed, *_ = tagger = parts(pipe.model.layers[0])
     if not depends_on_form(embed) or not isinstance(pipe.model.ops, NumpyOps):
         return numpy.eye(n_dimensions(table), dtype="float32")
+    layers, forms = _vector_layers(pipe), _some_forms(pipe.vocab, table)
     inference = create_inference(tagger)
-    layers = _vector_layers(pipe)
 
     def read(values: Floats2d) -> Floats2d:
         for layer in layers:
@@ -125,7 +179,5 @@ def reading_metric(pipe: Any, table: VectorTable, forms: WordForms) -> Floats2d:
     without = read(numpy.zeros_like(table["data"]))
     difference = read(table["data"]) - without
     inputs = layers[0].predict(forms)
-    for layer in layers:
-        layer.attrs["vector_table"] = None
     weights, *_ = numpy.linalg.lstsq(inputs, difference, rcond=None)
     return weights @ weights.T

@@ -7,30 +7,32 @@ from thinc.api import Model
 
 from ..models.layer_gates import close_gates, find_gated
 from ..pipeline.chain_ner import ChainNER
-from .prune import no_gates_message, prune
+from .prune import prune, require_gates
 
 # The gates' learning rate is such that the penalty alone would change the distance of a gate from 1
-# by a factor of exp(2 * SPEED) in the steps of the selection. Thus there is time to close gates that
-# have hardly moved, with any penalty and any number of steps.
+# by a factor of exp(2 * SPEED) in the steps of the selection. Thus there is time to close gates
+# that have hardly moved, with any penalty and any number of steps.
 SPEED = 10.0
 
 
 def LayerSelection(
     layers: int, end: int, start: int = 0, penalty: float = 0.05
 ) -> Callable[[Language, Dict[str, Any]], None]:
-    """Select layers of `spacy-distill.DenseBiLSTM.v1` or `spacy-distill.GatedLayerMix.v1` (Liu, Ren,
-    Shang, Gu, Peng, Han 2018, "Efficient Contextualized Representation: Language Model Pruning for
-    Sequence Labeling"). Registered as `spacy-distill.LayerSelection.v1`, for
+    """Select layers of `spacy-distill.DenseBiLSTM.v1` or `spacy-distill.GatedLayerMix.v1` (Liu,
+    Ren, Shang, Gu, Peng, Han 2018, "Efficient Contextualized Representation: Language Model Pruning
+    for Sequence Labeling"). Registered as `spacy-distill.LayerSelection.v1`, for
     `[training.before_update]`. `spacy train` and `spacy distill` call it before each step.
 
-    Each layer has a gate from 0 to 1. Before `start` all gates are 1. Then they are trained with the
-    penalty R_3: the sum of z * (1 - z) over all gates z, and the sum of all gates while more than
-    `layers` of them are open. At `end` the largest gates are set to 1 and all others to 0, and the
-    remaining steps train the layers that are left. From the start on, evaluations use only the
-    `layers` largest gates. So the best model of the training is the best one of that size.
+    Each layer has a gate from 0 to 1. Before `start` all gates are 1. Then they are trained with
+    the penalty R_3: the sum of z * (1 - z) over all gates z, and the sum of all gates while more
+    than `layers` of them are open. At `end` the largest gates are set to 1 and all others to 0, and
+    the remaining steps train the layers that are left. All evaluations use only the `layers`
+    largest gates, of equal ones the lower ones. So the best model of the training is the best one
+    of that size.
 
-    Two details differ from the paper. The largest gates do not fall below 1/2, since otherwise fewer
-    layers than asked for could be left. The gates' learning rate follows from the number of steps.
+    Two details differ from the paper. The largest gates do not fall below 1/2, since otherwise
+    fewer layers than asked for could be left. The gates' learning rate follows from the number of
+    steps.
 
     layers (int): The number of layers to select, the paper's lambda_1.
     end (int): The step at which the selection ends.
@@ -50,8 +52,8 @@ def LayerSelection(
     for name, (value, fits, expected) in settings.items():
         if not fits:
             raise ValueError(
-                f"[D646] spacy-distill.LayerSelection.v1 has {name} = {value}: expected {expected}. "
-                "Correct the config."
+                f"[D646] spacy-distill.LayerSelection.v1 has {name} = {value}: expected "
+                f"{expected}. Correct the config."
             )
     rate = SPEED / (penalty * (end - start))
     found: Dict[Language, List[Model]] = {}
@@ -59,12 +61,12 @@ def LayerSelection(
     def select(nlp: Language, step: Dict[str, Any]) -> None:
         if nlp not in found:
             found[nlp] = _gated_layers(nlp)
-        for layer in found[nlp] if step["step"] >= start else ():
+        for layer in found[nlp]:
             layer.attrs["keep"], layer.attrs["penalty"] = layers, penalty
-            if step["step"] < end:
-                layer.attrs["rate"] = rate
-            else:
+            if step["step"] >= end:
                 close_gates(layer)
+            elif step["step"] >= start:
+                layer.attrs["rate"] = rate
 
     return select
 
@@ -79,8 +81,7 @@ def _gated_layers(nlp: Language) -> List[Model]:
         if isinstance(pipe, ChainNER) and name not in frozen
         for layer in find_gated(pipe.model)
     ]
-    if not found:
-        raise ValueError(no_gates_message(nlp))
+    require_gates(nlp, found)
     return found
 
 

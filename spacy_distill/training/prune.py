@@ -1,6 +1,6 @@
 """Smaller pipelines: layers that a selection has closed are deleted."""
 
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Collection, Dict, Iterator, Optional, Tuple
 
 import numpy
 from spacy.language import Language
@@ -45,8 +45,7 @@ def prune(nlp: Language, *, layers: Optional[int] = None) -> Language:
         for name, pipe in nlp.components
         if isinstance(pipe, ChainNER) and (found := find_gated(pipe.model))
     }
-    if not gated:
-        raise ValueError(no_gates_message(nlp))
+    require_gates(nlp, gated)
     config = nlp.config.copy()
     contents: Dict[str, bytes] = {}
     for name, (pipe, nodes) in gated.items():
@@ -110,10 +109,15 @@ def _blocks(settings: Dict[str, Any], architecture: str) -> Iterator[Tuple[Dict[
             yield from _blocks(value, architecture)
 
 
-def no_gates_message(nlp: Language) -> str:
-    """RETURNS (str): The message of the error for a pipeline without layers to select."""
-    return (
-        "[D643] No component has layers with gates: found "
-        f"{', '.join(nlp.component_names) or 'no components'}, expected a `ner_student` or a "
-        "`ner_teacher` with spacy-distill.DenseBiLSTM.v1 or spacy-distill.GatedLayerMix.v1."
-    )
+def require_gates(nlp: Language, gated: Collection[Any]) -> None:
+    """Raise ValueError if a pipeline has no layers to select.
+
+    nlp (Language): The pipeline.
+    gated (Collection[Any]): What was found in it.
+    """
+    if not gated:
+        raise ValueError(
+            "[D643] No component has layers with gates: found "
+            f"{', '.join(nlp.component_names) or 'no components'}, expected a `ner_student` or a "
+            "`ner_teacher` with spacy-distill.DenseBiLSTM.v1 or spacy-distill.GatedLayerMix.v1."
+        )

@@ -35,7 +35,7 @@ def test_teacher_options_are_the_fields_of_the_class():
 
 
 def test_all_commands_are_looked_at():
-    assert len(COMMANDS) == 9
+    assert len(COMMANDS) == 10
 
 
 def test_a_letter_is_one_option():

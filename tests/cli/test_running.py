@@ -60,6 +60,7 @@ COMMANDS = {
     "distill-card": ["nowhere", "corpus.spacy", "-o", "out"],
     "distill-compact": ["nowhere", "-o", "out"],
     "distill-init": ["-o", "student.cfg"],
+    "distill-prune": ["nowhere", "-o", "out"],
     "distill-report": ["nowhere", "corpus.spacy"],
     "distill-vectors": ["nowhere", "nowhere.txt", "-o", "out"],
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from spacy import displacy
 from spacy.cli import app
 from spacy.cli.find_threshold import find_threshold
 from spacy.tokens import Doc, DocBin, Span
@@ -141,3 +142,16 @@ def test_a_package_is_made(folder, tmp_path):
     assert any(line.startswith("spacy-distill") for line in meta["requirements"])
     package = tmp_path / "en_ner_student-0.0.0" / "en_ner_student" / "en_ner_student-0.0.0"
     assert "ner_student" in run("info", package)
+
+
+def test_displacy_shows_entities_and_likely_spans(folder):
+    config = {"components": {"ner_student": {"spans_key": "sc"}}}
+    doc = spacy.load(folder / "model-best", config=config)("Anna sails to Oslo .")
+    for style in ("ent", "span"):
+        html = displacy.render(doc, style=style, jupyter=False)
+        assert "Anna" in html and "PER" in html and "LOC" in html
+
+
+def test_debug_data_counts_entities_with_a_config_of_ner(folder):
+    run("init", "config", folder / "ner.cfg", "--lang", "en", "--pipeline", "ner", "--force")
+    assert "2 label(s)" in run("debug", "data", folder / "ner.cfg", *paths(folder))

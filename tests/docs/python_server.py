@@ -116,10 +116,11 @@ def run(request: dict, more: dict) -> int:
             sys.argv[:] = arguments[1:]
             sys.path.insert(0, "")
             runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-        elif arguments[0] == "-c":
-            sys.argv[:] = ["-c", *arguments[2:]]
+        elif arguments[0] in ("-c", "-"):
+            code = arguments.pop(1) if arguments[0] == "-c" else sys.stdin.read()
+            sys.argv[:] = arguments
             sys.path.insert(0, "")
-            exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
+            exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
         else:
             sys.argv[:] = arguments
             sys.path.insert(0, os.path.dirname(os.path.abspath(arguments[0])))

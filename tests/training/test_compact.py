@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from spacy.tokens import Doc
 from spacy.vectors import Vectors
 
-from spacy_distill.models.vector_table import BITS, look_up
+from spacy_distill.models.vector_table import BITS, bits_per_value, look_up
 from spacy_distill.training.compact import compact
 
 WORDS = ["Anna", "Berg", "sails", "from", "Oslo", "to", "the", "lake", "with", "Ines", "."]
@@ -60,6 +60,23 @@ def test_vectors_can_be_pruned():
     (table,) = (node.attrs["vector_table"] for node in layers(small) if node.attrs["vector_table"])
     assert table["data"].shape == (3, 6) and len(table["keys"]) == len(WORDS)
     assert posteriors(small).shape == (len(WORDS), 5)
+
+
+@pytest.mark.parametrize("before", [16, 8, 4])
+def test_a_compact_student_can_be_made_smaller(before, tmp_path):
+    words = [f"word{number}" for number in range(700)]
+    nlp = make_student(words)
+    compact(nlp, bits=before).to_disk(tmp_path)
+    (straight,), (again,) = (
+        layers(compact(one, prune=600, bits=2)) for one in (nlp, spacy.load(tmp_path))
+    )
+    keys = numpy.asarray([nlp.vocab.strings[word] for word in words], dtype="uint64")
+    tables = [layer.attrs["vector_table"] for layer in (straight, again)]
+    assert [len(table["data"]) for table in tables] == [600, 600]
+    assert [bits_per_value(table) for table in tables] == [2, 2]
+    vectors = nlp.vocab.vectors.data[:600]
+    errors = [numpy.abs(look_up(table, keys[:600]) - vectors).mean() for table in tables]
+    assert errors[1] < 1.2 * errors[0]
 
 
 def layers(nlp):
@@ -148,7 +165,7 @@ def test_disabled_components_count(tmp_path):
 def test_pipelines_without_vectors_are_refused():
     with pytest.raises(ValueError, match="found ner_student, expected"):
         compact(make_student(words=[]))
-    with pytest.raises(ValueError, match="has not been made compact yet"):
+    with pytest.raises(ValueError, match=r"D613.* have 8 bits a value already"):
         compact(compact(make_student()))
     with pytest.raises(ValueError, match="found no components"):
         compact(spacy.blank("xx"))

@@ -1,0 +1,218 @@
+"""README's table of the project's systems, and the student that can be installed:
+
+python -m benchmarks.overview README.md --measure --wheel en_ner_student-0.1.0-py3-none-any.whl
+"""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any, Dict, List, Mapping, Optional, Tuple
+
+import spacy
+import typer
+from spacy.cli.init_config import init_config
+from spacy.cli.train import train
+from spacy.language import Language
+from spacy.scorer import get_ner_prf
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
+from wasabi import msg
+
+from benchmarks.commands import ROOT, provenance, read_json, write_json
+from benchmarks.low_resource.systems import as_written
+from benchmarks.pages import fill, table
+from spacy_distill.evaluation import hardware, megabytes, speeds
+
+FIGURES, MODELS = ROOT / "docs" / "overview.json", ROOT / "models"
+# Loads and runs a pipeline as if torch, and what cannot be imported without it, were not installed.
+WITHOUT_TORCH = """
+import importlib.metadata
+import sys
+
+hidden = {"torch", "transformers", "spacy_transformers", "spacy_curated_transformers"}
+sys.modules.update(dict.fromkeys(hidden))
+find_all = importlib.metadata.distributions
+
+def find_others(**context):
+    for found in find_all(**context):
+        if (found.metadata["Name"] or "").replace("-", "_") not in hidden:
+            yield found
+
+importlib.metadata.distributions = find_others
+import spacy
+spacy.load(sys.argv[1])("Oslo is cold.")
+"""
+
+
+@dataclass(frozen=True)
+class System:
+    """A pipeline of the table.
+
+    name (str): Its name there.
+    path (str): Its folder.
+    labels (Mapping[str, str]): The corpus's labels by its own; other labels are left out. Empty if
+        they are the same.
+    exclude (Tuple[str, ...]): Components that its entities do not need.
+    """
+
+    name: str
+    path: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    exclude: Tuple[str, ...] = ()
+
+    def load(self) -> Language:
+        """Load what its entities need."""
+        return spacy.load(ROOT / self.path, exclude=self.exclude)
+
+    def relabeled(self, doc: Doc) -> Doc:
+        """Replace the labels of a document's entities by those of the corpus."""
+        if self.labels:
+            doc.ents = [
+                Span(doc, ent.start, ent.end, self.labels[ent.label_])
+                for ent in doc.ents
+                if ent.label_ in self.labels
+            ]
+        return doc
+
+
+ONTONOTES = {"PERSON": "PER", "ORG": "ORG", "GPE": "LOC", "LOC": "LOC", "FAC": "LOC"}
+ONTONOTES |= dict.fromkeys(("NORP", "EVENT", "PRODUCT", "WORK_OF_ART", "LANGUAGE"), "MISC")
+UNNEEDED = ("tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer")
+SYSTEMS = (
+    System("teacher", "training/teacher/model-best"),
+    System("student", "training/packaged"),
+    System("student in `models/`", "training/small-packaged"),
+    System("spaCy's `ner`, trained on the same labels", "training/ner/model-best"),
+    System("`en_core_web_sm`", "assets/quick/en_core_web_sm", ONTONOTES, UNNEEDED),
+)
+STUDENT, SMALL, NER = SYSTEMS[1:4]
+
+
+def f1(system: System, nlp: Language, gold: List[Doc]) -> float:
+    """Compute the F1 of a system on labeled documents, from their text."""
+    found = map(system.relabeled, nlp.pipe([doc.text for doc in gold]))
+    return get_ner_prf([Example(doc, right) for doc, right in zip(found, gold, strict=True)])[
+        "ents_f"
+    ]
+
+
+def needs_torch(system: System) -> bool:
+    """Try whether a pipeline cannot be loaded without torch."""
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(ROOT / system.path)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True).returncode != 0
+
+
+def train_ner(folder: Path) -> None:
+    """Train spaCy's own `ner` on the labeled documents, with the project's word vectors.
+
+    folder (Path): The folder to write to.
+    """
+    docs = [doc for path in (ROOT / "corpus").glob("*.spacy") for doc in read(path)]
+    vectors = as_written(spacy.load(ROOT / "assets" / "vectors"), docs)
+    vectors.to_disk(folder / "vectors")
+    config = init_config(lang="en", pipeline=["ner"], optimize="efficiency")
+    config.to_disk(folder / "config.cfg", interpolate=False)
+    overrides = {
+        "paths.train": str(ROOT / "corpus" / "train.spacy"),
+        "paths.dev": str(ROOT / "corpus" / "dev.spacy"),
+        "paths.vectors": str(folder / "vectors"),
+        "components.tok2vec.model.embed.include_static_vectors": True,
+    }
+    train(folder / "config.cfg", folder, overrides=overrides)
+
+
+def read(path: Path) -> List[Doc]:
+    """Read the documents of a `.spacy` file."""
+    return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+
+
+def keep_wheel(wheel: Path) -> Dict[str, Any]:
+    """Copy the small student's wheel to models/, and score that student next to the one that it was
+    made of.
+
+    wheel (Path): The wheel.
+    RETURNS (Dict[str, Any]): Its name and size, and the F1 of both students on the development and
+        the test documents.
+    """
+    kept = MODELS / wheel.name
+    shutil.copyfile(wheel, kept)
+    found: Dict[str, Any] = {"name": wheel.name, "megabytes": kept.stat().st_size / 1e6}
+    for name, system in (("student", STUDENT), ("small", SMALL)):
+        nlp = system.load()
+        found[name] = {part: f1(system, nlp, documents(part)) for part in ("dev", "test")}
+    return {**found, "made_with": provenance()}
+
+
+def documents(part: str) -> List[Doc]:
+    """Read a part of the project's corpus."""
+    return read(ROOT / "corpus" / f"{part}.spacy")
+
+
+def measure(rounds: int) -> Dict[str, Any]:
+    """Measure all systems on the project's test documents."""
+    test = documents("test")
+    loaded = {system.name: system.load() for system in SYSTEMS}
+    rates = speeds(loaded, [doc.text for doc in test], rounds=rounds)
+    systems = [
+        {
+            "name": system.name,
+            "f1": f1(system, loaded[system.name], test),
+            "words_per_second": median(rates[system.name]),
+            "megabytes": megabytes(ROOT / system.path),
+            "needs_torch": needs_torch(system),
+        }
+        for system in SYSTEMS
+    ]
+    return {"systems": systems, "hardware": hardware(), "made_with": provenance()}
+
+
+def systems_table(figures: Mapping[str, Any]) -> str:
+    """Make the table."""
+    rows = [
+        [
+            system["name"],
+            f"{100 * system['f1']:.1f}",
+            f"{system['words_per_second']:,.0f}",
+            f"{system['megabytes']:,.1f}",
+            "yes" if system["needs_torch"] else "no",
+        ]
+        for system in figures["systems"]
+    ]
+    return table(["", "F1", "words/s", "MB", "needs torch"], rows)
+
+
+def main(
+    pages: Annotated[List[Path], typer.Argument(help="Pages with a marked place")],
+    is_measured: Annotated[
+        bool, typer.Option("--measure", help="Measure the systems; otherwise the figures are read")
+    ] = False,
+    wheel: Annotated[
+        Optional[Path], typer.Option(help="Wheel of the small student, to keep in models/")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Number of passes to measure the speed")] = 5,
+    figures: Annotated[Path, typer.Option(help="JSON file of the figures")] = FIGURES,
+) -> None:
+    """Write the table into pages. With --measure and --wheel, make its figures first."""
+    if is_measured and not (ROOT / NER.path).exists():
+        train_ner((ROOT / NER.path).parent)
+    found = read_json(figures) if figures.exists() else {"systems": []}
+    if is_measured:
+        found.update(measure(rounds))
+    if wheel is not None:
+        found["wheel"] = kept = keep_wheel(wheel)
+        scores = ", ".join(f"{100 * kept[name]['dev']:.2f}" for name in ("student", "small"))
+        text = f"F1 of student and small student on the development documents: {scores}"
+        msg.good(f"Kept {kept['name']}, {kept['megabytes']:.2f} MB", text)
+    if is_measured or wheel is not None:
+        write_json(figures, found)
+    contents = {"systems": partial(systems_table, found)}
+    for page in pages:
+        fill(page, "benchmarks.overview", contents)
+
+
+if __name__ == "__main__":
+    typer.run(main)
