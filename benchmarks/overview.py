@@ -113,6 +113,7 @@ def train_ner(folder: Path) -> None:
     """
     docs = [doc for path in (ROOT / "corpus").glob("*.spacy") for doc in read(path)]
     vectors = as_written(spacy.load(ROOT / "assets" / "vectors"), docs)
+    folder.mkdir(parents=True, exist_ok=True)
     vectors.to_disk(folder / "vectors")
     config = init_config(lang="en", pipeline=["ner"], optimize="efficiency")
     config.to_disk(folder / "config.cfg", interpolate=False)

@@ -109,7 +109,7 @@ def _tables(
     readers = list(_with_vocab(small))
     if readers:
         return [(vector_table(nlp.vocab.vectors, rows=prune), readers)]
-    found = []
+    found: List[Tuple[VectorTable, Sequence[Any]]] = []
     for pipe in _with_own_table(small):
         table = _vector_layers(pipe)[0].attrs["vector_table"]
         if bits >= bits_per_value(table) and (prune is None or prune >= len(table["data"])):

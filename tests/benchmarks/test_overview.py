@@ -5,11 +5,11 @@ import pytest
 import spacy
 from spacy.cli.train import train
 from spacy.training import Example
-from spacy_distill.vectors.table import vectors_pipeline
 
 from benchmarks import overview
 from benchmarks.commands import read_json, write_json
 from benchmarks.overview import FIGURES, MODELS, System
+from spacy_distill.vectors.word_tables import vectors_pipeline
 from tests.tiny_bert import save_tiny_bert
 
 PAGE = "<!-- systems: benchmarks.overview -->\n\n<!-- end of systems -->\n"
@@ -95,7 +95,11 @@ def test_torch_is_needed_or_not(two_names, tmp_path):
     save_tiny_bert(tmp_path / "bert", ["Oslo", "is", "cold", "."])
     layers = {"@architectures": "spacy-distill.TransformerLayers.v1", "name": f"{tmp_path}/bert"}
     nlp = spacy.blank("en")
-    nlp.add_pipe("ner_teacher", config={"model": {"embed": layers}})
+    mix = {"@architectures": "spacy-distill.LayerMix.v1", "transformer": layers}
+    words = {"@architectures": "spacy-distill.WordEmbedding.v1"}
+    words["features"] = {"@architectures": "spacy-distill.FormFeatures.v1"}
+    both = {"@architectures": "spacy-distill.SideBySide.v1", "left": words, "right": mix}
+    nlp.add_pipe("ner_teacher", config={"model": {"embed": both}})
     doc = two_names("Anna Berg sails to Oslo .")
     nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc)])
     nlp.to_disk(tmp_path / "teacher")
