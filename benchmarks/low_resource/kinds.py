@@ -33,7 +33,7 @@ DENSE = {
     "width": 64,
     "depth": 6,
     "layer_dropout": 0.5,
-    "precision": "int8",
+    "precision": "float32",
 }
 # Encoders in the place of the default's, as wide.
 ENCODERS: Dict[str, Dict[str, Any]] = {

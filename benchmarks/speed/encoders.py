@@ -2,10 +2,10 @@
 
 python -m benchmarks.speed.encoders
 
-All have the default student's width and random weights, and read the same vectors. In a
-prediction, what depends on the word form alone has been computed before, as for the words of a
-cache. In training, a forward and a backward pass are timed, down to the gradients of all weights.
-In each round every encoder is timed in turn.
+All have random weights and read the same vectors. Dense layers have a width of 64, the others that
+of the default student. In a prediction, what depends on the word form alone has been computed
+before, as for the words of a cache. In training, a forward and a backward pass are timed, down to
+the gradients of all weights. In each round every encoder is timed in turn.
 """
 
 import benchmarks.one_thread  # noqa: F401
@@ -28,15 +28,28 @@ from benchmarks.pages import show
 from benchmarks.speed.recurrence import WIDTH, draw
 from spacy_distill import kernels
 from spacy_distill.models.bilstm import BiLSTM
+from spacy_distill.models.dense_bilstm import DenseBiLSTM
 from spacy_distill.models.elementwise import SRU, MinGRU
 
 Run = Callable[[], Any]
+
+
+def dense(width: int, depth: int, precision: Any) -> Model[Ragged, Ragged]:
+    """Make dense layers, as `distill-prune` leaves them: of a width that does not depend on the
+    head's."""
+    return DenseBiLSTM(DENSE_WIDTH, depth, precision=precision)
+
+
+DENSE_WIDTH = 64
 ENCODERS: Dict[str, Tuple[Callable[..., Model[Ragged, Ragged]], int]] = {
     "BiLSTM, 2 layers": (BiLSTM, 2),
     "SRU, 2 layers": (SRU, 2),
     "SRU, 3 layers": (SRU, 3),
     "minGRU, 2 layers": (MinGRU, 2),
     "minGRU, 3 layers": (MinGRU, 3),
+    "dense BiLSTM, 6 layers": (dense, 6),
+    "dense BiLSTM, 2 layers": (dense, 2),
+    "dense BiLSTM, 1 layer": (dense, 1),
 }
 TRAINING = "training"
 
@@ -51,7 +64,8 @@ def make_prediction(model: Model[Ragged, Ragged], X: Ragged) -> Run:
 
 def make_training(model: Model[Ragged, Ragged], X: Ragged) -> Run:
     """Make the forward and backward pass of a batch."""
-    dY = Ragged(numpy.ones((len(X.dataXd), WIDTH), dtype="float32"), X.lengths)
+    width = model.get_dim("nO")
+    dY = Ragged(numpy.ones((len(X.dataXd), width), dtype="float32"), X.lengths)
 
     def train() -> None:
         _, backprop = model.begin_update(X)

@@ -39,11 +39,18 @@ class FormProduct:
         for start in range(0, len(features), FORMS_PER_PRODUCT):
             product = features[start : start + FORMS_PER_PRODUCT].astype(self._W.dtype) @ self._W
             product += self._b
-            _write(product.astype("float32", copy=False), table[start : start + len(product)])
+            write_numbers(
+                product.astype("float32", copy=False), table[start : start + len(product)]
+            )
         return table
 
 
-def _write(numbers: Floats2d, to: Floats2d) -> None:
+def write_numbers(numbers: Floats2d, to: Floats2d) -> None:
+    """Copy numbers to an array, and round them if it has half precision.
+
+    numbers (Floats2d): float32
+    to (Floats2d): float16 or float32, of the same shape.
+    """
     compiled = kernels.form_kernels()
     if compiled and to.dtype == "float16":
         compiled.to_halves(numbers, to)
