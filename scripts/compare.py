@@ -48,7 +48,7 @@ def main(
     teacher: Annotated[str, typer.Argument(help="Pipeline that taught: package or folder")],
     student: Annotated[str, typer.Argument(help="The student: package or folder")],
     corpus: Annotated[Path, typer.Argument(help="Texts that neither has learnt from (.spacy)")],
-    shown: Annotated[int, typer.Option(help="Number of texts whose first lines are shown")] = 3,
+    shown: Annotated[int, typer.Option(help="Number of texts whose first sentences are shown")] = 3,
     rounds: Annotated[int, typer.Option(help="Number of passes to measure the speed")] = 3,
 ) -> None:
     """Print the entities of some sentences, and a table of speed, size and agreement."""
@@ -57,11 +57,13 @@ def main(
         "student": load_reader(student),
     }
     texts = [doc.text for doc in DocBin().from_disk(corpus).get_docs(spacy.blank("en").vocab)]
-    for text in texts[:shown]:
-        line = text.splitlines()[0]
-        print(f"\n{line}")
+    splitter = spacy.blank("en")
+    splitter.add_pipe("sentencizer")
+    for doc in splitter.pipe(texts[:shown]):
+        sentence = next(doc.sents).text.strip()
+        print(f"\n{sentence}")
         for name, nlp in systems.items():
-            print(f"  {name}: {entities(nlp(line))}")
+            print(f"  {name}: {entities(nlp(sentence))}")
     rates = speeds(systems, texts, rounds=rounds)
     found: Dict[str, List[Doc]] = {name: list(nlp.pipe(texts)) for name, nlp in systems.items()}
     rows = []
