@@ -1,24 +1,35 @@
 """A compact table of word vectors in a model: hashes instead of strings, and few bits per value."""
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 import numpy
+import srsly
 from spacy.vectors import Mode, Vectors
-from thinc.api import to_numpy
+from thinc.api import Model, deserialize_attr, serialize_attr, to_numpy
 from thinc.types import ArrayXd, Floats2d, Ints1d
 
 from ..progress import ProgressBar
 from .quantization import dequantize, quantize
 
-# keys (words,) uint32: the words' hashes, shortened, ascending. Of 400,000 words some 20 share a
-#   key, and one form in 10,000 that is not in the table is taken for a word.
-# rows (words,): the row of each word in `data`
-# data (rows, columns): float16 or int8 values, or uint8 codes
-# scales (rows,) float32: the factor of each row, for int8 only
-# centroids, decoder: what decodes codes, as in `quantization.Quantized`
-# It is a dict because it is saved among the attributes of a model.
-VectorTable = Dict[str, ArrayXd]
 
+class VectorTable(Dict[str, ArrayXd]):
+    """The arrays of a table. It is empty where there is none.
+
+    keys (words,) uint32: the words' hashes, shortened, ascending. Of 400,000 words some 20 share a
+        key, and one form in 10,000 that is not in the table is taken for a word.
+    rows (words,): the row of each word in `data`
+    data (rows, columns): float16 or int8 values, or uint8 codes
+    scales (rows,) float32: the factor of each row, for int8 only
+    centroids, decoder: what decodes codes, as in `quantization.Quantized`
+
+    It is a dict because it is saved among the attributes of a model. There the keys are steps from
+    key to key, and of these first the low bytes, then the next ones: so an archive of 400,000 words
+    takes 0.6 MB less.
+    """
+
+
+# The keys in a saved table: (4, words) uint8, a row for each byte of the steps, the lowest first.
+KEY_STEPS = "key_steps"
 # The bits per value.
 BITS = (16, 8, 4, 2)
 # The types of `data`.
@@ -51,7 +62,7 @@ def vector_table(vectors: Vectors, *, rows: Optional[int] = None) -> VectorTable
             "[D784] The word vectors have values that are NaN, or too large for half precision. "
             "Create the vectors again, without them."
         )
-    return {"keys": keys[order], "rows": places, "data": halves}
+    return VectorTable(keys=keys[order], rows=places, data=halves)
 
 
 def quantized(table: VectorTable, bits: int, metric: Optional[Floats2d] = None) -> VectorTable:
@@ -67,10 +78,10 @@ def quantized(table: VectorTable, bits: int, metric: Optional[Floats2d] = None) 
     data = table["data"].astype("float32")
     if bits < 8:
         codes, centroids, decoder = quantize(data, 8 // bits, metric)
-        return {**table, "data": codes, "centroids": centroids, "decoder": decoder}
+        return with_arrays(table, data=codes, centroids=centroids, decoder=decoder)
     scales = numpy.abs(data).max(axis=1, initial=0) / 127
     divisors = numpy.where(scales > 0, scales, 1)[:, None]
-    return {**table, "data": numpy.rint(data / divisors).astype("int8"), "scales": scales}
+    return with_arrays(table, data=numpy.rint(data / divisors).astype("int8"), scales=scales)
 
 
 def unpacked(table: VectorTable, *, rows: Optional[int] = None) -> VectorTable:
@@ -88,11 +99,16 @@ def unpacked(table: VectorTable, *, rows: Optional[int] = None) -> VectorTable:
         data = data * table["scales"][:, None]
     if rows is not None:
         places, data = prune_rows(places, data.astype("float32"), rows)
-    return {
-        "keys": table["keys"],
-        "rows": places.astype(table["rows"].dtype),
-        "data": data.astype("float16"),
-    }
+    return VectorTable(
+        keys=table["keys"],
+        rows=places.astype(table["rows"].dtype),
+        data=data.astype("float16"),
+    )
+
+
+def with_arrays(table: VectorTable, **arrays: ArrayXd) -> VectorTable:
+    """RETURNS (VectorTable): A copy of a table with other arrays. Those that stay are shared."""
+    return VectorTable({**table, **arrays})
 
 
 def bits_per_value(table: VectorTable) -> int:
@@ -185,29 +201,61 @@ def most_similar_rows(queries: Floats2d, table: Floats2d, batch_size: int = 2000
     return found
 
 
-def problem_of_table(table: Any, width: Optional[int]) -> str:
+@serialize_attr.register(VectorTable)
+def save_table(_: Any, table: VectorTable, name: str, model: Model) -> bytes:
+    """RETURNS (bytes): A table as it is saved with a model."""
+    return srsly.msgpack_dumps(saved_table(table) if table else None)
+
+
+@deserialize_attr.register(VectorTable)
+def load_table(_: Any, data: bytes, name: str, model: Model) -> VectorTable:
+    """RETURNS (VectorTable): What `save_table` saved."""
+    saved = srsly.msgpack_loads(data)
+    return VectorTable() if saved is None else read_table(saved)
+
+
+def saved_table(table: VectorTable) -> Dict[str, ArrayXd]:
+    """RETURNS (Dict[str, ArrayXd]): The arrays to save."""
+    steps = numpy.diff(table["keys"], prepend=numpy.uint32(0)).astype("<u4")
+    planes = steps.view("uint8").reshape(-1, 4).T
+    others = {name: array for name, array in table.items() if name != "keys"}
+    return {KEY_STEPS: numpy.ascontiguousarray(planes), **others}
+
+
+def read_table(saved: Mapping[str, ArrayXd]) -> VectorTable:
+    """RETURNS (VectorTable): The table of arrays that were saved."""
+    steps = numpy.ascontiguousarray(saved[KEY_STEPS].T).view("<u4")[:, 0]
+    others = {name: array for name, array in saved.items() if name != KEY_STEPS}
+    return VectorTable(keys=steps.cumsum(dtype="uint32"), **others)
+
+
+def problem_of_table(saved: Any, width: Optional[int]) -> str:
     """Check a table that was read from a file.
 
-    table (Any): What was read.
+    saved (Any): What was read.
     width (Optional[int]): The expected number of dimensions.
     RETURNS (str): What is wrong with it; empty if nothing is.
     """
-    if not isinstance(table, dict) or not {"keys", "rows", "data"} <= set(table):
+    if not isinstance(saved, dict) or not {KEY_STEPS, "rows", "data"} <= set(saved):
         return "has no words"
-    if not all(isinstance(array, numpy.ndarray) for array in table.values()):
+    if not all(isinstance(array, numpy.ndarray) for array in saved.values()):
         return "has something else than arrays"
-    keys, rows, data = table["keys"], table["rows"], table["data"]
-    kinds = {name: (array.dtype.name, array.ndim) for name, array in table.items()}
+    steps, rows, data = saved[KEY_STEPS], saved["rows"], saved["data"]
+    kinds = {name: (array.dtype.name, array.ndim) for name, array in saved.items()}
     parts = {"int8": ["scales"], "uint8": ["centroids", "decoder"]}.get(data.dtype.name, [])
-    expected = {"keys": ("uint32", 1), "data": (data.dtype.name, 2), "scales": ("float32", 1)}
+    expected = {KEY_STEPS: ("uint8", 2), "data": (data.dtype.name, 2), "scales": ("float32", 1)}
     expected |= {"centroids": ("float32", 3), "decoder": ("float32", 2)}
-    if set(table) != {"keys", "rows", "data", *parts} or data.dtype.name not in DATA_TYPES:
-        return f"has the parts {', '.join(map(str, table))} of {data.dtype}"
-    if any(kinds[name] != expected[name] for name in table if name != "rows"):
+    if set(saved) != {KEY_STEPS, "rows", "data", *parts} or data.dtype.name not in DATA_TYPES:
+        return f"has the parts {', '.join(map(str, saved))} of {data.dtype}"
+    if any(kinds[name] != expected[name] for name in saved if name != "rows"):
         return f"has arrays of other types: {kinds}"
-    if rows.dtype.name not in ("uint16", "uint32") or rows.shape != keys.shape or not len(keys):
-        return f"has {len(keys)} words with rows of {rows.dtype}, {rows.shape}"
-    if (keys[1:] < keys[:-1]).any():
+    n_words = steps.shape[1]
+    if rows.dtype.name not in ("uint16", "uint32") or rows.shape != (n_words,) or not n_words:
+        return f"has {n_words} words with rows of {rows.dtype}, {rows.shape}"
+    if len(steps) != 4:
+        return f"has words of {len(steps)} bytes"
+    table = read_table(saved)
+    if (table["keys"][1:] < table["keys"][:-1]).any():
         return "has words that are not sorted"
     if int(rows.max()) >= len(data):
         return f"has words in row {rows.max()} of {len(data)}"

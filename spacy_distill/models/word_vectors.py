@@ -8,7 +8,7 @@ from spacy.vectors import Mode, Vectors
 from thinc.api import Model
 from thinc.types import Floats2d, Ints1d
 
-from .vector_table import look_up, n_dimensions
+from .vector_table import VectorTable, look_up, n_dimensions
 from .word_forms import ATTRIBUTES, WordForms
 
 # The attributes that floret vectors may have: those that depend on the word form alone.
@@ -25,7 +25,7 @@ def WordVectors() -> Model[WordForms, Floats2d]:
 
     RETURNS (Model[WordForms, Floats2d]): From word forms to (forms, dimensions).
     """
-    attrs = {"vector_table": None}
+    attrs = {"vector_table": VectorTable()}
     return Model("word_vectors", forward, init=init, dims={"nO": None}, attrs=attrs)
 
 
@@ -33,10 +33,10 @@ def forward(
     model: Model[WordForms, Floats2d], forms: WordForms, is_train: bool
 ) -> Tuple[Floats2d, Callable]:
     table = model.attrs["vector_table"]
-    if table is None:
-        output = _from_vocab(model, forms)
-    else:
+    if table:
         output = model.ops.asarray2f(look_up(table, _keys(forms, ORTH), _keys(forms, LOWER)))
+    else:
+        output = _from_vocab(model, forms)
 
     def backprop(d_output: Floats2d) -> None:
         return None
@@ -103,8 +103,8 @@ def init(model: Model[WordForms, Floats2d], X=None, Y=None) -> None:
     width = vectors.shape[1]
     if vectors.mode == Mode.floret:
         _require_attribute_of_forms(vectors)
-    if width or model.attrs["vector_table"] is None:
-        model.attrs["vector_table"] = None
+    if width or not model.attrs["vector_table"]:
+        model.attrs["vector_table"] = VectorTable()
     else:
         width = n_dimensions(model.attrs["vector_table"])
     model.set_dim("nO", width, force=True)

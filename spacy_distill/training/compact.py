@@ -22,6 +22,7 @@ from ..models.vector_table import (
     require_keys,
     unpacked,
     vector_table,
+    with_arrays,
 )
 from ..models.word_forms import ATTRIBUTES, WordForms, depends_on_form
 from ..pipeline.chain_ner import ChainNER
@@ -124,7 +125,7 @@ def _tables(
 def _with_vocab(nlp: Language) -> Iterator[Any]:
     """Yield the components that look words up in the vocabulary's vectors."""
     for _, pipe in nlp.components:
-        if any(layer.attrs["vector_table"] is None for layer in _vector_layers(pipe)):
+        if any(not layer.attrs["vector_table"] for layer in _vector_layers(pipe)):
             yield pipe
 
 
@@ -132,7 +133,7 @@ def _with_own_table(nlp: Language) -> Iterator[Any]:
     """Yield the components that have been made compact."""
     for _, pipe in nlp.components:
         layers = _vector_layers(pipe)
-        if layers and all(layer.attrs["vector_table"] is not None for layer in layers):
+        if layers and all(layer.attrs["vector_table"] for layer in layers):
             yield pipe
 
 
@@ -173,7 +174,7 @@ def reading_metric(pipe: Any, table: VectorTable) -> Floats2d:
 
     def read(values: Floats2d) -> Floats2d:
         for layer in layers:
-            layer.attrs["vector_table"] = {**table, "data": values}
+            layer.attrs["vector_table"] = with_arrays(table, data=values)
         return inference.per_form(embed.layers[0].predict(forms)).astype("float32")
 
     without = read(numpy.zeros_like(table["data"]))
