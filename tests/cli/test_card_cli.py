@@ -90,7 +90,7 @@ def test_the_card_goes_into_the_package(folder, tmp_path):
         "# en_places",
         'spacy.load("en_places")',
         "| Version | `0.3.0` |",
-        "| Sources | Our own (CC0); A list / of cities |",
+        r"| Sources | Our own (CC0); A list \| of cities |",
         f"| all | {100 * scores['ents_p']:.2f} |",
         "On Three lines:",
         "| Teachers | en_gazetteer 1.2.3 |",

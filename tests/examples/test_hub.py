@@ -35,11 +35,10 @@ def test_a_wheel_is_pushed(two_names, tmp_path, monkeypatch):
     two_names.meta["performance"] = {"ents_p": 0.5, "ents_r": 0.5, "ents_f": 0.5}
     two_names.to_disk(tmp_path / "student")
     package(tmp_path / "student", tmp_path, name="two_names", version="1.0.0", create_sdist=False)
+    name = f"{two_names.lang}_two_names"
     # What the wheel has, in its form: a zip file.
-    archive = shutil.make_archive(
-        str(tmp_path / "wheel"), "zip", tmp_path / "en_two_names-1.0.0", "en_two_names"
-    )
-    wheel = tmp_path / "en_two_names-1.0.0-py3-none-any.whl"
+    archive = shutil.make_archive(str(tmp_path / "wheel"), "zip", tmp_path / f"{name}-1.0.0", name)
+    wheel = tmp_path / f"{name}-1.0.0-py3-none-any.whl"
     shutil.move(archive, wheel)
     pushed = tmp_path / "pushed"
 

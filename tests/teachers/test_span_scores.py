@@ -142,16 +142,21 @@ def test_scores_that_were_saved_are_read():
 
 @pytest.fixture
 def extension():
-    """Registers extensions of spans, and removes them."""
-    names = []
+    """Registers extensions of spans, and then those of before again."""
+    before = {}
 
     def register(name, **settings):
-        Span.set_extension(name, **(settings or {"default": 0.0}))
-        names.append(name)
+        before[name] = Span.get_extension(name) if Span.has_extension(name) else None
+        Span.set_extension(name, force=True, **(settings or {"default": 0.0}))
 
     yield register
-    for name in names:
+    for name, former in before.items():
         Span.remove_extension(name)
+        if former is not None:
+            default, method, getter, setter = former
+            functions = {"method": method, "getter": getter, "setter": setter}
+            given = {kind: value for kind, value in functions.items() if value is not None}
+            Span.set_extension(name, **(given or {"default": default}))
 
 
 def entities(values, attr="score"):

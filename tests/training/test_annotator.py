@@ -144,7 +144,7 @@ def test_a_component_that_keeps_documents_finds_their_words(ner_folder, where):
     """Components of unknown packages switch memory zones off, also for pipelines with the same
     vocabulary."""
     nlp = spacy.load(ner_folder)
-    keeping = spacy.blank("en", vocab=nlp.vocab)
+    keeping = spacy.blank(nlp.lang, vocab=nlp.vocab)
     keeping.add_pipe("spacy_distill_tests_with_a_memory")
     teachers = [PipelineTeacher(keeping, labels=["LOC", "PER"])]
     if where != "itself":
