@@ -51,6 +51,8 @@ def test_it_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("QUICK", "1")
     monkeypatch.setenv("NEWSROOM", str(ROOT / "assets" / "newsroom" / "raw"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    # Streamlit sets it in a process that has imported it, and then no picture is shown.
+    monkeypatch.delenv("MPLBACKEND", raising=False)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = nbclient.NotebookClient(
         notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}
