@@ -129,6 +129,15 @@ def load() -> str:
     return table(["", ""], rows)
 
 
+def image() -> str:
+    """RETURNS (str): The size of the packages in a server's image; empty if not measured."""
+    found = figures("image")
+    if not found:
+        return ""
+    *_, size = found["megabytes_after"].values()
+    return f"The packages of its image take {size:,.0f} MB."
+
+
 def versions() -> str:
     """RETURNS (str): The table of tested versions."""
     names = ("python", "spacy", "thinc", "numpy", "passed", "failed", "skipped")
@@ -141,7 +150,9 @@ def versions() -> str:
 
 CONTENTS = {
     one.__name__: one
-    for one in (*(kills, cluster, resume, documents, giants, files, streams, load, versions),)
+    for one in (
+        *(kills, cluster, resume, documents, giants, files, streams, load, image, versions),
+    )
 }
 
 
