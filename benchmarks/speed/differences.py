@@ -6,12 +6,11 @@ python -m benchmarks.speed.differences training/baseline/model-best=corpus runs/
 A student comes with the folder of its `dev.spacy` and `test.spacy`; it is not compact. The exact
 student computes in floats, with the word vectors as they are. "Other entities" are found by one of
 the two alone. The first table compares integers with it. The second has the size of the word
-vectors' table, of the first student's folder, and of that as a wheel packs it; the change of F1,
-on average over the students; and the share of other entities in all test sets.
+vectors' table and of the first student's folder; the change of F1, on average over the students;
+and the share of other entities in all test sets.
 """
 
 import tempfile
-import zipfile
 from pathlib import Path
 from statistics import mean
 from typing import Annotated, Any, Dict, List, NamedTuple, Optional, Set, Tuple
@@ -45,15 +44,6 @@ def find(nlp: Language, corpus: Path, part: str, precision: str) -> Found:
     return Found(entities, 100 * get_ner_prf(examples)["ents_f"])
 
 
-def packed_megabytes(folder: Path) -> float:
-    """Compute the size of a folder's files in a wheel."""
-    with tempfile.TemporaryFile() as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in folder.rglob("*"):
-                archive.write(path, path.relative_to(folder))
-        return file.tell() / 1e6
-
-
 def table_megabytes(nlp: Language) -> float:
     """Compute the size of the word vectors, with the keys of their words."""
     for node in nlp.get_pipe("ner_student").model.walk():  # type: ignore[attr-defined]
@@ -66,7 +56,7 @@ def table_megabytes(nlp: Language) -> float:
 def sizes(nlp: Language) -> List[str]:
     with tempfile.TemporaryDirectory() as folder:
         nlp.to_disk(folder)
-        found = (table_megabytes(nlp), megabytes(Path(folder)), packed_megabytes(Path(folder)))
+        found = (table_megabytes(nlp), megabytes(Path(folder)))
     return [f"{size:.1f}" for size in found]
 
 
@@ -110,7 +100,7 @@ def main(
             other += len(found.entities ^ exact[path, "test"].entities)
         changes = (f"{mean(values):+.2f}" for values in gains.values())
         rows.append((str(bits), *size, *changes, f"{100 * other / max(total, 1):.2f} %"))
-    header = ("bits", "MB table", "MB folder", "MB wheel", "dev F1", "test F1", "other entities")
+    header = ("bits", "MB table", "MB folder", "dev F1", "test F1", "other entities")
     show(output, "vectors", header, rows)
 
 

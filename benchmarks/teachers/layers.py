@@ -24,10 +24,9 @@ import benchmarks.one_thread  # noqa: F401
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from time import process_time
-from typing import Annotated, Any, Dict, Iterator, List, Optional
+from typing import Annotated, Any, Dict, List, Optional
 
 import numpy
 import spacy
@@ -45,7 +44,7 @@ from spacy_distill.encoders.encoder import Encoder
 from spacy_distill.encoders.feature_cache import FEATURES, FOLDER_VARIABLE
 from spacy_distill.encoders.transformer_layers import TransformerShim
 from spacy_distill.encoders.truncation import with_layers
-from spacy_distill.evaluation.speed import words_per_second
+from spacy_distill.evaluation.speed import without_stored_features, words_per_second
 from spacy_distill.models.layer_gates import all_gates, find_gated, set_gates
 
 TEACHER = "ner_teacher"
@@ -206,17 +205,6 @@ def delete_between(nlp: Language) -> None:
     has_embedding = 0 in kept
     shim.chosen = list(range(0 if has_embedding else 1, len(kept) + (0 if has_embedding else 1)))
     FEATURES.clear()
-
-
-@contextmanager
-def without_stored_features() -> Iterator[None]:
-    """Look up no stored features in a block, and store none."""
-    folder = os.environ.pop(FOLDER_VARIABLE, None)
-    try:
-        yield
-    finally:
-        if folder is not None:
-            os.environ[FOLDER_VARIABLE] = folder
 
 
 def main(

@@ -1,4 +1,4 @@
-"""The page of errors, docs/errors.md: messages out of the code, advice by hand.
+"""The page of errors, docs/errors.md. Messages come from the code, advice is written on the page.
 
 `python docs/extensions/errors.py` writes the page again. Codes, their order, the quoted messages
 and the table of codes are made of the code. The heads of groups and what is said below a message

@@ -153,7 +153,7 @@ def init(model: Model[List[Doc], Ragged], X=None, Y=None) -> None:
     (shim,) = model.shims
     if shim.encoder is None:
         shim.load(shim.name)
-    assert shim.layers
+    shim.layers  # noqa: B018 - raises an error if there are no such layers
     model.set_dim("nO", shim.encoder.width)
 
 

@@ -57,7 +57,7 @@ def speeds(
     """
     found: Dict[str, List[float]] = {name: [] for name in pipelines}
     spent = dict.fromkeys(pipelines, 0.0)
-    with _without_stored_features(), _one_thread():
+    with without_stored_features(), _one_thread():
         for nlp in pipelines.values():
             list(nlp.pipe(texts[:WARM_UP_TEXTS]))
         while True:
@@ -81,7 +81,8 @@ def speeds(
 
 
 @contextmanager
-def _without_stored_features() -> Iterator[None]:
+def without_stored_features() -> Iterator[None]:
+    """Look up no stored features of transformers in a block, and store none."""
     folder = os.environ.pop(FOLDER_VARIABLE, None)
     try:
         yield
