@@ -3,7 +3,6 @@
 import numpy
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from spacy.tokens import Doc
 from thinc.api import Ragged, set_dropout_rate
 
 from spacy_distill.models.bilstm import bilstm_layers
@@ -12,9 +11,9 @@ from spacy_distill.models.chain_tagger import ChainTagger
 from spacy_distill.models.dense_bilstm import DenseBiLSTM
 from spacy_distill.models.layer_gates import all_gates, penalty, set_gates
 from spacy_distill.models.taps import find_directions, tapped
-from tests.models.batches import WORDS, add_vectors, make_docs, random_ragged
+from tests.models.batches import add_vectors, make_docs, random_ragged
 from tests.models.gradients import check_parameters, check_slope
-from tests.models.students import word_embedding
+from tests.models.students import check_any_batch, word_embedding
 
 pytestmark = pytest.mark.usefixtures("each_kernel")
 
@@ -148,16 +147,7 @@ def test_a_tagger_of_any_batch(vocab, rng):
     docs = make_docs(vocab)
     model = ChainTagger(word_embedding(), CRF(2), DenseBiLSTM(8, 3))
     model.initialize(X=docs)
-    trained, _ = model.begin_update(docs)
-    together = model.predict(docs)
-    assert_allclose(together.emissions, trained.emissions, atol=1e-5)
-    rows = numpy.split(together.emissions, numpy.cumsum(together.lengths)[:-1])
-    for doc, scores in zip(docs, rows, strict=True):
-        assert_allclose(model.predict([doc]).emissions, scores, rtol=1e-4, atol=1e-6)
-    long = Doc(vocab, words=WORDS.split() * 60)
-    assert model.predict([long]).emissions.shape[0] == len(long)
-    copied = model.copy().from_bytes(model.to_bytes())
-    assert_array_equal(copied.predict(docs).emissions, together.emissions)
+    check_any_batch(model, docs, limit=1e-5)
 
 
 def test_cross_view_heads_find_its_layers(rng):

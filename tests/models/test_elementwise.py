@@ -3,15 +3,14 @@
 import numpy
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from spacy.tokens import Doc
 from thinc.api import Ragged
 
 from spacy_distill.models.chain_head import CRF
 from spacy_distill.models.chain_tagger import ChainTagger
 from spacy_distill.models.elementwise import SRU, MinGRU, min_gru_layer, sru_layer
-from tests.models.batches import WORDS, add_vectors, make_docs, random_ragged
+from tests.models.batches import add_vectors, make_docs, random_ragged
 from tests.models.gradients import check_parameters, check_slope
-from tests.models.students import word_embedding
+from tests.models.students import check_any_batch, word_embedding
 
 pytestmark = pytest.mark.usefixtures("each_kernel")
 
@@ -153,14 +152,4 @@ def test_a_tagger_of_any_batch(build, precision, vocab, rng):
     docs = make_docs(vocab)
     model = ChainTagger(word_embedding(), CRF(2), build(8, 3, precision))
     model.initialize(X=docs)
-    trained, _ = model.begin_update(docs)
-    together = model.predict(docs)
-    limit = 1e-5 if precision == "float32" else 0.1
-    assert_allclose(together.emissions, trained.emissions, atol=limit)
-    rows = numpy.split(together.emissions, numpy.cumsum(together.lengths)[:-1])
-    for doc, scores in zip(docs, rows, strict=True):
-        assert_allclose(model.predict([doc]).emissions, scores, rtol=1e-4, atol=1e-6)
-    long = Doc(vocab, words=WORDS.split() * 60)
-    assert model.predict([long]).emissions.shape[0] == len(long)
-    copied = model.copy().from_bytes(model.to_bytes())
-    assert_array_equal(copied.predict(docs).emissions, together.emissions)
+    check_any_batch(model, docs, limit=1e-5 if precision == "float32" else 0.1)
