@@ -1,0 +1,175 @@
+"""Students initialized with the parameters of a teacher that is built of the same parts."""
+
+import pytest
+import spacy
+from numpy.testing import assert_array_equal
+from spacy.tokens import Doc
+from spacy.training.initialize import init_nlp
+from thinc.api import fix_random_seed
+
+from spacy_distill.models.chain_tagger import parts
+from spacy_distill.training.from_teacher import FromTeacher
+from spacy_distill.training.settings import fill_settings
+
+CALLBACK = "spacy-distill.FromTeacher.v1"
+LABELS = ["PER", "LOC"]
+TABLES = {"width": 8, "rows": {"SHAPE": 500}}
+WORDS = {
+    "@architectures": "spacy-distill.WordEmbedding.v1",
+    "vectors": {"@architectures": "spacy-distill.WordVectors.v1"},
+    "features": {"@architectures": "spacy-distill.FormFeatures.v1", **TABLES},
+    "characters": {"@architectures": "spacy-distill.CharacterCNN.v1", "width": 16, "filters": 16},
+}
+OTHER_WORDS = {
+    "@architectures": "spacy.HashEmbedCNN.v2",
+    "pretrained_vectors": None,
+    "width": 24,
+    "depth": 1,
+    "embed_size": 100,
+    "window_size": 1,
+    "maxout_pieces": 2,
+    "subword_features": True,
+}
+SIDES = {
+    "@architectures": "spacy-distill.SideBySide.v1",
+    "left": WORDS,
+    "right": WORDS,
+}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Save an initialized `ner_teacher` with this embedding, and return its folder and itself."""
+
+    def make(embed, labels=LABELS, head="CRF", width=32):
+        fix_random_seed(7)
+        nlp = spacy.blank("xx")
+        encode = {"@architectures": "spacy-distill.BiLSTM.v1", "width": width, "depth": 1}
+        encode["precision"] = "int8"
+        model = {"embed": embed, "encode": encode}
+        model["head"] = {"@architectures": f"spacy-distill.{head}.v1"}
+        teacher = nlp.add_pipe("ner_teacher", config={"model": model})
+        for label in labels:
+            teacher.add_label(label)
+        nlp.initialize()
+        head = teacher.model.layers[-1]
+        for name in head.param_names:  # they are zero at the beginning
+            head.set_param(name, head.get_param(name) + 0.5)
+        nlp.to_disk(tmp_path / "teacher")
+        return str(tmp_path / "teacher"), teacher
+
+    return make
+
+
+@pytest.fixture
+def initialized(config):
+    """Initialize a student's pipeline with the parameters of this source."""
+
+    def make(source, labels=LABELS, depth=1, **more):
+        model = {"embed": {"features": TABLES}, "encode": {"depth": depth}}
+        changed = config(
+            components={"ner_student": {"model": model}},
+            initialize={
+                "components": {"ner_student": {"labels": list(labels)}},
+                "after_init": {"@callbacks": CALLBACK, "source": source, **more},
+            },
+        )
+        return init_nlp(fill_settings(changed))
+
+    return make
+
+
+def parameters(model, name):
+    return [
+        node.get_param(key)
+        for node in model.walk()
+        if node.name == name
+        for key in sorted(node.param_names)
+    ]
+
+
+def assert_same(mine, theirs, name):
+    found = parameters(mine, name), parameters(theirs, name)
+    assert found[0]
+    for one, other in zip(*found, strict=True):
+        assert_array_equal(one, other)
+
+
+def test_a_teacher_of_the_same_parts_is_copied_whole(initialized, saved):
+    source, teacher = saved(WORDS)
+    nlp = initialized(source)
+    student = nlp.get_pipe("ner_student")
+    docs = [Doc(nlp.vocab, words=["Anna", "sails", "to", "Oslo", "."])]
+    mine, theirs = student.model.predict(docs), teacher.model.predict(docs)
+    assert_array_equal(mine.emissions, theirs.emissions)
+    assert_array_equal(mine.transitions, theirs.transitions)
+
+
+def test_of_two_embeddings_side_by_side_the_left_one_is_copied(initialized, saved):
+    source, teacher = saved(SIDES)
+    student = initialized(source).get_pipe("ner_student")
+    left = parts(teacher.model.layers[0]).embed.layers[0]
+    for name in ("hashembed", "character_cnn"):
+        assert_same(student.model, left, name)
+    (U, W, b), (their_U, their_W, their_b) = (
+        parameters(item.model, "bilstm") for item in (student, teacher)
+    )
+    assert_array_equal(U, their_U)
+    assert_array_equal(b, their_b)
+    assert W.shape[1] < their_W.shape[1]
+    assert_array_equal(W, their_W[:, : W.shape[1]])
+    assert_same(student.model, teacher.model, "chain_head")
+
+
+def test_layers_that_the_teacher_does_not_have_stay_random(initialized, saved):
+    source, teacher = saved(WORDS)
+    student = initialized(source, depth=2).get_pipe("ner_student")
+    mine, theirs = (parameters(item.model, "bilstm") for item in (student, teacher))
+    for one, other in zip(mine[:3], theirs, strict=True):
+        assert_array_equal(one, other)
+    assert len(mine) == 6
+    assert mine[3].any()
+
+
+def test_another_embedding_is_left_out(initialized, saved):
+    source, teacher = saved(OTHER_WORDS)
+    student = initialized(source).get_pipe("ner_student")
+    mine, theirs = (parameters(item.model, "bilstm") for item in (student, teacher))
+    assert_array_equal(mine[0], theirs[0])
+    assert mine[1].shape == theirs[1].shape
+    assert (mine[1] != theirs[1]).mean() > 0.9
+    assert_same(student.model, teacher.model, "chain_head")
+
+
+def test_the_head_of_other_labels_is_left_out(initialized, saved):
+    source, teacher = saved(WORDS)
+    student = initialized(source, labels=LABELS[::-1]).get_pipe("ner_student")
+    assert_same(student.model, teacher.model, "bilstm")
+    assert not parameters(student.model, "chain_head")[-1].any()
+
+
+def test_the_scores_of_a_softmax_are_copied_into_a_crf(initialized, saved):
+    source, teacher = saved(WORDS, head="Softmax")
+    head = initialized(source).get_pipe("ner_student").model.layers[-1]
+    for name in ("W", "b"):
+        assert_array_equal(head.get_param(name), teacher.model.layers[-1].get_param(name))
+    assert not head.get_param("transitions").any()
+
+
+def test_a_teacher_of_which_nothing_fits_is_refused(initialized, saved):
+    source, _ = saved(OTHER_WORDS, labels=["X"], width=16)
+    with pytest.raises(ValueError, match=r"\[D264\] No parameter of the teacher"):
+        initialized(source)
+
+
+def test_other_components_are_refused(initialized, ner_folder, tmp_path):
+    with pytest.raises(ValueError, match=r"\[D263\].* is neither"):
+        initialized(str(ner_folder))
+    with pytest.raises(ValueError, match=r"\[D262\].* cannot read"):
+        initialized(str(tmp_path))
+
+
+def test_without_a_source_nothing_changes(initialized):
+    nlp = initialized(None)
+    before = nlp.to_bytes()
+    assert FromTeacher()(nlp).to_bytes() == before
