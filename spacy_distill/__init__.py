@@ -14,6 +14,7 @@ LAZY = {
     "calibrate": "training.calibrate",
     "compact": "training.compact",
     "distill": "training.distill",
+    "distill_sizes": "training.sizes",
     "distill_vectors": "vectors.distill_vectors",
     "load_teacher": "teachers.sources",
     "make_config": "configs",

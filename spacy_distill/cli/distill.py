@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Dict, Iterator, List, Optional, Tuple
+from typing import Annotated, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import typer
 from click import NoSuchOption
@@ -15,6 +15,7 @@ from ..corpora.inputs import Input
 from ..teachers.sources import split_sources
 from ..training.checkpoints import MODEL_LAST
 from ..training.distill import distill
+from ..training.sizes import Measured, choose, distill_sizes
 from . import options
 from .running import running
 from .teacher_options import TypedOptions, takes_teacher_options
@@ -68,6 +69,25 @@ def distill_cli(
         bool,
         Opt("--compact", help="Store the student's word vectors as `distill-compact` does"),
     ] = False,
+    sizes: Annotated[
+        Optional[str],
+        Opt(
+            help="Sizes of the student, separated by commas: small, base, large, or width and "
+            "depth of its encoder, such as 100x1. Each gets a folder, and the best one is chosen"
+        ),
+    ] = None,
+    max_mb: Annotated[
+        Optional[float],
+        Opt("--max-mb", min=0, help="With --sizes: maximum megabytes of the chosen student"),
+    ] = None,
+    min_words_per_second: Annotated[
+        Optional[float],
+        Opt(
+            "--min-words-per-second",
+            min=0,
+            help="With --sizes: minimum speed of the chosen student, on one core of this machine",
+        ),
+    ] = None,
     max_errors: options.MaxErrors = 0,
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,
@@ -106,20 +126,51 @@ def distill_cli(
                 "[D711] --text-field, --split, --quoting and --limit are for --text: found no "
                 "text. Name it, or leave these options out."
             )
-        distill(
-            split_sources(teacher),
-            student_config,
-            output_path,
-            text=source,
-            overrides=read_overrides(arguments),
-            teacher_options=teacher_options(),
-            calibrate=calibrate,
-            compact=compact,
-            use_gpu=use_gpu,
-            max_errors=max_errors,
-            overwrite=force,
-            resume=resume,
+        shared: Dict[str, Any] = {
+            "text": source,
+            "overrides": read_overrides(arguments),
+            "teacher_options": teacher_options(),
+            "calibrate": calibrate,
+            "compact": compact,
+            "use_gpu": use_gpu,
+            "max_errors": max_errors,
+            "overwrite": force,
+            "resume": resume,
+        }
+        teachers = split_sources(teacher)
+        if sizes is not None:
+            limits = {"max_mb": max_mb, "min_words_per_second": min_words_per_second}
+            names = [name.strip() for name in sizes.split(",") if name.strip()]
+            found = distill_sizes(
+                teachers, student_config, output_path, sizes=names, **limits, **shared
+            )
+            print_sizes(found, output_path)
+        elif (max_mb, min_words_per_second) != (None, None):
+            raise ValueError(
+                "[D712] --max-mb and --min-words-per-second choose among --sizes: found none. Name "
+                "some, such as --sizes small,base, or leave these options out."
+            )
+        else:
+            distill(teachers, student_config, output_path, **shared)
+
+
+def print_sizes(found: Sequence[Measured], output_path: Path) -> None:
+    """Print a line for each size, and the chosen one."""
+    rows = [
+        (
+            student.size,
+            f"{student.f1:.2f}",
+            f"{student.words_per_second:,.0f}",
+            f"{student.megabytes:.1f}",
+            "yes" if student.fits else "no",
         )
+        for student in found
+    ]
+    header = ("size", "dev F1", "words/s", "MB", "fits")
+    msg.table(rows, header=header, aligns=("l", *"r" * 3, "l"), divider=True)
+    chosen = choose(found)
+    if chosen is not None:
+        msg.good(f"Chosen: {chosen.size}, copied into {output_path}")
 
 
 def read_overrides(arguments: List[str]) -> Dict[str, Any]:

@@ -76,6 +76,24 @@ def test_there_may_be_no_teacher(run, files, tmp_path):
     assert nlp.meta["distillation"]["teachers"] == []
 
 
+def test_several_sizes(run, tmp_path):
+    result = run("--sizes", "8x1, 16x1", "--distillation.max_steps", "3", "--max-mb", "50")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    header = next(number for number, line in enumerate(lines) if "words/s" in line)
+    assert [line.split()[0] for line in lines[header + 2 : header + 4]] == ["8x1", "16x1"]
+    assert "Chosen: " in result.output
+    for name in ("8x1/model-best", "16x1/model-last", "model-best"):
+        assert spacy.load(tmp_path / "output" / name).pipe_names == ["ner_student"]
+
+
+def test_limits_need_sizes(run):
+    assert "--max-mb and --min-words-per-second choose among --sizes" in message(
+        run("--max-mb", "5")
+    )
+    assert "'tiny' is no size" in message(run("--sizes", "tiny"))
+
+
 def test_help_names_the_settings():
     result = CliRunner().invoke(app, ["distill", "--help"])
     assert result.exit_code == 0
