@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Annotated, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import typer
 from click import NoSuchOption
@@ -11,11 +11,12 @@ from spacy.cli._util import Arg, Opt, app, parse_config_overrides
 from thinc.config import ConfigValidationError
 from wasabi import msg
 
+from ..configs import SIZES
 from ..corpora.inputs import Input
 from ..teachers.sources import split_sources
 from ..training.checkpoints import MODEL_LAST
 from ..training.distill import distill
-from ..training.sizes import Measured, choose, distill_sizes
+from ..training.sizes import distill_sizes
 from . import options
 from .running import running
 from .teacher_options import TypedOptions, takes_teacher_options
@@ -69,6 +70,10 @@ def distill_cli(
         bool,
         Opt("--compact", help="Store the student's word vectors as `distill-compact` does"),
     ] = False,
+    bits: Annotated[
+        int,
+        Opt(help="With --compact or --text: bits per value of a word vector, 16, 8, 4 or 2"),
+    ] = 8,
     sizes: Annotated[
         Optional[str],
         Opt(
@@ -78,14 +83,13 @@ def distill_cli(
     ] = None,
     max_mb: Annotated[
         Optional[float],
-        Opt("--max-mb", min=0, help="With --sizes: maximum megabytes of the chosen student"),
+        Opt("--max-mb", help="Choose among --sizes (all by default): maximum megabytes"),
     ] = None,
     min_words_per_second: Annotated[
         Optional[float],
         Opt(
             "--min-words-per-second",
-            min=0,
-            help="With --sizes: minimum speed of the chosen student, on one core of this machine",
+            help="Choose among --sizes: minimum speed on one core of this machine",
         ),
     ] = None,
     max_errors: options.MaxErrors = 0,
@@ -113,7 +117,11 @@ def distill_cli(
     if student_config is not None and student_config.startswith("--"):
         arguments = [student_config, *arguments]
         student_config = None
-    on_interrupt = partial(warn_of_model, output_path, saved_at(output_path))
+    limits = {"max_mb": max_mb, "min_words_per_second": min_words_per_second}
+    has_sizes = sizes is not None or any(limit is not None for limit in limits.values())
+    on_interrupt: Callable[[], None] = warn_of_sizes
+    if not has_sizes:
+        on_interrupt = partial(warn_of_model, output_path, saved_at(output_path))
     with (
         running(verbose, code_path=code_path, on_interrupt=on_interrupt),
         named_config(student_config),
@@ -132,45 +140,19 @@ def distill_cli(
             "teacher_options": teacher_options(),
             "calibrate": calibrate,
             "compact": compact,
+            "bits": bits,
             "use_gpu": use_gpu,
             "max_errors": max_errors,
             "overwrite": force,
             "resume": resume,
         }
         teachers = split_sources(teacher)
-        if sizes is not None:
-            limits = {"max_mb": max_mb, "min_words_per_second": min_words_per_second}
-            names = [name.strip() for name in sizes.split(",") if name.strip()]
-            found = distill_sizes(
-                teachers, student_config, output_path, sizes=names, **limits, **shared
-            )
-            print_sizes(found, output_path)
-        elif (max_mb, min_words_per_second) != (None, None):
-            raise ValueError(
-                "[D712] --max-mb and --min-words-per-second choose among --sizes: found none. Name "
-                "some, such as --sizes small,base, or leave these options out."
-            )
+        if has_sizes:
+            given = ",".join(SIZES) if sizes is None else sizes
+            names = [name.strip() for name in given.split(",") if name.strip()]
+            distill_sizes(teachers, student_config, output_path, sizes=names, **limits, **shared)
         else:
             distill(teachers, student_config, output_path, **shared)
-
-
-def print_sizes(found: Sequence[Measured], output_path: Path) -> None:
-    """Print a line for each size, and the chosen one."""
-    rows = [
-        (
-            student.size,
-            f"{student.f1:.2f}",
-            f"{student.words_per_second:,.0f}",
-            f"{student.megabytes:.1f}",
-            "yes" if student.fits else "no",
-        )
-        for student in found
-    ]
-    header = ("size", "dev F1", "words/s", "MB", "fits")
-    msg.table(rows, header=header, aligns=("l", *"r" * 3, "l"), divider=True)
-    chosen = choose(found)
-    if chosen is not None:
-        msg.good(f"Chosen: {chosen.size}, copied into {output_path}")
 
 
 def read_overrides(arguments: List[str]) -> Dict[str, Any]:
@@ -209,6 +191,12 @@ def warn_of_model(output_path: Path, before: Optional[Tuple[int, int]]) -> None:
         )
     else:
         msg.warn("[D922] Interrupted", "No step was finished, so no student is saved")
+
+
+def warn_of_sizes() -> None:
+    """Warn that a training of several sizes was interrupted."""
+    text = "To continue at the last evaluation, run the same command with --resume"
+    msg.warn("[D924] Interrupted", f"Sizes that are finished stay. {text}")
 
 
 @contextmanager

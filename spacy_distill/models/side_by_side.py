@@ -1,10 +1,13 @@
 """Concatenate two embeddings of the same tokens."""
 
-from typing import Callable, List, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Ragged
+
+# What tells this layer from others.
+SIDES_ATTR = "sides"
 
 
 def SideBySide(
@@ -21,7 +24,20 @@ def SideBySide(
     right (Model[List[Doc], Ragged]): The second one, such as `spacy-distill.LayerMix.v1`.
     RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, sum of both widths).
     """
-    return Model("side_by_side", forward, init=init, layers=[left, right], dims={"nO": None})
+    return Model(
+        "side_by_side",
+        forward,
+        init=init,
+        layers=[left, right],
+        dims={"nO": None},
+        attrs={SIDES_ATTR: True},
+    )
+
+
+def left_part(embed: Model) -> Optional[Model]:
+    """RETURNS (Optional[Model]): The first of two embeddings side by side; None for others."""
+    left: Optional[Model] = embed.layers[0] if embed.attrs.get(SIDES_ATTR) else None
+    return left
 
 
 def forward(

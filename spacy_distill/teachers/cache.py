@@ -95,10 +95,14 @@ class CachedTeacher:
 
         docs (Sequence[Doc]): The documents.
         on_batch (Callable[[int], object]): Called after each batch with its number of documents.
-        on_failure (OnFailure): Called with each document that the teacher fails on, and with the
-            reason. The teacher does not read such a document again, and `predict_chain` raises an
-            error for it.
+        on_failure (OnFailure): Called with each document that the teacher fails on, now or in an
+            earlier call, and with the reason. The teacher does not read such a document again, and
+            `predict_chain` raises an error for it.
         """
+        for doc in docs if self._failures else ():
+            failure = self.failure_on(doc)
+            if failure is not None:  # of an earlier call
+                on_failure(doc, failure)
         # Documents of similar length need little padding.
         for batch in minibatch(sorted(self.unread(docs), key=len), self.batch_size):
             predictions = predict_each(self.teacher, batch)

@@ -49,11 +49,7 @@ def compact(nlp: Language, *, prune: Optional[int] = None, bits: int = 8) -> Lan
     RAISES (ValueError): No component uses the vectors, there are none, the bits are unknown, or the
         vectors have as few bits already.
     """
-    if bits not in BITS:
-        raise ValueError(
-            f"[D611] Word vectors cannot be stored in {bits} bits a value. Choose one of "
-            f"{', '.join(map(str, BITS))}."
-        )
+    require_bits(bits)
     if not any(_with_own_table(nlp)):
         require_vectors(nlp)
     small = load_model_from_config(nlp.config, disable=nlp.disabled)
@@ -68,6 +64,15 @@ def compact(nlp: Language, *, prune: Optional[int] = None, bits: int = 8) -> Lan
     if any(isinstance(p, TrainablePipe) and not isinstance(p, ChainNER) for _, p in nlp.components):
         small.vocab.from_bytes(nlp.vocab.to_bytes())
     return small
+
+
+def require_bits(bits: int) -> None:
+    """Raise ValueError if word vectors cannot be stored with so many bits a value."""
+    if bits not in BITS:
+        raise ValueError(
+            f"[D611] Word vectors cannot be stored in {bits} bits a value. Choose one of "
+            f"{', '.join(map(str, BITS))}."
+        )
 
 
 def can_be_compact(nlp: Language) -> bool:

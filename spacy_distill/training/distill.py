@@ -11,20 +11,19 @@ from thinc.api import Config
 from ..corpora.inputs import Input
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .checkpoints import is_finished
-from .one_student import (
+from .raw_text import with_text
+from .run import (
+    DEFAULT_BITS,
     Run,
-    fill_training_corpus,
-    finish,
     finished_training,
     locked_output,
     require_run,
     resumes_in,
     sources_of,
+    student_config,
     teachers_of,
     train_one,
 )
-from .raw_text import save_student, with_text
-from .settings import load_student_config
 
 
 def distill(
@@ -37,6 +36,7 @@ def distill(
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
     calibrate: Optional[bool] = None,
     compact: bool = False,
+    bits: int = DEFAULT_BITS,
     use_gpu: int = -1,
     max_errors: int = 0,
     overwrite: bool = False,
@@ -65,6 +65,7 @@ def distill(
     calibrate (Optional[bool]): Whether to fit the confidences to the development corpus at the end;
         None for the config's `[distillation] calibrate`.
     compact (bool): Whether to store the student's word vectors as `compact` does.
+    bits (int): The bits per value of compact vectors: 16, 8, 4 or 2.
     use_gpu (int): GPU id, -1 for the CPU.
     max_errors (int): Maximum number of documents to leave out because a teacher raises an error,
         or its scores are NaN or infinite.
@@ -80,6 +81,7 @@ def distill(
         sources_of(teacher),
         teacher_options,
         compact=compact,
+        bits=bits,
         use_gpu=use_gpu,
         max_errors=max_errors,
         overwrite=overwrite,
@@ -89,8 +91,7 @@ def distill(
     )
     output = None if output_path is None else Path(output_path)
     require_run(run, output, has_text=text is not None)
-    config = load_student_config(student, with_calibration(overrides, calibrate), run.sources)
-    fill_training_corpus(config)
+    config = student_config(student, overrides, calibrate, run)
     if resume and output is not None and is_finished(output):
         return finished_training(output, config, run.sources, stdout)
     resumes = resumes_in(output, run)
@@ -108,16 +109,5 @@ def distill(
                 keep_vectors=resumes,
                 stdout=stdout,
             )
-        trained = train_one(config, teachers, output, run, resumes=resumes)
-        if text is not None and output is not None:
-            save_student(output, config, stdout)
-        finish(output)
-    return trained
-
-
-def with_calibration(
-    overrides: Optional[Mapping[str, Any]], calibrate: Optional[bool]
-) -> Mapping[str, Any]:
-    """Add the choice of a calibration to the overrides of a config, unless it is None."""
-    choice = {} if calibrate is None else {"distillation.calibrate": calibrate}
-    return {**(overrides or {}), **choice}
+        has_text = text is not None
+        return train_one(config, teachers, output, run, resumes=resumes, has_text=has_text)

@@ -1,31 +1,52 @@
-"""Initialization of students with the parameters of a teacher that is built of the same parts."""
+"""Initialization of students with the parameters of a teacher that is built from the same parts."""
 
-from typing import Callable, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.language import Language
+from spacy.util import logger
 from thinc.api import Model
 
 from ..loading import load_pipeline
 from ..models.chain_tagger import parts
+from ..models.side_by_side import left_part
 from ..pipeline.chain_ner import ChainNER
 from ..teachers.pipeline_teacher import PipelineTeacher
+from .origin import vectors_hash
 
-SIDE_BY_SIDE = "side_by_side"
 # The parameter of an encoder's layer that reads its inputs, (gates, inputs).
 INPUT_WEIGHTS = "W"
+
+
+class Copy(NamedTuple):
+    """A parameter of the student, and the teacher's in its place.
+
+    theirs, mine (Model): The layers.
+    name (str): The name of the parameter.
+    n_columns (Optional[int]): The number of columns to copy; None for all.
+    """
+
+    theirs: Model
+    mine: Model
+    name: str
+    n_columns: Optional[int] = None
 
 
 def FromTeacher(
     source: Optional[str] = None, pipe: Optional[str] = None
 ) -> Callable[[Language], Language]:
-    """Copy the parameters of an `ner_teacher` or `ner_student` to students, where their shapes are
-    the same. Registered as `spacy-distill.FromTeacher.v1`, for `[initialize.after_init]`.
+    """Copy the parameters of an `ner_teacher` or `ner_student` to students, where they mean the
+    same. Registered as `spacy-distill.FromTeacher.v1`, for `[initialize.after_init]`.
 
-    This is "Extract Then Distill" (Chen et al. 2021) for taggers made of the same parts. The
-    embedding is copied if it is the student's, or the left part of the teacher's
-    `spacy-distill.SideBySide.v1`. In the latter case, the weights of the first encoder layer are
-    those of these inputs. Encoder layers are copied in their order. The head is copied if the
-    student has the same labels.
+    This is "Extract Then Distill" (Chen et al. 2021) for taggers that are built from the same
+    parts:
+
+    - The embedding, if it has the same layers, shapes and word vectors. If the teacher's is a
+      `spacy-distill.SideBySide.v1`, its left part may be the student's.
+    - The encoder's layers from the first one on, as long as kinds and shapes are the same. Of the
+      first layer's input weights, those for the student's embedding are copied; none, if the
+      embedding is another one.
+    - The head, if the labels are the same in the same order: its transition scores, and its
+      weights if all layers of the encoder were copied.
 
     source (Optional[str]): The name or folder of the teacher. None to do nothing.
     pipe (Optional[str]): The component that teaches; None if only one can.
@@ -50,62 +71,114 @@ def FromTeacher(
                 f"The component of '{source}' is neither. Its hash tables can be copied with "
                 "spacy-distill.TeacherTables.v1."
             )
+        has_same_vectors = vectors_hash(nlp_teacher) == vectors_hash(nlp)
         # Frozen and sourced components are disabled while a pipeline is initialized.
         for name, student in nlp.pipeline:
-            if isinstance(student, ChainNER) and not _copy(teacher, student):
+            if not isinstance(student, ChainNER):
+                continue
+            found = list(_below_head(teacher.model, student.model, has_same_vectors))
+            if not found:
                 raise ValueError(
-                    f"[D264] No parameter of the teacher '{source}' fits the student '{name}'. Set "
-                    "the widths of the student's embedding, encoder and head to the teacher's."
+                    f"[D264] No part of the teacher '{source}' fits the student '{name}'. Give the "
+                    "student's embedding or encoder the teacher's layers and widths."
                 )
+            found += _of_head(teacher, student, found)
+            for item in found:
+                _copy(item)
+            names = sorted({f"{item.mine.name} {item.name}" for item in found})
+            logger.info("Copied %d parameters of %s: %s", len(found), source, ", ".join(names))
         return nlp
 
     return copy_parameters
 
 
-def _copy(teacher: ChainNER, student: ChainNER) -> int:
-    """Copy all parameters that fit, and count them."""
-    theirs, mine = (parts(pipe.model.layers[0]) for pipe in (teacher, student))
-    left = theirs.embed.layers[0] if theirs.embed.name == SIDE_BY_SIDE else theirs.embed
-    has_same_inputs = [*map(_kind, left.walk())] == [*map(_kind, mine.embed.walk())]
-    pairs = _pairs(left, mine.embed) if has_same_inputs else []
-    first = None
-    if theirs.encode is not None and mine.encode is not None:
-        encoder = _pairs(theirs.encode, mine.encode)
-        first = encoder[0] if encoder else None
-        pairs += encoder
-    if teacher.labels == student.labels:
-        pairs.append((teacher.model.layers[-1], student.model.layers[-1]))
-    n_copied = 0
-    for pair in pairs:
-        # A softmax and a CRF have two parameters in common.
-        for name in sorted({*pair[0].param_names} & {*pair[1].param_names}):
-            reads_embedding = pair is first and name == INPUT_WEIGHTS
-            if reads_embedding and not has_same_inputs:
-                continue
-            # Columns of the left embedding are the first ones.
-            n_columns = mine.embed.get_dim("nO") if reads_embedding else None
-            n_copied += _copy_parameter(*pair, name, n_columns)
-    return n_copied
+def _below_head(teacher: Model, student: Model, has_same_vectors: bool) -> Iterator[Copy]:
+    """Find what can be copied of embedding and encoder."""
+    theirs, mine = (parts(tagger.layers[0]) for tagger in (teacher, student))
+    embed: Optional[Model] = theirs.embed
+    if not _are_same(embed, mine.embed):
+        embed = left_part(theirs.embed)
+    has_same_inputs = (
+        embed is not None
+        and _are_same(embed, mine.embed)
+        and (has_same_vectors or not any("vector_table" in n.attrs for n in mine.embed.walk()))
+    )
+    if embed is not None and has_same_inputs:
+        for one, other in zip(embed.walk(), mine.embed.walk(), strict=True):
+            yield from (Copy(one, other, name) for name in other.param_names)
+    if theirs.encode is None or mine.encode is None or theirs.project or mine.project:
+        return
+    reads_all = has_same_inputs and embed is theirs.embed
+    layers = [_with_parameters(encode) for encode in (theirs.encode, mine.encode)]
+    if not reads_all and not all(map(_is_stack, layers)):
+        return  # later layers read the embedding too
+    for number, (one, other) in enumerate(zip(*layers, strict=False)):
+        if number or reads_all:
+            if _description(one) != _description(other):
+                return
+            yield from (Copy(one, other, name) for name in other.param_names)
+            continue
+        own = [Copy(one, other, name) for name in other.param_names if name != INPUT_WEIGHTS]
+        if one.name != other.name or any(map(_differs, own)):
+            return
+        yield from own
+        if has_same_inputs:  # columns of the left part are the first ones
+            yield Copy(one, other, INPUT_WEIGHTS, mine.embed.get_dim("nO"))
 
 
-def _pairs(theirs: Model, mine: Model) -> List[Tuple[Model, Model]]:
-    """Pair layers with parameters in their order, as far as they are of one kind."""
-    layers = ([node for node in model.walk() if node.param_names] for model in (theirs, mine))
-    return [pair for pair in zip(*layers, strict=False) if _kind(pair[0]) == _kind(pair[1])]
+def _of_head(teacher: ChainNER, student: ChainNER, below: Sequence[Copy]) -> List[Copy]:
+    """Find what can be copied of the head, given what is copied below."""
+    theirs, mine = teacher.model.layers[-1], student.model.layers[-1]
+    if teacher.labels != student.labels:
+        return []
+    names = {*theirs.param_names} & {*mine.param_names}
+    depths = []
+    for tagger in (teacher.model, student.model):
+        encode = parts(tagger.layers[0]).encode
+        depths.append(0 if encode is None else len(_with_parameters(encode)))
+    copied = {id(item.mine) for item in below}
+    encode = parts(student.model.layers[0]).encode
+    own = [] if encode is None else _with_parameters(encode)
+    if depths[0] != depths[1] or any(id(layer) not in copied for layer in own):
+        names -= {"W", "b"}
+    return [Copy(theirs, mine, name) for name in sorted(names)]
 
 
-def _kind(node: Model) -> Tuple[str, Tuple[str, ...], Optional[int]]:
-    """What two layers have in common whose parameters mean the same. The rows of a hash table
-    depend on its seed."""
-    return node.name, tuple(sorted(node.param_names)), node.attrs.get("seed")
+def _copy(item: Copy) -> None:
+    values = item.theirs.ops.to_numpy(item.theirs.get_param(item.name))
+    if item.n_columns is not None:
+        values = values[:, : item.n_columns]
+    item.mine.set_param(item.name, item.mine.ops.asarray(values.copy()))
 
 
-def _copy_parameter(theirs: Model, mine: Model, name: str, n_columns: Optional[int]) -> bool:
-    """Copy a parameter, or its first columns, if the shape is the same."""
-    values = theirs.ops.to_numpy(theirs.get_param(name))
-    if n_columns is not None:
-        values = values[:, :n_columns]
-    if values.shape != mine.get_param(name).shape:
+def _differs(item: Copy) -> bool:
+    """Whether a parameter has another shape, or the teacher has none."""
+    if not item.theirs.has_param(item.name):
+        return True
+    shapes = [layer.get_param(item.name).shape for layer in (item.theirs, item.mine)]
+    return shapes[0] != shapes[1]
+
+
+def _are_same(theirs: Optional[Model], mine: Model) -> bool:
+    """Whether two models have the same layers, whose parameters have the same shapes."""
+    if theirs is None:
         return False
-    mine.set_param(name, mine.ops.asarray(values.copy()))
-    return True
+    return [*map(_description, theirs.walk())] == [*map(_description, mine.walk())]
+
+
+def _description(layer: Model) -> Tuple[Any, ...]:
+    """Describe a layer by what must be equal for its parameters to be copied. What a row of a hash
+    table means depends on the attribute and the seed."""
+    shapes = {name: layer.get_param(name).shape for name in layer.param_names}
+    table = [layer.attrs.get(name) for name in ("seed", "column")]
+    return layer.name, sorted(shapes.items()), table
+
+
+def _is_stack(layers: Sequence[Model]) -> bool:
+    """Whether each layer reads the one below, and nothing else."""
+    outputs = [layer.maybe_get_dim("nO") for layer in layers]
+    return [layer.maybe_get_dim("nI") for layer in layers[1:]] == outputs[:-1]
+
+
+def _with_parameters(model: Model) -> List[Model]:
+    return [node for node in model.walk() if node.param_names]

@@ -198,17 +198,18 @@ def make_teacher_vectors(
     return None
 
 
-def save_student(output: Path, config: Config, stdout: IO) -> None:
+def save_student(output: Path, config: Config, bits: int, stdout: IO) -> None:
     """Save the best student for apps: compact if it has word vectors, and with a model card.
 
     output (Path): The folder of the models, in which the student gets a folder too.
     config (Config): The student's config, which names the development corpus. The teacher's
         entities replace it if it has none.
+    bits (int): The bits per value of compact word vectors.
     stdout (IO): Stream for messages.
     """
     nlp = load_pipeline(output / MODEL_BEST)
     if can_be_compact(nlp):
-        nlp = compact(nlp)
+        nlp = compact(nlp, bits=bits)
     corpus, data = output / DEVELOPMENT, ""
     if corpus.exists():
         n_documents = len(DocBin().from_disk(corpus))

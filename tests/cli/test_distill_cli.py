@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -79,19 +80,24 @@ def test_there_may_be_no_teacher(run, files, tmp_path):
 def test_several_sizes(run, tmp_path):
     result = run("--sizes", "8x1, 16x1", "--distillation.max_steps", "3", "--max-mb", "50")
     assert result.exit_code == 0, result.output
-    lines = result.output.splitlines()
-    header = next(number for number, line in enumerate(lines) if "words/s" in line)
-    assert [line.split()[0] for line in lines[header + 2 : header + 4]] == ["8x1", "16x1"]
-    assert "Chosen: " in result.output
+    found = json.loads((tmp_path / "output" / "sizes.json").read_text())
+    assert [item["size"] for item in found["sizes"]] == ["8x1", "16x1"]
+    assert found["chosen"] in ("8x1", "16x1")
     for name in ("8x1/model-best", "16x1/model-last", "model-best"):
         assert spacy.load(tmp_path / "output" / name).pipe_names == ["ner_student"]
 
 
-def test_limits_need_sizes(run):
-    assert "--max-mb and --min-words-per-second choose among --sizes" in message(
-        run("--max-mb", "5")
-    )
-    assert "'tiny' is no size" in message(run("--sizes", "tiny"))
+def test_bits_are_for_compact_students(run):
+    assert "4 bits only in a compact student" in message(run("--bits", "4"))
+    assert "cannot be stored in 3 bits" in message(run("--compact", "--bits", "3"))
+
+
+def test_limits_choose_among_all_sizes(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(distill_cli, "SIZES", {"8x1": (8, 1)})
+    assert run("--max-mb", "50", "--distillation.max_steps", "3").exit_code == 0
+    assert json.loads((tmp_path / "output" / "sizes.json").read_text())["chosen"] == "8x1"
+    assert "--max-mb has to be more than 0" in message(run("--max-mb", "0"))
+    assert "'tiny' is not a size" in message(run("--sizes", "tiny"))
 
 
 def test_help_names_the_settings():

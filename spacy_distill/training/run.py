@@ -1,4 +1,4 @@
-"""One student of teachers that are loaded: from its config to its models."""
+"""What the students of a run share, and how one of them is made from its config."""
 
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,10 +28,15 @@ from .checkpoints import (
     require_same_origin,
 )
 from .compact import compact as make_compact
-from .compact import require_vectors
+from .compact import require_bits, require_vectors
 from .find_teachers import fill_labels, find_teachers
 from .origin import Origin, finished_differences, training_origin
+from .raw_text import save_student
+from .settings import load_student_config
 from .train import train_student
+
+# The bits per value of compact word vectors, if a caller names none.
+DEFAULT_BITS = 8
 
 
 class Run(NamedTuple):
@@ -40,6 +45,7 @@ class Run(NamedTuple):
     sources (Sequence[TeacherSource]): The teachers, as `load_teacher` takes them.
     teacher_options (TeacherOptions): How they are read.
     compact (bool): Whether to store the students' word vectors as `compact` does.
+    bits (int): The bits per value of compact vectors.
     use_gpu (int): GPU id, -1 for the CPU.
     max_errors (int): Maximum number of documents to leave out because a teacher fails.
     overwrite (bool): Whether to replace models that are in an output folder.
@@ -50,6 +56,7 @@ class Run(NamedTuple):
     sources: Sequence[TeacherSource]
     teacher_options: TeacherOptions
     compact: bool
+    bits: int
     use_gpu: int
     max_errors: int
     overwrite: bool
@@ -66,9 +73,36 @@ def sources_of(
     return [] if sources in ([None], [NONE]) else sources
 
 
+def student_config(
+    student: Union[str, Path, Config, Mapping[str, Any], None],
+    overrides: Optional[Mapping[str, Any]],
+    calibrate: Optional[bool],
+    run: Run,
+) -> Config:
+    """Load the complete config of a student.
+
+    student (Union[str, Path, Config, Mapping, None]): The config, as `distill` takes it.
+    overrides (Optional[Mapping[str, Any]]): Values by dotted name.
+    calibrate (Optional[bool]): Whether to calibrate at the end; None for the config's setting.
+    run (Run): The run.
+    RETURNS (Config): The config.
+    RAISES (ValueError): A setting is missing or wrong.
+    """
+    choice = {} if calibrate is None else {"distillation.calibrate": calibrate}
+    config = load_student_config(student, {**(overrides or {}), **choice}, run.sources)
+    fill_training_corpus(config)
+    return config
+
+
 def require_run(run: Run, output: Optional[Path], *, has_text: bool) -> None:
     """Raise ValueError if the settings of a run cannot be combined, before anything is loaded."""
     require_range("max_errors", run.max_errors, 0)
+    require_bits(run.bits)
+    if run.bits != DEFAULT_BITS and not run.compact and not has_text:
+        raise ValueError(
+            f"[D619] Word vectors have {run.bits} bits only in a compact student. Add --compact, "
+            "or leave out --bits."
+        )
     require_device(run.use_gpu)
     if not run.sources and has_text:
         raise ValueError(
@@ -118,14 +152,16 @@ def train_one(
     run: Run,
     *,
     resumes: bool = False,
+    has_text: bool = False,
 ) -> Language:
-    """Train one student, from its config to its models.
+    """Make one student, from its config to its models.
 
     config (Config): The complete config, in which labels are filled in.
     teachers (Mapping[str, Teacher]): The teacher of each component that learns.
     output (Optional[Path]): The folder of its models, which is locked.
     run (Run): What all students of the run share.
     resumes (bool): Whether to go on at the checkpoint in the output folder.
+    has_text (bool): Whether it learns from raw text, and so is saved for apps too.
     RETURNS (Language): The student with its last parameters.
     RAISES (ValueError): A setting, a label, a corpus or a checkpoint is wrong.
     """
@@ -158,15 +194,14 @@ def train_one(
     if run.compact:
         for folder in (output / name for name in (MODEL_BEST, MODEL_LAST) if output):
             if folder.exists():
-                save_pipeline(make_compact(load_pipeline(folder)), folder)
-        trained = make_compact(trained)
-    return trained
-
-
-def finish(output: Optional[Path]) -> None:
-    """Remove the checkpoint of a training, when all is written."""
+                save_pipeline(make_compact(load_pipeline(folder), bits=run.bits), folder)
+        trained = make_compact(trained, bits=run.bits)
     if output is not None:
+        if has_text:
+            save_student(output, config, run.bits, run.stdout)
+        # Only now that all is written.
         remove_directory(output / CHECKPOINT)
+    return trained
 
 
 def finished_training(
