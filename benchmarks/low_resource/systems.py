@@ -272,6 +272,7 @@ OTHER_TEACHERS = {
     "student-of-gold-only": "itself (`gold-only`)",
     "student-of-weak-teacher": "a small transformer (`weak-teacher`)",
     "student-of-teacher+gold-only": "`teacher` and `gold-only`",
+    "student-of-teacher+student": "`teacher` and its `student` (`--generations 2`)",
     OF_ENSEMBLE: "three seeds (`ensemble`)",
 }
 

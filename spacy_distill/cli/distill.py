@@ -74,6 +74,14 @@ def distill_cli(
         int,
         Opt(help="With --compact or --text: bits per value of a word vector, 16, 8, 4 or 2"),
     ] = 8,
+    generations: Annotated[
+        int,
+        Opt(
+            min=1,
+            help="Number of students that are trained one after another. Each but the first has "
+            "the one before it as one more teacher",
+        ),
+    ] = 1,
     sizes: Annotated[
         Optional[str],
         Opt(
@@ -147,12 +155,17 @@ def distill_cli(
             "resume": resume,
         }
         teachers = split_sources(teacher)
+        if has_sizes and generations > 1:
+            raise ValueError(
+                "[D713] --generations and --sizes cannot be combined. Train the generations first, "
+                "and name the last student as a teacher of the sizes."
+            )
         if has_sizes:
             given = ",".join(SIZES) if sizes is None else sizes
             names = [name.strip() for name in given.split(",") if name.strip()]
             distill_sizes(teachers, student_config, output_path, sizes=names, **limits, **shared)
         else:
-            distill(teachers, student_config, output_path, **shared)
+            distill(teachers, student_config, output_path, generations=generations, **shared)
 
 
 def read_overrides(arguments: List[str]) -> Dict[str, Any]:

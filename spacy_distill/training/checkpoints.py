@@ -24,6 +24,8 @@ MODEL_BEST = "model-best"
 MODEL_LAST = "model-last"
 # The student for apps, in a distillation from text.
 STUDENT = "student"
+# The folder of a student before the last one, by its number.
+GENERATION = "generation-{}"
 # The development documents with the teachers' entities, if they had no entities.
 DEVELOPMENT = "dev.spacy"
 # The text and the word vectors of a distillation from text.
@@ -64,6 +66,7 @@ def is_begun(output: Path) -> bool:
     before its first evaluation."""
     names = {path.name for path in output.iterdir()} if output.is_dir() else set()
     left = {name for name in names if name.startswith(".") and name.endswith("-unfinished")}
+    left |= {name for name in names if name.startswith(GENERATION.format(""))}
     left |= {TEXT, VECTORS, DEVELOPMENT, CHECKPOINT}
     if CHECKPOINT in names:
         left |= {STUDENT, MODEL_BEST, MODEL_LAST}

@@ -11,6 +11,7 @@ from thinc.api import Config
 from ..corpora.inputs import Input
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .checkpoints import is_finished
+from .generations import require_generations, run_of_generation, train_generations
 from .raw_text import with_text
 from .run import (
     DEFAULT_BITS,
@@ -22,7 +23,6 @@ from .run import (
     sources_of,
     student_config,
     teachers_of,
-    train_one,
 )
 
 
@@ -34,6 +34,7 @@ def distill(
     text: Optional[Union[str, Path, Input]] = None,
     overrides: Optional[Mapping[str, Any]] = None,
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
+    generations: int = 1,
     calibrate: Optional[bool] = None,
     compact: bool = False,
     bits: int = DEFAULT_BITS,
@@ -62,6 +63,9 @@ def distill(
         transformer, and `student` in the output folder is compact and has a model card.
     overrides (Optional[Mapping[str, Any]]): Config values by dotted name.
     teacher_options (TeacherOptions): How teachers are read: component, label map, weights.
+    generations (int): The number of students that are trained one after another. Each but the
+        first has the one before it as one more teacher. The last one is the result, and the others
+        are in folders `generation-1` and so on of the output folder.
     calibrate (Optional[bool]): Whether to fit the confidences to the development corpus at the end;
         None for the config's `[distillation] calibrate`.
     compact (bool): Whether to store the student's word vectors as `compact` does.
@@ -92,8 +96,10 @@ def distill(
     output = None if output_path is None else Path(output_path)
     require_run(run, output, has_text=text is not None)
     config = student_config(student, overrides, calibrate, run)
+    require_generations(generations, output, run)
     if resume and output is not None and is_finished(output):
-        return finished_training(output, config, run.sources, stdout)
+        sources = run_of_generation(run, output, generations).sources
+        return finished_training(output, config, sources, stdout)
     resumes = resumes_in(output, run)
     with teachers_of(config, run) as teachers, ExitStack() as stack:
         if output is not None:
@@ -109,5 +115,12 @@ def distill(
                 keep_vectors=resumes,
                 stdout=stdout,
             )
-        has_text = text is not None
-        return train_one(config, teachers, output, run, resumes=resumes, has_text=has_text)
+        return train_generations(
+            config,
+            teachers,
+            output,
+            run,
+            generations,
+            resumes=resumes,
+            has_text=text is not None,
+        )
