@@ -125,7 +125,7 @@ def distill_cli(
     if student_config is not None and student_config.startswith("--"):
         arguments = [student_config, *arguments]
         student_config = None
-    limits = {"max_mb": max_mb, "min_words_per_second": min_words_per_second}
+    limits: Dict[str, Any] = {"max_mb": max_mb, "min_words_per_second": min_words_per_second}
     has_sizes = sizes is not None or any(limit is not None for limit in limits.values())
     on_interrupt: Callable[[], None] = warn_of_sizes
     if not has_sizes:
