@@ -70,6 +70,19 @@ def compare(
     return Comparison(mean(f1[s] for s in seeds), mean(theirs[s] for s in seeds), differences)
 
 
+def cost_ratios(systems: Runs, name: str, other: str) -> List[float]:
+    """Compute how many times the processor seconds of another system a system takes, for each seed
+    that both have trained with the same code, and so on the same machine."""
+    seconds = [
+        {
+            (run["seed"], run["made_with"]["code"]): run["cost"]["processor_seconds"]
+            for run in systems.get(system, [])
+        }
+        for system in (name, other)
+    ]
+    return [seconds[0][key] / seconds[1][key] for key in seconds[0] if key in seconds[1]]
+
+
 def pair_of(kind: Optional[str]) -> Tuple[str, str]:
     """Name the distilled and the gold-only system of a kind of student; None for the package's
     own kind."""

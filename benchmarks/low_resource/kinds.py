@@ -102,6 +102,8 @@ LOSSES: Dict[str, Dict[str, Any]] = {
         "loss": {**CHAINS, **HALF, "temperature": 1.0},
     },
 }
+# A student that starts with the parameters of its teacher, whose folder is in [paths].
+FROM_TEACHER = "from-teacher"
 HEADS = {"@architectures": "spacy-distill.CrossViewHeads.v1"}
 WORDS = {**HEADS, "views": [], "word_dropout": 0.2}
 # Other views of unlabeled sentences, by the name of the system: who sets the targets is part of it.
@@ -131,9 +133,10 @@ LOSS_NAMES = {
 
 
 def kind_config(kind: str) -> Config:
-    """Put another encoder, head or loss into the student's config, or add cross-view heads.
+    """Put another encoder, head or loss into the student's config, add cross-view heads, or start
+    with the teacher's parameters.
 
-    kind (str): Of KINDS, LOSSES or CROSS_VIEW.
+    kind (str): Of KINDS, LOSSES or CROSS_VIEW, or FROM_TEACHER.
     RETURNS (Config): The config.
     """
     config = Config().from_disk(CONFIG, interpolate=False)
@@ -142,6 +145,12 @@ def kind_config(kind: str) -> Config:
         config["distillation"]["loss"] = LOSSES[kind]
     elif kind in CROSS_VIEW:
         config["distillation"]["cross_view"] = CROSS_VIEW[kind]
+    elif kind == FROM_TEACHER:
+        config["paths"]["teacher"] = None
+        config["initialize"]["after_init"] = {
+            "@callbacks": "spacy-distill.FromTeacher.v1",
+            "source": "${paths.teacher}",
+        }
     elif kind == "softmax":
         model["head"] = {"@architectures": "spacy-distill.Softmax.v1"}
     elif kind == "hash-cnn":

@@ -9,12 +9,13 @@ from benchmarks.low_resource.gains import (
     best_model,
     compare,
     cost,
+    cost_ratios,
     last_model,
     pair_of,
 )
 from benchmarks.low_resource.kinds import KINDS, LOSS_NAMES, LOSSES
 from benchmarks.low_resource.store import Store
-from benchmarks.low_resource.systems import OTHER_TEACHERS
+from benchmarks.low_resource.systems import METHODS, OTHER_TEACHERS
 from benchmarks.low_resource.tables import (
     NAMES,
     Groups,
@@ -172,6 +173,27 @@ def teachers_table(groups: Groups, results: Store) -> str:
     return table([*header, "seeds"], rows, 2)
 
 
+def methods_table(groups: Groups, results: Store) -> str:
+    """Make the table of the differences of other methods to the plain distilled student, on
+    CoNLL-2003, and of the processor seconds of their last training."""
+    sizes = groups.get("conll", {})
+    columns = [size for size, systems in sizes.items() if METHODS.keys() & systems.keys()]
+    rows = []
+    for name, method in METHODS.items():
+        found = {size: compare(sizes[size], name, "student") for size in columns}
+        if not any(found.values()):
+            continue
+        cells = []
+        for comparison in found.values():
+            cells += gained(comparison.differences) if comparison else ["", "", ""]
+        ratios = [ratio for size in columns for ratio in cost_ratios(sizes[size], name, "student")]
+        rows.append([method, *cells, f"{mean(ratios):.1f}" if ratios else ""])
+    header = ["method"]
+    for size in columns:
+        header += [f"{size:,} labels", "95 %", "seeds"]
+    return table([*header, "times the training"], rows, 1)
+
+
 def losses_table(groups: Groups, results: Store) -> str:
     """Make the table of the differences of each loss to the default loss."""
     cells = {
@@ -241,4 +263,5 @@ SECTIONS: Dict[str, Callable[[Groups, Store], str]] = {
     "kinds": kinds_table,
     "losses": losses_table,
     "teachers": teachers_table,
+    "methods": methods_table,
 }

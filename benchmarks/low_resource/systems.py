@@ -14,6 +14,7 @@ from benchmarks.commands import CONFIGS, ROOT
 from benchmarks.low_resource.data import Cell, Dataset
 from benchmarks.low_resource.kinds import (
     CROSS_VIEW,
+    FROM_TEACHER,
     KINDS,
     LOSSES,
     WITH_SPACY_VECTORS,
@@ -187,6 +188,8 @@ def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
         inputs = student_inputs(cell, pretrained, kind)
         command += [*shared(cell, inputs), "--system.seed", cell.seed]
         command += ["--distillation.max_steps", DISTILLATION_STEPS, *evaluated(DISTILLATION_STEPS)]
+        if kind == FROM_TEACHER:
+            command += ["--paths.teacher", cell.folder / members[0] / "model-best"]
         return [*command, *unlabeled(cell)]
 
     return command
@@ -254,7 +257,7 @@ SYSTEMS: Dict[str, System] = {
     **{f"gold-only-{kind}": System(gold_only(kind), (), STUDENT, kind) for kind in KINDS},
     **{
         f"student-{kind}": System(distilled(("teacher",), kind), ("teacher",), STUDENT, kind)
-        for kind in (*KINDS, *LOSSES)
+        for kind in (*KINDS, *LOSSES, FROM_TEACHER)
     },
     **{
         name: System(distilled(members, name), members, STUDENT, name)
@@ -274,6 +277,23 @@ OTHER_TEACHERS = {
     "student-of-teacher+gold-only": "`teacher` and `gold-only`",
     "student-of-teacher+student": "`teacher` and its `student` (`--generations 2`)",
     OF_ENSEMBLE: "three seeds (`ensemble`)",
+}
+# Other roads to a small student, and the page's link to each.
+METHODS = {
+    "student-of-teacher+student": "[a second student](#a-second-student)",
+    OF_ENSEMBLE: "[three teachers](#several-teachers)",
+    "student-of-teacher+gold-only": "[a student on the labels teaches too](#several-teachers)",
+    "student-of-weak-teacher": "a small transformer as the teacher",
+    "student-from-teacher": "[the teacher's parameters to start with](#the-teachers-parameters)",
+    "cvt-teacher": "[cross-view heads that learn from the teacher](#cross-view-training)",
+    "cvt-self": "[cross-view training without a teacher](#cross-view-training)",
+    "word-dropout-teacher": "[word dropout](#cross-view-training)",
+    "student-sru": "[SRU](#cheaper-recurrences)",
+    "student-sru-3": "[SRU, three layers](#cheaper-recurrences)",
+    "student-min-gru": "[minGRU](#cheaper-recurrences)",
+    "student-dense": "[six dense layers](#layer-selection)",
+    "student-dense-2": "[two layers selected of six](#layer-selection)",
+    "student-dense-1": "[one layer selected of six](#layer-selection)",
 }
 
 

@@ -11,12 +11,12 @@ import typer
 
 from benchmarks.commands import ROOT
 from benchmarks.low_resource.bootstrap import has_counts, mean_gain
-from benchmarks.low_resource.gains import compare, cost, interval
+from benchmarks.low_resource.gains import compare, cost, cost_ratios, interval
 from benchmarks.low_resource.kinds import KINDS, LOSS_NAMES, LOSSES
 from benchmarks.low_resource.report import main as write_report
-from benchmarks.low_resource.sections import SECTIONS
+from benchmarks.low_resource.sections import SECTIONS, methods_table
 from benchmarks.low_resource.store import GAIN, RATES, RESULTS, RUN, Store
-from benchmarks.low_resource.systems import OTHER_TEACHERS, system_of
+from benchmarks.low_resource.systems import METHODS, OTHER_TEACHERS, system_of
 from benchmarks.low_resource.tables import group, thousands
 
 PROTOCOL = "benchmarks/results/README.md"
@@ -36,6 +36,7 @@ def a_run(system, labeled, seed, f):
         "agreement": {"test": 90.0} if system != "teacher" else {},
         "cost": {"seconds": 2.0, "processor_seconds": 3.0, "joules": None},
         "sizes": {"train": [5, 100], "unlabeled": [20, 500]},
+        "made_with": {"code": "1" if seed < 2 else system},
     }
 
 
@@ -99,6 +100,25 @@ def test_costs_are_paid_back_by_the_time_that_is_saved_at_each_word():
     assert cost(systems, faster, "student-cnn").paid_back == pytest.approx(8 / 0.0099)
     del systems["teacher"]
     assert cost(systems, rates) is None
+
+
+def test_costs_are_compared_within_one_code():
+    systems = {
+        name: [a_run(name, 150, seed, 70.0) for seed in (0, 1, 2)] for name in ("a", "student")
+    }
+    systems["a"][0]["cost"]["processor_seconds"] = 6.0
+    assert cost_ratios(systems, "a", "student") == [2.0, 1.0]
+    assert cost_ratios(systems, "b", "student") == []
+
+
+def test_methods_are_compared_with_the_plain_student():
+    runs = [a_run("student", size, seed, 80.0) for size in (150, 750) for seed in (0, 1, 3)]
+    second = "student-of-teacher+student"
+    runs += [a_run(second, 150, seed, 81.0 + seed) for seed in (0, 1, 3)]
+    lines = methods_table(group(runs), None).splitlines()
+    cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert cells == [METHODS[second], "+2.33", "-1.46 to +6.13", "3", "1.0"]
+    assert len(lines) == 3
 
 
 def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
