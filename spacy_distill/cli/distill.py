@@ -91,13 +91,18 @@ def distill_cli(
     ] = None,
     max_mb: Annotated[
         Optional[float],
-        Opt("--max-mb", help="Choose among --sizes (all by default): maximum megabytes"),
+        Opt(
+            "--max-mb",
+            help="Maximum megabytes of the chosen student. Trains all three sizes if --sizes is "
+            "left out",
+        ),
     ] = None,
     min_words_per_second: Annotated[
         Optional[float],
         Opt(
             "--min-words-per-second",
-            help="Choose among --sizes: minimum speed on one core of this machine",
+            help="Minimum words/s of the chosen student, on one core of this machine. Trains all "
+            "three sizes if --sizes is left out",
         ),
     ] = None,
     max_errors: options.MaxErrors = 0,
@@ -127,8 +132,8 @@ def distill_cli(
         student_config = None
     limits: Dict[str, Any] = {"max_mb": max_mb, "min_words_per_second": min_words_per_second}
     has_sizes = sizes is not None or any(limit is not None for limit in limits.values())
-    on_interrupt: Callable[[], None] = warn_of_sizes
-    if not has_sizes:
+    on_interrupt: Callable[[], None] = warn_of_several
+    if not has_sizes and generations == 1:
         on_interrupt = partial(warn_of_model, output_path, saved_at(output_path))
     with (
         running(verbose, code_path=code_path, on_interrupt=on_interrupt),
@@ -206,10 +211,10 @@ def warn_of_model(output_path: Path, before: Optional[Tuple[int, int]]) -> None:
         msg.warn("[D922] Interrupted", "No step was finished, so no student is saved")
 
 
-def warn_of_sizes() -> None:
-    """Warn that a training of several sizes was interrupted."""
-    text = "To continue at the last evaluation, run the same command with --resume"
-    msg.warn("[D924] Interrupted", f"Sizes that are finished stay. {text}")
+def warn_of_several() -> None:
+    """Warn that a training of several students was interrupted."""
+    text = "To continue at the last evaluation, run the same command with --resume, without --force"
+    msg.warn("[D924] Interrupted", f"Students that are finished stay. {text}")
 
 
 @contextmanager

@@ -99,10 +99,11 @@ class CachedTeacher:
             earlier call, and with the reason. The teacher does not read such a document again, and
             `predict_chain` raises an error for it.
         """
-        for doc in docs if self._failures else ():
-            failure = self.failure_on(doc)
-            if failure is not None:  # of an earlier call
-                on_failure(doc, failure)
+        if self._failures:  # of earlier calls
+            for doc in docs:
+                known = self.failure_on(doc)
+                if known is not None:
+                    on_failure(doc, known)
         # Documents of similar length need little padding.
         for batch in minibatch(sorted(self.unread(docs), key=len), self.batch_size):
             predictions = predict_each(self.teacher, batch)

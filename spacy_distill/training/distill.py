@@ -11,7 +11,13 @@ from thinc.api import Config
 from ..corpora.inputs import Input
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .checkpoints import is_finished
-from .generations import require_generations, run_of_generation, train_generations
+from .generations import (
+    has_begun,
+    remove_results,
+    require_generations,
+    run_of_generation,
+    train_generations,
+)
 from .raw_text import with_text
 from .run import (
     DEFAULT_BITS,
@@ -104,6 +110,8 @@ def distill(
     with teachers_of(config, run) as teachers, ExitStack() as stack:
         if output is not None:
             stack.enter_context(locked_output(output))
+            if overwrite:
+                remove_results(output, generations)
         if text is not None:
             config = with_text(
                 config,
@@ -112,7 +120,7 @@ def distill(
                 teachers,
                 output,
                 use_gpu=use_gpu,
-                keep_vectors=resumes,
+                keep_vectors=resumes or (resume and output is not None and has_begun(output)),
                 stdout=stdout,
             )
         return train_generations(

@@ -3,6 +3,7 @@
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.language import Language
+from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.util import logger
 from thinc.api import Model
 
@@ -44,7 +45,7 @@ def FromTeacher(
       `spacy-distill.SideBySide.v1`, its left part may be the student's.
     - The encoder's layers from the first one on, as long as kinds and shapes are the same. Of the
       first layer's input weights, those for the student's embedding are copied; none, if the
-      embedding is another one.
+      embedding is another one. An encoder of spaCy's behind a projection is left out.
     - The head, if the labels are the same in the same order: its transition scores, and its
       weights if all layers of the encoder were copied.
 
@@ -62,8 +63,8 @@ def FromTeacher(
             teacher = nlp_teacher.get_pipe(PipelineTeacher(nlp_teacher, pipe).pipe_name)
         except (OSError, ValueError) as error:
             raise ValueError(
-                f"[D262] spacy-distill.FromTeacher.v1 cannot read '{source}'. {error} (Here a "
-                "component is named with [initialize.after_init] pipe.)"
+                f"[D262] spacy-distill.FromTeacher.v1 finds no teacher in '{source}'. {error} "
+                "Correct source or pipe in [initialize.after_init]."
             ) from error
         if not isinstance(teacher, ChainNER):
             raise ValueError(
@@ -101,7 +102,8 @@ def _below_head(teacher: Model, student: Model, has_same_vectors: bool) -> Itera
     has_same_inputs = (
         embed is not None
         and _are_same(embed, mine.embed)
-        and (has_same_vectors or not any("vector_table" in n.attrs for n in mine.embed.walk()))
+        and (has_same_vectors or not any(map(_reads_vectors, mine.embed.walk())))
+        and not any(isinstance(node, Tok2VecListener) for node in mine.embed.walk())
     )
     if embed is not None and has_same_inputs:
         for one, other in zip(embed.walk(), mine.embed.walk(), strict=True):
@@ -141,7 +143,8 @@ def _of_head(teacher: ChainNER, student: ChainNER, below: Sequence[Copy]) -> Lis
     own = [] if encode is None else _with_parameters(encode)
     if depths[0] != depths[1] or any(id(layer) not in copied for layer in own):
         names -= {"W", "b"}
-    return [Copy(theirs, mine, name) for name in sorted(names)]
+    found = [Copy(theirs, mine, name) for name in sorted(names)]
+    return [item for item in found if not _differs(item)]
 
 
 def _copy(item: Copy) -> None:
@@ -159,6 +162,10 @@ def _differs(item: Copy) -> bool:
     return shapes[0] != shapes[1]
 
 
+def _reads_vectors(layer: Model) -> bool:
+    return "vector_table" in layer.attrs or layer.name == "static_vectors"
+
+
 def _are_same(theirs: Optional[Model], mine: Model) -> bool:
     """Whether two models have the same layers, whose parameters have the same shapes."""
     if theirs is None:
@@ -170,8 +177,8 @@ def _description(layer: Model) -> Tuple[Any, ...]:
     """Describe a layer by what must be equal for its parameters to be copied. What a row of a hash
     table means depends on the attribute and the seed."""
     shapes = {name: layer.get_param(name).shape for name in layer.param_names}
-    table = [layer.attrs.get(name) for name in ("seed", "column")]
-    return layer.name, sorted(shapes.items()), table
+    settings = [layer.attrs.get(name) for name in ("seed", "column", "columns", "key_attr")]
+    return layer.name, sorted(shapes.items()), settings
 
 
 def _is_stack(layers: Sequence[Model]) -> bool:

@@ -1,22 +1,31 @@
 """Generations of students: each one teaches the next, next to the teachers."""
 
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Mapping, Optional
+from typing import Dict, Iterator, Mapping, Optional
 
 from spacy.language import Language
 from thinc.api import Config
 
+from ..checks import require_range
 from ..loading import load_pipeline
+from ..saving import remove_directory
 from ..teachers import CachedTeacher, EnsembleTeacher, PipelineTeacher, SoftTeacher, Teacher
-from .checkpoints import GENERATION, MODEL_BEST, is_finished
+from .checkpoints import (
+    CHECKPOINT,
+    GENERATION,
+    MODEL_BEST,
+    MODEL_LAST,
+    STUDENT,
+    can_resume,
+    is_finished,
+)
 from .run import Run, finished_training, locked_output, resumes_in, train_one
 
 
 def require_generations(generations: int, output: Optional[Path], run: Run) -> None:
     """Raise ValueError if so many generations cannot be trained."""
-    if generations < 1:
-        raise ValueError(f"[D828] --generations has to be 1 or more: found {generations}.")
+    require_range("generations", generations, 1)
     if generations > 1 and (output is None or not run.sources):
         found = "no output folder" if output is None else "no teacher"
         raise ValueError(
@@ -26,12 +35,31 @@ def require_generations(generations: int, output: Optional[Path], run: Run) -> N
 
 
 def run_of_generation(run: Run, output: Optional[Path], number: int) -> Run:
-    """Make the run of a generation, which begins with 1: its teachers are those of the run, and the
-    student before it."""
+    """Add the student of the generation before to the teachers of a run. Generation 1 has none."""
     if output is None or number == 1:
         return run
     before = str(output / GENERATION.format(number - 1) / MODEL_BEST)
     return run._replace(sources=[*run.sources, before])
+
+
+def folders_of_generations(output: Path) -> Iterator[Path]:
+    """RETURNS (Iterator[Path]): The folders of the students before the last one."""
+    return output.glob(GENERATION.format("*"))
+
+
+def remove_results(output: Path, generations: int) -> None:
+    """Remove the students of an earlier run. Those before the last one would count as finished."""
+    for folder in folders_of_generations(output):
+        remove_directory(folder)
+    if generations > 1:  # otherwise they stay until there is something to replace them
+        for name in (STUDENT, MODEL_BEST, MODEL_LAST, CHECKPOINT):
+            if (output / name).exists():
+                remove_directory(output / name)
+
+
+def has_begun(output: Path) -> bool:
+    """RETURNS (bool): Whether a student before the last one is finished, or has a checkpoint."""
+    return any(is_finished(path) or can_resume(path) for path in folders_of_generations(output))
 
 
 def train_generations(
@@ -47,7 +75,8 @@ def train_generations(
     """Train students one after another, of which the last one is the result.
 
     Each student but the first has the student before it as one more teacher. The students of
-    born-again networks (Furlanello et al. 2018) have no other one; here the teachers stay.
+    born-again networks (Furlanello et al. 2018) have no other one; here the teachers stay. Without
+    labeled development documents, all of them are scored against the given teachers.
 
     config (Config): The complete config of the students.
     teachers (Mapping[str, Teacher]): The teacher of each component that learns.
@@ -65,49 +94,60 @@ def train_generations(
             "[D831] A soft corpus has predictions for its own text only, so no student can join "
             "it. Name the teacher that wrote it, or leave out --generations."
         )
-    joined: Mapping[str, Teacher] = teachers
-    with ExitStack() as stack:
-        for number in range(1, generations):
-            assert output is not None
-            student = earlier_student(config, joined, output, run, number)
-            joined = {
-                name: with_student(teacher, student, name, len(run.sources))
-                for name, teacher in teachers.items()
-            }
-            if config["distillation"]["max_epochs"] >= 0:
-                joined = cached(joined, config["distillation"]["teacher_batch_size"], stack)
-        last = run_of_generation(run, output, generations)
-        return train_one(config, joined, output, last, resumes=resumes, has_text=has_text)
+    for number in range(1, generations):
+        assert output is not None
+        folder = output / GENERATION.format(number)
+        own = run_of_generation(run, output, number)._replace(compact=False)
+        if run.resume and is_finished(folder):
+            finished_training(folder, config, own.sources, run.stdout)
+            continue
+        resuming = resumes_in(folder, run)
+        with locked_output(folder), joined(teachers, output, run, number, config) as taught_by:
+            train_one(config, taught_by, folder, own, resumes=resuming, dev_teachers=teachers)
+    last = run_of_generation(run, output, generations)
+    with joined(teachers, output, run, generations, config) as taught_by:
+        return train_one(
+            config,
+            taught_by,
+            output,
+            last,
+            resumes=resumes,
+            has_text=has_text,
+            dev_teachers=teachers,
+        )
 
 
-def earlier_student(
-    config: Config, teachers: Mapping[str, Teacher], output: Path, run: Run, number: int
-) -> Language:
-    """Train the student of a generation before the last one, unless it is finished, and load its
-    best model."""
-    folder = output / GENERATION.format(number)
-    own = run_of_generation(run, output, number)._replace(compact=False)
-    if run.resume and is_finished(folder):
-        finished_training(folder, config, own.sources, run.stdout)
-    else:
-        resumes = resumes_in(folder, run)
-        with locked_output(folder):
-            train_one(config, teachers, folder, own, resumes=resumes)
-    return load_pipeline(folder / MODEL_BEST)
-
-
-def with_student(teacher: Teacher, student: Language, name: str, n_teachers: int) -> Teacher:
-    """Average a teacher with a student, which weighs as much as one of several teachers."""
-    return EnsembleTeacher([teacher, PipelineTeacher(student, name)], [n_teachers, 1])
-
-
-def cached(
-    teachers: Mapping[str, Teacher], batch_size: int, stack: ExitStack
-) -> Dict[str, Teacher]:
-    """Keep the predictions of teachers until the stack is closed."""
-    found: Dict[str, Teacher] = {}
+@contextmanager
+def joined(
+    teachers: Mapping[str, Teacher],
+    output: Optional[Path],
+    run: Run,
+    number: int,
+    config: Config,
+) -> Iterator[Mapping[str, Teacher]]:
+    """Average the teachers with the student of the generation before. Predictions are kept within
+    the block, unless the corpus is streamed."""
+    if output is None or number == 1:
+        yield teachers
+        return
+    student = load_pipeline(output / GENERATION.format(number - 1) / MODEL_BEST)
+    settings = config.interpolate()["distillation"]
+    caches: Dict[str, CachedTeacher] = {}
+    averages: Dict[str, Teacher] = {}
     for name, teacher in teachers.items():
-        cache = CachedTeacher(teacher, batch_size=batch_size)
-        stack.callback(cache.close)
-        found[name] = cache
-    return found
+        averages[name] = with_student(teacher, student, name, len(run.sources))
+        if settings["max_epochs"] >= 0:
+            caches[name] = CachedTeacher(averages[name], batch_size=settings["teacher_batch_size"])
+    try:
+        yield {**averages, **caches}
+    finally:
+        for cache in caches.values():
+            cache.close()
+
+
+def with_student(
+    teacher: Teacher, student: Language, name: str, n_teachers: int
+) -> EnsembleTeacher:
+    """Average a teacher with a student, which weighs as much as one of several teachers. Of tokens
+    that are unknown to the teacher, the student teaches alone."""
+    return EnsembleTeacher([teacher, PipelineTeacher(student, name)], [n_teachers, 1])

@@ -153,6 +153,7 @@ def train_one(
     *,
     resumes: bool = False,
     has_text: bool = False,
+    dev_teachers: Optional[Mapping[str, Teacher]] = None,
 ) -> Language:
     """Make one student, from its config to its models.
 
@@ -162,6 +163,8 @@ def train_one(
     run (Run): What all students of the run share.
     resumes (bool): Whether to go on at the checkpoint in the output folder.
     has_text (bool): Whether it learns from raw text, and so is saved for apps too.
+    dev_teachers (Optional[Mapping[str, Teacher]]): The teachers whose entities are looked for in
+        development documents without labels; None for those that teach.
     RETURNS (Language): The student with its last parameters.
     RAISES (ValueError): A setting, a label, a corpus or a checkpoint is wrong.
     """
@@ -185,6 +188,7 @@ def train_one(
         nlp,
         teachers,
         output,
+        dev_teachers=dev_teachers,
         max_errors=run.max_errors,
         origin=origin,
         resume=resumes,

@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import IO, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
@@ -33,6 +34,7 @@ from .checkpoints import (
 )
 from .corpus import find_corpus, read_corpus
 from .find_teachers import component_pairs
+from .origin import as_json, flatten
 from .raw_text import with_text
 from .run import (
     DEFAULT_BITS,
@@ -49,6 +51,8 @@ from .run import (
 
 # The file with the measured sizes, in the output folder. It marks the folder as one of sizes.
 SIZES_FILE = "sizes.json"
+# Width and depth, as the name of a size.
+SHAPE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 # The least number of passes, and seconds, for measuring a speed.
 ROUNDS, SECONDS = 3, 1.0
 
@@ -111,7 +115,7 @@ def distill_sizes(
     min_words_per_second (Optional[float]): The minimum speed of the chosen student, measured on one
         core of this machine.
     resume (bool): Whether to continue an interrupted run. Sizes that are finished are not trained
-        again, but measured. So other limits can be tried, and sizes added.
+        again, but measured. So other limits can be tried, and sizes added: name all of them.
     RETURNS (List[Measured]): The students, in the order of `sizes`.
     RAISES (ValueError): A size is unknown, no student fits, or what `distill` raises.
     """
@@ -149,7 +153,8 @@ def distill_sizes(
     with locked_output(output):
         if unfinished:
             train_sizes(configs, unfinished, output, run, text, shared)
-        begin(output, shared)
+        if not unfinished:
+            begin(output, shared)
         folders = {name: output / name / best for name in configs}
         measured = measure(folders, shapes, max_mb, min_words_per_second)
         stdout.write(table(measured) + "\n")
@@ -167,8 +172,8 @@ def distill_sizes(
         raise ValueError(
             "[D824] No size fits the limits: the smallest student has "
             f"{min(item.megabytes for item in measured):.1f} MB, and the fastest one reads "
-            f"{max(item.words_per_second for item in measured):,.0f} words/s. Name other sizes or "
-            "limits with --resume, which trains no size again."
+            f"{max(item.words_per_second for item in measured):,.0f} words/s. Name all sizes to "
+            "compare, and other limits, with --resume, which trains no size again."
         )
     title = f"Chosen: {chosen.size}, copied to {output / best}"
     stdout.write(Printer(no_print=True).good(title) + "\n")
@@ -184,7 +189,7 @@ def parse_sizes(sizes: Sequence[str]) -> Dict[str, Tuple[int, int]]:
     """
     found: Dict[str, Tuple[int, int]] = {}
     for name in dict.fromkeys(sizes):
-        match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", name)
+        match = SHAPE.fullmatch(name)
         shape = SIZES.get(name) if match is None else (int(match[1]), int(match[2]))
         if shape is None or shape[0] % 2:
             raise ValueError(
@@ -247,12 +252,14 @@ def describe_run(
     """Describe what all sizes of a folder share, apart from what each training compares itself.
     Only such students can be compared."""
     source = text.source if isinstance(text, Input) else text
-    return {
+    found = {
         "paths": dict(config.interpolate().get("paths", {})),
         "text": None if source is None else str(source),
         "compact": run.compact,
         "bits": run.bits,
+        "teacher options": asdict(run.teacher_options),
     }
+    return as_json(dict(flatten(found)))
 
 
 def require_same_run(output: Path, shared: Mapping[str, Any]) -> None:
@@ -266,9 +273,10 @@ def require_same_run(output: Path, shared: Mapping[str, Any]) -> None:
             f"[D826] '{output}' cannot be continued: it has no {SIZES_FILE} of an earlier run. "
             "Name another folder, or begin anew with --force."
         ) from error
-    changed = sorted(name for name in shared if old.get(name) != shared[name])
+    names = sorted({*shared, *old})
+    changed = [name for name in names if old.get(name) != shared.get(name)]
     if changed:
-        named = "; ".join(f"{name} ({old.get(name)!r} then)" for name in changed)
+        named = "; ".join(f"{n} ({old.get(n)!r} then, {shared.get(n)!r} now)" for n in changed)
         raise ValueError(
             f"[D827] The sizes in '{output}' were made with something else, so others cannot be "
             f"compared with them. These differ now: {named}. Use the same as then, or begin anew "
@@ -283,6 +291,13 @@ def begin(output: Path, shared: Mapping[str, Any]) -> None:
             remove_directory(output / name)
     (output / DEVELOPMENT).unlink(missing_ok=True)
     write_sizes(output, {"run": dict(shared), "sizes": [], "chosen": None})
+
+
+def remove_sizes(output: Path) -> None:
+    """Remove the students of an earlier run, which would count as finished."""
+    for folder in list(output.iterdir()):
+        if folder.is_dir() and (folder.name in SIZES or SHAPE.fullmatch(folder.name)):
+            remove_directory(folder)
 
 
 def write_sizes(output: Path, content: Mapping[str, Any]) -> None:
@@ -312,6 +327,8 @@ def train_sizes(
     first = next(iter(configs.values()))
     with teachers_of(first, run) as teachers:
         begin(output, shared)
+        if run.overwrite:
+            remove_sizes(output)
         paths: Dict[str, Any] = {}
         if text is not None:
             paths = with_text(

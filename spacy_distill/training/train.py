@@ -46,6 +46,7 @@ def train_student(
     teachers: Mapping[str, Teacher],
     output: Optional[Path],
     *,
+    dev_teachers: Optional[Mapping[str, Teacher]] = None,
     max_errors: int = 0,
     origin: Optional[Origin] = None,
     resume: bool = False,
@@ -58,6 +59,8 @@ def train_student(
     teachers (Mapping[str, Teacher]): The teacher of each student, by the student's name.
     output (Optional[Path]): A folder for `model-best`, `model-last`, and `dev.spacy` if the
         development corpus has no entities: its documents with the teachers' entities.
+    dev_teachers (Optional[Mapping[str, Teacher]]): The teachers whose entities development
+        documents without labels get; None for those that teach.
     max_errors (int): Maximum number of documents to leave out because a teacher fails.
     origin (Optional[Origin]): What the training depends on, apart from its corpora.
     resume (bool): Whether to go on at the checkpoint in the output folder.
@@ -83,7 +86,9 @@ def train_student(
     # If the folder cannot be written, this raises before the teachers read for hours.
     checkpoints = Checkpoints(output, nlp, settings["optimizer"], before_to_disk)
     origin = dict(origin or {})
-    dev_corpus = read_development(nlp, teachers, training["dev_corpus"], skipped, stdout, stderr)
+    dev_corpus = read_development(
+        nlp, dev_teachers or teachers, training["dev_corpus"], skipped, stdout, stderr
+    )
     if output is not None:
         origin["the development corpus"] = corpus_hash(dev_corpus(nlp))
     corpus, examples = None, []

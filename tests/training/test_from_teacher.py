@@ -191,12 +191,31 @@ def test_two_embeddings_side_by_side_are_copied_whole(initialized, saved):
         assert_same(student.model, teacher.model, name)
 
 
-def test_tables_of_other_attributes_are_not_copied(initialized, saved):
-    prefixes = {**WORDS["features"], "rows": {"PREFIX": 500}}
-    source, teacher = saved({**WORDS, "features": prefixes})
-    student = initialized(source).get_pipe("ner_student")
-    mine, theirs = (parameters(item.model, "hashembed") for item in (student, teacher))
-    assert (mine[0] != theirs[0]).any()
+def hash_tables(attributes):
+    return {
+        "@architectures": "spacy.MultiHashEmbed.v2",
+        "width": 24,
+        "attrs": attributes,
+        "rows": [100, 100],
+        "include_static_vectors": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine"),
+    [
+        (
+            {**WORDS, "features": {**WORDS["features"], "rows": {"PREFIX": 500}}},
+            WORDS,
+        ),
+        (hash_tables(["NORM", "PREFIX"]), hash_tables(["NORM", "SHAPE"])),
+    ],
+)
+def test_tables_of_other_attributes_are_not_copied(initialized, saved, theirs, mine):
+    source, teacher = saved(theirs)
+    student = initialized(source, embed=mine).get_pipe("ner_student")
+    tables = [parameters(item.model, "hashembed") for item in (student, teacher)]
+    assert (tables[0][-1] != tables[1][-1]).any()
 
 
 def test_weights_for_other_word_vectors_are_not_copied(initialized, saved, tmp_path):
@@ -269,7 +288,7 @@ def test_a_teacher_of_which_nothing_fits_is_refused(initialized, saved):
 def test_other_components_are_refused(initialized, ner_folder, tmp_path):
     with pytest.raises(ValueError, match=r"\[D263\].* is neither"):
         initialized(str(ner_folder))
-    with pytest.raises(ValueError, match=r"\[D262\].* cannot read"):
+    with pytest.raises(ValueError, match=r"\[D262\].* finds no teacher"):
         initialized(str(tmp_path))
 
 

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import spacy
 from numpy.testing import assert_array_equal
+from spacy.tokens import DocBin
 
 from spacy_distill import annotate
 from spacy_distill.teachers import PipelineTeacher
@@ -14,9 +15,10 @@ from spacy_distill.training.generations import with_student
 
 @pytest.fixture
 def run(quietly, config, teacher, tmp_path):
-    def distilled(teacher=teacher, generations=2, **options):
+    def distilled(teacher=teacher, generations=2, student=None, **options):
         output = tmp_path / "out"
-        return quietly(teacher, config(), output, generations=generations, **options)
+        student = student or config(training={"eval_frequency": 2})
+        return quietly(teacher, student, output, generations=generations, **options)
 
     return distilled
 
@@ -24,6 +26,11 @@ def run(quietly, config, teacher, tmp_path):
 def parameters(folder):
     model = spacy.load(folder).get_pipe("ner_student").model
     return [node.get_param(name) for node in model.walk() for name in node.param_names]
+
+
+def difference(one, other):
+    pairs = zip(parameters(one), parameters(other), strict=True)
+    return max(abs(mine - theirs).max() for mine, theirs in pairs)
 
 
 def assert_equal(one, other):
@@ -36,15 +43,14 @@ def test_the_first_student_is_the_usual_one_and_teaches_the_second(
 ):
     run()
     first, last = tmp_path / "out" / "generation-1", tmp_path / "out"
-    quietly(teacher, config(), tmp_path / "usual")
+    student = config(training={"eval_frequency": 2})
+    quietly(teacher, student, tmp_path / "usual")
     assert_equal(parameters(first / MODEL_LAST), parameters(tmp_path / "usual" / MODEL_LAST))
     assert (parameters(last / MODEL_LAST)[0] != parameters(first / MODEL_LAST)[0]).any()
-    quietly([teacher, first / MODEL_BEST], config(), tmp_path / "of-both")
-    for mine, theirs in zip(
-        parameters(last / MODEL_LAST), parameters(tmp_path / "of-both" / MODEL_LAST), strict=True
-    ):
-        # The cache of the teacher rounds to half precision.
-        assert abs(mine - theirs).max() < 0.01
+    quietly([teacher, first / MODEL_BEST], student, tmp_path / "of-both")
+    # The cache of the teacher rounds to half precision.
+    assert difference(last / MODEL_LAST, tmp_path / "of-both" / MODEL_LAST) < 0.002
+    assert difference(last / MODEL_LAST, first / MODEL_LAST) > 0.02
     assert len(spacy.load(last / MODEL_LAST).meta["distillation"]["teachers"]) == 2
 
 
@@ -66,30 +72,66 @@ def test_a_student_weighs_as_much_as_one_of_the_teachers(teacher):
     assert joined.weights == [0.75, 0.25]
 
 
-@pytest.mark.parametrize("killed_in", ["generation-1", "out"])
-def test_a_run_that_was_killed_continues(run, quietly, tmp_path, monkeypatch, killed_in):
-    run()
-    expected = parameters(tmp_path / "out" / MODEL_LAST)
-    shutil.rmtree(tmp_path / "out")
+def killing(monkeypatch, folder, step):
+    """Interrupt a training in a folder when it has saved its state after a step."""
     save_state = Checkpoints.save_state
 
     def killed(self, state):
         save_state(self, state)
-        if self.output.name == killed_in:
+        if self.output.name == folder and state.step >= step:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Checkpoints, "save_state", killed)
-    with pytest.raises(KeyboardInterrupt):
+
+
+@pytest.mark.parametrize(("folder", "step"), [("generation-1", 2), ("out", 0), ("out", 4)])
+def test_a_run_that_was_killed_continues(run, quietly, tmp_path, monkeypatch, folder, step):
+    run()
+    expected = parameters(tmp_path / "out" / MODEL_LAST)
+    shutil.rmtree(tmp_path / "out")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        killing(patch, folder, step)
         run()
-    monkeypatch.setattr(Checkpoints, "save_state", save_state)
     run(resume=True)
     assert_equal(parameters(tmp_path / "out" / MODEL_LAST), expected)
     run(resume=True)
     assert "nothing to resume" in quietly.output
 
 
+def test_students_of_an_earlier_run_do_not_count(run, config, tmp_path, monkeypatch):
+    """With --force, also if the new run is killed."""
+    other = config(training={"eval_frequency": 2, "seed": 1})
+    run(student=other)
+    expected = parameters(tmp_path / "out" / MODEL_LAST)
+    run(generations=3, overwrite=True)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        killing(patch, "generation-1", 2)
+        run(student=other, overwrite=True)
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left == {"generation-1"}
+    run(student=other, resume=True)
+    assert_equal(parameters(tmp_path / "out" / MODEL_LAST), expected)
+
+
+def test_students_are_scored_against_the_given_teacher(run, config, corpora, tmp_path):
+    """If the development documents have no labels."""
+    nlp = spacy.blank("xx")
+    docs = [nlp(doc.text) for doc in DocBin().from_disk(corpora["dev"]).get_docs(nlp.vocab)]
+    DocBin(docs=docs).to_disk(tmp_path / "plain.spacy")
+    run(student=config(paths={"dev": str(tmp_path / "plain.spacy")}))
+    first, last = (
+        [
+            [(ent.text, ent.label_) for ent in doc.ents]
+            for doc in DocBin().from_disk(folder / "dev.spacy").get_docs(nlp.vocab)
+        ]
+        for folder in (tmp_path / "out" / "generation-1", tmp_path / "out")
+    )
+    assert first == last
+    assert any(first)
+
+
 def test_what_cannot_be_combined(run, quietly, config, teacher, corpora, tmp_path):
-    with pytest.raises(ValueError, match=r"\[D828\]"):
+    with pytest.raises(ValueError, match="generations"):
         run(generations=0)
     with pytest.raises(ValueError, match=r"\[D829\].* no teacher"):
         run("none")

@@ -213,6 +213,7 @@ def test_an_earlier_result_is_not_replaced(run, tmp_path):
     with pytest.raises(ValueError, match=r"\[D721\]"):
         run(sizes=NAMES[:1])
     assert run(sizes=NAMES[1:], overwrite=True)[0].size == "8x2"
+    assert not (tmp_path / "sizes" / NAMES[0]).exists()
 
 
 def test_raw_text_is_written_once(run, rules, config, write_text, tmp_path):
