@@ -1,40 +1,23 @@
 """Students of several sizes from one run, and the best one that fits a budget."""
 
 import inspect
-import json
-import re
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from statistics import median
-from typing import IO, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import IO, Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from spacy.language import Language
-from spacy.training import Corpus, Example
 from spacy.util import registry
-from thinc.api import Config, use_ops
+from thinc.api import Config
 from wasabi import Printer
 
 from ..checks import require_no_file
 from ..configs import SIZES
 from ..corpora.inputs import Input
-from ..evaluation.speed import speeds
-from ..evaluation.systems import megabytes
-from ..loading import load_pipeline
-from ..saving import copy_directory, remove_directory
+from ..saving import copy_directory
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
-from .checkpoints import (
-    CHECKPOINT,
-    DEVELOPMENT,
-    MODEL_BEST,
-    MODEL_LAST,
-    STUDENT,
-    is_finished,
-    require_output_dir,
-)
-from .corpus import find_corpus, read_corpus
+from .checkpoints import MODEL_BEST, STUDENT, is_finished, require_output_dir
 from .find_teachers import component_pairs
-from .origin import as_json, flatten
+from .measured_sizes import Measured, choose, measure, table
 from .raw_text import with_text
 from .run import (
     DEFAULT_BITS,
@@ -48,34 +31,7 @@ from .run import (
     teachers_of,
     train_one,
 )
-
-# The file with the measured sizes, in the output folder. It marks the folder as one of sizes.
-SIZES_FILE = "sizes.json"
-# Width and depth, as the name of a size.
-SHAPE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
-# The least number of passes, and seconds, for measuring a speed.
-ROUNDS, SECONDS = 3, 1.0
-
-
-class Measured(NamedTuple):
-    """A student of one size.
-
-    size (str): The name of the size, and of the folder.
-    width, depth (int): Width and depth of its encoder.
-    f1 (float): F1 of the saved student on the development corpus, in percent; on the teacher's
-        entities if the corpus has none.
-    words_per_second (float): Its speed on one core of this machine, over the development texts.
-    megabytes (float): The size of its folder, in 10^6 bytes.
-    fits (bool): Whether it is within the limits.
-    """
-
-    size: str
-    width: int
-    depth: int
-    f1: float
-    words_per_second: float
-    megabytes: float
-    fits: bool
+from .size_folder import SHAPE, begin, describe_run, remove_sizes, require_same_run, write_sizes
 
 
 def distill_sizes(
@@ -237,74 +193,13 @@ def with_size(config: Config, shape: Tuple[int, int]) -> Config:
     return Config({**changed, "components": {**changed["components"], **components}})
 
 
-def settings_of_encoder(encode: Mapping[str, Any]) -> set:
-    """RETURNS (set): The names of the settings that an encoder has; none for no encoder."""
+def settings_of_encoder(encode: Mapping[str, Any]) -> Set[str]:
+    """RETURNS (Set[str]): The names of the settings that an encoder has; none for no encoder."""
     if "@architectures" not in encode:
         return set()
     return set(
         inspect.signature(registry.get("architectures", encode["@architectures"])).parameters
     )
-
-
-def describe_run(
-    config: Config, run: Run, text: Optional[Union[str, Path, Input]]
-) -> Dict[str, Any]:
-    """Describe what all sizes of a folder share, apart from what each training compares itself.
-    Only such students can be compared."""
-    source = text.source if isinstance(text, Input) else text
-    found = {
-        "paths": dict(config.interpolate().get("paths", {})),
-        "text": None if source is None else str(source),
-        "compact": run.compact,
-        "bits": run.bits,
-        "teacher options": asdict(run.teacher_options),
-    }
-    return as_json(dict(flatten(found)))
-
-
-def require_same_run(output: Path, shared: Mapping[str, Any]) -> None:
-    """Raise ValueError if the sizes in a folder were made otherwise, or it has other contents."""
-    if not any(output.iterdir()):
-        return
-    try:
-        old = json.loads((output / SIZES_FILE).read_text(encoding="utf8"))["run"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"[D826] '{output}' cannot be continued: it has no {SIZES_FILE} of an earlier run. "
-            "Name another folder, or begin anew with --force."
-        ) from error
-    names = sorted({*shared, *old})
-    changed = [name for name in names if old.get(name) != shared.get(name)]
-    if changed:
-        named = "; ".join(f"{n} ({old.get(n)!r} then, {shared.get(n)!r} now)" for n in changed)
-        raise ValueError(
-            f"[D827] The sizes in '{output}' were made with something else, so others cannot be "
-            f"compared with them. These differ now: {named}. Use the same as then, or begin anew "
-            "with --force."
-        )
-
-
-def begin(output: Path, shared: Mapping[str, Any]) -> None:
-    """Remove the student that an earlier run has chosen, and mark the folder as one of sizes."""
-    for name in (MODEL_BEST, MODEL_LAST, STUDENT, CHECKPOINT):
-        if (output / name).exists():
-            remove_directory(output / name)
-    (output / DEVELOPMENT).unlink(missing_ok=True)
-    write_sizes(output, {"run": dict(shared), "sizes": [], "chosen": None})
-
-
-def remove_sizes(output: Path) -> None:
-    """Remove the students of an earlier run, which would count as finished."""
-    for folder in list(output.iterdir()):
-        if folder.is_dir() and (folder.name in SIZES or SHAPE.fullmatch(folder.name)):
-            remove_directory(folder)
-
-
-def write_sizes(output: Path, content: Mapping[str, Any]) -> None:
-    """Write the file of sizes, and replace it atomically."""
-    unfinished = output / f".{SIZES_FILE}-unfinished"
-    unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf8")
-    unfinished.replace(output / SIZES_FILE)
 
 
 def train_sizes(
@@ -347,85 +242,3 @@ def train_sizes(
             with locked_output(folder):
                 has_text = text is not None
                 train_one(config, teachers, folder, run, resumes=resumes, has_text=has_text)
-
-
-def measure(
-    folders: Mapping[str, Path],
-    shapes: Mapping[str, Tuple[int, int]],
-    max_mb: Optional[float] = None,
-    min_words_per_second: Optional[float] = None,
-) -> List[Measured]:
-    """Measure students as they are saved, on the CPU. Their speeds are measured in turns, so that
-    other load on the machine affects all of them.
-
-    folders (Mapping[str, Path]): The folders of the students, by size.
-    shapes (Mapping[str, Tuple[int, int]]): Width and depth, by size.
-    max_mb, min_words_per_second (Optional[float]): The limits, as in `distill_sizes`.
-    RETURNS (List[Measured]): The students.
-    """
-    with use_ops("numpy"):
-        pipelines = {name: load_pipeline(folder) for name, folder in folders.items()}
-        examples = {
-            name: read_development(nlp, folders[name].parent) for name, nlp in pipelines.items()
-        }
-        texts = [example.reference.text for example in next(iter(examples.values()))]
-        speed_of = speeds(pipelines, texts, rounds=ROUNDS, least_seconds=SECONDS)
-        measured = []
-        for name, nlp in pipelines.items():
-            f1 = 100 * (nlp.evaluate(examples[name])["ents_f"] or 0.0)
-            speed, size = median(speed_of[name]), megabytes(folders[name])
-            fits = is_within(size, speed, max_mb, min_words_per_second)
-            measured.append(Measured(name, *shapes[name], f1, speed, size, fits))
-    return measured
-
-
-def read_development(nlp: Language, folder: Path) -> List[Example]:
-    """Read the development corpus: that with the teacher's entities, if training has saved one.
-
-    nlp (Language): The student, whose config names the corpus.
-    folder (Path): The folder of the student's size.
-    RETURNS (List[Example]): The examples.
-    """
-    if (folder / DEVELOPMENT).exists():
-        return list(Corpus(folder / DEVELOPMENT)(nlp))
-    config = nlp.config.interpolate()
-    name = config["training"]["dev_corpus"]
-    return read_corpus(find_corpus(config, name), nlp, config, name)
-
-
-def is_within(
-    megabytes: float,
-    words_per_second: float,
-    max_mb: Optional[float] = None,
-    min_words_per_second: Optional[float] = None,
-) -> bool:
-    """Check a size and a speed against the limits that there are."""
-    return (max_mb is None or megabytes <= max_mb) and (
-        min_words_per_second is None or words_per_second >= min_words_per_second
-    )
-
-
-def choose(measured: Sequence[Measured]) -> Optional[Measured]:
-    """Find the best student within the limits, the smaller one of two that are as good. None if
-    none fits."""
-    fitting = [student for student in measured if student.fits]
-    return max(fitting, key=lambda student: (student.f1, -student.megabytes), default=None)
-
-
-def table(measured: Sequence[Measured]) -> str:
-    """Format a line for each size."""
-    rows = [
-        (
-            item.size,
-            f"{item.f1:.2f}",
-            f"{item.words_per_second:,.0f}",
-            f"{item.megabytes:.1f}",
-            "yes" if item.fits else "no",
-        )
-        for item in measured
-    ]
-    header = ("size", "dev F1", "words/s", "MB", "fits")
-    text: str = Printer(no_print=True).table(
-        rows, header=header, aligns=("l", *"r" * 3, "l"), divider=True
-    )
-    return text

@@ -219,3 +219,18 @@ def text_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("texts") / "texts.txt"
     path.write_text("\n".join([*sentences, *odd, "", *sentences, *sentences[:3]]), encoding="utf8")
     return path
+
+
+@pytest.fixture(scope="session")
+def rules():
+    """A teacher that knows the places by a list."""
+    nlp = spacy.blank("en")
+    patterns = [{"label": "LOC", "pattern": name} for name in PLACES]
+    nlp.add_pipe("entity_ruler").add_patterns(patterns)
+    return nlp
+
+
+def parameters(folder):
+    """RETURNS (List[FloatsXd]): All parameters of a saved student."""
+    model = spacy.load(folder).get_pipe("ner_student").model
+    return [node.get_param(name) for node in model.walk() for name in node.param_names]

@@ -11,6 +11,7 @@ from spacy_distill import annotate
 from spacy_distill.teachers import PipelineTeacher
 from spacy_distill.training.checkpoints import MODEL_BEST, MODEL_LAST, Checkpoints
 from spacy_distill.training.generations import with_student
+from tests.training.conftest import parameters
 
 
 @pytest.fixture
@@ -21,11 +22,6 @@ def run(quietly, config, teacher, tmp_path):
         return quietly(teacher, student, output, generations=generations, **options)
 
     return distilled
-
-
-def parameters(folder):
-    model = spacy.load(folder).get_pipe("ner_student").model
-    return [node.get_param(name) for node in model.walk() for name in node.param_names]
 
 
 def difference(one, other):

@@ -48,14 +48,6 @@ def raw(config):
 
 
 @pytest.fixture(scope="module")
-def rules():
-    nlp = spacy.blank("en")
-    patterns = [{"label": "LOC", "pattern": name} for name in PLACES]
-    nlp.add_pipe("entity_ruler").add_patterns(patterns)
-    return nlp
-
-
-@pytest.fixture(scope="module")
 def with_transformer(tmp_path_factory):
     """A teacher over a tiny transformer."""
     folder = tmp_path_factory.mktemp("teacher")

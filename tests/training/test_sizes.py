@@ -11,27 +11,20 @@ from spacy.tokens import DocBin
 
 from spacy_distill import distill_sizes
 from spacy_distill.teachers import PipelineTeacher
-from spacy_distill.training import sizes
+from spacy_distill.training import measured_sizes, sizes
 from spacy_distill.training.checkpoints import MODEL_BEST, MODEL_LAST, STUDENT, Checkpoints
+from spacy_distill.training.measured_sizes import Measured, choose, is_within, table
 from spacy_distill.training.settings import fill_settings
-from spacy_distill.training.sizes import Measured, choose, parse_sizes, with_size
-from tests.training.conftest import FRAMES, PEOPLE, PLACES
+from spacy_distill.training.sizes import parse_sizes, with_size
+from tests.training.conftest import FRAMES, PEOPLE, PLACES, parameters
 
 NAMES = ["16x1", "8x2"]
 
 
 @pytest.fixture(autouse=True)
 def short_measurements(monkeypatch):
-    monkeypatch.setattr(sizes, "SECONDS", 0.0)
+    monkeypatch.setattr(measured_sizes, "SECONDS", 0.0)
     monkeypatch.setattr("spacy_distill.evaluation.speed.LEAST_SECONDS", 0.0)
-
-
-@pytest.fixture(scope="module")
-def rules():
-    nlp = spacy.blank("en")
-    patterns = [{"label": "LOC", "pattern": name} for name in PLACES]
-    nlp.add_pipe("entity_ruler").add_patterns(patterns)
-    return nlp
 
 
 @pytest.fixture
@@ -54,11 +47,6 @@ def kept(folder):
 def encoder(folder):
     encode = spacy.load(folder).config["components"]["ner_student"]["model"]["encode"]
     return encode["width"], encode["depth"]
-
-
-def parameters(folder):
-    model = spacy.load(folder).get_pipe("ner_student").model
-    return [node.get_param(name) for node in model.walk() for name in node.param_names]
 
 
 def test_each_size_is_trained_and_the_best_is_chosen(run, tmp_path):
@@ -149,9 +137,7 @@ def test_the_best_within_the_limits_is_chosen(limits, expected):
         ]
     ]
     within = [
-        student._replace(
-            fits=sizes.is_within(student.megabytes, student.words_per_second, **limits)
-        )
+        student._replace(fits=is_within(student.megabytes, student.words_per_second, **limits))
         for student in measured
     ]
     chosen = choose(within)
@@ -235,7 +221,7 @@ def test_the_table_has_a_line_for_each_size():
         Measured("small", 100, 1, 81.234, 123_456.7, 12.34, fits=True),
         Measured("base", 200, 2, 84.5, 81_000.0, 12.7, fits=False),
     ]
-    lines = [line.split() for line in sizes.table(measured).strip().splitlines()]
+    lines = [line.split() for line in table(measured).strip().splitlines()]
     assert lines[0] == ["size", "dev", "F1", "words/s", "MB", "fits"]
     assert lines[2:] == [
         ["small", "81.23", "123,457", "12.3", "yes"],
