@@ -16,6 +16,7 @@ from ..corpora.inputs import Input
 from ..teachers.sources import split_sources
 from ..training.checkpoints import MODEL_LAST
 from ..training.distill import distill
+from ..training.run import DEFAULT_BITS
 from ..training.sizes import distill_sizes
 from . import options
 from .running import running
@@ -73,7 +74,7 @@ def distill_cli(
     bits: Annotated[
         int,
         Opt(help="With --compact or --text: bits per value of a word vector, 16, 8, 4 or 2"),
-    ] = 8,
+    ] = DEFAULT_BITS,
     generations: Annotated[
         int,
         Opt(

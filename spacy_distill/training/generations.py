@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, Mapping, Optional
+from typing import Dict, Iterator, List, Mapping, Optional
 
 from spacy.language import Language
 from thinc.api import Config
@@ -42,9 +42,9 @@ def run_of_generation(run: Run, output: Optional[Path], number: int) -> Run:
     return run._replace(sources=[*run.sources, before])
 
 
-def folders_of_generations(output: Path) -> Iterator[Path]:
-    """RETURNS (Iterator[Path]): The folders of the students before the last one."""
-    return output.glob(GENERATION.format("*"))
+def folders_of_generations(output: Path) -> List[Path]:
+    """RETURNS (List[Path]): The folders of the students before the last one."""
+    return list(output.glob(GENERATION.format("*")))
 
 
 def remove_results(output: Path, generations: int) -> None:

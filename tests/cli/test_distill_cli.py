@@ -100,6 +100,15 @@ def test_limits_choose_among_all_sizes(run, monkeypatch, tmp_path):
     assert "'tiny' is not a size" in message(run("--sizes", "tiny"))
 
 
+def test_several_generations(run, tmp_path):
+    result = run("--generations", "2", "--distillation.max_steps", "3")
+    assert result.exit_code == 0, result.output
+    for name in ("generation-1/model-best", "model-best"):
+        assert spacy.load(tmp_path / "output" / name).pipe_names == ["ner_student"]
+    both = ("--generations", "2", "--sizes", "8x1", "--force")
+    assert "--generations and --sizes cannot be combined" in message(run(*both))
+
+
 def test_help_names_the_settings():
     result = CliRunner().invoke(app, ["distill", "--help"])
     assert result.exit_code == 0
