@@ -104,6 +104,18 @@ LOSSES: Dict[str, Dict[str, Any]] = {
 }
 # A student that starts with the parameters of its teacher, whose folder is in [paths].
 FROM_TEACHER = "from-teacher"
+# A student that learns the states of its teacher's transformer too, whose folder is in [paths].
+STATES = "states"
+# Its last layer learns the ninth one's, of all layers: the features are those of the teacher.
+MATCHED = {
+    "@architectures": "spacy-distill.MatchedStates.v1",
+    "layers": [[2, 9]],
+    "weight": FALLING,
+    "transformer": {
+        "@architectures": "spacy-distill.TransformerLayers.v1",
+        "name": "${paths.transformer}",
+    },
+}
 HEADS = {"@architectures": "spacy-distill.CrossViewHeads.v1"}
 WORDS = {**HEADS, "views": [], "word_dropout": 0.2}
 # Other views of unlabeled sentences, by the name of the system: who sets the targets is part of it.
@@ -133,10 +145,10 @@ LOSS_NAMES = {
 
 
 def kind_config(kind: str) -> Config:
-    """Put another encoder, head or loss into the student's config, add cross-view heads, or start
-    with the teacher's parameters.
+    """Put another encoder, head or loss into the student's config, add cross-view heads or hidden
+    states to learn, or start with the teacher's parameters.
 
-    kind (str): Of KINDS, LOSSES or CROSS_VIEW, or FROM_TEACHER.
+    kind (str): Of KINDS, LOSSES or CROSS_VIEW, or FROM_TEACHER or STATES.
     RETURNS (Config): The config.
     """
     config = Config().from_disk(CONFIG, interpolate=False)
@@ -151,6 +163,9 @@ def kind_config(kind: str) -> Config:
             "@callbacks": "spacy-distill.FromTeacher.v1",
             "source": "${paths.teacher}",
         }
+    elif kind == STATES:
+        config["paths"]["transformer"] = None
+        config["distillation"]["states"] = MATCHED
     elif kind == "softmax":
         model["head"] = {"@architectures": "spacy-distill.Softmax.v1"}
     elif kind == "hash-cnn":

@@ -17,6 +17,7 @@ from benchmarks.low_resource.kinds import (
     FROM_TEACHER,
     KINDS,
     LOSSES,
+    STATES,
     WITH_SPACY_VECTORS,
     kind_config,
 )
@@ -190,6 +191,8 @@ def distilled(members: Tuple[str, ...], kind: Optional[str] = None) -> Command:
         command += ["--distillation.max_steps", DISTILLATION_STEPS, *evaluated(DISTILLATION_STEPS)]
         if kind == FROM_TEACHER:
             command += ["--paths.teacher", cell.folder / members[0] / "model-best"]
+        if kind == STATES:
+            command += ["--paths.transformer", pretrained.transformer]
         return [*command, *unlabeled(cell)]
 
     return command
@@ -257,7 +260,7 @@ SYSTEMS: Dict[str, System] = {
     **{f"gold-only-{kind}": System(gold_only(kind), (), STUDENT, kind) for kind in KINDS},
     **{
         f"student-{kind}": System(distilled(("teacher",), kind), ("teacher",), STUDENT, kind)
-        for kind in (*KINDS, *LOSSES, FROM_TEACHER)
+        for kind in (*KINDS, *LOSSES, FROM_TEACHER, STATES)
     },
     **{
         name: System(distilled(members, name), members, STUDENT, name)
@@ -285,6 +288,7 @@ METHODS = {
     "student-of-teacher+gold-only": "[a student on the labels teaches too](#several-teachers)",
     "student-of-weak-teacher": "a small transformer as the teacher",
     "student-from-teacher": "[the teacher's parameters to start with](#the-teachers-parameters)",
+    "student-states": "[the transformer's hidden states](#hidden-states)",
     "cvt-teacher": "[cross-view heads that learn from the teacher](#cross-view-training)",
     "cvt-self": "[cross-view training without a teacher](#cross-view-training)",
     "word-dropout-teacher": "[word dropout](#cross-view-training)",

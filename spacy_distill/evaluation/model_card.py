@@ -151,6 +151,7 @@ def _training(distillation: Mapping[str, Any]) -> str:
         "Documents": _documents(distillation.get("documents", {})),
         "Loss": _settings(distillation.get("loss", {})),
         "Cross-view heads": _settings(distillation.get("cross_view", {})),
+        "Hidden states": _settings(distillation.get("states", {})),
         "Batches": _settings(distillation.get("batcher", {})),
         "Settings": _settings(distillation.get("settings", {})),
         "Steps": _steps(distillation),

@@ -26,6 +26,10 @@ class Tap:
         self.states: Optional[Ragged] = None
         self.gradient: Optional[Floats2d] = None
 
+    def add(self, gradient: Floats2d) -> None:
+        """Add to the gradient that the backward pass will add."""
+        self.gradient = self.add_to(gradient)
+
     def add_to(self, gradient: Floats2d) -> Floats2d:
         """RETURNS (Floats2d): The sum of a gradient and the tap's. Arguments are not changed."""
         return gradient if self.gradient is None else gradient + self.gradient

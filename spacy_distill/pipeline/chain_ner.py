@@ -1,6 +1,7 @@
 """The class of `ner_student` and `ner_teacher`: they predict entities with a chain of BILUO
 tags."""
 
+from contextlib import ExitStack
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -25,6 +26,7 @@ from .confidences import CONFIDENCE, add_confidence_extension, check_attr
 from .cross_view import CrossView, ViewedUpdate
 from .entities import exclude_taken_tokens, score_likely_spans
 from .gold_tags import gold_tags
+from .matched_states import StateMatching
 from .prediction import Prediction, write_prediction
 from .rehearsal import RehearsingPipe
 
@@ -282,10 +284,11 @@ class ChainNER(RehearsingPipe):
         losses: Optional[Dict[str, float]] = None,
         loss: Optional[DistillationLoss] = None,
         views: Optional[CrossView] = None,
+        states: Optional[StateMatching] = None,
     ) -> Dict[str, float]:
         """Learn from a teacher, and from gold entities if the examples have some. The signature is
-        that of `TrainablePipe.distill` in spaCy v4, with the additional arguments `loss` and
-        `views`.
+        that of `TrainablePipe.distill` in spaCy v4, with the additional arguments `loss`, `views`
+        and `states`.
 
         teacher_pipe (Teacher): A `ner_teacher`, a `ner_student`, or another object with `labels`
             and `predict_chain`. It reads the reference documents of the examples. If it listens to
@@ -300,6 +303,8 @@ class ChainNER(RehearsingPipe):
         loss (Optional[DistillationLoss]): The loss. If None, ChainDistillation with its defaults.
         views (Optional[CrossView]): Cross-view heads that learn too. Their gradients are
             accumulated in them. Their loss has the key NAME_cross_view.
+        states (Optional[StateMatching]): Hidden states to learn as well. Gradients are accumulated
+            in its projections. Its loss has the key NAME_states.
         RETURNS (Dict[str, float]): The losses.
         RAISES (ValueError): The teacher's scores are NaN or infinite, or exclude all tag sequences.
         """
@@ -322,23 +327,27 @@ class ChainNER(RehearsingPipe):
         predicted = [example.predicted for example in examples]
         targets = views and views.find_targets(self.model, examples, teacher_scores)
         set_dropout_rate(self.model, drop)
-        if views is None or targets is None:
-            chain, backprop = self.model.begin_update(predicted)
-            update = ViewedUpdate(chain, backprop, 0.0)
-        else:
-            update = views.begin_update(self.name, self.model, predicted, targets)
+        with ExitStack() as stack:
+            taps = stack.enter_context(states.observed(self.name, self.model)) if states else []
+            if views is None or targets is None:
+                chain, backprop = self.model.begin_update(predicted)
+                update = ViewedUpdate(chain, backprop, 0.0)
+            else:
+                update = views.begin_update(self.name, self.model, predicted, targets)
+        extra = {}
+        if views is not None:
+            extra["cross_view"] = update.loss
+        if states is not None:
+            extra["states"] = states.match(self.name, self.model, taps, predicted)
         value, gradient = self.get_teacher_student_loss(
             teacher_scores, update.chain, examples=examples, loss=loss
         )
-        value = self._require_finite(value + update.loss)
+        value = self._require_finite(value + sum(extra.values()))
         update.backprop(gradient)
         if sgd not in (None, False):
             self.finish_update(sgd)
         losses[self.name] += value
-        parts = dict(getattr(loss, "parts", {}))
-        if views is not None:
-            parts["cross_view"] = update.loss
-        for part, share in parts.items():
+        for part, share in {**getattr(loss, "parts", {}), **extra}.items():
             key = f"{self.name}_{part}"
             losses[key] = losses.get(key, 0.0) + share
         return losses

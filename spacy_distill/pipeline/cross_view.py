@@ -153,10 +153,8 @@ class CrossView:
             heads = self.heads(student, model, targets.shape[1])
             loss = heads_loss(heads, first.states, last.states, targets, weight)
             value += loss.value
-            if first is last:
-                first.gradient = loss.d_first + loss.d_last
-            else:
-                first.gradient, last.gradient = loss.d_first, loss.d_last
+            first.add(loss.d_first)
+            last.add(loss.d_last)
 
         def backprop_views(gradient: ChainCounts) -> Sequence[Doc]:
             return backprop(gradient if extra is None else gradient + extra)

@@ -22,6 +22,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..losses import DistillationLoss, advance
 from ..pipeline.cross_view import CrossView
+from ..pipeline.matched_states import StateMatching
 from ..teachers import Teacher
 from .corpus import is_labeled
 from .skipped import BatchTeacher, SkippedDocuments
@@ -39,6 +40,7 @@ class Students:
     frozen (Collection[str]): Names of components that are not trained.
     annotating (Collection[str]): Names of components whose predictions later components see.
     views (Optional[CrossView]): Cross-view heads that learn with the students.
+    states (Optional[StateMatching]): Hidden states that the students learn.
     """
 
     nlp: Language
@@ -48,6 +50,7 @@ class Students:
     frozen: Collection[str] = ()
     annotating: Collection[str] = ()
     views: Optional[CrossView] = None
+    states: Optional[StateMatching] = None
 
     def learning(self) -> List[str]:
         """List the components that are trained: students, and components that they listen to."""
@@ -62,14 +65,18 @@ class Students:
         ]
 
     def models(self) -> Dict[str, Model]:
-        """RETURNS (Dict[str, Model]): The models that are trained, those of cross-view heads too,
-        by names of their own."""
+        """RETURNS (Dict[str, Model]): The models that are trained, by names of their own. Some of
+        them, such as cross-view heads, exist in training only."""
         models = {name: self.nlp.get_pipe(name).model for name in self.learning()}  # type: ignore[attr-defined]
         if self.views is not None:
             for name in self.teachers:
                 pipe: Any = self.nlp.get_pipe(name)
                 heads = self.views.heads(name, pipe.model, len(pipe.tags))
                 models.update({f"{name}.{view}": head for view, head in heads.items()})
+        if self.states is not None:
+            for name in self.teachers:
+                found = self.states.projections(name, self.nlp.get_pipe(name).model)  # type: ignore[attr-defined]
+                models.update({f"{name}.states.{n}": model for n, model in enumerate(found)})
         return models
 
     def update(self, examples: List[Example], *, drop: float, losses: Dict[str, float]) -> None:
@@ -91,6 +98,8 @@ class Students:
         examples = [examples[number] for number in kept]
         learning = self.learning()
         options: Dict[str, Any] = {"drop": drop, "losses": losses, "loss": self.loss}
+        if self.states is not None:
+            options["states"] = self.states
         if self.views is not None:
             options["views"] = self.views
             if self.views.dropout is not None and not any(map(is_labeled, examples)):
@@ -129,8 +138,9 @@ class Students:
         """Update the parameters of all components that are trained."""
         for name in self.learning():
             self.nlp.get_pipe(name).finish_update(optimizer)  # type: ignore[attr-defined]
-        if self.views is not None:
-            self.views.finish_update(optimizer)
+        for part in (self.views, self.states):
+            if part is not None:
+                part.finish_update(optimizer)
 
 
 def train_while_improving(
@@ -173,8 +183,9 @@ def train_while_improving(
     for step, (epoch, batch) in enumerate(batches):
         if step:
             advance(students.loss)
-            if students.views is not None:
-                students.views.advance()
+            for part in (students.views, students.states):
+                if part is not None:
+                    part.advance()
         if state is not None and step <= state.step:
             optimizer.step_schedules()
             n_words += sum(len(example) for example in batch)

@@ -275,7 +275,7 @@ def describe_distillation(config: Config, sources: Sequence[TeacherSource]) -> D
         "version": get_package_version("spacy-distill") or "",
         "teachers": [describe(source) for source in sources],
         "loss": dict(block["loss"]),
-        **({"cross_view": dict(block["cross_view"])} if block["cross_view"] else {}),
+        **{name: dict(block[name]) for name in ("cross_view", "states") if block[name]},
         "batcher": dict(block["batcher"]),
         "settings": {name: value for name, value in settings.items() if value is not None},
     }

@@ -36,6 +36,9 @@ calibrate = true
 # Heads that see a part of each sentence, and learn with the student: a block of
 # spacy-distill.CrossViewHeads.v1. Null for none; without a teacher, null stands for its defaults.
 cross_view = null
+# Hidden states of a transformer that the student learns too: a block of
+# spacy-distill.MatchedStates.v1. Null for none.
+states = null
 
 [distillation.batcher]
 @batchers = "spacy.batch_by_words.v1"

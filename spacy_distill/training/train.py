@@ -132,6 +132,7 @@ def train_student(
         frozen=training["frozen_components"],
         annotating=training["annotating_components"],
         views=views,
+        states=settings["states"],
     )
     replayable = ReplayableBatches(batches, None if state is None else state.corpus_numbers)
     steps = train_while_improving(

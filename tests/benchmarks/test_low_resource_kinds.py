@@ -107,6 +107,6 @@ def test_the_weight_of_an_annealed_teacher_falls():
         annealed.advance()
     page = (ROOT / "docs" / "losses.md").read_text(encoding="utf8")
     blocks = [block.partition("```")[0] for block in page.split("```ini\n")[1:]]
-    (shown,) = (block for block in blocks if "schedules" in block)
+    (shown,) = (block for block in blocks if "loss.alpha" in block)
     config = Config().from_str(f"[distillation]\n{shown}", interpolate=False)
     assert config["distillation"]["loss"] == LOSSES["loss-annealed"]

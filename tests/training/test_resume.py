@@ -16,6 +16,7 @@ from spacy_distill import saving
 from spacy_distill.training.annotate import annotate
 from spacy_distill.training.checkpoints import CHECKPOINT, Checkpoints
 from spacy_distill.training.logger import JSONLLogger
+from tests.tiny_bert import save_tiny_bert
 from tests.training.killed_trainings import (
     BLOCK,
     SCHEDULE,
@@ -79,6 +80,15 @@ def test_same_bytes(kill_and_resume, contents, changes):
 def test_cross_view_heads_are_part_of_a_checkpoint(kill_and_resume, contents, source):
     heads = {"@architectures": "spacy-distill.CrossViewHeads.v1", "hidden": 8, "targets": "self"}
     unbroken, resumed = kill_and_resume({"distillation": {"cross_view": heads}}, source=source)
+    assert contents(unbroken) == contents(resumed)
+
+
+def test_projections_of_states_are_part_of_a_checkpoint(kill_and_resume, contents, tmp_path):
+    bert = save_tiny_bert(tmp_path / "bert", ["Anna", "Berg", "sails", "to", "Oslo", "."])
+    transformer = {"@architectures": "spacy-distill.TransformerLayers.v1", "name": str(bert)}
+    block = {"@architectures": "spacy-distill.MatchedStates.v1", "transformer": transformer}
+    states = {**block, "layers": [[1, 1]], "weight": {**SCHEDULE, "initial_rate": 1.0}}
+    unbroken, resumed = kill_and_resume({"distillation": {"states": states}})
     assert contents(unbroken) == contents(resumed)
 
 
