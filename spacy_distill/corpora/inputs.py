@@ -37,7 +37,7 @@ class Input:
 
     def __init__(
         self,
-        source: str,
+        source: Union[str, Path],
         *,
         text_field: str = "text",
         split: str = "train",
@@ -48,8 +48,8 @@ class Input:
     ) -> None:
         """Find the files of the source. Nothing is read yet.
 
-        source (str): A file, a folder with all files below it that can be read, or a glob of both.
-            All of these can be URLs of a file system that fsspec knows, such as `s3://`.
+        source (Union[str, Path]): A file, a folder with all files below it that can be read, or a
+            glob of both. All of these can be URLs of a file system that fsspec knows, such as `s3://`.
             "-" is standard input: lines of text or JSON objects, which can be read only once.
             `hf:OWNER/NAME` is a data set on the Hugging Face hub. `:CONFIGURATION` chooses one of
             several configurations, `@VERSION` a branch, tag or commit.
@@ -62,6 +62,7 @@ class Input:
             first document of each file. In JSON, later documents may lack them.
         RAISES (ValueError): The source does not exist, or has no file that can be read.
         """
+        source = str(source)
         self.source = source
         self.columns = Columns(text_field, tuple(dict.fromkeys(keep)))
         self.split = split

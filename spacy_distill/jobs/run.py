@@ -58,7 +58,7 @@ def require_valid(plan: Plan) -> None:
 def run_job(
     plan: Plan,
     make_manifest: Callable[[Dict[str, Any]], AnyManifest],
-    source: str,
+    source: Union[str, Path],
     output: Union[str, Path],
     *,
     title: str,
@@ -75,7 +75,7 @@ def run_job(
     plan (Plan): How shards are made.
     make_manifest (Callable[[Dict[str, Any]], AnyManifest]): Creates the manifest of the job,
         without labels and shards, from the origin of the input.
-    source (str): The input, as `Input` takes it.
+    source (Union[str, Path]): The input, as `Input` takes it.
     output (Union[str, Path]): The output folder.
     title (str): The name of the job in the progress bar.
     executor (Executor): Starts the workers. The result does not depend on it.
@@ -89,7 +89,7 @@ def run_job(
     require_valid(plan)
     folder = to_path(output)
     documents = Input(source, text_field=text_field, split=split, quoting=quoting, keep=keep)
-    require_outside(folder, source)
+    require_outside(folder, documents.source)
     manifest = make_manifest(documents.origin())
     earlier = earlier_manifest(folder, manifest, overwrite)
     if earlier is not None:

@@ -16,7 +16,7 @@ from .tagging import Tagging, require_pipeline
 
 def tag(
     model: Union[str, Path],
-    source: str,
+    source: Union[str, Path],
     output: Union[str, Path],
     *,
     keep: Sequence[str] = (),
@@ -45,8 +45,9 @@ def tag(
     same bytes as that of an uninterrupted run. A complete result is left as it is.
 
     model (Union[str, Path]): Any spaCy pipeline that finds entities: a package or a folder.
-    source (str): The text: a file, a folder, a glob, "-" for standard input, or a data set on the
-        Hugging Face hub. Files can be on any file system that fsspec knows, such as `s3://`.
+    source (Union[str, Path]): The text: a file, a folder, a glob, "-" for standard input, or a
+        data set on the Hugging Face hub. Files can be on any file system that fsspec knows, such as
+        `s3://`.
     output (Union[str, Path]): The folder to write, on any such file system.
     keep (Sequence[str]): Columns of the input to repeat with each entity, as text. The document's
         id is always there.

@@ -16,7 +16,7 @@ from .annotation import Annotation
 
 def annotate(
     teacher: Union[TeacherSource, Sequence[TeacherSource]],
-    source: str,
+    source: Union[str, Path],
     output: Union[str, Path],
     *,
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
@@ -47,8 +47,9 @@ def annotate(
 
     teacher (Union[TeacherSource, Sequence[TeacherSource]]): One teacher or several, as
         `spacy_distill.distill` takes them. The average of several is written.
-    source (str): The text: a file, a folder, a glob, "-" for standard input, or a data set on the
-        Hugging Face hub. Files can be on any file system that fsspec knows, such as `s3://`.
+    source (Union[str, Path]): The text: a file, a folder, a glob, "-" for standard input, or a
+        data set on the Hugging Face hub. Files can be on any file system that fsspec knows, such as
+        `s3://`.
     output (Union[str, Path]): The folder to write, on any such file system.
     teacher_options (TeacherOptions): How teachers are read.
     text_field (str): The column of the text, in formats that have columns.

@@ -21,7 +21,7 @@ def folder(write, tmp_path):
 
 
 def test_a_folder_is_all_files_below_it_in_order(folder):
-    found = list(Input(str(folder)))
+    found = list(Input(folder))
     names = ["B.parquet", "a.csv", "a/c.jsonl.gz", "a/z.txt", "b.txt"]
     assert [document.id for document in found] == [f"{name}:1" for name in names]
     assert [document.text for document in found] == [f"in {name}" for name in names]

@@ -31,7 +31,7 @@ def run(ner_folder, text_file, tmp_path):
         stderr = io.StringIO()
         try:
             settings = {"shard_size": 400, "batch_size": 4, "stderr": stderr, **settings}
-            return annotate(teacher, str(source), tmp_path / output, **settings)
+            return annotate(teacher, source, tmp_path / output, **settings)
         finally:
             run_output.append(stderr.getvalue())
 
