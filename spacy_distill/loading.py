@@ -1,5 +1,6 @@
 """Load pipelines, models and code, with errors that name what cannot be loaded."""
 
+import configparser
 import importlib
 import re
 import struct
@@ -30,6 +31,10 @@ DAMAGE_ERRORS = (
     TokenError,
     RecursionError,
     OverflowError,
+    # A section or setting of the config is there twice.
+    configparser.Error,
+    # The tokenizer's regular expressions.
+    re.error,
 )
 
 _CODE = re.compile(r"\[D\d{3}\] ")

@@ -56,6 +56,22 @@ def test_a_damaged_pipeline_is_named(folder):
     assert n_raised > 50
 
 
+@pytest.mark.parametrize(
+    "name, before, after",
+    [
+        ("tokenizer", b"(?<=", b"(?<\\"),
+        ("config.cfg", b"[initialize]", b"[initialize]\n\n[initialize]"),
+        ("config.cfg", b"[nlp]", b"[nlp]\nlang = 1"),
+    ],
+)
+def test_damage_that_libraries_of_python_report(folder, name, before, after):
+    path = folder / name
+    assert before in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(before, after, 1))
+    with pytest.raises(ValueError, match=r"^\[D706\]"):
+        load_pipeline(folder)
+
+
 def test_a_damaged_corpus_is_named(corpus):
     rng, whole, n_raised = random.Random(0), corpus.read_bytes(), 0
     for data in damaged(whole, rng):

@@ -1,5 +1,6 @@
 """The `[distillation]` block of a student's config: its defaults and checks."""
 
+import configparser
 from math import inf
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
@@ -106,6 +107,11 @@ def load_student_config(
         raise ValueError(
             f"[D112] '{student}' is no config: found bytes that are not UTF-8 "
             f"({error.reason}). Name a .cfg file, such as `distill-init` writes."
+        ) from error
+    except (configparser.DuplicateSectionError, configparser.DuplicateOptionError) as error:
+        raise ValueError(
+            f"[D119] The config '{student}' cannot be used, since line {error.lineno} repeats "
+            f"something: {error.message.partition(': ')[2]}. Keep one of the two."
         ) from error
     for override in overrides:
         # spaCy accepts unknown settings here, so a mistyped path would leave its corpus out.

@@ -16,6 +16,7 @@ from thinc.util import gpu_is_available
 from typer.testing import CliRunner
 
 from spacy_distill.cli import distill as distill_cli
+from spacy_distill.configs import make_config
 
 
 @pytest.fixture
@@ -141,6 +142,15 @@ def test_a_config_that_is_another_file(run, tmp_path):
     (tmp_path / "corpus.spacy").write_bytes(b"\x78\x9c\xff")
     text = message(run(config=tmp_path / "corpus.spacy"))
     assert text.startswith("✘ [D112]") and "corpus.spacy" in text
+
+
+@pytest.mark.parametrize("more", ["[training]\nseed = 1", "[paths]"])
+def test_a_config_with_a_section_twice(run, tmp_path, more):
+    text = make_config("student", lang="en")
+    (tmp_path / "student.cfg").write_text(f"{text}\n{more}\n", encoding="utf8")
+    found = message(run(config=tmp_path / "student.cfg"))
+    line = len(text.splitlines()) + 2
+    assert found.startswith("✘ [D119]") and f"line {line} repeats" in found
 
 
 def test_a_teacher_that_is_not_there(run, tmp_path):
