@@ -130,6 +130,7 @@ def shown_table(measured: Result) -> str:
 SHOWN = (
     *("parts", "rates", "shortcuts", "differences", "vectors", "windows", "footprint", "cores"),
     "encoders",
+    "sizes",
 )
 SECTIONS: Dict[str, Callable[[Result], str]] = {
     "batches": batches_table,
