@@ -59,7 +59,10 @@ def load_pipeline(name: Union[str, Path], **options: Any) -> Language:
         vectors = Path(name) / "vocab" / "vectors"
         if vectors.is_file():
             # Mapping fails if the file is shorter than its header says. spaCy would first allocate.
-            numpy.load(vectors, mmap_mode="r")
+            rows = numpy.load(vectors, mmap_mode="r")
+            if len(rows) and not rows.size:
+                # spaCy takes memory for each row.
+                raise ValueError(f"vocab/vectors has {len(rows):,} rows without numbers.")
         return load_model(name, **options)
     except DAMAGE_ERRORS as error:
         # The error's type depends on the damage, and its message does not name the pipeline.
