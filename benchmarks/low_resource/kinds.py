@@ -106,15 +106,12 @@ LOSSES: Dict[str, Dict[str, Any]] = {
 FROM_TEACHER = "from-teacher"
 # A student that learns the states of its teacher's transformer too, whose folder is in [paths].
 STATES = "states"
-# Its last layer learns the ninth one's, of all layers: the features are those of the teacher.
+# Its last layer learns the ninth one's.
 MATCHED = {
     "@architectures": "spacy-distill.MatchedStates.v1",
+    "transformer": "${paths.transformer}",
     "layers": [[2, 9]],
     "weight": FALLING,
-    "transformer": {
-        "@architectures": "spacy-distill.TransformerLayers.v1",
-        "name": "${paths.transformer}",
-    },
 }
 HEADS = {"@architectures": "spacy-distill.CrossViewHeads.v1"}
 WORDS = {**HEADS, "views": [], "word_dropout": 0.2}

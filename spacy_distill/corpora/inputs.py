@@ -49,7 +49,7 @@ class Input:
         """Find the files of the source. Nothing is read yet.
 
         source (Union[str, Path]): A file, a folder with all files below it that can be read, or a
-            glob of both. All of these can be URLs of a file system that fsspec knows, such as `s3://`.
+            glob of both. A string can be a URL of a file system that fsspec knows, such as `s3://`.
             "-" is standard input: lines of text or JSON objects, which can be read only once.
             `hf:OWNER/NAME` is a data set on the Hugging Face hub. `:CONFIGURATION` chooses one of
             several configurations, `@VERSION` a branch, tag or commit.

@@ -164,6 +164,15 @@ def cached_states(encoder: "Encoder", docs: Sequence[Doc], layers: Sequence[int]
     docs = [doc for doc in docs if len(doc)]
     keys = [features_key(encoder, doc, layers) for doc in docs]
     found = FEATURES.get_all(encoder.fingerprint, keys)
+    every = list(range(encoder.depth + 1))
+    if list(layers) != every:  # another one may have read all layers
+        whole = {
+            features_key(encoder, doc, every): key
+            for key, doc in zip(keys, docs, strict=True)
+            if key not in found
+        }
+        for key, array in FEATURES.get_all(encoder.fingerprint, list(whole)).items():
+            found[whole[key]] = array[:, list(layers)]
     unread = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in found}
     for batch in minibatch_by_padded_size(
         unread.items(), encoder.batch_size, get_length=lambda item: len(item[1])

@@ -134,7 +134,7 @@ def forward(
 
     def backprop(dY: Ragged) -> Ragged:
         d_states = dY.dataXd if tap is None else tap.add_to(dY.dataXd)
-        if not d_states.any():  # above the layer that cross-view heads train
+        if not d_states.any():  # above the layer that heads or states train
             return Ragged(model.ops.xp.zeros_like(X.dataXd), X.lengths)
         dX, gradients = backprop_run(d_states)
         for name, gradient in gradients._asdict().items():

@@ -1,7 +1,7 @@
 """Hidden states as targets: layers of a student learn the states of a transformer's layers."""
 
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Sequence
+from typing import Dict, Iterator, List, NamedTuple, Sequence
 
 from spacy.tokens import Doc
 from thinc.api import Linear, Model, Optimizer
@@ -9,10 +9,21 @@ from thinc.types import Floats2d, Ragged
 
 from ..chain import LinearChain
 from ..losses.objective import Weight, checked, per_step
-from ..losses.states import states_distance
+from ..losses.states import standardized, states_distance
 from ..models.taps import Tap, find_directions, tapped
 
 Projections = List[Model[Floats2d, Floats2d]]
+
+
+class LayerPair(NamedTuple):
+    """Two layers of which the first learns the states of the second.
+
+    own (int): The layer of the student, from 1, or from the last one as -1.
+    place (int): The place of the other layer among those that the transformer returns, from 0.
+    """
+
+    own: int
+    place: int
 
 
 class StateMatching:
@@ -20,11 +31,18 @@ class StateMatching:
     neither."""
 
     def __init__(
-        self, transformer: Model[List[Doc], Ragged], layers: Sequence[Sequence[int]], weight: Weight
+        self, transformer: Model[List[Doc], Ragged], pairs: Sequence[LayerPair], weight: Weight
     ) -> None:
-        """Create the settings. `MatchedStates` documents and checks the arguments."""
+        """Create the settings.
+
+        transformer (Model[List[Doc], Ragged]): From documents to (tokens, layers, width) states. It
+            is initialized with the first student.
+        pairs (Sequence[LayerPair]): The layers that learn, at least one.
+        weight (Weight): The weight of the loss, a number or a schedule.
+        RAISES (ValueError): The weight is invalid.
+        """
         self.transformer = transformer
-        self.layers = [(own, other) for own, other in layers]
+        self.pairs = pairs
         self._weights, self.weight = per_step(weight), 0.0
         self._projections: Dict[str, Projections] = {}
         self.advance()
@@ -39,13 +57,15 @@ class StateMatching:
         student (str): The student's name.
         model (Model[List[Doc], LinearChain]): The student's model, initialized.
         RETURNS (Projections): From the width of the student's layer to the transformer's.
-        RAISES (ValueError): One of them has no such layer, or the student's cannot be read.
+        RAISES (ValueError): The student has no such layer, or the transformer cannot be loaded.
         """
         if student not in self._projections:
-            own = self._find_layers(student, model)
-            width = self._initialize()
+            layers = self._find_layers(student, model)
+            if not self._projections:
+                self.transformer.initialize()
+            width = self.transformer.get_dim("nO")
             self._projections[student] = [
-                Linear(width, layer.get_dim("nO")).initialize() for layer in own
+                Linear(width, layer.get_dim("nO")).initialize() for layer in layers
             ]
         return self._projections[student]
 
@@ -56,7 +76,7 @@ class StateMatching:
         student (str): The student's name.
         model (Model[List[Doc], LinearChain]): The student's model.
         YIELDS (List[Tap]): The tap of the layer of each pair; none if the weight is 0.
-        RAISES (ValueError): The student has no such layer, or its layers cannot be read.
+        RAISES (ValueError): The student has no such layer.
         """
         with tapped(self._find_layers(student, model) if self.weight else []) as taps:
             yield taps
@@ -83,10 +103,10 @@ class StateMatching:
         targets = self.transformer.predict(docs).dataXd
         weight = self.weight / max(len(targets) * len(taps), 1)
         value = 0.0
-        for tap, projection, (_, other) in zip(taps, projections, self.layers, strict=True):
+        for tap, projection, pair in zip(taps, projections, self.pairs, strict=True):
             assert tap.states is not None
             states, backprop = projection.begin_update(tap.states.dataXd)
-            distance, gradient = states_distance(states, targets[:, other])
+            distance, gradient = states_distance(states, standardized(targets[:, pair.place]))
             value += weight * distance
             tap.add(backprop(gradient * weight))
         return value
@@ -100,62 +120,12 @@ class StateMatching:
     def _find_layers(self, student: str, model: Model[List[Doc], LinearChain]) -> List[Model]:
         """Find the layers of a student that learn, one for each pair."""
         found = find_directions(model)
-        highest = max(own for own, _ in self.layers)
-        if highest > len(found):
-            layers = f"{len(found)} layers" if found else "no layers that can be observed"
-            raise ValueError(
-                f"[D840] The layer {highest} of '{student}' cannot learn states: its encoder has "
-                f"{layers}. Correct `layers` in [distillation.states], or use "
-                "spacy-distill.BiLSTM.v1 as the encoder."
-            )
-        return [found[own - 1] for own, _ in self.layers]
-
-    def _initialize(self) -> int:
-        """Load the transformer unless it is loaded. RETURNS (int): The width of its states."""
-        if not self._projections:
-            self.transformer.initialize()
-        n_layers = self.transformer.predict([]).dataXd.shape[1]
-        highest = max(other for _, other in self.layers)
-        if highest >= n_layers:
-            raise ValueError(
-                f"[D841] The transformer of [distillation.states] returns the states of {n_layers} "
-                f"layers, counted from 0: found the number {highest}. Correct `layers`."
-            )
-        return self.transformer.get_dim("nO")
-
-
-def MatchedStates(
-    transformer: Model[List[Doc], Ragged],
-    layers: Sequence[Sequence[int]],
-    weight: Weight = 1.0,
-) -> StateMatching:
-    """Let layers of a student's BiLSTM learn the hidden states of a transformer's layers, next to
-    the loss (as in the first stage of XtremeDistil: Mukherjee, Awadallah 2020, "XtremeDistil:
-    Multi-stage Distillation for Massive Multilingual Models"). A linear projection of the student's
-    states is compared with the transformer's by `states_distance`. The projection learns too, and
-    exists in training only: a saved student has none.
-
-    The transformer is mostly that of the teacher. If it is frozen, it reads each document once, and
-    its features are kept in memory, or in the folder that `SPACY_DISTILL_FEATURES` names.
-
-    transformer (Model[List[Doc], Ragged]): From documents to (tokens, layers, width) states, such
-        as `spacy-distill.TransformerLayers.v1`.
-    layers (Sequence[Sequence[int]]): Pairs of a layer of the student, counted from 1, and the layer
-        whose states it learns. That is counted from 0 among the layers that `transformer` returns;
-        with all of them, 0 is its embedding.
-    weight (Weight): The weight of this loss, a number or a schedule. While it is 0, the transformer
-        does not read.
-    RETURNS (StateMatching): The settings.
-    RAISES (ValueError): The pairs are none, or their numbers are out of range.
-    """
-    lowest = (1, 0)
-    if not layers or any(
-        len(pair) != 2 or any(n < least for n, least in zip(pair, lowest, strict=True))
-        for pair in layers
-    ):
-        raise ValueError(
-            f"[D842] [distillation.states] layers = {list(layers)}: expected pairs of a layer of "
-            "the student, from 1, and a layer of the transformer, from 0, such as [[2, 9]]. "
-            "Correct the config."
-        )
-    return StateMatching(transformer, layers, weight)
+        for own, _ in self.pairs:
+            if abs(own) > len(found):
+                layers = f"{len(found)} of them" if found else "none that can be observed"
+                raise ValueError(
+                    f"[D840] The layer {own} of '{student}' cannot learn states: its encoder has "
+                    f"{layers}. Correct `layers` in [distillation.states], or use "
+                    "spacy-distill.BiLSTM.v1 as the encoder."
+                )
+        return [found[own - 1 if own > 0 else own] for own, _ in self.pairs]

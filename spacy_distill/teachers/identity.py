@@ -1,5 +1,6 @@
 """Names, descriptions and fingerprints of teachers, without loading them."""
 
+import configparser
 import hashlib
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
@@ -67,7 +68,7 @@ def describe(source: TeacherSource) -> str:
     if is_soft_corpus(Path(source)):
         manifest = Manifest.from_disk(Path(source))
         teachers = [
-            one.get("description") or f"{_without_folder(one['name'])} {one['version']}"
+            one.get("description") or f"{without_folder(one['name'])} {one['version']}"
             for one in manifest.teacher["teachers"]
         ]
         n_documents = sum(shard.documents for shard in manifest.shards)
@@ -80,9 +81,9 @@ def describe(source: TeacherSource) -> str:
     meta = _read_meta(folder)
     try:
         config: Mapping[str, Any] = load_config(folder / "config.cfg", interpolate=True)
-    except (OSError, ValueError):
+    except (OSError, ValueError, configparser.Error):
         config = {}
-    return _describe_pipeline(meta, config) if meta else _without_folder(str(source))
+    return _describe_pipeline(meta, config) if meta else without_folder(str(source))
 
 
 def fingerprint(source: TeacherSource) -> Dict[str, str]:
@@ -167,7 +168,7 @@ def _read_meta(folder: Path) -> Dict[str, Any]:
 
 def _describe_pipeline(meta: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     trained = {key: config.get(key, {}) for key in ("components", "initialize")}
-    details = list(dict.fromkeys(_without_folder(name) for name in _transformers(trained)))
+    details = list(dict.fromkeys(without_folder(name) for name in _transformers(trained)))
     if meta.get("license"):
         details.append(f"license {meta['license']}")
     name = f"{meta['lang']}_{meta['name']} {meta.get('version', '')}".strip()
@@ -185,7 +186,7 @@ def _transformers(block: Mapping[str, Any]) -> Iterator[str]:
             yield from _transformers(value)
 
 
-def _without_folder(name: str) -> str:
+def without_folder(name: str) -> str:
     """RETURNS (str): The last part of a path, or the name on the hub without its prefix."""
     if is_on_hub(name):
         return name.removeprefix(HUB_PREFIX)

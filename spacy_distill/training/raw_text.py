@@ -70,7 +70,7 @@ def with_text(
             "[D118] Distillation from text needs a folder for the text and the word vectors: found "
             "no output_path. Name one."
         )
-    documents = text if isinstance(text, Input) else Input(str(text))
+    documents = text if isinstance(text, Input) else Input(text)
     require_outside(output, documents.source)
     train = list(documents)
     dev: List[InputDocument] = []

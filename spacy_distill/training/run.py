@@ -14,7 +14,7 @@ from ..checks import require_device, require_range
 from ..loading import load_pipeline
 from ..saving import in_place, lock, remove_directory, save_pipeline
 from ..teachers import CachedTeacher, Teacher, match_labels
-from ..teachers.identity import describe
+from ..teachers.identity import describe, without_folder
 from ..teachers.no_teacher import NONE, NoTeacher
 from ..teachers.protocol import count_misfits
 from ..teachers.sources import TeacherOptions, TeacherSource
@@ -275,10 +275,16 @@ def describe_distillation(config: Config, sources: Sequence[TeacherSource]) -> D
         "version": get_package_version("spacy-distill") or "",
         "teachers": [describe(source) for source in sources],
         "loss": dict(block["loss"]),
-        **{name: dict(block[name]) for name in ("cross_view", "states") if block[name]},
+        **({"cross_view": dict(block["cross_view"])} if block["cross_view"] else {}),
+        **({"states": _describe_states(block["states"])} if block["states"] else {}),
         "batcher": dict(block["batcher"]),
         "settings": {name: value for name, value in settings.items() if value is not None},
     }
+
+
+def _describe_states(block: Mapping[str, Any]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): The block without a local path."""
+    return {**block, "transformer": without_folder(str(block["transformer"]))}
 
 
 def initialize(config: Config, use_gpu: int) -> Language:

@@ -110,8 +110,8 @@ def load_student_config(
         ) from error
     except (configparser.DuplicateSectionError, configparser.DuplicateOptionError) as error:
         raise ValueError(
-            f"[D119] The config '{student}' cannot be used, since line {error.lineno} repeats "
-            f"something: {error.message.partition(': ')[2]}. Keep one of the two."
+            f"[D119] The config '{student}' cannot be read. Line {error.lineno}: "
+            f"{error.message.partition(': ')[2]}. Keep one of the two."
         ) from error
     for override in overrides:
         # spaCy accepts unknown settings here, so a mistyped path would leave its corpus out.

@@ -21,6 +21,7 @@ from wasabi import Printer
 
 from ..pipeline.chain_ner import NonFiniteLossError
 from ..pipeline.cross_view import CrossView
+from ..pipeline.matched_states import StateMatching
 from ..saving import save_pipeline
 from ..teachers import Teacher
 from ..teachers.no_teacher import NoTeacher
@@ -31,6 +32,7 @@ from .checkpoints import MODEL_BEST, MODEL_LAST, Checkpoints
 from .corpus import Reader, with_student_tokens
 from .examples import open_stream, read_development, read_training
 from .loop import Students, train_while_improving
+from .matched_states import transformer_fingerprint
 from .origin import Origin
 from .passes import message_on_passes
 from .settings import resolve_settings
@@ -81,11 +83,18 @@ def train_student(
             "[D818] The heads of [distillation.cross_view] learn from the teacher, and there is "
             'none. Set targets = "self", or name a teacher.'
         )
+    states: Optional[StateMatching] = settings["states"]
+    if states is not None:
+        # Wrong layers are reported before the teachers read for hours.
+        for name in teachers:
+            states.projections(name, nlp.get_pipe(name).model)  # type: ignore[attr-defined]
     skipped = SkippedDocuments(max_errors, stderr)
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
     # If the folder cannot be written, this raises before the teachers read for hours.
     checkpoints = Checkpoints(output, nlp, settings["optimizer"], before_to_disk)
     origin = dict(origin or {})
+    if states is not None:
+        origin["the transformer of [distillation.states]"] = transformer_fingerprint(states)
     dev_corpus = read_development(
         nlp, dev_teachers or teachers, training["dev_corpus"], skipped, stdout, stderr
     )
@@ -132,7 +141,7 @@ def train_student(
         frozen=training["frozen_components"],
         annotating=training["annotating_components"],
         views=views,
-        states=settings["states"],
+        states=states,
     )
     replayable = ReplayableBatches(batches, None if state is None else state.corpus_numbers)
     steps = train_while_improving(

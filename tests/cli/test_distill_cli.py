@@ -150,7 +150,7 @@ def test_a_config_with_a_section_twice(run, tmp_path, more):
     (tmp_path / "student.cfg").write_text(f"{text}\n{more}\n", encoding="utf8")
     found = message(run(config=tmp_path / "student.cfg"))
     line = len(text.splitlines()) + 2
-    assert found.startswith("✘ [D119]") and f"line {line} repeats" in found
+    assert found.startswith("✘ [D119]") and f"Line {line}: section" in found
 
 
 def test_a_teacher_that_is_not_there(run, tmp_path):

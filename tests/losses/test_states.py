@@ -4,7 +4,7 @@ import numpy
 import pytest
 from numpy.testing import assert_allclose
 
-from spacy_distill.losses.states import states_distance
+from spacy_distill.losses.states import standardized, states_distance
 
 
 def test_distances_are_those_of_unit_vectors(rng):
@@ -36,3 +36,19 @@ def test_states_without_a_direction_teach_nothing(rng):
     assert value == pytest.approx(states_distance(predicted[:1], target[:1])[0])
     assert gradient[0].any() and not gradient[1:].any()
     assert gradient.dtype == numpy.float32
+
+
+def test_standardized_states_have_no_dimension_that_hides_the_others(rng):
+    states = rng.normal(size=(50, 4)).astype("float32")
+    states[:, 1] = 100 + 5 * states[:, 1]
+    states[:, 2] = 3
+    states[7] = 0
+    found = standardized(states)
+    others = numpy.delete(found, 7, axis=0)
+    assert_allclose(others.mean(axis=0), 0, atol=1e-5)
+    assert_allclose(others.std(axis=0), [1, 1, 0, 1], atol=1e-5)
+    assert not found[7].any()
+    # What is the same for all tokens teaches nothing.
+    alike = standardized(numpy.full((3, 4), 2.0))
+    assert not alike.any() and states_distance(states[:3], alike)[0] == 0
+    assert standardized(numpy.zeros((0, 4))).shape == (0, 4)

@@ -30,9 +30,11 @@ def files_of(folder):
     }
 
 
-def make_student(nlp, labels=("PER", "LOC")):
+ENCODE = {"@architectures": "spacy-distill.BiLSTM.v1", "width": 16, "depth": 2}
+
+
+def make_student(nlp, labels=("PER", "LOC"), encode=ENCODE):
     fix_random_seed(0)
-    encode = {"@architectures": "spacy-distill.BiLSTM.v1", "width": 16, "depth": 2}
     pipe = nlp.add_pipe("ner_student", config={"model": {"encode": encode}})
     docs = make_docs(nlp.vocab)
     labeled = [Example(nlp.make_doc(doc.text), doc) for doc in docs[:4]]

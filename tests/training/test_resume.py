@@ -85,8 +85,7 @@ def test_cross_view_heads_are_part_of_a_checkpoint(kill_and_resume, contents, so
 
 def test_projections_of_states_are_part_of_a_checkpoint(kill_and_resume, contents, tmp_path):
     bert = save_tiny_bert(tmp_path / "bert", ["Anna", "Berg", "sails", "to", "Oslo", "."])
-    transformer = {"@architectures": "spacy-distill.TransformerLayers.v1", "name": str(bert)}
-    block = {"@architectures": "spacy-distill.MatchedStates.v1", "transformer": transformer}
+    block = {"@architectures": "spacy-distill.MatchedStates.v1", "transformer": str(bert)}
     states = {**block, "layers": [[1, 1]], "weight": {**SCHEDULE, "initial_rate": 1.0}}
     unbroken, resumed = kill_and_resume({"distillation": {"states": states}})
     assert contents(unbroken) == contents(resumed)
