@@ -1,7 +1,9 @@
 """Load valid files with some bytes changed. What is raised has to be an error of the package.
 
     python -m benchmarks.robustness.strangers --files 20000 --output docs/robustness.json
+    python -m benchmarks.robustness.strangers --again --output docs/robustness.json
 
+The second command runs the cases that ended otherwise once more, when the code is mended.
 Each case runs in a forked process that may take a gigabyte more memory than it has, and some
 seconds of the processor. A process runs several cases, and another one goes on where it is killed.
 """
@@ -20,6 +22,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
+from benchmarks.commands import read_json
 from benchmarks.pages import keep
 from benchmarks.robustness.mutations import mutate
 from benchmarks.robustness.targets import Target, make_targets, read_component
@@ -174,10 +177,31 @@ def run_all(
     return result
 
 
+def run_again(root: Path, earlier: Dict[str, Any]) -> Dict[str, Any]:
+    """Run the cases with problems once more.
+
+    root (Path): A folder for all files.
+    earlier (Dict[str, Any]): A result of `run_all`, of which these cases are a part.
+    RETURNS (Dict[str, Any]): The whole result, with how they end now.
+    """
+    now = run_all(root, [seed for seed, *_ in earlier["problems"]])
+    ended = {name: Counter(counts) for name, counts in earlier["ended"].items()}
+    for _, name, *_ in earlier["problems"]:
+        if name:  # a case that ended its process is counted as a crash alone
+            ended[name]["wrong"] -= 1
+    for name, counts in now["ended"].items():
+        ended[name].update(counts)
+    kept = {name: {end: n for end, n in counts.items() if n} for name, counts in ended.items()}
+    slowest = max(earlier["slowest_seconds"], now["slowest_seconds"])
+    again = {key: now[key] for key in ("crashes", "problems")}
+    return {**earlier, **again, "ended": kept, "slowest_seconds": slowest}
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--first", type=int, default=0, help="The number of the first case")
+    parser.add_argument("--again", action="store_true", help="Only the cases with problems")
     parser.add_argument("--output", type=Path, default=None)
     chosen = parser.parse_args(arguments)
     start = perf_counter()
@@ -190,8 +214,12 @@ def main(arguments: Sequence[str]) -> int:
 
     with TemporaryDirectory() as folder:
         (Path(folder) / "valid").mkdir()
-        seeds = range(chosen.first, chosen.first + chosen.files)
-        result = run_all(Path(folder), seeds, report)
+        if chosen.again:
+            result = run_again(Path(folder), read_json(chosen.output)["strangers"])
+            keep(chosen.output, "strangers", result)
+        else:
+            seeds = range(chosen.first, chosen.first + chosen.files)
+            result = run_all(Path(folder), seeds, report)
     print(json.dumps(result, indent=1, ensure_ascii=True))
     return 1 if result["problems"] else 0
 
