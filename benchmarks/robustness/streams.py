@@ -23,7 +23,7 @@ import typer
 from spacy.tokens import DocBin
 from wasabi import msg
 
-from benchmarks.commands import CONFIGS, ROOT
+from benchmarks.commands import CONFIGS, ROOT, read_json
 from benchmarks.pages import keep
 from spacy_distill.corpora.soft_shards import Manifest
 from spacy_distill.reports.drawing import FAINT, RUNS, WIDE, new_figure
@@ -138,10 +138,13 @@ def main(
     source, soft = folder / "text.jsonl", folder / "soft"
     write_text(text, source, tokens)
     commands = {
-        "annotate": ["distill-annotate", model.absolute(), source, soft, "--force"],
+        "annotate": ["distill-annotate", model.absolute(), source, "--output", soft, "--force"],
         "tag": ["distill-tag", model.absolute(), source, folder / "tags", "--force"],
     }
+    known = read_json(output) if output is not None and output.exists() else {}
     measured: Dict[str, Dict[str, Any]] = {}
+    if known.get("streams", {}).get("tokens") == tokens:
+        measured.update(known["streams"]["jobs"])
     for name in jobs.split(","):
         if name == "train":
             n_soft = Manifest.from_disk(soft).total("tokens")
@@ -157,12 +160,12 @@ def main(
         job = watch(command, folder / f"{name}.log")
         job["growth"] = round(growth(job["mb"]), 1)
         measured[name] = job
+        keep(output, "streams", {"tokens": tokens, "jobs": measured})
         msg.info(
             f"{name}: {job['seconds']:,.0f} s, at most {max(job['mb']):,.0f} MB, "
             f"{job['growth']:+.1f} % from {EARLY[0]:.0%} of the run to its end"
         )
     if output is not None:
-        keep(output, "streams", {"tokens": tokens, "jobs": measured})
         draw(measured, output.with_name("robustness-memory.png"))
 
 
