@@ -49,6 +49,8 @@ def main(
     """Run the tests in each environment, and print a table."""
     if unknown := set(names) - {"oldest", "newest"}:
         msg.fail(f"Unknown: {', '.join(unknown)}", "Expected oldest or newest", exits=1)
+    # The environments have packages of their own.
+    os.environ.pop("PYTHONPATH", None)
     runs = []
     with TemporaryDirectory() as temporary:
         for name in names:
