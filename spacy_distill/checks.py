@@ -32,7 +32,7 @@ def require_device(use_gpu: int) -> None:
     require_gpu(use_gpu)
 
 
-def require_range(name: str, value: int, least: int, most: Optional[int] = None) -> None:
+def require_range(name: str, value: float, least: float, most: Optional[float] = None) -> None:
     """Raise ValueError if a number is out of its range."""
     if value < least or (most is not None and value > most):
         limits = f"{least} or more" if most is None else f"from {least} to {most}"

@@ -140,6 +140,7 @@ def main(
         "server_milliseconds_per_request": round(1000 * processor / len(measured), 2),
         "new_words": sum(user.n_words for user in users),
         "megabytes": {"after_warm_up": round(first, 1), "at_the_end": round(last, 1)},
+        "megabytes_every_ten_seconds": [round(size, 1) for size in memory[::10]],
         "growth_percent": round(100 * (last / first - 1), 2),
         "slowest_health_check_milliseconds": round(1000 * max(health), 1),
         "load_average": [round(load, 1) for load in os.getloadavg()],

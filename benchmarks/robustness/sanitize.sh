@@ -25,9 +25,10 @@ case $kind in
         flags="-fsanitize=thread"
         libraries=$($cxx -print-file-name=libtsan.so)
         options=("TSAN_OPTIONS=exitcode=66:suppressions=$work/suppressions")
-        # Python and BLAS are not built with the sanitizer, so their locks are unknown to it.
-        printf 'called_from_lib:libpython\ncalled_from_lib:openblas\nrace:_PyEval\nrace:openblas\n' \
-            > "$work/suppressions"
+        # Python and BLAS are not built with the sanitizer, so their locks are unknown to it. Each name of a
+        # library may fit one: numpy has one OpenBLAS, and scipy another.
+        printf '%s\n' called_from_lib:libpython called_from_lib:libscipy_openblas64_ \
+            called_from_lib:libscipy_openblas- race:_PyEval race:openblas > "$work/suppressions"
         # Without randomized addresses, which the sanitizer of GCC 12 does not know on new kernels.
         run=(setarch --addr-no-randomize)
         ;;

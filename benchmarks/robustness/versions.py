@@ -3,7 +3,8 @@
 python -m benchmarks.robustness.versions oldest newest
 
 Each has an environment of its own, into which the package is installed as a wheel, without torch.
-The oldest versions are the lower bounds in setup.cfg. The newest are what pip finds.
+The oldest versions are the lower bounds in setup.cfg. The newest are what pip finds, for the newest
+supported Python that is installed.
 """
 
 import json
@@ -15,7 +16,7 @@ from configparser import ConfigParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Annotated, Any, Dict, List, Optional, Tuple
+from typing import Annotated, Any, Dict, List, Optional, Sequence, Tuple
 from xml.etree import ElementTree
 
 import typer
@@ -56,9 +57,9 @@ def main(
         for name in names:
             folder = (work or Path(temporary)).absolute() / name
             runs.append({"versions": name, **measure(folder, is_oldest=name == "oldest")})
+            keep(output, "versions", {"tests": TESTS, "runs": runs})
     rows = [list(map(str, found.values())) for found in runs]
     msg.table(rows, header=list(runs[0]), divider=True)
-    keep(output, "versions", {"tests": TESTS, "runs": runs})
     if any(found["failed"] for found in runs):
         msg.fail("Tests failed", exits=1)
 
@@ -69,7 +70,8 @@ def measure(folder: Path, *, is_oldest: bool) -> Dict[str, Any]:
     lowest, pythons = supported()
     python = folder / "env" / "bin" / "python"
     if not python.exists():
-        run(find_python(pythons[0 if is_oldest else -1]), "-m", "venv", folder / "env")
+        chosen = pythons[:1] if is_oldest else pythons[::-1]
+        run(find_python(chosen), "-m", "venv", folder / "env")
         run(python, "-m", "pip", "install", "--quiet", "--upgrade", "pip")
     run(python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder / "dist", ROOT)
     packages = [f"{name}=={lowest[name]}" if is_oldest else name for name in PACKAGES]
@@ -119,16 +121,19 @@ def supported() -> Tuple[Dict[str, str], List[str]]:
     return {bound[1]: bound[2] for bound in bounds if bound}, pythons
 
 
-def find_python(version: str) -> Path:
-    """Find a Python of a version, on the PATH or among those of pyenv."""
+def find_python(versions: Sequence[str]) -> Path:
+    """Find the first of some versions of Python, on the PATH or among those of pyenv."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    on_path = shutil.which(f"python{version}")
-    found = [Path(on_path)] if on_path else []
-    for python in [*found, *root.glob(f"versions/{version}.*/bin/python")]:
-        # pyenv puts commands on the PATH that fail where their version is not chosen.
-        if subprocess.run([python, "-V"], capture_output=True).returncode == 0:
-            return python
-    raise FileNotFoundError(f"No Python {version}: install it, or put python{version} on the PATH.")
+    for version in versions:
+        on_path = shutil.which(f"python{version}")
+        found = [Path(on_path)] if on_path else []
+        for python in [*found, *root.glob(f"versions/{version}.*/bin/python")]:
+            # pyenv puts commands on the PATH that fail where their version is not chosen.
+            if subprocess.run([python, "-V"], capture_output=True).returncode == 0:
+                return python
+    raise FileNotFoundError(
+        f"No Python of {', '.join(versions)}: install one, or put it on the PATH."
+    )
 
 
 def run(*command: Any, cwd: Optional[Path] = None) -> None:

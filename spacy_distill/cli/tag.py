@@ -26,6 +26,15 @@ def tag_cli(
     confidence: Annotated[
         bool, Opt("--confidence", help="Add the confidence of each entity, which students compute")
     ] = False,
+    min_confidence: Annotated[
+        float,
+        Opt(
+            "--min-confidence",
+            min=0,
+            max=1,
+            help="Leave out entities with a lower confidence; those of other components stay",
+        ),
+    ] = 0.0,
     limit: options.Limit = 0,
     max_errors: options.MaxErrors = 0,
     text_field: options.TextField = "text",
@@ -70,6 +79,7 @@ def tag_cli(
             keep=[column.strip() for column in keep.split(",") if column.strip()],
             file_format=file_format,
             confidence=confidence,
+            min_confidence=min_confidence,
             text_field=text_field,
             split=split,
             quoting=quoting,

@@ -92,7 +92,8 @@ def model_card(meta: Mapping[str, Any]) -> str:
 def _usage(name: str) -> str:
     return (
         "```python\nimport spacy\n\n"
-        f'nlp = spacy.load("{name}")  # needs spacy and spacy-distill, no torch\n'
+        "# The package, or its folder. Needs spacy and spacy-distill, no torch.\n"
+        f'nlp = spacy.load("{name}")\n'
         'doc = nlp("...")\nprint([(ent.text, ent.label_) for ent in doc.ents])\n```'
     )
 

@@ -8,6 +8,7 @@ from ..checks import require_range
 from ..jobs.executors import find_executor
 from ..jobs.plan import SHARD_SIZE
 from ..jobs.run import run_job
+from ..loading import import_library
 from ..teachers.identity import pipeline_fingerprint
 from .manifest import TagManifest
 from .shard_files import FORMATS, columns_to_keep
@@ -22,6 +23,7 @@ def tag(
     keep: Sequence[str] = (),
     file_format: str = "parquet",
     confidence: bool = False,
+    min_confidence: float = 0.0,
     text_field: str = "text",
     split: str = "train",
     quoting: Optional[str] = None,
@@ -55,6 +57,8 @@ def tag(
         documents.
     confidence (bool): Whether to add the confidence of each entity. The pipeline needs a
         `ner_student` or `ner_teacher`.
+    min_confidence (float): The least confidence of an entity that is written, from 0 to 1. Entities
+        of components without confidences are written too.
     text_field (str): The column of the text, in formats that have columns.
     split (str): The split of a data set on the hub.
     quoting (Optional[str]): How fields of tables are quoted, as `Input` takes it.
@@ -77,10 +81,12 @@ def tag(
     overwrite (bool): Whether to replace an earlier result in the folder.
     stderr (IO): Stream for progress and warnings.
     RETURNS (TagManifest): The manifest of the folder.
+    RAISES (ImportError): pyarrow is not installed, and the format needs it.
     RAISES (ValueError): There is no such pipeline, an input cannot be read, or the folder has a
         result of another pipeline, input or setting. Or the pipeline failed on more documents than
         `max_errors`, or on all.
     """
+    require_range("min_confidence", min_confidence, 0, 1)
     if threads is not None:
         require_range("threads", threads, 1)
     if file_format not in FORMATS:
@@ -88,12 +94,16 @@ def tag(
             f"[D433] '{file_format}' is not a format of entities: expected one of "
             f"{', '.join(FORMATS)} (--format)."
         )
+    if file_format == "parquet":
+        # Before the text is read.
+        import_library("pyarrow.parquet", extra="tag")
     require_pipeline(model)
     plan = Tagging(
         model=str(model),
         keep=columns_to_keep(keep),
         file_format=file_format,
         confidence=confidence,
+        min_confidence=min_confidence,
         batch_size=batch_size,
         shard_size=shard_size,
         limit=limit,

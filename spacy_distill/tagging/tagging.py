@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from spacy.language import Language
+from spacy.tokens import Span
 from spacy.util import is_package
 
 from ..checks import require_device
@@ -17,7 +18,7 @@ from ..jobs.plan import Advance, Skipped, Written, installed_versions
 from ..loading import import_code, load_pipeline
 from ..names import similar_name_hint
 from ..pipeline.chain_ner import ChainNER
-from ..pipeline.confidences import with_confidences
+from ..pipeline.confidences import EVALUATION_ATTR, confidence_of, with_confidences
 from ..teachers.identity import pipeline_fingerprint
 from ..teachers.written_attributes import entity_labels
 from ..threads import one_blas_thread
@@ -42,6 +43,7 @@ class Tagging:
     keep: Tuple[str, ...]
     file_format: str
     confidence: bool
+    min_confidence: float
     batch_size: Optional[int]
     shard_size: int
     limit: int
@@ -56,6 +58,7 @@ class Tagging:
             "keep": list(self.keep),
             "format": self.file_format,
             "confidence": self.confidence,
+            "min_confidence": self.min_confidence,
             "batch_size": self.batch_size,
             "shard_size": self.shard_size,
             "limit": self.limit,
@@ -63,6 +66,11 @@ class Tagging:
             "code": None if self.code is None else file_hash(self.code),
             "versions": installed_versions(),
         }
+
+    @property
+    def needs_confidences(self) -> bool:
+        """Whether the confidence of each entity is computed."""
+        return self.confidence or self.min_confidence > 0
 
     @property
     def max_documents(self) -> int:
@@ -87,11 +95,11 @@ class Tagging:
         require_device(self.use_gpu)
         nlp = load_pipeline(self.model)
         chains = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, ChainNER)]
-        if self.confidence and not chains:
+        if self.needs_confidences and not chains:
             raise ValueError(
                 f"[D435] The pipeline '{self.model}' has no component that computes confidences: "
                 f"found {', '.join(nlp.pipe_names) or 'none'}, expected a ner_student or "
-                "ner_teacher. Leave out --confidence, or use a student."
+                "ner_teacher. Leave out --confidence and --min-confidence, or use a student."
             )
         for pipe in chains:
             pipe.threads = self.threads or pipe.threads
@@ -128,18 +136,28 @@ class PlanTagger:
         """Find the entities of documents and add them to a file."""
         skipped: List[Skipped] = []
         n_documents = n_tokens = n_entities = 0
-        confidences = with_confidences(self.nlp) if self.plan.confidence else nullcontext()
+        confidences = with_confidences(self.nlp) if self.plan.needs_confidences else nullcontext()
+        least = self.plan.min_confidence
         # spaCy's tokenizer remembers the tokens of a word only outside of zones. So the first shard
         # is read without one, and the frequent words need not be split again in each later shard.
         zones = self._zones if self._has_frequent_words else []
         self._has_frequent_words = True
         with confidences, memory_zones(zones), one_blas_thread():
             for document, doc in self._tagger.read(documents, advance, skipped):
+                if least:
+                    doc.ents = [ent for ent in doc.ents if _is_kept(ent, least)]
                 n_documents += 1
                 n_tokens += len(doc)
                 n_entities += len(doc.ents)
                 file.add(document, doc)
         return Tagged(n_documents, n_tokens, n_entities, skipped)
+
+
+def _is_kept(entity: Span, least: float) -> bool:
+    """RETURNS (bool): Whether an entity has no confidence, as one of another component, or one of
+    at least `least`."""
+    confidence = confidence_of(entity, EVALUATION_ATTR)
+    return confidence is None or confidence >= least
 
 
 class TagWriter:

@@ -42,9 +42,8 @@ def require_output_dir(path: Path, *, overwrite: bool) -> None:
     require_no_file(path)
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise ValueError(
-            f"[D721] The output folder '{path}' is not empty. Name another one, replace "
-            f"{MODEL_BEST} and {MODEL_LAST} in it with --force, or continue an interrupted "
-            "training with --resume."
+            f"[D721] The output folder '{path}' is not empty. Name another one, replace the "
+            "models in it with --force, or continue an interrupted training with --resume."
         )
 
 

@@ -193,7 +193,10 @@ def make_teacher_vectors(
         stdout.write(MESSAGE.info(f"Made vectors of {nlp.vocab.vectors.n_keys:,} words") + "\n")
         return nlp
     title = "[D915] The student has no word vectors, since no teacher has a transformer for them"
-    text = f"Name a pipeline that has some with --paths.vectors. {reason}"
+    text = (
+        "Name a pipeline that has some with --paths.vectors. `python -m spacy distill-vectors` "
+        f"makes one of a transformer. {reason}"
+    )
     stdout.write(MESSAGE.warn(title, text) + "\n")
     return None
 

@@ -283,7 +283,9 @@ def calibrate_checkpoints(
     found = calibrate_students(nlp, corpus, names, MODEL_LAST, stdout, stderr)
     if found:
         text = ", ".join(f"{temperature:.2f}" for temperature in found)
-        stdout.write(MESSAGE.info(f"Calibrated on the development corpus: {text}") + "\n")
+        stdout.write(
+            MESSAGE.info(f"Calibrated on the development corpus: temperature {text}") + "\n"
+        )
     checkpoints.save_last()
     if run.get("best_step") == run.get("steps"):
         checkpoints.copy_to_best()

@@ -178,9 +178,36 @@ def test_confidences_are_those_of_the_student(run, model, tmp_path):
     assert found == pytest.approx(expected, abs=1e-5)
 
 
+def test_entities_of_a_low_confidence_are_left_out(run, model, tmp_path):
+    run(confidence=True)
+    every = rows(tmp_path / "tags")
+    confidences = sorted({row["confidence"] for row in every})
+    least = confidences[len(confidences) // 2]
+    manifest = run("sure", confidence=True, min_confidence=float(least) - 1e-6)
+    sure = rows(tmp_path / "sure")
+    assert sure == [row for row in every if row["confidence"] >= least]
+    assert 0 < len(sure) < len(every) and manifest.total("entities") == len(sure)
+    # Without the column, they are left out as well.
+    run("plain", min_confidence=float(least) - 1e-6)
+    assert [row["text"] for row in rows(tmp_path / "plain")] == [row["text"] for row in sure]
+    with pytest.raises(ValueError, match=r"\[D705\] min_confidence"):
+        run("other", min_confidence=1.5)
+
+
+def test_entities_of_other_components_have_no_confidence_and_stay(run, model, tmp_path):
+    nlp = spacy.load(model)
+    ruler = nlp.add_pipe("entity_ruler", before="ner_student")
+    ruler.add_patterns([{"label": "RULE", "pattern": TEXTS[0].split()[0]}])
+    nlp.to_disk(tmp_path / "with-rules")
+    run(model=tmp_path / "with-rules", min_confidence=1.0)
+    assert "RULE" in {row["label"] for row in rows(tmp_path / "tags")}
+
+
 def test_without_a_student_there_are_no_confidences(run, rules, tmp_path):
     with pytest.raises(ValueError, match=r"\[D435\].*found entity_ruler"):
         run(model=rules, confidence=True)
+    with pytest.raises(ValueError, match=r"\[D435\]"):
+        run(model=rules, min_confidence=0.5)
     run(model=rules)
     assert {row["text"] for row in rows(tmp_path / "tags")} == {"Oslo"}
 
@@ -191,7 +218,14 @@ def test_without_a_student_there_are_no_confidences(run, rules, tmp_path):
 def plan(model, **settings):
     """Make a plan with the defaults of `tag`."""
     defaults = {"keep": (), "file_format": "parquet", "confidence": False, "batch_size": None}
-    defaults |= {"shard_size": 100, "limit": 0, "threads": None, "code": None, "use_gpu": -1}
+    defaults |= {
+        "min_confidence": 0.0,
+        "shard_size": 100,
+        "limit": 0,
+        "threads": None,
+        "code": None,
+        "use_gpu": -1,
+    }
     return Tagging(**{"model": str(model), **defaults, "max_errors": 0, **settings})
 
 
