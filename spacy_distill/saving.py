@@ -6,7 +6,7 @@ import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Optional, Tuple
+from typing import Iterable, Iterator, Optional, Tuple, Union
 
 from spacy.language import Language
 
@@ -156,7 +156,21 @@ def save_pipeline(nlp: Language, path: Path) -> None:
     path (Path): Its directory.
     """
     with replaced_directory(path) as unfinished:
-        nlp.to_disk(unfinished)
+        # That of the class, also after `save_atomically`.
+        type(nlp).to_disk(nlp, unfinished)
+
+
+def save_atomically(nlp: Language) -> None:
+    """Let `nlp.to_disk` replace its directory atomically, where code of others calls it.
+
+    nlp (Language): The pipeline, which is changed.
+    """
+
+    def to_disk(path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        with replaced_directory(Path(path)) as unfinished:
+            type(nlp).to_disk(nlp, unfinished, exclude=exclude)
+
+    nlp.to_disk = to_disk  # type: ignore[method-assign]
 
 
 def copy_directory(source: Path, path: Path) -> None:

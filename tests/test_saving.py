@@ -9,7 +9,12 @@ import pytest
 import spacy
 
 from spacy_distill import saving
-from spacy_distill.saving import copy_directory, replaced_directory, save_pipeline
+from spacy_distill.saving import (
+    copy_directory,
+    replaced_directory,
+    save_atomically,
+    save_pipeline,
+)
 
 
 def contents(path):
@@ -187,3 +192,24 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", fail)
     write(tmp_path / "model", first="1")
     assert contents(tmp_path / "model") == {"first": "1"}
+
+
+def test_code_of_others_saves_atomically(tmp_path, way, monkeypatch):
+    """As spaCy's training loop does, with the callback of the package's configs."""
+    nlp = spacy.blank("en")
+    save_atomically(nlp)
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Oslo"}])
+    nlp.to_disk(tmp_path / "model")
+    # Something that an earlier pipeline has left is not mixed with the new one.
+    (tmp_path / "model" / "old").write_text("old")
+    save_pipeline(nlp, tmp_path / "model")
+    assert not (tmp_path / "model" / "old").exists()
+
+    def fail(path, **options):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(nlp.get_pipe("entity_ruler"), "to_disk", fail)
+    with pytest.raises(OSError, match="no space"):
+        nlp.to_disk(tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert [ent.text for ent in spacy.load(tmp_path / "model")("In Oslo .").ents] == ["Oslo"]

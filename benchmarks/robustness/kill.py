@@ -215,7 +215,10 @@ def make_jobs(work: Path) -> Dict[str, Job]:
             lambda out: [],
         ),
         "distill": Job(run_distill, step_of_checkpoint),
-        "train": Job(lambda out: train(work / "teacher.cfg", out)),
+        # spaCy copies model-last to model-best file by file. Until that is done, they are the same.
+        "train": Job(
+            lambda out: train(work / "teacher.cfg", out), models=lambda out: [out / "model-last"]
+        ),
         "distill-compact": Job(
             lambda out: save_pipeline(compact(spacy.load(student)), out / "compact"),
             models=lambda out: [out / "compact"],

@@ -7,6 +7,7 @@ from thinc.api import Model
 
 from ..models.layer_gates import close_gates, find_gated
 from ..pipeline.chain_ner import ChainNER
+from ..saving import save_atomically
 from .prune import prune, require_gates
 
 # The gates' learning rate is such that the penalty alone would change the distance of a gate from 1
@@ -94,6 +95,8 @@ def DeleteLayers() -> Callable[[Language], Language]:
     """
 
     def delete(nlp: Language) -> Language:
-        return prune(nlp)
+        smaller = prune(nlp)
+        save_atomically(smaller)
+        return smaller
 
     return delete

@@ -12,6 +12,7 @@ from thinc.api import Config
 from ..configs import make_config
 from ..corpora.soft_shards import is_soft_corpus
 from ..names import model_location
+from ..saving import save_atomically
 from ..teachers.identity import language_of
 from ..teachers.protocol import TeacherSource
 from .passes import with_steps_of_pass
@@ -231,8 +232,12 @@ def resolve_settings(config: Config) -> Dict[str, Any]:
 
 
 def PrepareTraining() -> Callable[[Language], None]:
-    """Check the number of training steps, and find the model of the `transformer` component.
-    Registered as `spacy-distill.PrepareTraining.v1`, for `[initialize.before_init]`.
+    """Check the number of training steps, find the model of the `transformer` component, and let
+    the pipeline be saved atomically. Registered as `spacy-distill.PrepareTraining.v1`, for
+    `[initialize.before_init]`.
+
+    So `model-last` of `spacy train` can be loaded at every moment, also if the training is killed.
+    spaCy copies it to `model-best` file by file.
 
     The training must not be longer than the schedule of its learning rate. The model of the
     transformer is a folder, or `hf:OWNER/NAME` on the Hugging Face hub.
@@ -243,6 +248,7 @@ def PrepareTraining() -> Callable[[Language], None]:
 
     def prepare(nlp: Language) -> None:
         require_steps_of_schedule(nlp)
+        save_atomically(nlp)
         for _, pipe in nlp.components:
             model = getattr(pipe, "model", None)
             # A transformer of spacy-transformers that is not loaded yet.
