@@ -55,23 +55,27 @@ def load_pipeline(name: Union[str, Path], **options: Any) -> Language:
     RAISES (OSError): There is no such package or folder. The message is spaCy's.
     RAISES (ValueError): The pipeline is damaged, or a library or function that it needs is missing.
     """
+    vectors = Path(name) / "vocab" / "vectors"
     try:
-        vectors = Path(name) / "vocab" / "vectors"
-        if vectors.is_file():
-            # Mapping fails if the file is shorter than its header says. spaCy would first allocate.
-            rows = numpy.load(vectors, mmap_mode="r")
-            if len(rows) and not rows.size:
-                # spaCy takes memory for each row.
-                raise ValueError(f"vocab/vectors has {len(rows):,} rows without numbers.")
-        return load_model(name, **options)
+        # Mapping fails if the file is shorter than its header says. spaCy would first allocate.
+        rows = numpy.load(vectors, mmap_mode="r") if vectors.is_file() else numpy.zeros((0, 0))
+        if rows.size or not len(rows):
+            return load_model(name, **options)
     except DAMAGE_ERRORS as error:
         # The error's type depends on the damage, and its message does not name the pipeline.
         has_message = isinstance(error, ValueError)
         reason = str(error) if has_message else f"{type(error).__name__}: {error}"
-        raise ValueError(
-            f"[D706] The pipeline '{name}' cannot be loaded. Install the packages that it needs, "
-            f"copy it again, or correct its code. spaCy says: {reason}"
-        ) from error
+        raise _damaged(name, f"spaCy says: {reason}") from error
+    # spaCy would take memory for each row.
+    raise _damaged(name, f"vocab/vectors has {len(rows):,} rows without numbers.")
+
+
+def _damaged(name: Union[str, Path], reason: str) -> ValueError:
+    """Create the error for a pipeline that cannot be loaded."""
+    return ValueError(
+        f"[D706] The pipeline '{name}' cannot be loaded. Install the packages that it needs, copy "
+        f"it again, or correct its code. {reason}"
+    )
 
 
 def import_code(path: Optional[Union[str, Path]]) -> None:
