@@ -2,6 +2,7 @@
 tags."""
 
 from contextlib import ExitStack
+from functools import partial
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -136,7 +137,9 @@ class ChainNER(RehearsingPipe):
         labels (Optional[Sequence[str]]): The entity labels, by default the labels of the examples.
         RAISES (ValueError): There are no labels, or no examples with tokens.
         """
-        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        # spaCy's check reads all examples, of which there may be as many as a disk holds.
+        first = partial(_first, get_examples) if callable(get_examples) else get_examples
+        validate_get_examples(first, f"{type(self).__name__}.initialize")
         if labels is None:
             entities = (span for example in get_examples() for span in example.reference.ents)
             labels = sorted({span.label_ for span in entities})
@@ -149,7 +152,7 @@ class ChainNER(RehearsingPipe):
                 f"[initialize.components.{self.name}] labels, or with `add_label`."
             )
         self.set_output(len(self.labels))
-        sample = [example.predicted for example in islice(get_examples(), SAMPLE_SIZE)]
+        sample = [example.predicted for example in _first(get_examples)]
         if not any(len(doc) for doc in sample):
             raise ValueError(
                 f"[D013] The component '{self.name}' cannot be initialized: the training corpus "
@@ -396,6 +399,11 @@ class ChainNER(RehearsingPipe):
                 "lower learning rate first."
             )
         return loss
+
+
+def _first(get_examples: Callable[[], Iterable[Example]]) -> Iterable[Example]:
+    """RETURNS (Iterable[Example]): The first SAMPLE_SIZE examples."""
+    return islice(get_examples(), SAMPLE_SIZE)
 
 
 def _split(rows, docs: Sequence[Doc]) -> List:

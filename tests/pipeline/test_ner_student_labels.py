@@ -1,7 +1,10 @@
 import numpy
 import pytest
 import spacy
+from spacy.training import Example
 from thinc.api import SGD, Adam, RAdam
+
+from spacy_distill.pipeline.chain_ner import SAMPLE_SIZE
 
 
 def test_the_factory_makes_a_component_that_spacy_can_train(newsroom):
@@ -77,6 +80,24 @@ def test_prediction_before_initialization_is_an_error(newsroom):
     nlp.add_pipe("ner_student", config={"model": newsroom.narrow}).add_label("PER")
     with pytest.raises(ValueError, match="initialize"):
         nlp("Anna sails to Oslo .")
+
+
+def test_initialization_with_labels_reads_a_few_documents():
+    """A corpus may be larger than memory, and a pass over it takes hours."""
+    n_read = 0
+
+    def read():
+        nonlocal n_read
+        while True:
+            n_read += 1
+            doc = nlp.make_doc("Anna sails")
+            yield Example(doc, doc.copy())
+
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("ner_student").initialize(read, nlp=nlp, labels=["PER"])
+    assert 0 < n_read <= 2 * SAMPLE_SIZE
+    with pytest.raises(TypeError, match="E930"):
+        nlp.get_pipe("ner_student").initialize(None, nlp=nlp, labels=["PER"])
 
 
 def test_a_trained_component_can_be_initialized_for_other_data(newsroom):
