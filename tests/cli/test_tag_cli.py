@@ -63,7 +63,8 @@ def test_the_command_writes_entities(files, tmp_path):
 
 
 def test_options_reach_the_function(run, files, tmp_path, passed):
-    options = "--keep id,date --format jsonl --confidence --text-field body --split test"
+    options = "--keep id,date --format jsonl --confidence --min-confidence 0.5 --text-field body"
+    options += " --split test"
     options += " --quoting none --batch-size 5 --n-process 2 --threads 3 --shard-size 99 --limit 7"
     options += " --executor ray --address auto --workers 8 --max-errors 6"
     options += " --code code.py --gpu-id 1 --force"
@@ -74,6 +75,7 @@ def test_options_reach_the_function(run, files, tmp_path, passed):
         "keep": ["id", "date"],
         "file_format": "jsonl",
         "confidence": True,
+        "min_confidence": 0.5,
         "text_field": "body",
         "split": "test",
         "quoting": "none",

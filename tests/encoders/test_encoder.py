@@ -63,9 +63,11 @@ def test_states_do_not_depend_on_the_batch(encoder, vocab, kind):
     docs = make_docs(vocab)
     together, _ = read(reader, docs)
     alone = [read(reader, [doc])[0] for doc in docs]
-    assert_allclose(numpy.concatenate(alone), together, atol=1e-5)
+    # Those of a random ConvBERT are twenty times as large as others.
+    tolerance = max(1e-5, 2e-6 * numpy.abs(together).max())
+    assert_allclose(numpy.concatenate(alone), together, atol=tolerance)
     reader.batch_size = 1
-    assert_allclose(read(reader, docs)[0], together, atol=1e-5)
+    assert_allclose(read(reader, docs)[0], together, atol=tolerance)
     assert numpy.abs(together).max() > 0.1
 
 

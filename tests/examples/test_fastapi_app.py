@@ -121,7 +121,12 @@ def test_requests_at_once_get_the_answers_that_they_get_one_by_one(ask):
     one_by_one = [ask(*texts) for texts in requests]
     with ThreadPoolExecutor(8) as threads:
         at_once = list(threads.map(lambda texts: ask(*texts), requests * 2))
-    assert at_once == one_by_one * 2
+    # Sums of a matrix product depend on the other texts of a batch, in the last digits.
+    for found, expected in zip(at_once, one_by_one * 2, strict=True):
+        for ents, others in zip(found, expected, strict=True):
+            assert ents == [
+                {**ent, "confidence": pytest.approx(ent["confidence"])} for ent in others
+            ]
     assert any(ents for answer in one_by_one for ents in answer)
 
 

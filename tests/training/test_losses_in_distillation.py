@@ -20,7 +20,8 @@ CHAIN = {"@losses": "spacy-distill.ChainDistillation.v1"}
 
 
 def blocks_of_docs():
-    return re.findall(r"```ini\n(.*?)```", DOCS.read_text(encoding="utf8"), re.DOTALL)
+    found = re.findall(r"```ini\n(.*?)```", DOCS.read_text(encoding="utf8"), re.DOTALL)
+    return [block for block in found if "[distillation.loss]" in block]
 
 
 @pytest.mark.parametrize("block", blocks_of_docs())

@@ -1,11 +1,14 @@
 """Students that learn the hidden states of a transformer."""
 
+import re
+from pathlib import Path
+
 import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose
 from spacy.training import Example
-from thinc.api import Adam, Model, Ragged
+from thinc.api import Adam, Config, Model, Ragged
 
 from spacy_distill.encoders.feature_cache import FEATURES
 from spacy_distill.models.taps import TAP_ATTR
@@ -150,6 +153,14 @@ def test_from_the_config(quietly, teacher, config, bert, tmp_path):
     saved, usual = (files_of(tmp_path / name / "model-last") for name in ("matched", "plain"))
     model = "ner_student/model"
     assert len(saved[model]) == len(usual[model]) and saved[model] != usual[model]
+
+
+def test_the_block_of_the_docs(quietly, teacher, config, tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding="utf8")
+    (block,) = re.findall(r"```ini\n(\[distillation.states\].*?)```", page, re.DOTALL)
+    states = Config().from_str("[distillation]\n\n" + block)["distillation"]["states"]
+    states["transformer"] = str(save_tiny_bert(tmp_path / "deep", ["Anna", "sails"], depth=9))
+    quietly(teacher, config(**DEEP, distillation={"max_steps": 3, "states": states}))
 
 
 def test_without_a_teacher(quietly, config, bert):
