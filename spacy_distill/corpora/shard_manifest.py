@@ -117,6 +117,10 @@ class ShardManifest:
         for name, expected in kinds.items():
             if not isinstance(getattr(self, name), expected):
                 return f"{name} is no {expected.__name__}"
+        origin: Dict[str, type] = {"source": str, "files": dict, "text_field": str}
+        for name, expected in origin.items():
+            if not isinstance(self.input.get(name), expected):
+                return f"input has no {name}"
         if not all(isinstance(label, str) for label in self.labels):
             return "a label is no string"
         for shard in self.shards:

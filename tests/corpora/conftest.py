@@ -37,7 +37,7 @@ def write_corpus(folder, shards, complete=True):
         labels=SOFT_LABELS,
         teacher={"teachers": []},
         settings={},
-        input={},
+        input={"source": "texts.txt", "text_field": "text", "files": {"texts.txt": "0"}},
         complete=complete,
         shards=entries,
     )

@@ -9,6 +9,9 @@ from spacy_distill.corpora.shard_manifest import shard_name
 from spacy_distill.corpora.soft_shards import Manifest, Shard
 from spacy_distill.teachers.identity import describe
 
+# The input of a soft corpus, as its manifest has it.
+INPUT = {"source": "texts.txt", "text_field": "text", "files": {"texts.txt": "0"}}
+
 
 @pytest.fixture
 def nlp():
@@ -109,7 +112,12 @@ def test_a_soft_corpus_is_called_by_who_wrote_it(tmp_path):
     counts = {"documents": 600, "tokens": 9000, "entities": 70}
     files = [shard_name(number) for number in range(2)]
     shards = [Shard(file=file, sha256="", input_hash="", **counts) for file in files]
-    manifest = {"labels": ["LOC"], "teacher": {"teachers": teachers}, "settings": {}, "input": {}}
+    manifest = {
+        "labels": ["LOC"],
+        "teacher": {"teachers": teachers},
+        "settings": {},
+        "input": INPUT,
+    }
     Manifest(**manifest, complete=True, shards=shards).to_disk(tmp_path)
     assert describe(tmp_path) == (
         "en_places 0.3.1 (roberta-base); someone/bert-base-NER abc; model-last 0.0.0; "

@@ -22,6 +22,9 @@ from spacy_distill.teachers import (
 from spacy_distill.teachers.identity import fingerprint
 from spacy_distill.teachers.sources import split_sources
 
+# The input of a soft corpus, as its manifest has it.
+INPUT = {"source": "texts.txt", "text_field": "text", "files": {"texts.txt": "0"}}
+
 
 @pytest.fixture(scope="module")
 def ruler():
@@ -78,14 +81,14 @@ def test_a_package_teaches(package):
 
 
 def test_a_soft_corpus_teaches(tmp_path):
-    manifest = {"labels": ["B", "A"], "teacher": {"teachers": []}, "settings": {}, "input": {}}
+    manifest = {"labels": ["B", "A"], "teacher": {"teachers": []}, "settings": {}, "input": INPUT}
     Manifest(**manifest, complete=True).to_disk(tmp_path)
     teacher = load_teacher([tmp_path])
     assert isinstance(teacher, SoftTeacher) and teacher.labels == ("B", "A")
 
 
 def test_a_soft_corpus_cannot_write_another_one(tmp_path):
-    manifest = {"labels": ["B", "A"], "teacher": {"teachers": []}, "settings": {}, "input": {}}
+    manifest = {"labels": ["B", "A"], "teacher": {"teachers": []}, "settings": {}, "input": INPUT}
     Manifest(**manifest, complete=True).to_disk(tmp_path)
     for source in (tmp_path, str(tmp_path)):
         with pytest.raises(ValueError, match=rf"'{tmp_path}' is a soft corpus.*only in `distill`"):
