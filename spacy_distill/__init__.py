@@ -16,6 +16,7 @@ LAZY = {
     "distill": "training.distill",
     "distill_sizes": "training.sizes",
     "distill_vectors": "vectors.distill_vectors",
+    "find_thresholds": "evaluation.thresholds",
     "load_teacher": "teachers.sources",
     "make_config": "configs",
     "make_vectors": "vectors.make_vectors",

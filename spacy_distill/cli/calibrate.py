@@ -60,6 +60,9 @@ def distill_calibrate_cli(
 def calibration_error(nlp: Language, examples: Iterable[Example]) -> float:
     """Compute the expected calibration error of a pipeline's entities."""
     examples = list(examples)
-    with ProgressBar(desc="Evaluate", total=len(examples)) as bar, with_confidences(nlp):
+    with (
+        ProgressBar(desc="Evaluate", total=len(examples)) as bar,
+        with_confidences(nlp, every=True),
+    ):
         predicted = with_predictions(nlp, examples, bar.update)
     return entity_reliability(predicted, attr=EVALUATION_ATTR).expected_calibration_error

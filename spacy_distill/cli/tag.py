@@ -27,14 +27,15 @@ def tag_cli(
         bool, Opt("--confidence", help="Add the confidence of each entity, which students compute")
     ] = False,
     min_confidence: Annotated[
-        float,
+        Optional[float],
         Opt(
             "--min-confidence",
             min=0,
             max=1,
-            help="Leave out entities with a lower confidence; those of other components stay",
+            help="Leave out entities with a lower confidence; those of other components stay  "
+            "[default: the student's setting]",
         ),
-    ] = 0.0,
+    ] = None,
     limit: options.Limit = 0,
     max_errors: options.MaxErrors = 0,
     text_field: options.TextField = "text",

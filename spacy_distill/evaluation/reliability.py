@@ -1,7 +1,7 @@
 """Calibration of confidences: of entities with a confidence of 0.8, 80 % should be right."""
 
 from dataclasses import dataclass
-from typing import Callable, Iterable, List
+from typing import Callable, Iterable, Iterator, List, NamedTuple
 
 import numpy
 from spacy.language import Language
@@ -66,7 +66,28 @@ def entity_reliability(
         `confidence_attr`.
     RETURNS (Reliability): The comparison.
     """
-    confidences, correct = [], []
+    entities = list(judged_entities(examples, attr))
+    confidences = numpy.asarray([entity.confidence for entity in entities])
+    correct = numpy.asarray([entity.is_correct for entity in entities], dtype=bool)
+    return reliability(confidences, correct, bins)
+
+
+class JudgedEntity(NamedTuple):
+    """A predicted entity: its label, its confidence, and whether it is in the gold annotation."""
+
+    label: str
+    confidence: float
+    is_correct: bool
+
+
+def judged_entities(examples: Iterable[Example], attr: str = CONFIDENCE) -> Iterator[JudgedEntity]:
+    """Compare predicted entities with the gold annotation.
+
+    examples (Iterable[Example]): As for `entity_reliability`.
+    attr (str): The extension attribute of the confidences.
+    YIELDS (JudgedEntity): The predicted entities that have a confidence, and no token without
+        annotation.
+    """
     for example in examples:
         tags = example.get_aligned_ner()
         # In the tokens of the predicted document.
@@ -76,9 +97,8 @@ def entity_reliability(
             confidence = confidence_of(span, attr)
             if confidence is None or None in tags[span.start : span.end]:
                 continue
-            confidences.append(confidence)
-            correct.append((span.start, span.end, span.label_) in gold)
-    return reliability(numpy.asarray(confidences), numpy.asarray(correct, dtype=bool), bins)
+            is_correct = (span.start, span.end, span.label_) in gold
+            yield JudgedEntity(span.label_, confidence, is_correct)
 
 
 def with_predictions(

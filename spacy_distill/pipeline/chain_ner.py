@@ -52,6 +52,7 @@ class ChainNER(RehearsingPipe):
         *,
         confidence: bool = False,
         confidence_attr: str = CONFIDENCE,
+        min_confidence: float = 0.0,
         spans_key: Optional[str] = None,
         threshold: float = 0.5,
         overwrite_ents: bool = False,
@@ -66,6 +67,8 @@ class ChainNER(RehearsingPipe):
         confidence (bool): Whether to write the probability of each entity to `ent._.confidence`.
         confidence_attr (str): The name of that attribute, if an app uses `confidence` for something
             else.
+        min_confidence (float): The minimum probability of an entity, from 0 to 1. Less probable
+            ones are not written. Spans of the `spans_key` have their own threshold.
         spans_key (Optional[str]): The key in `doc.spans` for all spans whose probability is at
             least the threshold. Their probabilities are in `doc.spans[key].attrs["scores"]`. None
             to write no spans.
@@ -77,25 +80,27 @@ class ChainNER(RehearsingPipe):
         threads (int): The number of threads that the kernels of a prediction use. Training uses all
             processors, or as many as OMP_NUM_THREADS says.
         scorer (Optional[Callable]): The scoring method.
-        RAISES (ValueError): The threshold is not from 0 to 1, there are no threads, or the name of
-            the attribute is invalid or already used by other code.
+        RAISES (ValueError): A minimum probability is not from 0 to 1, there are no threads, or the
+            name of the attribute is invalid or already used by other code.
         """
         self.vocab = vocab
         self.model = model
         self.name = name
         self.confidence = confidence
         self.confidence_attr = confidence_attr
+        self.min_confidence = min_confidence
         self.spans_key = spans_key
         self.threshold = threshold
         self.overwrite_ents = overwrite_ents
         self.threads = threads
         self.scorer = scorer
         self.cfg: Dict = {"labels": [], "temperature": 1.0}
-        if not 0 <= threshold <= 1:
-            raise ValueError(
-                f"[D010] The component '{name}' has the threshold {threshold}: expected a "
-                "probability from 0 to 1. Correct the config."
-            )
+        for setting, value in (("threshold", threshold), ("min_confidence", min_confidence)):
+            if not 0 <= value <= 1:
+                raise ValueError(
+                    f"[D010] The component '{name}' has {setting} = {value}: expected a "
+                    "probability from 0 to 1. Correct the config."
+                )
         if threads < 1:
             raise ValueError(
                 f"[D660] The component '{name}' has threads = {threads}: expected 1 or more. "
@@ -176,7 +181,7 @@ class ChainNER(RehearsingPipe):
         chain = self.predict_chain(docs)
         possible = chain if self.overwrite_ents else exclude_taken_tokens(chain, docs)
         tags = self.model.ops.to_numpy(possible.argmax())
-        needs_chain = self.confidence or self.spans_key is not None
+        needs_chain = self.confidence or self.min_confidence or self.spans_key is not None
         return Prediction(tags, chain.scaled(self.cfg["temperature"]) if needs_chain else None)
 
     def predict_chain(self, docs: Sequence[Doc]) -> LinearChain:
@@ -242,6 +247,7 @@ class ChainNER(RehearsingPipe):
             self.tags,
             confidence=self.confidence,
             confidence_attr=self.confidence_attr,
+            min_confidence=self.min_confidence,
             spans_key=self.spans_key,
             threshold=self.threshold,
             overwrite=self.overwrite_ents,

@@ -81,20 +81,25 @@ def delete_confidence(span: Span, attr: str = CONFIDENCE) -> None:
 
 
 @contextmanager
-def with_confidences(nlp: Language) -> Iterator[None]:
+def with_confidences(nlp: Language, *, every: bool = False) -> Iterator[None]:
     """Switch on the confidences of all components within a context.
 
     They are written under `EVALUATION_ATTR`, a name of this package, which no app uses.
+
+    nlp (Language): The pipeline.
+    every (bool): Whether entities below the components' `min_confidence` are written too.
     """
     pipes: List[Any] = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "confidence_attr")]
-    before = [(pipe.confidence, pipe.confidence_attr) for pipe in pipes]
+    before = [(pipe.confidence, pipe.confidence_attr, pipe.min_confidence) for pipe in pipes]
     try:
         for pipe in pipes:
             pipe.confidence, pipe.confidence_attr = True, EVALUATION_ATTR
+            if every:
+                pipe.min_confidence = 0.0
         yield
     finally:
         for pipe, settings in zip(pipes, before, strict=True):
-            pipe.confidence, pipe.confidence_attr = settings
+            pipe.confidence, pipe.confidence_attr, pipe.min_confidence = settings
 
 
 def _key(span: Span, attr: str) -> Tuple[str, str, int, int]:

@@ -14,6 +14,7 @@ from .confidences import CONFIDENCE
 SETTINGS: Dict[str, Any] = {
     "confidence": False,
     "confidence_attr": CONFIDENCE,
+    "min_confidence": 0.0,
     "spans_key": None,
     "threshold": 0.5,
     "overwrite_ents": False,
@@ -38,6 +39,7 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
         model: Model[List[Doc], LinearChain],
         confidence: bool,
         confidence_attr: str,
+        min_confidence: float,
         spans_key: Optional[str],
         threshold: float,
         overwrite_ents: bool,
@@ -49,6 +51,8 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
         model (Model[List[Doc], LinearChain]): The model, from documents to chains of BILUO tags.
         confidence (bool): Whether to write the probability of each entity to `ent._.confidence`.
         confidence_attr (str): The name of that attribute, if `confidence` is already used.
+        min_confidence (float): The minimum probability of an entity, from 0 to 1. Less probable
+            ones are not written.
         spans_key (Optional[str]): The key in `doc.spans` for all spans whose probability is at
             least the threshold; null to write no spans.
         threshold (float): The minimum probability of these spans.
@@ -63,6 +67,7 @@ def register(factory: str, component: Type[ChainNER], default_config: str) -> Ca
             name,
             confidence=confidence,
             confidence_attr=confidence_attr,
+            min_confidence=min_confidence,
             spans_key=spans_key,
             threshold=threshold,
             overwrite_ents=overwrite_ents,

@@ -1,5 +1,6 @@
 """The predictions for a batch of documents, and how they are written to the documents."""
 
+from itertools import compress
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc, Span
@@ -31,6 +32,7 @@ def write_prediction(
     confidence: bool,
     overwrite: bool,
     confidence_attr: str = CONFIDENCE,
+    min_confidence: float = 0.0,
     spans_key: Optional[str] = None,
     threshold: float = 0.5,
 ) -> None:
@@ -40,17 +42,26 @@ def write_prediction(
     prediction (Prediction): The prediction. Without a chain, no probabilities are written.
     docs (Sequence[Doc]): The documents, changed in place.
     tags (BiluoTags): The tags of the prediction.
-    confidence, overwrite, confidence_attr, spans_key, threshold: The settings of `ChainNER`.
+    confidence, overwrite, confidence_attr, min_confidence, spans_key, threshold: The settings of
+        `ChainNER`.
     """
-    chain = prediction.chain
+    tag_ids, chain = prediction
     lengths = [len(doc) for doc in docs]
+    found: List[Entity] = []
+    probabilities: List[float] = []
+    if chain is not None and (confidence or min_confidence):
+        found = tags.spans(tag_ids)
+        probabilities = to_numpy(chain.span_marginal(*tags.segments(found))).tolist()
+        is_likely = [probability >= min_confidence for probability in probabilities]
+        if not all(is_likely):
+            tag_ids = _without_entities(tag_ids, found, is_likely)
+            found = list(compress(found, is_likely))
+            probabilities = list(compress(probabilities, is_likely))
     if confidence and chain is not None:
-        found = tags.spans(prediction.tags)
         # An app may have set `confidence` after loading. If it has an extension of this name, no
         # error is raised, because that would stop the processing of documents.
         if not Span.has_extension(confidence_attr):
             add_confidence_extension(confidence_attr)
-        probabilities = to_numpy(chain.span_marginal(*tags.segments(found))).tolist()
         for doc, (part, entities) in zip(docs, _split_by_document(found, lengths), strict=True):
             set_entities(
                 doc,
@@ -60,15 +71,27 @@ def write_prediction(
                 confidence_attr=confidence_attr,
             )
     elif any(doc.user_data or is_annotated(doc) for doc in docs):
-        found = tags.spans(prediction.tags)
+        found = tags.spans(tag_ids)
         for doc, (_, entities) in zip(docs, _split_by_document(found, lengths), strict=True):
             set_entities(doc, entities, None, overwrite=overwrite, confidence_attr=confidence_attr)
     elif docs:
-        set_first_entities(docs, prediction.tags, tags)
+        set_first_entities(docs, tag_ids, tags)
     if spans_key is not None and chain is not None:
         spans, scores = likely_spans(chain, tags, threshold)
         for doc, (part, entities) in zip(docs, _split_by_document(spans, lengths), strict=True):
             set_spans(doc, spans_key, entities, scores[part])
+
+
+def _without_entities(
+    tag_ids: Ints1d, entities: Sequence[Entity], is_kept: Sequence[bool]
+) -> Ints1d:
+    """RETURNS (Ints1d): A copy of the tags, with O in the place of the entities that are not
+    kept."""
+    tag_ids = tag_ids.copy()
+    for (start, end, _), kept in zip(entities, is_kept, strict=True):
+        if not kept:
+            tag_ids[start:end] = 0
+    return tag_ids
 
 
 def _split_by_document(

@@ -23,7 +23,7 @@ def tag(
     keep: Sequence[str] = (),
     file_format: str = "parquet",
     confidence: bool = False,
-    min_confidence: float = 0.0,
+    min_confidence: Optional[float] = None,
     text_field: str = "text",
     split: str = "train",
     quoting: Optional[str] = None,
@@ -57,8 +57,8 @@ def tag(
         documents.
     confidence (bool): Whether to add the confidence of each entity. The pipeline needs a
         `ner_student` or `ner_teacher`.
-    min_confidence (float): The least confidence of an entity that is written, from 0 to 1. Entities
-        of components without confidences are written too.
+    min_confidence (Optional[float]): The minimum confidence of an entity that is written, from 0 to
+        1; None for the component's own. Entities of components without confidences are written too.
     text_field (str): The column of the text, in formats that have columns.
     split (str): The split of a data set on the hub.
     quoting (Optional[str]): How fields of tables are quoted, as `Input` takes it.
@@ -86,7 +86,8 @@ def tag(
         result of another pipeline, input or setting. Or the pipeline failed on more documents than
         `max_errors`, or on all.
     """
-    require_range("min_confidence", min_confidence, 0, 1)
+    if min_confidence is not None:
+        require_range("min_confidence", min_confidence, 0, 1)
     if threads is not None:
         require_range("threads", threads, 1)
     if file_format not in FORMATS:

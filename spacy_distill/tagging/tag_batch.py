@@ -25,7 +25,7 @@ def tag_batch(
     *,
     keep: Sequence[str] = (),
     confidence: bool = False,
-    min_confidence: float = 0.0,
+    min_confidence: Optional[float] = None,
     text_field: str = "text",
     batch_size: Optional[int] = None,
     threads: Optional[int] = None,
@@ -44,7 +44,7 @@ def tag_batch(
     keep (Sequence[str]): Columns to repeat with each entity, as text.
     confidence (bool): Whether to add the confidence of each entity. The pipeline needs a
         `ner_student` or `ner_teacher`.
-    min_confidence (float): The least confidence of an entity, from 0 to 1, as in `tag`.
+    min_confidence (Optional[float]): The minimum confidence of an entity, as in `tag`.
     text_field (str): The column of the text.
     batch_size (Optional[int]): Number of documents in a batch; None for the pipeline's own.
     threads (Optional[int]): Number of threads of each `ner_student` and `ner_teacher`; None for
@@ -54,7 +54,8 @@ def tag_batch(
     RAISES (ValueError): There is no such pipeline. The function raises it if a table has no column
         of that name, or no `id`, `_id` or `uuid`; or if the pipeline fails on a document.
     """
-    require_range("min_confidence", min_confidence, 0, 1)
+    if min_confidence is not None:
+        require_range("min_confidence", min_confidence, 0, 1)
     for name, value in (("batch_size", batch_size), ("threads", threads)):
         if value is not None:
             require_range(name, value, 1)

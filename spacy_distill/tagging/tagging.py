@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from spacy.language import Language
-from spacy.tokens import Span
 from spacy.util import is_package
 
 from ..checks import require_device
@@ -18,7 +17,7 @@ from ..jobs.plan import Advance, Skipped, Written, installed_versions
 from ..loading import import_code, load_pipeline
 from ..names import similar_name_hint
 from ..pipeline.chain_ner import ChainNER
-from ..pipeline.confidences import EVALUATION_ATTR, confidence_of, with_confidences
+from ..pipeline.confidences import with_confidences
 from ..teachers.identity import pipeline_fingerprint
 from ..teachers.written_attributes import entity_labels
 from ..threads import one_blas_thread
@@ -43,7 +42,7 @@ class Tagging:
     keep: Tuple[str, ...]
     file_format: str
     confidence: bool
-    min_confidence: float
+    min_confidence: Optional[float]
     batch_size: Optional[int]
     shard_size: int
     limit: int
@@ -68,11 +67,6 @@ class Tagging:
         }
 
     @property
-    def needs_confidences(self) -> bool:
-        """Whether the confidence of each entity is computed."""
-        return self.confidence or self.min_confidence > 0
-
-    @property
     def max_documents(self) -> int:
         """The maximum number of documents; 0 for no limit."""
         return self.limit
@@ -95,7 +89,7 @@ class Tagging:
         require_device(self.use_gpu)
         nlp = load_pipeline(self.model)
         chains = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, ChainNER)]
-        if self.needs_confidences and not chains:
+        if (self.confidence or self.min_confidence is not None) and not chains:
             raise ValueError(
                 f"[D435] The pipeline '{self.model}' has no component that computes confidences: "
                 f"found {', '.join(nlp.pipe_names) or 'none'}, expected a ner_student or "
@@ -103,6 +97,8 @@ class Tagging:
             )
         for pipe in chains:
             pipe.threads = self.threads or pipe.threads
+            if self.min_confidence is not None:
+                pipe.min_confidence = self.min_confidence
         return PlanTagger(self, nlp)
 
     def writer(self, folder: Path, advance: Advance) -> "TagWriter":
@@ -136,28 +132,18 @@ class PlanTagger:
         """Find the entities of documents and add them to a file."""
         skipped: List[Skipped] = []
         n_documents = n_tokens = n_entities = 0
-        confidences = with_confidences(self.nlp) if self.plan.needs_confidences else nullcontext()
-        least = self.plan.min_confidence
+        confidences = with_confidences(self.nlp) if self.plan.confidence else nullcontext()
         # spaCy's tokenizer remembers the tokens of a word only outside of zones. So the first shard
         # is read without one, and the frequent words need not be split again in each later shard.
         zones = self._zones if self._has_frequent_words else []
         self._has_frequent_words = True
         with confidences, memory_zones(zones), one_blas_thread():
             for document, doc in self._tagger.read(documents, advance, skipped):
-                if least:
-                    doc.ents = [ent for ent in doc.ents if _is_kept(ent, least)]
                 n_documents += 1
                 n_tokens += len(doc)
                 n_entities += len(doc.ents)
                 file.add(document, doc)
         return Tagged(n_documents, n_tokens, n_entities, skipped)
-
-
-def _is_kept(entity: Span, least: float) -> bool:
-    """RETURNS (bool): Whether an entity has no confidence, as one of another component, or one of
-    at least `least`."""
-    confidence = confidence_of(entity, EVALUATION_ATTR)
-    return confidence is None or confidence >= least
 
 
 class TagWriter:

@@ -4,44 +4,17 @@ import pytest
 import spacy
 from spacy.cli import app
 from spacy.tokens import DocBin, Span
-from spacy.training import Example
-from thinc.api import Adam, fix_random_seed
 from typer.testing import CliRunner
 
 import spacy_distill.cli.calibrate  # noqa: F401 - registers the command
-
-TEXTS = ["Anna sails", "Nobody sails", "Carl left", "It rains"] * 3
-
-
-@pytest.fixture(scope="module")
-def places(tmp_path_factory):
-    """A student after a short training, and a corpus on which it makes errors."""
-    folder = tmp_path_factory.mktemp("calibration")
-    fix_random_seed(0)
-    nlp = spacy.blank("en")
-    nlp.add_pipe("ner_student", config={"model": {"encode": {"width": 16, "depth": 1}}})
-    docs = [nlp.make_doc(text) for text in TEXTS]
-    for doc in docs:
-        is_name = doc[0].text in ("Anna", "Carl")
-        doc.set_ents([Span(doc, 0, 1, label="PER")] if is_name else [])
-    examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs]
-    nlp.initialize(lambda: examples)
-    optimizer = Adam(0.02)
-    for _ in range(40):
-        nlp.update(examples, sgd=optimizer)
-    nlp.to_disk(folder / "student")
-    for doc in docs[:3]:
-        doc.set_ents([])
-    DocBin(docs=docs).to_disk(folder / "dev.spacy")
-    return folder / "student", folder / "dev.spacy"
 
 
 def run(*arguments):
     return CliRunner().invoke(app, ["distill-calibrate", *map(str, arguments)])
 
 
-def test_it_writes_a_pipeline_with_better_confidences(places, tmp_path):
-    result = run(*places, "-o", tmp_path / "calibrated")
+def test_it_writes_a_pipeline_with_better_confidences(uncertain, tmp_path):
+    result = run(*uncertain, "-o", tmp_path / "calibrated")
     assert result.exit_code == 0, result.output
     words = result.output.replace(",", "").split()
     before, after = (float(words[words.index(w) - 1]) for w in ("before", "after"))
@@ -53,12 +26,12 @@ def test_it_writes_a_pipeline_with_better_confidences(places, tmp_path):
     ]
     pipe = spacy.load(tmp_path / "calibrated").get_pipe("ner_student")
     assert f"Temperature {pipe.cfg['temperature']:.2f}" in result.output
-    assert run(*places, "-o", tmp_path / "calibrated").exit_code == 1
-    assert run(*places, "-o", tmp_path / "calibrated", "--force").exit_code == 0
+    assert run(*uncertain, "-o", tmp_path / "calibrated").exit_code == 1
+    assert run(*uncertain, "-o", tmp_path / "calibrated", "--force").exit_code == 0
 
 
-def test_labels_that_the_student_lacks_are_reported(places, tmp_path):
-    student, corpus = places
+def test_labels_that_the_student_lacks_are_reported(uncertain, tmp_path):
+    student, corpus = uncertain
     vocab = spacy.blank("en").vocab
     docs = list(DocBin().from_disk(corpus).get_docs(vocab))
     docs[1].set_ents([Span(docs[1], 0, 1, label="SHIP")])
@@ -71,16 +44,16 @@ def test_labels_that_the_student_lacks_are_reported(places, tmp_path):
     assert result.exit_code == 1 and "[D506]" in result.output
 
 
-def test_errors_are_reported_in_one_line(places, tmp_path):
-    student, corpus = places
+def test_errors_are_reported_in_one_line(uncertain, tmp_path):
+    student, corpus = uncertain
     result = run(student, corpus, "-o", tmp_path / "no", "--component", "other")
     assert result.exit_code == 1 and "Expected a ner_student 'other'" in result.output
     result = run(tmp_path / "nothing", corpus, "-o", tmp_path / "no")
     assert result.exit_code == 1 and not (tmp_path / "no").exists()
 
 
-def test_gold_entities_may_be_spans(places, tmp_path):
-    student, dev = places
+def test_gold_entities_may_be_spans(uncertain, tmp_path):
+    student, dev = uncertain
     nlp = spacy.load(student)
     docs = []
     for doc in DocBin().from_disk(dev).get_docs(nlp.vocab):

@@ -135,6 +135,12 @@ def test_the_threshold_of_likely_spans_is_found(folder, tmp_path):
     assert scores[0.0] < score > scores[1.0]
 
 
+def test_the_minimum_confidence_is_found(folder):
+    arguments = folder / "model-best", folder / "corpus.spacy", "ner_student", "min_confidence"
+    best, score, scores = find_threshold(*map(str, arguments), "ents_f", n_trials=5)
+    assert best < 1 and score > 0.9 and scores[1.0] < score
+
+
 def test_a_package_is_made(folder, tmp_path):
     run("package", folder / "model-best", tmp_path, "--build", "none", "--name", "ner_student")
     meta = json.loads((tmp_path / "en_ner_student-0.0.0" / "meta.json").read_text())

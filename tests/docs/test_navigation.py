@@ -16,7 +16,7 @@ TASKS = {
     "200 labeled sentences": ("how-to/few-labels.md", ["--kind teacher", "corpus/unlabeled.spacy"]),
     "GLiNER": ("how-to/gliner.md", ["gliner_spacy", "ent._.score", "distill gliner"]),
     "make it smaller": ("how-to/smaller.md", ["--bits 4", "--size small", "--prune"]),
-    "confidence threshold": ("confidence.md", ["ent._.confidence >= threshold", "precision"]),
+    "confidence threshold": ("confidence.md", ["min_confidence", "distill-threshold"]),
     "serve it": ("how-to/fastapi.md", ["uvicorn", "docker run"]),
     "run it on a cluster": ("how-to/cluster.md", ["--executor ray", "s3://"]),
 }

@@ -246,7 +246,74 @@ def test_spans_with_unknown_gold_tags_are_not_scored(nlp, student):
     assert scores["spans_sc_p"] == scores["ents_p"] == 1.0
 
 
-@pytest.mark.parametrize("threshold", [-0.1, 1.5])
-def test_a_threshold_that_is_not_a_probability_is_rejected(threshold):
-    with pytest.raises(ValueError, match="threshold"):
-        spacy.blank("en").add_pipe("ner_student", config={"threshold": threshold})
+@pytest.mark.parametrize("setting", ["threshold", "min_confidence"])
+@pytest.mark.parametrize("value", [-0.1, 1.5])
+def test_a_minimum_that_is_not_a_probability_is_rejected(setting, value):
+    with pytest.raises(ValueError, match=rf"\[D010\].*{setting}"):
+        spacy.blank("en").add_pipe("ner_student", config={setting: value})
+
+
+# The minimum confidence
+
+
+@pytest.fixture
+def confidences(nlp, student):
+    """The entities of two documents with their confidences, from which half of them are left out by
+    a minimum."""
+    student.confidence, student.cfg["temperature"] = True, 4.0
+    found = [
+        [(ent.start, ent.end, ent.label_, ent._.confidence) for ent in doc.ents]
+        for doc in nlp.pipe([TEXT, "Berg met Berg in Berg"])
+    ]
+    ranked = sorted(confidence for entities in found for *_, confidence in entities)
+    student.min_confidence = ranked[len(ranked) // 2]
+    assert ranked[0] < student.min_confidence
+    return found
+
+
+@pytest.mark.parametrize("with_confidence", [True, False])
+@pytest.mark.parametrize("is_annotated", [True, False])
+def test_less_probable_entities_are_not_written(
+    nlp, student, confidences, with_confidence, is_annotated
+):
+    student.confidence = with_confidence
+    docs = [nlp.make_doc(text) for text in (TEXT, "Berg met Berg in Berg")]
+    if is_annotated:
+        for doc in docs:
+            doc.set_ents([])
+    docs = list(nlp.pipe(docs))
+    for doc, entities in zip(docs, confidences, strict=True):
+        kept = [entity for entity in entities if entity[3] >= student.min_confidence]
+        assert [(ent.start, ent.end, ent.label_) for ent in doc.ents] == [e[:3] for e in kept]
+        expected = [e[3] if with_confidence else None for e in kept]
+        assert [ent._.confidence for ent in doc.ents] == expected
+        assert doc.has_annotation("ENT_IOB")
+
+
+def test_a_minimum_of_one_leaves_earlier_entities(nlp, student):
+    student.min_confidence, student.cfg["temperature"] = 1.0, 4.0
+    doc = nlp.make_doc(TEXT)
+    doc.set_ents([Span(doc, 0, 1, label="RULE")], default="outside")
+    doc = nlp.get_pipe("ner_student")(doc)
+    assert [ent.label_ for ent in doc.ents] == ["RULE"]
+
+
+def test_the_minimum_is_a_setting_that_is_saved(nlp, student, confidences, tmp_path):
+    nlp.to_disk(tmp_path / "student")
+    config = {"components.ner_student.min_confidence": student.min_confidence}
+    loaded = spacy.load(tmp_path / "student", config=config)
+    assert [ent.text for ent in loaded(TEXT).ents] == [ent.text for ent in nlp(TEXT).ents]
+    loaded.to_disk(tmp_path / "sure")
+    again = spacy.load(tmp_path / "sure").get_pipe("ner_student")
+    assert again.min_confidence == student.min_confidence
+
+
+def test_the_minimum_changes_neither_spans_nor_what_is_taught(nlp, student, confidences):
+    chain = student.predict_chain([nlp.make_doc(TEXT)])
+    student.spans_key, least = "sc", student.min_confidence
+    sure = nlp(TEXT)
+    student.min_confidence = 0.0
+    assert len(nlp(TEXT).spans["sc"]) == len(sure.spans["sc"])
+    student.min_confidence = least
+    expected = student.predict_chain([nlp.make_doc(TEXT)]).marginals()
+    numpy.testing.assert_array_equal(chain.marginals(), expected)

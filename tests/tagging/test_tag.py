@@ -219,7 +219,7 @@ def plan(model, **settings):
     """Make a plan with the defaults of `tag`."""
     defaults = {"keep": (), "file_format": "parquet", "confidence": False, "batch_size": None}
     defaults |= {
-        "min_confidence": 0.0,
+        "min_confidence": None,
         "shard_size": 100,
         "limit": 0,
         "threads": None,
