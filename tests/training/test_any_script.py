@@ -22,10 +22,20 @@ SHORT = {
     "training.eval_frequency": 60,
     "components.ner_student.model.encode.width": 32,
 }
+# Tokenizers that are packages of their own.
+TOKENIZERS = {"ja": ("sudachipy", "sudachidict_core")}
 # Of each language: people and places, with their labels, and sentences.
 CHINESE = (
     {"人名": ["王小明", "李娜", "陈大文"], "地名": ["北京", "上海", "乌鲁木齐", "南京"]},
     ["{}昨天坐火车去{}。", "{1}的天气很好、{0}很高兴。", "我在{1}见过{0}两次。"],
+)
+JAPANESE = (
+    {"人名": ["山田太郎", "佐藤花子", "鈴木一郎"], "地名": ["大阪", "東京", "札幌", "名古屋"]},
+    [
+        "{}さんは昨日{}へ行きました。",
+        "{1}の天気は良く、{0}さんは喜んだ。",
+        "{1}で{0}さんに二度会った。",
+    ],
 )
 ARABIC = (
     {"شخص": ["ليلى حداد", "سامي", "نور"], "مكان": ["القاهرة", "بيروت", "تونس", "عمّان"]},
@@ -35,13 +45,15 @@ HEBREW = (
     {"אדם": ["דנה לוי", "יואב", "נועה"], "מקום": ["תל אביב", "חיפה", "ירושלים", "עכו"]},
     ["{} נסעה אל {} אתמול.", "בתוך {1} חיכתה {0}.", 'לדברי {0}, {1} היא "יפה".'],
 )
-LANGUAGES = {"zh": CHINESE, "ar": ARABIC, "he": HEBREW}
+LANGUAGES = {"zh": CHINESE, "ja": JAPANESE, "ar": ARABIC, "he": HEBREW}
 
 
 @pytest.fixture(scope="module", params=LANGUAGES)
 def distilled(request, tmp_path_factory):
     """A teacher of rules in each language, its student, and texts."""
     lang = request.param
+    for package in TOKENIZERS.get(lang, ()):
+        pytest.importorskip(package, reason=f"the tokenizer of {lang} is not installed")
     names, frames = LANGUAGES[lang]
     folder = tmp_path_factory.mktemp(lang)
     teacher = spacy.blank(lang)
@@ -86,4 +98,4 @@ def test_entities_survive_files_and_characters(distilled, tmp_path):
 def test_displacy_writes_the_direction_of_the_script(distilled):
     _, student, texts = distilled
     html = displacy.render(student(texts[0]), style="ent", jupyter=False)
-    assert ("direction: rtl" in html) == (student.lang != "zh")
+    assert ("direction: rtl" in html) == (student.lang in ("ar", "he"))
