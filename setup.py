@@ -1,8 +1,10 @@
 """The compiled kernels; everything else is in setup.cfg."""
 
+import os
 import shutil
 import sys
 from glob import glob
+from multiprocessing.pool import ThreadPool
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -22,12 +24,21 @@ if sys.platform == "win32":
 
 
 class BuildKernels(build_ext):
-    """Compile with clang-cl on Windows, since Visual C++ has no vector types."""
+    """Compile a file on each core; with clang-cl on Windows, since Visual C++ has no vector
+    types."""
 
     def build_extensions(self) -> None:
         if self.compiler.compiler_type == "msvc":
             self.compiler.initialize()  # it would set the compiler later
             self.compiler.cc = shutil.which("clang-cl") or self.compiler.cc
+        compile_files = self.compiler.compile
+
+        def compile_in_parallel(sources, *args, **kwargs):
+            with ThreadPool(min(os.cpu_count() or 1, len(sources))) as pool:
+                objects = pool.map(lambda source: compile_files([source], *args, **kwargs), sources)
+            return [name for names in objects for name in names]
+
+        self.compiler.compile = compile_in_parallel
         super().build_extensions()
 
 
