@@ -20,6 +20,7 @@ from .checkpoints import (
     can_resume,
     is_finished,
 )
+from .logger import with_own_log
 from .run import Run, finished_training, locked_output, resumes_in, train_one
 
 
@@ -97,13 +98,14 @@ def train_generations(
     for number in range(1, generations):
         assert output is not None
         folder = output / GENERATION.format(number)
+        own_config = with_own_log(config, folder.name)
         own = run_of_generation(run, output, number)._replace(compact=False)
         if run.resume and is_finished(folder):
-            finished_training(folder, config, own.sources, run.stdout)
+            finished_training(folder, own_config, own.sources, run.stdout)
             continue
         resuming = resumes_in(folder, run)
         with locked_output(folder), joined(teachers, output, run, number, config) as taught_by:
-            train_one(config, taught_by, folder, own, resumes=resuming, dev_teachers=teachers)
+            train_one(own_config, taught_by, folder, own, resumes=resuming, dev_teachers=teachers)
     last = run_of_generation(run, output, generations)
     with joined(teachers, output, run, generations, config) as taught_by:
         return train_one(

@@ -8,7 +8,9 @@ from typing import IO, Any, Callable, Dict, List, Optional, Tuple
 
 import srsly
 from spacy.language import Language
+from thinc.api import Config
 
+NAME = "spacy-distill.JSONLLogger.v1"
 LogStep = Callable[[Optional[Dict[str, Any]]], None]
 Logger = Callable[[Language, IO, IO], Tuple[LogStep, Callable[[], None]]]
 
@@ -29,6 +31,23 @@ def JSONLLogger(path: Path, logger: Optional[Logger] = None) -> Logger:
     RETURNS (Logger): The logger. A resumed training continues the file.
     """
     return _JSONLLogger(Path(path), logger)
+
+
+def with_own_log(config: Config, student: str) -> Config:
+    """Let a student of a run with several students log to a file of its own: `log.jsonl` becomes
+    `log-STUDENT.jsonl`. Loggers other than `JSONLLogger` stay as they are.
+
+    config (Config): The config of the students, which is not changed.
+    student (str): The student's name.
+    RETURNS (Config): The student's config.
+    """
+    logger = config.interpolate()["training"].get("logger") or {}
+    if logger.get("@loggers") != NAME:
+        return config
+    path = Path(logger["path"])
+    own = path.with_name(f"{path.stem}-{student}{path.suffix}")
+    changed = Config(config, is_interpolated=False)
+    return changed.merge({"training": {"logger": {"path": str(own)}}})
 
 
 @dataclass

@@ -17,6 +17,7 @@ from ..saving import copy_directory
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .checkpoints import MODEL_BEST, STUDENT, is_finished, require_output_dir
 from .find_teachers import component_pairs
+from .logger import with_own_log
 from .measured_sizes import Measured, choose, measure, table
 from .raw_text import with_text
 from .run import (
@@ -92,7 +93,7 @@ def distill_sizes(
     require_limits(max_mb, min_words_per_second)
     require_run(run, output, has_text=text is not None)
     config = student_config(student, overrides, calibrate, run)
-    configs = {name: with_size(config, shape) for name, shape in shapes.items()}
+    configs = {name: with_own_log(with_size(config, shape), name) for name, shape in shapes.items()}
     shared = describe_run(config, run, text)
     require_no_file(output)
     if resume and output.exists():

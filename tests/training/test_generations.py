@@ -50,6 +50,14 @@ def test_the_first_student_is_the_usual_one_and_teaches_the_second(
     assert len(spacy.load(last / MODEL_LAST).meta["distillation"]["teachers"]) == 2
 
 
+def test_each_student_has_a_log_of_its_own(run, config, tmp_path):
+    path = tmp_path / "logs" / "log.jsonl"
+    logger = {"@loggers": "spacy-distill.JSONLLogger.v1", "path": str(path), "logger": None}
+    run(student=config(training={"logger": logger}))
+    names = {log.name for log in path.parent.iterdir()}
+    assert names == {"log-generation-1.jsonl", "log.jsonl"}
+
+
 def test_the_teacher_reads_each_document_once(run, teacher):
     read = []
 

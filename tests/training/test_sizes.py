@@ -69,6 +69,13 @@ def test_each_size_is_trained_and_the_best_is_chosen(run, tmp_path):
     assert [Measured(**student) for student in kept(tmp_path)["sizes"]] == found
 
 
+def test_each_size_has_a_log_of_its_own(run, config, tmp_path):
+    path = tmp_path / "logs" / "log.jsonl"
+    logger = {"@loggers": "spacy-distill.JSONLLogger.v1", "path": str(path), "logger": None}
+    run(student=config(training={"logger": logger}))
+    assert {log.name for log in path.parent.iterdir()} == {"log-16x1.jsonl", "log-8x2.jsonl"}
+
+
 def test_a_size_is_the_student_that_is_trained_alone(run, quietly, config, teacher, tmp_path):
     """Neither the other sizes nor the cache of the teacher change anything."""
     run()
