@@ -107,26 +107,26 @@ def streams() -> str:
 
 
 def load() -> str:
-    """RETURNS (str): The table of the server under load."""
-    found = figures("load")
-    if not found:
-        return ""
-    times = found["milliseconds"]
-    sizes = found["megabytes"]
+    """RETURNS (str): The table of the server under load, a column a run."""
+    runs = figures("load").get("runs", [])
     rows = [
-        ["clients at once", f"{found['clients']}"],
-        ["seconds", f"{found['seconds']}"],
-        ["requests", f"{found['requests']:,}"],
-        ["errors or other entities", f"{found['errors']}"],
-        ["median, 95 % and 99 %, ms", " / ".join(f"{times[q]:,.0f}" for q in times)],
-        ["words that it had never seen", f"{found['new_words']:,}"],
+        ["words that it had never seen", *(f"{run['new_words_percent']:g} %" for run in runs)],
+        ["seconds", *(f"{run['seconds']}" for run in runs)],
+        ["requests", *(f"{run['requests']:,}" for run in runs)],
+        ["errors or other entities", *(f"{run['errors']}" for run in runs)],
+        ["median, 95 % and 99 %, ms", *(milliseconds(run) for run in runs)],
         [
-            "memory, MB",
-            f"{sizes['after_warm_up']:.0f} to {sizes['at_the_end']:.0f} "
-            f"({found['growth_percent']:+.1f} %)",
+            "memory after the warm-up, MB",
+            *(f"{run['megabytes']['after_warm_up']:.0f}" for run in runs),
         ],
+        ["growth", *(f"{run['growth_percent']:+.1f} %" for run in runs)],
     ]
-    return table(["", ""], rows)
+    return table(["", *([""] * len(runs))], rows)
+
+
+def milliseconds(run: Dict[str, Any]) -> str:
+    """RETURNS (str): The percentiles of a run's times."""
+    return " / ".join(f"{time:,.0f}" for time in run["milliseconds"].values())
 
 
 def image() -> str:
