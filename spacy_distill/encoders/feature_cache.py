@@ -3,8 +3,10 @@
 import hashlib
 import os
 import sqlite3
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Dict, Iterator, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.tokens import Doc
@@ -22,6 +24,9 @@ FOLDER_VARIABLE = "SPACY_DISTILL_FEATURES"
 # The maximum memory. The 14,041 sentences of CoNLL-2003 take 1.1 GB with seven layers of width 384,
 # and 4 GB with 13 layers of width 768.
 MAX_BYTES = 2**31
+# The maximum memory for documents that are read once: some 25,000 tokens with 13 layers of width
+# 768, so several teachers over one transformer can share a batch.
+MAX_RECENT_BYTES = 2**29
 # Seconds to wait while another process writes.
 LOCK_TIMEOUT = 120
 # With pages of 64 KiB, the maximum of sqlite, a sentence with 13 layers of width 768 is read five
@@ -34,34 +39,56 @@ CREATE TABLE IF NOT EXISTS features (
 """
 
 
+_is_read_once: ContextVar[bool] = ContextVar("is_read_once", default=False)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Read documents that will not be read again, such as by a teacher whose predictions are
+    stored: within this context, only the features of the last documents stay in memory."""
+    token = _is_read_once.set(True)
+    try:
+        yield
+    finally:
+        _is_read_once.reset(token)
+
+
 class FeatureCache(ForkSafe):
     """A cache of features by transformer and document.
 
     When the memory is full, no more documents are added. Each epoch reads the same documents, so if
-    the oldest ones were dropped, each would be dropped just before it is read again.
+    the oldest ones were dropped, each would be dropped just before it is read again. Documents that
+    are read once are kept apart, and there the oldest ones are dropped.
     """
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, max_bytes: int = MAX_BYTES, max_recent_bytes: int = MAX_RECENT_BYTES
+    ) -> None:
         """Create an empty cache.
 
         max_bytes (int): The maximum memory in bytes.
+        max_recent_bytes (int): The maximum memory for documents that are read once.
         """
         self.max_bytes = max_bytes
+        self.max_recent_bytes = max_recent_bytes
         self._arrays: Dict[Tuple[str, bytes], Floats3d] = {}
-        self._n_bytes = 0
+        # In the order in which they were read.
+        self._recent: Dict[Tuple[str, bytes], Floats3d] = {}
+        self._n_bytes = self._n_recent_bytes = 0
         # By process, because a connection of sqlite cannot be used after a fork.
         self._databases: Dict[Tuple[int, Path], sqlite3.Connection] = {}
         super().__init__()
 
     def __len__(self) -> int:
         """RETURNS (int): The number of documents in memory."""
-        return len(self._arrays)
+        return len({*self._arrays, *self._recent})
 
     def clear(self) -> None:
         """Delete all features in memory."""
         with self._lock:
             self._arrays.clear()
-            self._n_bytes = 0
+            self._recent.clear()
+            self._n_bytes = self._n_recent_bytes = 0
 
     def get_all(self, model: str, docs: Sequence[bytes]) -> Dict[bytes, Floats3d]:
         """Look up the features of documents.
@@ -75,13 +102,15 @@ class FeatureCache(ForkSafe):
         with self._lock:
             database = self._open(model)
             for key in dict.fromkeys(docs):
-                if (model, key) in self._arrays:
-                    found[key] = self._arrays[model, key]
-                elif database is not None:
-                    array = _read(database, key)
+                array = self._arrays.get((model, key))
+                if array is None:
+                    array = self._recent.get((model, key))
+                    if array is None and database is not None:
+                        array = _read(database, key)
                     if array is not None:
-                        found[key] = array
                         self._keep(model, key, array)
+                if array is not None:
+                    found[key] = array
         return found
 
     def set_all(self, model: str, arrays: Mapping[bytes, Floats3d]) -> None:
@@ -102,9 +131,19 @@ class FeatureCache(ForkSafe):
                     )
 
     def _keep(self, model: str, key: bytes, array: Floats3d) -> None:
-        if (model, key) not in self._arrays and self._n_bytes + array.nbytes <= self.max_bytes:
-            self._arrays[model, key] = array.copy()
-            self._n_bytes += array.nbytes
+        place = model, key
+        if place in self._arrays:
+            return
+        if not _is_read_once.get():
+            if self._n_bytes + array.nbytes <= self.max_bytes:
+                self._arrays[place] = array.copy()
+                self._n_bytes += array.nbytes
+        elif place not in self._recent:
+            self._recent[place] = array.copy()
+            self._n_recent_bytes += array.nbytes
+            while self._n_recent_bytes > self.max_recent_bytes:
+                oldest = next(iter(self._recent))
+                self._n_recent_bytes -= self._recent.pop(oldest).nbytes
 
     def _open(self, model: str) -> Optional[sqlite3.Connection]:
         folder = os.environ.get(FOLDER_VARIABLE)

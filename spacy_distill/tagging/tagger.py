@@ -7,6 +7,7 @@ from spacy.tokens import Doc
 from spacy.util import logger
 
 from ..corpora.inputs import InputDocument
+from ..encoders.feature_cache import read_once
 from ..jobs.plan import Advance, Skipped, require_few_failures
 from ..teachers.failures import ends_run, is_out_of_memory
 
@@ -50,7 +51,8 @@ class Tagger:
     ) -> List[Tuple[InputDocument, Doc]]:
         """Read a batch. If the pipeline raises an error, halve it until the document is found."""
         try:
-            docs = list(self.nlp.pipe(map(self._as_text, batch), batch_size=len(batch)))
+            with read_once():
+                docs = list(self.nlp.pipe(map(self._as_text, batch), batch_size=len(batch)))
             return list(zip(batch, docs, strict=True))
         except Exception as error:
             # Components raise errors of any type.

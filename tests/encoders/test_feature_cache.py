@@ -20,6 +20,7 @@ from spacy_distill.encoders.feature_cache import (
     FeatureCache,
     cached_states,
     features_key,
+    read_once,
 )
 from tests.encoders.conftest import WORDS
 from tests.encoders.test_encoder import make_docs
@@ -58,6 +59,35 @@ def test_a_full_cache_keeps_its_documents(encoder, vocab, monkeypatch):
     assert list(FEATURES.get_all(name, keys)) == keys[1:]
     FEATURES.set_all(name, {keys[1]: numpy.zeros((3, 3, 16), dtype="float16")})
     assert FEATURES.get_all(name, keys)[keys[1]].any()
+
+
+def test_of_documents_that_are_read_once_the_last_ones_stay():
+    cache = FeatureCache(max_recent_bytes=2 * ARRAY.nbytes)
+    with read_once():
+        for key in (b"one", b"two", b"three"):
+            cache.set_all("model", {key: ARRAY})
+        assert list(cache.get_all("model", [b"one", b"two", b"three"])) == [b"two", b"three"]
+    assert len(cache) == 2
+    # What is read again, such as by a student in training, stays.
+    assert list(cache.get_all("model", [b"two"])) == [b"two"]
+    with read_once():
+        cache.set_all("model", {b"four": ARRAY, b"five": ARRAY})
+    assert list(cache.get_all("model", [b"two", b"three"])) == [b"two"]
+    cache.clear()
+    assert len(cache) == 0
+
+
+def test_documents_that_are_read_once_leave_room_for_others():
+    cache = FeatureCache(max_bytes=ARRAY.nbytes)
+    with read_once():
+        cache.set_all("model", {b"one": ARRAY})
+    cache.set_all("model", {b"two": ARRAY})
+    assert list(cache.get_all("model", [b"one", b"two"])) == [b"one", b"two"]
+    # A document that is larger than the memory is not kept.
+    with read_once():
+        large = FeatureCache(max_recent_bytes=1)
+        large.set_all("model", {b"one": ARRAY})
+    assert len(large) == 0
 
 
 def test_threads_share_a_cache_on_disk(tmp_path, monkeypatch):
@@ -141,7 +171,8 @@ def test_forks_while_a_thread_writes(monkeypatch, tmp_path):
 
     def write():
         number = 0
-        while not done.is_set():
+        # The forked process gets its turn at the file between two of these writes.
+        while not done.wait(0.001):
             number += 1
             cache.set_all("model", {str(number).encode(): ARRAY})
 
