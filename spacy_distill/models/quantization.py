@@ -69,14 +69,16 @@ def quantize(data: Floats2d, size: int, metric: Optional[Floats2d] = None) -> Qu
 
 
 def dequantize(codes: Ints2d, centroids: ArrayXd, decoder: Floats2d) -> Floats2d:
-    """Compute the vectors of codes.
+    """Compute the vectors of codes, in double precision: the sums of a matrix product depend on the
+    rows next to a row, and a word has the same vector in every batch.
 
     codes (Ints2d): (rows, parts) uint8
     centroids (ArrayXd), decoder (Floats2d): As in `Quantized`.
     RETURNS (Floats2d): (rows, dimensions) float32
     """
     parts = centroids[numpy.arange(codes.shape[1]), codes]
-    return parts.reshape(len(codes), len(decoder)) @ decoder
+    rows = parts.reshape(len(codes), len(decoder)).astype("float64")
+    return (rows @ decoder.astype("float64")).astype("float32")
 
 
 def balanced(variances: Floats1d, size: int) -> Ints1d:

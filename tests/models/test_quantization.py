@@ -2,7 +2,7 @@
 
 import numpy
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from spacy_distill.models.quantization import balanced, dequantize, k_means, nearest, quantize
 
@@ -61,3 +61,13 @@ def test_each_point_gets_the_nearest_centroid(data):
     assert_allclose(distances[numpy.arange(len(data)), found], best, atol=1e-4)
     spread = points.var(axis=0).sum()
     assert best.mean() < 0.02 * spread
+
+
+def test_a_vector_does_not_depend_on_the_others(rng):
+    quantized = quantize(rng.normal(size=(300, 150)).astype("float32"), 4)
+    every = dequantize(*quantized)
+    for n_rows in (1, 2, 3, 5, 17):
+        for start in range(0, 60, n_rows):
+            codes = quantized.codes[start : start + n_rows]
+            found = dequantize(codes, quantized.centroids, quantized.decoder)
+            assert_array_equal(found, every[start : start + n_rows])
