@@ -68,6 +68,10 @@ class ShardWriter(Protocol):
     def labels(self) -> Sequence[str]:
         """The labels of entities."""
 
+    @property
+    def has_zones(self) -> bool:
+        """Whether all its pipelines read in memory zones."""
+
     def __call__(self, number: int, documents: List[InputDocument], input_hash: str) -> Written:
         """Write the shard of a number from its documents, whose hash is kept in the manifest."""
 
@@ -110,7 +114,8 @@ class Plan(Protocol):
         """Choose the documents of the job from those of the input."""
 
     def writer(self, folder: Path, advance: Advance) -> ShardWriter:
-        """Load what the shards are written with. Each process calls it once."""
+        """Load what the shards are written with. Each process calls it at its start, and again
+        after much text (`renewal.py`)."""
 
 
 def require_few_failures(maker: str, skipped: Sequence[Skipped], max_errors: int) -> None:

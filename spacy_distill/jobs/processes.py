@@ -1,7 +1,6 @@
 """The local executor: processes of this machine, each of which loads the plan's writer and writes
 whole shards."""
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -15,6 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List
 
 from ..corpora.inputs import InputDocument
 from .plan import INTERVAL, Advance, Plan, Workers, Written
+from .renewal import RenewedWriter
 
 # The module that the process from which workers are forked imports first.
 IMPORTS = f"{__package__}.forkserver_imports"
@@ -64,9 +64,7 @@ def _start_process(plan: Plan, folder: Path, counts: _Counts, environment: Dict[
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
-        _process["writer"] = plan.writer(folder, counts.new_slot())
-        # What is loaded stays. The garbage collector need not look at it again.
-        gc.freeze()
+        _process["writer"] = RenewedWriter(plan, folder, counts.new_slot(), frozen=True)
     except Exception as error:
         # An initializer's error would not reach the main process. `_labels_of_process` raises it.
         _process["error"] = error
@@ -112,7 +110,7 @@ def workers(plan: Plan, folder: Path, advance: Advance, n_process: int) -> Itera
     YIELDS (Workers): The processes.
     """
     if n_process == 1:
-        writer = plan.writer(folder, advance)
+        writer = RenewedWriter(plan, folder, advance)
         yield Workers(list(writer.labels), lambda *shard: partial(writer, *shard), 1)
         return
     context = _context(plan)

@@ -14,6 +14,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
 from ..corpora.inputs import InputDocument
 from ..loading import import_library
 from .plan import INTERVAL, Advance, Plan, Workers, Written
+from .renewal import RenewedWriter
 
 # How often a shard may fail with its actor before the job ends: a document that ends every process
 # that reads it would otherwise end all actors, again and again.
@@ -36,7 +37,7 @@ class ShardActor:
         """
         identity = self._plan.identity()
         if self._writer is None:
-            self._writer = self._plan.writer(self._folder, lambda n_documents, n_words: None)
+            self._writer = RenewedWriter(self._plan, self._folder, lambda n_docs, n_words: None)
         return {"labels": list(self._writer.labels), "identity": identity}
 
     def write(self, number: int, documents: List[InputDocument], input_hash: str) -> Written:

@@ -122,7 +122,7 @@ class PlanTagger:
         """plan (Tagging): How text is tagged. nlp (Language): The pipeline."""
         self.plan = plan
         self.nlp = nlp
-        self._zones = pipelines_with_zones([nlp])
+        self.zones = pipelines_with_zones([nlp])
         self._has_frequent_words = False
         self._tagger = Tagger(
             nlp, batch_size=plan.batch_size or nlp.batch_size, max_errors=plan.max_errors
@@ -135,7 +135,7 @@ class PlanTagger:
         confidences = with_confidences(self.nlp) if self.plan.confidence else nullcontext()
         # spaCy's tokenizer remembers the tokens of a word only outside of zones. So the first shard
         # is read without one, and the frequent words need not be split again in each later shard.
-        zones = self._zones if self._has_frequent_words else []
+        zones = self.zones if self._has_frequent_words else []
         self._has_frequent_words = True
         with confidences, memory_zones(zones), one_blas_thread():
             for document, doc in self._tagger.read(documents, advance, skipped):
@@ -157,6 +157,7 @@ class TagWriter:
         advance (Advance): Called after each batch.
         """
         self.labels = entity_labels(tagger.nlp)
+        self.has_zones = bool(tagger.zones)
         self.tagger = tagger
         self._folder = folder
         self._advance = advance

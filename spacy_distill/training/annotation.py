@@ -86,6 +86,11 @@ class SoftShardWriter:
         """The teacher's labels."""
         return tuple(self.annotator.teacher.labels)
 
+    @property
+    def has_zones(self) -> bool:
+        """Whether the teachers' pipelines, if there are any, read in memory zones."""
+        return self.annotator.has_zones
+
     def __call__(self, number: int, documents: List[InputDocument], input_hash: str) -> Written:
         """Annotate the documents of a shard and write it."""
         soft, entities, misfits, skipped = self.annotator.annotate(

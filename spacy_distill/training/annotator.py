@@ -62,7 +62,9 @@ class Annotator:
             )
         self._nlp: Language = pipelines[0] if lang is None else spacy.blank(lang)
         self._tags = BiluoTags(teacher.labels)
-        self._zone_pipelines = pipelines_with_zones([self._nlp, *pipelines])
+        every = [self._nlp, *pipelines]
+        self._zone_pipelines = pipelines_with_zones(every)
+        self.has_zones = len(self._zone_pipelines) == len({id(nlp.vocab) for nlp in every})
 
     def annotate(
         self,
