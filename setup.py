@@ -3,8 +3,8 @@
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from glob import glob
-from multiprocessing.pool import ThreadPool
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -23,9 +23,16 @@ if sys.platform == "win32":
     LINK = []
 
 
+def n_cores() -> int:
+    """RETURNS (int): The number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class BuildKernels(build_ext):
-    """Compile a file on each core; with clang-cl on Windows, since Visual C++ has no vector
-    types."""
+    """Compile a file on each core. On Windows, compile with clang-cl, since Visual C++ has no
+    vector types."""
 
     def build_extensions(self) -> None:
         if self.compiler.compiler_type == "msvc":
@@ -34,9 +41,9 @@ class BuildKernels(build_ext):
         compile_files = self.compiler.compile
 
         def compile_in_parallel(sources, *args, **kwargs):
-            with ThreadPool(min(os.cpu_count() or 1, len(sources))) as pool:
+            with ThreadPoolExecutor(n_cores()) as pool:
                 objects = pool.map(lambda source: compile_files([source], *args, **kwargs), sources)
-            return [name for names in objects for name in names]
+                return [name for names in objects for name in names]
 
         self.compiler.compile = compile_in_parallel
         super().build_extensions()

@@ -34,6 +34,6 @@ def require_device(use_gpu: int) -> None:
 
 def require_range(name: str, value: float, least: float, most: Optional[float] = None) -> None:
     """Raise ValueError if a number is out of its range."""
-    if value < least or (most is not None and value > most):
+    if not (value >= least and (most is None or value <= most)):  # also if it is NaN
         limits = f"{least} or more" if most is None else f"from {least} to {most}"
         raise ValueError(f"[D705] {name} has to be {limits}: found {value}.")

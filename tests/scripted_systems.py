@@ -15,7 +15,7 @@ class ScriptedEntities:
 
     def __init__(self, nlp, name, found):
         self.found = found
-        self.confidence, self.confidence_attr, self.min_confidence = False, "confidence", 0.0
+        self.confidence, self.confidence_attr = False, "confidence"
 
     def __call__(self, doc):
         spans = []

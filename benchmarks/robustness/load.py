@@ -28,7 +28,7 @@ import spacy
 import typer
 from wasabi import msg
 
-from benchmarks.commands import ROOT, read_json
+from benchmarks.commands import ROOT, provenance, read_json
 from benchmarks.pages import keep
 
 START = 300.0  # seconds until the server has to be there
@@ -55,7 +55,8 @@ class Client:
     def __init__(
         self, port: int, texts: List[str], expected: List[Any], seed: int, share: float
     ) -> None:
-        """share (float): The share of new words among all that are sent, at most 0.15."""
+        """share (float): The share of new words among all that are sent. Only the second text has
+        some, so longer texts have fewer."""
         self.requests: List[Request] = []
         self.n_words = self.n_new = 0
         self._share = share
@@ -146,7 +147,10 @@ def main(
     first, last = mean(memory[:tenth]), mean(memory[-tenth:])
     processor = after.user + after.system - before.user - before.system
     found = {
-        "new_words_percent": new_words,
+        "wanted_percent": new_words,
+        "new_words_percent": round(
+            100 * sum(user.n_new for user in users) / sum(user.n_words for user in users), 1
+        ),
         "clients": clients,
         "seconds": round(end - start),
         "requests": len(measured),
@@ -165,12 +169,10 @@ def main(
     }
     print(json.dumps(found, indent=1))
     known = read_json(output) if output is not None and output.exists() else {}
-    runs = [
-        run
-        for run in known.get("load", {}).get("runs", [])
-        if run["new_words_percent"] != new_words
-    ]
-    keep(output, "load", {"runs": sorted([*runs, found], key=lambda run: run["new_words_percent"])})
+    runs = known.get("load", {}).get("runs", [])
+    runs = [run for run in runs if run["wanted_percent"] != new_words]
+    runs.append({**found, "made_with": provenance()})
+    keep(output, "load", {"runs": sorted(runs, key=lambda run: run["wanted_percent"])})
     if errors:
         msg.fail(f"{len(errors)} errors", "\n".join(map(str, errors[:5])), exits=1)
 

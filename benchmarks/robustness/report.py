@@ -109,8 +109,11 @@ def streams() -> str:
 def load() -> str:
     """RETURNS (str): The table of the server under load, a column a run."""
     runs = figures("load").get("runs", [])
+    if not runs:
+        return ""
     rows = [
         ["words that it had never seen", *(f"{run['new_words_percent']:g} %" for run in runs)],
+        ["clients at once", *(f"{run['clients']}" for run in runs)],
         ["seconds", *(f"{run['seconds']}" for run in runs)],
         ["requests", *(f"{run['requests']:,}" for run in runs)],
         ["errors or other entities", *(f"{run['errors']}" for run in runs)],

@@ -38,7 +38,8 @@ def distill_calibrate_cli(
     """
     Fit the confidences of a student to labeled documents that it was not trained on, such as the
     development corpus. After that, about 80 % of the entities with a confidence of 0.8 should be
-    right. The entities stay the same. `spacy distill` calibrates students by default.
+    right. The entities stay the same, unless the student has a min_confidence. `spacy distill`
+    calibrates students by default.
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
         require_free(output_path, force=force)
@@ -62,7 +63,7 @@ def calibration_error(nlp: Language, examples: Iterable[Example]) -> float:
     examples = list(examples)
     with (
         ProgressBar(desc="Evaluate", total=len(examples)) as bar,
-        with_confidences(nlp, every=True),
+        with_confidences(nlp, ignore_minimum=True),
     ):
         predicted = with_predictions(nlp, examples, bar.update)
     return entity_reliability(predicted, attr=EVALUATION_ATTR).expected_calibration_error

@@ -1,8 +1,9 @@
 """`python -m spacy distill-threshold`."""
 
 import sys
+from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Annotated, Dict, List, Optional
+from typing import Annotated, List, Optional, Sequence
 
 from spacy.cli._util import Opt, app
 from wasabi import msg
@@ -16,7 +17,7 @@ from ..training.corpus import warn_of_unknown_labels
 from . import options
 from .running import running
 
-HEADER = ("label", "precision of", "min. confidence", "precision", "recall", "kept")
+HEADER = ("label", "wanted", "min. confidence", "precision", "95 %", "recall", "kept")
 
 
 @app.command("distill-threshold")
@@ -26,39 +27,43 @@ def distill_threshold_cli(
     precision: Annotated[
         str, Opt("--precision", "-p", help="Wanted precisions in percent, separated by commas")
     ] = "90,95,99",
-    by_label: Annotated[bool, Opt("--by-label", help="Show a threshold for each label")] = False,
+    by_label: Annotated[bool, Opt("--by-label", help="Add the rows of each label")] = False,
+    component: Annotated[
+        Optional[str], Opt(help="Component with the entities  [default: the only one that fits]")
+    ] = None,
     gold_spans_key: options.GoldSpansKey = None,
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,
     verbose: options.Verbose = False,
 ) -> None:
     """
-    Show which minimum confidence has a precision of, say, 95 %, and how many entities are still
-    found then. The documents should be labeled ones that neither the training nor the calibration
-    has seen.
+    Find the lowest minimum confidence with a wanted precision, and show the recall and the number
+    of entities that are kept. The documents should be labeled ones that neither the training nor
+    the calibration has seen.
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
         precisions = parse_percentages(precision)
         nlp = load_pipeline(student)
-        name, pipe = find_component(nlp)
+        name, pipe = find_component(nlp, component)
         read = partial(read_examples, corpus, nlp, spans_key=gold_spans_key)
         warn_of_unknown_labels(pipe.labels, read(), str(corpus), sys.stdout)
         examples = list(read())
         with ProgressBar(desc="Evaluate", total=len(examples)) as bar:
-            found = find_thresholds(nlp, examples, precisions, bar.update)
-    rows = table_rows(found if by_label else {None: found[None]}, precisions)
+            found = find_thresholds(nlp, examples, precisions, component=name, advance=bar.update)
+    rows = [table_row(one) for one in found if by_label or one.label is None]
     msg.table(rows, header=HEADER, aligns=("l", *"r" * (len(HEADER) - 1)), divider=True)
     msg.text(
-        f'Use one: distill-tag --min-confidence, or config={{"components.{name}.min_confidence": '
-        "...} of spacy.load"
+        "Set one of them with `distill-tag --min-confidence`, or with\n"
+        f'spacy.load(..., config={{"components.{name}.min_confidence": ...}})'
     )
 
 
-def parse_percentages(text: str) -> List[float]:
-    """Parse precisions, such as "90,95", to shares from 0 to 1."""
+def parse_percentages(text: str) -> Sequence[float]:
+    """Parse precisions, such as "90,99.9", to shares from 0 to 1."""
     try:
-        found = [float(part) / 100 for part in text.split(",")]
-    except ValueError:
+        # In decimals, since 99.9 / 100 is more than 0.999 in binary numbers.
+        found = [float(Decimal(part.strip()) / 100) for part in text.split(",")]
+    except InvalidOperation:
         found = []
     if not found or not all(0.01 <= share <= 1 for share in found):
         raise ValueError(
@@ -68,18 +73,11 @@ def parse_percentages(text: str) -> List[float]:
     return found
 
 
-def table_rows(
-    found: Dict[Optional[str], List[Threshold]], precisions: List[float]
-) -> List[List[str]]:
-    """Make the rows of the table. A precision that no threshold reaches has a dash."""
-    rows = []
-    for label, thresholds in found.items():
-        for wanted, one in zip(precisions, thresholds, strict=True):
-            row = [label or "all", f"{100 * wanted:g} %"]
-            if one.value is None:
-                row += ["-", "", "", f"0 of {one.n_predicted}"]
-            else:
-                row += [f"{one.value}", f"{100 * one.precision:.1f}", f"{100 * one.recall:.1f}"]
-                row.append(f"{one.n_kept} of {one.n_predicted}")
-            rows.append(row)
-    return rows
+def table_row(one: Threshold) -> List[str]:
+    """Make a row of the table. A precision that no minimum reaches has a dash."""
+    row = [one.label or "all", f"{100 * one.wanted:g} %"]
+    if one.value is None:
+        return [*row, "-", "", "", "", f"0 of {one.n_predicted}"]
+    low, high = one.precision_interval
+    row += [str(one.value), f"{100 * one.precision:.1f}", f"{100 * low:.1f} to {100 * high:.1f}"]
+    return [*row, f"{100 * one.recall:.1f}", f"{one.n_kept} of {one.n_predicted}"]

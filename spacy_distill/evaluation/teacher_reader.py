@@ -25,8 +25,8 @@ class TeacherReader:
 
     def __init__(self) -> None:
         self.teacher: Optional[Teacher] = None
-        # The same settings as those of ner_student.
-        self.confidence, self.confidence_attr, self.min_confidence = False, CONFIDENCE, 0.0
+        # As settings of ner_student.
+        self.confidence, self.confidence_attr = False, CONFIDENCE
 
     @property
     def labels(self) -> tuple:
@@ -48,7 +48,6 @@ class TeacherReader:
                 tags,
                 confidence=self.confidence,
                 confidence_attr=self.confidence_attr,
-                min_confidence=self.min_confidence,
                 overwrite=True,
             )
             yield from batch

@@ -1,20 +1,28 @@
-"""Thresholds of confidence: the lowest one above which enough entities are right."""
+"""The lowest minimum confidence with a wanted precision."""
 
 from collections import Counter
 from itertools import groupby
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence
+from math import floor, sqrt
+from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.training import Example
 
 from ..checks import require_range
-from ..pipeline.confidences import EVALUATION_ATTR, with_confidences
+from ..pipeline.confidences import EVALUATION_ATTR, confidence_of, with_confidences
 from .reliability import JudgedEntity, judged_entities, with_predictions
+
+# Confidences are compared by so many decimals. Their last digits differ between machines.
+DECIMALS = 4
+# The quantile of the normal distribution for an interval of 95 %.
+Z = 1.96
 
 
 class Threshold(NamedTuple):
     """A minimum confidence, and what it does on labeled documents.
 
+    label (Optional[str]): The label of the entities; None for all labels together.
+    wanted (float): The wanted precision, from 0 to 1.
     value (Optional[float]): The minimum confidence. None if no minimum has the wanted precision;
         then no entity is kept.
     n_kept (int): The number of predicted entities with at least this confidence.
@@ -23,6 +31,8 @@ class Threshold(NamedTuple):
     n_gold (int): The number of gold entities.
     """
 
+    label: Optional[str]
+    wanted: float
     value: Optional[float]
     n_kept: int
     n_correct: int
@@ -31,8 +41,20 @@ class Threshold(NamedTuple):
 
     @property
     def precision(self) -> float:
-        """The share of the entities that are kept that is right; 0 if none is kept."""
+        """The share of the kept entities that is right; 0 if none is kept."""
         return self.n_correct / self.n_kept if self.n_kept else 0.0
+
+    @property
+    def precision_interval(self) -> Tuple[float, float]:
+        """The 95 % interval of the precision (Wilson 1927); 0 to 1 if no entity is kept. It does
+        not know that the minimum was chosen on the same documents."""
+        if not self.n_kept:
+            return 0.0, 1.0
+        share = Z**2 / self.n_kept
+        center = (self.precision + share / 2) / (1 + share)
+        variance = self.precision * (1 - self.precision) / self.n_kept
+        half = Z * sqrt(variance + share / (4 * self.n_kept)) / (1 + share)
+        return max(center - half, 0.0), min(center + half, 1.0)
 
     @property
     def recall(self) -> float:
@@ -40,26 +62,29 @@ class Threshold(NamedTuple):
         return self.n_correct / self.n_gold if self.n_gold else 0.0
 
 
-def lowest_threshold(entities: Iterable[JudgedEntity], n_gold: int, precision: float) -> Threshold:
-    """Find the lowest minimum of the confidence with a precision.
+def lowest_threshold(
+    entities: Iterable[JudgedEntity], n_gold: int, wanted: float, label: Optional[str] = None
+) -> Threshold:
+    """Find the lowest minimum confidence with a precision.
 
     entities (Iterable[JudgedEntity]): The predicted entities.
     n_gold (int): The number of gold entities.
-    precision (float): The wanted precision, from 0 to 1.
-    RETURNS (Threshold): The threshold. It has as few decimals as it can have to keep just these
-        entities.
+    wanted (float): The wanted precision, from 0 to 1.
+    label (Optional[str]): The label of the entities, for the result.
+    RETURNS (Threshold): The threshold. Its value has as few decimals as it can have to keep just
+        these entities, and at most four.
     """
-    ranked = sorted(entities, key=lambda entity: -entity.confidence)
-    best = Threshold(None, 0, 0, len(ranked), n_gold)
+    ranked = sorted(((_rounded_down(entity.confidence), entity) for entity in entities), key=_level)
+    best = Threshold(label, wanted, None, 0, 0, len(ranked), n_gold)
+    levels = [(level, list(group)) for level, group in groupby(reversed(ranked), _level)]
     n_kept = n_correct = 0
-    levels = [(level, list(group)) for level, group in groupby(ranked, lambda one: one.confidence)]
     # Each confidence with the next lower one.
     for (level, group), (lower, _) in zip(levels, [*levels[1:], (None, [])], strict=False):
         n_kept += len(group)
-        n_correct += sum(entity.is_correct for entity in group)
-        if n_correct / n_kept >= precision:
+        n_correct += sum(entity.is_correct for _, entity in group)
+        if n_correct / n_kept >= wanted:
             value = _shortest_between(lower, level)
-            best = Threshold(value, n_kept, n_correct, len(ranked), n_gold)
+            best = best._replace(value=value, n_kept=n_kept, n_correct=n_correct)
     return best
 
 
@@ -67,42 +92,67 @@ def find_thresholds(
     nlp: Language,
     examples: Iterable[Example],
     precisions: Sequence[float],
+    *,
+    component: Optional[str] = None,
     advance: Callable[[], object] = lambda: None,
-) -> Dict[Optional[str], List[Threshold]]:
+) -> List[Threshold]:
     """Find the minimum confidence for each wanted precision, for all entities together and for each
-    label. The `min_confidence` of the pipeline's components has no influence.
+    label. The `min_confidence` of the component has no influence.
 
     nlp (Language): A pipeline with a `ner_student` or `ner_teacher`.
     examples (Iterable[Example]): Labeled documents. Entities on tokens without annotation are left
-        out.
+        out, and so are the entities of other components, and the gold entities that these find.
     precisions (Sequence[float]): The wanted precisions, from 0 to 1.
+    component (Optional[str]): The component; None if only one has confidences.
     advance (Callable[[], object]): Called after each document.
-    RETURNS (Dict[Optional[str], List[Threshold]]): The thresholds of the precisions, by label; of
-        all entities under None.
+    RETURNS (List[Threshold]): The thresholds of the precisions, first of all entities, then of each
+        label.
     RAISES (ValueError): A precision is out of range, the documents have no entities, or the
-        pipeline finds none with a confidence.
+        component finds none.
     """
-    for precision in precisions:
-        require_range("precision", precision, 0, 1)
-    with with_confidences(nlp, every=True):
+    for wanted in precisions:
+        require_range("precision", wanted, 0, 1)
+    with with_confidences(nlp, component=component, ignore_minimum=True):
         examples = with_predictions(nlp, examples, advance)
     found = list(judged_entities(examples, EVALUATION_ATTR))
-    gold = Counter(span.label_ for example in examples for span in example.reference.ents)
+    gold = Counter(label for example in examples for label in _gold_labels(example))
     if not found or not gold:
-        kind = "found no entity with a confidence in" if gold else "found no gold entity in"
+        lacking = "predicted entities with a confidence" if gold else "gold entities"
         raise ValueError(
-            f"[D523] There is no threshold: {kind} {len(examples)} documents. Take labeled "
-            "documents, and a pipeline with a ner_student or ner_teacher that finds entities."
+            f"[D523] No minimum confidence can be found: the {len(examples)} documents have no "
+            f"{lacking}. Take labeled documents, and a pipeline with a ner_student or ner_teacher "
+            "that finds entities."
         )
-    thresholds: Dict[Optional[str], List[Threshold]] = {
-        None: [lowest_threshold(found, gold.total(), precision) for precision in precisions]
-    }
+    thresholds = [lowest_threshold(found, gold.total(), wanted) for wanted in precisions]
     for label in sorted({*gold, *(entity.label for entity in found)}):
         own = [entity for entity in found if entity.label == label]
-        thresholds[label] = [
-            lowest_threshold(own, gold[label], precision) for precision in precisions
-        ]
+        thresholds += [lowest_threshold(own, gold[label], wanted, label) for wanted in precisions]
     return thresholds
+
+
+def _gold_labels(example: Example) -> List[str]:
+    """RETURNS (List[str]): The labels of the gold entities, without those that components without
+    confidences find."""
+    found = {
+        (span.start_char, span.end_char, span.label_)
+        for span in example.predicted.ents
+        if confidence_of(span, EVALUATION_ATTR) is None
+    }
+    return [
+        span.label_
+        for span in example.reference.ents
+        if (span.start_char, span.end_char, span.label_) not in found
+    ]
+
+
+def _level(item: Tuple[float, JudgedEntity]) -> float:
+    return item[0]
+
+
+def _rounded_down(confidence: float) -> float:
+    # A confidence of 1 may be a little lower elsewhere.
+    scale = 10**DECIMALS
+    return min(floor(confidence * scale), scale - 1) / scale
 
 
 def _shortest_between(low: Optional[float], high: float) -> float:
@@ -110,8 +160,8 @@ def _shortest_between(low: Optional[float], high: float) -> float:
     0 without `low`."""
     if low is None:
         return 0.0
-    for decimals in range(1, 17):
-        value = int(high * 10**decimals) / 10**decimals
+    for decimals in range(1, DECIMALS):
+        value = floor(high * 10**decimals) / 10**decimals
         if low < value <= high:
             return value
     return high

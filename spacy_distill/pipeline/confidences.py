@@ -81,25 +81,38 @@ def delete_confidence(span: Span, attr: str = CONFIDENCE) -> None:
 
 
 @contextmanager
-def with_confidences(nlp: Language, *, every: bool = False) -> Iterator[None]:
-    """Switch on the confidences of all components within a context.
+def with_confidences(
+    nlp: Language, *, component: Optional[str] = None, ignore_minimum: bool = False
+) -> Iterator[None]:
+    """Switch on confidences within a context.
 
     They are written under `EVALUATION_ATTR`, a name of this package, which no app uses.
 
     nlp (Language): The pipeline.
-    every (bool): Whether entities below the components' `min_confidence` are written too.
+    component (Optional[str]): The only component that writes them; None for all that can.
+    ignore_minimum (bool): Whether entities below the `min_confidence` of a component are written
+        too.
     """
-    pipes: List[Any] = [pipe for _, pipe in nlp.pipeline if hasattr(pipe, "confidence_attr")]
-    before = [(pipe.confidence, pipe.confidence_attr, pipe.min_confidence) for pipe in pipes]
+    pipes: List[Any] = [
+        pipe
+        for name, pipe in nlp.pipeline
+        if hasattr(pipe, "confidence_attr") and component in (None, name)
+    ]
+    settings: Dict[str, Any] = {"confidence": True, "confidence_attr": EVALUATION_ATTR}
+    if ignore_minimum:
+        settings["min_confidence"] = 0.0
+    before = [
+        {name: getattr(pipe, name) for name in settings if hasattr(pipe, name)} for pipe in pipes
+    ]
     try:
-        for pipe in pipes:
-            pipe.confidence, pipe.confidence_attr = True, EVALUATION_ATTR
-            if every:
-                pipe.min_confidence = 0.0
+        for pipe, earlier in zip(pipes, before, strict=True):
+            for name in earlier:
+                setattr(pipe, name, settings[name])
         yield
     finally:
-        for pipe, settings in zip(pipes, before, strict=True):
-            pipe.confidence, pipe.confidence_attr, pipe.min_confidence = settings
+        for pipe, earlier in zip(pipes, before, strict=True):
+            for name, value in earlier.items():
+                setattr(pipe, name, value)
 
 
 def _key(span: Span, attr: str) -> Tuple[str, str, int, int]:

@@ -1,6 +1,7 @@
 """The predictions for a batch of documents, and how they are written to the documents."""
 
 from itertools import compress
+from operator import not_
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc, Span
@@ -10,6 +11,9 @@ from thinc.types import Ints1d
 from ..chain import BiluoTags, LinearChain, likely_spans
 from .confidences import CONFIDENCE, add_confidence_extension
 from .entities import Entity, is_annotated, set_entities, set_first_entities, set_spans
+
+# The id of the tag O.
+OUTSIDE_TAG = 0
 
 
 class Prediction(NamedTuple):
@@ -45,53 +49,73 @@ def write_prediction(
     confidence, overwrite, confidence_attr, min_confidence, spans_key, threshold: The settings of
         `ChainNER`.
     """
-    tag_ids, chain = prediction
+    chain = prediction.chain
     lengths = [len(doc) for doc in docs]
-    found: List[Entity] = []
-    probabilities: List[float] = []
-    if chain is not None and (confidence or min_confidence):
-        found = tags.spans(tag_ids)
-        probabilities = to_numpy(chain.span_marginal(*tags.segments(found))).tolist()
-        is_likely = [probability >= min_confidence for probability in probabilities]
-        if not all(is_likely):
-            tag_ids = _without_entities(tag_ids, found, is_likely)
-            found = list(compress(found, is_likely))
-            probabilities = list(compress(probabilities, is_likely))
-    if confidence and chain is not None:
+    if chain is None or not (confidence or min_confidence):
+        likely = LikelyEntities(prediction.tags)
+    else:
+        likely = likely_entities(prediction.tags, chain, tags, min_confidence)
+    if confidence and likely.probabilities is not None:
         # An app may have set `confidence` after loading. If it has an extension of this name, no
         # error is raised, because that would stop the processing of documents.
         if not Span.has_extension(confidence_attr):
             add_confidence_extension(confidence_attr)
-        for doc, (part, entities) in zip(docs, _split_by_document(found, lengths), strict=True):
+        parts = _split_by_document(likely.entities, lengths)
+        for doc, (part, entities) in zip(docs, parts, strict=True):
             set_entities(
                 doc,
                 entities,
-                probabilities[part],
+                likely.probabilities[part],
                 overwrite=overwrite,
                 confidence_attr=confidence_attr,
             )
     elif any(doc.user_data or is_annotated(doc) for doc in docs):
-        found = tags.spans(tag_ids)
+        found = tags.spans(likely.tags)
         for doc, (_, entities) in zip(docs, _split_by_document(found, lengths), strict=True):
             set_entities(doc, entities, None, overwrite=overwrite, confidence_attr=confidence_attr)
     elif docs:
-        set_first_entities(docs, tag_ids, tags)
+        set_first_entities(docs, likely.tags, tags)
     if spans_key is not None and chain is not None:
         spans, scores = likely_spans(chain, tags, threshold)
         for doc, (part, entities) in zip(docs, _split_by_document(spans, lengths), strict=True):
             set_spans(doc, spans_key, entities, scores[part])
 
 
-def _without_entities(
-    tag_ids: Ints1d, entities: Sequence[Entity], is_kept: Sequence[bool]
-) -> Ints1d:
-    """RETURNS (Ints1d): A copy of the tags, with O in the place of the entities that are not
-    kept."""
+class LikelyEntities(NamedTuple):
+    """The entities of a batch that are probable enough.
+
+    tags (Ints1d): (tokens,) the ids of their tags, and of O everywhere else.
+    entities (List[Entity]): The entities; none without probabilities.
+    probabilities (Optional[List[float]]): The probability of each; None if they were not computed.
+    """
+
+    tags: Ints1d
+    entities: List[Entity] = []
+    probabilities: Optional[List[float]] = None
+
+
+def likely_entities(
+    tag_ids: Ints1d, chain: LinearChain, tags: BiluoTags, least: float
+) -> LikelyEntities:
+    """Compute the probabilities of the entities of a batch, and leave out improbable ones.
+
+    tag_ids (Ints1d): (tokens,) the ids of the most probable tags.
+    chain (LinearChain): The distribution over tag sequences.
+    tags (BiluoTags): The tags.
+    least (float): The minimum probability; 0 to keep all entities.
+    RETURNS (LikelyEntities): The entities.
+    """
+    entities = tags.spans(tag_ids)
+    probabilities = to_numpy(chain.span_marginal(*tags.segments(entities))).tolist()
+    if not least:
+        return LikelyEntities(tag_ids, entities, probabilities)
+    is_likely = [probability >= least for probability in probabilities]
     tag_ids = tag_ids.copy()
-    for (start, end, _), kept in zip(entities, is_kept, strict=True):
-        if not kept:
-            tag_ids[start:end] = 0
-    return tag_ids
+    for start, end, _ in compress(entities, map(not_, is_likely)):
+        tag_ids[start:end] = OUTSIDE_TAG
+    return LikelyEntities(
+        tag_ids, list(compress(entities, is_likely)), list(compress(probabilities, is_likely))
+    )
 
 
 def _split_by_document(

@@ -50,8 +50,8 @@ def calibrate(
     stderr: Optional[IO] = None,
 ) -> float:
     """Fit the temperature of a component's probabilities to annotated documents that it was not
-    trained on. The predicted entities stay the same. Their confidences change, and so do the spans
-    above the component's threshold.
+    trained on. The best sequences stay the same. Confidences change, and so do the spans above the
+    component's threshold, and the entities if it has a `min_confidence`.
 
     nlp (Language): The pipeline; its component is changed in place.
     examples (Iterable[Example]): The documents. Documents without annotation have no effect.

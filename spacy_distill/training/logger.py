@@ -34,20 +34,30 @@ def JSONLLogger(path: Path, logger: Optional[Logger] = None) -> Logger:
 
 
 def with_own_log(config: Config, student: str) -> Config:
-    """Let a student of a run with several students log to a file of its own: `log.jsonl` becomes
-    `log-STUDENT.jsonl`. Loggers other than `JSONLLogger` stay as they are.
+    """Give a student of a run a log of its own: `log.jsonl` becomes `log-STUDENT.jsonl`, in each
+    block of `[training.logger]` that is a `JSONLLogger`.
 
-    config (Config): The config of the students, which is not changed.
+    config (Config): The config of all students, which is not changed.
     student (str): The student's name.
     RETURNS (Config): The student's config.
     """
-    logger = config.interpolate()["training"].get("logger") or {}
-    if logger.get("@loggers") != NAME:
-        return config
-    path = Path(logger["path"])
-    own = path.with_name(f"{path.stem}-{student}{path.suffix}")
-    changed = Config(config, is_interpolated=False)
-    return changed.merge({"training": {"logger": {"path": str(own)}}})
+    logger = config.interpolate()["training"].get("logger")
+    own = Config(config, is_interpolated=False).copy()
+    if isinstance(logger, dict):
+        own["training"]["logger"] = _with_own_paths(logger, student)
+    return own
+
+
+def _with_own_paths(block: Dict[str, Any], student: str) -> Dict[str, Any]:
+    own = {
+        key: _with_own_paths(value, student) if isinstance(value, dict) else value
+        for key, value in block.items()
+    }
+    # Without a path, the logger's own check finds it.
+    if own.get("@loggers") == NAME and isinstance(own.get("path"), str):
+        path = Path(str(own["path"]))
+        own["path"] = str(path.with_name(f"{path.stem}-{student}{path.suffix}"))
+    return own
 
 
 @dataclass

@@ -62,6 +62,7 @@ COMMANDS = {
     "distill-init": ["-o", "student.cfg"],
     "distill-prune": ["nowhere", "-o", "out"],
     "distill-report": ["nowhere", "corpus.spacy"],
+    "distill-threshold": ["nowhere", "corpus.spacy"],
     "distill-vectors": ["nowhere", "nowhere.txt", "-o", "out"],
 }
 

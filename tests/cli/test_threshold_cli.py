@@ -5,7 +5,7 @@ from spacy.cli import app
 from spacy.tokens import DocBin, Span
 from typer.testing import CliRunner
 
-import spacy_distill.cli.threshold  # noqa: F401 - registers the command
+from spacy_distill.cli.threshold import parse_percentages
 
 
 def run(*arguments):
@@ -24,6 +24,9 @@ def table(result):
 def test_entities_above_the_threshold_have_the_precision(uncertain, tmp_path):
     student, dev = uncertain
     nlp = spacy.load(student, config={"components.ner_student.confidence": True})
+    nlp.get_pipe("ner_student").cfg["temperature"] = 4.0  # otherwise all are sure
+    student = tmp_path / "student"
+    nlp.to_disk(student)
     docs = list(DocBin().from_disk(dev).get_docs(nlp.vocab))
     found = list(nlp.pipe(doc.text for doc in docs))
     surest = max((ent for doc in found for ent in doc.ents), key=lambda ent: ent._.confidence)
@@ -34,8 +37,9 @@ def test_entities_above_the_threshold_have_the_precision(uncertain, tmp_path):
     DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
     result = run(student, tmp_path / "dev.spacy", "--precision", "100,30")
     strict, loose = ([cell.strip() for cell in row if cell.strip()] for row in table(result))
-    assert strict[:2] == ["all", "100 %"] and strict[3:] == ["100.0", "100.0", "3 of 6"]
-    assert loose[1:] == ["30 %", "0.0", "50.0", "100.0", "6 of 6"]
+    assert strict[:2] == ["all", "100 %"] and strict[3::2] == ["100.0", "100.0"]
+    assert loose[1:4] == ["30 %", "0.0", "50.0"] and loose[5:] == ["100.0", "6 of 6"]
+    assert strict[6] == "3 of 6" and strict[4].endswith("to 100.0")
     least = {"components.ner_student.min_confidence": float(strict[2])}
     sure = spacy.load(student, config=least).pipe(doc.text for doc in docs)
     assert [ent.text for doc in sure for ent in doc.ents] == [surest.text] * 3
@@ -53,9 +57,29 @@ def test_each_label_has_a_threshold(uncertain, tmp_path):
     assert "[D913]" in result.output and table(result)[-1][-1].strip() == "0 of 0"
 
 
+def test_percentages_are_exact():
+    for tenths in range(10, 1001):
+        assert parse_percentages(f"{tenths / 10}") == [tenths / 1000]
+    assert parse_percentages("90, 99.95") == [0.9, 0.9995]
+
+
+def test_one_of_several_students_is_chosen(uncertain, tmp_path):
+    student, dev = uncertain
+    nlp = spacy.load(student)
+    config = nlp.get_pipe_config("ner_student")
+    config.pop("factory")
+    nlp.add_pipe("ner_student", name="second", config=config, first=True)
+    nlp.get_pipe("second").from_bytes(nlp.get_pipe("ner_student").to_bytes())
+    nlp.to_disk(tmp_path / "two")
+    assert "[D020]" in run(tmp_path / "two", dev).output
+    # The second one is the first in the pipeline, so the other finds nothing on its own.
+    assert table(run(tmp_path / "two", dev, "--component", "second", "-p", "1"))[0][0] == "all"
+    assert "[D523]" in run(tmp_path / "two", dev, "--component", "ner_student").output
+
+
 def test_errors_are_reported_in_one_line(uncertain, tmp_path):
     student, dev = uncertain
-    for wrong in ("high", "", "101", "-5", "0.95", "90;95"):
+    for wrong in ("high", "", "101", "-5", "0.95", "90;95", "nan", "inf"):
         result = run(student, dev, "--precision", wrong)
         assert result.exit_code == 1 and "[D524]" in result.output, wrong
     nlp = spacy.blank("en")

@@ -299,6 +299,33 @@ def test_a_minimum_of_one_leaves_earlier_entities(nlp, student):
     assert [ent.label_ for ent in doc.ents] == ["RULE"]
 
 
+def test_an_improbable_entity_does_not_replace_an_earlier_one(nlp, newsroom, student, confidences):
+    student.overwrite_ents = True
+    for start, end, _, confidence in confidences[0]:
+        doc = annotated(nlp, TEXT, entities=[(start, end, "RULE")])
+        is_kept = (start, end, "RULE") in newsroom.entities(doc)
+        assert is_kept == (confidence < student.min_confidence)
+
+
+def test_a_copy_has_the_minimum(nlp, student, confidences):
+    texts = [TEXT, "Berg met Berg in Berg"]
+    expected = [[ent.text for ent in doc.ents] for doc in nlp.pipe(texts)]
+    copy = pickle.loads(pickle.dumps(nlp))
+    assert copy.get_pipe("ner_student").min_confidence == student.min_confidence
+    docs = nlp.pipe(texts, n_process=2, batch_size=1)
+    assert [[ent.text for ent in doc.ents] for doc in docs] == expected
+
+
+def test_without_a_minimum_all_entities_are_written(nlp, newsroom, student, monkeypatch):
+    expected = newsroom.entities(nlp(TEXT))
+    probabilities = numpy.full(len(expected), numpy.nan, dtype="float32")
+    monkeypatch.setattr(LinearChain, "span_marginal", lambda chain, *spans: probabilities)
+    student.confidence = True
+    assert newsroom.entities(nlp(TEXT)) == expected
+    student.min_confidence = 0.1
+    assert not nlp(TEXT).ents
+
+
 def test_the_minimum_is_a_setting_that_is_saved(nlp, student, confidences, tmp_path):
     nlp.to_disk(tmp_path / "student")
     config = {"components.ner_student.min_confidence": student.min_confidence}
