@@ -39,3 +39,8 @@ def test_actions_are_pinned_to_commits():
         for line in path.read_text(encoding="utf8").splitlines():
             if "uses:" in line:
                 assert re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d", line), f"{path.name}: {line}"
+
+
+def test_each_released_version_has_golden_files():
+    released = re.findall(r"(?m)^## (\S+) \(\d{4}-\d\d-\d\d\)$", read("CHANGELOG.md"))
+    assert set(released) <= {path.name for path in (ROOT / "tests" / "golden").iterdir()}

@@ -30,13 +30,13 @@ def kills() -> str:
             f"{job['kills']}",
             f"{job['finished_runs']}",
             f"{job['other_bytes']}",
-            f"{job['lost']}",
+            "" if job["lost"] is None else f"{job['lost']}",
             f"{sum(job['not_loadable'].values())}",
             f"{len(job['errors'])}",
         ]
         for name, job in figures("kill").get("jobs", {}).items()
     ]
-    header = ["job", "kills", "finished runs", "with other bytes", "lost work"]
+    header = ["job", "kills", "finished in between", "with other bytes", "lost work"]
     return table([*header, "models that do not load", "other errors"], rows)
 
 
@@ -100,7 +100,12 @@ def streams() -> str:
     """RETURNS (str): The table of long jobs."""
     found = figures("streams")
     rows = [
-        [name, f"{job['seconds'] / 60:.0f}", f"{max(job['mb']):,.0f}", f"{job['growth']:+.1f} %"]
+        [
+            f"`{name}`",
+            f"{job['seconds'] / 60:.0f}",
+            f"{max(job['mb']):,.0f}",
+            f"{job['growth']:+.1f} %",
+        ]
         for name, job in found.get("jobs", {}).items()
     ]
     return table(["job", "minutes", "MB at most", "growth after the warm-up"], rows)
@@ -111,8 +116,8 @@ def load() -> str:
     runs = figures("load").get("runs", [])
     if not runs:
         return ""
+    header = ["words that it had never seen", *(f"{run['new_words_percent']:g} %" for run in runs)]
     rows = [
-        ["words that it had never seen", *(f"{run['new_words_percent']:g} %" for run in runs)],
         ["clients at once", *(f"{run['clients']}" for run in runs)],
         ["seconds", *(f"{run['seconds']}" for run in runs)],
         ["requests", *(f"{run['requests']:,}" for run in runs)],
@@ -124,7 +129,7 @@ def load() -> str:
         ],
         ["growth", *(f"{run['growth_percent']:+.1f} %" for run in runs)],
     ]
-    return table(["", *([""] * len(runs))], rows)
+    return table(header, rows)
 
 
 def milliseconds(run: Dict[str, Any]) -> str:

@@ -98,11 +98,15 @@ def run_cases(targets: Dict[str, Target], seeds: Sequence[int], work: Path, to: 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The processor's seconds, since others may keep it busy.
     signal.signal(signal.SIGPROF, raise_too_long)
+    # And for what waits without computing.
+    signal.signal(signal.SIGALRM, raise_too_long)
     for seed in seeds:
         os.write(to, f"begin {seed}\n".encode())
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, 30 * SECONDS)
         result = run_case(targets, seed, work)
         signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         os.write(to, (json.dumps([seed, *result]) + "\n").encode())
 
 

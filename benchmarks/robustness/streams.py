@@ -23,7 +23,7 @@ import typer
 from spacy.tokens import DocBin
 from wasabi import msg
 
-from benchmarks.commands import CONFIGS, ROOT, read_json
+from benchmarks.commands import CONFIGS, ROOT, provenance, read_json
 from benchmarks.pages import keep
 from spacy_distill.corpora.soft_shards import Manifest
 from spacy_distill.reports.drawing import FAINT, RUNS, WIDE, new_figure
@@ -159,7 +159,7 @@ def main(
             command = commands[name]
         job = watch(command, folder / f"{name}.log")
         job["growth"] = round(growth(job["mb"]), 1)
-        measured[name] = job
+        measured[name] = {**job, "made_with": provenance()}
         keep(output, "streams", {"tokens": tokens, "jobs": measured})
         msg.info(
             f"{name}: {job['seconds']:,.0f} s, at most {max(job['mb']):,.0f} MB, "

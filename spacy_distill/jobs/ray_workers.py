@@ -167,7 +167,8 @@ def workers(
         for one that is started here.
     n_workers (Optional[int]): Number of actors; None for one for each processor, or for each GPU.
     YIELDS (Workers): The actors.
-    RAISES (ValueError): There is no such cluster, or it has no room for the actors.
+    RAISES (ValueError): There is no such cluster, or it has none of what an actor needs. With
+        `n_workers`, actors wait until there is room, since a cluster may add nodes by itself.
     """
     ray = import_library("ray", extra="ray")
     is_ours = not ray.is_initialized()

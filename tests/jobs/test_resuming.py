@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import spacy
 
+from spacy_distill.saving import lock
+
 
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -254,3 +256,11 @@ def test_another_text_of_the_same_size_is_noticed(run, contents, text_file, tmp_
     with pytest.raises(ValueError, match=r"\[D421\].*the input of shard-000000"):
         run(source=str(source))
     assert contents(tmp_path / "out") == before
+
+
+def test_two_runs_on_one_output_are_refused(run, contents, tmp_path):
+    run("first", limit=12)
+    run(limit=12)
+    with lock(tmp_path / "out"), pytest.raises(ValueError, match=r"\[D423\].*out"):
+        run(overwrite=True)
+    assert contents(tmp_path / "out") == contents(tmp_path / "first")
