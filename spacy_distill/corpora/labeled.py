@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import (
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    TypeVar,
+    Union,
+)
 
 from spacy.language import Language
 from spacy.training import Corpus, Example
@@ -26,6 +36,24 @@ class CorpusSize(NamedTuple):
     lengths: Sequence[int]
 
 
+@dataclass(frozen=True, eq=False)
+class PendingExample:
+    """An example of a stream whose documents are made when they are trained on. Its length is that
+    of its words.
+
+    words (Sequence[str]): The words.
+    spaces (Optional[Sequence[bool]]): Whether each word is followed by a space; None if unknown.
+    make (Callable[[], Example]): Makes the example.
+    """
+
+    words: Sequence[str]
+    spaces: Optional[Sequence[bool]]
+    make: Callable[[], Example]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
 @dataclass(frozen=True)
 class MixedReader:
     """A corpus reader of labeled and unlabeled documents.
@@ -36,14 +64,21 @@ class MixedReader:
         order. They can be checked before a long stream of unlabeled documents begins.
     size (Optional[Callable[[], CorpusSize]]): Returns the size of a pass. None if the size is not
         known before all documents are read.
+    pending (Optional[Callable[[Language], Iterator[Item]]]): Reads as `read` does, but makes the
+        unlabeled documents later. None if there is no such reader.
     """
 
     read: Callable[[Language], Iterator[Example]]
     labeled: Callable[[Language], Iterator[Example]]
     size: Optional[Callable[[], CorpusSize]] = None
+    pending: Optional[Callable[[Language], Iterator["Item"]]] = None
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         return self.read(nlp)
+
+
+Item = Union[Example, PendingExample]
+AnyItem = TypeVar("AnyItem", bound=Item)
 
 
 def read_examples(
@@ -109,16 +144,16 @@ def labeled_reader(
 
 
 def interleave(
-    labeled: List[Example], unlabeled: Iterable[Example], labeled_share: float
-) -> Iterator[Example]:
+    labeled: List[Example], unlabeled: Iterable[AnyItem], labeled_share: float
+) -> Iterator[Union[Example, AnyItem]]:
     """Mix labeled documents among unlabeled ones. The labeled documents are repeated, so that a few
     of them still have weight among many unlabeled ones.
 
     labeled (List[Example]): The labeled documents.
-    unlabeled (Iterable[Example]): The unlabeled documents.
+    unlabeled (Iterable[AnyItem]): The unlabeled documents.
     labeled_share (float): The share of labeled documents among all, at least 0 and below 1.
-    YIELDS (Example): The unlabeled documents in their order, with the labeled ones among them. Each
-        labeled document is yielded at least once.
+    YIELDS (Union[Example, AnyItem]): The unlabeled documents in their order, with the labeled ones
+        among them. Each labeled document is yielded at least once.
     """
     per_unlabeled = labeled_share / (1 - labeled_share)
     n_labeled = 0

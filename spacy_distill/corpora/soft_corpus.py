@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate, count, cycle, islice
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence, Set, Tuple
@@ -14,7 +15,9 @@ from spacy.training import Example
 from ..documents import plain_copy
 from .labeled import (
     CorpusSize,
+    Item,
     MixedReader,
+    PendingExample,
     interleave,
     labeled_reader,
     n_labeled_in_pass,
@@ -41,7 +44,8 @@ def SoftCorpus(
     """Create a reader of a soft corpus, with labeled documents mixed among its documents.
 
     The documents are streamed, and each pass has another order. With `[distillation] max_epochs =
-    -1`, memory holds only the documents in the shuffle buffer.
+    -1`, memory holds only the documents in the shuffle buffer, and their words are forgotten after
+    the step that trains on them.
 
     path (Optional[Path]): The folder that `distill-annotate` wrote; required on reading.
     labeled (Optional[Path]): A `.spacy` file, or a folder of `.spacy` files, with gold entities.
@@ -64,6 +68,10 @@ def SoftCorpus(
     checked: Set[str] = set()
 
     def read(nlp: Language) -> Iterator[Example]:
+        for item in pending(nlp):
+            yield item.make() if isinstance(item, PendingExample) else item
+
+    def pending(nlp: Language) -> Iterator[Item]:
         gold = list(read_labeled(nlp))
         folder, manifest = _open(path)
         labels = tuple(manifest.labels)
@@ -75,7 +83,7 @@ def SoftCorpus(
             if labeled is None or not max_length
             else read_examples(labeled, nlp, labeled=False)
         )
-        gold_texts = {_without_spaces(example.reference) for example in whole}
+        gold_texts = {_without_spaces(example.reference.text) for example in whole}
         firsts = accumulate((entry.documents for entry in manifest.shards), initial=0)
         shards = list(zip(firsts, manifest.shards, strict=False))
         if shuffle_buffer:
@@ -83,13 +91,20 @@ def SoftCorpus(
         documents = _shuffled(
             _read(folder, shards, limit, checked, 1 + 4 * len(labels)), shuffle_buffer, rng
         )
-        examples = (
-            example
-            for example in (_as_example(nlp, document, labels) for document in documents)
-            if _without_spaces(example.reference) not in gold_texts
-            and not 0 < max_length < len(example.predicted)
+        unlabeled: Iterator[Item] = (
+            PendingExample(
+                document.words, document.spaces, partial(_as_example, nlp, document, labels)
+            )
+            for document in documents
+            if _without_spaces("".join(document.words)) not in gold_texts
         )
-        yield from interleave(gold, examples, labeled_share)
+        if max_length:  # in the student's tokens
+            unlabeled = (
+                example
+                for example in (item.make() for item in unlabeled)  # type: ignore[union-attr]
+                if len(example.predicted) <= max_length
+            )
+        yield from interleave(gold, unlabeled, labeled_share)
 
     def size() -> CorpusSize:
         folder, manifest = _open(path)
@@ -114,7 +129,7 @@ def SoftCorpus(
         random.Random(seed).shuffle(lengths)
         return CorpusSize(round(n_soft) + n_gold, words, lengths)
 
-    return MixedReader(read, read_labeled, size)
+    return MixedReader(read, read_labeled, size, pending)
 
 
 def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
@@ -132,9 +147,9 @@ def _open(path: Optional[Path]) -> Tuple[Path, Manifest]:
     return Path(path), manifest
 
 
-def _without_spaces(doc: Doc) -> str:
+def _without_spaces(text: str) -> str:
     """Remove white space: spaCy adds a space after each word if spaces are unknown."""
-    return "".join(doc.text.split())
+    return "".join(text.split())
 
 
 def _read(

@@ -27,6 +27,7 @@ from ..teachers import Teacher
 from .corpus import is_labeled
 from .skipped import BatchTeacher, SkippedDocuments
 from .state import ReplayableBatches, TrainingState, set_state
+from .streamed import ExampleMaker
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,8 @@ def train_while_improving(
         its score is the best one so far. None stands for a step without evaluation.
     """
     nlp, n_words, start = students.nlp, 0, perf_counter()
+    # A component that writes to labeled documents may keep strings of a batch there.
+    maker = ExampleMaker(nlp, forgets=not students.annotating)
     results: List[Tuple[float, int]] = []
     losses: Dict[str, float] = {}
     patience = training["patience"]
@@ -187,6 +190,7 @@ def train_while_improving(
                 if part is not None:
                     part.advance()
         if state is not None and step <= state.step:
+            maker.skip(batch)
             optimizer.step_schedules()
             n_words += sum(len(example) for example in batch)
             if step == state.step:
@@ -197,8 +201,9 @@ def train_while_improving(
             continue
         if training["before_update"]:
             training["before_update"](nlp, {"step": step, "epoch": epoch})
-        for part in subdivide_batch(batch, training["accumulate_gradient"]):
-            students.update(part, drop=dropout, losses=losses)
+        with maker.made(batch) as examples:
+            for part in subdivide_batch(examples, training["accumulate_gradient"]):
+                students.update(part, drop=dropout, losses=losses)
         students.finish_update(optimizer)
         optimizer.step_schedules()
         n_words += sum(len(example) for example in batch)

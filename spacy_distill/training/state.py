@@ -19,13 +19,15 @@ from spacy.training import Example
 from thinc.api import Model, Optimizer, PyTorchShim, to_numpy
 from thinc.shims import Shim
 
+from ..corpora.labeled import Item, PendingExample
+
 NUMBERS, ARRAYS = "state.json", "arrays.npz"
 # Parts of a pipeline's meta that a training writes.
 META = ("performance", "distillation")
 # Arrays of an optimizer, by the id of a layer and the name of a parameter.
 MOMENTS = ("mom1", "mom2", "averages")
 
-Batch = Tuple[int, List[Example]]
+Batch = Tuple[int, Sequence[Item]]
 
 
 @dataclass(kw_only=True)
@@ -299,9 +301,12 @@ class ReplayableBatches:
         return epoch, batch
 
 
-def update_hash(digest: Any, examples: Iterable[Example]) -> None:
+def update_hash(digest: Any, examples: Iterable[Item]) -> None:
     """Add words, spaces and entities of examples to a hash."""
     for example in examples:
+        if isinstance(example, PendingExample):
+            digest.update(json.dumps([*example.words, example.spaces]).encode())
+            continue
         values = example.reference.to_array([ORTH, SPACY, ENT_IOB, ENT_TYPE])
         digest.update(f"{len(values)} ".encode() + values.tobytes())
 

@@ -2,6 +2,7 @@
 
 import sys
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
@@ -39,6 +40,7 @@ from .settings import resolve_settings
 from .silver import SilverReader
 from .skipped import SkippedDocuments
 from .state import ReplayableBatches, corpus_hash, take_state
+from .streamed import read_stream
 
 MESSAGE = Printer(no_print=True)
 
@@ -112,7 +114,8 @@ def train_student(
         return examples if corpus is None else with_student_tokens(corpus(student))
 
     if views is None or has_teacher:
-        batches = create_train_batches(nlp, read, settings["batcher"], settings["max_epochs"])
+        reader: Any = read if corpus is None else partial(read_stream, corpus)
+        batches = create_train_batches(nlp, reader, settings["batcher"], settings["max_epochs"])
     else:
         read_labeled = labeled_reader(corpus, examples)
         require_both_kinds(read, read_labeled, nlp, settings["corpus"])

@@ -13,6 +13,7 @@ import spacy
 from spacy.util import load_config
 
 from spacy_distill import saving
+from spacy_distill.training import streamed
 from spacy_distill.training.annotate import annotate
 from spacy_distill.training.checkpoints import CHECKPOINT, Checkpoints
 from spacy_distill.training.logger import JSONLLogger
@@ -137,8 +138,13 @@ def test_a_torch_layer_with_dropout(kill_and_resume, contents):
             assert content == found[name], name
 
 
-def test_a_soft_corpus(kill_and_resume, contents, config, ner_folder, text_file, tmp_path):
-    """It is streamed: its documents have another order in each pass, and a shuffle buffer."""
+@pytest.mark.parametrize("warm_up", [0, streamed.WARM_UP])
+def test_a_soft_corpus(
+    kill_and_resume, contents, ner_folder, text_file, tmp_path, monkeypatch, warm_up
+):
+    """It is streamed: its documents have another order in each pass, and a shuffle buffer. After
+    the warm-up, their words are forgotten."""
+    monkeypatch.setattr(streamed, "WARM_UP", warm_up)
     annotate(ner_folder, str(text_file), tmp_path / "soft", shard_size=200, stderr=io.StringIO())
     reader = {"@readers": "spacy-distill.SoftCorpus.v1", "path": str(tmp_path / "soft")}
     reader |= {"shuffle_buffer": 5, "labeled": "${paths.labeled}"}
