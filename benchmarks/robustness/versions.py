@@ -73,10 +73,16 @@ def measure(folder: Path, *, is_oldest: bool) -> Dict[str, Any]:
         chosen = pythons[:1] if is_oldest else pythons[::-1]
         run(find_python(chosen), "-m", "venv", folder / "env")
         run(python, "-m", "pip", "install", "--quiet", "--upgrade", "pip")
+    shutil.rmtree(folder / "dist", ignore_errors=True)
     run(python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder / "dist", ROOT)
     packages = [f"{name}=={lowest[name]}" if is_oldest else name for name in PACKAGES]
-    wheels = (folder / "dist").glob("*.whl")
-    run(python, "-m", "pip", "install", "--quiet", *packages, *TOOLS, *wheels)
+    wheels = list((folder / "dist").glob("*.whl"))
+    # Of newer versions that have no wheels here, pip would build the source.
+    binary = ["--only-binary", ":all:"]
+    run(python, "-m", "pip", "install", "--quiet", *binary, *packages, *TOOLS, *wheels)
+    # In an environment of an earlier run there may be another wheel of this version.
+    again = ["--force-reinstall", "--no-deps", *wheels]
+    run(python, "-m", "pip", "install", "--quiet", *again)
     # Of the repository only the tests, so that the package is that of the wheel.
     shutil.rmtree(folder / "tests", ignore_errors=True)
     shutil.copytree(ROOT / "tests", folder / "tests")
