@@ -48,13 +48,15 @@ def paper() -> str:
     parts = read_json(FIGURES)["parts"]
     words = SIZE / parts["bytes_per_word"]
     systems = read_json(SPEED)["documents"]["systems"]
-    speeds = {name: median(systems[name]["words_per_second"]) for name in ("student", "mpnet")}
-    # The transformer has been measured next to a student on another machine.
+    speeds = {name: median(system["words_per_second"]) for name, system in systems.items()}
+    # Transformers have been measured next to a student on another machine.
     student = parts["words_per_second"]["pipeline"]
+    scale = student / speeds["student"]
     rows = []
     for title, rate in (
         ("student", student),
-        ("transformer, on the same processors", student * speeds["mpnet"] / speeds["student"]),
+        ("transformer, on the same processors", scale * speeds["mpnet"]),
+        ("transformer in integers of 8 bits", scale * speeds["mpnet, int8"]),
     ):
         hours = words / rate / HOUR
         rows.append(
@@ -67,7 +69,7 @@ def paper() -> str:
             ]
         )
     header = ["1 TB", "words/s a core", "core-hours", "hours on 100 cores", "dollars"]
-    return table(header, rows)
+    return f"1 TB has some {words / 1e9:.0f} billion words.\n\n{table(header, rows)}"
 
 
 def limits() -> str:
