@@ -13,9 +13,10 @@ from ..corpora.labeled import read_examples
 from ..evaluation import entity_reliability, with_predictions
 from ..loading import load_pipeline
 from ..pipeline.confidences import EVALUATION_ATTR, with_confidences
+from ..pipeline.find_component import find_component
 from ..progress import ProgressBar
 from ..saving import save_pipeline
-from ..training.calibrate import calibrate, find_component
+from ..training.calibrate import calibrate
 from ..training.corpus import warn_of_unknown_labels
 from . import options
 from .running import require_free, running

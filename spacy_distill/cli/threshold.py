@@ -2,7 +2,6 @@
 
 import sys
 from decimal import Decimal, InvalidOperation
-from functools import partial
 from typing import Annotated, List, Optional, Sequence
 
 from spacy.cli._util import Opt, app
@@ -11,8 +10,8 @@ from wasabi import msg
 from ..corpora.labeled import read_examples
 from ..evaluation.thresholds import Threshold, find_thresholds
 from ..loading import load_pipeline
+from ..pipeline.find_component import find_component
 from ..progress import ProgressBar
-from ..training.calibrate import find_component
 from ..training.corpus import warn_of_unknown_labels
 from . import options
 from .running import running
@@ -45,17 +44,18 @@ def distill_threshold_cli(
         precisions = parse_percentages(precision)
         nlp = load_pipeline(student)
         name, pipe = find_component(nlp, component)
-        read = partial(read_examples, corpus, nlp, spans_key=gold_spans_key)
-        warn_of_unknown_labels(pipe.labels, read(), str(corpus), sys.stdout)
-        examples = list(read())
+        examples = list(read_examples(corpus, nlp, spans_key=gold_spans_key))
+        warn_of_unknown_labels(pipe.labels, examples, str(corpus), sys.stdout)
         with ProgressBar(desc="Evaluate", total=len(examples)) as bar:
             found = find_thresholds(nlp, examples, precisions, component=name, advance=bar.update)
-    rows = [table_row(one) for one in found if by_label or one.label is None]
+    rows = [table_row(item) for item in found if by_label or item.label is None]
     msg.table(rows, header=HEADER, aligns=("l", *"r" * (len(HEADER) - 1)), divider=True)
-    msg.text(
-        "Set one of them with `distill-tag --min-confidence`, or with\n"
-        f'spacy.load(..., config={{"components.{name}.min_confidence": ...}})'
-    )
+    if any(item.min_confidence is not None for item in found):
+        setting = f'config={{"components.{name}.min_confidence": ...}}'
+        msg.text(
+            "Set one of them with `distill-tag --min-confidence`, or with\n"
+            f"spacy.load(..., {setting})"
+        )
 
 
 def parse_percentages(text: str) -> Sequence[float]:
@@ -73,11 +73,12 @@ def parse_percentages(text: str) -> Sequence[float]:
     return found
 
 
-def table_row(one: Threshold) -> List[str]:
+def table_row(item: Threshold) -> List[str]:
     """Make a row of the table. A precision that no minimum reaches has a dash."""
-    row = [one.label or "all", f"{100 * one.wanted:g} %"]
-    if one.value is None:
-        return [*row, "-", "", "", "", f"0 of {one.n_predicted}"]
-    low, high = one.precision_interval
-    row += [str(one.value), f"{100 * one.precision:.1f}", f"{100 * low:.1f} to {100 * high:.1f}"]
-    return [*row, f"{100 * one.recall:.1f}", f"{one.n_kept} of {one.n_predicted}"]
+    row = [item.label or "all", f"{100 * item.wanted_precision:g} %"]
+    if item.min_confidence is None:
+        return [*row, "-", "", "", "", f"0 of {item.n_predicted}"]
+    low, high = item.precision_interval
+    row += [str(item.min_confidence), f"{100 * item.precision:.1f}"]
+    row += [f"{100 * low:.1f} to {100 * high:.1f}", f"{100 * item.recall:.1f}"]
+    return [*row, f"{item.n_kept} of {item.n_predicted}"]

@@ -38,8 +38,8 @@ class CorpusSize(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PendingExample:
-    """An example of a stream whose documents are made when they are trained on. Its length is that
-    of its words.
+    """An example of a stream whose documents are made when they are trained on. Its `len` is the
+    number of words.
 
     words (Sequence[str]): The words.
     spaces (Optional[Sequence[bool]]): Whether each word is followed by a space; None if unknown.

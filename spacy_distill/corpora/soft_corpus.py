@@ -44,8 +44,8 @@ def SoftCorpus(
     """Create a reader of a soft corpus, with labeled documents mixed among its documents.
 
     The documents are streamed, and each pass has another order. With `[distillation] max_epochs =
-    -1`, memory holds only the documents in the shuffle buffer, and their words are forgotten after
-    the step that trains on them.
+    -1`, memory holds only the documents in the shuffle buffer. Their words are forgotten after the
+    step that trains on them, unless `max_length` or `[training] annotating_components` is set.
 
     path (Optional[Path]): The folder that `distill-annotate` wrote; required on reading.
     labeled (Optional[Path]): A `.spacy` file, or a folder of `.spacy` files, with gold entities.

@@ -44,8 +44,8 @@ _is_read_once: ContextVar[bool] = ContextVar("is_read_once", default=False)
 
 @contextmanager
 def read_once() -> Iterator[None]:
-    """Read documents that will not be read again, such as by a teacher whose predictions are
-    stored: within this context, only the features of the last documents stay in memory."""
+    """Keep only the features of the last documents in memory within this context. It is for
+    documents that will not be read again, such as by a teacher whose predictions are stored."""
     token = _is_read_once.set(True)
     try:
         yield
@@ -72,7 +72,7 @@ class FeatureCache(ForkSafe):
         self.max_bytes = max_bytes
         self.max_recent_bytes = max_recent_bytes
         self._arrays: Dict[Tuple[str, bytes], Floats3d] = {}
-        # In the order in which they were read.
+        # In the order in which they were added.
         self._recent: Dict[Tuple[str, bytes], Floats3d] = {}
         self._n_bytes = self._n_recent_bytes = 0
         # By process, because a connection of sqlite cannot be used after a fork.
@@ -102,15 +102,12 @@ class FeatureCache(ForkSafe):
         with self._lock:
             database = self._open(model)
             for key in dict.fromkeys(docs):
-                array = self._arrays.get((model, key))
-                if array is None:
-                    array = self._recent.get((model, key))
-                    if array is None and database is not None:
-                        array = _read(database, key)
-                    if array is not None:
-                        self._keep(model, key, array)
+                array = self._find(model, key)
+                if array is None and database is not None:
+                    array = _read(database, key)
                 if array is not None:
                     found[key] = array
+                    self._keep(model, key, array)
         return found
 
     def set_all(self, model: str, arrays: Mapping[bytes, Floats3d]) -> None:
@@ -129,6 +126,10 @@ class FeatureCache(ForkSafe):
                     database.executemany(
                         "INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?)", rows
                     )
+
+    def _find(self, model: str, key: bytes) -> Optional[Floats3d]:
+        array = self._arrays.get((model, key))
+        return self._recent.get((model, key)) if array is None else array
 
     def _keep(self, model: str, key: bytes, array: Floats3d) -> None:
         place = model, key

@@ -114,8 +114,8 @@ class Plan(Protocol):
         """Choose the documents of the job from those of the input."""
 
     def writer(self, folder: Path, advance: Advance) -> ShardWriter:
-        """Load what the shards are written with. Each process calls it at its start, and again
-        after much text (`renewal.py`)."""
+        """Load what the shards are written with. Called at the start of each process, and again by
+        `renewal.py`."""
 
 
 def require_few_failures(maker: str, skipped: Sequence[Skipped], max_errors: int) -> None:

@@ -15,8 +15,9 @@ class RenewedWriter:
     """The writer of a plan, which is loaded again after every 50 million characters.
 
     A memory zone forgets the words of a text, but spaCy's indices of words keep a place for each
-    word that was ever read. They go with the pipeline. Components that are not known to be safe in
-    zones, and code of a user, may not be made to be loaded twice in a process, and stay.
+    word that was ever read. They go with the pipeline. Pipelines with components of other packages
+    or with a user's code are not loaded again, since their code may not support it. Neither are
+    those that have changed on the disk.
     """
 
     def __init__(self, plan: Plan, folder: Path, advance: Advance, *, frozen: bool = False) -> None:
@@ -32,9 +33,9 @@ class RenewedWriter:
         self._folder = folder
         self._advance = advance
         self._frozen = frozen
-        self._writer: Optional[ShardWriter] = None
+        self._identity = plan.identity()
+        self._writer: Optional[ShardWriter] = self._load()
         self._n_characters = 0
-        self._load()
 
     @property
     def labels(self) -> Sequence[str]:
@@ -43,23 +44,30 @@ class RenewedWriter:
 
     def __call__(self, number: int, documents: List[InputDocument], input_hash: str) -> Written:
         """Write a shard."""
-        is_old = self._n_characters >= CHARACTERS
-        if is_old and self._loaded().has_zones and self._plan.code is None:
-            self._load()
+        if self._n_characters >= CHARACTERS:
+            self._n_characters = 0
+            if self._can_renew():
+                self._drop()
+                self._writer = self._load()
         self._n_characters += sum(len(document.text) for document in documents)
         return self._loaded()(number, documents, input_hash)
 
-    def _load(self) -> None:
-        if self._writer is not None:
-            # Pipelines have references in circles. The new one needs their memory.
-            self._writer = None
-            if self._frozen:
-                gc.unfreeze()
-            gc.collect()
-        self._writer = self._plan.writer(self._folder, self._advance)
-        self._n_characters = 0
+    def _can_renew(self) -> bool:
+        is_safe = self._loaded().has_zones and self._plan.code is None
+        return is_safe and self._plan.identity() == self._identity
+
+    def _load(self) -> ShardWriter:
+        writer = self._plan.writer(self._folder, self._advance)
         if self._frozen:
             gc.freeze()
+        return writer
+
+    def _drop(self) -> None:
+        # Pipelines have references in circles, and the new one needs their memory.
+        self._writer = None
+        if self._frozen:
+            gc.unfreeze()
+        gc.collect()
 
     def _loaded(self) -> ShardWriter:
         assert self._writer is not None

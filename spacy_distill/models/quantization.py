@@ -69,8 +69,8 @@ def quantize(data: Floats2d, size: int, metric: Optional[Floats2d] = None) -> Qu
 
 
 def dequantize(codes: Ints2d, centroids: ArrayXd, decoder: Floats2d) -> Floats2d:
-    """Compute the vectors of codes, in double precision: the sums of a matrix product depend on the
-    rows next to a row, and a word has the same vector in every batch.
+    """Compute the vectors of codes. The sums of a matrix product depend on the rows next to a row.
+    In double precision, this is lost in the rounding: a word has the same vector in every batch.
 
     codes (Ints2d): (rows, parts) uint8
     centroids (ArrayXd), decoder (Floats2d): As in `Quantized`.

@@ -2,7 +2,7 @@
 
 from itertools import compress
 from operator import not_
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc, Span
 from thinc.api import to_numpy
@@ -49,73 +49,49 @@ def write_prediction(
     confidence, overwrite, confidence_attr, min_confidence, spans_key, threshold: The settings of
         `ChainNER`.
     """
-    chain = prediction.chain
+    tag_ids, chain = prediction
     lengths = [len(doc) for doc in docs]
-    if chain is None or not (confidence or min_confidence):
-        likely = LikelyEntities(prediction.tags)
-    else:
-        likely = likely_entities(prediction.tags, chain, tags, min_confidence)
-    if confidence and likely.probabilities is not None:
+    entities: List[Entity] = []
+    probabilities: Optional[List[float]] = None
+    if chain is not None and (confidence or min_confidence):
+        entities = tags.spans(tag_ids)
+        probabilities = to_numpy(chain.span_marginal(*tags.segments(entities))).tolist()
+    if min_confidence and probabilities is not None:
+        is_likely = [probability >= min_confidence for probability in probabilities]
+        tag_ids = without_entities(tag_ids, compress(entities, map(not_, is_likely)))
+        entities = list(compress(entities, is_likely))
+        probabilities = list(compress(probabilities, is_likely))
+    if confidence and probabilities is not None:
         # An app may have set `confidence` after loading. If it has an extension of this name, no
         # error is raised, because that would stop the processing of documents.
         if not Span.has_extension(confidence_attr):
             add_confidence_extension(confidence_attr)
-        parts = _split_by_document(likely.entities, lengths)
-        for doc, (part, entities) in zip(docs, parts, strict=True):
+        for doc, (part, own) in zip(docs, _split_by_document(entities, lengths), strict=True):
             set_entities(
                 doc,
-                entities,
-                likely.probabilities[part],
+                own,
+                probabilities[part],
                 overwrite=overwrite,
                 confidence_attr=confidence_attr,
             )
     elif any(doc.user_data or is_annotated(doc) for doc in docs):
-        found = tags.spans(likely.tags)
-        for doc, (_, entities) in zip(docs, _split_by_document(found, lengths), strict=True):
-            set_entities(doc, entities, None, overwrite=overwrite, confidence_attr=confidence_attr)
+        entities = tags.spans(tag_ids)
+        for doc, (_, own) in zip(docs, _split_by_document(entities, lengths), strict=True):
+            set_entities(doc, own, None, overwrite=overwrite, confidence_attr=confidence_attr)
     elif docs:
-        set_first_entities(docs, likely.tags, tags)
+        set_first_entities(docs, tag_ids, tags)
     if spans_key is not None and chain is not None:
         spans, scores = likely_spans(chain, tags, threshold)
         for doc, (part, entities) in zip(docs, _split_by_document(spans, lengths), strict=True):
             set_spans(doc, spans_key, entities, scores[part])
 
 
-class LikelyEntities(NamedTuple):
-    """The entities of a batch that are probable enough.
-
-    tags (Ints1d): (tokens,) the ids of their tags, and of O everywhere else.
-    entities (List[Entity]): The entities; none without probabilities.
-    probabilities (Optional[List[float]]): The probability of each; None if they were not computed.
-    """
-
-    tags: Ints1d
-    entities: List[Entity] = []
-    probabilities: Optional[List[float]] = None
-
-
-def likely_entities(
-    tag_ids: Ints1d, chain: LinearChain, tags: BiluoTags, least: float
-) -> LikelyEntities:
-    """Compute the probabilities of the entities of a batch, and leave out improbable ones.
-
-    tag_ids (Ints1d): (tokens,) the ids of the most probable tags.
-    chain (LinearChain): The distribution over tag sequences.
-    tags (BiluoTags): The tags.
-    least (float): The minimum probability; 0 to keep all entities.
-    RETURNS (LikelyEntities): The entities.
-    """
-    entities = tags.spans(tag_ids)
-    probabilities = to_numpy(chain.span_marginal(*tags.segments(entities))).tolist()
-    if not least:
-        return LikelyEntities(tag_ids, entities, probabilities)
-    is_likely = [probability >= least for probability in probabilities]
+def without_entities(tag_ids: Ints1d, entities: Iterable[Entity]) -> Ints1d:
+    """RETURNS (Ints1d): A copy of tags with O in the place of some entities."""
     tag_ids = tag_ids.copy()
-    for start, end, _ in compress(entities, map(not_, is_likely)):
+    for start, end, _ in entities:
         tag_ids[start:end] = OUTSIDE_TAG
-    return LikelyEntities(
-        tag_ids, list(compress(entities, is_likely)), list(compress(probabilities, is_likely))
-    )
+    return tag_ids
 
 
 def _split_by_document(

@@ -1,5 +1,6 @@
 """A cache of a teacher's chains."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -11,6 +12,7 @@ from thinc.types import ArrayXd, Floats1d, Floats2d, Ints1d
 
 from ..chain import LinearChain, chain_from_marginals
 from ..documents import document_key
+from ..encoders.feature_cache import read_once
 from .array_store import ArrayStore, Stored
 from .failures import documents_error
 from .predictions import Failure, predict_each
@@ -50,16 +52,24 @@ class CachedTeacher:
     """
 
     def __init__(
-        self, teacher: Teacher, *, batch_size: int = 64, max_bytes: int = MAX_BYTES
+        self,
+        teacher: Teacher,
+        *,
+        batch_size: int = 64,
+        max_bytes: int = MAX_BYTES,
+        keeps_features: bool = True,
     ) -> None:
         """Create an empty cache.
 
         teacher (Teacher): The teacher.
         batch_size (int): The number of documents that the teacher reads at once.
         max_bytes (int): The maximum number of bytes of emissions in memory.
+        keeps_features (bool): Whether the features of a frozen transformer stay in memory, as far
+            as there is room, since others read the same documents with it.
         """
         self.teacher = teacher
         self.batch_size = batch_size
+        self.keeps_features = keeps_features
         self.store = ArrayStore(max_bytes)
         self._entries: Dict[bytes, _Entry] = {}
         self._failures: Dict[bytes, Failure] = {}
@@ -106,7 +116,8 @@ class CachedTeacher:
                     on_failure(doc, known)
         # Documents of similar length need little padding.
         for batch in minibatch(sorted(self.unread(docs), key=len), self.batch_size):
-            predictions = predict_each(self.teacher, batch)
+            with nullcontext() if self.keeps_features else read_once():
+                predictions = predict_each(self.teacher, batch)
             for failure in predictions.failures:
                 self._failures[document_key(batch[failure.number])] = failure
                 on_failure(batch[failure.number], failure)

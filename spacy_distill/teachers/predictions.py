@@ -11,7 +11,6 @@ from thinc.types import Floats2d
 
 from ..chain import LinearChain, n_tags
 from ..chain.joining import join_chains
-from ..encoders.feature_cache import read_once
 from .failures import DocumentsError, TeacherError, documents_error, ends_run, is_out_of_memory
 from .protocol import Teacher, misfits_by_part, parts_of
 
@@ -77,8 +76,7 @@ def predict(teacher: Teacher, docs: Sequence[Doc], name: Optional[str] = None) -
 
 
 def predict_each(teacher: Teacher, docs: Sequence[Doc]) -> Predictions:
-    """Predict the chain of documents, and find the documents that the teacher fails on. The caller
-    keeps the predictions, so the features of frozen transformers are not kept.
+    """Predict the chain of documents, and find the documents that the teacher fails on.
 
     If the teacher raises an error, the batch is halved until the failing documents are found. So a
     failure on one document does not affect the predictions of others.
@@ -98,8 +96,7 @@ def predict_each(teacher: Teacher, docs: Sequence[Doc]) -> Predictions:
         numbers = waiting.pop()
         misfits = misfits_by_part(teacher)
         try:
-            with read_once():
-                chains.append(predict(teacher, [docs[number] for number in numbers]))
+            chains.append(predict(teacher, [docs[number] for number in numbers]))
             kept += numbers
             continue
         except DocumentsError as error:

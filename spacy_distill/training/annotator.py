@@ -13,6 +13,7 @@ from ..chain import BiluoTags, LinearChain
 from ..corpora.inputs import InputDocument
 from ..corpora.soft_shards import SoftDocument
 from ..corpora.soft_targets import SoftTargets, pack_marginals
+from ..encoders.feature_cache import read_once
 from ..jobs.memory_zones import memory_zones, pipelines_with_zones
 from ..jobs.plan import Advance, Skipped, require_few_failures
 from ..teachers import Teacher
@@ -98,7 +99,8 @@ class Annotator:
         # With short documents first, the progress bar would promise too early an end.
         random.Random(0).shuffle(batches)
         for batch in batches:
-            predictions = predict_each(self.teacher, [docs[i] for i in batch])
+            with read_once():
+                predictions = predict_each(self.teacher, [docs[i] for i in batch])
             for number, teacher, reason in predictions.failures:
                 i = batch[number]
                 skipped[i] = Skipped(documents[i].id, teacher, reason)

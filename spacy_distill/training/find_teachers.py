@@ -44,11 +44,18 @@ def find_teachers(
     opened = [load_source(source, options) for source in sources]
     settings = config["distillation"]
     teachers: Dict[str, Teacher] = {}
-    for student_name, teacher_name in component_pairs(config).items():
+    pairs = component_pairs(config)
+    # Others may read the same documents with the same transformer.
+    keeps_features = len(pairs) > 1 or settings["states"] is not None
+    for student_name, teacher_name in pairs.items():
         own_options = replace(options, teacher_pipe=teacher_name or options.teacher_pipe)
         teacher = load_teacher(opened, own_options, names_of(sources))
         if settings["max_epochs"] >= 0 and not isinstance(teacher, SoftTeacher):
-            teacher = CachedTeacher(teacher, batch_size=settings["teacher_batch_size"])
+            teacher = CachedTeacher(
+                teacher,
+                batch_size=settings["teacher_batch_size"],
+                keeps_features=keeps_features,
+            )
         teachers[student_name] = teacher
     return teachers
 

@@ -41,23 +41,22 @@ def with_own_log(config: Config, student: str) -> Config:
     student (str): The student's name.
     RETURNS (Config): The student's config.
     """
-    logger = config.interpolate()["training"].get("logger")
+    interpolated = config.interpolate()["training"].get("logger")
     own = Config(config, is_interpolated=False).copy()
-    if isinstance(logger, dict):
-        own["training"]["logger"] = _with_own_paths(logger, student)
+    _set_own_paths(own["training"].get("logger"), interpolated, student)
     return own
 
 
-def _with_own_paths(block: Dict[str, Any], student: str) -> Dict[str, Any]:
-    own = {
-        key: _with_own_paths(value, student) if isinstance(value, dict) else value
-        for key, value in block.items()
-    }
-    # Without a path, the logger's own check finds it.
-    if own.get("@loggers") == NAME and isinstance(own.get("path"), str):
-        path = Path(str(own["path"]))
-        own["path"] = str(path.with_name(f"{path.stem}-{student}{path.suffix}"))
-    return own
+def _set_own_paths(block: Any, interpolated: Any, student: str) -> None:
+    """Add the student's name to the paths of a logger and of the loggers in it."""
+    if not isinstance(block, dict) or not isinstance(interpolated, dict):
+        return
+    for key, value in block.items():
+        _set_own_paths(value, interpolated.get(key), student)
+    if interpolated.get("@loggers") == NAME:
+        path = Path(str(interpolated.get("path") or ""))
+        if path.name:  # otherwise the logger's own check finds it
+            block["path"] = str(path.with_name(f"{path.stem}-{student}{path.suffix}"))
 
 
 @dataclass

@@ -23,7 +23,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from ..losses import DistillationLoss, advance
 from ..pipeline.cross_view import CrossView
 from ..pipeline.matched_states import StateMatching
-from ..teachers import Teacher
+from ..teachers import SoftTeacher, Teacher
 from .corpus import is_labeled
 from .skipped import BatchTeacher, SkippedDocuments
 from .state import ReplayableBatches, TrainingState, set_state
@@ -79,6 +79,20 @@ class Students:
                 found = self.states.projections(name, self.nlp.get_pipe(name).model)  # type: ignore[attr-defined]
                 models.update({f"{name}.states.{n}": model for n, model in enumerate(found)})
         return models
+
+    def may_forget(self) -> bool:
+        """RETURNS (bool): Whether the words of a batch may be freed after its step. A teacher of a
+        user may keep documents. An annotating component writes to labeled documents, which outlive
+        the step."""
+        is_soft = all(isinstance(teacher, SoftTeacher) for teacher in self.teachers.values())
+        return is_soft and not self.annotating
+
+    def update_in_parts(
+        self, examples: List[Example], n_parts: int, *, drop: float, losses: Dict[str, float]
+    ) -> None:
+        """Accumulate the gradients of a batch, in `n_parts` parts that fit into memory."""
+        for part in subdivide_batch(examples, n_parts):
+            self.update(part, drop=drop, losses=losses)
 
     def update(self, examples: List[Example], *, drop: float, losses: Dict[str, float]) -> None:
         """Accumulate the gradients of a batch, for students and the components they listen to.
@@ -170,8 +184,7 @@ def train_while_improving(
         its score is the best one so far. None stands for a step without evaluation.
     """
     nlp, n_words, start = students.nlp, 0, perf_counter()
-    # A component that writes to labeled documents may keep strings of a batch there.
-    maker = ExampleMaker(nlp, forgets=not students.annotating)
+    maker = ExampleMaker(nlp, forgets=students.may_forget())
     results: List[Tuple[float, int]] = []
     losses: Dict[str, float] = {}
     patience = training["patience"]
@@ -190,7 +203,7 @@ def train_while_improving(
                 if part is not None:
                     part.advance()
         if state is not None and step <= state.step:
-            maker.skip(batch)
+            maker.replay(batch)
             optimizer.step_schedules()
             n_words += sum(len(example) for example in batch)
             if step == state.step:
@@ -202,8 +215,8 @@ def train_while_improving(
         if training["before_update"]:
             training["before_update"](nlp, {"step": step, "epoch": epoch})
         with maker.made(batch) as examples:
-            for part in subdivide_batch(examples, training["accumulate_gradient"]):
-                students.update(part, drop=dropout, losses=losses)
+            n_parts = training["accumulate_gradient"]
+            students.update_in_parts(examples, n_parts, drop=dropout, losses=losses)
         students.finish_update(optimizer)
         optimizer.step_schedules()
         n_words += sum(len(example) for example in batch)

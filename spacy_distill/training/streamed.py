@@ -1,7 +1,7 @@
 """Streams of training documents: their words are forgotten after each step."""
 
 from contextlib import contextmanager
-from typing import Iterator, List, Sequence
+from typing import Any, Iterator, List, Mapping, Sequence
 
 from spacy.language import Language
 from spacy.training import Example
@@ -10,8 +10,8 @@ from ..corpora.labeled import Item, MixedReader, PendingExample
 from ..jobs.memory_zones import memory_zones, pipelines_with_zones
 from .corpus import Reader, with_student_tokens
 
-# The number of words after which they are forgotten. spaCy's tokenizer remembers the tokens of a
-# word only outside of memory zones, and then knows the frequent ones.
+# Words that are kept before forgetting begins: spaCy's tokenizer remembers the tokens of a word
+# only outside of memory zones, and should know the frequent ones.
 WARM_UP = 200_000
 
 
@@ -33,39 +33,55 @@ def read_stream(corpus: Reader, nlp: Language) -> Iterator[Item]:
             yield from with_student_tokens([item])
 
 
+def takes_lengths(batcher: Mapping[str, Any]) -> bool:
+    """RETURNS (bool): Whether a batcher looks at nothing but the lengths of examples, as those of
+    spaCy do. batcher (Mapping[str, Any]): Its block of the config."""
+    is_spacys = str(batcher.get("@batchers", "")).startswith("spacy.")
+    return is_spacys and batcher.get("get_length") is None
+
+
 class ExampleMaker:
-    """Makes the documents of a stream's batches, and lets the vocabulary forget them."""
+    """Creates the documents of a stream's batches, and frees their words after the step."""
 
     def __init__(self, nlp: Language, *, forgets: bool) -> None:
         """Create the maker.
 
         nlp (Language): The student's pipeline.
-        forgets (bool): Whether words may be forgotten: nothing keeps a batch's documents, or writes
-            to labeled ones.
+        forgets (bool): Whether words may be freed: nothing keeps a batch's documents, or writes to
+            labeled ones.
         """
         self._zones = pipelines_with_zones([nlp]) if forgets else []
         self._n_words = 0
 
     @contextmanager
     def made(self, batch: Sequence[Item]) -> Iterator[List[Example]]:
-        """Make the documents of a batch. They must not be used after the context.
+        """Create the documents of a batch. They must not be used after the context.
 
         batch (Sequence[Item]): Examples, some of which may be pending.
-        YIELDS (List[Example]): The examples.
+        YIELDS (List[Example]): The examples. The list is empty after the context.
         """
-        with memory_zones(self._zones if self._is_forgotten(batch) else []):
-            yield [item.make() if isinstance(item, PendingExample) else item for item in batch]
+        zones = self._zones_of(batch)
+        self._count(batch)
+        with memory_zones(zones):
+            examples = [item.make() if isinstance(item, PendingExample) else item for item in batch]
+            try:
+                yield examples
+            finally:
+                examples.clear()
 
-    def skip(self, batch: Sequence[Item]) -> None:
-        """Make the documents of a batch that an earlier run trained on, if the vocabulary kept
-        their words."""
-        if not self._is_forgotten(batch):
+    def replay(self, batch: Sequence[Item]) -> None:
+        """Read a batch that an earlier run trained on. If the vocabulary kept its words, they are
+        added again."""
+        if not self._zones_of(batch):
             for item in batch:
                 if isinstance(item, PendingExample):
                     item.make()
+        self._count(batch)
 
-    def _is_forgotten(self, batch: Sequence[Item]) -> bool:
-        n_pending = sum(len(item) for item in batch if isinstance(item, PendingExample))
+    def _zones_of(self, batch: Sequence[Item]) -> List[Language]:
         is_warm = self._n_words >= WARM_UP
-        self._n_words += n_pending
-        return bool(self._zones) and is_warm and n_pending > 0
+        is_pending = any(isinstance(item, PendingExample) for item in batch)
+        return self._zones if is_warm and is_pending else []
+
+    def _count(self, batch: Sequence[Item]) -> None:
+        self._n_words += sum(len(item) for item in batch if isinstance(item, PendingExample))

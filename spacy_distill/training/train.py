@@ -40,7 +40,7 @@ from .settings import resolve_settings
 from .silver import SilverReader
 from .skipped import SkippedDocuments
 from .state import ReplayableBatches, corpus_hash, take_state
-from .streamed import read_stream
+from .streamed import read_stream, takes_lengths
 
 MESSAGE = Printer(no_print=True)
 
@@ -114,7 +114,9 @@ def train_student(
         return examples if corpus is None else with_student_tokens(corpus(student))
 
     if views is None or has_teacher:
-        reader: Any = read if corpus is None else partial(read_stream, corpus)
+        reader: Any = read
+        if corpus is not None and takes_lengths(config["distillation"]["batcher"]):
+            reader = partial(read_stream, corpus)
         batches = create_train_batches(nlp, reader, settings["batcher"], settings["max_epochs"])
     else:
         read_labeled = labeled_reader(corpus, examples)

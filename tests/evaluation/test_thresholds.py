@@ -29,14 +29,14 @@ def test_it_is_the_lowest_of_all_thresholds(entities, wanted):
         if right and sum(right) / len(right) >= wanted:
             enough.append(value)
     assert found.n_predicted == len(entities) and found.n_gold == len(entities) + 1
-    assert found.wanted == wanted
+    assert found.wanted_precision == wanted
     if not enough:
-        assert found.value is None and found.n_kept == found.precision == found.recall == 0
+        assert found.min_confidence is None and found.n_kept == found.precision == found.recall == 0
         assert found.precision_interval == (0, 1)
         return
-    assert kept(found.value) == kept(min(enough))
-    assert found.n_kept == len(kept(found.value))
-    assert found.n_correct == sum(entity.is_correct for entity in kept(found.value))
+    assert kept(found.min_confidence) == kept(min(enough))
+    assert found.n_kept == len(kept(found.min_confidence))
+    assert found.n_correct == sum(entity.is_correct for entity in kept(found.min_confidence))
     assert found.precision >= wanted
     low, high = found.precision_interval
     assert 0 <= low < high <= 1 and low - 1e-9 <= found.precision <= high + 1e-9
@@ -51,13 +51,13 @@ def entities(*confidences, wrong=()):
 
 def test_thresholds_are_short_numbers():
     found = entities(0.98764, 0.8567812, 0.7981, wrong=[2])
-    assert lowest_threshold(found, 3, 1.0).value == 0.8
-    assert lowest_threshold(found, 3, 0.5).value == 0.0
+    assert lowest_threshold(found, 3, 1.0).min_confidence == 0.8
+    assert lowest_threshold(found, 3, 0.5).min_confidence == 0.0
     # Differences after the fourth decimal are those of machines.
     close = entities(0.9876, 0.98761, 0.5, wrong=[0, 2])
-    assert lowest_threshold(close, 3, 1.0).value is None
+    assert lowest_threshold(close, 3, 1.0).min_confidence is None
     assert lowest_threshold(close, 3, 0.5) == (None, 0.5, 0.9, 2, 1, 3, 3)
-    assert lowest_threshold(entities(1.0, 0.9999, wrong=[1]), 2, 1.0).value is None
+    assert lowest_threshold(entities(1.0, 0.9999, wrong=[1]), 2, 1.0).min_confidence is None
 
 
 def test_the_interval_is_that_of_wilson():
@@ -82,7 +82,7 @@ def test_the_pipelines_own_minimum_has_no_influence(two_names):
     assert pipe.min_confidence == 0.99 and not pipe.confidence
     pipe.min_confidence = 0.0
     # The student agrees with itself.
-    assert {one.value for one in before} == {0.0} and before[0].recall == 1
+    assert {one.min_confidence for one in before} == {0.0} and before[0].recall == 1
     labels = sorted({ent.label_ for doc in docs for ent in doc.ents})
     assert [one.label for one in before[::2]] == [None, *labels]
 
@@ -101,11 +101,14 @@ def test_documents_without_entities_have_no_threshold(two_names):
     examples = [Example(doc.copy(), doc) for doc in docs]
     with pytest.raises(ValueError, match=r"\[D523\].*1 documents have no gold entities"):
         find_thresholds(two_names, examples, [0.9])
-    nlp = spacy.blank("en")
-    gold = nlp.make_doc("Oslo")
-    gold.set_ents([Span(gold, 0, 1, label="LOC")])
+    nothing = two_names.make_doc("Nothing .")
+    nothing.set_ents([Span(nothing, 0, 1, label="LOC")])
+    with pytest.raises(ValueError, match=r"\[D020\]"):
+        find_thresholds(spacy.blank("en"), [], [0.9])
+    with pytest.raises(ValueError, match=r"\[D020\]"):
+        find_thresholds(two_names, [], [0.9], component="ner_studnet")
     with pytest.raises(ValueError, match=r"\[D523\].*no predicted entities with a confidence"):
-        find_thresholds(nlp, [Example(nlp.make_doc("Oslo"), gold)], [0.9])
+        find_thresholds(two_names, [Example(two_names.make_doc("Nothing ."), nothing)], [0.9])
     with pytest.raises(ValueError, match=r"\[D705\] precision"):
         find_thresholds(two_names, [], [95])
     with pytest.raises(ValueError, match=r"\[D705\] precision"):

@@ -1,11 +1,13 @@
 """Pipelines are loaded again after much text."""
 
 import gc
+import shutil
 import weakref
 
 import pytest
 import spacy
 
+from spacy_distill.corpora.inputs import InputDocument
 from spacy_distill.jobs import renewal
 
 # What the plans load with.
@@ -83,3 +85,58 @@ def test_what_may_not_be_made_for_it_is_loaded_once(run, loaded, model, why, tmp
         nlp.to_disk(tmp_path / "model")
         run(model=tmp_path / "model")
     assert len(loaded) == 1
+
+
+def test_a_pipeline_that_was_replaced_in_the_meantime_is_not_loaded(
+    run, loaded, model, tmp_path, monkeypatch
+):
+    shutil.copytree(model, tmp_path / "model")
+    run("expected", model=tmp_path / "model")
+    loaded.clear()
+    monkeypatch.setattr(renewal, "CHARACTERS", FEW)
+    write = renewal.RenewedWriter.__call__
+
+    def replace_and_write(writer, number, *rest):
+        if number == 1:
+            nlp = spacy.load(tmp_path / "model")
+            nlp.get_pipe("ner_student").model.get_ref("output_layer").get_param("W")[:] = 0
+            nlp.to_disk(tmp_path / "model")
+        return write(writer, number, *rest)
+
+    monkeypatch.setattr(renewal.RenewedWriter, "__call__", replace_and_write)
+    run("found", model=tmp_path / "model")
+    assert len(loaded) == 1
+    assert shards(tmp_path / "found") == shards(tmp_path / "expected")
+
+
+def test_a_process_of_its_own_frees_what_was_frozen(monkeypatch):
+    monkeypatch.setattr(renewal, "CHARACTERS", 10)
+    writers = []
+
+    class Writer:
+        has_zones, labels = True, ["PER"]
+
+        def __init__(self):
+            self.circle = self
+            writers.append(weakref.ref(self))
+
+        def __call__(self, number, documents, input_hash):
+            return None
+
+    class Plan:
+        code = None
+
+        def identity(self):
+            return {}
+
+        def writer(self, folder, advance):
+            return Writer()
+
+    try:
+        writer = renewal.RenewedWriter(Plan(), None, None, frozen=True)
+        for number in range(3):
+            writer(number, [InputDocument("id", "ten letters")], "hash")
+        assert [reference() is not None for reference in writers] == [False, False, True]
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()

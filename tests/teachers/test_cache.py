@@ -7,6 +7,7 @@ import pytest
 import spacy
 
 from spacy_distill.chain import chain_from_marginals
+from spacy_distill.encoders.feature_cache import FEATURES
 from spacy_distill.teachers import CachedTeacher
 from spacy_distill.teachers.cache import TOLERANCE
 from tests.teachers.conftest import WordTeacher
@@ -239,3 +240,22 @@ def test_what_is_impossible_stays_impossible(doc):
     found = CachedTeacher(Without()).predict_chain(docs)
     assert numpy.isneginf(found.emissions[:, 4]).all()
     assert numpy.isfinite(numpy.delete(found.emissions, 4, axis=1)).all()
+
+
+@pytest.mark.parametrize("keeps_features", [True, False])
+def test_features_of_a_transformer_are_kept_if_others_need_them(monkeypatch, keeps_features):
+    monkeypatch.setattr(FEATURES, "max_recent_bytes", 40)
+    FEATURES.clear()
+
+    class Reader(WordTeacher):
+        def predict_chain(self, docs):
+            for doc in docs:
+                array = numpy.zeros((1, 1, 16), dtype="float16")
+                FEATURES.set_all("reader", {doc.text.encode(): array})
+            return super().predict_chain(docs)
+
+    docs = [spacy.blank("xx").make_doc(name) for name in ("Oslo", "Kiel", "Turku")]
+    CachedTeacher(Reader(), keeps_features=keeps_features).predict_chain(docs)
+    kept = FEATURES.get_all("reader", [doc.text.encode() for doc in docs])
+    assert len(kept) == (3 if keeps_features else 1)
+    FEATURES.clear()

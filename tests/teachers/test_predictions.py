@@ -9,7 +9,6 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Span, SpanGroup
 
-from spacy_distill.encoders.feature_cache import FEATURES
 from spacy_distill.losses import ChainDistillation
 from spacy_distill.teachers import (
     CachedTeacher,
@@ -378,23 +377,3 @@ def test_direct_distillation_names_the_teacher_and_not_the_learning_rate():
 def test_weights_that_are_no_numbers_are_refused(weights):
     with pytest.raises(ValueError, match=r"\[D213\]"):
         EnsembleTeacher([WordTeacher(), WordTeacher()], weights)
-
-
-def test_features_of_transformers_are_not_kept_for_predictions(monkeypatch):
-    monkeypatch.setattr(FEATURES, "max_recent_bytes", 40)
-    FEATURES.clear()
-
-    class Reader(WordTeacher):
-        def predict_chain(self, docs):
-            for doc in docs:
-                array = numpy.zeros((1, 1, 16), dtype="float16")
-                FEATURES.set_all("reader", {doc.text.encode(): array})
-            return super().predict_chain(docs)
-
-    docs = [spacy.blank("xx").make_doc(name) for name in ("Oslo", "Kiel", "Turku")]
-    predict(Reader(), docs[:1])
-    predict_each(Reader(), docs)
-    keys = [doc.text.encode() for doc in docs]
-    # The first one was read by a caller that may read it again.
-    assert list(FEATURES.get_all("reader", keys)) == [keys[0], keys[2]]
-    FEATURES.clear()

@@ -138,7 +138,7 @@ def test_a_torch_layer_with_dropout(kill_and_resume, contents):
             assert content == found[name], name
 
 
-@pytest.mark.parametrize("warm_up", [0, streamed.WARM_UP])
+@pytest.mark.parametrize("warm_up", [0, 120, streamed.WARM_UP])
 def test_a_soft_corpus(
     kill_and_resume, contents, ner_folder, text_file, tmp_path, monkeypatch, warm_up
 ):

@@ -10,9 +10,11 @@ from spacy.training import Example
 from spacy_distill.corpora.labeled import PendingExample
 from spacy_distill.corpora.soft_corpus import SoftCorpus
 from spacy_distill.jobs.memory_zones import HAS_SAFE_ZONES
+from spacy_distill.teachers import PipelineTeacher, SoftTeacher
 from spacy_distill.training import streamed
 from spacy_distill.training.annotate import annotate
 from spacy_distill.training.checkpoints import MODEL_LAST
+from spacy_distill.training.loop import Students
 from tests.training.conftest import PEOPLE, PLACES, parameters
 
 zones = pytest.mark.skipif(not HAS_SAFE_ZONES, reason="memory zones of this spaCy are not safe")
@@ -35,9 +37,10 @@ def soft(teacher, tmp_path_factory):
 
 @pytest.fixture
 def trained(quietly, config, soft, tmp_path):
-    def train(name, **corpus):
+    def train(name, batcher=None, **corpus):
         reader = {"@readers": "spacy-distill.SoftCorpus.v1", "path": str(soft), **corpus}
-        student = config(distillation={"max_steps": 12, "max_epochs": -1})
+        changes = {} if batcher is None else {"batcher": batcher}
+        student = config(distillation={"max_steps": 12, "max_epochs": -1, **changes})
         student["corpora"]["soft"] = reader
         student["distillation"]["corpus"] = "corpora.soft"
         return quietly(soft, student, tmp_path / name)
@@ -53,40 +56,81 @@ def test_a_student_forgets_the_words_of_its_stream(trained, tmp_path, monkeypatc
     nlp = trained("forgotten")
     # The corpus is opened with its first document, and the pipeline initialized with ten.
     assert len(set(NEW) & set(nlp.vocab.strings)) <= 11
-    for mine, theirs in zip(
-        parameters(tmp_path / "kept" / MODEL_LAST),
-        parameters(tmp_path / "forgotten" / MODEL_LAST),
-        strict=True,
-    ):
+    assert_same_parameters(tmp_path / "kept", tmp_path / "forgotten")
+
+
+def assert_same_parameters(one, other):
+    pairs = zip(parameters(one / MODEL_LAST), parameters(other / MODEL_LAST), strict=True)
+    for mine, theirs in pairs:
         assert_array_equal(mine, theirs)
 
 
 @zones
-def test_words_are_kept_if_another_component_writes_to_documents(
-    monkeypatch,
-):
-    monkeypatch.setattr(streamed, "WARM_UP", 0)
+def test_words_are_forgotten_only_where_nothing_keeps_documents(two_names):
+    soft, own = SoftTeacher(["PER"]), PipelineTeacher(two_names)
+
+    def may_forget(teacher, annotating=()):
+        students = Students(two_names, {"ner_student": teacher}, None, None, annotating=annotating)
+        return students.may_forget()
+
+    assert may_forget(soft)
+    assert not may_forget(own) and not may_forget(soft, annotating=["tagger"])
+
+
+@zones
+def test_the_documents_of_a_batch_are_gone_after_it(monkeypatch):
+    monkeypatch.setattr(streamed, "WARM_UP", 3)
     nlp = spacy.blank("en")
-    maker = streamed.ExampleMaker(nlp, forgets=False)
-    pending = PendingExample(["Neuwort"], None, lambda: example_of(nlp, "Neuwort"))
-    with maker.made([pending]) as (example,):
-        assert example.reference.text == "Neuwort"
-    assert "Neuwort" in nlp.vocab.strings
     maker = streamed.ExampleMaker(nlp, forgets=True)
-    other = PendingExample(["Altwort"], None, lambda: example_of(nlp, "Altwort"))
-    with maker.made([other]):
-        assert "Altwort" in nlp.vocab.strings
-    assert "Altwort" not in nlp.vocab.strings
+    words = ["Neuwort", "Altwort", "Drittwort", "Viertwort", "Letztwort"]
+    made = []
+
+    def batch(word):
+        def make():
+            made.append(word)
+            return Example(nlp.make_doc(word), nlp.make_doc(word))
+
+        return [PendingExample([word], None, make)]
+
+    for word in words[:2]:
+        with maker.made(batch(word)) as examples:
+            assert [example.reference.text for example in examples] == [word]
+        assert not examples
+    maker.replay(batch(words[2]))  # as the two before, it is in the saved vocabulary
+    with maker.made(batch(words[3])):
+        assert words[3] in nlp.vocab.strings
+    maker.replay(batch(words[4]))
+    assert [word for word in words if word in nlp.vocab.strings] == words[:3]
+    assert made == words[:4]
 
 
-def example_of(nlp, text):
-    return Example(nlp.make_doc(text), nlp.make_doc(text))
+def test_batchers_of_a_user_get_examples(trained):
+    @spacy.registry.batchers("spacy_distill_tests.by_words_of_references")
+    def make(size: int):
+        def batches(items):
+            batch = []
+            for item in items:
+                batch.append(item)
+                if sum(len(example.reference) for example in batch) >= size:
+                    yield batch
+                    batch = []
+
+        return batches
+
+    assert streamed.takes_lengths({"@batchers": "spacy.batch_by_words.v1", "get_length": None})
+    block = {"@batchers": "spacy.batch_by_words.v1", "get_length": {"@misc": "own"}}
+    assert not streamed.takes_lengths(block)
+    own = {"@batchers": "spacy_distill_tests.by_words_of_references", "size": 50}
+    assert trained("own", batcher=own).get_pipe("ner_student").labels == ("PER", "LOC")
 
 
-def test_labeled_documents_stay(trained, corpora, monkeypatch):
+@zones
+def test_labeled_documents_outlive_a_step(trained, corpora, tmp_path, monkeypatch):
+    settings = {"labeled": str(corpora["labeled"]), "labeled_share": 0.3}
+    trained("kept", **settings)
     monkeypatch.setattr(streamed, "WARM_UP", 0)
-    nlp = trained("labeled", labeled=str(corpora["labeled"]), labeled_share=0.3)
-    assert nlp.get_pipe("ner_student").labels == ("PER", "LOC")
+    trained("forgotten", **settings)
+    assert_same_parameters(tmp_path / "kept", tmp_path / "forgotten")
 
 
 @pytest.mark.parametrize("max_length", [0, 7])
