@@ -178,6 +178,7 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
         page.write_text(other, encoding="utf8")
         with pytest.raises((SystemExit, typer.Exit)):
             write_report([page], tmp_path / "store")
+    page.write_text(text, encoding="utf8")
     store.write(a_run("spacy-silver", 1500, 0, 80.0))
     write_report([page], tmp_path / "store")
     # Of the one seed that spaCy has, too.
