@@ -21,7 +21,8 @@ def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
     nlp (Language): The pipeline. Its components write confidences during the evaluation.
     examples (Iterable[Example]): The labeled documents.
     RETURNS (Dict[str, Any]): `ents_p`, `ents_r`, `ents_f` and `ents_per_type`, counted as in a
-        report, and `ents_calibration_error` if a component writes confidences.
+        report, `ents_calibration_error` if a component writes confidences, and
+        `ents_min_confidence` if a component leaves out entities below one.
     RAISES (ValueError): The documents have no gold entities.
     """
     examples = list(examples)
@@ -35,7 +36,8 @@ def measure(nlp: Language, examples: Iterable[Example]) -> Dict[str, Any]:
     reliability = entity_reliability(examples, attr=EVALUATION_ATTR)
     if reliability.counts.any():
         found["ents_calibration_error"] = reliability.expected_calibration_error
-    return found
+    least = max((getattr(pipe, "min_confidence", 0.0) for _, pipe in nlp.pipeline), default=0.0)
+    return {**found, "ents_min_confidence": least} if least else found
 
 
 def _entity_scores(examples: Sequence[Example]) -> Dict[str, Any]:
@@ -134,6 +136,9 @@ def _accuracy(performance: Mapping[str, Any], evaluation: Mapping[str, Any]) -> 
     data = evaluation.get("data")
     text += f"On {data}:\n\n" if data else "On the development set:\n\n"
     text += _table(("entities", "precision", "recall", "F1"), lines)
+    if "ents_min_confidence" in performance:
+        least = performance["ents_min_confidence"]
+        text += f"\n\nEntities with a confidence below {least} are left out (`min_confidence`)."
     error = performance.get("ents_calibration_error")
     if error is not None:
         text += f"\n\nExpected calibration error of the confidences: {error:.3f}."

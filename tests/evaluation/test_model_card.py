@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from spacy.training import Example
 
 from spacy_distill.evaluation import measure
 from spacy_distill.evaluation.model_card import model_card
@@ -39,3 +40,18 @@ def test_settings_of_schedules_are_formatted():
     card = model_card(meta)
     assert "`alpha.schedules = warmup_linear.v1`, `alpha.initial_rate = 0.3`" in card
     assert "`alpha.total_steps = 1234567`" in card and "beta" not in card
+
+
+def test_a_minimum_confidence_is_named(two_names):
+    gold = two_names("Anna Berg sails to Oslo .")
+    pipe = two_names.get_pipe("ner_student")
+    examples = [Example(two_names.make_doc(gold.text), gold)]
+    assert "ents_min_confidence" not in measure(two_names, examples)
+    pipe.min_confidence = 0.25
+    try:
+        found = measure(two_names, examples)
+    finally:
+        pipe.min_confidence = 0.0
+    assert found["ents_min_confidence"] == 0.25
+    card = model_card({"lang": "en", "name": "x", "performance": found})
+    assert "Entities with a confidence below 0.25 are left out" in card
