@@ -3,7 +3,7 @@
 python -m benchmarks.cluster.scaling training/packaged texts.jsonl --output docs/cluster.json
 
 Each way tags a short and a long part of the text. Their difference is the steady state, the rest is
-the start. The ways take turns, and the median round counts. Each process has one thread. Tokens for
+the start. The ways take turns in each round. Each process has one thread. Tokens for
 each second of a processor count the work of all processes, also where others use the machine.
 """
 
