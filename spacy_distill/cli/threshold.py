@@ -24,7 +24,7 @@ def distill_threshold_cli(
     student: options.Student,
     corpus: options.Corpus,
     precision: Annotated[
-        str, Opt("--precision", "-p", help="Wanted precisions in percent, separated by commas")
+        str, Opt("--precision", help="Wanted precisions in percent, separated by commas")
     ] = "90,95,99",
     by_label: Annotated[bool, Opt("--by-label", help="Add the rows of each label")] = False,
     component: Annotated[

@@ -50,7 +50,7 @@ def test_each_label_has_a_threshold(uncertain, tmp_path):
     docs = list(DocBin().from_disk(dev).get_docs(spacy.blank("en").vocab))
     docs[1].set_ents([Span(docs[1], 0, 1, label="SHIP")])
     DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
-    result = run(student, tmp_path / "dev.spacy", "--by-label", "-p", "50,99.5")
+    result = run(student, tmp_path / "dev.spacy", "--by-label", "--precision", "50,99.5")
     labels = [row[0].strip() for row in table(result)]
     assert labels == ["all", "all", "PER", "PER", "SHIP", "SHIP"]
     # The student does not know this label.
@@ -73,7 +73,10 @@ def test_one_of_several_students_is_chosen(uncertain, tmp_path):
     nlp.to_disk(tmp_path / "two")
     assert "[D020]" in run(tmp_path / "two", dev).output
     # The second one is the first in the pipeline, so the other finds nothing on its own.
-    assert table(run(tmp_path / "two", dev, "--component", "second", "-p", "1"))[0][0] == "all"
+    assert (
+        table(run(tmp_path / "two", dev, "--component", "second", "--precision", "1"))[0][0]
+        == "all"
+    )
     assert "[D523]" in run(tmp_path / "two", dev, "--component", "ner_student").output
 
 
