@@ -101,6 +101,8 @@ def bucket(monkeypatch):
         monkeypatch.setenv(name, value)
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
+    # fsspec keeps the file system of an earlier server.
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
     fs = fsspec.filesystem("s3", use_listings_cache=False, skip_instance_cache=True)
     # moto keeps its buckets when a server stops.
     name = f"bucket-{uuid4().hex}"
