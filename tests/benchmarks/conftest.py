@@ -6,6 +6,7 @@ from spacy.tokens import Doc
 
 from benchmarks.low_resource.data import Cell, Dataset
 from benchmarks.low_resource.scores import with_entities
+from spacy_distill import kernels
 
 GOLD = [[(0, 2, "PER"), (3, 4, "LOC")], [(0, 1, "LOC")], []]
 
@@ -23,3 +24,12 @@ def docs():
 @pytest.fixture
 def cell(tmp_path):
     return Cell(Dataset.conll, 600, 3, tmp_path / "cell", tmp_path / "conll")
+
+
+@pytest.fixture(autouse=True)
+def kernels_stay():
+    """Scripts choose kernels for the whole process."""
+    precision = "int8" if kernels.allows_integers else "float32"
+    before = f"{kernels.in_use},{precision}"
+    yield
+    kernels.use(before)
