@@ -2,9 +2,9 @@
 
 import sys
 from functools import partial
-from typing import Annotated, Iterable, Optional
+from typing import Iterable
 
-from spacy.cli._util import Opt, app
+from spacy.cli._util import app
 from spacy.language import Language
 from spacy.training import Example
 from wasabi import msg
@@ -27,9 +27,7 @@ def distill_calibrate_cli(
     student: options.Student,
     corpus: options.Corpus,
     output_path: options.Output,
-    component: Annotated[
-        Optional[str], Opt(help="Component to calibrate  [default: the only one that fits]")
-    ] = None,
+    component: options.Component = None,
     gold_spans_key: options.GoldSpansKey = None,
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,

@@ -32,6 +32,10 @@ MaxErrors = Annotated[
         help="Maximum number of documents to leave out because of errors",
     ),
 ]
+Component = Annotated[
+    Optional[str],
+    Opt("--component", help="ner_student or ner_teacher  [default: the only one of the pipeline]"),
+]
 GoldSpansKey = Annotated[
     Optional[str],
     Opt("--gold-spans-key", help="Key of doc.spans to read as gold entities instead of doc.ents"),

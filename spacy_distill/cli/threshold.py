@@ -2,7 +2,7 @@
 
 import sys
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, List, Optional, Sequence
+from typing import Annotated, List, Sequence
 
 from spacy.cli._util import Opt, app
 from wasabi import msg
@@ -27,9 +27,7 @@ def distill_threshold_cli(
         str, Opt("--precision", help="Wanted precisions in percent, separated by commas")
     ] = "90,95,99",
     by_label: Annotated[bool, Opt("--by-label", help="Add the rows of each label")] = False,
-    component: Annotated[
-        Optional[str], Opt(help="Component with the entities  [default: the only one that fits]")
-    ] = None,
+    component: options.Component = None,
     gold_spans_key: options.GoldSpansKey = None,
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,

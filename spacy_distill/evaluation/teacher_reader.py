@@ -25,7 +25,7 @@ class TeacherReader:
 
     def __init__(self) -> None:
         self.teacher: Optional[Teacher] = None
-        # As settings of ner_student.
+        # As the settings of ner_student with these names.
         self.confidence, self.confidence_attr = False, CONFIDENCE
 
     @property

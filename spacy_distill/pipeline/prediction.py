@@ -75,7 +75,8 @@ def write_prediction(
                 confidence_attr=confidence_attr,
             )
     elif any(doc.user_data or is_annotated(doc) for doc in docs):
-        entities = tags.spans(tag_ids)
+        if probabilities is None:
+            entities = tags.spans(tag_ids)
         for doc, (_, own) in zip(docs, _split_by_document(entities, lengths), strict=True):
             set_entities(doc, own, None, overwrite=overwrite, confidence_attr=confidence_attr)
     elif docs:
