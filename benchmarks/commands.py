@@ -18,6 +18,7 @@ import spacy
 from spacy.util import get_package_version
 from wasabi import msg
 
+from spacy_distill import kernels
 from spacy_distill.corpora.hashes import update_with_file
 from spacy_distill.evaluation import processor
 
@@ -101,6 +102,7 @@ def provenance() -> Dict[str, str]:
         "spacy": spacy.__version__,
         "python": platform.python_version(),
         "processor": processor(),
+        "kernels": kernels.in_use,
     }
 
 

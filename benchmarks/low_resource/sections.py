@@ -4,6 +4,7 @@ from statistics import mean
 from typing import Callable, Dict, List, Optional
 
 from benchmarks.low_resource.gains import (
+    TEACHER,
     Comparison,
     Runs,
     best_model,
@@ -15,7 +16,7 @@ from benchmarks.low_resource.gains import (
 )
 from benchmarks.low_resource.kinds import KINDS, LOSS_NAMES, LOSSES
 from benchmarks.low_resource.store import Store
-from benchmarks.low_resource.systems import METHODS, OTHER_TEACHERS
+from benchmarks.low_resource.systems import METHODS, OTHER_TEACHERS, ROADS, system_of
 from benchmarks.low_resource.tables import (
     NAMES,
     Groups,
@@ -40,6 +41,9 @@ COMPARED_WITH = {
     "spacy-gold": "spaCy's `ner`, labels alone",
     "transformer": "fine-tuned transformer",
 }
+# Watts of a busy core, where the machine does not tell its energy: about the thermal design power
+# of a server's processor, by its cores.
+WATTS = 5.0
 # Learning curves, beside the page that has the section "reached".
 PICTURE = "results-conll.png"
 
@@ -170,7 +174,7 @@ def teachers_table(groups: Groups, results: Store) -> str:
                     values = (usual.f1, usual.other, alone.other)
                     row = [corpus_of(dataset, size), teachers, *(f"{f1:.2f}" for f1 in values)]
                     rows.append([*row, str(len(usual.differences))])
-    header = ["corpus, labeled", "taught by", "test F1", "taught by `teacher`", "labels alone"]
+    header = ["corpus, labeled", "taught by", "test F1", "by one teacher", "labels alone"]
     return table([*header, "seeds"], rows, 2)
 
 
@@ -193,6 +197,42 @@ def methods_table(groups: Groups, results: Store) -> str:
     for size in columns:
         header += [f"{size:,} labels", "95 %", "seeds"]
     return table([*header, "times the training"], rows, 1)
+
+
+def roads_table(groups: Groups, results: Store) -> str:
+    """Make the table of ways with and without a transformer, on CoNLL-2003: test F1 for the seeds
+    that all ways of a size have, and costs of all trainings that a way needs."""
+    rows = []
+    for size, systems in groups.get("conll", {}).items():
+        there = {name: systems[name] for name in ROADS if name in systems}
+        if "cvt-self" not in there:
+            continue
+        seeds = set.intersection(*({run["seed"] for run in runs} for runs in there.values()))
+        for name, runs in there.items():
+            f1 = mean(best_model(run) for run in runs if run["seed"] in seeds)
+            seconds = whole_seconds(systems, results.rates("conll"), name)
+            costs = ["", ""]
+            if seconds is not None:
+                costs = [f"{seconds / 60:.0f}", f"{seconds * WATTS / 3600:.1f}"]
+            rows.append([f"{size:,}", ROADS[name], f"{f1:.1f}", *costs, str(len(seeds))])
+    header = ["labeled", "way", "test F1", "processor minutes", "Wh", "seeds"]
+    return table(header, rows, 2)
+
+
+def whole_seconds(systems: Runs, rates: Dict[str, float], name: str) -> Optional[float]:
+    """Compute the processor seconds of a system and of those that it needs, with the frozen
+    transformer's reading of the text; None if some are not known."""
+    found = 0.0
+    for other in (name, *system_of(name).needs):
+        costs = [run["cost"]["processor_seconds"] for run in systems.get(other, [])]
+        if not costs:
+            return None
+        found += mean(costs)
+    if TEACHER in system_of(name).needs:
+        if TEACHER not in rates:
+            return None
+        found += systems[name][0]["sizes"]["unlabeled"][1] / rates[TEACHER]
+    return found
 
 
 def losses_table(groups: Groups, results: Store) -> str:
@@ -265,4 +305,5 @@ SECTIONS: Dict[str, Callable[[Groups, Store], str]] = {
     "losses": losses_table,
     "teachers": teachers_table,
     "methods": methods_table,
+    "roads": roads_table,
 }

@@ -137,11 +137,15 @@ def shared(cell: Cell, pretrained: Pretrained, corpus: str = "train") -> List[An
     return [*options, "--nlp.lang", cell.lang, "--training.logger.progress_bar", "false"]
 
 
-def transformer(cell: Cell, pretrained: Pretrained) -> List[Any]:
+def fine_tuned(is_weak: bool = False) -> Command:
     """Make the system of a fine-tuned transformer."""
-    more = ["--paths.transformer", pretrained.transformer, *of_length(steps(cell, TRANSFORMER))]
-    without_vectors = replace(pretrained, vectors=None)
-    return train(cell, without_vectors, TRANSFORMER, cell.seed, *more)
+
+    def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
+        encoder = pretrained.weak if is_weak else pretrained.transformer
+        more = ["--paths.transformer", encoder, *of_length(steps(cell, TRANSFORMER))]
+        return train(cell, replace(pretrained, vectors=None), TRANSFORMER, cell.seed, *more)
+
+    return command
 
 
 def joined(number: int = 0, is_weak: bool = False) -> Command:
@@ -251,7 +255,8 @@ def as_written(nlp: Language, docs: Iterable[Doc]) -> Language:
 # Twice the width that spaCy's config has.
 WIDE = 192
 SYSTEMS: Dict[str, System] = {
-    "transformer": System(transformer, config=TRANSFORMER),
+    "transformer": System(fine_tuned(), config=TRANSFORMER),
+    "weak-transformer": System(fine_tuned(is_weak=True), config=TRANSFORMER),
     **{name: System(joined(n), config=TEACHER) for n, name in enumerate(MEMBERS)},
     "ensemble": System(None, MEMBERS),
     "weak-teacher": System(joined(is_weak=True), config=TEACHER),
@@ -275,13 +280,13 @@ STUDENT_OF = "student-of-"
 # Students of other teachers than the usual one.
 OF_ENSEMBLE = STUDENT_OF + "+".join(MEMBERS)
 OTHER_TEACHERS = {
-    "student-of-gold-only": "itself (`gold-only`)",
-    "student-of-weak-teacher": "a small transformer (`weak-teacher`)",
-    "student-of-teacher+gold-only": "`teacher` and `gold-only`",
-    "student-of-teacher+student": "`teacher` and its `student` (`--generations 2`)",
-    OF_ENSEMBLE: "three seeds (`ensemble`)",
+    "student-of-gold-only": "a student on the labels alone",
+    "student-of-weak-teacher": "a small transformer",
+    "student-of-teacher+gold-only": "the teacher and a student on the labels alone",
+    "student-of-teacher+student": "the teacher and its student (`--generations 2`)",
+    OF_ENSEMBLE: "three teachers of other seeds",
 }
-# Other roads to a small student, and the page's link to each.
+# Other methods, and the page's link to each.
 METHODS = {
     "student-of-teacher+student": "[a second student](#a-second-student)",
     OF_ENSEMBLE: "[three teachers](#several-teachers)",
@@ -298,6 +303,18 @@ METHODS = {
     "student-dense": "[six dense layers](#layer-selection)",
     "student-dense-2": "[two layers selected of six](#layer-selection)",
     "student-dense-1": "[one layer selected of six](#layer-selection)",
+}
+
+# With and without a transformer, as in "To BERT or Not to BERT" (Bhattacharjee et al. 2020).
+ROADS = {
+    "gold-only": "labels alone",
+    "student-of-gold-only": "self-training",
+    "cvt-self": "cross-view training",
+    "student": "distilled",
+    "cvt-teacher": "distilled, with cross-view heads",
+    "teacher": "its teacher: all-mpnet-base-v2, frozen",
+    "weak-transformer": "all-MiniLM-L6-v2, fine-tuned",
+    "transformer": "all-mpnet-base-v2, fine-tuned",
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence
 
 from spacy.language import Language
 
+from .. import kernels
 from ..encoders.feature_cache import FEATURES, FOLDER_VARIABLE
 from ..progress import ProgressBar
 from ..threads import find_threadpoolctl
@@ -125,11 +126,12 @@ def processor() -> str:
 def hardware() -> Dict[str, Any]:
     """Describe the machine.
 
-    RETURNS (Dict[str, Any]): "processor" (its name), "cores" (their number) and "system" (the
-        operating system).
+    RETURNS (Dict[str, Any]): "processor" (its name), "cores" (their number), "kernels" (those that
+        students use on it) and "system" (the operating system).
     """
     return {
         "processor": processor(),
         "cores": os.cpu_count() or 1,
+        "kernels": kernels.in_use,
         "system": f"{platform.system()} {platform.machine()}",
     }

@@ -99,6 +99,7 @@ def test_each_system_is_trained_as_its_name_says(cell, tmp_path):
         *((name, "teacher.cfg", str(vectors), "bert") for name in MEMBERS),
         ("weak-teacher", "teacher.cfg", str(vectors), "small"),
         ("transformer", "transformer.cfg", None, "bert"),
+        ("weak-transformer", "transformer.cfg", None, "small"),
         ("gold-only", "student.cfg", str(vectors), None),
         ("gold-only-hash-cnn", "hash-cnn.cfg", own, None),
         ("spacy-gold", "spacy-ner.cfg", own, None),

@@ -14,9 +14,9 @@ from benchmarks.low_resource.bootstrap import has_counts, mean_gain
 from benchmarks.low_resource.gains import compare, cost, cost_ratios, interval
 from benchmarks.low_resource.kinds import KINDS, LOSS_NAMES, LOSSES
 from benchmarks.low_resource.report import main as write_report
-from benchmarks.low_resource.sections import SECTIONS, methods_table
+from benchmarks.low_resource.sections import SECTIONS, WATTS, methods_table, roads_table
 from benchmarks.low_resource.store import GAIN, RATES, RESULTS, RUN, Store
-from benchmarks.low_resource.systems import METHODS, OTHER_TEACHERS, system_of
+from benchmarks.low_resource.systems import METHODS, OTHER_TEACHERS, ROADS, system_of
 from benchmarks.low_resource.tables import group, thousands
 
 PROTOCOL = "benchmarks/results/README.md"
@@ -119,6 +119,31 @@ def test_methods_are_compared_with_the_plain_student():
     cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
     assert cells == [METHODS[second], "+2.33", "-1.46 to +6.13", "3", "1.0"]
     assert len(lines) == 3
+
+
+def test_ways_without_a_transformer_cost_all_that_they_need(tmp_path):
+    scores = {"gold-only": 70.0, "cvt-self": 72.0, "student": 76.0, "teacher": 75.0}
+    runs = [a_run(name, 150, seed, f + seed) for name, f in scores.items() for seed in (0, 1, 2)]
+    runs += [a_run("student-of-gold-only", 150, seed, 71.0) for seed in (1, 2)]
+    runs += [a_run(name, 3000, 0, 80.0) for name in ("gold-only", "student")]
+    store = Store(tmp_path)
+    # 500 words without labels, and three seconds for each training
+    store.write({"record": RATES, "dataset": "conll", "words_per_second": {"teacher": 2.0}})
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in roads_table(group(runs), store).splitlines()[2:]
+    ]
+
+    def row(name, f1, seconds):
+        return ["150", ROADS[name], f1, f"{seconds / 60:.0f}", f"{seconds * WATTS / 3600:.1f}", "2"]
+
+    assert rows == [
+        row("gold-only", "71.5", 3),
+        row("student-of-gold-only", "71.0", 6),
+        row("cvt-self", "73.5", 3),
+        row("student", "77.5", 256),
+        row("teacher", "76.5", 3),
+    ]
 
 
 def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
