@@ -78,9 +78,10 @@ def _leave_open(conditional: Floats2d, marginals: Floats2d, known: ArrayXd, leng
     # tokens of the run keep the state. The first known token after the run has its marginals as
     # factors.
     first = xp.ones(marginals.shape[1], dtype="float32")
-    first[0] = first[4::4] = 1 / (1 + n_labels)
+    inside, unit = (slice(1 + PREFIXES.index(prefix), None, len(PREFIXES)) for prefix in "IU")
+    first[0] = first[unit] = 1 / (1 + n_labels)
     later = xp.zeros(marginals.shape[1], dtype="float32")
-    later[0] = later[2::4] = 1
+    later[0] = later[inside] = 1
     factors = xp.where(unknown_before[:, None], marginals, conditional)
     factors = xp.where((~known)[:, None], first, factors)
     return xp.where((~known & unknown_before)[:, None], later, factors)

@@ -45,7 +45,10 @@ def distill_vectors_cli(
             "similar of these; 0 for all",
         ),
     ] = 0,
-    dim: Annotated[int, Opt(min=1, help="Number of dimensions of the teacher's vectors")] = 100,
+    dim: Annotated[
+        Optional[int],
+        Opt(min=1, help="Number of dimensions of the teacher's vectors  [default: 100, or fewer]"),
+    ] = None,
     layer: Annotated[
         Optional[int],
         Opt(help="Layer to read: 0 for the embeddings, -1 for the last  [default: the middle one]"),
@@ -58,8 +61,9 @@ def distill_vectors_cli(
         ),
     ] = None,
     min_count: Annotated[
-        int, Opt(min=1, help="Leave out words with fewer occurrences in the text")
-    ] = 1,
+        Optional[int],
+        Opt(min=1, help="Leave out words with fewer occurrences in the text  [default: 1]"),
+    ] = None,
     limit: options.Limit = 0,
     text_field: options.TextField = "text",
     split: options.Split = "train",
@@ -83,32 +87,40 @@ def distill_vectors_cli(
         # Check all paths before the transformer reads for hours.
         require_free(output_path, force=force)
         has_text = teacher is not None
+        has_teachers_options = limit or any(
+            option is not None for option in (dim, layer, words, min_count)
+        )
         if (
             has_text != (input_source is not None)
             or not (has_text or table)
             or ((truncate or prune) and not table)
+            or (has_teachers_options and not has_text)
         ):
             raise ValueError(
                 "[D298] `distill-vectors` takes a teacher and a text, or a --table, or all three. "
-                "--truncate and --prune are for a --table. Give what is missing."
+                "--truncate and --prune are for a --table; --dim, --layer, --words, --min-count "
+                "and --limit are for a teacher. Give what is missing."
             )
-        documents = None
+        documents, of_teacher = None, {}
         if input_source is not None:
             documents = Input(input_source, text_field=text_field, split=split, quoting=quoting)
+            of_teacher = {
+                "dim": dim,
+                "layer": layer,
+                "limit": limit,
+                "min_count": min_count or 1,
+                "batch_size": batch_size,
+                "use_gpu": use_gpu,
+            }
         nlp = make_vectors(
             table or (),
             teacher,
             documents,
             truncate=truncate,
             prune_to=prune,
-            dim=dim,
-            layer=layer,
             more_words=() if words is None else list(read_words(words)),
-            limit=limit,
-            min_count=min_count,
-            batch_size=batch_size,
-            use_gpu=use_gpu,
             lang=lang,
+            **of_teacher,
         )
         save_pipeline(nlp, output_path)
     rows, width = nlp.vocab.vectors.shape

@@ -7,6 +7,7 @@ from typing import Dict, Optional, Tuple
 
 from ..names import model_location
 
+KINDS = ("student", "soft", "teacher", "transformer")
 # Width and depth of the student's BiLSTM.
 SIZES = {"small": (100, 1), "base": (200, 2), "large": (300, 2)}
 # The number of labeled sentences for which the configs set their training steps.
@@ -37,8 +38,16 @@ def make_config(
     vectors (Optional[str]): A pipeline with word vectors.
     transformer (Optional[str]): A teacher's transformer, a folder or `hf:OWNER/NAME`.
     RETURNS (str): The text of the config.
-    RAISES (ValueError): This kind of config does not have a setting, or the transformer is missing.
+    RAISES (ValueError): There is no such kind or size, this kind of config does not have a setting,
+        or the transformer is missing.
     """
+    for name, found, known in (("kind", kind, KINDS), ("size", size, (None, *SIZES))):
+        if found not in known:
+            expected = ", ".join(filter(None, known))
+            raise ValueError(
+                f"[D714] There is no {name} '{found}' of a config: expected one of {expected}. "
+                "Correct the name."
+            )
     is_student = kind in ("student", "soft")
     settings = {
         "size": (size, is_student),

@@ -50,11 +50,11 @@ def find_files(source: str) -> Dict[str, Path]:
     elif source and path.exists():
         root, found = path.parent, [path]
     elif glob.has_magic(source):
-        start, pattern = _split_glob(source)
+        start, pattern = before_wildcards(source)
         root = to_path(start)
         if is_local(root):
             # The glob of `pathlib` would not follow links to folders.
-            found = [Path(name) for name in glob.glob(source, recursive=True)]
+            found = [Path(name) for name in local_glob(source)]
         else:
             found = list(root.glob(pattern))
     else:
@@ -75,7 +75,12 @@ def find_files(source: str) -> Dict[str, Path]:
     return dict(sorted(files))
 
 
-def _split_glob(source: str) -> Tuple[str, str]:
+def local_glob(source: str) -> List[str]:
+    """RETURNS (List[str]): The local files and folders of a glob, which may be a URL."""
+    return glob.glob(source.removeprefix("file://"), recursive=True)
+
+
+def before_wildcards(source: str) -> Tuple[str, str]:
     """RETURNS (Tuple[str, str]): The part of a glob before the first wildcard, and the rest."""
     names = source.split("/")
     first = next(i for i, name in enumerate(names) if glob.has_magic(name))

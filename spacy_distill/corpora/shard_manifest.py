@@ -180,6 +180,12 @@ class ShardManifest:
         )
 
 
+def is_origin(value: Any) -> bool:
+    """RETURNS (bool): Whether a value identifies a pipeline by its name, version and hash."""
+    names = ("name", "version", "hash")
+    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in names)
+
+
 def shard_name(number: int, extension: str = ".parquet") -> str:
     """RETURNS (str): The file name of a shard."""
     return f"shard-{number:06d}{extension}"

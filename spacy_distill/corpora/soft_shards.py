@@ -10,7 +10,13 @@ import numpy
 
 from ..loading import DAMAGE_ERRORS, has_code, import_library
 from .parquet_limits import require_readable
-from .shard_manifest import ShardEntry, ShardManifest, require_intact, write_atomically
+from .shard_manifest import (
+    ShardEntry,
+    ShardManifest,
+    is_origin,
+    require_intact,
+    write_atomically,
+)
 from .soft_targets import SoftTargets
 
 # The most documents of a batch, and the most tokens of a document: spaCy's limit of characters.
@@ -63,6 +69,12 @@ class Manifest(ShardManifest):
         """List what must not change between runs, by its name in errors."""
         teachers = [teacher["hash"] for teacher in self.teacher["teachers"]]
         return {"the teacher": teachers, **super().identity()}
+
+    def problem(self) -> str:
+        teachers = self.teacher.get("teachers") if isinstance(self.teacher, dict) else None
+        if not isinstance(teachers, list) or not all(map(is_origin, teachers)):
+            return "teacher has no list of teachers with name, version and hash"
+        return super().problem()
 
 
 def is_soft_corpus(path: Path) -> bool:

@@ -83,6 +83,13 @@ def _read(
                 f"[D366] {place}: found {json.dumps(wrong[0])} in the list of tags, expected names "
                 "of tags or numbers. Correct the row."
             )
+        if not all(words) or (spaces is not None and len(spaces) != len(words)):
+            found_spaces = "" if spaces is None else f" and {len(spaces)} spaces"
+            raise ValueError(
+                f"[D368] {place}: found {len(words)} words, {words.count('')} of them empty"
+                f"{found_spaces}, expected words that are not empty, each with a space if there "
+                "are spaces. Correct the row."
+            )
         if words:
             spaces = None if spaces is None else [bool(space) for space in spaces]
             yield place, words, spaces, [str(tag).strip() for tag in tags] if with_tags else []

@@ -27,7 +27,7 @@ def read_words(path: Path) -> Iterator[str]:
         return
     if not path.is_file():
         raise ValueError(f"[D321] {path}: found no such word list. Create it, or correct the path.")
-    with path.open(encoding="utf8") as file:
+    with path.open(encoding="utf-8-sig") as file:
         try:
             for line in file:
                 if line.strip():

@@ -99,7 +99,7 @@ class FeatureCache(ForkSafe):
             keys.
         """
         found = {}
-        with self._lock:
+        with self._lock, _usable_database():
             database = self._open(model)
             for key in dict.fromkeys(docs):
                 array = self._find(model, key)
@@ -116,7 +116,7 @@ class FeatureCache(ForkSafe):
         model (str): The key of the transformer.
         arrays (Mapping[bytes, Floats3d]): (tokens, layers, width) float16, by the documents' keys.
         """
-        with self._lock:
+        with self._lock, _usable_database():
             for key, array in arrays.items():
                 self._keep(model, key, array)
             database = self._open(model)
@@ -158,12 +158,26 @@ class FeatureCache(ForkSafe):
             try:
                 database.executescript(SCHEMA)
             except sqlite3.OperationalError:
-                raise
+                raise  # not damaged: `_usable_database` reports it
             except sqlite3.DatabaseError as error:
                 database.close()
                 raise _damage(path, error) from error
             self._databases[key] = database
         return self._databases[key]
+
+
+@contextmanager
+def _usable_database() -> Iterator[None]:
+    """Raise ValueError if the database cannot be used now: the disk is full, or another process
+    has locked it."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise ValueError(
+            f"[D792] The cache of features in {FOLDER_VARIABLE} = '{os.environ[FOLDER_VARIABLE]}' "
+            f"cannot be used: {error}. Free space on the disk, wait for the other process, or name "
+            "another folder."
+        ) from error
 
 
 def _read(database: sqlite3.Connection, key: bytes) -> Optional[Floats3d]:
@@ -174,8 +188,7 @@ def _read(database: sqlite3.Connection, key: bytes) -> Optional[Floats3d]:
             return None
         return numpy.frombuffer(row[2], dtype="float16").reshape((row[0], row[1], -1))
     except sqlite3.OperationalError:
-        # Such as a database that another process has locked.
-        raise
+        raise  # not damaged: `_usable_database` reports it
     except (sqlite3.DatabaseError, ValueError, TypeError) as error:
         raise _damage(database.execute("PRAGMA database_list").fetchone()[2], error) from error
 

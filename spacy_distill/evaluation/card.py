@@ -8,6 +8,7 @@ from spacy.language import Language
 from ..corpora.labeled import read_examples
 from ..loading import load_pipeline
 from ..saving import replaced_directory
+from ..teachers.written_attributes import entity_labels
 from .model_card import measure, model_card, summary
 from .speed import processor, words_per_second
 
@@ -40,7 +41,11 @@ def write_card(
     performance["speed"] = words_per_second(nlp, texts)
     nlp.meta.update({key: value for key, value in meta.items() if value is not None})
     nlp.meta["performance"] = performance
-    nlp.meta["evaluation"] = {"data": data or corpus.name, "machine": processor()}
+    nlp.meta["evaluation"] = {
+        "data": data or corpus.name,
+        "machine": processor(),
+        "labels": list(entity_labels(nlp)),
+    }
     nlp.meta["description"] = nlp.meta["description"] or summary(nlp.meta)
     with replaced_directory(output) as unfinished:
         nlp.to_disk(unfinished)

@@ -1,19 +1,31 @@
 """Counts of right, wrong and missed entities by document and label, and scores of these counts."""
 
 from collections import Counter
-from typing import Iterable, Sequence, Tuple
+from typing import Iterable, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.types import Ints3d
 
 RIGHT, WRONG, MISSED = range(3)
 
 
+class Outcome(NamedTuple):
+    """What a comparison says of an entity.
+
+    label (str): The entity's label.
+    outcome (int): RIGHT, WRONG or MISSED.
+    predicted (Optional[Span]): The predicted entity; None if it was missed.
+    """
+
+    label: str
+    outcome: int
+    predicted: Optional[Span] = None
+
+
 def count_entities(examples: Sequence[Example], labels: Sequence[str]) -> Ints3d:
-    """Compare predicted entities with gold entities as spaCy's Scorer does. Boundaries and label
-    have to be equal. An entity on a token without annotation is neither right nor wrong.
+    """Count the outcomes of a comparison of predicted entities with gold entities.
 
     examples (Sequence[Example]): Predicted documents with their annotated references.
     labels (Sequence[str]): The labels to count. Entities with other labels are left out.
@@ -22,9 +34,9 @@ def count_entities(examples: Sequence[Example], labels: Sequence[str]) -> Ints3d
     columns = {label: column for column, label in enumerate(labels)}
     counts = numpy.zeros((len(examples), len(labels), 3), dtype="int64")
     for row, example in zip(counts, examples, strict=True):
-        for (label, outcome), count in _outcomes(example).items():
+        for label, outcome, _ in outcomes(example):
             if label in columns:
-                row[columns[label], outcome] = count
+                row[columns[label], outcome] += 1
     return counts
 
 
@@ -62,12 +74,17 @@ def labels_in(*corpora: Iterable[Example]) -> Tuple[str, ...]:
     return tuple(sorted({*gold, *predicted}, key=lambda label: (-gold[label], label)))
 
 
-def _outcomes(example: Example) -> Counter:
-    """Count the entities of an example by (label, outcome)."""
-    found: Counter = Counter()
+def outcomes(example: Example) -> Iterator[Outcome]:
+    """Compare predicted entities with gold entities as spaCy's Scorer does. Boundaries, in the gold
+    document's tokens, and label have to be equal. An entity on a token without annotation is
+    neither right nor wrong.
+
+    example (Example): The predicted document with its annotated reference.
+    YIELDS (Outcome): The predicted entities, then the missed ones.
+    """
     reference = example.reference
     if not reference.has_annotation("ENT_IOB"):
-        return found
+        return
     iob = reference.to_array("ENT_IOB")
     missed = {(span.start, span.end, span.label_) for span in reference.ents}
     to_gold = example.alignment.x2y
@@ -76,10 +93,9 @@ def _outcomes(example: Example) -> Counter:
         if not len(tokens) or not iob[tokens[0] : tokens[-1] + 1].all():
             continue
         key = (int(tokens[0]), int(tokens[-1]) + 1, span.label_)
-        found[span.label_, RIGHT if key in missed else WRONG] += 1
+        yield Outcome(span.label_, RIGHT if key in missed else WRONG, span)
         missed.discard(key)
-    found.update((label, MISSED) for _, _, label in missed)
-    return found
+    yield from (Outcome(label, MISSED) for _, _, label in sorted(missed))
 
 
 def require_entities(gold: Sequence[Doc], data: str) -> None:

@@ -63,10 +63,10 @@ def _scores_or_0(counts: numpy.ndarray) -> List[float]:
 def summary(meta: Mapping[str, Any]) -> str:
     """Summarize an evaluated student in a sentence: its labels, F1 and speed.
 
-    meta (Mapping[str, Any]): The pipeline's meta, with the results of `measure`.
+    meta (Mapping[str, Any]): The pipeline's meta, as `write_card` fills it.
     RETURNS (str): The sentence.
     """
-    labels = [label for found in meta["labels"].values() for label in found]
+    labels = meta["evaluation"]["labels"]
     named = ", ".join(labels[:MOST_NAMED])
     if len(labels) > MOST_NAMED:
         named += f" and {len(labels) - MOST_NAMED} more labels"
@@ -101,7 +101,7 @@ def _usage(name: str) -> str:
 
 
 def _overview(meta: Mapping[str, Any], name: str) -> str:
-    labels = [label for found in meta.get("labels", {}).values() for label in found]
+    labels = meta.get("evaluation", {}).get("labels", [])
     rows = {
         "Name": f"`{name}`",
         "Version": f"`{meta.get('version', '')}`",

@@ -9,6 +9,7 @@ from spacy.training import Example
 from thinc.types import Floats1d, Ints1d
 
 from ..pipeline.confidences import CONFIDENCE, confidence_of
+from .entity_counts import RIGHT, outcomes
 
 BINS = 10
 
@@ -81,7 +82,7 @@ class JudgedEntity(NamedTuple):
 
 
 def judged_entities(examples: Iterable[Example], attr: str = CONFIDENCE) -> Iterator[JudgedEntity]:
-    """Compare predicted entities with the gold annotation.
+    """Compare predicted entities with the gold annotation, as `outcomes` does.
 
     examples (Iterable[Example]): As for `entity_reliability`.
     attr (str): The extension attribute of the confidences.
@@ -89,16 +90,10 @@ def judged_entities(examples: Iterable[Example], attr: str = CONFIDENCE) -> Iter
         annotation.
     """
     for example in examples:
-        tags = example.get_aligned_ner()
-        # In the tokens of the predicted document.
-        gold_spans = example.get_aligned_spans_y2x(example.reference.ents)
-        gold = {(span.start, span.end, span.label_) for span in gold_spans}
-        for span in example.predicted.ents:
-            confidence = confidence_of(span, attr)
-            if confidence is None or None in tags[span.start : span.end]:
-                continue
-            is_correct = (span.start, span.end, span.label_) in gold
-            yield JudgedEntity(span.label_, confidence, is_correct)
+        for label, outcome, span in outcomes(example):
+            confidence = None if span is None else confidence_of(span, attr)
+            if confidence is not None:
+                yield JudgedEntity(label, confidence, outcome == RIGHT)
 
 
 def with_predictions(

@@ -1,10 +1,10 @@
 """The output folder of a job: whether an earlier run can continue in it."""
 
-import glob
 from pathlib import Path
 from typing import List, Optional, Sequence
 
 from ..checks import require_no_file
+from ..corpora.input_files import before_wildcards, local_glob
 from ..corpora.shard_manifest import AnyManifest, ShardEntry, ShardManifest, require_intact
 from ..paths import is_local, to_path
 
@@ -84,7 +84,10 @@ def mismatch_error(folder: Path, manifest: ShardManifest, difference: str) -> Va
 def require_outside(folder: Path, source: str) -> None:
     """Raise ValueError if the output folder is in the input."""
     if is_local(folder):
-        found = [] if source == "-" else [source, *glob.glob(source, recursive=True)]
+        found = [] if source == "-" else [source, *local_glob(source)]
+        if "**" in source:
+            # It would find what is written later.
+            found.append(before_wildcards(source)[0])
         output = folder.resolve()
         roots = [to_path(root).resolve() for root in found if is_local(to_path(root))]
         is_inside = any(root.is_dir() and output.is_relative_to(root) for root in roots)

@@ -18,7 +18,7 @@ from typing import (
 from spacy.util import get_package_version
 
 from ..corpora.inputs import InputDocument
-from ..corpora.shard_manifest import ShardEntry
+from ..corpora.shard_manifest import ShardEntry, file_hash
 
 # Characters in a shard: about 90,000 English words.
 SHARD_SIZE = 500_000
@@ -132,6 +132,11 @@ def require_few_failures(maker: str, skipped: Sequence[Skipped], max_errors: int
             f"{last.reason.rstrip('.')}. Failed documents: {len(skipped)}, allowed: {max_errors}. "
             f"Correct the {maker} or the document, or allow more failures with --max-errors."
         )
+
+
+def code_hash(code: Optional[Path]) -> Optional[str]:
+    """Hash the Python file that a worker imports; None if there is none."""
+    return None if code is None else file_hash(code)
 
 
 def installed_versions() -> Dict[str, str]:

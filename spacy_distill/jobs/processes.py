@@ -66,7 +66,7 @@ def _start_process(plan: Plan, folder: Path, counts: _Counts, environment: Dict[
     try:
         _process["writer"] = RenewedWriter(plan, folder, counts.new_slot(), frozen=True)
     except Exception as error:
-        # An initializer's error would not reach the main process. `_labels_of_process` raises it.
+        # An initializer's error would not reach the main process. `_writer` raises it.
         _process["error"] = error
 
 
@@ -76,14 +76,20 @@ def _end_with(parent: Any) -> None:
     os._exit(1)
 
 
-def _labels_of_process() -> List[str]:
+def _writer() -> RenewedWriter:
+    """RETURNS (RenewedWriter): The writer of this process. RAISES (Exception): Its start failed."""
     if "error" in _process:
         raise _process["error"]
-    return list(_process["writer"].labels)
+    writer: RenewedWriter = _process["writer"]
+    return writer
+
+
+def _labels_of_process() -> List[str]:
+    return list(_writer().labels)
 
 
 def _write_in_process(number: int, documents: List[InputDocument], input_hash: str) -> Written:
-    return _process["writer"](number, documents, input_hash)
+    return _writer()(number, documents, input_hash)
 
 
 def _context(plan: Plan) -> Any:

@@ -7,6 +7,7 @@ Ray starts the actor again where there is room.
 import logging
 from collections import deque
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Deque, Dict, Iterator, List, Optional
@@ -35,10 +36,9 @@ class ShardActor:
 
         RETURNS (Dict[str, Any]): The "labels" of the writer, and the "identity" of what it uses.
         """
-        identity = self._plan.identity()
         if self._writer is None:
             self._writer = RenewedWriter(self._plan, self._folder, lambda n_docs, n_words: None)
-        return {"labels": list(self._writer.labels), "identity": identity}
+        return {"labels": list(self._writer.labels), "identity": self._writer.identity}
 
     def write(self, number: int, documents: List[InputDocument], input_hash: str) -> Written:
         """Write a shard."""
@@ -195,7 +195,9 @@ def workers(
             )
         options = {"num_cpus": 1, "num_gpus": int(plan.use_gpu >= 0), "max_restarts": -1}
         actor_class = ray.remote(**options)(ShardActor)
-        actors += [actor_class.remote(plan, folder) for _ in range(n_actors)]
+        # Ray shows each actor one GPU, as the first one.
+        plan_there = replace(plan, use_gpu=min(plan.use_gpu, 0))  # type: ignore[type-var]
+        actors += [actor_class.remote(plan_there, folder) for _ in range(n_actors)]
         running = _Actors(ray, plan, actors, advance)
         yield Workers(running.labels or [], running.work, n_actors)
     finally:

@@ -33,7 +33,8 @@ class RenewedWriter:
         self._folder = folder
         self._advance = advance
         self._frozen = frozen
-        self._identity = plan.identity()
+        # What the plan uses, when the job began.
+        self.identity = plan.identity()
         self._writer: Optional[ShardWriter] = self._load()
         self._n_characters = 0
 
@@ -54,7 +55,7 @@ class RenewedWriter:
 
     def _can_renew(self) -> bool:
         is_safe = self._loaded().has_zones and self._plan.code is None
-        return is_safe and self._plan.identity() == self._identity
+        return is_safe and self._plan.identity() == self.identity
 
     def _load(self) -> ShardWriter:
         writer = self._plan.writer(self._folder, self._advance)

@@ -8,7 +8,7 @@ from thinc.types import Floats2d
 from ..chain import ChainCounts, LinearChain
 from .objective import DistillationLoss, Objective, Weight, softened, sum_per_sequence
 
-# A lower bound of the student's probabilities, which keeps the divergence finite.
+# A lower bound of predicted probabilities, which keeps the divergence finite.
 MIN_PROBABILITY = 1e-12
 
 

@@ -8,6 +8,7 @@ from thinc.api import Model, chain, glorot_uniform_init, to_numpy, with_ragged
 from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 
 from .. import kernels
+from ..checks import require_range
 from .bilstm_stack import BiLSTMStack
 from .dropout import dropout
 from .form_product import FormProduct
@@ -25,7 +26,9 @@ def BiLSTM(
     precision (str): The numbers that inference computes with. "int8" rounds weights and states to
         bytes, which is 1.5 to 2.6 times as fast. Training and saved models stay in float32.
     RETURNS (Model[Ragged, Ragged]): From (tokens, inputs) to (tokens, width).
+    RAISES (ValueError): There are no layers.
     """
+    require_range("depth", depth, 1)
     layers: List[Model[Ragged, Ragged]] = [bilstm_layer(width)]
     for _ in range(depth - 1):
         layers += [dropout(), bilstm_layer(width)]
@@ -81,7 +84,9 @@ def LSTM(width: int = 100, depth: int = 2) -> Model[Ragged, Ragged]:
     width (int): The output width of each layer.
     depth (int): The number of layers.
     RETURNS (Model[Ragged, Ragged]): From (tokens, inputs) to (tokens, width).
+    RAISES (ValueError): There are no layers.
     """
+    require_range("depth", depth, 1)
     layers: List[Model[Ragged, Ragged]] = [bilstm_layer(2 * width), forward_direction()]
     for _ in range(depth - 1):
         layers += [dropout(), bilstm_layer(2 * width), forward_direction()]

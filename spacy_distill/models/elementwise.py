@@ -13,6 +13,7 @@ from thinc.api import Model, chain, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from .. import kernels
+from ..checks import require_range
 from .dropout import dropout
 from .elementwise_recurrence import ElementwiseWeights, run_elementwise
 from .elementwise_stack import ElementwiseStack
@@ -34,7 +35,9 @@ def SRU(
     precision (str): The numbers that inference computes with. "int8" rounds weights and states to
         bytes where they are multiplied. Training and saved models stay in float32.
     RETURNS (Model[Ragged, Ragged]): From (tokens, inputs) to (tokens, width).
+    RAISES (ValueError): There are no layers.
     """
+    require_range("depth", depth, 1)
     layers = [sru_layer(width)]
     layers += [sru_layer(width, passes_inputs=True) for _ in range(depth - 1)]
     return _stack(layers, precision)
@@ -53,7 +56,9 @@ def MinGRU(
     precision (str): The numbers that inference computes with. "int8" rounds weights and states to
         bytes where they are multiplied. Training and saved models stay in float32.
     RETURNS (Model[Ragged, Ragged]): From (tokens, inputs) to (tokens, width).
+    RAISES (ValueError): There are no layers.
     """
+    require_range("depth", depth, 1)
     return _stack([min_gru_layer(width) for _ in range(depth)], precision)
 
 

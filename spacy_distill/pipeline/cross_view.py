@@ -5,13 +5,13 @@ from typing import Callable, Dict, List, Literal, NamedTuple, Optional, Sequence
 import numpy
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Model, Optimizer, get_array_module, set_dropout_rate
+from thinc.api import Linear, Model, Optimizer, Relu, chain, get_array_module, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..chain import ChainCounts, LinearChain
+from ..losses.cross_view import VIEWS, heads_loss
 from ..losses.objective import Weight, checked, per_step
 from ..losses.token_distillation import divergence_from_marginals
-from ..models.cross_view_heads import VIEWS, heads_loss, view_head
 from ..models.dropout import without_words
 from ..models.taps import find_directions, tapped
 
@@ -177,6 +177,17 @@ class CrossView:
         for heads in self._heads.values():
             for head in heads.values():
                 head.finish_update(optimizer)
+
+
+def view_head(width: int, hidden: int, n_tags: int) -> Model[Floats2d, Floats2d]:
+    """Build a head: a hidden layer with ReLU, and a linear layer that scores tags.
+
+    width (int): The width of the states that it reads.
+    hidden (int): The width of the hidden layer.
+    n_tags (int): The number of tags.
+    RETURNS (Model[Floats2d, Floats2d]): From states to (states, tags) scores, initialized.
+    """
+    return chain(Relu(hidden, width), Linear(n_tags, hidden)).initialize()
 
 
 def CrossViewHeads(

@@ -51,6 +51,11 @@ class LabelledPipe(TrainablePipe):
             )
         if label in self.labels:
             return 0
+        if len(self.labels) == MOST_LABELS:
+            raise ValueError(
+                f"[D016] The component '{self.name}' has {MOST_LABELS} labels, which is the most "
+                f"that it can have: '{label}' cannot be added. Train on fewer labels."
+            )
         self.cfg["labels"].append(label)
         self.vocab.strings.add(label)
         head = self.model.get_ref("output_layer")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Dict
 
-from ..corpora.shard_manifest import ShardManifest
+from ..corpora.shard_manifest import ShardManifest, is_origin
 from .shard_files import FORMATS
 
 
@@ -28,3 +28,7 @@ class TagManifest(ShardManifest):
     def identity(self) -> Dict[str, Any]:
         """List what must not change between runs, by its name in errors."""
         return {"the pipeline": self.pipeline["hash"], **super().identity()}
+
+    def problem(self) -> str:
+        is_named = is_origin(self.pipeline)
+        return super().problem() if is_named else "pipeline has no name, version and hash"

@@ -129,10 +129,19 @@ class BatchTagger:
             if is_arrow
             else pyarrow.Table.from_pandas(table[useful], preserve_index=False)
         )
-        documents = [
-            make_document(row, self.columns, f"table:{number}", f"The table, row {number}")
-            for number, row in enumerate(part.to_pylist(), 1)
-        ]
+        documents = []
+        for number, row in enumerate(part.to_pylist(), 1):
+            place = f"The table, row {number}"
+            # The number of the row is no id: other tables have the same numbers.
+            document = make_document(row, self.columns, "", place)
+            if document is not None and not document.id:
+                columns = ", ".join(repr(name) for name in ID_FIELDS if name in row)
+                raise ValueError(
+                    f"[D768] {place}: found no text and no integer in {columns}, expected the id "
+                    "of the document. (pandas makes floats of integers with gaps.) Give each row "
+                    "an id, as text."
+                )
+            documents.append(document)
         file = ParquetFile(self.plan.keep, self.plan.confidence)
         found = [document for document in documents if document is not None]
         with _lock:

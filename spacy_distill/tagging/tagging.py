@@ -11,9 +11,9 @@ from spacy.util import is_package
 
 from ..checks import require_device
 from ..corpora.inputs import InputDocument
-from ..corpora.shard_manifest import ShardEntry, file_hash, shard_name, write_atomically
+from ..corpora.shard_manifest import ShardEntry, shard_name, write_atomically
 from ..jobs.memory_zones import memory_zones, pipelines_with_zones
-from ..jobs.plan import Advance, Skipped, Written, installed_versions
+from ..jobs.plan import Advance, Skipped, Written, code_hash, installed_versions
 from ..loading import import_code, load_pipeline
 from ..names import similar_name_hint
 from ..pipeline.chain_ner import ChainNER
@@ -62,7 +62,7 @@ class Tagging:
             "shard_size": self.shard_size,
             "limit": self.limit,
             "gpu": self.use_gpu >= 0,
-            "code": None if self.code is None else file_hash(self.code),
+            "code": code_hash(self.code),
             "versions": installed_versions(),
         }
 
@@ -76,7 +76,7 @@ class Tagging:
         return {
             "pipeline": pipeline_fingerprint(self.model),
             "set of versions": installed_versions(),
-            "code": None if self.code is None else file_hash(self.code),
+            "code": code_hash(self.code),
         }
 
     def select(self, documents: Iterable[InputDocument]) -> Iterator[InputDocument]:

@@ -134,8 +134,7 @@ class CachedTeacher:
         rounded = numpy.where(finite, numpy.maximum(exact, LOWEST), exact).astype("float16")
         changed = replace(chain, emissions=ops.xp.asarray(rounded.astype("float32"))).marginals()
         differences = ops.to_numpy(abs(changed - chain.marginals()).max(axis=1))
-        n_tokens = len(emissions)
-        known = numpy.ones(n_tokens, bool) if chain.known is None else ops.to_numpy(chain.known)
+        known = ops.to_numpy(chain.is_known)
         transition_set = self._add_transition_set(chain)
         ends = numpy.cumsum([len(doc) for doc in docs])
         for doc, end in zip(docs, ends.tolist(), strict=True):

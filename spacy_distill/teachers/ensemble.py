@@ -77,9 +77,8 @@ class EnsembleTeacher:
             xp = get_array_module(marginals)
             prediction = xp.zeros((len(marginals), len(tags)), dtype="float32")
             prediction[:, tags >= 0] = marginals[:, tags[tags >= 0]]
-            known = xp.ones(len(marginals), dtype=bool) if chain.known is None else chain.known
             predictions.append(prediction)
-            weights.append(xp.asarray(known, dtype="float32")[:, None] * weight)
+            weights.append(chain.is_known.astype("float32")[:, None] * weight)
         if any((tags < 0).any() for tags in self._tags):
             self._fill_missing_labels(predictions, weights)
         total: Any = sum(p * weight for p, weight in zip(predictions, weights, strict=True))

@@ -1,5 +1,6 @@
 """Distinguish errors of teachers by their cause: a document, the teacher, or the machine."""
 
+import sqlite3
 from typing import Iterator, Mapping, Optional, Sequence
 
 from spacy.tokens import Doc
@@ -58,7 +59,8 @@ def ends_run(error: BaseException) -> bool:
     """RETURNS (bool): Whether an error was caused by the teacher's settings or code, or by the
     machine (such as a full disk), and not by a document."""
     return any(
-        isinstance(cause, TeacherError)
+        # Features of transformers may be kept in a database.
+        isinstance(cause, (TeacherError, sqlite3.Error))
         or (isinstance(cause, OSError) and cause.errno is not None)
         or _is_of_torch(cause, DEVICE_LOST)
         for cause in _causes(error)

@@ -10,9 +10,9 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 from ..checks import require_device
 from ..corpora.augmentation import with_variants
 from ..corpora.inputs import InputDocument
-from ..corpora.shard_manifest import file_hash, shard_name
+from ..corpora.shard_manifest import shard_name
 from ..corpora.soft_shards import Shard, write_shard
-from ..jobs.plan import SHARD_SIZE, Advance, Written, installed_versions
+from ..jobs.plan import SHARD_SIZE, Advance, Written, code_hash, installed_versions
 from ..loading import import_code
 from ..teachers.identity import fingerprint
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource, load_teacher
@@ -39,7 +39,7 @@ class Annotation:
     def settings(self) -> Dict[str, Any]:
         """Collect the settings that a manifest keeps, as plain data."""
         data = {**asdict(replace(self, sources=(), words=(), code=None)), "gpu": self.use_gpu >= 0}
-        data["code"] = None if self.code is None else file_hash(self.code)
+        data["code"] = code_hash(self.code)
         data["words"] = hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:32]
         for name in ("sources", "use_gpu", "max_errors"):
             data.pop(name)
@@ -56,7 +56,7 @@ class Annotation:
         return {
             "teacher": [fingerprint(source) for source in self.sources],
             "set of versions": installed_versions(),
-            "code": None if self.code is None else file_hash(self.code),
+            "code": code_hash(self.code),
         }
 
     def select(self, documents: Iterable[InputDocument]) -> Iterator[InputDocument]:

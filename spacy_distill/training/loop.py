@@ -7,6 +7,7 @@ from typing import (
     Callable,
     Collection,
     Dict,
+    Iterable,
     Iterator,
     List,
     Mapping,
@@ -90,9 +91,17 @@ class Students:
     def update_in_parts(
         self, examples: List[Example], n_parts: int, *, drop: float, losses: Dict[str, float]
     ) -> None:
-        """Accumulate the gradients of a batch, in `n_parts` parts that fit into memory."""
-        for part in subdivide_batch(examples, n_parts):
-            self.update(part, drop=drop, losses=losses)
+        """Accumulate the gradients of a batch, in `n_parts` parts that fit into memory. Losses and
+        gradients are the means of the parts, which have about the same number of tokens: losses are
+        means per token."""
+        parts = list(subdivide_batch(examples, n_parts))
+        found: Dict[str, float] = {}
+        for part in parts:
+            self.update(part, drop=drop, losses=found)
+        for name, value in found.items():
+            losses[name] = losses.get(name, 0.0) + value / len(parts)
+        if len(parts) > 1:
+            scale_gradients(self.models().values(), 1 / len(parts))
 
     def update(self, examples: List[Example], *, drop: float, losses: Dict[str, float]) -> None:
         """Accumulate the gradients of a batch, for students and the components they listen to.
@@ -244,6 +253,16 @@ def other_corpus_error(state: TrainingState) -> ValueError:
         "documents, or the same ones in another order, than in the interrupted run. Its files or "
         "its reader have changed, or the reader has no seed. Begin anew with --force."
     )
+
+
+def scale_gradients(models: Iterable[Model], factor: float) -> None:
+    """Multiply the accumulated gradients of models by a factor."""
+    # Models that share layers scale these once.
+    nodes = {node.id: node for model in models for node in model.walk()}
+    for node in nodes.values():
+        for name in node.param_names:
+            if node.has_grad(name):
+                node.set_grad(name, node.get_grad(name) * factor)
 
 
 def best_result(results: Sequence[Tuple[float, int]]) -> Tuple[float, int]:

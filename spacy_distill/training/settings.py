@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from spacy.language import Language
+from spacy.pipeline import TrainablePipe
 from spacy.util import load_config, registry
 from thinc.api import Config
 
@@ -250,10 +251,10 @@ def PrepareTraining() -> Callable[[Language], None]:
         require_steps_of_schedule(nlp)
         save_atomically(nlp)
         for _, pipe in nlp.components:
-            model = getattr(pipe, "model", None)
+            attrs = pipe.model.attrs if isinstance(pipe, TrainablePipe) else {}
             # A transformer of spacy-transformers that is not loaded yet.
-            if model is not None and model.attrs.get("has_transformer") is False:
-                model.attrs["name"] = model_location(model.attrs["name"])
+            if attrs.get("has_transformer") is False:
+                attrs["name"] = model_location(attrs["name"])
 
     return prepare
 

@@ -33,10 +33,16 @@ def make_vectors(
         vectors get the most similar vector that is kept.
     more_words (Iterable[str]): Other words for which the teacher makes vectors.
     lang (Optional[str]): The language; if None, that of the first table or the teacher.
-    **options (Any): Other options of `distill_vectors`.
+    **options (Any): Other options of `distill_vectors`, for a teacher.
     RETURNS (Language): A blank pipeline with the vectors.
-    RAISES (ValueError): A table cannot be read, or has no word in common with the first one.
+    RAISES (ValueError): A table cannot be read, or has no word in common with the first one; or
+        there are options of `distill_vectors`, and no teacher.
     """
+    if teacher is None and options:
+        raise ValueError(
+            f"[D245] Without a teacher, {', '.join(options)} would have no effect. Name a teacher, "
+            "or leave this out."
+        )
     found = [read_table(table, truncate) for table in tables]
     if found and prune_to:
         found[0] = prune(found[0], prune_to)

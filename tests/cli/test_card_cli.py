@@ -109,7 +109,7 @@ def test_the_card_goes_into_the_package(folder, tmp_path):
 
 
 def test_a_card_leaves_out_unknown_values():
-    meta = {"lang": "en", "name": "pipeline", "labels": {"ner_student": ["LOC"]}}
+    meta = {"lang": "en", "name": "pipeline", "evaluation": {"labels": ["LOC"]}}
     card = model_card(meta)
     assert "LOC" in card and "License" not in card and "##" not in card
     performance = {"ents_p": 0.5, "ents_r": 0.5, "ents_f": 0.5, "ents_per_type": None}

@@ -152,7 +152,16 @@ def test_a_table_is_read_without_a_teacher(tmp_path):
     assert words_of(nlp) == {"oslo", "rains"}
 
 
-@pytest.mark.parametrize("arguments", [[], ["teacher"], ["teacher", "text.txt", "--prune", "2"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["teacher"],
+        ["teacher", "text.txt", "--prune", "2"],
+        ["--table", "glove.txt", "--dim", "50"],
+        ["--table", "glove.txt", "--limit", "50"],
+    ],
+)
 def test_missing_arguments_are_named(arguments, tmp_path):
     command = ["distill-vectors", *arguments, "--output", str(tmp_path / "out")]
     assert "[D298]" in message(CliRunner().invoke(app, command))

@@ -13,7 +13,7 @@ from spacy.util import load_config, load_model_from_config
 from thinc.api import Config
 from typer.testing import CliRunner
 
-from spacy_distill import distill
+from spacy_distill import configs, distill
 from spacy_distill.cli.init import Kind, Size
 from spacy_distill.configs import make_config
 
@@ -23,6 +23,11 @@ ROOT = Path(__file__).parents[2]
 
 def run(*arguments):
     return CliRunner().invoke(app, ["distill-init", *map(str, arguments)])
+
+
+def test_the_command_has_the_kinds_and_sizes_of_the_function():
+    assert KINDS == list(configs.KINDS)
+    assert [size.value for size in Size] == list(configs.SIZES)
 
 
 def packaged(kind):
@@ -164,3 +169,10 @@ def test_errors_are_reported_in_one_line(tmp_path):
     assert run("-o", tmp_path / "other.cfg", "--lang", "tlh").exit_code == 1
     assert run("-o", tmp_path, "--force").exit_code == 1  # a folder
     assert not (tmp_path / "other.cfg").exists()
+
+
+@pytest.mark.parametrize("settings", [{"kind": "pupil"}, {"size": "huge"}])
+def test_kinds_and_sizes_that_do_not_exist_are_named(settings):
+    ((name, value),) = settings.items()
+    with pytest.raises(ValueError, match=rf"\[D714\] There is no {name} '{value}' of a config"):
+        make_config(**settings)

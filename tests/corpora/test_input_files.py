@@ -125,3 +125,10 @@ def test_the_message_says_how_json_becomes_lines(write, tmp_path):
     with pytest.raises(ValueError) as info:
         Input(write("a.docx", b""))
     assert "jq" not in str(info.value)
+
+
+def test_a_glob_may_be_a_url(folder):
+    assert [document.id for document in Input(f"file://{folder}/**/*.txt")] == [
+        "a/z.txt:1",
+        "b.txt:1",
+    ]

@@ -202,6 +202,9 @@ def test_no_path_of_a_manifest_leaves_its_folder(make_soft, write_soft, tmp_path
         ("sha256", 5),
         ("skipped_ids", "x"),
         ("misfits", None),
+        ("teacher", []),
+        ("teacher", {}),
+        ("teacher", {"teachers": [{"name": "rules"}]}),
     ],
 )
 def test_types_of_a_manifest(make_soft, write_soft, tmp_path, name, value):

@@ -71,3 +71,10 @@ def test_wrong_rows_are_refused_with_their_place(write, row, found):
     found = re.escape(found).replace(r"\.\*", ".*")
     with pytest.raises(ValueError, match=f"{re.escape(str(path))}', row 2: found {found}"):
         list(read_tagged_json(path, VOCAB))
+
+
+@pytest.mark.parametrize("change", [{"spaces": [True]}, {"words": ["Oslo", ""]}])
+def test_words_and_spaces_that_do_not_match_are_reported(write, change):
+    path = write({"words": ["Oslo", "."], "tags": ["B-LOC", "O"], **change})
+    with pytest.raises(ValueError, match=r"\[D368\] '.*corpus\.jsonl', row 1: found 2 words"):
+        list(read_tagged_json(path, VOCAB))

@@ -26,3 +26,8 @@ def test_word_lists_that_are_none(tmp_path):
     ]:
         with pytest.raises(ValueError, match=rf"{name}: .*{text}"):
             list(read_words(tmp_path / name))
+
+
+def test_a_byte_order_mark_is_no_part_of_a_word(tmp_path):
+    (tmp_path / "words.txt").write_text("Oslo\nRome\n", encoding="utf-8-sig")
+    assert list(read_words(tmp_path / "words.txt")) == ["Oslo", "Rome"]

@@ -16,6 +16,7 @@ if not Span.has_extension("score"):
 
 class GlinerStandIn:
     def __init__(self, labels: List[str], threshold: float, style: str) -> None:
+        self.model = object()  # not of Thinc, as that of the real component
         self.labels = labels
         self.threshold = threshold
         self.style = style

@@ -212,3 +212,14 @@ def test_a_damaged_cache_is_named(monkeypatch, tmp_path, damage):
             database.execute(f"UPDATE features SET {change}")
     with pytest.raises(ValueError, match=r"^\[D791\] The cache of features '.*model\.sqlite'"):
         FeatureCache().get_all("model", [b"one"])
+
+
+def test_a_database_that_cannot_be_used_is_reported(monkeypatch, tmp_path):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    cache = FeatureCache()
+    cache.set_all("bert", {b"one": ARRAY})
+    (database,) = cache._databases.values()
+    database.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(ValueError, match=r"\[D792\].*database or disk is full") as found:
+        cache.set_all("bert", {b"two": numpy.zeros((50, 13, 768), dtype="float16")})
+    assert isinstance(found.value.__cause__, sqlite3.OperationalError)

@@ -3,9 +3,12 @@
 import io
 
 import pytest
+import spacy
+from spacy.tokens import DocBin
 from spacy.training import Example
 
 from spacy_distill.evaluation import measure
+from spacy_distill.evaluation.card import write_card
 from spacy_distill.evaluation.model_card import model_card
 from spacy_distill.reports.comparison import compare
 from tests.scripted_systems import corpora_for, gold_doc, scripted_system
@@ -55,3 +58,17 @@ def test_a_minimum_confidence_is_named(two_names):
     assert found["ents_min_confidence"] == 0.25
     card = model_card({"lang": "en", "name": "x", "performance": found})
     assert "Entities with a confidence below 0.25 are left out" in card
+
+
+def test_a_card_lists_the_labels_of_entities_alone(two_names, tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tagger").add_label("NN")
+    nlp.add_pipe("ner_student", source=two_names)
+    nlp.initialize()
+    gold = two_names("Anna Berg sails to Oslo .")
+    DocBin(docs=[gold]).to_disk(tmp_path / "test.spacy")
+    meta = write_card(nlp, tmp_path / "test.spacy", tmp_path / "card")
+    labels = list(two_names.get_pipe("ner_student").labels)
+    assert meta["evaluation"]["labels"] == labels
+    assert meta["description"].startswith(f"Finds {', '.join(labels)}: ")
+    assert "`NN`" not in (tmp_path / "card" / "README.md").read_text()

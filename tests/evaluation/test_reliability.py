@@ -4,7 +4,7 @@ import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_distill.evaluation import entity_reliability, reliability
+from spacy_distill.evaluation import count_entities, entity_reliability, reliability
 from spacy_distill.pipeline.confidences import add_confidence_extension, set_confidence
 
 
@@ -47,3 +47,18 @@ def test_entities_are_right_if_boundaries_and_label_are():
     assert result.accuracy[[3, 6, 9]].tolist() == [0, 0, 1]
     set_confidence(spans[3], 0.8)
     assert entity_reliability([Example(predicted, reference)]).counts.sum() == 3
+
+
+def test_entities_are_compared_in_the_tokens_of_the_gold_document():
+    """As spaCy's scorer and `count_entities` do."""
+    add_confidence_extension()
+    vocab = spacy.blank("en").vocab
+    reference = Doc(vocab, words=["Oslo-Berlin"])
+    reference.set_ents([Span(reference, 0, 1, label="LOC")])
+    predicted = Doc(vocab, words=["Oslo", "-", "Berlin"], spaces=[False] * 3)
+    span = Span(predicted, 0, 1, label="LOC")
+    predicted.set_ents([span])
+    set_confidence(span, 0.9)
+    example = Example(predicted, reference)
+    assert entity_reliability([example]).accuracy[9] == 1
+    assert count_entities([example], ["LOC"]).tolist() == [[[1, 0, 0]]]

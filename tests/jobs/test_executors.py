@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from spacy_distill.jobs import processes
+
 
 @pytest.mark.parametrize(
     "settings, code",
@@ -34,3 +36,15 @@ def test_a_cluster_that_is_not_there_is_named(run, tmp_path):
     with pytest.raises(ValueError, match=message):
         run(executor="ray", address="nowhere")
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_error_of_a_second_process_is_raised_as_it_is(monkeypatch):
+    """The labels are asked of one process alone."""
+    monkeypatch.setitem(processes._process, "error", RuntimeError("CUDA out of memory"))
+    with pytest.raises(RuntimeError, match="CUDA out of memory"):
+        processes._write_in_process(0, [], "")
+
+
+def test_the_output_is_not_in_what_a_glob_will_find(run, tmp_path):
+    with pytest.raises(ValueError, match=r"\[D424\]"):
+        run(source=tmp_path / "**" / "*.txt")

@@ -100,7 +100,7 @@ def test_errors_of_workers_are_those_of_a_local_run(run, model, tmp_path):
 def test_a_node_with_other_versions_and_code_is_refused(job, run, monkeypatch, tmp_path):
     """What this process finds is compared with what the workers find."""
     monkeypatch.setattr(job.plan, "installed_versions", lambda: {"spacy": "3.0"})
-    monkeypatch.setattr(job.plan, "file_hash", lambda path: "another")
+    monkeypatch.setattr(job.plan, "code_hash", lambda path: "another")
     (tmp_path / "code.py").touch()
     message = r"\[D753\] A node of Ray has another set of versions and another code than this"
     with pytest.raises(ValueError, match=message):

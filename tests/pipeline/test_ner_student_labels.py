@@ -4,6 +4,7 @@ import spacy
 from spacy.training import Example
 from thinc.api import SGD, Adam, RAdam
 
+from spacy_distill.pipeline import labels as module
 from spacy_distill.pipeline.chain_ner import SAMPLE_SIZE
 
 
@@ -180,3 +181,12 @@ def test_averages_include_a_label_that_was_added_late(newsroom):
         nlp.update(more, sgd=optimizer)
     with nlp.use_params(optimizer.averages):
         assert newsroom.entities(nlp("The red panda sleeps .")) == [(1, 3, "ANIMAL")]
+
+
+def test_no_more_labels_than_can_be_loaded(newsroom, monkeypatch):
+    pipe = newsroom.student().get_pipe("ner_student")
+    monkeypatch.setattr(module, "MOST_LABELS", len(pipe.labels) + 1)
+    pipe.add_label("ANIMAL")
+    with pytest.raises(ValueError, match=r"\[D016\].*'PLANT' cannot be added"):
+        pipe.add_label("PLANT")
+    assert pipe.add_label("ANIMAL") == 0 and "PLANT" not in pipe.labels

@@ -101,6 +101,9 @@ def test_a_forked_process_loads_the_pipeline_again(model, table, in_child):
 def test_wrong_tables_and_settings_are_refused(model, table):
     with pytest.raises(ValueError, match=r"\[D758\].*found 'text', 'date', 'other'"):
         tag_batch(model)(table.drop(columns="id"))
+    for ids in ([1.0, 2.0, None], ["a", "b", None]):
+        with pytest.raises(ValueError, match=r"\[D768\] The table, row \d: found no text and no"):
+            tag_batch(model)(pandas.DataFrame({"id": ids, "text": ["Oslo", "Rome", "Bern"]}))
     with pytest.raises(ValueError, match=r"\[D310\].*no column 'body'"):
         tag_batch(model, text_field="body")(table)
     with pytest.raises(ValueError, match=r"\[D316\].*no column 'place'"):

@@ -1,6 +1,7 @@
 """NaN and infinite scores are detected for each kind of teacher, and the document is named."""
 
 import pickle
+import sqlite3
 from dataclasses import replace
 
 import numpy
@@ -307,6 +308,7 @@ class OutOfMemoryError(RuntimeError):
         OSError(28, "No space left on device"),
         wrapped(MemoryError()),
         wrapped(OSError(5, "Input/output error")),
+        wrapped(sqlite3.OperationalError("database or disk is full")),
     ],
 )
 def test_what_is_no_documents_fault_ends_the_run(doc, error, several):

@@ -8,7 +8,7 @@ from spacy.training import Corpus, Example
 from thinc.api import Adam, Config, fix_random_seed, set_dropout_rate
 
 from spacy_distill.configs import make_config
-from spacy_distill.models.cross_view_heads import VIEWS
+from spacy_distill.losses.cross_view import VIEWS
 from spacy_distill.pipeline.cross_view import CrossViewHeads
 from spacy_distill.teachers.no_teacher import NoTeacher
 from spacy_distill.training.alternation import alternating_batches

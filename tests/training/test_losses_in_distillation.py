@@ -1,13 +1,20 @@
 """Whole distillations with every loss, and the weights at each step."""
 
+import io
 import re
 from pathlib import Path
 
 import pytest
+from numpy.testing import assert_allclose
+from spacy.training import Example
 from spacy.util import registry
 from thinc.api import Config
 
 from spacy_distill.losses import ChainDistillation, objective
+from spacy_distill.pipeline.find_component import find_component
+from spacy_distill.teachers import TeacherOptions, load_teacher
+from spacy_distill.training.loop import Students
+from spacy_distill.training.skipped import SkippedDocuments
 
 DOCS = Path(__file__).parents[2] / "docs" / "losses.md"
 SCHEDULE = {
@@ -73,3 +80,33 @@ def test_a_schedule_without_steps_is_refused(quietly, teacher, config):
     loss = {**CHAIN, "alpha": {**SCHEDULE, "total_steps": 0}}
     with pytest.raises(ValueError, match=r"\[distillation.loss.alpha\] total_steps is 0"):
         quietly(teacher, config(distillation={"loss": loss}))
+
+
+def test_parts_of_a_batch_have_the_gradient_of_the_batch(teacher):
+    name, pipe = find_component(teacher)
+    docs = [teacher.make_doc(text) for text in ("Anna Berg sails .", "It rains again .")] * 2
+    examples = [Example(doc, doc.copy()) for doc in docs]
+    students = Students(
+        teacher,
+        {name: load_teacher([teacher], TeacherOptions())},
+        ChainDistillation(temperature=2.0),
+        SkippedDocuments(0, io.StringIO()),
+    )
+    found = []
+    for n_parts in (1, 2):
+        losses = {}
+        students.update_in_parts(examples, n_parts, drop=0.0, losses=losses)
+        gradients = [
+            node.get_grad(key)
+            for node in pipe.model.walk()
+            for key in node.param_names
+            if node.has_grad(key)
+        ]
+        found.append((losses[name], [gradient.copy() for gradient in gradients]))
+        for gradient in gradients:
+            gradient[...] = 0
+    (whole, gradients), (in_parts, others) = found
+    assert in_parts == pytest.approx(whole, rel=1e-5)
+    assert any(abs(gradient).max() > 1e-6 for gradient in gradients)
+    for gradient, other in zip(gradients, others, strict=True):
+        assert_allclose(other, gradient, rtol=1e-3, atol=1e-8)

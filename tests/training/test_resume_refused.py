@@ -14,6 +14,8 @@ from spacy.util import registry
 from spacy_distill import saving
 from spacy_distill.training import origin, train
 from spacy_distill.training.checkpoints import CHECKPOINT
+from spacy_distill.training.settings import PrepareTraining
+from tests.docs import gliner_stand_in  # noqa: F401
 from tests.training.conftest import make_docs
 from tests.training.killed_trainings import BLOCK, Names, Other, killed_at, trainer
 
@@ -175,3 +177,12 @@ def test_a_corpus_that_ends_before_the_checkpoint(run, killed, monkeypatch):
     with pytest.raises(ValueError, match=r"\[D762\] The training cannot be resumed after step 5"):
         run("killed", resume=True)
     assert (killed / "model-last" / "ner_student" / "model").read_bytes() == before
+
+
+def test_a_teacher_may_have_a_model_of_another_library():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("gliner_spacy", config={"gliner_model": "one"})
+    other = spacy.blank("en")
+    other.add_pipe("gliner_spacy", config={"gliner_model": "two"})
+    assert origin.fingerprint(nlp) != origin.fingerprint(other)
+    PrepareTraining()(nlp)

@@ -158,3 +158,9 @@ def test_vectors_of_words_are_a_configs_vectors(tmp_path):
         [1, 0],
         [0, 0],
     ]
+
+
+def test_options_of_a_teacher_need_one(tmp_path):
+    (tmp_path / "glove.txt").write_text("oslo 1 0\n")
+    with pytest.raises(ValueError, match=r"\[D245\] Without a teacher, dim would"):
+        make_vectors([tmp_path / "glove.txt"], dim=50)

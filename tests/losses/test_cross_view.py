@@ -5,14 +5,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Ragged
 
+from spacy_distill.losses.cross_view import VIEWS, heads_loss, softmax_divergence
 from spacy_distill.models.bilstm import LSTM, BiLSTM
-from spacy_distill.models.cross_view_heads import (
-    VIEWS,
-    heads_loss,
-    softmax_divergence,
-    view_head,
-)
 from spacy_distill.models.taps import TAP_ATTR, find_directions, tapped
+from spacy_distill.pipeline.cross_view import view_head
 from tests.models.batches import random_ragged
 from tests.models.gradients import check_parameters, check_slope
 

@@ -1,13 +1,12 @@
-"""Heads that predict tags from a part of what an encoder has read, in training only."""
+"""The loss of heads that predict tags from a part of what an encoder has read."""
 
 from typing import Dict, NamedTuple, Optional, Tuple
 
 import numpy
-from thinc.api import Linear, Model, Relu, chain, get_array_module, to_numpy
+from thinc.api import Model, get_array_module, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
 
-# A lower bound of the heads' probabilities, which keeps the divergence finite.
-MIN_PROBABILITY = 1e-12
+from .token_distillation import MIN_PROBABILITY
 
 
 class View(NamedTuple):
@@ -29,17 +28,6 @@ VIEWS: Dict[str, View] = {
     "past": View(1, -1),
     "full": View(None, 0),
 }
-
-
-def view_head(width: int, hidden: int, n_tags: int) -> Model[Floats2d, Floats2d]:
-    """Build a head: a hidden layer with ReLU, and a linear layer that scores tags.
-
-    width (int): The width of the states that it reads.
-    hidden (int): The width of the hidden layer.
-    n_tags (int): The number of tags.
-    RETURNS (Model[Floats2d, Floats2d]): From states to (states, tags) scores, initialized.
-    """
-    return chain(Relu(hidden, width), Linear(n_tags, hidden)).initialize()
 
 
 class HeadsLoss(NamedTuple):
