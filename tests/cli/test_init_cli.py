@@ -26,7 +26,7 @@ def run(*arguments):
 
 
 def test_the_command_has_the_kinds_and_sizes_of_the_function():
-    assert KINDS == list(configs.KINDS)
+    assert list(configs.KINDS) == KINDS
     assert [size.value for size in Size] == list(configs.SIZES)
 
 
