@@ -46,8 +46,14 @@ def scaling() -> str:
         rate, work = row["tokens_per_second"], row["tokens_per_processor_second"]
         start = f"{row['start_seconds']:.0f}"
         rows.append([name, f"{rate:,.0f}", to_one, f"{work:,.0f}", start])
-    header = ["distill-tag", "tokens/s", "to one", "tokens for a second of a processor", "start, s"]
-    return f"{SCALING}\n\n{table(header, rows)}"
+    header = [
+        "distill-tag",
+        "tokens/s",
+        "times one",
+        "tokens for a second of a processor",
+        "start, s",
+    ]
+    return f"{SCALING}\n\n{table([*header, 'start, s'], rows)}"
 
 
 def paper() -> str:
@@ -87,7 +93,7 @@ def limits() -> str:
         [name, f"{rate:,.0f}", f"{rate / pipeline:.1f}"]
         for name, rate in parts["words_per_second"].items()
     ]
-    return table(["step, one core", "words/s", "to the pipeline"], rows)
+    return table(["step, one core", "words/s", "times the pipeline"], rows)
 
 
 def main(page: Annotated[Path, typer.Argument(help="Page with marked places")]) -> None:

@@ -106,7 +106,7 @@ def main(
     for name, speed in found:
         alone = speeds["training, one thread" if name.startswith("training") else "one thread"]
         rows.append([name, f"{speed:,.0f}", f"{speed / alone:.2f}"])
-    header = ["way", "words/s", "to one thread"]
+    header = ["way", "words/s", "times one thread"]
     keep(output, "cores", {"header": header, "rows": rows})
 
 

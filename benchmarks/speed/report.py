@@ -100,7 +100,7 @@ def section_table(name: str, measured: Result) -> str:
     for key, cell in cells.items():
         share = faster(cell, cells[first])
         rows.append([key, spread(cell), f"{share:.2f}" if share > 0.1 else f"{share:.2g}"])
-    return table([name, "words/s", f"to {first}"], rows)
+    return table([name, "words/s", f"times the {first}'s"], rows)
 
 
 def recurrence_table(measured: Result) -> str:

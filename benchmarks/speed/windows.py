@@ -82,7 +82,8 @@ def main(
         counts = (f"{len(docs):,}", f"{max(map(len, docs)):,}", f"{len(both[1]):,}")
         figures = (f"{f1:.3f}", f"{difference:.1e}", f"{fast_rate:,.0f}", f"{whole_rate:,.0f}")
         rows.append((*counts, *figures))
-    header = ("documents", "longest", "entities", "F1", "difference", "words/s", "whole words/s")
+    rates = ("words/s, windows", "words/s, trained layers")
+    header = ("documents", "longest", "entities", "F1", "difference", *rates)
     show(output, "windows", header, rows)
 
 
