@@ -59,6 +59,12 @@ def resize_output(model: Model[List[Doc], LinearChain], nL: int) -> Model:
     return model
 
 
+def is_listening(model: Model) -> bool:
+    """RETURNS (bool): Whether a model reads the output of another component."""
+    # Only the listeners of spaCy and of spacy-transformers have this attribute.
+    return any(hasattr(node, "upstream_name") for node in model.walk())
+
+
 def forward(
     model: Model[List[Doc], Ragged], docs: List[Doc], is_train: bool
 ) -> Tuple[Ragged, Callable[[Ragged], List[Doc]]]:

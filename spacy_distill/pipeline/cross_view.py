@@ -12,6 +12,7 @@ from ..chain import ChainCounts, LinearChain
 from ..losses.cross_view import VIEWS, heads_loss
 from ..losses.objective import Weight, checked, per_step
 from ..losses.token_distillation import divergence_from_marginals
+from ..models.chain_tagger import is_listening
 from ..models.dropout import without_words
 from ..models.taps import find_directions, tapped
 
@@ -109,8 +110,7 @@ class CrossView:
         plain = [not example.reference.has_annotation("ENT_IOB") for example in examples]
         docs = [item.predicted for item, is_plain in zip(examples, plain, strict=True) if is_plain]
         if self.targets != "teacher" and any(len(doc) for doc in docs):
-            # Only the listeners of spaCy and of spacy-transformers have this attribute.
-            if any(hasattr(node, "upstream_name") for node in model.walk()):
+            if is_listening(model):
                 raise ValueError(
                     "[D819] A student that listens to another component cannot learn from its own "
                     'predictions. Set targets = "teacher" in [distillation.cross_view], or give '

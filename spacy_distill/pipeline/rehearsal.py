@@ -9,6 +9,7 @@ from thinc.types import FloatsXd
 
 from ..chain import LinearChain
 from ..losses.rehearsal import rehearsal_divergence
+from ..models.chain_tagger import is_listening
 from ..models.learn_rates import Update
 from .labels import LabelledPipe
 
@@ -66,8 +67,7 @@ class RehearsingPipe(LabelledPipe):
                 f"[D520] The component '{self.name}' cannot rehearse: there is no earlier copy of "
                 "it. Call `nlp.resume_training()` first, before `add_label`."
             )
-        # Only the listeners of spaCy and of spacy-transformers have this attribute.
-        if any(hasattr(node, "upstream_name") for node in former.walk()):
+        if is_listening(former):
             raise ValueError(
                 f"[D521] The component '{self.name}' cannot rehearse, because it listens to "
                 "another component, which spaCy does not run for a rehearsal. Exclude it with "

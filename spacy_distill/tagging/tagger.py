@@ -9,7 +9,7 @@ from spacy.util import logger
 from ..corpora.inputs import InputDocument
 from ..encoders.feature_cache import read_once
 from ..jobs.plan import Advance, Skipped, require_few_failures
-from ..teachers.failures import ends_run, is_out_of_memory
+from ..teachers.failures import is_of_documents, reason_of
 
 
 class Tagger:
@@ -56,14 +56,12 @@ class Tagger:
             return list(zip(batch, docs, strict=True))
         except Exception as error:
             # Components raise errors of any type.
-            is_alone = len(batch) == 1
-            if ends_run(error) or (is_alone and is_out_of_memory(error)):
+            if not is_of_documents(error, len(batch)):
                 raise
-            if is_alone:
+            if len(batch) == 1:
                 # With --verbose, commands show the traceback.
                 logger.debug("The pipeline '%s' failed", self.name, exc_info=error)
-                kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-                skipped.append(Skipped(batch[0].id, self.name, f"{kind}{error}"))
+                skipped.append(Skipped(batch[0].id, self.name, reason_of(error)))
                 require_few_failures("pipeline", skipped, self.max_errors)
                 return []
         half = (len(batch) + 1) // 2

@@ -67,6 +67,18 @@ def ends_run(error: BaseException) -> bool:
     )
 
 
+def is_of_documents(error: BaseException, n_documents: int) -> bool:
+    """RETURNS (bool): Whether an error may have been caused by one of the documents of a batch: not
+    by the machine or the settings, and, for a single document, not by the memory."""
+    return not (ends_run(error) or (n_documents == 1 and is_out_of_memory(error)))
+
+
+def reason_of(error: Exception) -> str:
+    """RETURNS (str): The message of an error, with its type if the message may not say enough."""
+    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    return f"{kind}{error}"
+
+
 def _is_of_torch(error: BaseException, name: str) -> bool:
     return isinstance(error, RuntimeError) and any(
         kind.__name__ == name for kind in type(error).__mro__

@@ -11,7 +11,7 @@ from thinc.types import Floats2d
 
 from ..chain import LinearChain, n_tags
 from ..chain.joining import join_chains
-from .failures import DocumentsError, TeacherError, documents_error, ends_run, is_out_of_memory
+from .failures import DocumentsError, TeacherError, documents_error, is_of_documents, reason_of
 from .protocol import Teacher, misfits_by_part, parts_of
 
 
@@ -103,9 +103,9 @@ def predict_each(teacher: Teacher, docs: Sequence[Doc]) -> Predictions:
             found = [Failure(numbers[n], error.teacher, error.reasons[n]) for n in error.reasons]
         except Exception as error:
             # Components and models raise errors of any type.
-            is_alone = len(numbers) == 1
-            if ends_run(error) or (is_alone and is_out_of_memory(error)):
+            if not is_of_documents(error, len(numbers)):
                 raise
+            is_alone = len(numbers) == 1
             found = [_failure(numbers[0], teacher, error)] if is_alone else []
             batch_error = batch_error or (None if is_alone else error)
         # The batch is read again, so do not count its misfits twice.
@@ -133,8 +133,7 @@ def predict_each(teacher: Teacher, docs: Sequence[Doc]) -> Predictions:
 def _failure(number: int, teacher: Teacher, error: Exception) -> Failure:
     # With --verbose, commands show the traceback.
     logger.debug("The teacher '%s' failed", name_of(teacher), exc_info=error)
-    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-    return Failure(number, name_of(teacher), f"{kind}{error}")
+    return Failure(number, name_of(teacher), reason_of(error))
 
 
 def _find_unusable(chain: LinearChain, docs: Sequence[Doc]) -> Dict[int, str]:
