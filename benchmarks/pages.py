@@ -11,6 +11,8 @@ from benchmarks.commands import provenance, read_json, write_json
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1) -> str:
     """Make a table in Markdown, with its first `n_left` columns aligned to the left."""
+    if any(len(row) != len(header) for row in rows):
+        raise ValueError(f"Rows of another length than the header: {header}")
     line = ["---"] * n_left + ["---:"] * (len(header) - n_left)
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, line, *rows))
 

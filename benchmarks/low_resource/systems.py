@@ -306,7 +306,7 @@ METHODS = {
 }
 
 # With and without a transformer, as in "To BERT or Not to BERT" (Bhattacharjee et al. 2020).
-ROADS = {
+WAYS = {
     "gold-only": "labels alone",
     "student-of-gold-only": "self-training",
     "cvt-self": "cross-view training",

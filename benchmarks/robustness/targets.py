@@ -137,7 +137,7 @@ def make_targets(root: Path) -> Dict[str, Target]:
         input=origin,
         complete=True,
         shards=shards,
-        teacher={"teachers": [{"name": "t", "hash": "0"}]},
+        teacher={"teachers": [{"name": "t", "version": "", "hash": "0"}]},
     )
     manifest.to_disk(soft)
     (root / "tags").mkdir()
@@ -149,7 +149,7 @@ def make_targets(root: Path) -> Dict[str, Target]:
             make_entry(TagManifest.ENTRY, f"shard-{number:06d}.jsonl", 3, 30, "0" * 64)
             for number in range(3)
         ],
-        pipeline={"hash": "0"},
+        pipeline={"name": "en_small", "version": "", "hash": "0"},
     ).to_disk(root / "tags")
     texts = [doc.text.replace("\r", " ").replace("\n", " ") for doc in docs]
     contents = {

@@ -1,12 +1,23 @@
 """The output folder of a job: whether an earlier run can continue in it."""
 
+import glob
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import List, Optional, Sequence
 
 from ..checks import require_no_file
-from ..corpora.input_files import before_wildcards, local_glob
-from ..corpora.shard_manifest import AnyManifest, ShardEntry, ShardManifest, require_intact
+from ..corpora.input_files import before_wildcards
+from ..corpora.shard_manifest import (
+    AnyManifest,
+    ShardEntry,
+    ShardManifest,
+    require_intact,
+    shard_name,
+)
 from ..paths import is_local, to_path
+
+# What jobs write, by the ends of the files' names.
+WRITTEN = (".parquet", ".jsonl", ".spacy")
 
 
 def earlier_manifest(folder: Path, manifest: AnyManifest, overwrite: bool) -> Optional[AnyManifest]:
@@ -82,15 +93,18 @@ def mismatch_error(folder: Path, manifest: ShardManifest, difference: str) -> Va
 
 
 def require_outside(folder: Path, source: str) -> None:
-    """Raise ValueError if the output folder is in the input."""
-    if is_local(folder):
-        found = [] if source == "-" else [source, *local_glob(source)]
-        if "**" in source:
-            # It would find what is written later.
-            found.append(before_wildcards(source)[0])
-        output = folder.resolve()
-        roots = [to_path(root).resolve() for root in found if is_local(to_path(root))]
-        is_inside = any(root.is_dir() and output.is_relative_to(root) for root in roots)
+    """Raise ValueError if an input has, or will have, what is written to the output folder."""
+    if source == "-":
+        return
+    if glob.has_magic(source) and not to_path(source).exists():
+        # A glob may stand for a folder, whose files are then read, or for the files themselves.
+        written = [folder, *folder.parents, *(folder / shard_name(0, end) for end in WRITTEN)]
+        is_inside = any(_is_matched(path, source) for path in written)
+    elif is_local(folder):
+        root = to_path(source)
+        is_inside = (
+            is_local(root) and root.is_dir() and folder.resolve().is_relative_to(root.resolve())
+        )
     else:
         is_inside = f"{folder}/".startswith(f"{source.rstrip('/')}/")
     if is_inside:
@@ -98,6 +112,32 @@ def require_outside(folder: Path, source: str) -> None:
             f"[D424] The output folder '{folder}' is in the input '{source}', so that the next run "
             "would read what this one wrote. Name a folder outside."
         )
+
+
+def _is_matched(path: Path, source: str) -> bool:
+    """RETURNS (bool): Whether a glob matches a path, which need not exist."""
+    start, pattern = before_wildcards(source)
+    root = to_path(start)
+    if is_local(path) != is_local(root):
+        return False
+    if is_local(path):
+        path, root = path.resolve(), root.resolve()
+        names, wanted = (place.as_posix().rstrip("/").split("/") for place in (path, root))
+    else:
+        names, wanted = (str(place).rstrip("/").split("/") for place in (path, root))
+    return names[: len(wanted)] == wanted and _match(
+        names[len(wanted) :], pattern.rstrip("/").split("/")
+    )
+
+
+def _match(names: List[str], patterns: List[str]) -> bool:
+    """RETURNS (bool): Whether patterns match names one by one. `**` is any number of names."""
+    if not patterns:
+        return not names
+    first, *others = patterns
+    if first == "**":
+        return any(_match(names[start:], others) for start in range(len(names) + 1))
+    return bool(names) and fnmatchcase(names[0], first) and _match(names[1:], others)
 
 
 def _unfinished(folder: Path, manifest: ShardManifest) -> List[Path]:

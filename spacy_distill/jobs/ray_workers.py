@@ -154,6 +154,11 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split("\n")[0].split()).rstrip(".") + "."
 
 
+def plan_of_actor(plan: Plan) -> Plan:
+    """RETURNS (Plan): The plan of an actor, to which Ray shows one GPU as the first one."""
+    return replace(plan, use_gpu=min(plan.use_gpu, 0))  # type: ignore[type-var]
+
+
 @contextmanager
 def workers(
     plan: Plan, folder: Path, advance: Advance, address: Optional[str], n_workers: Optional[int]
@@ -195,9 +200,7 @@ def workers(
             )
         options = {"num_cpus": 1, "num_gpus": int(plan.use_gpu >= 0), "max_restarts": -1}
         actor_class = ray.remote(**options)(ShardActor)
-        # Ray shows each actor one GPU, as the first one.
-        plan_there = replace(plan, use_gpu=min(plan.use_gpu, 0))  # type: ignore[type-var]
-        actors += [actor_class.remote(plan_there, folder) for _ in range(n_actors)]
+        actors += [actor_class.remote(plan_of_actor(plan), folder) for _ in range(n_actors)]
         running = _Actors(ray, plan, actors, advance)
         yield Workers(running.labels or [], running.work, n_actors)
     finally:

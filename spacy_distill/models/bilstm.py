@@ -24,7 +24,7 @@ def BiLSTM(
     width (int): The output width of each layer. Each direction has half of it.
     depth (int): The number of layers.
     precision (str): The numbers that inference computes with. "int8" rounds weights and states to
-        bytes, which is 1.5 to 2.6 times as fast. Training and saved models stay in float32.
+        bytes, which is 1.2 to 2.6 times as fast. Training and saved models stay in float32.
     RETURNS (Model[Ragged, Ragged]): From (tokens, inputs) to (tokens, width).
     RAISES (ValueError): There are no layers.
     """

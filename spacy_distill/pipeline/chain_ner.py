@@ -294,10 +294,11 @@ class ChainNER(RehearsingPipe):
         loss: Optional[DistillationLoss] = None,
         views: Optional[CrossView] = None,
         states: Optional[StateMatching] = None,
+        share: float = 1.0,
     ) -> Dict[str, float]:
         """Learn from a teacher, and from gold entities if the examples have some. The signature is
-        that of `TrainablePipe.distill` in spaCy v4, with the additional arguments `loss`, `views`
-        and `states`.
+        that of `TrainablePipe.distill` in spaCy v4, with the additional arguments `loss`, `views`,
+        `states` and `share`.
 
         teacher_pipe (Teacher): A `ner_teacher`, a `ner_student`, or another object with `labels`
             and `predict_chain`. It reads the reference documents of the examples. If it listens to
@@ -314,6 +315,8 @@ class ChainNER(RehearsingPipe):
             accumulated in them. Their loss has the key NAME_cross_view.
         states (Optional[StateMatching]): Hidden states to learn as well. Gradients are accumulated
             in its projections. Its loss has the key NAME_states.
+        share (float): The share that the examples are of a batch, by their tokens. Losses and
+            gradients, which are means per token, are multiplied by it.
         RETURNS (Dict[str, float]): The losses.
         RAISES (ValueError): The teacher's scores are NaN or infinite, or exclude all tag sequences.
         """
@@ -342,23 +345,24 @@ class ChainNER(RehearsingPipe):
                 chain, backprop = self.model.begin_update(predicted)
                 update = ViewedUpdate(chain, backprop, 0.0)
             else:
-                update = views.begin_update(self.name, self.model, predicted, targets)
+                update = views.begin_update(self.name, self.model, predicted, targets, share)
         extra = {}
         if views is not None:
             extra["cross_view"] = update.loss
         if states is not None:
-            extra["states"] = states.match(self.name, self.model, taps, predicted)
+            extra["states"] = states.match(self.name, self.model, taps, predicted, share)
         value, gradient = self.get_teacher_student_loss(
             teacher_scores, update.chain, examples=examples, loss=loss
         )
-        value = self._require_finite(value + sum(extra.values()))
-        update.backprop(gradient)
+        value = self._require_finite(share * value + sum(extra.values()))
+        update.backprop(gradient if share == 1 else gradient * share)
         if sgd not in (None, False):
             self.finish_update(sgd)
         losses[self.name] += value
-        for part, share in {**getattr(loss, "parts", {}), **extra}.items():
+        parts = {part: share * own for part, own in getattr(loss, "parts", {}).items()}
+        for part, own in {**parts, **extra}.items():
             key = f"{self.name}_{part}"
-            losses[key] = losses.get(key, 0.0) + share
+            losses[key] = losses.get(key, 0.0) + own
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:

@@ -129,6 +129,7 @@ class CrossView:
         model: Model[List[Doc], LinearChain],
         docs: List[Doc],
         targets: Floats2d,
+        share: float = 1.0,
     ) -> ViewedUpdate:
         """Run the training pass of a student's model, and its views on the same pass.
 
@@ -136,11 +137,12 @@ class CrossView:
         model (Model[List[Doc], LinearChain]): The student's model.
         docs (List[Doc]): The documents.
         targets (Floats2d): The targets of `find_targets`.
+        share (float): A factor of the views' loss and of its gradients.
         RETURNS (ViewedUpdate): The pass.
         RAISES (ValueError): The encoder has no two directions.
         """
         layers = self._find_layers(student, model)
-        weight = self.weight / max(len(targets), 1)
+        weight = share * self.weight / max(len(targets), 1)
         ends = [layers[0], layers[-1]] if layers else []
         with tapped(ends) as taps, without_words(model, self.word_dropout):
             chain, backprop = model.begin_update(docs)

@@ -87,6 +87,7 @@ class StateMatching:
         model: Model[List[Doc], LinearChain],
         taps: Sequence[Tap],
         docs: List[Doc],
+        share: float = 1.0,
     ) -> float:
         """Compare the states of a training pass with the transformer's. Add the gradients to the
         pass, and accumulate those of the projections.
@@ -95,13 +96,14 @@ class StateMatching:
         model (Model[List[Doc], LinearChain]): The student's model.
         taps (Sequence[Tap]): The taps of `observed`, after the forward pass.
         docs (List[Doc]): The documents of the pass.
+        share (float): A factor of the loss and of its gradients.
         RETURNS (float): The loss, a mean per token and pair of layers.
         """
         if not taps:
             return 0.0
         projections = self.projections(student, model)
         targets = self.transformer.predict(docs).dataXd
-        weight = self.weight / max(len(targets) * len(taps), 1)
+        weight = share * self.weight / max(len(targets) * len(taps), 1)
         value = 0.0
         for tap, projection, pair in zip(taps, projections, self.pairs, strict=True):
             assert tap.states is not None

@@ -7,7 +7,6 @@ from typing import (
     Callable,
     Collection,
     Dict,
-    Iterable,
     Iterator,
     List,
     Mapping,
@@ -92,23 +91,27 @@ class Students:
         self, examples: List[Example], n_parts: int, *, drop: float, losses: Dict[str, float]
     ) -> None:
         """Accumulate the gradients of a batch, in `n_parts` parts that fit into memory. Losses and
-        gradients are the means of the parts, which have about the same number of tokens: losses are
-        means per token."""
-        parts = list(subdivide_batch(examples, n_parts))
-        found: Dict[str, float] = {}
-        for part in parts:
-            self.update(part, drop=drop, losses=found)
-        for name, value in found.items():
-            losses[name] = losses.get(name, 0.0) + value / len(parts)
-        if len(parts) > 1:
-            scale_gradients(self.models().values(), 1 / len(parts))
+        gradients are those of the batch: means per token."""
+        n_tokens = sum(map(len, examples))
+        for part in subdivide_batch(examples, n_parts):
+            share = sum(map(len, part)) / n_tokens if n_tokens else 1.0
+            self.update(part, drop=drop, losses=losses, share=share)
 
-    def update(self, examples: List[Example], *, drop: float, losses: Dict[str, float]) -> None:
+    def update(
+        self,
+        examples: List[Example],
+        *,
+        drop: float,
+        losses: Dict[str, float],
+        share: float = 1.0,
+    ) -> None:
         """Accumulate the gradients of a batch, for students and the components they listen to.
 
         examples (List[Example]): The batch. Both documents of an example have the same tokens.
         drop (float): The dropout rate.
         losses (Dict[str, float]): The losses by component, to which those of the batch are added.
+        share (float): The share of the tokens of a larger batch, by which losses and gradients are
+            multiplied.
         """
         for name in self.teachers:
             # Loggers expect a loss, even if all documents are left out.
@@ -122,6 +125,8 @@ class Students:
         examples = [examples[number] for number in kept]
         learning = self.learning()
         options: Dict[str, Any] = {"drop": drop, "losses": losses, "loss": self.loss}
+        if share != 1:
+            options["share"] = share
         if self.states is not None:
             options["states"] = self.states
         if self.views is not None:
@@ -253,16 +258,6 @@ def other_corpus_error(state: TrainingState) -> ValueError:
         "documents, or the same ones in another order, than in the interrupted run. Its files or "
         "its reader have changed, or the reader has no seed. Begin anew with --force."
     )
-
-
-def scale_gradients(models: Iterable[Model], factor: float) -> None:
-    """Multiply the accumulated gradients of models by a factor."""
-    # Models that share layers scale these once.
-    nodes = {node.id: node for model in models for node in model.walk()}
-    for node in nodes.values():
-        for name in node.param_names:
-            if node.has_grad(name):
-                node.set_grad(name, node.get_grad(name) * factor)
 
 
 def best_result(results: Sequence[Tuple[float, int]]) -> Tuple[float, int]:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.util import load_config, load_meta
-from thinc.api import Config, to_numpy
+from thinc.api import Config, Model, to_numpy
 
 from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
@@ -119,7 +118,8 @@ def fingerprint(source: TeacherSource) -> str:
     if isinstance(source, Language):
         digest = hashlib.blake2b(source.config.to_str().encode(), digest_size=16)
         for _, pipe in source.pipeline:
-            for node in pipe.model.walk() if isinstance(pipe, TrainablePipe) else ():
+            model = getattr(pipe, "model", None)
+            for node in model.walk() if isinstance(model, Model) else ():
                 for name in node.param_names:
                     if node.has_param(name):
                         digest.update(to_numpy(node.get_param(name)).tobytes())

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.util import load_config, registry
-from thinc.api import Config
+from thinc.api import Config, Model
 
 from ..configs import make_config
 from ..corpora.soft_shards import is_soft_corpus
@@ -251,7 +250,8 @@ def PrepareTraining() -> Callable[[Language], None]:
         require_steps_of_schedule(nlp)
         save_atomically(nlp)
         for _, pipe in nlp.components:
-            attrs = pipe.model.attrs if isinstance(pipe, TrainablePipe) else {}
+            model = getattr(pipe, "model", None)
+            attrs = model.attrs if isinstance(model, Model) else {}
             # A transformer of spacy-transformers that is not loaded yet.
             if attrs.get("has_transformer") is False:
                 attrs["name"] = model_location(attrs["name"])

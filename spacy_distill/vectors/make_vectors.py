@@ -38,10 +38,13 @@ def make_vectors(
     RAISES (ValueError): A table cannot be read, or has no word in common with the first one; or
         there are options of `distill_vectors`, and no teacher.
     """
-    if teacher is None and options:
+    more_words = list(more_words)
+    given = {"documents": documents, "more_words": more_words or None, **options}
+    unused = [name for name, value in given.items() if value is not None]
+    if teacher is None and unused:
         raise ValueError(
-            f"[D245] Without a teacher, {', '.join(options)} would have no effect. Name a teacher, "
-            "or leave this out."
+            f"[D245] Without a teacher, these would have no effect: {', '.join(unused)}. Name a "
+            "teacher, or leave them out."
         )
     found = [read_table(table, truncate) for table in tables]
     if found and prune_to:

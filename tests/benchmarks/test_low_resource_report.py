@@ -14,9 +14,9 @@ from benchmarks.low_resource.bootstrap import has_counts, mean_gain
 from benchmarks.low_resource.gains import compare, cost, cost_ratios, interval
 from benchmarks.low_resource.kinds import KINDS, LOSS_NAMES, LOSSES
 from benchmarks.low_resource.report import main as write_report
-from benchmarks.low_resource.sections import SECTIONS, WATTS, methods_table, roads_table
+from benchmarks.low_resource.sections import SECTIONS, WATTS, methods_table, ways_table
 from benchmarks.low_resource.store import GAIN, RATES, RESULTS, RUN, Store
-from benchmarks.low_resource.systems import METHODS, OTHER_TEACHERS, ROADS, system_of
+from benchmarks.low_resource.systems import METHODS, OTHER_TEACHERS, WAYS, system_of
 from benchmarks.low_resource.tables import group, thousands
 
 PROTOCOL = "benchmarks/results/README.md"
@@ -125,17 +125,20 @@ def test_ways_without_a_transformer_cost_all_that_they_need(tmp_path):
     scores = {"gold-only": 70.0, "cvt-self": 72.0, "student": 76.0, "teacher": 75.0}
     runs = [a_run(name, 150, seed, f + seed) for name, f in scores.items() for seed in (0, 1, 2)]
     runs += [a_run("student-of-gold-only", 150, seed, 71.0) for seed in (1, 2)]
+    # Not one of the seeds that all have.
+    runs[0]["cost"]["processor_seconds"] = 1e6
+    runs += [a_run(name, 750, seed, 80.0) for seed, name in enumerate(("cvt-self", "student"))]
     runs += [a_run(name, 3000, 0, 80.0) for name in ("gold-only", "student")]
     store = Store(tmp_path)
     # 500 words without labels, and three seconds for each training
     store.write({"record": RATES, "dataset": "conll", "words_per_second": {"teacher": 2.0}})
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
-        for line in roads_table(group(runs), store).splitlines()[2:]
+        for line in ways_table(group(runs), store).splitlines()[2:]
     ]
 
     def row(name, f1, seconds):
-        return ["150", ROADS[name], f1, f"{seconds / 60:.0f}", f"{seconds * WATTS / 3600:.1f}", "2"]
+        return ["150", WAYS[name], f1, f"{seconds / 60:.0f}", f"{seconds * WATTS / 3600:.1f}", "2"]
 
     assert rows == [
         row("gold-only", "71.5", 3),

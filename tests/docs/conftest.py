@@ -34,6 +34,7 @@ SHORT = {
     "--training.eval_frequency 30 --components.ner_teacher.model.encode.width 16",
     "-m spacy distill-report": "--rounds 1 --resamples 100",
     "-m spacy distill-vectors": "--dim 8",
+    "-m spacy distill-vectors --table": "",  # without a teacher
     "-m spacy find-threshold": "--n_trials 2",
     "-m spacy train student.cfg": "--training.optimizer.learn_rate.total_steps 30 "
     "--training.eval_frequency 30 --components.ner_student.model.encode.width 16",

@@ -42,7 +42,8 @@ def serve(address: str, more: dict) -> None:
     """Answer until it is killed.
 
     address (str): The socket.
-    more (dict): Arguments to add to commands, by the arguments that these begin with.
+    more (dict): Arguments to add to commands, by the arguments that these begin with. The longest
+        beginning counts.
     """
     # What the commands import, and what stands for packages that they would find.
     import datasets  # noqa: F401
@@ -108,9 +109,9 @@ def run(request: dict, more: dict) -> int:
     os.environ.clear()
     os.environ.update(request["env"])
     arguments = [*request["args"]]
-    for start, added in more.items():
-        if arguments[: len(start.split())] == start.split():
-            arguments += added.split()
+    starts = [start for start in more if arguments[: len(start.split())] == start.split()]
+    if starts:
+        arguments += more[max(starts, key=len)].split()
     try:
         if arguments[0] == "-m":
             sys.argv[:] = arguments[1:]

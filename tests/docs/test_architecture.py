@@ -40,7 +40,8 @@ def allowed_by_table():
             listed = {*above, *re.findall(r"`(\w+)`", rest)} - excepted
         elif cell.startswith("all rooms"):
             listed = set(ROOMS)
-        allowed[name.removesuffix(".py")] = listed, cell.startswith("nothing")
+        is_strict, all_of_them = (cell.startswith(word) for word in ("nothing", "all "))
+        allowed[name.removesuffix(".py")] = listed, is_strict, all_of_them
         above.append(name)
     return allowed
 
@@ -53,9 +54,11 @@ def test_the_table_has_each_room():
 
 @pytest.mark.parametrize("room", sorted(imports_of_rooms()))
 def test_a_room_imports_what_the_table_says(room):
-    allowed, is_strict = allowed_by_table().get(room, (set(), True))
+    allowed, is_strict, may_import_all = allowed_by_table()[room]
     imported = imports_of_rooms()[room]
-    others = imported if is_strict else imported & ROOMS
-    assert others <= allowed
-    # What is listed is needed. Some rooms may import all.
-    assert len(allowed) > 6 or allowed & ROOMS <= imported
+    if is_strict:
+        assert imported - {"progress"} <= allowed <= imported | {"progress"}
+        return
+    assert imported & ROOMS <= allowed
+    if not may_import_all:
+        assert allowed & ROOMS <= imported  # what is listed is needed

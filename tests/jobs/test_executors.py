@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from spacy_distill.jobs import processes
+from spacy_distill.jobs.folder import require_outside
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,26 @@ def test_an_error_of_a_second_process_is_raised_as_it_is(monkeypatch):
         processes._write_in_process(0, [], "")
 
 
-def test_the_output_is_not_in_what_a_glob_will_find(run, tmp_path):
-    with pytest.raises(ValueError, match=r"\[D424\]"):
-        run(source=tmp_path / "**" / "*.txt")
+@pytest.mark.parametrize(
+    "pattern, is_inside",
+    [
+        ("**", True),
+        ("*", True),
+        ("o*/", True),
+        ("**/*.jsonl", True),
+        ("*/*.jsonl", True),
+        ("out/*.jsonl", True),
+        ("*.jsonl", False),
+        ("**/*.txt", False),
+        ("**/a/*.jsonl", False),
+        ("a/**.jsonl", False),
+        ("out-?/*.jsonl", False),
+    ],
+)
+def test_no_glob_finds_what_is_written(tmp_path, pattern, is_inside):
+    source = f"{tmp_path}/{pattern}"
+    if is_inside:
+        with pytest.raises(ValueError, match=r"\[D424\]"):
+            require_outside(tmp_path / "out", source)
+    else:
+        require_outside(tmp_path / "out", source)

@@ -7,6 +7,7 @@ import spacy
 
 from spacy_distill import tag
 from spacy_distill.jobs import ray_workers
+from spacy_distill.training.annotation import Annotation
 
 ray = pytest.importorskip("ray", reason="ray is not installed (extra: ray)")
 
@@ -111,3 +112,9 @@ def test_a_node_with_other_versions_and_code_is_refused(job, run, monkeypatch, t
 def test_a_cluster_without_a_gpu_is_no_reason_to_wait(run):
     with pytest.raises(ValueError, match=r"^\[D759\] The Ray cluster has no GPU.*--gpu-id"):
         run(executor="ray", use_gpu=0)
+
+
+@pytest.mark.parametrize("use_gpu, there", [(-1, -1), (0, 0), (3, 0)])
+def test_an_actor_has_the_first_gpu_that_it_sees(use_gpu, there):
+    plan = ray_workers.plan_of_actor(Annotation(("teacher",), use_gpu=use_gpu))
+    assert plan == Annotation(("teacher",), use_gpu=there)

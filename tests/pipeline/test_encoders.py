@@ -7,6 +7,8 @@ from spacy.util import load_model_from_config
 from thinc.api import Config, fix_random_seed
 
 from spacy_distill.configs import make_config
+from spacy_distill.models.bilstm import LSTM, BiLSTM
+from spacy_distill.models.elementwise import SRU, MinGRU
 
 ENCODERS = {
     "sru": {"@architectures": "spacy-distill.SRU.v1", "width": 32, "depth": 2},
@@ -34,3 +36,9 @@ def test_encoders_learn_and_load(name, precision, newsroom, tmp_path):
     for batch_size in (1, 3, 64):
         found = loaded.pipe(texts * 3, batch_size=batch_size)
         assert [newsroom.entities(doc) for doc in found] == gold * 3
+
+
+@pytest.mark.parametrize("encoder", [BiLSTM, LSTM, SRU, MinGRU])
+def test_an_encoder_has_layers(encoder):
+    with pytest.raises(ValueError, match=r"\[D705\] depth has to be 1 or more: found 0"):
+        encoder(depth=0)

@@ -162,5 +162,5 @@ def test_vectors_of_words_are_a_configs_vectors(tmp_path):
 
 def test_options_of_a_teacher_need_one(tmp_path):
     (tmp_path / "glove.txt").write_text("oslo 1 0\n")
-    with pytest.raises(ValueError, match=r"\[D245\] Without a teacher, dim would"):
-        make_vectors([tmp_path / "glove.txt"], dim=50)
+    with pytest.raises(ValueError, match=r"\[D245\] .* no effect: more_words, dim\."):
+        make_vectors([tmp_path / "glove.txt"], more_words=["rome"], dim=50)
