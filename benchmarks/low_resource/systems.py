@@ -284,12 +284,14 @@ OTHER_TEACHERS = {
     "student-of-weak-teacher": "a small transformer",
     "student-of-teacher+gold-only": "the teacher and a student on the labels alone",
     "student-of-teacher+student": "the teacher and its student (`--generations 2`)",
+    "student-of-teacher+cvt-self": "the teacher and a student of cross-view training",
     OF_ENSEMBLE: "three teachers of other seeds",
 }
 # Other methods, and the page's link to each.
 METHODS = {
     "student-of-teacher+student": "[a second student](#a-second-student)",
     OF_ENSEMBLE: "[three teachers](#several-teachers)",
+    "student-of-teacher+cvt-self": "[a student of cross-view training teaches too](#several-teachers)",
     "student-of-teacher+gold-only": "[a student on the labels teaches too](#several-teachers)",
     "student-of-weak-teacher": "a small transformer as the teacher",
     "student-from-teacher": "[the teacher's parameters to start with](#the-teachers-parameters)",
