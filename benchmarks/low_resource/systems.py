@@ -291,7 +291,7 @@ OTHER_TEACHERS = {
 METHODS = {
     "student-of-teacher+student": "[a second student](#a-second-student)",
     OF_ENSEMBLE: "[three teachers](#several-teachers)",
-    "student-of-teacher+cvt-self": "[a student of cross-view training teaches too](#several-teachers)",
+    "student-of-teacher+cvt-self": "[a cross-view student teaches too](#several-teachers)",
     "student-of-teacher+gold-only": "[a student on the labels teaches too](#several-teachers)",
     "student-of-weak-teacher": "a small transformer as the teacher",
     "student-from-teacher": "[the teacher's parameters to start with](#the-teachers-parameters)",
