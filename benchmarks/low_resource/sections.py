@@ -41,6 +41,7 @@ COMPARED_WITH = {
     "spacy-gold": "spaCy's `ner`, labels alone",
     "transformer": "fine-tuned transformer",
 }
+SELF_TRAINING = "student-of-gold-only"
 # Watts of a busy core, where the machine does not tell its energy: about the thermal design power
 # of a server's processor, by its cores.
 WATTS = 5.0
@@ -201,12 +202,13 @@ def methods_table(groups: Groups, results: Store) -> str:
 
 def ways_table(groups: Groups, results: Store) -> str:
     """Make the table of ways with and without a transformer, on CoNLL-2003: test F1, and costs of
-    all trainings that a way needs, for the seeds of cross-view training. Ways that lack some of
-    these are left out."""
+    all trainings that a way needs, for the seeds that cross-view training and self-training have.
+    Ways that lack some of these are left out."""
     rows = []
     for size, systems in groups.get("conll", {}).items():
         of_system = {name: {run["seed"] for run in runs} for name, runs in systems.items()}
         seeds = of_system.get("cvt-self", set())
+        seeds &= of_system.get(SELF_TRAINING, seeds)
         there = [name for name in WAYS if seeds and seeds <= of_system.get(name, set())]
         shared = {
             name: [run for run in runs if run["seed"] in seeds] for name, runs in systems.items()
