@@ -89,15 +89,10 @@ def make_document(row: Row, columns: Columns, name: str, place: str) -> Optional
         return None
     _require_utf8(text, place)
     kept = tuple(_as_text(row.get(column), place) for column in columns.kept)
-    own = own_id(row) or name
+    ids = (row[field] for field in ID_FIELDS if isinstance(row.get(field), (str, int)))
+    own = next((str(value) for value in ids if value != "" and not isinstance(value, bool)), name)
     _require_utf8(own, place)
     return InputDocument(own, text, words, spaces, kept)
-
-
-def own_id(row: Row) -> Optional[str]:
-    """RETURNS (Optional[str]): The id in a row, text or an integer; None if it has none."""
-    ids = (row[field] for field in ID_FIELDS if isinstance(row.get(field), (str, int)))
-    return next((str(value) for value in ids if value != "" and not isinstance(value, bool)), None)
 
 
 def _as_text(value: Any, place: str) -> Optional[str]:
