@@ -24,7 +24,7 @@ from wasabi import msg
 
 from benchmarks.commands import ROOT, provenance, read_json, write_json
 from benchmarks.low_resource.systems import as_written
-from benchmarks.pages import fill, table
+from benchmarks.pages import about, fill, table
 from spacy_distill.evaluation import hardware, megabytes, speeds
 
 FIGURES, MODELS = ROOT / "docs" / "overview.json", ROOT / "models"
@@ -177,7 +177,7 @@ def systems_table(figures: Mapping[str, Any]) -> str:
         [
             system["name"],
             f"{100 * system['f1']:.1f}",
-            f"{system['words_per_second']:,.0f}",
+            about(system["words_per_second"]),
             f"{system['megabytes']:,.1f}",
             "yes" if system["needs_torch"] else "no",
         ]

@@ -17,6 +17,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1)
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, line, *rows))
 
 
+def about(value: float) -> str:
+    """Format a speed, or a ratio of speeds, with two significant digits: the others differ from run
+    to run."""
+    return f"{float(f'{value:.2g}'):,.0f}"
+
+
 def keep(output: Optional[Path], name: str, content: Any) -> None:
     """Write a measurement with its provenance to a JSON file of several; do nothing if the path
     is None."""

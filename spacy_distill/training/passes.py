@@ -1,8 +1,8 @@
-"""The number of steps of a pass over a streamed corpus, and the share that a training reads."""
+"""The number of steps of a pass over a corpus, and the share of it that a training reads."""
 
 from math import ceil
 from statistics import mean
-from typing import Any, Callable, Iterable, List, Mapping, Optional
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence
 
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -20,6 +20,8 @@ ONE_PASS = -1
 LEAST_STEPS = 8000
 # Tolerance of the number of passes, which is an estimate.
 TOLERANCE = 0.05
+# The number of documents of a corpus in memory whose lengths stand for all.
+SAMPLE_SIZE = 1000
 
 Batcher = Callable[[Iterable[Example]], Iterable[List[Example]]]
 
@@ -75,15 +77,22 @@ def words_per_step(block: Mapping[str, Any], size: CorpusSize) -> float:
     return mean(batches[:-1] or batches or [1])
 
 
-def message_on_passes(corpus: Any, block: Mapping[str, Any]) -> str:
-    """Write a console message on the share of a streamed corpus that a training will read.
+def size_of_examples(examples: Sequence[Example]) -> CorpusSize:
+    """Find the size of a corpus in memory."""
+    lengths = [len(example) for example in examples]
+    return CorpusSize(len(lengths), sum(lengths), lengths[:: ceil(len(lengths) / SAMPLE_SIZE)])
 
-    corpus (Any): The corpus.
+
+def message_on_passes(size: Optional[CorpusSize], block: Mapping[str, Any]) -> str:
+    """Write a console message on the share of a corpus that a training will read.
+
+    size (Optional[CorpusSize]): The size of the corpus; None if it is not known.
     block (Mapping[str, Any]): The `[distillation]` block of the config.
-    RETURNS (str): The message with a line break; "" if the size of the corpus is not known.
+    RETURNS (str): The message with a line break; "" if the size of the corpus is not known, or if
+        `max_epochs` sets the number of passes.
     """
-    size, message, n_steps = size_of(corpus), Printer(no_print=True), block["max_steps"]
-    if size is None:
+    message, n_steps = Printer(no_print=True), block["max_steps"]
+    if size is None or block["max_epochs"] > 0:
         return ""
     if not n_steps:
         return message.info(f"The corpus has {size.words:,} words") + "\n"
@@ -96,8 +105,7 @@ def message_on_passes(corpus: Any, block: Mapping[str, Any]) -> str:
     return (
         message.warn(
             f"[D914] {n_steps:,} steps read {read}",
-            "For a pass over it, set --distillation.max_steps -1: that is "
-            f"{ceil(size.words / per_step):,} steps",
+            f"For a pass over it, set --distillation.max_steps {ceil(size.words / per_step)}",
         )
         + "\n"
     )

@@ -35,7 +35,7 @@ from .examples import open_stream, read_development, read_training
 from .loop import Students, train_while_improving
 from .matched_states import transformer_fingerprint
 from .origin import Origin
-from .passes import message_on_passes
+from .passes import message_on_passes, size_of
 from .settings import resolve_settings
 from .silver import SilverReader
 from .skipped import SkippedDocuments
@@ -104,11 +104,11 @@ def train_student(
         origin["the development corpus"] = corpus_hash(dev_corpus(nlp))
     corpus, examples = None, []
     if settings["max_epochs"] >= 0:
-        examples = read_training(nlp, teachers, settings["corpus"], skipped, stderr)
+        examples = read_training(nlp, teachers, settings["corpus"], skipped, stdout, stderr)
         origin["the training corpus"] = corpus_hash(examples)
     else:
         corpus = open_stream(nlp, teachers, settings["corpus"])
-        stdout.write(message_on_passes(corpus, config["distillation"]))
+        stdout.write(message_on_passes(size_of(corpus), config["distillation"]))
 
     def read(student: Language) -> Iterable[Example]:
         return examples if corpus is None else with_student_tokens(corpus(student))

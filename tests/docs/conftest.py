@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
+import srsly
 from spacy.cli.train import train
 from spacy.tokens import DocBin
 from spacy.training import Example
@@ -74,6 +75,11 @@ def prepared(python, tmp_path_factory):
     (folder / "data").mkdir()
     for name, part in (("train", docs["train"]), ("dev", docs["train"]), ("test", docs["train"])):
         (folder / "data" / f"{name}.txt").write_text(as_columns(part), encoding="utf8")
+    rows = [
+        {"text": doc.text, "entities": [(e.start_char, e.end_char, e.label_) for e in doc.ents]}
+        for doc in docs["train"]
+    ]
+    srsly.write_jsonl(folder / "data" / "labels.jsonl", rows)
     pretrained = folder / "assets" / "pretrained"
     pretrained.mkdir()
     save_tiny_bert(pretrained / "mpnet", words, depth=2, positions=512)

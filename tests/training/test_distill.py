@@ -57,6 +57,19 @@ def test_a_student_learns_from_a_teacher(quietly, teacher, config, corpora, tmp_
     assert str(tmp_path) not in (output / "model-last" / "meta.json").read_text()
 
 
+def test_the_run_reports_the_share_of_a_corpus_in_memory(quietly, teacher, config):
+    changed = config(distillation={"max_steps": 2})
+    changed["distillation"]["batcher"] = {"@batchers": "spacy.batch_by_sequence.v1", "size": 1}
+    counts = quietly(teacher, changed).meta["distillation"]["documents"]
+    output = " ".join(quietly.output.split())
+    assert re.search(r"\[D914\] 2 steps read [\d.]+% of the corpus", output)
+    steps = re.search(r"For a pass over it, set --distillation.max_steps (\d+)", output)
+    # Words per step are an estimate.
+    assert int(steps[1]) == pytest.approx(sum(counts.values()), abs=1)
+    quietly(teacher, config(distillation={"max_steps": 2, "max_epochs": 1}))
+    assert "steps read" not in quietly.output
+
+
 def test_the_student_takes_over_the_labels_of_its_teacher(quietly, teacher, config, tmp_path):
     nlp = quietly(teacher, config(), tmp_path / "output")
     assert nlp.get_pipe("ner_student").labels == ("PER", "LOC")

@@ -189,7 +189,7 @@ def test_the_run_reports_the_share_that_it_reads(quietly, soft, soft_config):
     per_step = passes.words_per_step(batches_of(20), SoftCorpus(soft).size())
     share = 2 * per_step / n_words(soft)
     assert f"[D914] 2 steps read {share:.2%} of the corpus" in output
-    assert f"max_steps -1: that is {math.ceil(n_words(soft) / per_step)} steps" in output
+    assert f"--distillation.max_steps {math.ceil(n_words(soft) / per_step)}" in output
 
 
 @pytest.mark.parametrize("limit", [0, 5])
