@@ -3,10 +3,12 @@
 import re
 from pathlib import Path
 from typing import Union
+from urllib.request import url2pathname
 
 from .loading import import_library
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+FILE_SCHEME = "file://"
 
 
 def to_path(name: Union[str, Path]) -> Path:
@@ -21,8 +23,8 @@ def to_path(name: Union[str, Path]) -> Path:
     text = str(name)
     if isinstance(name, Path) or not _URL.match(text):
         return Path(name)
-    if text.startswith("file://"):
-        return Path(text.removeprefix("file://"))
+    if text.startswith(FILE_SCHEME):
+        return Path(without_file_scheme(text))
     upath = import_library("upath", extra="cloud")
     try:
         # Other processes write too, so no listing is kept.
@@ -34,6 +36,17 @@ def to_path(name: Union[str, Path]) -> Path:
             "install the library that fsspec names."
         ) from error
     return path
+
+
+def is_url(name: str) -> bool:
+    """RETURNS (bool): Whether a name is a URL."""
+    return _URL.match(name) is not None
+
+
+def without_file_scheme(name: str) -> str:
+    """RETURNS (str): The path that a URL of a local file stands for; other names unchanged."""
+    is_file = name.startswith(FILE_SCHEME)
+    return url2pathname(name.removeprefix(FILE_SCHEME)) if is_file else name
 
 
 def is_local(path: Path) -> bool:

@@ -70,7 +70,11 @@ def replaced_directory(path: Path) -> Iterator[Path]:
 
 
 def remove_directory(path: Path) -> None:
-    """Remove a directory. It disappears in one step, so that no reader finds a part of it."""
+    """Remove a directory, or a link to one. It disappears in one step, so that no reader finds a
+    part of it."""
+    if path.is_symlink():
+        path.unlink()
+        return
     removed = path.with_name(f".{path.name}-unfinished")
     shutil.rmtree(removed, ignore_errors=True)
     path.rename(removed)

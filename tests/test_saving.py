@@ -11,6 +11,7 @@ import spacy
 from spacy_distill import saving
 from spacy_distill.saving import (
     copy_directory,
+    remove_directory,
     replaced_directory,
     save_atomically,
     save_pipeline,
@@ -173,6 +174,16 @@ def test_a_link_stays_a_link(tmp_path):
     link.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     write(link, first="1")
     assert link.is_symlink() and contents(tmp_path / "elsewhere") == {"first": "1"}
+
+
+def test_a_link_is_removed_and_its_target_stays(tmp_path):
+    write(tmp_path / "elsewhere", first="1")
+    link = tmp_path / "model"
+    link.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    remove_directory(link)
+    assert contents(tmp_path / "elsewhere") == {"first": "1"} and not link.is_symlink()
+    write(link, second="2")
+    assert contents(link) == {"second": "2"}
 
 
 def test_pipelines_and_copies(tmp_path):

@@ -113,6 +113,20 @@ class LinearChain:
         scores[later] += self.transitions[tags[packing.previous], tags[later]]
         return self._sum_per_sequence(scores)
 
+    @cached_property
+    def sequence_ids(self) -> Ints1d:
+        """(tokens,) The number of each token's sentence in the batch."""
+        # numpy, because some versions of cupy cannot repeat each element by its own count.
+        return self._xp.asarray(numpy.repeat(numpy.arange(len(self.lengths)), self.lengths))
+
+    def sum_per_sequence(self, values: ArrayXd) -> Floats1d:
+        """Sum the values of the tokens of each sentence.
+
+        values (ArrayXd): (tokens,) numeric or bool.
+        RETURNS (Floats1d): (sequences,) float64.
+        """
+        return sum_by_sequence(values, self.sequence_ids, len(self.lengths))
+
     def marginals(self) -> Floats2d:
         """RETURNS (Floats2d): (tokens, tags) the probability of each tag at each token, float32;
         zeros in sentences without a possible sequence."""

@@ -6,11 +6,11 @@ import gzip
 import io
 import lzma
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ..loading import import_library
-from ..paths import is_local, to_path
+from ..paths import is_local, is_url, to_path, without_file_scheme
 
 FORMATS = (".spacy", ".jsonl", ".txt", ".csv", ".tsv", ".parquet")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
@@ -77,14 +77,17 @@ def find_files(source: str) -> Dict[str, Path]:
 
 def local_glob(source: str) -> List[str]:
     """RETURNS (List[str]): The local files and folders of a glob, which may be a URL."""
-    return glob.glob(source.removeprefix("file://"), recursive=True)
+    return glob.glob(without_file_scheme(source), recursive=True)
 
 
 def before_wildcards(source: str) -> Tuple[str, str]:
-    """RETURNS (Tuple[str, str]): The part of a glob before the first wildcard, and the rest."""
-    names = source.split("/")
+    """RETURNS (Tuple[str, str]): The part of a glob before the first wildcard, and the rest, with
+    slashes. The folders of a local glob may be separated as on this platform."""
+    source = without_file_scheme(source)
+    names = source.split("/") if is_url(source) else PurePath(source).parts
     first = next(i for i, name in enumerate(names) if glob.has_magic(name))
-    return "/".join(names[:first]) or ("/" if first else "."), "/".join(names[first:])
+    start = "/".join(names[:first]) if is_url(source) else str(PurePath(*names[:first]))
+    return start, "/".join(names[first:])
 
 
 def _visible_files(folder: Path) -> Iterator[Path]:

@@ -120,6 +120,7 @@ class Input:
             text_field=self.columns.text,
             split=self.split,
             revision=revision,
+            limit=self.limit,
             keep=self.columns.kept,
         )
 

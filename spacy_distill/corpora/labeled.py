@@ -1,5 +1,6 @@
 """Read labeled documents, and mix them with unlabeled ones."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import (
@@ -99,9 +100,18 @@ def read_examples(
     spans_key (Optional[str]): Use the spans under this key as gold entities.
     labeled (bool): Warn about documents that have spans and no entities.
     YIELDS (Example): The documents.
-    RAISES (ValueError): A file cannot be read, or has no spans under the key.
+    RAISES (ValueError): There is no such file, one cannot be read, or has no spans under the key.
     """
-    for file in walk_corpus(Path(path), ".spacy"):
+    with warnings.catch_warnings():
+        # Without files, spaCy only warns, and reads nothing.
+        warnings.simplefilter("ignore")
+        files = walk_corpus(Path(path), ".spacy")
+    if not files:
+        raise InputError(
+            f"[D337] The corpus '{path}' has no .spacy file. Convert its files with "
+            "`python -m spacy convert`, or correct the path."
+        )
+    for file in files:
         require_documents(file.read_bytes(), f"'{file}'")
     corpus = Corpus(path, max_length=max_length, limit=limit)
     if spans_key is not None:

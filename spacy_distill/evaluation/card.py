@@ -39,6 +39,7 @@ def write_card(
     performance = measure(nlp, read_examples(corpus, nlp, spans_key=gold_spans_key))
     texts = [example.reference.text for example in read_examples(corpus, nlp, labeled=False)]
     performance["speed"] = words_per_second(nlp, texts)
+    former = summary(nlp.meta) if "evaluation" in nlp.meta else ""
     nlp.meta.update({key: value for key, value in meta.items() if value is not None})
     nlp.meta["performance"] = performance
     nlp.meta["evaluation"] = {
@@ -46,7 +47,8 @@ def write_card(
         "machine": processor(),
         "labels": list(entity_labels(nlp)),
     }
-    nlp.meta["description"] = nlp.meta["description"] or summary(nlp.meta)
+    if nlp.meta["description"] in ("", former):
+        nlp.meta["description"] = summary(nlp.meta)
     with replaced_directory(output) as unfinished:
         nlp.to_disk(unfinished)
         (unfinished / "README.md").write_text(model_card(nlp.meta), encoding="utf8")

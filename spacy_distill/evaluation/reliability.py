@@ -54,15 +54,12 @@ def reliability(confidences: Floats1d, correct: numpy.ndarray, bins: int = BINS)
     )
 
 
-def entity_reliability(
-    examples: Iterable[Example], bins: int = BINS, *, attr: str = CONFIDENCE
-) -> Reliability:
+def entity_reliability(examples: Iterable[Example], *, attr: str = CONFIDENCE) -> Reliability:
     """Compare the confidences of predicted entities with the gold annotation. An entity is correct
     if its boundaries and its label are.
 
     examples (Iterable[Example]): Predicted documents with confidences, and their annotated
         references. Entities without a confidence, or on a token without annotation, are left out.
-    bins (int): Number of bins.
     attr (str): The extension attribute of the confidences: the component's setting
         `confidence_attr`.
     RETURNS (Reliability): The comparison.
@@ -70,7 +67,7 @@ def entity_reliability(
     entities = list(judged_entities(examples, attr))
     confidences = numpy.asarray([entity.confidence for entity in entities])
     correct = numpy.asarray([entity.is_correct for entity in entities], dtype=bool)
-    return reliability(confidences, correct, bins)
+    return reliability(confidences, correct)
 
 
 class JudgedEntity(NamedTuple):

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Tuple
 
 from ..chain import ChainCounts, LinearChain
-from .objective import DistillationLoss, Objective, Weight, softened, sum_per_sequence
+from .objective import DistillationLoss, Objective, softened
+from .weights import Weight
 
 
 def ChainDistillation(
@@ -38,7 +39,7 @@ def kl_divergence(teacher: LinearChain, student: LinearChain) -> Tuple[float, Ch
     gradient = student.expected_counts() - teacher.expected_counts()
     if teacher.known is None:
         return float(divergence.sum()), gradient
-    all_known = sum_per_sequence(teacher, ~teacher.is_known) == 0
+    all_known = teacher.sum_per_sequence(~teacher.is_known) == 0
     counts = student.expected_counts(all_known) - teacher.expected_counts(all_known)
     gradient = replace(counts, emissions=gradient.emissions * teacher.is_known[:, None])
     return float(divergence[all_known].sum()), gradient

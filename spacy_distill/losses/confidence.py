@@ -7,7 +7,7 @@ from thinc.api import get_array_module
 from thinc.types import ArrayXd, Floats1d
 
 from ..chain import ChainCounts, LinearChain
-from .objective import DistillationLoss, advance, sequence_ids, sum_per_sequence
+from .objective import DistillationLoss, advance
 
 
 class ConfidentSentences:
@@ -44,7 +44,7 @@ class ConfidentSentences:
     def __call__(
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
     ) -> Tuple[float, ChainCounts]:
-        is_confident = (confidence(teacher) >= self.least_confidence)[sequence_ids(teacher)]
+        is_confident = (confidence(teacher) >= self.least_confidence)[teacher.sequence_ids]
         return self.loss(student, replace(teacher, known=is_confident & teacher.is_known), allowed)
 
 
@@ -53,7 +53,7 @@ def confidence(chain: LinearChain) -> Floats1d:
     geometric mean over these tokens; 1 for a sentence without known tokens."""
     xp = get_array_module(chain.emissions)
     best = chain.restricted(chain.allowed(chain.argmax()))
-    n_known = sum_per_sequence(chain, chain.is_known)
+    n_known = chain.sum_per_sequence(chain.is_known)
     possible = xp.isfinite(chain.log_partition)
     logarithms = xp.where(possible, best.log_partition, 0) - xp.where(
         possible, chain.log_partition, 0

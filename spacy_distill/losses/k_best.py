@@ -6,7 +6,8 @@ from thinc.api import get_array_module
 
 from ..chain import ChainCounts, LinearChain
 from .likelihood import negative_log_likelihood
-from .objective import DistillationLoss, Objective, Weight, sequence_ids
+from .objective import DistillationLoss, Objective
+from .weights import Weight
 
 
 def KBestDistillation(
@@ -70,7 +71,7 @@ def fuzzy_likelihood(
     """Compute the negative log-likelihood of all sequences of allowed tags. A tag is allowed at a
     token if one of the teacher's k best sequences has it there."""
     tags, scores = teacher.topk(k)
-    possible = get_array_module(scores).isfinite(scores)[:, sequence_ids(teacher)]
+    possible = get_array_module(scores).isfinite(scores)[:, teacher.sequence_ids]
     allowed = ~teacher.is_known[:, None]
     for sequence, is_possible in zip(tags, possible, strict=True):
         allowed = allowed | (teacher.allowed(sequence) & is_possible[:, None])

@@ -1,17 +1,15 @@
 """The weighted sum `alpha * task + beta * distillation` of all distillation losses."""
 
-from itertools import repeat
 from math import inf
 from numbers import Real
-from typing import Callable, Dict, Iterable, Iterator, Protocol, Tuple, Union
+from typing import Callable, Dict, Protocol, Tuple
 
-import numpy
 from thinc.api import get_array_module
-from thinc.types import ArrayXd, Floats1d, Ints1d
+from thinc.types import ArrayXd
 
 from ..chain import ChainCounts, LinearChain
-from ..chain.packing import sum_by_sequence
 from .likelihood import negative_log_likelihood
+from .weights import StepWeight, Weight
 
 
 class DistillationLoss(Protocol):
@@ -35,8 +33,6 @@ class DistillationLoss(Protocol):
 
 # (teacher's chain, student's chain) -> (sum over the batch, gradient of the student's scores)
 Comparison = Callable[[LinearChain, LinearChain], Tuple[float, ChainCounts]]
-# A constant, or one value per step, such as Thinc's schedules.
-Weight = Union[float, Iterable[float]]
 
 
 class Objective:
@@ -49,9 +45,8 @@ class Objective:
     def __init__(self, alpha: Weight, beta: Weight, compare: Comparison) -> None:
         """Create the loss.
 
-        alpha (Weight): The weight of the task, at least 0, or a schedule. A schedule that ends
-            keeps its last value.
-        beta (Weight): The weight of the distillation, at least 0, or a schedule.
+        alpha (Weight): The weight of the task.
+        beta (Weight): The weight of the distillation.
         compare (Comparison): Computes the distillation loss.
         RAISES (ValueError): A weight is invalid, or both are 0.
         """
@@ -61,15 +56,23 @@ class Objective:
                 "them has to be above 0: correct the loss in the config."
             )
         self._compare = compare
-        self._alphas, self._betas = per_step(alpha), per_step(beta)
+        self._alpha, self._beta = StepWeight("alpha", alpha), StepWeight("beta", beta)
         # The weighted losses of the last step, task and distillation: means per token.
         self.parts: Dict[str, float] = {}
-        self.alpha = self.beta = 0.0
-        self.advance()
+
+    @property
+    def alpha(self) -> float:
+        """The weight of the task at this step."""
+        return self._alpha.value
+
+    @property
+    def beta(self) -> float:
+        """The weight of the distillation at this step."""
+        return self._beta.value
 
     def advance(self) -> None:
-        self.alpha = checked("alpha", next(self._alphas, self.alpha))
-        self.beta = checked("beta", next(self._betas, self.beta))
+        self._alpha.advance()
+        self._beta.advance()
 
     def __call__(
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
@@ -122,40 +125,6 @@ def gold_or_pseudo_labels(teacher: LinearChain, allowed: ArrayXd) -> ArrayXd:
     teacher's best tags in the other documents."""
     xp = get_array_module(teacher.emissions)
     allowed = xp.asarray(allowed)
-    n_gold = sum_per_sequence(teacher, ~allowed.all(axis=1))
-    has_gold = (n_gold > 0)[sequence_ids(teacher)]
+    n_gold = teacher.sum_per_sequence(~allowed.all(axis=1))
+    has_gold = (n_gold > 0)[teacher.sequence_ids]
     return xp.where(has_gold[:, None], allowed, teacher.allowed(teacher.argmax()))
-
-
-def sequence_ids(chain: LinearChain) -> Ints1d:
-    """RETURNS (Ints1d): (tokens,) the index of each token's sentence in the batch."""
-    # numpy, because some versions of cupy cannot repeat each element by its own count.
-    ids = numpy.repeat(numpy.arange(len(chain.lengths)), chain.lengths)
-    return get_array_module(chain.emissions).asarray(ids)
-
-
-def sum_per_sequence(chain: LinearChain, values: ArrayXd) -> Floats1d:
-    """RETURNS (Floats1d): (sequences,) the sums of (tokens,) values, float64."""
-    return sum_by_sequence(values, sequence_ids(chain), len(chain.lengths))
-
-
-def per_step(weight: Weight) -> Iterator[float]:
-    """RETURNS (Iterator[float]): The weight of each step. RAISES (ValueError): It is a text."""
-    if isinstance(weight, (float, int, Real)):
-        return repeat(float(weight))
-    if isinstance(weight, str):
-        raise ValueError(
-            f"[D121] A weight of the loss has to be a number or a schedule: found the text "
-            f"'{weight}'. Correct the loss in the config."
-        )
-    return iter(weight)
-
-
-def checked(name: str, weight: float) -> float:
-    """RETURNS (float): The weight of a step. RAISES (ValueError): It is negative or infinite."""
-    if not 0 <= weight < inf:
-        raise ValueError(
-            f"[D122] {name}={weight} cannot be used: it has to be 0 or more at each step. Correct "
-            "the loss in the config."
-        )
-    return float(weight)

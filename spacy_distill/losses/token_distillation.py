@@ -6,7 +6,8 @@ from thinc.api import get_array_module
 from thinc.types import Floats2d
 
 from ..chain import ChainCounts, LinearChain
-from .objective import DistillationLoss, Objective, Weight, softened, sum_per_sequence
+from .objective import DistillationLoss, Objective, softened
+from .weights import Weight
 
 # A lower bound of predicted probabilities, which keeps the divergence finite.
 MIN_PROBABILITY = 1e-12
@@ -48,6 +49,6 @@ def divergence_from_marginals(target: Floats2d, student: LinearChain) -> Tuple[f
     target = target.astype("float64")
     predicted = xp.maximum(student.marginals().astype("float64"), MIN_PROBABILITY)
     value = (target * (xp.log(xp.where(target > 0, target, 1)) - xp.log(predicted))).sum()
-    n_known = sum_per_sequence(student, target.sum(axis=1))
+    n_known = student.sum_per_sequence(target.sum(axis=1))
     gradient = student.expected_counts(n_known) - student.conditional_counts(target)
     return float(value), gradient

@@ -32,6 +32,8 @@ class VectorTable(Dict[str, ArrayXd]):
 KEY_STEPS = "key_steps"
 # The bits per value.
 BITS = (16, 8, 4, 2)
+# Words that are compared with all rows at once: 4 bytes for each word and row.
+QUERIES = 2000
 # The types of `data`.
 DATA_TYPES = ("float16", "int8", "uint8")
 
@@ -179,24 +181,22 @@ def prune_rows(rows: Ints1d, data: Floats2d, n_rows: int) -> Tuple[Ints1d, Float
     return numpy.concatenate([numpy.arange(n_rows), nearest])[rows], data[:n_rows]
 
 
-def most_similar_rows(queries: Floats2d, table: Floats2d, batch_size: int = 2000) -> Ints1d:
+def most_similar_rows(queries: Floats2d, table: Floats2d) -> Ints1d:
     """Find the row of a table with the greatest cosine similarity to each query.
 
     spaCy's `prune_vectors` does the same, but also sorts the rows, which takes most of its time.
 
     queries (Floats2d): (queries, dimensions)
     table (Floats2d): (rows, dimensions)
-    batch_size (int): The number of queries compared at once. A batch takes 4 bytes per query and
-        row.
     RETURNS (Ints1d): (queries,) int64
     """
     norms = numpy.linalg.norm(table, axis=1, keepdims=True)
     directions = (table / numpy.where(norms > 0, norms, 1)).T
     found = numpy.zeros(len(queries), dtype="int64")
     with ProgressBar(desc="Prune", total=len(queries), unit="word") as bar:
-        for start in range(0, len(queries), batch_size):
-            batch = queries[start : start + batch_size]
-            found[start : start + batch_size] = (batch @ directions).argmax(axis=1)
+        for start in range(0, len(queries), QUERIES):
+            batch = queries[start : start + QUERIES]
+            found[start : start + QUERIES] = (batch @ directions).argmax(axis=1)
             bar.update(len(batch))
     return found
 

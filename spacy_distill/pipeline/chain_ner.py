@@ -23,11 +23,10 @@ from ..models.learn_rates import with_learn_rate_factors
 from ..models.optimizer_state import keep_moments
 from ..teachers import Teacher, earlier_entities, match_labels
 from ..teachers.predictions import predict
+from .auxiliary import AuxiliaryLoss
 from .confidences import CONFIDENCE, add_confidence_extension, check_attr
-from .cross_view import CrossView, ViewedUpdate
 from .entities import exclude_taken_tokens, score_likely_spans
 from .gold_tags import gold_tags
-from .matched_states import StateMatching
 from .prediction import Prediction, write_prediction
 from .rehearsal import RehearsingPipe
 
@@ -292,13 +291,12 @@ class ChainNER(RehearsingPipe):
         sgd: Optional[Optimizer] = None,
         losses: Optional[Dict[str, float]] = None,
         loss: Optional[DistillationLoss] = None,
-        views: Optional[CrossView] = None,
-        states: Optional[StateMatching] = None,
+        auxiliary: Sequence[AuxiliaryLoss] = (),
         share: float = 1.0,
     ) -> Dict[str, float]:
         """Learn from a teacher, and from gold entities if the examples have some. The signature is
-        that of `TrainablePipe.distill` in spaCy v4, with the additional arguments `loss`, `views`,
-        `states` and `share`.
+        that of `TrainablePipe.distill` in spaCy v4, with the additional arguments `loss`,
+        `auxiliary` and `share`.
 
         teacher_pipe (Teacher): A `ner_teacher`, a `ner_student`, or another object with `labels`
             and `predict_chain`. It reads the reference documents of the examples. If it listens to
@@ -311,10 +309,9 @@ class ChainNER(RehearsingPipe):
         losses (Optional[Dict[str, float]]): The losses by component name, to be updated. The parts
             of the loss have keys such as NAME_task and NAME_distillation.
         loss (Optional[DistillationLoss]): The loss. If None, ChainDistillation with its defaults.
-        views (Optional[CrossView]): Cross-view heads that learn too. Their gradients are
-            accumulated in them. Their loss has the key NAME_cross_view.
-        states (Optional[StateMatching]): Hidden states to learn as well. Gradients are accumulated
-            in its projections. Its loss has the key NAME_states.
+        auxiliary (Sequence[AuxiliaryLoss]): Other losses of the student's layers, such as those of
+            cross-view heads. Their keys are NAME_cross_view and the like. The gradients of their
+            own models are accumulated.
         share (float): The share that the examples are of a batch, by their tokens. Losses and
             gradients, which are means per token, are multiplied by it.
         RETURNS (Dict[str, float]): The losses.
@@ -337,25 +334,26 @@ class ChainNER(RehearsingPipe):
         teacher_scores = predict(teacher_pipe, [example.reference for example in examples])
         teacher_scores = teacher_scores.with_tags(match_labels(teacher_pipe.labels, self.labels))
         predicted = [example.predicted for example in examples]
-        targets = views and views.find_targets(self.model, examples, teacher_scores)
-        set_dropout_rate(self.model, drop)
         with ExitStack() as stack:
-            taps = stack.enter_context(states.observed(self.name, self.model)) if states else []
-            if views is None or targets is None:
-                chain, backprop = self.model.begin_update(predicted)
-                update = ViewedUpdate(chain, backprop, 0.0)
-            else:
-                update = views.begin_update(self.name, self.model, predicted, targets, share)
-        extra = {}
-        if views is not None:
-            extra["cross_view"] = update.loss
-        if states is not None:
-            extra["states"] = states.match(self.name, self.model, taps, predicted, share)
+            passes = {
+                one.name: stack.enter_context(
+                    one.observed(self.name, self.model, examples, teacher_scores, share)
+                )
+                for one in auxiliary
+            }
+            set_dropout_rate(self.model, drop)
+            chain, backprop = self.model.begin_update(predicted)
         value, gradient = self.get_teacher_student_loss(
-            teacher_scores, update.chain, examples=examples, loss=loss
+            teacher_scores, chain, examples=examples, loss=loss
         )
-        value = self._require_finite(share * value + sum(extra.values()))
-        update.backprop(gradient if share == 1 else gradient * share)
+        value, gradient = share * value, gradient if share == 1 else gradient * share
+        extra = {}
+        for name, pass_loss in passes.items():
+            extra[name], d_chain = pass_loss(chain)
+            if d_chain is not None:
+                gradient = gradient + d_chain
+        value = self._require_finite(value + sum(extra.values()))
+        backprop(gradient)
         if sgd not in (None, False):
             self.finish_update(sgd)
         losses[self.name] += value

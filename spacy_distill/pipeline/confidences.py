@@ -1,7 +1,8 @@
 """Store the confidences of entities in documents, under the keys of spaCy's span extensions.
 
-`Span.as_doc`, `Doc.from_docs` and `Doc.to_json` copy data under these keys only. So confidences are
-copied with their entities, and a process without this package can read them.
+`Span.as_doc` (with `copy_user_data`), `Doc.from_docs` and `Doc.to_json` copy data under these keys
+only. So confidences are copied with their entities, and a process without this package can read
+them.
 """
 
 from contextlib import contextmanager

@@ -1,41 +1,31 @@
 """Cross-view training: heads that see a part of a sentence learn the tags of the whole student."""
 
-from typing import Callable, Dict, List, Literal, NamedTuple, Optional, Sequence, get_args
+from contextlib import contextmanager
+from functools import partial
+from typing import Dict, Iterator, List, Literal, Optional, Sequence, Tuple, get_args
 
 import numpy
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Linear, Model, Optimizer, Relu, chain, get_array_module, set_dropout_rate
+from thinc.api import Linear, Model, Relu, chain, get_array_module, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..chain import ChainCounts, LinearChain
 from ..losses.cross_view import VIEWS, heads_loss
-from ..losses.objective import Weight, checked, per_step
 from ..losses.token_distillation import divergence_from_marginals
+from ..losses.weights import Weight
 from ..models.chain_tagger import is_listening
 from ..models.dropout import without_words
-from ..models.taps import find_directions, tapped
+from ..models.taps import Tap, find_directions, tapped
+from .auxiliary import AuxiliaryLoss, PassLoss
 
 TargetKind = Literal["self", "teacher", "both"]
-Heads = Dict[str, Model[Floats2d, Floats2d]]
 
 
-class ViewedUpdate(NamedTuple):
-    """A training pass of a student with other views.
+class CrossView(AuxiliaryLoss):
+    """Heads of students and their targets."""
 
-    chain (LinearChain): The student's chain.
-    backprop (Callable[[ChainCounts], Sequence[Doc]]): The backward pass of the student and of the
-        views, from the gradient of the chain's scores alone.
-    loss (float): The loss of the views, a mean per token of the batch.
-    """
-
-    chain: LinearChain
-    backprop: Callable[[ChainCounts], Sequence[Doc]]
-    loss: float
-
-
-class CrossView:
-    """Heads of students and their targets. The students' models do not contain the heads."""
+    name = "cross_view"
 
     def __init__(
         self,
@@ -51,39 +41,66 @@ class CrossView:
         self.views = tuple(views)
         self.hidden = hidden
         self.targets = targets
-        self._weights, self.weight = per_step(weight), 0.0
         self.word_dropout = word_dropout
         self.labeled_batches = labeled_batches
         self.dropout = dropout
-        self._heads: Dict[str, Heads] = {}
-        self.advance()
+        super().__init__(weight)
 
-    def advance(self) -> None:
-        """Take the weight of the next step. A schedule that ends keeps its last value."""
-        self.weight = checked("weight", next(self._weights, self.weight))
+    def make_models(self, student: str, model: Model[List[Doc], LinearChain]) -> Dict[str, Model]:
+        """Make the heads by the names of their views."""
+        layers = self._find_layers(student, model)
+        n_tags = len(model.get_ref("output_layer").get_param("b"))
+        return {
+            name: view_head(
+                layers[-1].get_dim("nO")
+                if VIEWS[name].direction is None
+                else layers[0].get_dim("nO") // 2,
+                self.hidden,
+                n_tags,
+            )
+            for name in self.views
+        }
 
-    def heads(self, student: str, model: Model[List[Doc], LinearChain], n_tags: int) -> Heads:
-        """Find the heads of a student, or create them.
+    @contextmanager
+    def observed(
+        self,
+        student: str,
+        model: Model[List[Doc], LinearChain],
+        examples: Sequence[Example],
+        teacher: LinearChain,
+        share: float = 1.0,
+    ) -> Iterator[PassLoss]:
+        targets = self.find_targets(model, examples, teacher)
+        if targets is None:
+            yield lambda chain: (0.0, None)
+            return
+        layers = self._find_layers(student, model)
+        ends = [layers[0], layers[-1]] if layers else []
+        with tapped(ends) as taps, without_words(model, self.word_dropout):
+            yield partial(self._loss, self.models(student, model), taps, targets, share)
 
-        student (str): The student's name.
-        model (Model[List[Doc], LinearChain]): The student's model, initialized.
-        n_tags (int): The number of its tags.
-        RETURNS (Heads): The heads by the names of their views.
-        RAISES (ValueError): The encoder has no two directions.
-        """
-        if student not in self._heads:
-            layers = self._find_layers(student, model)
-            self._heads[student] = {
-                name: view_head(
-                    layers[-1].get_dim("nO")
-                    if VIEWS[name].direction is None
-                    else layers[0].get_dim("nO") // 2,
-                    self.hidden,
-                    n_tags,
-                )
-                for name in self.views
-            }
-        return self._heads[student]
+    def _loss(
+        self,
+        heads: Dict[str, Model],
+        taps: Sequence[Tap],
+        targets: Floats2d,
+        share: float,
+        chain: LinearChain,
+    ) -> Tuple[float, Optional[ChainCounts]]:
+        """Compute the loss of a training pass, as `PassLoss` says."""
+        weight = share * self.weight / max(len(targets), 1)
+        value, gradient = 0.0, None
+        if self.word_dropout:
+            divergence, gradient = divergence_from_marginals(targets, chain)
+            value, gradient = divergence * weight, gradient * weight
+        if taps:
+            first, last = taps
+            assert first.states is not None and last.states is not None
+            loss = heads_loss(heads, first.states, last.states, targets, weight)
+            value += loss.value
+            first.add(loss.d_first)
+            last.add(loss.d_last)
+        return value, gradient
 
     def find_targets(
         self,
@@ -123,46 +140,6 @@ class CrossView:
             targets[rows] = (targets[rows] + chain.marginals()) / (1 + known)
         return targets if targets.any() else None
 
-    def begin_update(
-        self,
-        student: str,
-        model: Model[List[Doc], LinearChain],
-        docs: List[Doc],
-        targets: Floats2d,
-        share: float = 1.0,
-    ) -> ViewedUpdate:
-        """Run the training pass of a student's model, and its views on the same pass.
-
-        student (str): The student's name.
-        model (Model[List[Doc], LinearChain]): The student's model.
-        docs (List[Doc]): The documents.
-        targets (Floats2d): The targets of `find_targets`.
-        share (float): A factor of the views' loss and of its gradients.
-        RETURNS (ViewedUpdate): The pass.
-        RAISES (ValueError): The encoder has no two directions.
-        """
-        layers = self._find_layers(student, model)
-        weight = share * self.weight / max(len(targets), 1)
-        ends = [layers[0], layers[-1]] if layers else []
-        with tapped(ends) as taps, without_words(model, self.word_dropout):
-            chain, backprop = model.begin_update(docs)
-        value, extra = 0.0, None
-        if self.word_dropout:
-            divergence, extra = divergence_from_marginals(targets, chain)
-            value, extra = divergence * weight, extra * weight
-        if layers:
-            first, last = taps
-            heads = self.heads(student, model, targets.shape[1])
-            loss = heads_loss(heads, first.states, last.states, targets, weight)
-            value += loss.value
-            first.add(loss.d_first)
-            last.add(loss.d_last)
-
-        def backprop_views(gradient: ChainCounts) -> Sequence[Doc]:
-            return backprop(gradient if extra is None else gradient + extra)
-
-        return ViewedUpdate(chain, backprop_views, value)
-
     def _find_layers(self, student: str, model: Model[List[Doc], LinearChain]) -> List[Model]:
         """Find the layers that the heads read; none if there are no heads."""
         layers = find_directions(model) if self.views else []
@@ -173,12 +150,6 @@ class CrossView:
                 "`word_dropout` in [distillation.cross_view]."
             )
         return layers
-
-    def finish_update(self, optimizer: Optimizer) -> None:
-        """Update the parameters of all heads with their accumulated gradients."""
-        for heads in self._heads.values():
-            for head in heads.values():
-                head.finish_update(optimizer)
 
 
 def view_head(width: int, hidden: int, n_tags: int) -> Model[Floats2d, Floats2d]:

@@ -1,18 +1,19 @@
 """Hidden states as targets: layers of a student learn the states of a transformer's layers."""
 
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, NamedTuple, Sequence
+from functools import partial
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc
-from thinc.api import Linear, Model, Optimizer
+from spacy.training import Example
+from thinc.api import Linear, Model
 from thinc.types import Floats2d, Ragged
 
-from ..chain import LinearChain
-from ..losses.objective import Weight, checked, per_step
+from ..chain import ChainCounts, LinearChain
 from ..losses.states import standardized, states_distance
+from ..losses.weights import Weight
 from ..models.taps import Tap, find_directions, tapped
-
-Projections = List[Model[Floats2d, Floats2d]]
+from .auxiliary import AuxiliaryLoss, PassLoss
 
 
 class LayerPair(NamedTuple):
@@ -26,9 +27,10 @@ class LayerPair(NamedTuple):
     place: int
 
 
-class StateMatching:
-    """A transformer, and projections of students to its width. The students' models contain
-    neither."""
+class StateMatching(AuxiliaryLoss):
+    """A transformer, and projections of students to its width."""
+
+    name = "states"
 
     def __init__(
         self, transformer: Model[List[Doc], Ragged], pairs: Sequence[LayerPair], weight: Weight
@@ -43,65 +45,46 @@ class StateMatching:
         """
         self.transformer = transformer
         self.pairs = pairs
-        self._weights, self.weight = per_step(weight), 0.0
-        self._projections: Dict[str, Projections] = {}
-        self.advance()
+        super().__init__(weight)
 
-    def advance(self) -> None:
-        """Take the weight of the next step. A schedule that ends keeps its last value."""
-        self.weight = checked("weight", next(self._weights, self.weight))
-
-    def projections(self, student: str, model: Model[List[Doc], LinearChain]) -> Projections:
-        """Find the projections of a student, one for each pair of layers, or create them.
-
-        student (str): The student's name.
-        model (Model[List[Doc], LinearChain]): The student's model, initialized.
-        RETURNS (Projections): From the width of the student's layer to the transformer's.
-        RAISES (ValueError): The student has no such layer, or the transformer cannot be loaded.
-        """
-        if student not in self._projections:
-            layers = self._find_layers(student, model)
-            if not self._projections:
-                self.transformer.initialize()
-            width = self.transformer.get_dim("nO")
-            self._projections[student] = [
-                Linear(width, layer.get_dim("nO")).initialize() for layer in layers
-            ]
-        return self._projections[student]
+    def make_models(self, student: str, model: Model[List[Doc], LinearChain]) -> Dict[str, Model]:
+        """Make the projections, one for each pair of layers, from the width of the student's layer
+        to the transformer's. Raise ValueError if the transformer cannot be loaded, too."""
+        layers = self._find_layers(student, model)
+        if not self._models:
+            self.transformer.initialize()
+        width = self.transformer.get_dim("nO")
+        return {
+            str(number): Linear(width, layer.get_dim("nO")).initialize()
+            for number, layer in enumerate(layers)
+        }
 
     @contextmanager
-    def observed(self, student: str, model: Model[List[Doc], LinearChain]) -> Iterator[List[Tap]]:
-        """Observe the layers of a student that learn. Its training pass begins within the block.
-
-        student (str): The student's name.
-        model (Model[List[Doc], LinearChain]): The student's model.
-        YIELDS (List[Tap]): The tap of the layer of each pair; none if the weight is 0.
-        RAISES (ValueError): The student has no such layer.
-        """
-        with tapped(self._find_layers(student, model) if self.weight else []) as taps:
-            yield taps
-
-    def match(
+    def observed(
         self,
         student: str,
         model: Model[List[Doc], LinearChain],
+        examples: Sequence[Example],
+        teacher: LinearChain,
+        share: float = 1.0,
+    ) -> Iterator[PassLoss]:
+        if not self.weight:
+            yield lambda chain: (0.0, None)
+            return
+        docs = [example.predicted for example in examples]
+        projections = list(self.models(student, model).values())
+        with tapped(self._find_layers(student, model)) as taps:
+            yield partial(self._loss, projections, taps, docs, share)
+
+    def _loss(
+        self,
+        projections: Sequence[Model[Floats2d, Floats2d]],
         taps: Sequence[Tap],
         docs: List[Doc],
-        share: float = 1.0,
-    ) -> float:
-        """Compare the states of a training pass with the transformer's. Add the gradients to the
-        pass, and accumulate those of the projections.
-
-        student (str): The student's name.
-        model (Model[List[Doc], LinearChain]): The student's model.
-        taps (Sequence[Tap]): The taps of `observed`, after the forward pass.
-        docs (List[Doc]): The documents of the pass.
-        share (float): A factor of the loss and of its gradients.
-        RETURNS (float): The loss, a mean per token and pair of layers.
-        """
-        if not taps:
-            return 0.0
-        projections = self.projections(student, model)
+        share: float,
+        chain: LinearChain,
+    ) -> Tuple[float, Optional[ChainCounts]]:
+        """Compute the loss of a training pass, as `PassLoss` says: a mean per token and pair."""
         targets = self.transformer.predict(docs).dataXd
         weight = share * self.weight / max(len(targets) * len(taps), 1)
         value = 0.0
@@ -111,13 +94,7 @@ class StateMatching:
             distance, gradient = states_distance(states, standardized(targets[:, pair.place]))
             value += weight * distance
             tap.add(backprop(gradient * weight))
-        return value
-
-    def finish_update(self, optimizer: Optimizer) -> None:
-        """Update the parameters of all projections with their accumulated gradients."""
-        for projections in self._projections.values():
-            for projection in projections:
-                projection.finish_update(optimizer)
+        return value, None
 
     def _find_layers(self, student: str, model: Model[List[Doc], LinearChain]) -> List[Model]:
         """Find the layers of a student that learn, one for each pair."""

@@ -117,7 +117,9 @@ def load_teacher(
 def split_sources(text: str) -> Sequence[str]:
     """RETURNS (Sequence[str]): The teachers in a comma-separated list. An existing path is one
     teacher, even if it has commas."""
-    return [text] if Path(text).exists() else [part.strip() for part in text.split(",")]
+    if Path(text).exists():
+        return [text]
+    return [part.strip() for part in text.split(",") if part.strip()] or [text]
 
 
 def load_source(

@@ -22,8 +22,9 @@ def JSONLLogger(path: Path, logger: Optional[Logger] = None) -> Logger:
     A line has `step`, `epoch`, `seconds` since the start, `words_per_second`, `score`, `scores` and
     `losses`. The speed is that of training since the line before, without evaluations. It is null
     if each step is evaluated, and in the first line after a resumption. The losses are sums since
-    the line before, by component. A component that is distilled has three: NAME, NAME_task and
-    NAME_distillation, the last two multiplied with their weights.
+    the line before, by component. A component that is distilled has the sum NAME and its summands
+    NAME_task, NAME_distillation, and with auxiliary losses NAME_cross_view and NAME_states, each
+    multiplied by its weight.
 
     path (Path): The file to write. An existing file is replaced, and its folder is created.
     logger (Optional[Logger]): Another logger to call as well, such as `spacy.ConsoleLogger.v1` or

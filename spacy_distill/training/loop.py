@@ -21,8 +21,7 @@ from spacy.training.loop import subdivide_batch
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..losses import DistillationLoss, advance
-from ..pipeline.cross_view import CrossView
-from ..pipeline.matched_states import StateMatching
+from ..pipeline.auxiliary import AuxiliaryLoss
 from ..teachers import SoftTeacher, Teacher
 from .corpus import is_labeled
 from .skipped import BatchTeacher, SkippedDocuments
@@ -40,8 +39,9 @@ class Students:
     skipped (SkippedDocuments): Counts the documents that teachers fail on.
     frozen (Collection[str]): Names of components that are not trained.
     annotating (Collection[str]): Names of components whose predictions later components see.
-    views (Optional[CrossView]): Cross-view heads that learn with the students.
-    states (Optional[StateMatching]): Hidden states that the students learn.
+    auxiliary (Sequence[AuxiliaryLoss]): Losses next to that one, such as those of cross-view heads.
+    unlabeled_dropout (Optional[float]): The dropout rate of batches without labeled documents; None
+        for that of all others.
     """
 
     nlp: Language
@@ -50,8 +50,8 @@ class Students:
     skipped: SkippedDocuments
     frozen: Collection[str] = ()
     annotating: Collection[str] = ()
-    views: Optional[CrossView] = None
-    states: Optional[StateMatching] = None
+    auxiliary: Sequence[AuxiliaryLoss] = ()
+    unlabeled_dropout: Optional[float] = None
 
     def learning(self) -> List[str]:
         """List the components that are trained: students, and components that they listen to."""
@@ -69,21 +69,15 @@ class Students:
         """RETURNS (Dict[str, Model]): The models that are trained, by names of their own. Some of
         them, such as cross-view heads, exist in training only."""
         models = {name: self.nlp.get_pipe(name).model for name in self.learning()}  # type: ignore[attr-defined]
-        if self.views is not None:
-            for name in self.teachers:
-                pipe: Any = self.nlp.get_pipe(name)
-                heads = self.views.heads(name, pipe.model, len(pipe.tags))
-                models.update({f"{name}.{view}": head for view, head in heads.items()})
-        if self.states is not None:
-            for name in self.teachers:
-                found = self.states.projections(name, self.nlp.get_pipe(name).model)  # type: ignore[attr-defined]
-                models.update({f"{name}.states.{n}": model for n, model in enumerate(found)})
+        for name in self.teachers:
+            for one in self.auxiliary:
+                own = one.models(name, models[name])
+                models.update({f"{name}.{one.name}.{key}": model for key, model in own.items()})
         return models
 
     def may_forget(self) -> bool:
         """RETURNS (bool): Whether the words of a batch may be freed after its step. A teacher of a
-        user may keep documents. An annotating component writes to labeled documents, which outlive
-        the step."""
+        user may keep documents, and so may a component that annotates."""
         is_soft = all(isinstance(teacher, SoftTeacher) for teacher in self.teachers.values())
         return is_soft and not self.annotating
 
@@ -91,8 +85,11 @@ class Students:
         self, examples: List[Example], n_parts: int, *, drop: float, losses: Dict[str, float]
     ) -> None:
         """Accumulate the gradients of a batch, in `n_parts` parts that fit into memory. Losses and
-        gradients are those of the batch: means per token."""
+        gradients are means per token of the whole batch. (Hidden states to learn are standardized
+        in each part.)"""
         n_tokens = sum(map(len, examples))
+        if self.unlabeled_dropout is not None and not any(map(is_labeled, examples)):
+            drop = self.unlabeled_dropout
         for part in subdivide_batch(examples, n_parts):
             share = sum(map(len, part)) / n_tokens if n_tokens else 1.0
             self.update(part, drop=drop, losses=losses, share=share)
@@ -123,16 +120,15 @@ class Students:
         if not kept:
             return
         examples = [examples[number] for number in kept]
+        if self.annotating:
+            # As in spaCy's training: the documents are read again in the next pass.
+            examples = [Example(item.predicted.copy(), item.reference) for item in examples]
         learning = self.learning()
         options: Dict[str, Any] = {"drop": drop, "losses": losses, "loss": self.loss}
         if share != 1:
             options["share"] = share
-        if self.states is not None:
-            options["states"] = self.states
-        if self.views is not None:
-            options["views"] = self.views
-            if self.views.dropout is not None and not any(map(is_labeled, examples)):
-                options["drop"] = self.views.dropout
+        if self.auxiliary:
+            options["auxiliary"] = self.auxiliary
         for name, pipe in self.nlp.pipeline:
             if name in self.teachers:
                 teacher = BatchTeacher(self.teachers[name].labels, chains[name])
@@ -141,8 +137,7 @@ class Students:
                 pipe.update(examples, drop=drop, losses=losses)  # type: ignore[attr-defined]
             if name in self.annotating:
                 for example in examples:
-                    # As in spaCy's training: a component may return a new document.
-                    example.predicted = pipe(example.predicted)
+                    example.predicted = pipe(example.predicted)  # maybe a new document
 
     def resume(
         self, state: TrainingState, batches: ReplayableBatches, optimizer: Optimizer, drop: float
@@ -167,9 +162,8 @@ class Students:
         """Update the parameters of all components that are trained."""
         for name in self.learning():
             self.nlp.get_pipe(name).finish_update(optimizer)  # type: ignore[attr-defined]
-        for part in (self.views, self.states):
-            if part is not None:
-                part.finish_update(optimizer)
+        for one in self.auxiliary:
+            one.finish_update(optimizer)
 
 
 def train_while_improving(
@@ -213,9 +207,8 @@ def train_while_improving(
     for step, (epoch, batch) in enumerate(batches):
         if step:
             advance(students.loss)
-            for part in (students.views, students.states):
-                if part is not None:
-                    part.advance()
+            for one in students.auxiliary:
+                one.advance()
         if state is not None and step <= state.step:
             maker.replay(batch)
             optimizer.step_schedules()

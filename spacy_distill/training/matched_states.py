@@ -3,7 +3,7 @@
 from typing import Any, Sequence
 
 from ..encoders.transformer_layers import TransformerLayers
-from ..losses.objective import Weight
+from ..losses.weights import Weight
 from ..pipeline.matched_states import LayerPair, StateMatching
 
 

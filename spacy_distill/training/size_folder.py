@@ -26,10 +26,13 @@ def describe_run(
 ) -> Dict[str, Any]:
     """Describe what all sizes of a folder share, apart from what each training compares itself.
     Only such students can be compared."""
-    source = text.source if isinstance(text, Input) else text
+    described: Optional[Dict[str, Any]] = None
+    if text is not None:
+        read = text if isinstance(text, Input) else Input(text)
+        described = {**read.origin(), "split": read.split, "limit": read.limit}
     found = {
         "paths": dict(config.interpolate().get("paths", {})),
-        "text": None if source is None else str(source),
+        "text": described,
         "compact": run.compact,
         "bits": run.bits,
         "teacher options": asdict(run.teacher_options),

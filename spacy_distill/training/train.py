@@ -20,6 +20,7 @@ from spacy.util import load_model, registry
 from thinc.api import fix_random_seed
 from wasabi import Printer
 
+from ..pipeline.auxiliary import AuxiliaryLoss
 from ..pipeline.chain_ner import NonFiniteLossError
 from ..pipeline.cross_view import CrossView
 from ..pipeline.matched_states import StateMatching
@@ -86,10 +87,11 @@ def train_student(
             'none. Set targets = "self", or name a teacher.'
         )
     states: Optional[StateMatching] = settings["states"]
-    if states is not None:
-        # Wrong layers are reported before the teachers read for hours.
-        for name in teachers:
-            states.projections(name, nlp.get_pipe(name).model)  # type: ignore[attr-defined]
+    auxiliary: List[AuxiliaryLoss] = [one for one in (views, states) if one is not None]
+    for name in teachers:
+        for one in auxiliary:
+            # A student without the layers is reported before the teachers read for hours.
+            one.models(name, nlp.get_pipe(name).model)  # type: ignore[attr-defined]
     skipped = SkippedDocuments(max_errors, stderr)
     before_to_disk = create_before_to_disk_callback(training["before_to_disk"])
     # If the folder cannot be written, this raises before the teachers read for hours.
@@ -109,26 +111,7 @@ def train_student(
     else:
         corpus = open_stream(nlp, teachers, settings["corpus"])
         stdout.write(message_on_passes(size_of(corpus), config["distillation"]))
-
-    def read(student: Language) -> Iterable[Example]:
-        return examples if corpus is None else with_student_tokens(corpus(student))
-
-    if views is None or has_teacher:
-        reader: Any = read
-        if corpus is not None and takes_lengths(config["distillation"]["batcher"]):
-            reader = partial(read_stream, corpus)
-        batches = create_train_batches(nlp, reader, settings["batcher"], settings["max_epochs"])
-    else:
-        read_labeled = labeled_reader(corpus, examples)
-        require_both_kinds(read, read_labeled, nlp, settings["corpus"])
-        batches = alternating_batches(
-            nlp,
-            read,
-            read_labeled,
-            settings["batcher"],
-            settings["max_epochs"],
-            views.labeled_batches,
-        )
+    batches = make_batches(nlp, settings, corpus, examples, has_teacher)
     state = None
     if resume:
         state = checkpoints.resume(origin)
@@ -145,8 +128,8 @@ def train_student(
         skipped,
         frozen=training["frozen_components"],
         annotating=training["annotating_components"],
-        views=views,
-        states=states,
+        auxiliary=auxiliary,
+        unlabeled_dropout=None if views is None else views.dropout,
     )
     replayable = ReplayableBatches(batches, None if state is None else state.corpus_numbers)
     steps = train_while_improving(
@@ -196,6 +179,42 @@ def train_student(
     if output is not None:
         stdout.write(MESSAGE.good("Saved pipeline to output directory", output / MODEL_LAST) + "\n")
     return nlp
+
+
+def make_batches(
+    nlp: Language,
+    settings: Mapping[str, Any],
+    corpus: Optional[Reader],
+    examples: List[Example],
+    has_teacher: bool,
+) -> Iterator[Tuple[int, List[Example]]]:
+    """Make the batches of a training.
+
+    nlp (Language): The pipeline.
+    settings (Mapping[str, Any]): The resolved settings of `[distillation]`.
+    corpus (Optional[Reader]): The corpus, if it is streamed.
+    examples (List[Example]): All documents, if they are in memory.
+    has_teacher (bool): Whether there is a teacher. Without one, labeled and unlabeled batches
+        alternate.
+    RETURNS (Iterator[Tuple[int, List[Example]]]): Batches with the number of their epoch.
+    RAISES (ValueError): There is no teacher, and the corpus lacks a kind of documents.
+    """
+
+    def read(student: Language) -> Iterable[Example]:
+        return examples if corpus is None else with_student_tokens(corpus(student))
+
+    batcher, max_epochs = settings["batcher"], settings["max_epochs"]
+    if has_teacher or settings["cross_view"] is None:
+        reader: Any = read
+        if corpus is not None and takes_lengths(
+            nlp.config.interpolate()["distillation"]["batcher"]
+        ):
+            reader = partial(read_stream, corpus)
+        return create_train_batches(nlp, reader, batcher, max_epochs)
+    read_labeled = labeled_reader(corpus, examples)
+    require_both_kinds(read, read_labeled, nlp, settings["corpus"])
+    share = settings["cross_view"].labeled_batches
+    return alternating_batches(nlp, read, read_labeled, batcher, max_epochs, share)
 
 
 def run_steps(

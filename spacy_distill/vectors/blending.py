@@ -5,6 +5,9 @@ from typing import Iterator
 import numpy
 from thinc.types import Floats1d, Floats2d, Ints1d
 
+# Rows that are computed with at once.
+BLOCK_SIZE = 8192
+
 
 def contextual_from_isolated(
     isolated: Floats2d, means: Floats2d, counts: Ints1d, ridge: float = 0.01
@@ -62,6 +65,6 @@ def weighted_mean(vectors: Floats2d, weights: Floats1d) -> Floats1d:
     return total / weights.sum()
 
 
-def blocks(n_rows: int, size: int = 8192) -> Iterator[slice]:
+def blocks(n_rows: int) -> Iterator[slice]:
     """YIELDS (slice): Slices of rows, which are converted to float64 one at a time."""
-    return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
+    return (slice(start, min(start + BLOCK_SIZE, n_rows)) for start in range(0, n_rows, BLOCK_SIZE))

@@ -14,7 +14,7 @@ from thinc.api import Config, fix_random_seed
 from typer.testing import CliRunner
 
 import spacy_distill
-from spacy_distill.training.settings import PrepareTraining
+from spacy_distill.training.prepare import PrepareTraining
 
 CONFIGS = Path(spacy_distill.__file__).parent / "configs"
 SENTENCES = [("Anna sails to Oslo .", 4), ("Carl left Kiel .", 3), ("Anna called Carl .", None)]

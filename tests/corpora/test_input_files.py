@@ -2,9 +2,12 @@
 
 import os
 import re
+from pathlib import PureWindowsPath
 
 import pytest
 
+from spacy_distill.corpora import input_files
+from spacy_distill.corpora.input_files import before_wildcards
 from spacy_distill.corpora.inputs import Input
 from tests.corpora.written_files import COMPRESSIONS, WRITERS, as_rows
 
@@ -125,6 +128,26 @@ def test_the_message_says_how_json_becomes_lines(write, tmp_path):
     with pytest.raises(ValueError) as info:
         Input(write("a.docx", b""))
     assert "jq" not in str(info.value)
+
+
+@pytest.mark.parametrize(
+    "source, start, pattern",
+    [
+        ("texts/*.txt", "texts", "*.txt"),
+        ("*.txt", ".", "*.txt"),
+        ("/data/**/news/*.txt", "/data", "**/news/*.txt"),
+        ("s3://bucket/a/**/*.txt", "s3://bucket/a", "**/*.txt"),
+        ("file:///data/my%20texts/*.txt", "/data/my texts", "*.txt"),
+    ],
+)
+def test_a_glob_has_a_part_before_its_wildcards(source, start, pattern):
+    assert before_wildcards(source) == (start, pattern)
+
+
+def test_folders_may_be_separated_as_on_windows(monkeypatch):
+    monkeypatch.setattr(input_files, "PurePath", PureWindowsPath)
+    assert before_wildcards(r"C:\texts\news\*.txt") == (r"C:\texts\news", "*.txt")
+    assert before_wildcards(r"texts/**\*.txt") == ("texts", "**/*.txt")
 
 
 def test_a_glob_may_be_a_url(folder):

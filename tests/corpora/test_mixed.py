@@ -113,6 +113,14 @@ def test_a_missing_file_is_named(nlp, paths, name):
         next(iter(corpus(nlp)))
 
 
+@pytest.mark.parametrize("name", ["gold.jsonl", "folder"])
+def test_a_corpus_of_another_format_is_named(nlp, paths, tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "gold.jsonl").write_text('{"text": "It rains."}')
+    with pytest.raises(ValueError, match=rf"\[D337\] The corpus '.*{name}' has no .spacy file"):
+        list(MixedCorpus(labeled=tmp_path / name, unlabeled=paths["unlabeled"])(nlp))
+
+
 @pytest.mark.parametrize("name", ["labeled", "unlabeled"])
 def test_a_file_that_cannot_be_read_is_named(nlp, paths, name):
     paths[name].write_bytes(b"This is no DocBin.")

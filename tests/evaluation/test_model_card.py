@@ -72,3 +72,17 @@ def test_a_card_lists_the_labels_of_entities_alone(two_names, tmp_path):
     assert meta["evaluation"]["labels"] == labels
     assert meta["description"].startswith(f"Finds {', '.join(labels)}: ")
     assert "`NN`" not in (tmp_path / "card" / "README.md").read_text()
+
+
+def test_a_new_evaluation_has_a_new_summary(two_names, tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner_student", source=two_names)
+    gold = two_names("Anna Berg sails to Oslo .")
+    DocBin(docs=[gold]).to_disk(tmp_path / "test.spacy")
+    for data in ("news", "letters"):
+        write_card(nlp, tmp_path / "test.spacy", tmp_path / "card", data=data)
+        nlp = spacy.load(tmp_path / "card")
+        assert f" on {data}," in nlp.meta["description"]
+    write_card(nlp, tmp_path / "test.spacy", tmp_path / "card", description="Mine")
+    nlp = spacy.load(tmp_path / "card")
+    assert write_card(nlp, tmp_path / "test.spacy", tmp_path / "card")["description"] == "Mine"

@@ -54,7 +54,7 @@ def test_weights_can_have_any_numeric_type(tiny, number):
 
 def test_weights_of_a_schedule_are_checked(tiny):
     loss = ChainDistillation(alpha=iter([1.0, -1.0]))
-    with pytest.raises(ValueError, match=r"alpha=-1.0 cannot be used"):
+    with pytest.raises(ValueError, match=r"alpha = -1.0 cannot be used"):
         loss.advance()
     with pytest.raises(ValueError, match=r"a number or a schedule: found the text .0\.5"):
         ChainDistillation(alpha="0.5")

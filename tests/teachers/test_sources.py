@@ -190,6 +190,7 @@ def test_a_folder_of_something_else_is_told_from_a_teacher(tmp_path):
 
 def test_teachers_are_typed_with_commas(tmp_path):
     assert split_sources("a, b/c ,d") == ["a", "b/c", "d"]
+    assert split_sources("a,") == ["a"] and split_sources(",") == [","]
     odd = tmp_path / "a,b"
     odd.mkdir()
     assert split_sources(str(odd)) == [str(odd)]

@@ -43,6 +43,15 @@ def make_student(nlp, labels=("PER", "LOC"), encode=ENCODE):
     return pipe, labeled, plain
 
 
+class UnreadTeacher:
+    """A teacher of whom a config's errors have to be found before it reads."""
+
+    labels = ("PER", "LOC")
+
+    def predict_chain(self, docs):
+        raise AssertionError("the teacher reads")
+
+
 def no_teacher(pipe):
     teacher = NoTeacher()
     teacher.labels = pipe.labels
@@ -92,7 +101,9 @@ def test_labels_alone_are_learnt_from_labeled_documents(config):
 
 
 def test_documents_that_are_streamed(quietly, config):
-    quietly("none", config(distillation={"max_steps": 4, "max_epochs": -1}))
+    nlp = quietly("none", config(distillation={"max_steps": 4, "max_epochs": -1}))
+    assert nlp.meta["distillation"]["documents"] == {"labeled": 4, "unlabeled": None}
+    assert nlp.meta["performance"]["ner_student_loss"] > 0
 
 
 @pytest.mark.parametrize(
@@ -103,7 +114,10 @@ def test_documents_that_are_streamed(quietly, config):
         ({"distillation": cross_view(views=["sideways"])}, r"\[D811\].*'sideways'"),
         ({"distillation": cross_view(views=[])}, r"\[D811\]"),
         ({"distillation": cross_view(hidden=0)}, r"\[D812\].*hidden = 0"),
-        ({"distillation": cross_view(weight=-1.0)}, r"\[D122\] weight=-1"),
+        (
+            {"distillation": cross_view(weight=-1.0)},
+            r"\[D122\] \[distillation.cross_view\] weight = -1",
+        ),
         ({"distillation": cross_view(labeled_batches=1.0)}, r"\[D812\].*labeled_batches"),
     ],
 )
@@ -194,7 +208,7 @@ def test_the_weight_may_rise():
     views = CrossViewHeads(weight=iter([0.0, 0.5, 1.0]))
     shares = []
     for _ in range(4):
-        losses = pipe.distill(no_teacher(pipe), plain, views=views)
+        losses = pipe.distill(no_teacher(pipe), plain, auxiliary=[views])
         shares.append(losses["ner_student_cross_view"])
         views.advance()
     assert shares[0] == 0 < shares[1]
@@ -251,7 +265,7 @@ def test_the_gradient_of_an_update_is_that_of_its_loss(teacher, settings, rng):
     source = teacher.get_pipe("ner_teacher")
 
     def loss():
-        return pipe.distill(source, plain, views=views)["ner_student"]
+        return pipe.distill(source, plain, auxiliary=[views])["ner_student"]
 
     require_gradients(loss, pipe)
 
@@ -260,12 +274,12 @@ def test_own_predictions_teach_the_first_layer_alone():
     nlp = spacy.blank("xx")
     pipe, _, plain = make_student(nlp)
     views = CrossViewHeads(hidden=8)
-    losses = pipe.distill(no_teacher(pipe), plain, drop=0.1, views=views)
+    losses = pipe.distill(no_teacher(pipe), plain, drop=0.1, auxiliary=[views])
     assert losses["ner_student"] == pytest.approx(losses["ner_student_cross_view"])
     assert losses["ner_student"] > 0
     first, last = [node for node in pipe.model.walk() if node.has_param("U")]
     assert first.get_grad("W").any() and not last.has_grad("W")
-    heads = views.heads("ner_student", pipe.model, len(pipe.tags))
+    heads = views.models("ner_student", pipe.model)
     assert set(heads) == {"forward", "backward", "future", "past"}
     before = {name: head.layers[1].get_param("W").copy() for name, head in heads.items()}
     views.finish_update(Adam(0.01))
@@ -277,7 +291,8 @@ def test_word_dropout_teaches_the_student_itself():
     nlp = spacy.blank("xx")
     pipe, _, plain = make_student(nlp)
     views = CrossViewHeads([], word_dropout=0.5)
-    assert pipe.distill(no_teacher(pipe), plain, views=views)["ner_student_cross_view"] > 0
+    losses = pipe.distill(no_teacher(pipe), plain, auxiliary=[views])
+    assert losses["ner_student_cross_view"] > 0
     last = [node for node in pipe.model.walk() if node.has_param("U")][-1]
     assert last.get_grad("W").any()
     assert not any("word_rate" in node.attrs for node in pipe.model.walk())
@@ -287,7 +302,7 @@ def test_an_encoder_without_directions(quietly, teacher, config):
     encode = {"@architectures": "spacy-distill.LSTM.v1", "width": 16, "depth": 1}
     changed = {"components": {"ner_student": {"model": {"encode": encode}}}}
     with pytest.raises(ValueError, match=r"\[D810\] The encoder of 'ner_student'"):
-        quietly(teacher, config(**changed, distillation=cross_view(targets="teacher")))
+        quietly(UnreadTeacher(), config(**changed, distillation=cross_view(targets="teacher")))
     quietly(teacher, config(**changed, distillation={"cross_view": ONLY_WORDS}))
 
 

@@ -351,7 +351,9 @@ def test_training_of_a_student_can_go_on(quietly, teacher, config, corpora, tmp_
 
 
 def test_an_annotating_component_may_return_another_document():
-    """As in spaCy's training, later components get the new document."""
+    """As in spaCy's training, later components get the new document, and later passes the one of
+    the corpus."""
+    seen = []
 
     @Language.component("spacy_distill_tests_copying")
     def copying(doc):
@@ -359,8 +361,14 @@ def test_an_annotating_component_may_return_another_document():
         copied.user_data["copied"] = True
         return copied
 
+    @Language.component("spacy_distill_tests_seeing")
+    def seeing(doc):
+        seen.append(doc.user_data.copy())
+        return doc
+
     nlp = spacy.blank("en")
     nlp.add_pipe("spacy_distill_tests_copying")
+    nlp.add_pipe("spacy_distill_tests_seeing")
     doc = nlp.make_doc("Anna sails")
     example = Example(doc, doc.copy())
     students = Students(
@@ -368,7 +376,8 @@ def test_an_annotating_component_may_return_another_document():
         {},
         ChainDistillation(),
         SkippedDocuments(0),
-        annotating=["spacy_distill_tests_copying"],
+        annotating=["spacy_distill_tests_copying", "spacy_distill_tests_seeing"],
     )
     students.update([example], drop=0.0, losses={})
-    assert example.predicted.user_data == {"copied": True}
+    assert seen == [{"copied": True}]
+    assert example.predicted is doc and not doc.user_data

@@ -94,7 +94,7 @@ def test_parts_of_a_batch_have_the_gradient_of_the_batch(teacher):
         ChainDistillation(temperature=2.0),
         SkippedDocuments(0, io.StringIO()),
         # The views of hidden words have a loss of their own.
-        views=CrossViewHeads(views=[], word_dropout=1e-9, targets="teacher"),
+        auxiliary=[CrossViewHeads(views=[], word_dropout=1e-9, targets="teacher")],
     )
     found = []
     for n_parts in (1, 2):

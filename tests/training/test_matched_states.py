@@ -17,6 +17,7 @@ from spacy_distill.pipeline.matched_states import LayerPair, StateMatching
 from tests.tiny_bert import save_tiny_bert
 from tests.training.conftest import FRAMES, make_docs
 from tests.training.test_cross_view import (
+    UnreadTeacher,
     files_of,
     make_student,
     no_teacher,
@@ -67,16 +68,16 @@ def test_the_gradient_of_an_update_is_that_of_its_loss(teacher, views):
     pipe, _, plain = make_student(nlp)
     pairs = [LayerPair(1, 0), LayerPair(2, 2), LayerPair(-1, 1)]
     states = StateMatching(HashedStates().model, pairs, weight=0.7)
-    options = {"states": states}
+    auxiliary = [states]
     if views is not None:
-        options["views"] = CrossViewHeads(targets="teacher", **views)
+        auxiliary.append(CrossViewHeads(targets="teacher", **views))
     source = teacher.get_pipe("ner_teacher")
     plain = [*plain, Example(nlp.make_doc(""), nlp.make_doc(""))]
 
     def loss():
-        return pipe.distill(source, plain, **options)["ner_student"]
+        return pipe.distill(source, plain, auxiliary=auxiliary)["ner_student"]
 
-    require_gradients(loss, pipe, lambda: states.projections("ner_student", pipe.model))
+    require_gradients(loss, pipe, lambda: states.models("ner_student", pipe.model).values())
 
 
 @pytest.mark.parametrize("encoder", ["BiLSTM", "DenseBiLSTM"])
@@ -86,11 +87,12 @@ def test_states_are_learnt(encoder):
     encode = {"@architectures": f"spacy-distill.{encoder}.v1", "width": 16, "depth": 2}
     pipe, _, plain = make_student(nlp, encode=encode)
     states = StateMatching(HashedStates().model, LAST, 1.0)
-    (projection,) = states.projections("ner_student", pipe.model)
+    (projection,) = states.models("ner_student", pipe.model).values()
     before = projection.get_param("W").copy()
     optimizer, losses = Adam(0.01), []
     for _ in range(60):
-        losses.append(pipe.distill(no_teacher(pipe), plain, states=states)["ner_student_states"])
+        found = pipe.distill(no_teacher(pipe), plain, auxiliary=[states])
+        losses.append(found["ner_student_states"])
         pipe.finish_update(optimizer)
         states.finish_update(optimizer)
     assert 1 < losses[0] < 3
@@ -105,7 +107,7 @@ def test_the_weight_may_fall_to_0():
     states = StateMatching(transformer.model, LAST, weight=iter([1.0, 0.5, 0.0]))
     shares = []
     for _ in range(4):
-        losses = pipe.distill(no_teacher(pipe), plain, states=states)
+        losses = pipe.distill(no_teacher(pipe), plain, auxiliary=[states])
         shares.append(losses["ner_student_states"])
         states.advance()
     assert shares[0] == pytest.approx(2 * shares[1], rel=1e-4)
@@ -118,9 +120,10 @@ def test_layers_are_observed_in_a_training_pass_alone():
     pipe, _, plain = make_student(nlp)
     states = StateMatching(HashedStates().model, LAST, 1.0)
 
-    pipe.distill(no_teacher(pipe), plain, states=states)
+    pipe.distill(no_teacher(pipe), plain, auxiliary=[states])
     assert not any(TAP_ATTR in node.attrs for node in pipe.model.walk())
-    with pytest.raises(RuntimeError), states.observed("ner_student", pipe.model):
+    chain = no_teacher(pipe).predict_chain([example.reference for example in plain])
+    with pytest.raises(RuntimeError), states.observed("ner_student", pipe.model, plain, chain):
         raise RuntimeError("in the forward pass")
     assert not any(TAP_ATTR in node.attrs for node in pipe.model.walk())
 
@@ -169,16 +172,8 @@ def test_without_a_teacher(quietly, config, bert):
     ],
 )
 def test_layers_that_do_not_exist(quietly, config, bert, layers, match):
-    """The teacher has not read anything yet."""
-
-    class Unread:
-        labels = ("PER", "LOC")
-
-        def predict_chain(self, docs):
-            raise AssertionError("the teacher reads")
-
     with pytest.raises(ValueError, match=match):
-        quietly(Unread(), config(**DEEP, distillation=states_of(bert, layers)))
+        quietly(UnreadTeacher(), config(**DEEP, distillation=states_of(bert, layers)))
 
 
 def test_an_encoder_that_cannot_be_observed(quietly, teacher, config, bert):

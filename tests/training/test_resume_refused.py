@@ -14,7 +14,7 @@ from spacy.util import registry
 from spacy_distill import saving
 from spacy_distill.training import origin, train
 from spacy_distill.training.checkpoints import CHECKPOINT
-from spacy_distill.training.settings import PrepareTraining
+from spacy_distill.training.prepare import PrepareTraining
 from tests.docs import gliner_stand_in  # noqa: F401
 from tests.training.conftest import make_docs
 from tests.training.killed_trainings import BLOCK, Names, Other, killed_at, trainer
@@ -185,4 +185,9 @@ def test_a_teacher_may_have_a_model_of_another_library():
     other = spacy.blank("en")
     other.add_pipe("gliner_spacy", config={"gliner_model": "two"})
     assert origin.fingerprint(nlp) != origin.fingerprint(other)
+    before = origin.fingerprint(nlp)
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "GPE", "pattern": "Oslo"}])
+    with_ruler = origin.fingerprint(nlp)
+    nlp.get_pipe("entity_ruler").add_patterns([{"label": "GPE", "pattern": "Bern"}])
+    assert len({before, with_ruler, origin.fingerprint(nlp)}) == 3
     PrepareTraining()(nlp)

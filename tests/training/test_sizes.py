@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 from spacy.tokens import DocBin
 
 from spacy_distill import distill_sizes
+from spacy_distill.corpora.inputs import Input
 from spacy_distill.teachers import PipelineTeacher
 from spacy_distill.training import measured_sizes, sizes
 from spacy_distill.training.checkpoints import MODEL_BEST, MODEL_LAST, STUDENT, Checkpoints
@@ -219,6 +220,8 @@ def test_raw_text_is_written_once(run, rules, config, write_text, tmp_path):
     for name in NAMES:
         assert not (output / name / "text").exists()
         assert (output / name / STUDENT / "README.md").is_file()
+    with pytest.raises(ValueError, match=r"\[D827\].* differ now: text.limit \(0 then, 1 now"):
+        run(rules, changed, text=Input(tmp_path / "articles.txt", limit=1), resume=True)
     chosen = choose(found)
     assert encoder(output / STUDENT) == (chosen.width, chosen.depth)
 
