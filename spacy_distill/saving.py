@@ -1,4 +1,4 @@
-"""Write directories atomically: a reader finds the old directory or the complete new one."""
+"""Write directories and files atomically: a reader finds the old one or the complete new one."""
 
 import ctypes
 import os
@@ -67,6 +67,22 @@ def replaced_directory(path: Path) -> Iterator[Path]:
             shutil.rmtree(unfinished, ignore_errors=True)
             if path.exists():
                 shutil.rmtree(replaced, ignore_errors=True)
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """Replace a file atomically, in a folder that exists.
+
+    path (Path): The file. It need not exist.
+    YIELDS (Path): A path next to it to write to. What is there is removed if the block raises an
+        error.
+    """
+    unfinished = path.with_name(f".{path.name}-unfinished")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def remove_directory(path: Path) -> None:

@@ -13,6 +13,7 @@ from spacy_distill.saving import (
     copy_directory,
     remove_directory,
     replaced_directory,
+    replaced_file,
     save_atomically,
     save_pipeline,
 )
@@ -174,6 +175,17 @@ def test_a_link_stays_a_link(tmp_path):
     link.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     write(link, first="1")
     assert link.is_symlink() and contents(tmp_path / "elsewhere") == {"first": "1"}
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "log.jsonl"
+    for text in ("1", "2"):
+        with replaced_file(path) as unfinished:
+            unfinished.write_text(text)
+    with pytest.raises(RuntimeError), replaced_file(path) as unfinished:
+        unfinished.write_text("3")
+        raise RuntimeError("the disk is full")
+    assert contents(tmp_path) == {"log.jsonl": "2"}
 
 
 def test_a_link_is_removed_and_its_target_stays(tmp_path):

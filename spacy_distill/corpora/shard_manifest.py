@@ -11,6 +11,7 @@ from typing import Any, Callable, ClassVar, Dict, List, Tuple, Type, TypeVar
 
 from ..limits import LARGEST_MANIFEST, require_file_size
 from ..paths import is_local
+from ..saving import replaced_file
 from .hashes import update_with_file
 
 SHARD_NAME = re.compile(r"shard-\d{6,18}\.[a-z]+")
@@ -103,9 +104,8 @@ class ShardManifest:
             # An object is there with all of its bytes, or not at all.
             (folder / self.FILE).write_bytes((text + "\n").encode())
             return
-        unfinished = folder / f".{self.FILE}-unfinished"
-        unfinished.write_text(text + "\n", encoding="utf8")
-        unfinished.replace(folder / self.FILE)
+        with replaced_file(folder / self.FILE) as unfinished:
+            unfinished.write_text(text + "\n", encoding="utf8")
 
     def problem(self) -> str:
         """Check what was read from a file. A shard has to be a file that the package writes, so no

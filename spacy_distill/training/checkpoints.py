@@ -14,6 +14,7 @@ from ..saving import (
     identity,
     remove_directory,
     replaced_directory,
+    replaced_file,
     require_in_place,
     save_pipeline,
 )
@@ -162,9 +163,8 @@ class Checkpoints:
     def save_development(self, docs: Sequence[Doc]) -> None:
         """Save the development documents with the teachers' entities."""
         if self.output is not None:
-            unfinished = self.output / f".{DEVELOPMENT}-unfinished"
-            DocBin(docs=docs).to_disk(unfinished)
-            unfinished.replace(self.output / DEVELOPMENT)
+            with replaced_file(self.output / DEVELOPMENT) as unfinished:
+                DocBin(docs=docs).to_disk(unfinished)
 
     def save_last(self) -> None:
         """Save the pipeline as `model-last`."""

@@ -10,6 +10,8 @@ import srsly
 from spacy.language import Language
 from thinc.api import Config
 
+from ..saving import replaced_file
+
 NAME = "spacy-distill.JSONLLogger.v1"
 LogStep = Callable[[Optional[Dict[str, Any]]], None]
 Logger = Callable[[Language, IO, IO], Tuple[LogStep, Callable[[], None]]]
@@ -83,9 +85,8 @@ class _JSONLLogger:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = self._earlier_lines()
         if lines:
-            unfinished = self.path.with_name(f".{self.path.name}-unfinished")
-            srsly.write_jsonl(unfinished, lines)
-            unfinished.replace(self.path)
+            with replaced_file(self.path) as unfinished:
+                srsly.write_jsonl(unfinished, lines)
         else:
             self.path.write_text("", encoding="utf8")
         earlier = lines[-1]["seconds"] if lines else 0.0

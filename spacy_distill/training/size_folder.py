@@ -10,7 +10,7 @@ from thinc.api import Config
 
 from ..configs import SIZES
 from ..corpora.inputs import Input
-from ..saving import remove_directory
+from ..saving import remove_directory, replaced_file
 from .checkpoints import CHECKPOINT, DEVELOPMENT, MODEL_BEST, MODEL_LAST, STUDENT
 from .origin import as_json, flatten
 from .run import Run
@@ -80,6 +80,5 @@ def remove_sizes(output: Path) -> None:
 
 def write_sizes(output: Path, content: Mapping[str, Any]) -> None:
     """Write the file of sizes, and replace it atomically."""
-    unfinished = output / f".{SIZES_FILE}-unfinished"
-    unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf8")
-    unfinished.replace(output / SIZES_FILE)
+    with replaced_file(output / SIZES_FILE) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf8")
