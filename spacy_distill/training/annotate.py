@@ -83,18 +83,18 @@ def annotate(
     require_range("augment", augment, 0)
     sources = tuple(teacher) if isinstance(teacher, (list, tuple)) else (teacher,)
     plan = Annotation(
-        sources,
-        teacher_options,
-        lang,
-        top_k,
-        batch_size,
-        shard_size,
-        limit,
-        augment,
-        tuple(words),
-        None if code is None else Path(code),
-        use_gpu,
-        max_errors,
+        sources=sources,
+        options=teacher_options,
+        lang=lang,
+        top_k=top_k,
+        batch_size=batch_size,
+        shard_size=shard_size,
+        limit=limit,
+        augment=augment,
+        words=tuple(words),
+        code=None if code is None else Path(code),
+        use_gpu=use_gpu,
+        max_errors=max_errors,
     )
     return run_job(
         plan,
