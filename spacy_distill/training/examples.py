@@ -18,7 +18,7 @@ from .corpus import (
     warn_of_unknown_labels,
     with_student_tokens,
 )
-from .passes import message_on_passes, size_of_examples
+from .passes import examples_of_steps, message_on_passes, size_of_examples
 from .silver import with_teacher_entities
 from .skipped import SkippedDocuments
 
@@ -55,7 +55,8 @@ def read_training(
     stdout: IO,
     stderr: IO,
 ) -> List[Example]:
-    """Read the training corpus into memory, and let the teachers predict its documents.
+    """Read the training corpus into memory, and let the teachers predict the documents that its
+    steps will read.
 
     nlp, teachers, name, skipped, stdout, stderr: As for `read_development`.
     RETURNS (List[Example]): The examples, with the students' tokens. Their number is written into
@@ -66,8 +67,10 @@ def read_training(
     corpus = find_corpus(config, name)
     examples = list(with_student_tokens(read_corpus(corpus, nlp, config, name)))
     require_annotation(nlp, teachers, examples, f"the corpus '{name}'")
-    # Before teachers read for hours what no step may reach.
-    stdout.write(message_on_passes(size_of_examples(examples), config["distillation"]))
+    block = config["distillation"]
+    stdout.write(message_on_passes(size_of_examples(examples), block))
+    if any(isinstance(teacher, CachedTeacher) for teacher in teachers.values()):
+        examples = examples_of_steps(examples, block, config["training"]["seed"])
     examples = read_by_teachers(teachers, examples, skipped, name, stderr)
     nlp.meta["distillation"]["documents"] = count_documents(nlp, corpus, examples, skipped)
     return examples

@@ -1,6 +1,8 @@
 """The number of steps of a pass over a corpus, and the share of it that a training reads."""
 
+from itertools import accumulate
 from math import ceil
+from random import Random
 from statistics import mean
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence
 
@@ -81,6 +83,30 @@ def size_of_examples(examples: Sequence[Example]) -> CorpusSize:
     """Find the size of a corpus in memory."""
     lengths = [len(example) for example in examples]
     return CorpusSize(len(lengths), sum(lengths), lengths[:: ceil(len(lengths) / SAMPLE_SIZE)])
+
+
+def examples_of_steps(
+    examples: List[Example], block: Mapping[str, Any], seed: Optional[int]
+) -> List[Example]:
+    """Draw as many examples of a corpus in memory as the steps of a training will read, if that is
+    less than a pass. Each pass has a random order, so the training is the same as with all
+    examples, and teachers need not read the others.
+
+    examples (List[Example]): The examples.
+    block (Mapping[str, Any]): The `[distillation]` block of the config.
+    seed (Optional[int]): The seed of the training.
+    RETURNS (List[Example]): All examples, or those that were drawn.
+    """
+    if not block["max_steps"] or block["max_epochs"] > 0:
+        return examples
+    size = size_of_examples(examples)
+    n_words = block["max_steps"] * words_per_step(block["batcher"], size) * (1 + TOLERANCE)
+    if n_words >= size.words:
+        return examples
+    drawn = list(examples)
+    Random(seed or 0).shuffle(drawn)
+    ends = accumulate(len(example) for example in drawn)
+    return drawn[: next(number for number, end in enumerate(ends, 1) if end >= n_words)]
 
 
 def message_on_passes(size: Optional[CorpusSize], block: Mapping[str, Any]) -> str:
