@@ -8,7 +8,6 @@ errors are those of its test set. Costs are processor seconds of `nlp.pipe` on t
 all settings in turn, medians of the rounds' ratios to a student without confidences.
 """
 
-import json
 import time
 from pathlib import Path
 from statistics import median
@@ -22,6 +21,7 @@ from spacy.scorer import get_ner_prf
 from spacy.training import Corpus
 from wasabi import msg
 
+from benchmarks.commands import provenance, write_json
 from spacy_distill.evaluation import Reliability, entity_reliability, with_predictions
 from spacy_distill.training.calibrate import calibrate
 
@@ -143,7 +143,7 @@ def main(
         msg.table(times, header=columns, divider=True, aligns=("l", *["r"] * len(BATCHES)))
         results["time"] = ratios
     if output:
-        output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf8")
+        write_json(output, {**results, "made_with": provenance()})
 
 
 if __name__ == "__main__":

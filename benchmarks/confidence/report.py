@@ -11,11 +11,12 @@ import typer
 from wasabi import msg
 
 from benchmarks.commands import ROOT, read_json
+from benchmarks.low_resource.tables import corpus_of
 from benchmarks.pages import fill, table
 
 COMMAND = "benchmarks.confidence.report"
 FIGURES = ROOT / "docs" / "confidence.json"
-CELL = re.compile(r"conll-(?P<labeled>\d+), seed(?P<seed>\d+)")
+CELL = re.compile(r"(?P<dataset>\w+)-(?P<labeled>\d+), seed(?P<seed>\d+)")
 # What the settings of the measurement are called on the page.
 SETTINGS = {
     "neither": "neither",
@@ -34,9 +35,10 @@ def reliability() -> str:
         assert found, name
         numbers = [f"{100 * cell['f1']:.2f}", f"{cell['temperature']:.2f}"]
         numbers += [f"{cell[key]:.3f}" for key in ("error", "calibrated")]
-        rows.append([f"{int(found['labeled']):,}", found["seed"], *numbers])
+        corpus = corpus_of(found["dataset"], int(found["labeled"]))
+        rows.append([corpus, found["seed"], *numbers])
     errors = ["calibration error as trained", "calibrated"]
-    return table(["CoNLL-2003, labeled", "seed", "test F1", "temperature", *errors], rows)
+    return table(["corpus, labeled", "seed", "test F1", "temperature", *errors], rows)
 
 
 def cost() -> str:
