@@ -73,9 +73,13 @@ def make(corpus: Path, folder: Path, transformer: str, seed: int) -> None:
         ],
     }
     for name, command in commands.items():
-        if not (folder / name).exists():
+        done = folder / f"{name}.done"
+        if not done.exists():
             msg.info(f"{folder.name}: {name}")
-            execute(["-m", "spacy", *command, "--output", folder / name], folder / f"{name}.log")
+            # What a killed run has left is replaced; `spacy train` does so unasked.
+            command += ["--output", folder / name, *(["--force"] if name != TEACHER else [])]
+            execute(["-m", "spacy", *command], folder / f"{name}.log")
+            done.touch()
 
 
 def f1(model: Path, corpus: Path) -> float:

@@ -111,7 +111,7 @@ class LinearChain:
         scores = self._emissions[xp.arange(len(tags)), tags].astype("float64")
         later = slice(packing.first.stop, None)
         scores[later] += self.transitions[tags[packing.previous], tags[later]]
-        return self._sum_per_sequence(scores)
+        return self._sum_packed(scores)
 
     @cached_property
     def sequence_ids(self) -> Ints1d:
@@ -223,9 +223,9 @@ class LinearChain:
         expected[later] += trellis.expected_transition_scores(links)
         excluded = (unary * no_tag).sum(axis=1)
         excluded[later] += trellis.expected_transition_scores(no_link.astype("float64"))
-        ends = self._sum_per_sequence(excluded) > 0
+        ends = self._sum_packed(excluded) > 0
         log_partition = other._trellis.log_partition
-        return xp.where(ends, xp.inf, log_partition - self._sum_per_sequence(expected))
+        return xp.where(ends, xp.inf, log_partition - self._sum_packed(expected))
 
     def kl(self, other: "LinearChain") -> Floats1d:
         """RETURNS (Floats1d): (sequences,) the Kullback-Leibler divergence `KL(self || other)` in
@@ -398,7 +398,7 @@ class LinearChain:
         emissions[self._packing.last] += self.end
         return emissions
 
-    def _sum_per_sequence(self, packed: Floats1d) -> Floats1d:
+    def _sum_packed(self, packed: Floats1d) -> Floats1d:
         return sum_by_sequence(packed, self._packing.sequences, len(self.lengths))
 
     def _counts(self, unary: Floats2d, transitions: Floats2d) -> ChainCounts:

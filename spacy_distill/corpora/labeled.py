@@ -102,6 +102,7 @@ def read_examples(
     YIELDS (Example): The documents.
     RAISES (ValueError): There is no such file, one cannot be read, or has no spans under the key.
     """
+    require_path(path, "labeled" if labeled else "unlabeled")
     with warnings.catch_warnings():
         # Without files, spaCy only warns, and reads nothing.
         warnings.simplefilter("ignore")

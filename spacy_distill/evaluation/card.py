@@ -39,7 +39,8 @@ def write_card(
     performance = measure(nlp, read_examples(corpus, nlp, spans_key=gold_spans_key))
     texts = [example.reference.text for example in read_examples(corpus, nlp, labeled=False)]
     performance["speed"] = words_per_second(nlp, texts)
-    former = summary(nlp.meta) if "evaluation" in nlp.meta else ""
+    is_carded = "labels" in nlp.meta.get("evaluation", {}) and "speed" in nlp.meta["performance"]
+    former = summary(nlp.meta) if is_carded else ""
     nlp.meta.update({key: value for key, value in meta.items() if value is not None})
     nlp.meta["performance"] = performance
     nlp.meta["evaluation"] = {

@@ -335,21 +335,22 @@ class ChainNER(RehearsingPipe):
         teacher_scores = teacher_scores.with_tags(match_labels(teacher_pipe.labels, self.labels))
         predicted = [example.predicted for example in examples]
         with ExitStack() as stack:
-            passes = {
-                one.name: stack.enter_context(
+            passes = [
+                stack.enter_context(
                     one.observed(self.name, self.model, examples, teacher_scores, share)
                 )
                 for one in auxiliary
-            }
+            ]
             set_dropout_rate(self.model, drop)
             chain, backprop = self.model.begin_update(predicted)
         value, gradient = self.get_teacher_student_loss(
             teacher_scores, chain, examples=examples, loss=loss
         )
         value, gradient = share * value, gradient if share == 1 else gradient * share
-        extra = {}
-        for name, pass_loss in passes.items():
-            extra[name], d_chain = pass_loss(chain)
+        extra: Dict[str, float] = {}
+        for one, pass_loss in zip(auxiliary, passes, strict=True):
+            own, d_chain = pass_loss(chain)
+            extra[one.name] = extra.get(one.name, 0.0) + own
             if d_chain is not None:
                 gradient = gradient + d_chain
         value = self._require_finite(value + sum(extra.values()))

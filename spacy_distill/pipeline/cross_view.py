@@ -10,7 +10,7 @@ from spacy.training import Example
 from thinc.api import Linear, Model, Relu, chain, get_array_module, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..chain import ChainCounts, LinearChain
+from ..chain import ChainCounts, LinearChain, n_tags
 from ..losses.cross_view import VIEWS, heads_loss
 from ..losses.token_distillation import divergence_from_marginals
 from ..losses.weights import Weight
@@ -49,14 +49,14 @@ class CrossView(AuxiliaryLoss):
     def make_models(self, student: str, model: Model[List[Doc], LinearChain]) -> Dict[str, Model]:
         """Make the heads by the names of their views."""
         layers = self._find_layers(student, model)
-        n_tags = len(model.get_ref("output_layer").get_param("b"))
+        size = n_tags(model.get_ref("output_layer").get_dim("nL"))
         return {
             name: view_head(
                 layers[-1].get_dim("nO")
                 if VIEWS[name].direction is None
                 else layers[0].get_dim("nO") // 2,
                 self.hidden,
-                n_tags,
+                size,
             )
             for name in self.views
         }
@@ -152,15 +152,15 @@ class CrossView(AuxiliaryLoss):
         return layers
 
 
-def view_head(width: int, hidden: int, n_tags: int) -> Model[Floats2d, Floats2d]:
+def view_head(width: int, hidden: int, size: int) -> Model[Floats2d, Floats2d]:
     """Build a head: a hidden layer with ReLU, and a linear layer that scores tags.
 
     width (int): The width of the states that it reads.
     hidden (int): The width of the hidden layer.
-    n_tags (int): The number of tags.
+    size (int): The number of tags.
     RETURNS (Model[Floats2d, Floats2d]): From states to (states, tags) scores, initialized.
     """
-    return chain(Relu(hidden, width), Linear(n_tags, hidden)).initialize()
+    return chain(Relu(hidden, width), Linear(size, hidden)).initialize()
 
 
 def CrossViewHeads(

@@ -13,6 +13,7 @@ from spacy.util import (
     load_config,
     load_meta,
 )
+from thinc.api import to_numpy
 
 from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
@@ -98,8 +99,8 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     name, version = _name_and_version(source)
     if isinstance(source, Language):
         # The vocabulary grows when the pipeline is used, so only its vectors are hashed.
-        content = source.to_bytes(exclude=["vocab"]) + source.vocab.vectors.to_bytes()
-        digest = hashlib.blake2b(content, digest_size=16)
+        digest = hashlib.blake2b(source.to_bytes(exclude=["vocab"]), digest_size=16)
+        digest.update(vectors_hash(source).encode())
         return {"name": name, "version": version, "hash": digest.hexdigest()}
     if not isinstance(source, (str, Path)):
         raise ValueError(
@@ -119,6 +120,15 @@ def fingerprint(source: TeacherSource) -> Dict[str, str]:
     if not is_package(name) and not folder.exists():
         raise missing_teacher_error(source)
     return pipeline_fingerprint(source)
+
+
+def vectors_hash(nlp: Language) -> str:
+    """RETURNS (str): A hash of the word vectors of a pipeline. Words that it has read since do not
+    change it."""
+    vectors = nlp.vocab.vectors
+    digest = hashlib.blake2b(to_numpy(vectors.data).tobytes(), digest_size=16)
+    digest.update(repr(sorted(vectors.key2row.items())).encode())
+    return digest.hexdigest()
 
 
 def pipeline_fingerprint(source: Union[str, Path]) -> Dict[str, str]:

@@ -10,6 +10,7 @@ from ..corpora.labeled import MixedReader
 from ..corpora.soft_targets import USER_DATA_KEY
 from ..progress import ProgressBar
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
+from ..teachers.no_teacher import NoTeacher
 from .corpus import (
     Reader,
     find_corpus,
@@ -18,7 +19,7 @@ from .corpus import (
     warn_of_unknown_labels,
     with_student_tokens,
 )
-from .passes import examples_of_steps, message_on_passes, size_of_examples
+from .passes import draw_for_steps, message_on_passes
 from .silver import with_teacher_entities
 from .skipped import SkippedDocuments
 
@@ -68,11 +69,14 @@ def read_training(
     examples = list(with_student_tokens(read_corpus(corpus, nlp, config, name)))
     require_annotation(nlp, teachers, examples, f"the corpus '{name}'")
     block = config["distillation"]
-    stdout.write(message_on_passes(size_of_examples(examples), block))
-    if any(isinstance(teacher, CachedTeacher) for teacher in teachers.values()):
-        examples = examples_of_steps(examples, block, config["training"]["seed"])
+    if not any(isinstance(teacher, NoTeacher) for teacher in teachers.values()):
+        n_words = sum(map(len, examples))
+        per_step = 0.0
+        if block["max_steps"] and block["max_epochs"] <= 0:
+            examples, per_step = draw_for_steps(examples, block, config["training"]["seed"])
+        stdout.write(message_on_passes(n_words, per_step, block))
     examples = read_by_teachers(teachers, examples, skipped, name, stderr)
-    nlp.meta["distillation"]["documents"] = count_documents(nlp, corpus, examples, skipped)
+    nlp.meta["distillation"]["documents"] = count_documents(examples)
     return examples
 
 
@@ -154,16 +158,11 @@ def read_by_teachers(
     return examples
 
 
-def count_documents(
-    nlp: Language, corpus: Reader, examples: List[Example], skipped: SkippedDocuments
-) -> Dict[str, int]:
-    """Count the "labeled" and "unlabeled" documents of a pass. A mixed corpus repeats its labeled
-    documents, but each counts once."""
-    labeled = count_annotated(examples)
-    unlabeled = len(examples) - labeled
-    if isinstance(corpus, MixedReader):
-        labeled = count_annotated(skipped.without(with_student_tokens(corpus.labeled(nlp))))
-    return {"labeled": labeled, "unlabeled": unlabeled}
+def count_documents(examples: Iterable[Example]) -> Dict[str, int]:
+    """Count the "labeled" and "unlabeled" documents of a corpus in memory. A mixed corpus repeats
+    its labeled documents, but each counts once."""
+    labeled = count_annotated({id(example): example for example in examples}.values())
+    return {"labeled": labeled, "unlabeled": sum(1 for one in examples if not is_labeled(one))}
 
 
 def count_annotated(examples: Iterable[Example]) -> int:

@@ -8,12 +8,12 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.util import load_config, load_meta
-from thinc.api import Config, to_numpy
+from thinc.api import Config
 
 from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
 from ..jobs.plan import installed_versions
-from ..teachers.identity import describe
+from ..teachers.identity import describe, vectors_hash
 from ..teachers.identity import fingerprint as fingerprint_of_content
 from ..teachers.protocol import TeacherSource
 from ..teachers.sources import TeacherOptions
@@ -123,14 +123,6 @@ def fingerprint(source: TeacherSource) -> str:
         update_with_file(digest, Path(source) / Manifest.FILE)
         return digest.hexdigest()
     return fingerprint_of_content(source)["hash"]
-
-
-def vectors_hash(nlp: Language) -> str:
-    """Hash the word vectors of a pipeline."""
-    vectors = nlp.vocab.vectors
-    digest = hashlib.blake2b(to_numpy(vectors.data).tobytes(), digest_size=16)
-    digest.update(repr(sorted(vectors.key2row.items())).encode())
-    return digest.hexdigest()
 
 
 def as_json(values: Origin) -> Origin:

@@ -1,10 +1,10 @@
 """The number of steps of a pass over a corpus, and the share of it that a training reads."""
 
-from itertools import accumulate
+from itertools import islice
 from math import ceil
 from random import Random
 from statistics import mean
-from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, NamedTuple, Optional
 
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -22,8 +22,6 @@ ONE_PASS = -1
 LEAST_STEPS = 8000
 # Tolerance of the number of passes, which is an estimate.
 TOLERANCE = 0.05
-# The number of documents of a corpus in memory whose lengths stand for all.
-SAMPLE_SIZE = 1000
 
 Batcher = Callable[[Iterable[Example]], Iterable[List[Example]]]
 
@@ -57,6 +55,11 @@ def size_of(corpus: Any) -> Optional[CorpusSize]:
     return corpus.size() if isinstance(corpus, MixedReader) and corpus.size else None
 
 
+def new_batcher(block: Mapping[str, Any]) -> Batcher:
+    """Make a batcher of its block of the config."""
+    return registry.resolve({"batcher": dict(block)})["batcher"]
+
+
 def words_per_step(block: Mapping[str, Any], size: CorpusSize) -> float:
     """Estimate the number of words in a batch.
 
@@ -67,71 +70,80 @@ def words_per_step(block: Mapping[str, Any], size: CorpusSize) -> float:
     size (CorpusSize): The corpus's size, with lengths of sampled documents.
     RETURNS (float): The mean number of words in a batch.
     """
-    # A new batcher, since a schedule of batch sizes changes its state with each batch.
-    batcher: Batcher = registry.resolve({"batcher": dict(block)})["batcher"]
     vocab = Vocab()
     docs = (Doc(vocab, words=["word"] * length) for length in size.lengths)
     batches = [
         sum(len(example.predicted) for example in batch)
-        for batch in batcher(Example(doc, doc) for doc in docs)
+        for batch in new_batcher(block)(Example(doc, doc) for doc in docs)
     ]
     # The last batch may be incomplete.
     return mean(batches[:-1] or batches or [1])
 
 
-def size_of_examples(examples: Sequence[Example]) -> CorpusSize:
-    """Find the size of a corpus in memory."""
-    lengths = [len(example) for example in examples]
-    return CorpusSize(len(lengths), sum(lengths), lengths[:: ceil(len(lengths) / SAMPLE_SIZE)])
+class Draw(NamedTuple):
+    """What the steps of a training read of a corpus in memory.
+
+    examples (List[Example]): All examples, or a random part of them, in random order.
+    words_per_step (float): The mean number of words in a batch.
+    """
+
+    examples: List[Example]
+    words_per_step: float
 
 
-def examples_of_steps(
-    examples: List[Example], block: Mapping[str, Any], seed: Optional[int]
-) -> List[Example]:
+def draw_for_steps(examples: List[Example], block: Mapping[str, Any], seed: Optional[int]) -> Draw:
     """Draw as many examples of a corpus in memory as the steps of a training will read, if that is
-    less than a pass. Each pass has a random order, so the training is the same as with all
-    examples, and teachers need not read the others.
+    less than a pass. Each pass has a random order, so a student reads a random part anyway.
+    Teachers need not read the others.
 
     examples (List[Example]): The examples.
-    block (Mapping[str, Any]): The `[distillation]` block of the config.
+    block (Mapping[str, Any]): The `[distillation]` block of the config, with `max_steps`.
     seed (Optional[int]): The seed of the training.
-    RETURNS (List[Example]): All examples, or those that were drawn.
+    RETURNS (Draw): The examples.
     """
-    if not block["max_steps"] or block["max_epochs"] > 0:
-        return examples
-    size = size_of_examples(examples)
-    n_words = block["max_steps"] * words_per_step(block["batcher"], size) * (1 + TOLERANCE)
-    if n_words >= size.words:
-        return examples
-    drawn = list(examples)
-    Random(seed or 0).shuffle(drawn)
-    ends = accumulate(len(example) for example in drawn)
-    return drawn[: next(number for number, end in enumerate(ends, 1) if end >= n_words)]
+    shuffled = list(examples)
+    Random(seed or 0).shuffle(shuffled)
+    read: List[Example] = []
+
+    def reading() -> Iterator[Example]:
+        for example in shuffled:
+            read.append(example)
+            yield example
+
+    # A new batcher, since a schedule of batch sizes changes its state with each batch. Steps are
+    # counted from 0.
+    batches = [
+        sum(len(example) for example in batch)
+        for batch in islice(new_batcher(block["batcher"])(reading()), block["max_steps"] + 1)
+    ]
+    # Batches differ, so that a training in another order may read a little more.
+    n_drawn = ceil(len(read) * (1 + TOLERANCE))
+    drawn = shuffled[:n_drawn] if n_drawn < len(examples) else examples
+    return Draw(drawn, mean(batches) if batches else 1.0)
 
 
-def message_on_passes(size: Optional[CorpusSize], block: Mapping[str, Any]) -> str:
+def message_on_passes(n_words: int, per_step: float, block: Mapping[str, Any]) -> str:
     """Write a console message on the share of a corpus that a training will read.
 
-    size (Optional[CorpusSize]): The size of the corpus; None if it is not known.
+    n_words (int): The number of words of the corpus.
+    per_step (float): The mean number of words in a batch.
     block (Mapping[str, Any]): The `[distillation]` block of the config.
-    RETURNS (str): The message with a line break; "" if the size of the corpus is not known, or if
-        `max_epochs` sets the number of passes.
+    RETURNS (str): The message with a line break; "" if `max_epochs` sets the number of passes.
     """
     message, n_steps = Printer(no_print=True), block["max_steps"]
-    if size is None or block["max_epochs"] > 0:
+    if block["max_epochs"] > 0:
         return ""
     if not n_steps:
-        return message.info(f"The corpus has {size.words:,} words") + "\n"
-    per_step = words_per_step(block["batcher"], size)
-    passes = n_steps * per_step / max(size.words, 1)
+        return message.info(f"The corpus has {n_words:,} words") + "\n"
+    passes = n_steps * per_step / max(n_words, 1)
     if passes > 1 - TOLERANCE:
-        read = f"the corpus's {size.words:,} words {passes:.1f} times"
+        read = f"the corpus's {n_words:,} words {passes:.1f} times"
         return message.info(f"{n_steps:,} steps read {read}") + "\n"
-    read = f"{passes:.2%} of the corpus, which has {size.words:,} words"
+    read = f"{passes:.2%} of the corpus, which has {n_words:,} words"
     return (
         message.warn(
             f"[D914] {n_steps:,} steps read {read}",
-            f"For a pass over it, set --distillation.max_steps {ceil(size.words / per_step)}",
+            f"For a pass over it, set --distillation.max_steps {ceil(n_words / per_step)}",
         )
         + "\n"
     )

@@ -36,7 +36,7 @@ from .examples import open_stream, read_development, read_training
 from .loop import Students, train_while_improving
 from .matched_states import transformer_fingerprint
 from .origin import Origin
-from .passes import message_on_passes, size_of
+from .passes import message_on_passes, size_of, words_per_step
 from .settings import resolve_settings
 from .silver import SilverReader
 from .skipped import SkippedDocuments
@@ -110,7 +110,10 @@ def train_student(
         origin["the training corpus"] = corpus_hash(examples)
     else:
         corpus = open_stream(nlp, teachers, settings["corpus"])
-        stdout.write(message_on_passes(size_of(corpus), config["distillation"]))
+        size, block = size_of(corpus), config["distillation"]
+        if size is not None:
+            per_step = words_per_step(block["batcher"], size)
+            stdout.write(message_on_passes(size.words, per_step, block))
     batches = make_batches(nlp, settings, corpus, examples, has_teacher)
     state = None
     if resume:

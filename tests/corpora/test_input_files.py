@@ -2,7 +2,7 @@
 
 import os
 import re
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -141,7 +141,8 @@ def test_the_message_says_how_json_becomes_lines(write, tmp_path):
     ],
 )
 def test_a_glob_has_a_part_before_its_wildcards(source, start, pattern):
-    assert before_wildcards(source) == (start, pattern)
+    found, rest = before_wildcards(source)
+    assert (found == start or Path(found) == Path(start)) and rest == pattern
 
 
 def test_folders_may_be_separated_as_on_windows(monkeypatch):

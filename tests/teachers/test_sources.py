@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import replace
 
+import numpy
 import pytest
 import spacy
 from spacy.util import get_package_path
@@ -238,6 +239,14 @@ def test_a_fingerprint_changes_with_every_byte_name_and_file(folder):
     (folder / "empty").touch()
     hashes.add(fingerprint(folder)["hash"])
     assert len(hashes) == n_files + 3
+
+
+def test_a_pipeline_in_memory_may_read_new_words(ruler):
+    before = fingerprint(ruler)
+    ruler("qwx zyq")
+    assert fingerprint(ruler) == before
+    ruler.vocab.set_vector("qwx", numpy.ones(3, dtype="float32"))
+    assert fingerprint(ruler) != before
 
 
 def test_a_pipeline_in_memory_has_a_fingerprint(ruler):
