@@ -40,7 +40,8 @@ def main(
         name = one["size"]
         nlp = pipelines[name]
         f1 = 100 * nlp.evaluate(list(Corpus(test)(nlp)))["ents_f"]
-        shape = f"{one['depth']} layers of {one['width']}"
+        layers = "1 layer" if one["depth"] == 1 else f"{one['depth']} layers"
+        shape = f"{layers} of {one['width']}"
         speed = f"{median(speed_of[name]):,.0f}"
         rows.append([name, shape, f"{f1:.1f}", speed, f"{megabytes(folders[name]):.1f}"])
     show(output, "sizes", HEADER, rows)
