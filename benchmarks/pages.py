@@ -20,7 +20,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1)
 def about(value: float) -> str:
     """Format a speed, or a ratio of speeds, with two significant digits: the others differ from run
     to run."""
-    return f"{value:.1f}" if value < 10 else f"{float(f'{value:.2g}'):,.0f}"
+    return f"{value:.2g}" if value < 10 else f"{float(f'{value:.2g}'):,.0f}"
 
 
 def keep(output: Optional[Path], name: str, content: Any) -> None:
