@@ -66,6 +66,7 @@ def prepared(python, tmp_path_factory):
     ]
     options = "--labeled 2 --dev 2 --unlabeled 3"
     subprocess.run([*command, *options.split()], check=True, capture_output=True)
+    shutil.copytree(folder / "corpus", folder / "english")
     docs = {name: read(folder / "corpus" / f"{name}.spacy") for name in ("train", "unlabeled")}
     words = sorted({token.text for part in docs.values() for doc in part for token in doc})
     for name, part in (("texts", docs["unlabeled"]), ("dev_texts", docs["train"])):
