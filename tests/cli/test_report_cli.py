@@ -95,7 +95,7 @@ def test_teachers_are_read_as_the_other_commands_read_them(folder, tmp_path):
     "arguments, expected",
     [
         (["{folder}/nothing", "{folder}/test.spacy"], "Can't find model"),
-        (["{folder}/rules", "{folder}/run.jsonl"], "found no entity in 0 documents"),
+        (["{folder}/rules", "{folder}/run.jsonl"], "has no .spacy file"),
         (["{folder}/rules", "{folder}/broken.spacy"], "cannot be read as a .spacy file"),
         (
             ["{folder}/rules", "{folder}/test.spacy", "--label-map", "A=B"],

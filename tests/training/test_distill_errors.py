@@ -46,7 +46,7 @@ def assert_nothing_left(output):
         ({"student_to_teacher": "ner_teacher"}, r"student_to_teacher has to be of type dict"),
         ({"student_to_teacher": {"ner": "ner_teacher"}}, r"names 'ner', but .*are: ner_student"),
         ({"student_to_teacher": {"ner_student": "ner"}}, r"no component 'ner'.*are: ner_teacher"),
-        ({"loss": {"@losses": "spacy-distill.ChainDistillation.v1", "alpha": -1.0}}, r"alpha=-1"),
+        ({"loss": {"@losses": "spacy-distill.ChainDistillation.v1", "alpha": -1.0}}, r"alpha = -1"),
         ({"loss": {"@losses": "spacy-distill.NoSuchLoss.v1"}}, r"NoSuchLoss"),
         ({"optimizer": {"@optimizers": "Adam.v1", "speed": 3}}, r"speed"),
     ],
