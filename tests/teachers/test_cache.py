@@ -7,7 +7,7 @@ import pytest
 import spacy
 
 from spacy_distill.chain import chain_from_marginals
-from spacy_distill.encoders.feature_cache import FEATURES
+from spacy_distill.encoders.feature_cache import FEATURES, FOLDER_VARIABLE
 from spacy_distill.teachers import CachedTeacher
 from spacy_distill.teachers.cache import TOLERANCE
 from tests.teachers.conftest import WordTeacher
@@ -244,6 +244,7 @@ def test_what_is_impossible_stays_impossible(doc):
 
 @pytest.mark.parametrize("keeps_features", [True, False])
 def test_features_of_a_transformer_are_kept_if_others_need_them(monkeypatch, keeps_features):
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     monkeypatch.setattr(FEATURES, "max_recent_bytes", 40)
     FEATURES.clear()
 
