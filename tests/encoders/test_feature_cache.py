@@ -1,7 +1,7 @@
 """The cache of features: in memory, on disk, in threads and in forked processes."""
 
-import multiprocessing
 import os
+import signal
 import sqlite3
 import threading
 import time
@@ -123,13 +123,26 @@ def use(cache: FeatureCache) -> None:
 def run_in_fork(cache):
     """RETURNS (Optional[int]): The exit status of a process that uses the cache; None if it does
     not end."""
-    child = multiprocessing.get_context("fork").Process(target=use, args=(cache,))
-    child.start()
+    # `multiprocessing` would lose the status where several threads start processes: each start
+    # collects the processes of all threads that have ended.
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            use(cache)
+            status = 0
+        finally:
+            os._exit(status)
     # sqlite waits this long while another process writes.
-    child.join(LOCK_TIMEOUT)
-    code = child.exitcode
-    child.kill()
-    return code
+    end = time.monotonic() + LOCK_TIMEOUT
+    while time.monotonic() < end:
+        ended, code = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(code)
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
 
 
 @forks
