@@ -70,11 +70,9 @@ def read_training(
     require_annotation(nlp, teachers, examples, f"the corpus '{name}'")
     block = config["distillation"]
     if not any(isinstance(teacher, NoTeacher) for teacher in teachers.values()):
-        n_words = sum(map(len, examples))
-        per_step = 0.0
-        if block["max_steps"] and block["max_epochs"] <= 0:
-            examples, per_step = draw_for_steps(examples, block, config["training"]["seed"])
-        stdout.write(message_on_passes(n_words, per_step, block))
+        draw = draw_for_steps(examples, block, config["training"]["seed"])
+        stdout.write(message_on_passes(sum(map(len, examples)), draw.words_per_step, block))
+        examples = draw.examples
     examples = read_by_teachers(teachers, examples, skipped, name, stderr)
     nlp.meta["distillation"]["documents"] = count_documents(examples)
     return examples

@@ -84,7 +84,7 @@ class Draw(NamedTuple):
     """What the steps of a training read of a corpus in memory.
 
     examples (List[Example]): All examples, or a random part of them, in random order.
-    words_per_step (float): The mean number of words in a batch.
+    words_per_step (float): The mean number of words in a batch; 0 where no number of steps is set.
     """
 
     examples: List[Example]
@@ -97,10 +97,12 @@ def draw_for_steps(examples: List[Example], block: Mapping[str, Any], seed: Opti
     Teachers need not read the others.
 
     examples (List[Example]): The examples.
-    block (Mapping[str, Any]): The `[distillation]` block of the config, with `max_steps`.
+    block (Mapping[str, Any]): The `[distillation]` block of the config.
     seed (Optional[int]): The seed of the training.
     RETURNS (Draw): The examples.
     """
+    if not block["max_steps"] or block["max_epochs"] > 0:
+        return Draw(examples, 0.0)
     shuffled = list(examples)
     Random(seed or 0).shuffle(shuffled)
     read: List[Example] = []
