@@ -3,6 +3,7 @@
 from statistics import mean
 from typing import Callable, Dict, List, Optional
 
+from benchmarks.low_resource.curves import learning_rows
 from benchmarks.low_resource.gains import (
     TEACHER,
     Comparison,
@@ -41,6 +42,8 @@ COMPARED_WITH = {
     "spacy-gold": "spaCy's `ner`, labels alone",
     "transformer": "fine-tuned transformer",
 }
+# The steps whose development F1 is shown.
+SHOWN_STEPS = (250, 500, 1000, 3000)
 SELF_TRAINING = "student-of-gold-only"
 # Watts of a busy core, where the machine does not tell its energy: about the thermal design power
 # of a server's processor, by its cores.
@@ -200,6 +203,18 @@ def methods_table(groups: Groups, results: Store) -> str:
     return table([*header, "times the training"], rows, 1)
 
 
+def learning_table(groups: Groups, results: Store) -> str:
+    """Make the table of how fast students learn with other methods, on CoNLL-2003."""
+    names = {"student": "the plain student", **METHODS}
+    rows = []
+    for size, systems in groups.get("conll", {}).items():
+        found = {name: systems[name] for name in names if name in systems}
+        if "student" in found:
+            rows += [[f"{size:,}", *row] for row in learning_rows(found, names, SHOWN_STEPS)]
+    header = ["labeled", "method", *(f"{step:,} steps" for step in SHOWN_STEPS)]
+    return table([*header, "taught after", "seeds"], rows, 2)
+
+
 def ways_table(groups: Groups, results: Store) -> str:
     """Make the table of ways with and without a transformer, on CoNLL-2003: test F1, and costs of
     all trainings that a way needs, for the seeds that cross-view training and self-training have.
@@ -310,5 +325,6 @@ SECTIONS: Dict[str, Callable[[Groups, Store], str]] = {
     "losses": losses_table,
     "teachers": teachers_table,
     "methods": methods_table,
+    "learning": learning_table,
     "ways": ways_table,
 }

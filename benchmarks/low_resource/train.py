@@ -35,6 +35,7 @@ from benchmarks.low_resource.contents import (
     vectors_digest,
     vectors_signs,
 )
+from benchmarks.low_resource.curves import read_curve
 from benchmarks.low_resource.data import Cell, Dataset, default_data
 from benchmarks.low_resource.scores import (
     Entities,
@@ -220,7 +221,8 @@ class Bench:
         shutil.rmtree(output / "model-last")
         if name == "teacher":  # what models before this one found
             (cell.folder / f"{name}.entities.json").unlink(missing_ok=True)
-        content = {**made_of, "cost": cost, "last": last, "made_with": made_with}
+        curve = read_curve(cell.folder / f"{name}.log")
+        content = {**made_of, "cost": cost, "last": last, "curve": curve, "made_with": made_with}
         write_json(record, content)
         return content
 
