@@ -1,5 +1,6 @@
 """How fast students learn: their development F1 in the course of a training."""
 
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -24,7 +25,7 @@ def read_curve(log: Path) -> List[Tuple[int, float]]:
     for line in log.read_text(encoding="utf8").splitlines():
         if set(line) == {"-", " "}:  # under the names of the columns
             ends = [0, *(i for i, sign in enumerate(line) if line[i : i + 3] == "  -"), len(line)]
-            columns = [slice(*pair) for pair in zip(ends, ends[1:], strict=False)]
+            columns = [slice(*pair) for pair in pairwise(ends)]
             places = {before[column].strip(): column for column in columns}
         elif {STEP, F1} <= places.keys():
             try:

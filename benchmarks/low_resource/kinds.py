@@ -38,7 +38,6 @@ DENSE = {
 # Encoders in the place of the default's, as wide.
 ENCODERS: Dict[str, Dict[str, Any]] = {
     "cnn": CNN,
-    "unidirectional": {"@architectures": "spacy-distill.LSTM.v1", "width": 200, "depth": 2},
     **{
         kind: {
             "@architectures": f"spacy-distill.{name}.v1",
@@ -59,7 +58,6 @@ KINDS = {
     "hash-cnn": "`HashEmbedCNN`, CRF",
     "softmax": "LSTM-CNN-softmax",
     "cnn": "CNN (`MaxoutWindowEncoder`), CRF",
-    "unidirectional": "LSTM from left to right, CRF",
     "sru": "SRU, CRF",
     "sru-3": "SRU of three layers, CRF",
     "min-gru": "minGRU, CRF",

@@ -1,10 +1,10 @@
-"""LSTM layers over ragged batches, bidirectional or from left to right."""
+"""Bidirectional LSTM layers over ragged batches."""
 
 from functools import partial
 from typing import Callable, Dict, List, Literal, Mapping, Optional, Tuple
 
 import numpy
-from thinc.api import Model, chain, glorot_uniform_init, to_numpy, with_ragged
+from thinc.api import Model, chain, glorot_uniform_init, to_numpy
 from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 
 from .. import kernels
@@ -73,30 +73,6 @@ class BiLSTMInference:
     def per_sequence(self, table: Floats2d, rows: Ints1d, lengths: Ints1d) -> Floats2d:
         """RETURNS (Floats2d): (tokens, 2 * hidden) hidden states of the last layer."""
         return self._stack.predict(table, rows, lengths)
-
-
-def LSTM(width: int = 100, depth: int = 2) -> Model[Ragged, Ragged]:
-    """Build a stack of LSTM layers that read from left to right, with dropout between them.
-
-    Each layer is a bidirectional one whose backward direction is computed and ignored. So it is not
-    faster than `BiLSTM`.
-
-    width (int): The output width of each layer.
-    depth (int): The number of layers.
-    RETURNS (Model[Ragged, Ragged]): From (tokens, inputs) to (tokens, width).
-    RAISES (ValueError): There are no layers.
-    """
-    require_range("depth", depth, 1)
-    layers: List[Model[Ragged, Ragged]] = [bilstm_layer(2 * width), forward_direction()]
-    for _ in range(depth - 1):
-        layers += [dropout(), bilstm_layer(2 * width), forward_direction()]
-    return with_ragged(chain(*layers))
-
-
-def forward_direction() -> Model[Ragged, Ragged]:
-    """Build the layer that keeps the states of the forward direction: the first half of the
-    columns."""
-    return Model("forward_direction", keep_forward)
 
 
 def bilstm_layer(nO: Optional[int] = None, nI: Optional[int] = None) -> Model[Ragged, Ragged]:
@@ -175,16 +151,3 @@ def recurrent_init(model: Model, hidden: int) -> Floats3d:
     orthogonal = numpy.linalg.qr(normal)[0].reshape(2, 4, hidden, hidden)
     stacked = orthogonal.transpose(0, 2, 1, 3).reshape(2, hidden, 4 * hidden)
     return model.ops.asarray3f(numpy.ascontiguousarray(stacked, dtype="float32"))
-
-
-def keep_forward(
-    model: Model[Ragged, Ragged], X: Ragged, is_train: bool
-) -> Tuple[Ragged, Callable[[Ragged], Ragged]]:
-    width = X.dataXd.shape[1] // 2
-
-    def backprop(dY: Ragged) -> Ragged:
-        dX = model.ops.alloc2f(len(dY.dataXd), 2 * width)
-        dX[:, :width] = dY.dataXd
-        return Ragged(dX, dY.lengths)
-
-    return Ragged(model.ops.as_contig(X.dataXd[:, :width]), X.lengths), backprop

@@ -148,7 +148,6 @@ def Neighbours():
 
 ENCODERS = {
     "of this package": {"@architectures": "spacy-distill.BiLSTM.v1", "width": 8, "depth": 2},
-    "left to right": {"@architectures": "spacy-distill.LSTM.v1", "width": 4, "depth": 2},
     "spaCy's": {
         "@architectures": "spacy.MaxoutWindowEncoder.v2",
         "width": 8,

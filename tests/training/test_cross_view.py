@@ -299,7 +299,13 @@ def test_word_dropout_teaches_the_student_itself():
 
 
 def test_an_encoder_without_directions(quietly, teacher, config):
-    encode = {"@architectures": "spacy-distill.LSTM.v1", "width": 16, "depth": 1}
+    encode = {
+        "@architectures": "spacy.MaxoutWindowEncoder.v2",
+        "width": 16,
+        "window_size": 1,
+        "maxout_pieces": 2,
+        "depth": 1,
+    }
     changed = {"components": {"ner_student": {"model": {"encode": encode}}}}
     with pytest.raises(ValueError, match=r"\[D810\] The encoder of 'ner_student'"):
         quietly(UnreadTeacher(), config(**changed, distillation=cross_view(targets="teacher")))
