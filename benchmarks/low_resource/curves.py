@@ -3,7 +3,7 @@
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 # Steps of a training, and F1 in percent.
 Curve = Sequence[Tuple[int, float]]
@@ -42,12 +42,13 @@ def steps_until(curve: Curve, goal: float) -> Optional[int]:
 
 
 def learning_rows(
-    runs: Dict[str, Sequence[Dict[str, Any]]], names: Dict[str, str], steps: Sequence[int]
+    runs: Mapping[str, Sequence[Dict[str, Any]]], names: Mapping[str, str], steps: Sequence[int]
 ) -> List[List[str]]:
     """Compare how fast systems learn, for the seeds of which all that have curves have one.
 
-    runs (Dict[str, Sequence[Dict[str, Any]]]): The runs of each system, the plain student's first.
-    names (Dict[str, str]): What the systems are called.
+    runs (Mapping[str, Sequence[Dict[str, Any]]]): The runs of each system, the plain student's
+        first.
+    names (Mapping[str, str]): What the systems are called.
     steps (Sequence[int]): The steps to show the F1 of.
     RETURNS (List[List[str]]): A row for each system with curves: its name, its mean F1 at these
         steps, the mean number of steps until it is near to the plain student's best F1, and the

@@ -71,6 +71,13 @@ def distill_vectors_cli(
     batch_size: Annotated[
         int, Opt("--batch-size", "-b", min=1, help="Number of wordpieces in a batch")
     ] = BATCH_SIZE,
+    matmul_precision: Annotated[
+        Optional[str],
+        Opt(
+            help="Precision of torch's matrix products: highest, high or medium, which is bfloat16 "
+            "where the processor multiplies it faster  [default: torch's]",
+        ),
+    ] = None,
     lang: options.Lang = None,
     code_path: options.CodePath = None,
     use_gpu: options.UseGpu = -1,
@@ -88,7 +95,7 @@ def distill_vectors_cli(
         require_free(output_path, force=force)
         has_text = teacher is not None
         has_teachers_options = limit or any(
-            option is not None for option in (dim, layer, words, min_count)
+            option is not None for option in (dim, layer, words, min_count, matmul_precision)
         )
         if (
             has_text != (input_source is not None)
@@ -98,8 +105,8 @@ def distill_vectors_cli(
         ):
             raise ValueError(
                 "[D298] `distill-vectors` takes a teacher and a text, or a --table, or all three. "
-                "--truncate and --prune are for a --table; --dim, --layer, --words, --min-count "
-                "and --limit are for a teacher. Give what is missing."
+                "--truncate and --prune are for a --table; --dim, --layer, --words, --min-count, "
+                "--matmul-precision and --limit are for a teacher. Give what is missing."
             )
         documents, of_teacher = None, {}
         if input_source is not None:
@@ -111,6 +118,7 @@ def distill_vectors_cli(
                 "min_count": min_count or 1,
                 "batch_size": batch_size,
                 "use_gpu": use_gpu,
+                "matmul_precision": matmul_precision,
             }
         nlp = make_vectors(
             table or (),

@@ -14,6 +14,7 @@ from .ensemble import EnsembleTeacher
 from .identity import missing_teacher_error, names_of
 from .label_map import MappedTeacher
 from .pipeline_teacher import PipelineTeacher
+from .precision import TeacherInPrecision
 from .protocol import Teacher, TeacherSource
 from .soft_teacher import SoftTeacher
 from .token_classification import TokenClassificationTeacher
@@ -43,6 +44,8 @@ class TeacherOptions:
     weights (Tuple[float, ...]): The weight of each teacher in an ensemble; equal if empty.
     scheme (Optional[str]): The label scheme of a Hugging Face model ("iob2", "ioe2", "io", "iobes"
         or "types"); detected from its labels if None.
+    matmul_precision (Optional[str]): The precision of torch's matrix products ("highest", "high" or
+        "medium") while the teacher reads, as in `in_precision`; torch's setting if None.
     """
 
     teacher_pipe: OneOrEach[Optional[str]] = None
@@ -54,6 +57,7 @@ class TeacherOptions:
     label_map: Mapping[str, str] = field(default_factory=dict)
     weights: Tuple[float, ...] = ()
     scheme: Optional[str] = None
+    matmul_precision: Optional[str] = None
 
     def for_teacher(self, number: int, n_teachers: int) -> "TeacherOptions":
         """RETURNS (TeacherOptions): The options of one teacher. RAISES (ValueError): The number of
@@ -94,11 +98,11 @@ def load_teacher(
     listed: Sequence[TeacherSource]
     listed = list(sources) if isinstance(sources, (list, tuple)) else [sources]  # type: ignore[list-item]
     opened = [load_source(source, options) for source in listed]
-    alone = len(opened) == 1 and not options.label_map and not options.weights
-    if not alone and any(isinstance(item, SoftTeacher) for item in opened):
+    changes = options.label_map or options.weights or options.matmul_precision
+    if (len(opened) > 1 or changes) and any(isinstance(item, SoftTeacher) for item in opened):
         raise ValueError(
-            "[D204] A soft corpus cannot be combined with other teachers, weights or a label map. "
-            "Use these options when you write it, with `distill-annotate`."
+            "[D204] A soft corpus cannot be combined with other teachers, weights, a label map or "
+            "a precision. Use these options when you write it, with `distill-annotate`."
         )
     teachers = [
         _pipeline_teacher(item, options.for_teacher(number, len(opened)), name)
@@ -109,9 +113,13 @@ def load_teacher(
     _require_used(teachers, options)
     if options.label_map:
         teachers = [MappedTeacher(teacher, options.label_map) for teacher in teachers]
-    if len(teachers) == 1 and not options.weights:
-        return teachers[0]
-    return EnsembleTeacher(teachers, options.weights or None, partial=options.partial_labels)
+    teacher = teachers[0]
+    if len(teachers) > 1 or options.weights:
+        weights = options.weights or None
+        teacher = EnsembleTeacher(teachers, weights, partial=options.partial_labels)
+    if options.matmul_precision is not None:
+        teacher = TeacherInPrecision(teacher, options.matmul_precision)
+    return teacher
 
 
 def split_sources(text: str) -> Sequence[str]:

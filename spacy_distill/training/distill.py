@@ -120,6 +120,7 @@ def distill(
                 teachers,
                 output,
                 use_gpu=use_gpu,
+                matmul_precision=run.teacher_options.matmul_precision,
                 keep_vectors=resumes or (resume and output is not None and has_begun(output)),
                 stdout=stdout,
             )

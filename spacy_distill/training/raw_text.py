@@ -42,6 +42,7 @@ def with_text(
     output: Optional[Path],
     *,
     use_gpu: int = -1,
+    matmul_precision: Optional[str] = None,
     keep_vectors: bool = False,
     stdout: IO,
 ) -> Config:
@@ -56,6 +57,7 @@ def with_text(
     teachers (Mapping[str, Teacher]): The same teachers, loaded.
     output (Optional[Path]): The folder of the models.
     use_gpu (int): GPU id, -1 for the CPU.
+    matmul_precision (Optional[str]): As in `distill_vectors`.
     keep_vectors (bool): Whether to use word vectors that are in the folder already.
     stdout (IO): Stream for messages.
     RETURNS (Config): The config with `[paths]` unlabeled, dev and vectors.
@@ -93,7 +95,9 @@ def with_text(
     if settings.get("initialize", {}).get("vectors") is None:
         has_vectors = keep_vectors and (output / VECTORS).is_dir()
         if not has_vectors:
-            found = make_teacher_vectors(sources, train, lang, use_gpu, stdout)
+            found = make_teacher_vectors(
+                sources, train, lang, stdout, use_gpu=use_gpu, matmul_precision=matmul_precision
+            )
             has_vectors = found is not None
             if found is not None:
                 save_pipeline(found, output / VECTORS)
@@ -167,16 +171,16 @@ def make_teacher_vectors(
     sources: Sequence[TeacherSource],
     documents: Iterable[InputDocument],
     lang: str,
-    use_gpu: int,
     stdout: IO,
+    **options: Any,
 ) -> Optional[Language]:
     """Make word vectors of the first teacher that has a transformer.
 
     sources (Sequence[TeacherSource]): The teachers.
     documents (Iterable[InputDocument]): The text.
     lang (str): The student's language.
-    use_gpu (int): GPU id, -1 for the CPU.
     stdout (IO): Stream for messages.
+    **options (Any): Other options of `distill_vectors`.
     RETURNS (Optional[Language]): A blank pipeline with the vectors. None, with a warning, if no
         teacher has a transformer.
     """
@@ -186,7 +190,7 @@ def make_teacher_vectors(
             continue
         teacher = source if isinstance(source, Language) else str(source)
         try:
-            nlp = distill_vectors(teacher, documents, lang=lang, use_gpu=use_gpu)
+            nlp = distill_vectors(teacher, documents, lang=lang, **options)
         except NoTransformerError as error:
             reason = str(error)
             continue

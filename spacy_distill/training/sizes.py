@@ -234,6 +234,7 @@ def train_sizes(
                 teachers,
                 output,
                 use_gpu=run.use_gpu,
+                matmul_precision=run.teacher_options.matmul_precision,
                 keep_vectors=any(unfinished.values()) or len(unfinished) < len(configs),
                 stdout=run.stdout,
             )["paths"]

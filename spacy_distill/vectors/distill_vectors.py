@@ -12,6 +12,7 @@ from thinc.types import Floats1d, Floats2d
 
 from ..corpora.input_documents import InputDocument
 from ..encoders.encoder import BATCH_SIZE
+from ..encoders.matmul_precision import in_precision, require_precision
 from .blending import blend, contextual_from_isolated
 from .reduction import reduce_dimensions
 from .word_encoder import WordEncoder, load_word_encoder
@@ -37,6 +38,7 @@ def distill_vectors(
     min_count: int = 1,
     batch_size: int = BATCH_SIZE,
     use_gpu: int = -1,
+    matmul_precision: Optional[str] = None,
     lang: Optional[str] = None,
 ) -> Language:
     """Make static word vectors from the contextual vectors of a transformer.
@@ -58,12 +60,15 @@ def distill_vectors(
     min_count (int): Skip words that occur less often in the text.
     batch_size (int): The number of wordpieces that the transformer reads at once, with padding.
     use_gpu (int): The GPU id; -1 is the CPU.
+    matmul_precision (Optional[str]): The precision of torch's matrix products, as in
+        `in_precision`; that of torch's own setting if None.
     lang (Optional[str]): The language of the pipeline; that of the teacher if None.
     RETURNS (Language): A blank pipeline with the vectors.
     RAISES (NoTransformerError): The pipeline does not have exactly one transformer.
     RAISES (ValueError): The teacher cannot be used, a setting is wrong, or there are no words.
     RAISES (ImportError): The train extra is not installed.
     """
+    require_precision(matmul_precision)
     encoder, teacher_lang = load_word_encoder(
         teacher, layer=layer, batch_size=batch_size, use_gpu=use_gpu
     )
@@ -75,8 +80,9 @@ def distill_vectors(
         )
     lang = lang or teacher_lang or "xx"
     docs = make_docs(islice(documents, limit or None), spacy.blank(lang))
-    means = contextual_means(encoder, docs)
-    words, vectors, weights = word_vectors(encoder, means, more_words, min_count=min_count)
+    with in_precision(matmul_precision):
+        means = contextual_means(encoder, docs)
+        words, vectors, weights = word_vectors(encoder, means, more_words, min_count=min_count)
     if not words:
         raise ValueError(
             "[D621] The text has no words. Provide more text, or a list of words (--words)."

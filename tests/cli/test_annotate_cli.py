@@ -77,7 +77,7 @@ def test_options_reach_the_function(run, text, tmp_path, passed):
     options += " --labels PER,LOC --assumed-confidence 0.7,0.6 --partial-labels"
     options += " --label-map PER=P,LOC=L --weights 2,1"
     (tmp_path / "words.txt").write_text("oslo\nkiel\n")
-    options += " --quoting none"
+    options += " --quoting none --matmul-precision medium"
     options += (
         f" --scheme io --split test --augment 2 --words {tmp_path / 'words.txt'} --code code.py"
     )
@@ -95,6 +95,7 @@ def test_options_reach_the_function(run, text, tmp_path, passed):
             label_map={"PER": "P", "LOC": "L"},
             weights=(2.0, 1.0),
             scheme="io",
+            matmul_precision="medium",
         ),
         "text_field": "body",
         "split": "test",

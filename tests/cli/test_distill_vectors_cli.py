@@ -105,6 +105,7 @@ def test_options_reach_their_functions(run, tmp_path):
         (["--dim", "100"], "A transformer of width 16 cannot give vectors with 100 dimensions"),
         (["--words", "nowhere.txt"], "nowhere.txt: found no such word list"),
         (["--gpu-id", "99"], "GPU 99 was requested"),
+        (["--matmul-precision", "low"], "no precision 'low'"),
         (["--dim", "2", "--lang", "nolanguage"], "nolanguage"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

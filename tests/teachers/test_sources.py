@@ -21,6 +21,7 @@ from spacy_distill.teachers import (
     sources,
 )
 from spacy_distill.teachers.identity import fingerprint
+from spacy_distill.teachers.predictions import name_of
 from spacy_distill.teachers.sources import split_sources
 
 # The input of a soft corpus, as its manifest has it.
@@ -96,6 +97,35 @@ def test_a_soft_corpus_cannot_write_another_one(tmp_path):
             fingerprint(source)
 
 
+def test_a_soft_corpus_has_no_precision(tmp_path):
+    manifest = {"labels": ["B", "A"], "teacher": {"teachers": []}, "settings": {}, "input": INPUT}
+    Manifest(**manifest, complete=True).to_disk(tmp_path)
+    with pytest.raises(ValueError, match=r"\[D204\].* or a precision"):
+        load_teacher([tmp_path], TeacherOptions(matmul_precision="medium"))
+
+
+def test_a_teacher_reads_in_another_precision(word_teacher, monkeypatch, doc):
+    torch = pytest.importorskip("torch", reason="the precision is torch's")
+    found = []
+    predict = word_teacher.predict_chain
+
+    def observed(docs):
+        found.append(torch.get_float32_matmul_precision())
+        return predict(docs)
+
+    monkeypatch.setattr(word_teacher, "predict_chain", observed)
+    before = torch.get_float32_matmul_precision()
+    teacher = load_teacher([word_teacher], TeacherOptions(matmul_precision="medium"))
+    chain = teacher.predict_chain([doc("Anna sails")])
+    assert found == ["medium"] and torch.get_float32_matmul_precision() == before
+    assert (chain.emissions == predict([doc("Anna sails")]).emissions).all()
+    assert teacher.labels == tuple(word_teacher.labels)
+    assert name_of(teacher) == name_of(word_teacher)
+    pair = load_teacher([word_teacher] * 2, TeacherOptions(matmul_precision="high"))
+    pair.predict_chain([doc("Anna sails")])
+    assert found == ["medium", "high", "high"]
+
+
 def test_anything_with_labels_and_chains_teaches(word_teacher):
     assert load_teacher([word_teacher]) is word_teacher
 
@@ -151,6 +181,7 @@ def test_each_of_several_teachers_has_options_of_its_own():
         (TeacherOptions(score_attr="score"), "--score-attr is for teachers that write"),
         (TeacherOptions(scheme="io"), "--scheme is for Hugging Face models"),
         (TeacherOptions(label_map={"PERSN": "P", "LOC": "LOC"}), "names PERSN, but"),
+        (TeacherOptions(matmul_precision="low"), "no precision 'low'"),
     ],
 )
 def test_options_that_are_for_no_teacher_are_refused(word_teacher, options, said):

@@ -193,6 +193,22 @@ def test_an_interrupted_run_leaves_nothing_half_written(
     assert left == {"text", "text/train.spacy", "text/dev.spacy"}
 
 
+def test_vectors_are_made_in_the_precision_of_the_teacher(
+    quietly, with_transformer, raw, text, tmp_path, monkeypatch
+):
+    found = []
+
+    def stopped(*_, **options):
+        found.append(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(raw_text, "distill_vectors", stopped)
+    options = TeacherOptions(matmul_precision="medium")
+    with pytest.raises(KeyboardInterrupt):
+        quietly(with_transformer, raw(), tmp_path / "output", text=text, teacher_options=options)
+    assert found[0]["matmul_precision"] == "medium"
+
+
 @pytest.mark.parametrize("moment", ["in training", "at the end"])
 def test_a_killed_run_is_resumed(
     quietly, in_child, with_transformer, raw, text, contents, tmp_path, monkeypatch, moment

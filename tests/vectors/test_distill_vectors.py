@@ -3,6 +3,7 @@ import pytest
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from spacy_distill.encoders.encoder import Encoder
 from spacy_distill.models.word_forms import with_word_forms
 from spacy_distill.models.word_vectors import WordVectors
 from spacy_distill.vectors import distill_vectors
@@ -46,6 +47,20 @@ def test_a_vector_is_of_all_contexts(transformer, documents):
     assert words == [*means.words, "skien"]
     assert vectors[:-1] == pytest.approx(means.means, abs=1e-5)
     assert vectors[-1].any() and weights[-1] == weights.min() > 0
+
+
+def test_the_transformer_reads_in_another_precision(transformer, documents, monkeypatch):
+    torch = pytest.importorskip("torch", reason="the precision is torch's")
+    found = set()
+    states = Encoder.states
+
+    def observed(encoder, *arguments):
+        found.add(torch.get_float32_matmul_precision())
+        return states(encoder, *arguments)
+
+    monkeypatch.setattr(Encoder, "states", observed)
+    distill_vectors(str(transformer), documents, dim=5, matmul_precision="medium")
+    assert found == {"medium"} and torch.get_float32_matmul_precision() == "highest"
 
 
 def test_words_are_listed_limited_and_counted(transformer, documents):
