@@ -38,8 +38,8 @@ from spacy_distill.corpora.shard_manifest import ShardManifest, file_hash
 from spacy_distill.corpora.soft_shards import Manifest
 from spacy_distill.saving import save_pipeline
 from spacy_distill.tagging.manifest import TagManifest
-from spacy_distill.training.checkpoints import CHECKPOINT
 from spacy_distill.training.compact import compact
+from spacy_distill.training.output_folder import CHECKPOINT
 
 MODELS = ("model-best", "model-last")
 

@@ -46,9 +46,9 @@ def distill_calibrate_cli(
         name, pipe = find_component(nlp, component)
         read = partial(read_examples, corpus, nlp, spans_key=gold_spans_key)
         warn_of_unknown_labels(pipe.labels, read(), str(corpus), sys.stdout)
-        before = calibration_error(nlp, read())
+        before = calibration_error(nlp, name, read())
         temperature = calibrate(nlp, read(), name)
-        after = calibration_error(nlp, read())
+        after = calibration_error(nlp, name, read())
         save_pipeline(nlp, output_path)
     msg.good(
         f"Wrote {output_path}",
@@ -57,12 +57,12 @@ def distill_calibrate_cli(
     )
 
 
-def calibration_error(nlp: Language, examples: Iterable[Example]) -> float:
-    """Compute the expected calibration error of a pipeline's entities."""
+def calibration_error(nlp: Language, component: str, examples: Iterable[Example]) -> float:
+    """Compute the expected calibration error of the entities of a pipeline's component."""
     examples = list(examples)
     with (
         ProgressBar(desc="Evaluate", total=len(examples)) as bar,
-        with_confidences(nlp, ignore_minimum=True),
+        with_confidences(nlp, component=component, ignore_minimum=True),
     ):
         predicted = with_predictions(nlp, examples, bar.update)
     return entity_reliability(predicted, attr=EVALUATION_ATTR).expected_calibration_error

@@ -14,8 +14,8 @@ from wasabi import msg
 from ..configs import SIZES
 from ..corpora.inputs import Input
 from ..teachers.sources import split_sources
-from ..training.checkpoints import MODEL_LAST
 from ..training.distill import distill
+from ..training.output_folder import MODEL_LAST
 from ..training.run import DEFAULT_BITS
 from ..training.sizes import distill_sizes
 from . import options
@@ -23,9 +23,14 @@ from .running import running
 from .teacher_options import TypedOptions, takes_teacher_options
 
 
+def is_readable(path: Path) -> bool:
+    """RETURNS (bool): Whether a path is a file or a pipe."""
+    return path.exists() and not path.is_dir()
+
+
 def config_or_override(value: str) -> str:
     """Check that a config exists. If it is left out, an override of a setting is in its place."""
-    if value != "-" and not value.startswith("--") and not Path(value).is_file():
+    if value != "-" and not value.startswith("--") and not is_readable(Path(value)):
         raise typer.BadParameter(f"There is no file '{value}'.")
     return value
 

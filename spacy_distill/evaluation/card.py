@@ -1,9 +1,10 @@
 """A student written to disk with its model card."""
 
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Optional, Sequence, Union
 
 from spacy.language import Language
+from spacy.training import Example
 
 from ..corpora.labeled import read_examples
 from ..loading import load_pipeline
@@ -35,16 +36,31 @@ def write_card(
     RAISES (ValueError): The pipeline or the corpus cannot be read, or the corpus has no entities.
     """
     nlp = student if isinstance(student, Language) else load_pipeline(student)
-    corpus, output = Path(corpus), Path(output)
-    performance = measure(nlp, read_examples(corpus, nlp, spans_key=gold_spans_key))
-    texts = [example.reference.text for example in read_examples(corpus, nlp, labeled=False)]
+    corpus = Path(corpus)
+    examples = list(read_examples(corpus, nlp, spans_key=gold_spans_key))
+    return save_with_card(nlp, examples, Path(output), data=data or corpus.name, **meta)
+
+
+def save_with_card(
+    nlp: Language, examples: Sequence[Example], output: Path, *, data: str, **meta: Any
+) -> Dict[str, Any]:
+    """Evaluate a student on examples, and write it as `write_card` does.
+
+    nlp (Language): The student.
+    examples (Sequence[Example]): The test set.
+    output, data, **meta: As in `write_card`.
+    RETURNS (Dict[str, Any]): The pipeline's meta.
+    RAISES (ValueError): The examples have no entities.
+    """
+    performance = measure(nlp, examples)
+    texts = [example.reference.text for example in examples]
     performance["speed"] = words_per_second(nlp, texts)
     is_carded = "labels" in nlp.meta.get("evaluation", {}) and "speed" in nlp.meta["performance"]
     former = summary(nlp.meta) if is_carded else ""
     nlp.meta.update({key: value for key, value in meta.items() if value is not None})
     nlp.meta["performance"] = performance
     nlp.meta["evaluation"] = {
-        "data": data or corpus.name,
+        "data": data,
         "machine": processor(),
         "labels": list(entity_labels(nlp)),
     }

@@ -163,6 +163,7 @@ class ChainNER(RehearsingPipe):
                 "has no documents with tokens. Check the path of the corpus."
             )
         self.model.initialize(X=sample)
+        self.cfg["temperature"] = 1.0  # it was fitted to the former parameters
         self._drop_former_state()
 
     # Inference

@@ -74,17 +74,21 @@ def describe(source: TeacherSource) -> str:
         ]
         n_documents = sum(shard.documents for shard in manifest.shards)
         return f"{'; '.join(teachers)}; as a soft corpus of {n_documents:,} documents"
-    folder = Path(source)
-    if is_package(str(source)):
-        # A package contains the pipeline in a subfolder.
-        folder = get_package_path(str(source))
-        folder /= "{lang}_{name}-{version}".format_map(load_meta(folder / "meta.json"))
+    folder = pipeline_folder(source)
     meta = _read_meta(folder)
     try:
         config: Mapping[str, Any] = load_config(folder / "config.cfg", interpolate=True)
     except (OSError, ValueError, configparser.Error):
         config = {}
     return _describe_pipeline(meta, config) if meta else without_folder(str(source))
+
+
+def pipeline_folder(source: Union[str, Path]) -> Path:
+    """Find the folder of a pipeline that is a package or a folder. A package has it in a folder."""
+    if not is_package(str(source)):
+        return Path(source)
+    folder = get_package_path(str(source))
+    return folder / "{lang}_{name}-{version}".format_map(load_meta(folder / "meta.json"))
 
 
 def fingerprint(source: TeacherSource) -> Dict[str, str]:

@@ -8,69 +8,24 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from thinc.api import Optimizer
 
-from ..checks import require_no_file
 from ..saving import (
     copy_directory,
     identity,
-    remove_directory,
     replaced_directory,
     replaced_file,
     require_in_place,
     save_pipeline,
 )
 from .origin import Origin, differences
-from .state import NUMBERS, TrainingState, damaged_error
-
-MODEL_BEST = "model-best"
-MODEL_LAST = "model-last"
-# The student for apps, in a distillation from text.
-STUDENT = "student"
-# The folder of a student before the last one, by its number.
-GENERATION = "generation-{}"
-# The development documents with the teachers' entities, if they had no entities.
-DEVELOPMENT = "dev.spacy"
-# The text and the word vectors of a distillation from text.
-TEXT, VECTORS = "text", "vectors"
-# The state of a training that is not finished. It is removed at the end.
-CHECKPOINT = "checkpoint"
-# What the training depends on, in the folder of the checkpoint.
-ORIGIN = "origin.json"
-
-
-def require_output_dir(path: Path, *, overwrite: bool) -> None:
-    """Raise ValueError if a path cannot be the output folder: it is a file, or it is not empty and
-    `overwrite` is False. The folder need not exist."""
-    require_no_file(path)
-    if path.is_dir() and any(path.iterdir()) and not overwrite:
-        raise ValueError(
-            f"[D721] The output folder '{path}' is not empty. Name another one, replace the "
-            "models in it with --force, or continue an interrupted training with --resume."
-        )
-
-
-def can_resume(output: Path) -> bool:
-    """RETURNS (bool): Whether a folder has a checkpoint to resume from. A run that was killed
-    before its first evaluation has none."""
-    return (output / CHECKPOINT / NUMBERS).is_file()
-
-
-def is_finished(output: Path) -> bool:
-    """RETURNS (bool): Whether a folder has the models of a training, and no checkpoint."""
-    return not (output / CHECKPOINT).exists() and (
-        (output / MODEL_BEST).is_dir() and (output / MODEL_LAST).is_dir()
-    )
-
-
-def is_begun(output: Path) -> bool:
-    """RETURNS (bool): Whether a folder has nothing but what a training leaves that was killed
-    before its first evaluation."""
-    names = {path.name for path in output.iterdir()} if output.is_dir() else set()
-    left = {name for name in names if name.startswith(".") and name.endswith("-unfinished")}
-    left |= {name for name in names if name.startswith(GENERATION.format(""))}
-    left |= {TEXT, VECTORS, DEVELOPMENT, CHECKPOINT}
-    if CHECKPOINT in names:
-        left |= {STUDENT, MODEL_BEST, MODEL_LAST}
-    return names <= left
+from .output_folder import (
+    CHECKPOINT,
+    DEVELOPMENT,
+    MODEL_BEST,
+    MODEL_LAST,
+    ORIGIN,
+    remove_results,
+)
+from .state import TrainingState, damaged_error
 
 
 def require_same_origin(output: Path, origin: Origin) -> None:
@@ -126,10 +81,7 @@ class Checkpoints:
             self._origin = origin
             with replaced_directory(self.output / CHECKPOINT) as folder:
                 self._write_origin(folder)
-            for name in (STUDENT, MODEL_BEST, MODEL_LAST):
-                if (self.output / name).exists():
-                    remove_directory(self.output / name)
-            (self.output / DEVELOPMENT).unlink(missing_ok=True)
+            remove_results(self.output)
 
     def resume(self, origin: Origin) -> TrainingState:
         """Read the last state. Raise ValueError if the training depends on something else now."""

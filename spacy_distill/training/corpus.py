@@ -1,10 +1,11 @@
 """Corpora of a config: find them by name, read them, and align them with the student's tokens."""
 
+from pathlib import Path
 from typing import IO, Callable, Iterable, Iterator, List
 
 from spacy.language import Language
 from spacy.tokens import Span
-from spacy.training import Example, biluo_tags_to_spans
+from spacy.training import Corpus, Example, biluo_tags_to_spans
 from spacy.util import registry
 from thinc.api import Config
 from wasabi import Printer
@@ -13,6 +14,7 @@ from ..corpora.gold_spans import spans_keys_without_entities, warn_about_spans_w
 from ..corpora.labeled import MixedReader
 from ..documents import plain_copy, same_tokens
 from ..loading import DAMAGE_ERRORS
+from .output_folder import DEVELOPMENT
 
 Reader = Callable[[Language], Iterable[Example]]
 
@@ -55,6 +57,21 @@ def read_corpus(reader: Reader, nlp: Language, config: Config, name: str) -> Lis
             (spans_keys_without_entities(example.reference) for example in examples), name
         )
     return examples
+
+
+def read_scored(nlp: Language, folder: Path) -> List[Example]:
+    """Read the development corpus that a training has scored a student on: that with the teachers'
+    entities, if the training has saved one.
+
+    nlp (Language): The student, whose config names the corpus.
+    folder (Path): The output folder of the training.
+    RETURNS (List[Example]): The examples.
+    """
+    if (folder / DEVELOPMENT).exists():
+        return list(Corpus(folder / DEVELOPMENT)(nlp))
+    config = nlp.config.interpolate()
+    name = config["training"]["dev_corpus"]
+    return read_corpus(find_corpus(config, name), nlp, config, name)
 
 
 def with_student_tokens(examples: Iterable[Example]) -> Iterator[Example]:

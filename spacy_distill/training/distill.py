@@ -10,14 +10,14 @@ from thinc.api import Config
 
 from ..corpora.inputs import Input
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
-from .checkpoints import is_finished
 from .generations import (
     has_begun,
-    remove_results,
+    remove_generations,
     require_generations,
     run_of_generation,
     train_generations,
 )
+from .output_folder import begun, is_finished
 from .raw_text import with_text
 from .run import (
     DEFAULT_BITS,
@@ -104,14 +104,14 @@ def distill(
     config = student_config(student, overrides, calibrate, run)
     require_generations(generations, output, run)
     if resume and output is not None and is_finished(output):
-        sources = run_of_generation(run, output, generations).sources
-        return finished_training(output, config, sources, stdout)
-    resumes = resumes_in(output, run)
+        return finished_training(output, config, run_of_generation(run, output, generations))
+    resumes = resumes_in(output, run, config, text)
     with teachers_of(config, run) as teachers, ExitStack() as stack:
         if output is not None:
             stack.enter_context(locked_output(output))
             if overwrite:
-                remove_results(output, generations)
+                remove_generations(output, generations)
+            stack.enter_context(begun(output))
         if text is not None:
             config = with_text(
                 config,

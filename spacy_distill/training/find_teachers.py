@@ -1,12 +1,13 @@
 """The teachers of students, and the labels that students take over from them."""
 
 from dataclasses import replace
-from typing import Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
+from spacy.util import load_config
 from thinc.api import Config
 
 from ..teachers import CachedTeacher, SoftTeacher, Teacher
-from ..teachers.identity import names_of
+from ..teachers.identity import names_of, pipeline_folder
 from ..teachers.no_teacher import NoTeacher
 from ..teachers.sources import (
     DEFAULT_OPTIONS,
@@ -75,7 +76,7 @@ def component_pairs(config: Config) -> Dict[str, Optional[str]]:
                 f"components are: {listed}. Correct the name."
             )
     pairs = chosen or {
-        name: None for name in pipeline if components.get(name, {}).get("factory") in LEARNERS
+        name: None for name in pipeline if factory_of(name, components.get(name, {})) in LEARNERS
     }
     if pairs and idle.issuperset(pairs):
         raise ValueError(
@@ -91,6 +92,19 @@ def component_pairs(config: Config) -> Dict[str, Optional[str]]:
             "[distillation.student_to_teacher]."
         )
     return pairs
+
+
+def factory_of(name: str, block: Mapping[str, Any]) -> Optional[str]:
+    """Find the factory of a component of a config. If it has a `source`, it is the factory there;
+    None if the source cannot be read."""
+    if "source" not in block:
+        return block.get("factory")
+    try:
+        folder = pipeline_folder(str(block["source"]))
+        config = load_config(folder / "config.cfg", interpolate=False)
+    except (OSError, ValueError):  # spaCy reports it when it loads the source
+        return None
+    return config["components"].get(block.get("component", name), {}).get("factory")
 
 
 def fill_labels(config: Config, teachers: Mapping[str, Teacher]) -> None:

@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional
+from typing import Dict, Iterator, Mapping, Optional
 
 from spacy.language import Language
 from thinc.api import Config
@@ -11,16 +11,16 @@ from ..checks import require_range
 from ..loading import load_pipeline
 from ..saving import remove_directory
 from ..teachers import CachedTeacher, EnsembleTeacher, PipelineTeacher, SoftTeacher, Teacher
-from .checkpoints import (
+from .logger import with_own_log
+from .output_folder import (
     CHECKPOINT,
     GENERATION,
     MODEL_BEST,
-    MODEL_LAST,
-    STUDENT,
     can_resume,
+    generations_in,
     is_finished,
+    remove_results,
 )
-from .logger import with_own_log
 from .run import Run, finished_training, locked_output, resumes_in, train_one
 
 
@@ -43,24 +43,17 @@ def run_of_generation(run: Run, output: Optional[Path], number: int) -> Run:
     return run._replace(sources=[*run.sources, before])
 
 
-def folders_of_generations(output: Path) -> List[Path]:
-    """RETURNS (List[Path]): The folders of the students before the last one."""
-    return list(output.glob(GENERATION.format("*")))
-
-
-def remove_results(output: Path, generations: int) -> None:
+def remove_generations(output: Path, generations: int) -> None:
     """Remove the students of an earlier run. Those before the last one would count as finished."""
-    for folder in folders_of_generations(output):
+    for folder in generations_in(output):
         remove_directory(folder)
     if generations > 1:  # otherwise they stay until there is something to replace them
-        for name in (STUDENT, MODEL_BEST, MODEL_LAST, CHECKPOINT):
-            if (output / name).exists():
-                remove_directory(output / name)
+        remove_results(output, CHECKPOINT)
 
 
 def has_begun(output: Path) -> bool:
     """RETURNS (bool): Whether a student before the last one is finished, or has a checkpoint."""
-    return any(is_finished(path) or can_resume(path) for path in folders_of_generations(output))
+    return any(is_finished(path) or can_resume(path) for path in generations_in(output))
 
 
 def train_generations(
@@ -101,9 +94,9 @@ def train_generations(
         own_config = with_own_log(config, folder.name)
         own = run_of_generation(run, output, number)._replace(compact=False)
         if run.resume and is_finished(folder):
-            finished_training(folder, own_config, own.sources, run.stdout)
+            finished_training(folder, own_config, own)
             continue
-        resuming = resumes_in(folder, run)
+        resuming = resumes_in(folder, run, config)
         with locked_output(folder), joined(teachers, output, run, number, config) as taught_by:
             train_one(own_config, taught_by, folder, own, resumes=resuming, dev_teachers=teachers)
     last = run_of_generation(run, output, generations)

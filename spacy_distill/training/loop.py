@@ -203,7 +203,13 @@ def train_while_improving(
             (patience and step - best_step >= patience) or (max_steps and step >= max_steps)
         )
 
-    step = -1
+    def evaluated(step: int) -> Dict[str, Any]:
+        with nlp.use_params(optimizer.averages):
+            score, scores = evaluate()
+        results.append((score, step))
+        return {"score": score, "other_scores": scores}
+
+    step, epoch = -1, 0
     for step, (epoch, batch) in enumerate(batches):
         if step:
             advance(students.loss)
@@ -227,21 +233,25 @@ def train_while_improving(
         students.finish_update(optimizer)
         optimizer.step_schedules()
         n_words += sum(len(example) for example in batch)
-        score, scores, is_best = None, None, None
-        if step % training["eval_frequency"] == 0:
-            with nlp.use_params(optimizer.averages):
-                score, scores = evaluate()
-            results.append((score, step))
-            is_best = score == best_result(results)[0]
         info: Dict[str, Any] = {"epoch": epoch, "step": step, "words": n_words, "losses": losses}
-        info |= {"score": score, "other_scores": scores, "checkpoints": results}
+        info |= {"score": None, "other_scores": None, "checkpoints": results}
+        # The last step too, so that a short training does not end with an untrained best model.
+        is_evaluated = step % training["eval_frequency"] == 0 or is_last(step)
+        if is_evaluated:
+            info |= evaluated(step)
+        is_best = info["score"] == best_result(results)[0] if is_evaluated else None
         yield {**info, "seconds": int(perf_counter() - start)}, is_best
-        if is_best is not None:
+        if is_evaluated:
             losses = {}
         if is_last(step):
             return
     if state is not None and step < state.step:
         raise other_corpus_error(state)
+    if step >= 0 and (not results or results[-1][1] < step):  # the last pass has ended
+        info = {"epoch": epoch, "step": step, "words": n_words, "losses": losses}
+        info |= {**evaluated(step), "checkpoints": results}
+        is_best = info["score"] == best_result(results)[0]
+        yield {**info, "seconds": int(perf_counter() - start)}, is_best
 
 
 def other_corpus_error(state: TrainingState) -> ValueError:

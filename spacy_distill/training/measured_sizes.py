@@ -4,16 +4,13 @@ from pathlib import Path
 from statistics import median
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from spacy.language import Language
-from spacy.training import Corpus, Example
 from thinc.api import use_ops
 from wasabi import Printer
 
 from ..evaluation.speed import speeds
 from ..evaluation.systems import megabytes
 from ..loading import load_pipeline
-from .checkpoints import DEVELOPMENT
-from .corpus import find_corpus, read_corpus
+from .corpus import read_scored
 
 # The least number of passes, and seconds, for measuring a speed.
 ROUNDS, SECONDS = 3, 1.0
@@ -56,9 +53,7 @@ def measure(
     """
     with use_ops("numpy"):
         pipelines = {name: load_pipeline(folder) for name, folder in folders.items()}
-        examples = {
-            name: read_development(nlp, folders[name].parent) for name, nlp in pipelines.items()
-        }
+        examples = {name: read_scored(nlp, folders[name].parent) for name, nlp in pipelines.items()}
         texts = [example.reference.text for example in next(iter(examples.values()))]
         speed_of = speeds(pipelines, texts, rounds=ROUNDS, least_seconds=SECONDS)
         measured = []
@@ -68,20 +63,6 @@ def measure(
             fits = is_within(size, speed, max_mb, min_words_per_second)
             measured.append(Measured(name, *shapes[name], f1, speed, size, fits))
     return measured
-
-
-def read_development(nlp: Language, folder: Path) -> List[Example]:
-    """Read the development corpus: that with the teacher's entities, if training has saved one.
-
-    nlp (Language): The student, whose config names the corpus.
-    folder (Path): The folder of the student's size.
-    RETURNS (List[Example]): The examples.
-    """
-    if (folder / DEVELOPMENT).exists():
-        return list(Corpus(folder / DEVELOPMENT)(nlp))
-    config = nlp.config.interpolate()
-    name = config["training"]["dev_corpus"]
-    return read_corpus(find_corpus(config, name), nlp, config, name)
 
 
 def is_within(

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from spacy.language import Language
-from spacy.util import load_config, load_meta
 from thinc.api import Config
 
 from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
 from ..jobs.plan import installed_versions
+from ..saving import replaced_file
 from ..teachers.identity import describe, vectors_hash
 from ..teachers.identity import fingerprint as fingerprint_of_content
 from ..teachers.protocol import TeacherSource
@@ -20,8 +20,8 @@ from ..teachers.sources import TeacherOptions
 
 # Sections and settings that may differ: loggers, and paths, since corpora are compared by content.
 IGNORED = ("paths", "training.logger")
-# What a finished training is compared by.
-COMPARED = ("corpora", "distillation", "training")
+# What a finished training depended on, in its output folder.
+FINISHED = ".origin.json"
 
 Origin = Dict[str, Any]
 
@@ -42,9 +42,7 @@ def training_origin(
     """
     return as_json(
         {
-            **{f"the setting {key}": value for key, value in settings_of(nlp.config).items()},
-            "the teacher": [fingerprint(source) for source in sources],
-            **{f"the option {name} of teachers": value for name, value in asdict(options).items()},
+            **given(nlp.config, sources, options),
             **{
                 f"the labels of '{name}'": list(pipe.labels)
                 for name, pipe in nlp.pipeline
@@ -55,6 +53,15 @@ def training_origin(
             **{f"the version of {name}": text for name, text in installed_versions().items()},
         }
     )
+
+
+def given(config: Config, sources: Sequence[TeacherSource], options: TeacherOptions) -> Origin:
+    """List what a user gives to a training: settings, teachers, and how these are read."""
+    return {
+        **{f"the setting {key}": value for key, value in settings_of(config).items()},
+        "the teacher": [fingerprint(source) for source in sources],
+        **{f"the option {name} of teachers": value for name, value in asdict(options).items()},
+    }
 
 
 def differences(old: Origin, new: Origin) -> List[str]:
@@ -69,26 +76,38 @@ def differences(old: Origin, new: Origin) -> List[str]:
     return named
 
 
-def finished_differences(
-    folder: Path, config: Config, sources: Sequence[TeacherSource]
-) -> List[str]:
-    """List what differs between a finished training and a config.
+def keep_origin(output: Path, origin: Origin, more: Origin) -> None:
+    """Write what a finished training depended on, next to its models.
 
-    folder (Path): A model of the training.
-    config (Config): The config, in which settings may be missing.
-    sources (Sequence[TeacherSource]): The teachers.
+    output (Path): The folder of the models.
+    origin (Origin): The result of `training_origin`.
+    more (Origin): The result of `not_compared_by_content`.
     """
-    old = settings_of(load_config(folder / "config.cfg", interpolate=False))
-    new = {
-        key: value
-        for key, value in settings_of(config).items()
-        if key.partition(".")[0] in COMPARED
-    }
-    teachers = load_meta(folder / "meta.json").get("distillation", {}).get("teachers", [])
-    old = {f"the setting {key}": value for key, value in old.items() if key in new}
-    new = {f"the setting {key}": value for key, value in new.items()}
-    old["the teacher"], new["the teacher"] = teachers, [describe(source) for source in sources]
-    return differences(as_json(old), as_json(new))
+    with replaced_file(output / FINISHED) as unfinished:
+        text = json.dumps({**origin, **as_json(more)}, indent=1, sort_keys=True)
+        unfinished.write_text(text + "\n", encoding="utf8")
+
+
+def not_compared_by_content(config: Config, compact: bool, bits: int) -> Origin:
+    """List what is compared if a training is finished, since its corpora are not read again."""
+    paths = config.interpolate().get("paths", {})
+    found = {f"the setting paths.{name}": value for name, value in paths.items()}
+    return {**found, "the option compact": compact, "the option bits": bits}
+
+
+def finished_differences(output: Path, new: Origin) -> List[str]:
+    """List what differs between a finished training and a new run.
+
+    output (Path): The folder of the models. If it does not say what the training depended on,
+        nothing differs.
+    new (Origin): What the new run depends on. Settings that it leaves to the defaults, or to the
+        training, are missing or None, and are not compared.
+    """
+    path = output / FINISHED
+    old = json.loads(path.read_text(encoding="utf8")) if path.exists() else {}
+    new = {name: value for name, value in as_json(new).items() if value is not None}
+    shared = old.keys() & new.keys()
+    return differences(*({name: origin[name] for name in shared} for origin in (old, new)))
 
 
 def settings_of(config: Config) -> Dict[str, Any]:
@@ -114,7 +133,8 @@ def flatten(block: Mapping[str, Any], prefix: str = "") -> Iterator[Tuple[str, A
 
 
 def fingerprint(source: TeacherSource) -> str:
-    """Identify a teacher by its content, or by its class if it is an object of another package."""
+    """Identify a teacher by its content, or by its class if it is an object of another package. A
+    teacher that is not there has a name only."""
     if not isinstance(source, (str, Path, Language)):
         return describe(source)
     if not isinstance(source, Language) and is_soft_corpus(Path(source)):
@@ -122,7 +142,10 @@ def fingerprint(source: TeacherSource) -> str:
         # It has the checksums of the shards.
         update_with_file(digest, Path(source) / Manifest.FILE)
         return digest.hexdigest()
-    return fingerprint_of_content(source)["hash"]
+    try:
+        return fingerprint_of_content(source)["hash"]
+    except ValueError:
+        return str(source)
 
 
 def as_json(values: Origin) -> Origin:

@@ -14,7 +14,7 @@ from ..corpora.input_documents import InputDocument
 from ..corpora.inputs import Input
 from ..corpora.labeled import require_path
 from ..evaluation import summary
-from ..evaluation.card import write_card
+from ..evaluation.card import save_with_card
 from ..jobs.folder import require_outside
 from ..loading import load_pipeline
 from ..saving import replaced_directory, save_pipeline
@@ -23,8 +23,9 @@ from ..teachers.protocol import TeacherSource
 from ..vectors import distill_vectors
 from ..vectors.distill_vectors import make_docs
 from ..vectors.word_encoder import NoTransformerError
-from .checkpoints import DEVELOPMENT, MODEL_BEST, STUDENT, TEXT, VECTORS
 from .compact import can_be_compact, compact
+from .corpus import read_scored
+from .output_folder import DEVELOPMENT, MODEL_BEST, STUDENT, TEXT, VECTORS
 
 # The share of the text that is held out for development, and the maximum number of its documents.
 DEV_SHARE = 0.1
@@ -48,8 +49,8 @@ def with_text(
 ) -> Config:
     """Write text and word vectors next to the models, and name them in a student's config.
 
-    A part of the text is held out if the config names no development corpus. Word vectors are made
-    if the config names none, and one of the teachers has a transformer.
+    A part of the text is held out if the development corpus follows `[paths] dev`, which is not
+    set. Word vectors are made if the config names none, and one of the teachers has a transformer.
 
     config (Config): The student's config, which is not changed.
     text (Union[str, Path, Input]): The text, or what `Input` reads it from.
@@ -76,14 +77,15 @@ def with_text(
     require_outside(output, documents.source)
     train = list(documents)
     dev: List[InputDocument] = []
-    n_texts, least = len({document.text for document in train}), 2 if paths["dev"] is None else 1
+    needs_dev = paths["dev"] is None and follows_dev_path(config)
+    n_texts, least = len({document.text for document in train}), 2 if needs_dev else 1
     if n_texts < least:
         raise ValueError(
             f"[D336] The input '{documents.source}' has too little text: found {n_texts} different "
             f"documents that are not blank, expected {least} or more. Correct the path, or give "
             "more text."
         )
-    if paths["dev"] is None:
+    if needs_dev:
         train, dev = hold_out(train, settings["training"].get("seed") or 0)
     lang, folder = settings["nlp"]["lang"], output / TEXT
     write_text(folder, {"train": train, "dev": dev}, lang)
@@ -132,6 +134,12 @@ def require_text_settings(paths: Mapping[str, Any], teachers: Mapping[str, Teach
     for name in ("train", "dev"):
         # Now, and not after hours of word vectors.
         require_path(paths.get(name), name)
+
+
+def follows_dev_path(config: Config) -> bool:
+    """RETURNS (bool): Whether the development corpus of a config is in `[paths] dev`."""
+    section, _, key = str(config["training"]["dev_corpus"]).partition(".")
+    return "${paths.dev}" in str(config.get(section, {}).get(key))
 
 
 def hold_out(
@@ -209,20 +217,22 @@ def save_student(output: Path, config: Config, bits: int, stdout: IO) -> None:
     """Save the best student for apps: compact if it has word vectors, and with a model card.
 
     output (Path): The folder of the models, in which the student gets a folder too.
-    config (Config): The student's config, which names the development corpus. The teacher's
-        entities replace it if it has none.
+    config (Config): The student's config, which names the development corpus. If this has no
+        entities, those of the teacher count.
     bits (int): The bits per value of compact word vectors.
     stdout (IO): Stream for messages.
     """
     nlp = load_pipeline(output / MODEL_BEST)
+    examples = read_scored(nlp, output)
     if can_be_compact(nlp):
         nlp = compact(nlp, bits=bits)
-    corpus, data = output / DEVELOPMENT, ""
-    if corpus.exists():
-        n_documents = len(DocBin().from_disk(corpus))
-        data = f"the teacher's entities in {n_documents:,} development documents"
+    settings = config.interpolate()
+    if (output / DEVELOPMENT).exists():
+        data = f"the teacher's entities in {len(examples):,} development documents"
+    elif follows_dev_path(config):
+        data = Path(settings["paths"]["dev"]).name
     else:
-        corpus = Path(config.interpolate()["paths"]["dev"])
-    meta = write_card(nlp, corpus, output / STUDENT, data=data)
+        data = str(settings["training"]["dev_corpus"])
+    meta = save_with_card(nlp, examples, output / STUDENT, data=data)
     saved = f"Saved the student for apps, with its card: {output / STUDENT}"
     stdout.write(MESSAGE.good(saved, summary(meta)) + "\n")

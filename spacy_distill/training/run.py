@@ -2,7 +2,19 @@
 
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import (
+    IO,
+    Any,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from spacy.language import Language
 from spacy.training.initialize import init_nlp
@@ -11,6 +23,7 @@ from thinc.api import Config
 from wasabi import Printer
 
 from ..checks import require_device, require_range
+from ..corpora.inputs import Input
 from ..loading import load_pipeline
 from ..saving import in_place, lock, remove_directory, save_pipeline
 from ..teachers import CachedTeacher, Teacher, match_labels
@@ -18,19 +31,30 @@ from ..teachers.identity import describe, without_folder
 from ..teachers.no_teacher import NONE, NoTeacher
 from ..teachers.protocol import count_misfits
 from ..teachers.sources import TeacherOptions, TeacherSource
-from .checkpoints import (
-    CHECKPOINT,
-    MODEL_BEST,
-    MODEL_LAST,
-    can_resume,
-    is_begun,
-    require_output_dir,
-    require_same_origin,
-)
+from .checkpoints import require_same_origin
 from .compact import compact as make_compact
 from .compact import require_bits, require_vectors
 from .find_teachers import fill_labels, find_teachers
-from .origin import Origin, finished_differences, training_origin
+from .origin import (
+    Origin,
+    finished_differences,
+    given,
+    keep_origin,
+    not_compared_by_content,
+    training_origin,
+)
+from .output_folder import (
+    CHECKPOINT,
+    MODEL_BEST,
+    MODEL_LAST,
+    REPLACED,
+    TEXT,
+    VECTORS,
+    can_resume,
+    is_begun,
+    require_output_dir,
+    require_unused,
+)
 from .raw_text import save_student
 from .settings import load_student_config
 from .train import train_student
@@ -114,14 +138,36 @@ def require_run(run: Run, output: Optional[Path], *, has_text: bool) -> None:
         raise ValueError(f"[D763] --resume continues a training in its folder: found {found}.")
 
 
-def resumes_in(output: Optional[Path], run: Run) -> bool:
+def resumes_in(output: Optional[Path], run: Run, config: Config, text: Any = None) -> bool:
     """Decide whether a training continues at a checkpoint in its folder. Raise ValueError if it
-    neither continues nor may begin there."""
+    neither continues nor may begin there.
+
+    output (Optional[Path]): The folder of its models.
+    run (Run): What all students share.
+    config (Config): The student's config.
+    text (Any): The raw text to learn from, or None.
+    RETURNS (bool): Whether it continues.
+    """
     resumes = run.resume and output is not None and can_resume(output)
     if output is not None and not resumes:
         overwrite = run.overwrite or (run.resume and is_begun(output))
         require_output_dir(output, overwrite=overwrite)
+        require_unused(output, *replaced_and_read(config, text))
     return resumes
+
+
+def replaced_and_read(config: Config, text: Any) -> Tuple[List[str], Dict[str, Any]]:
+    """List what a distillation replaces in its folder, and what it reads, as `require_unused` takes
+    them."""
+    settings = config.interpolate()
+    paths = settings.get("paths", {})
+    read = {f"[paths] {name}": value for name, value in paths.items()}
+    replaced = list(REPLACED)
+    if text is not None:
+        read["--text"] = text.source if isinstance(text, Input) else text
+        has_vectors = settings.get("initialize", {}).get("vectors") is not None
+        replaced += [TEXT] if has_vectors else [TEXT, VECTORS]
+    return replaced, read
 
 
 @contextmanager
@@ -204,29 +250,29 @@ def train_one(
         if has_text:
             save_student(output, config, run.bits, run.stdout)
         # Only now that all is written.
+        keep_origin(output, origin, not_compared_by_content(config, run.compact, run.bits))
         remove_directory(output / CHECKPOINT)
     return trained
 
 
-def finished_training(
-    output: Path, config: Config, sources: Sequence[TeacherSource], stdout: IO
-) -> Language:
-    """Load the last model of a finished training. Raise ValueError if the config or the teacher is
-    another one.
+def finished_training(output: Path, config: Config, run: Run) -> Language:
+    """Load the last model of a finished training. Raise ValueError if the config, the teacher or
+    another option was another one.
 
     output (Path): The folder of the models.
     config (Config): The student's config.
-    sources (Sequence[TeacherSource]): The teachers, as `load_teacher` takes them.
-    stdout (IO): Stream for a message.
+    run (Run): What all students of the run share.
     """
-    changed = finished_differences(output / MODEL_LAST, config, sources)
+    new = given(config, run.sources, run.teacher_options)
+    new |= not_compared_by_content(config, run.compact, run.bits)
+    changed = finished_differences(output, new)
     if changed:
         raise ValueError(
             f"[D765] The training in '{output}' is finished, and it was another one. These differ "
             f"now: {'; '.join(changed)}. Name another output folder, or begin anew with --force."
         )
     text = f"The training in {output} is finished: nothing to resume"
-    stdout.write(Printer(no_print=True).info(text) + "\n")
+    run.stdout.write(Printer(no_print=True).info(text) + "\n")
     return load_pipeline(output / MODEL_LAST)
 
 

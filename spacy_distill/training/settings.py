@@ -5,9 +5,11 @@ from math import inf
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
+from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_config, registry
 from thinc.api import Config
 
+from ..checks import require_range
 from ..configs import make_config
 from ..corpora.soft_shards import is_soft_corpus
 from ..teachers.identity import language_of
@@ -120,8 +122,14 @@ def load_student_config(
                 f"[D102] [{section}] has no setting '{key}'. Its settings are: {known}. Correct "
                 "the override, or add the setting to the config."
             )
-    text = config.to_str(interpolate=False)
-    config = Config().from_str(text, interpolate=False, overrides=dict(overrides))
+    # An override may be of a setting that the config leaves to the defaults.
+    defaults = Config().from_str(DEFAULT_CONFIG, interpolate=False)
+    block = defaults.merge({"distillation": config.get("distillation", {})})
+    text = Config({**config, **block}, is_interpolated=False).to_str(interpolate=False)
+    typed = {
+        key: str(value) if isinstance(value, Path) else value for key, value in overrides.items()
+    }
+    config = Config().from_str(text, interpolate=False, overrides=typed)
     missing = [name for name in ("nlp", "components", "training") if name not in config]
     if missing or "pipeline" not in config["nlp"]:
         lacks = f"[{missing[0]}]" if missing else "[nlp] pipeline"
@@ -129,6 +137,7 @@ def load_student_config(
             f"[D101] The student's config{name} has no {lacks}. "
             "Start from what `python -m spacy distill-init` writes, or run `init fill-config`."
         )
+    require_training_settings(config.interpolate()["training"])
     config = with_soft_corpus(fill_settings(config), sources)
     if not sources and config["distillation"]["cross_view"] is None:
         config = Config(config, is_interpolated=False).merge(
@@ -207,6 +216,21 @@ def fill_settings(config: Config) -> Config:
             )
     require_schedules(block)
     return filled
+
+
+def require_training_settings(block: Mapping[str, Any]) -> None:
+    """Raise ValueError if a setting of `[training]` does not exist, or would stop the training."""
+    known = sorted(ConfigSchemaTraining.__annotations__)
+    unknown = sorted(set(block) - set(known))
+    if unknown:
+        raise ValueError(
+            f"[D126] [training] has no setting '{unknown[0]}'. Its settings are: "
+            f"{', '.join(known)}. Correct the config or the override."
+        )
+    for name in ("eval_frequency", "accumulate_gradient"):
+        value = block.get(name, 1)
+        if isinstance(value, int):  # otherwise spaCy's own check finds it
+            require_range(f"[training] {name}", value, 1)
 
 
 def require_schedules(block: Mapping[str, Any], name: str = "distillation") -> None:

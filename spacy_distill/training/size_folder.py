@@ -11,12 +11,10 @@ from thinc.api import Config
 from ..configs import SIZES
 from ..corpora.inputs import Input
 from ..saving import remove_directory, replaced_file
-from .checkpoints import CHECKPOINT, DEVELOPMENT, MODEL_BEST, MODEL_LAST, STUDENT
 from .origin import as_json, flatten
+from .output_folder import CHECKPOINT, SIZES_FILE, is_of_distillation, remove_results
 from .run import Run
 
-# The file with the measured sizes, in the output folder. It marks the folder as one of sizes.
-SIZES_FILE = "sizes.json"
 # Width and depth, as the name of a size.
 SHAPE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 
@@ -64,17 +62,15 @@ def require_same_run(output: Path, shared: Mapping[str, Any]) -> None:
 
 def begin(output: Path, shared: Mapping[str, Any]) -> None:
     """Remove the student that an earlier run has chosen, and mark the folder as one of sizes."""
-    for name in (MODEL_BEST, MODEL_LAST, STUDENT, CHECKPOINT):
-        if (output / name).exists():
-            remove_directory(output / name)
-    (output / DEVELOPMENT).unlink(missing_ok=True)
+    remove_results(output, CHECKPOINT)
     write_sizes(output, {"run": dict(shared), "sizes": [], "chosen": None})
 
 
 def remove_sizes(output: Path) -> None:
     """Remove the students of an earlier run, which would count as finished."""
     for folder in list(output.iterdir()):
-        if folder.is_dir() and (folder.name in SIZES or SHAPE.fullmatch(folder.name)):
+        is_size = folder.name in SIZES or SHAPE.fullmatch(folder.name)
+        if is_size and is_of_distillation(folder):
             remove_directory(folder)
 
 

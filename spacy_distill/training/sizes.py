@@ -15,16 +15,17 @@ from ..configs import SIZES
 from ..corpora.inputs import Input
 from ..saving import copy_directory
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
-from .checkpoints import MODEL_BEST, STUDENT, is_finished, require_output_dir
 from .find_teachers import component_pairs
 from .logger import with_own_log
 from .measured_sizes import Measured, choose, measure, table
+from .output_folder import MODEL_BEST, STUDENT, is_finished, require_output_dir, require_unused
 from .raw_text import with_text
 from .run import (
     DEFAULT_BITS,
     Run,
     finished_training,
     locked_output,
+    replaced_and_read,
     require_run,
     resumes_in,
     sources_of,
@@ -100,13 +101,14 @@ def distill_sizes(
         require_same_run(output, shared)
     else:
         require_output_dir(output, overwrite=overwrite)
+    require_unused(output, *replaced_and_read(config, text))
     best = MODEL_BEST if text is None else STUDENT
     unfinished: Dict[str, bool] = {}
     for name in configs:
         if resume and is_finished(output / name) and (output / name / best).is_dir():
-            finished_training(output / name, configs[name], run.sources, stdout)
+            finished_training(output / name, configs[name], run)
         else:
-            unfinished[name] = resumes_in(output / name, run)
+            unfinished[name] = resumes_in(output / name, run, configs[name])
     with locked_output(output):
         if unfinished:
             train_sizes(configs, unfinished, output, run, text, shared)

@@ -30,12 +30,13 @@ from ..teachers.no_teacher import NoTeacher
 from ..threads import one_blas_thread
 from .alternation import alternating_batches, labeled_reader, require_both_kinds
 from .calibrate import CalibrationError, calibrate
-from .checkpoints import MODEL_BEST, MODEL_LAST, Checkpoints
+from .checkpoints import Checkpoints
 from .corpus import Reader, with_student_tokens
 from .examples import open_stream, read_development, read_training
 from .loop import Students, train_while_improving
 from .matched_states import transformer_fingerprint
 from .origin import Origin
+from .output_folder import MODEL_BEST, MODEL_LAST
 from .passes import message_on_passes, size_of, words_per_step
 from .settings import resolve_settings
 from .silver import SilverReader
@@ -206,7 +207,8 @@ def make_batches(
     def read(student: Language) -> Iterable[Example]:
         return examples if corpus is None else with_student_tokens(corpus(student))
 
-    batcher, max_epochs = settings["batcher"], settings["max_epochs"]
+    batcher = never_empty(settings["batcher"], settings["corpus"])
+    max_epochs = settings["max_epochs"]
     if has_teacher or settings["cross_view"] is None:
         reader: Any = read
         if corpus is not None and takes_lengths(
@@ -218,6 +220,30 @@ def make_batches(
     require_both_kinds(read, read_labeled, nlp, settings["corpus"])
     share = settings["cross_view"].labeled_batches
     return alternating_batches(nlp, read, read_labeled, batcher, max_epochs, share)
+
+
+def never_empty(batcher: Callable[[Iterable[Any]], Iterable[Any]], name: str) -> Any:
+    """Let a batcher raise ValueError if it makes no batch of a corpus: spaCy would read the corpus
+    forever.
+
+    batcher (Callable): The batcher.
+    name (str): The name of the corpus in the config.
+    RETURNS (Callable): The same batcher, with this check.
+    """
+
+    def batches(items: Iterable[Any]) -> Iterator[Any]:
+        found = False
+        for batch in batcher(items):
+            found = True
+            yield batch
+        if not found:
+            raise ValueError(
+                f"[D534] The batcher of [distillation] makes no batch of the corpus '{name}'. With "
+                "discard_oversize, it leaves out documents that are longer than a batch. Set a "
+                "larger size, or discard_oversize = false."
+            )
+
+    return batches
 
 
 def run_steps(

@@ -30,6 +30,18 @@ def test_it_writes_a_pipeline_with_better_confidences(uncertain, tmp_path):
     assert run(*uncertain, "-o", tmp_path / "calibrated", "--force").exit_code == 0
 
 
+def test_the_error_is_that_of_the_component(uncertain, tmp_path):
+    """Another student in the pipeline, whose entities are kept, changes no figure."""
+    student, corpus = uncertain
+    alone = run(student, corpus, "-o", tmp_path / "alone").output
+    nlp = spacy.load(student)
+    nlp.add_pipe("ner_student", name="other", source=spacy.load(student), last=True)
+    nlp.to_disk(tmp_path / "two")
+    result = run(tmp_path / "two", corpus, "-o", tmp_path / "out", "--component", "ner_student")
+    assert result.exit_code == 0, result.output
+    assert result.output.split("Temperature")[1] == alone.split("Temperature")[1]
+
+
 def test_labels_that_the_student_lacks_are_reported(uncertain, tmp_path):
     student, corpus = uncertain
     vocab = spacy.blank("en").vocab

@@ -23,6 +23,16 @@ def test_ten_sentences_can_be_memorized(newsroom, crf):
     }
 
 
+def test_new_parameters_are_not_calibrated(newsroom, learned):
+    nlp = newsroom.copy(learned)
+    pipe = nlp.get_pipe("ner_student")
+    pipe.cfg["temperature"] = 2.0
+    pipe.update(newsroom.examples(nlp))
+    assert pipe.cfg["temperature"] == 2.0
+    nlp.initialize(lambda: newsroom.examples(nlp))
+    assert pipe.cfg["temperature"] == 1.0
+
+
 def test_dropout_is_applied_in_training_only(newsroom, learned):
     nlp = newsroom.copy(learned)
     pipe = nlp.get_pipe("ner_student")

@@ -58,6 +58,36 @@ def test_a_wrong_setting_is_named(quietly, teacher, config, output, block, text)
     assert_nothing_left(output)
 
 
+@pytest.mark.parametrize(
+    "block, text",
+    [
+        ({"patiense": 1}, r"\[D126\] \[training\] has no setting 'patiense'"),
+        ({"eval_frequency": 0}, r"\[D705\] \[training\] eval_frequency has to be 1 or more"),
+        ({"accumulate_gradient": 0}, r"\[D705\] \[training\] accumulate_gradient"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_a_wrong_setting_of_the_training_is_named(quietly, teacher, config, output, block, text):
+    with pytest.raises(ValueError, match=text):
+        quietly(teacher, config(training=block), output)
+    assert_nothing_left(output)
+
+
+@pytest.mark.parametrize("teachers", [True, False])
+def test_documents_that_are_all_too_long_for_a_batch(
+    quietly, teacher, config, time_limit, teachers
+):
+    batcher = {
+        "@batchers": "spacy.batch_by_words.v1",
+        "size": 2,
+        "tolerance": 0.0,
+        "discard_oversize": True,
+    }
+    settings = config(distillation={"batcher": batcher})
+    with time_limit(60), pytest.raises(ValueError, match=r"\[D534\].*'corpora.train'"):
+        quietly(teacher if teachers else None, settings)
+
+
 def test_labels_that_do_not_match_are_named(quietly, teacher, config, output):
     labels = {"components": {"ner_student": {"labels": ["PER", "ORG"]}}}
     with pytest.raises(ValueError, match=r"Only the teacher has: LOC. Only the student has: ORG"):
@@ -213,6 +243,7 @@ def test_an_output_folder_with_something_in_it_is_left_alone(quietly, teacher, c
     assert [path.name for path in output.iterdir()] == ["thesis.txt"]
     quietly(teacher, config(distillation={"max_steps": 1}), output, overwrite=True)
     assert sorted(path.name for path in output.iterdir()) == [
+        ".origin.json",
         "model-best",
         "model-last",
         "thesis.txt",

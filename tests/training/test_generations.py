@@ -9,8 +9,9 @@ from spacy.tokens import DocBin
 
 from spacy_distill import annotate
 from spacy_distill.teachers import PipelineTeacher
-from spacy_distill.training.checkpoints import MODEL_BEST, MODEL_LAST, Checkpoints
+from spacy_distill.training.checkpoints import Checkpoints
 from spacy_distill.training.generations import with_student
+from spacy_distill.training.output_folder import MODEL_BEST, MODEL_LAST
 from tests.training.conftest import parameters
 
 
@@ -112,7 +113,7 @@ def test_students_of_an_earlier_run_do_not_count(run, config, tmp_path, monkeypa
         killing(patch, "generation-1", 2)
         run(student=other, overwrite=True)
     left = {path.name for path in (tmp_path / "out").iterdir()}
-    assert left == {"generation-1"}
+    assert left == {"generation-1", "checkpoint"}
     run(student=other, resume=True)
     assert_equal(parameters(tmp_path / "out" / MODEL_LAST), expected)
 

@@ -97,7 +97,7 @@ def test_a_student_for_apps_in_one_step(quietly, with_transformer, raw, text, tm
     overrides = {"distillation.max_steps": 60}
     quietly(str(with_transformer), raw(), output, text=str(text), overrides=overrides)
     assert {path.name for path in output.iterdir()} == {
-        *("model-best", "model-last", "student", "dev.spacy", "text", "vectors"),
+        *(".origin.json", "model-best", "model-last", "student", "dev.spacy", "text", "vectors"),
     }
     student, best = spacy.load(output / "student"), spacy.load(output / "model-best")
     # The word vectors are of the training text, and within the student.
@@ -131,6 +131,26 @@ def test_a_student_for_apps_in_one_step(quietly, with_transformer, raw, text, tm
     assert "Made vectors of" in quietly.output and "student for apps" in quietly.output
 
 
+def test_a_development_corpus_of_another_reader(quietly, rules, raw, text, tmp_path):
+    docs = make_docs(spacy.blank("en").vocab)
+    for doc in docs:
+        doc.spans["gold"] = list(doc.ents)
+        doc.set_ents([], default="missing")
+    DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "spans.spacy")
+    dev = {
+        "@readers": "spacy-distill.MixedCorpus.v1",
+        "labeled": str(tmp_path / "spans.spacy"),
+        "spans_key": "gold",
+    }
+    config = raw().merge({"corpora": {"dev": None}}).merge({"corpora": {"dev": dev}})
+    output = tmp_path / "output"
+    quietly(rules, config, output, text=text)
+    assert "held out" not in quietly.output and not (output / "text" / "dev.spacy").exists()
+    meta = spacy.load(output / "student").meta
+    assert meta["evaluation"]["data"] == "corpora.dev"
+    assert meta["performance"]["ents_f"] is not None
+
+
 def test_a_loaded_teacher_gives_vectors_too(quietly, with_transformer, rules, raw, text, tmp_path):
     teachers = [rules, spacy.load(with_transformer)]
     options = TeacherOptions(partial_labels=True)
@@ -162,7 +182,7 @@ def test_own_development_documents_and_vectors(quietly, rules, raw, text, corpor
     quietly(rules, config, output, text=text, calibrate=False)
     assert "D915" not in quietly.output
     assert {path.name for path in output.iterdir()} == {
-        *("model-best", "model-last", "student", "text"),
+        *(".origin.json", "model-best", "model-last", "student", "text"),
     }
     assert len(read(output / "text" / "train.spacy")) == len(text.read_text().splitlines())
     nlp = spacy.load(output / "student")
@@ -171,13 +191,37 @@ def test_own_development_documents_and_vectors(quietly, rules, raw, text, corpor
 
 def test_a_second_run_replaces_the_first(quietly, rules, raw, text, tmp_path):
     output = tmp_path / "output"
-    (output / "student").mkdir(parents=True)
+    quietly(rules, raw(), output, text=text, calibrate=False)
     (output / "student" / "old.txt").touch()
-    (output / "dev.spacy").touch()
+    (output / "dev.spacy").write_bytes(b"")
     with pytest.raises(ValueError, match="D721"):
         quietly(rules, raw(), output, text=text)
     quietly(rules, raw(), output, text=text, overwrite=True, calibrate=False)
     assert not (output / "student" / "old.txt").exists() and read(output / "dev.spacy")
+
+
+@pytest.mark.parametrize("name", ["dev.spacy", "text/notes.md", "vectors/readme", "student/a"])
+def test_files_of_others_are_not_replaced(quietly, rules, raw, text, tmp_path, name):
+    output = tmp_path / "output"
+    other = output / name
+    other.parent.mkdir(parents=True)
+    other.write_text("mine")
+    for arguments in ({"overwrite": True}, {"resume": True}):
+        with pytest.raises(ValueError, match=r"\[D769\]|\[D721\]"):
+            quietly(rules, raw(), output, text=text, **arguments)
+        assert other.read_text() == "mine"
+    assert [path.name for path in output.iterdir()] == [name.partition("/")[0]]
+
+
+def test_what_is_read_is_not_replaced(quietly, rules, raw, text, tmp_path):
+    output = tmp_path / "output"
+    quietly(rules, raw(), output, text=text, calibrate=False)
+    overrides = {"paths.dev": output / "dev.spacy"}
+    with pytest.raises(ValueError, match=r"\[D770\] \[paths\] dev names"):
+        quietly(rules, raw(), output, text=text, overwrite=True, overrides=overrides)
+    with pytest.raises(ValueError, match=r"\[D770\] --text names"):
+        quietly(rules, raw(), output, text=output / "text" / "train.spacy", overwrite=True)
+    assert read(output / "dev.spacy") and read(output / "text" / "train.spacy")
 
 
 def test_an_interrupted_run_leaves_nothing_half_written(
@@ -190,7 +234,8 @@ def test_an_interrupted_run_leaves_nothing_half_written(
     with pytest.raises(KeyboardInterrupt):
         quietly(rules, raw(), tmp_path / "output", text=text)
     left = {str(path.relative_to(tmp_path / "output")) for path in tmp_path.glob("output/**/*")}
-    assert left == {"text", "text/train.spacy", "text/dev.spacy"}
+    text_files = {"text", "text/train.spacy", "text/dev.spacy"}
+    assert left == {"checkpoint", "checkpoint/origin.json"} | text_files
 
 
 def test_vectors_are_made_in_the_precision_of_the_teacher(

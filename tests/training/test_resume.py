@@ -15,8 +15,9 @@ from spacy.util import load_config
 from spacy_distill import saving
 from spacy_distill.training import streamed
 from spacy_distill.training.annotate import annotate
-from spacy_distill.training.checkpoints import CHECKPOINT, Checkpoints
+from spacy_distill.training.checkpoints import Checkpoints
 from spacy_distill.training.logger import JSONLLogger
+from spacy_distill.training.output_folder import CHECKPOINT
 from tests.tiny_bert import save_tiny_bert
 from tests.training.killed_trainings import (
     BLOCK,
@@ -74,7 +75,11 @@ def test_same_bytes(kill_and_resume, contents, changes):
     Averages and calibration are part of the bytes."""
     unbroken, resumed = kill_and_resume({"distillation": changes}, {"training": {"patience": 90}})
     assert contents(unbroken) == contents(resumed)
-    assert {path.name for path in resumed.iterdir()} == {"model-best", "model-last"}
+    assert {path.name for path in resumed.iterdir()} == {
+        ".origin.json",
+        "model-best",
+        "model-last",
+    }
 
 
 @pytest.mark.parametrize("source", [None, "none"], ids=["teacher", "no teacher"])

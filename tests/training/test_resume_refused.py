@@ -11,9 +11,9 @@ import spacy
 from spacy.training import Corpus
 from spacy.util import registry
 
-from spacy_distill import saving
+from spacy_distill import TeacherOptions, saving
 from spacy_distill.training import origin, train
-from spacy_distill.training.checkpoints import CHECKPOINT
+from spacy_distill.training.output_folder import CHECKPOINT
 from spacy_distill.training.prepare import PrepareTraining
 from tests.docs import gliner_stand_in  # noqa: F401
 from tests.training.conftest import make_docs
@@ -107,6 +107,15 @@ def test_a_finished_training_is_left_as_it_is(run, contents, quietly, tmp_path):
         ValueError, match=r"\[D765\].*distillation\.max_steps \(10 before, 12 now\)"
     ):
         run("output", {"distillation": {"max_steps": 12}}, resume=True)
+    for changes, named in (
+        ({"components": {"ner_student": {"model": {"encode": {"width": 8}}}}}, "encode.width"),
+        ({"nlp": {"lang": "en"}}, r"nlp.lang \('xx' before, 'en' now\)"),
+        ({"paths": {"labeled": "other.spacy"}}, "paths.labeled"),
+    ):
+        with pytest.raises(ValueError, match=rf"\[D765\].*{named}"):
+            run("output", changes, resume=True)
+    with pytest.raises(ValueError, match=r"\[D765\].*option partial_labels of teachers"):
+        run("output", resume=True, teacher_options=TeacherOptions(partial_labels=True))
     with pytest.raises(ValueError, match=r"\[D765\].*the teacher"):
         run("output", source=Other(), resume=True)
     with pytest.raises(ValueError, match=r"\[D721\]"):
@@ -118,10 +127,15 @@ def test_a_run_that_was_killed_early_begins_anew(run, contents, tmp_path):
     for names in (["checkpoint"], [".checkpoint-unfinished"], ["checkpoint", "model-last"]):
         for name in names:
             (tmp_path / "killed" / name).mkdir(parents=True)
+        if "checkpoint" in names:
+            (tmp_path / "killed" / "checkpoint" / "origin.json").write_text("{}")
+            (tmp_path / "killed" / "log.jsonl").touch()
         run("killed", resume=True)
+        (tmp_path / "killed" / "log.jsonl").unlink(missing_ok=True)
         assert contents(tmp_path / "killed") == contents(tmp_path / "unbroken")
         for name in ("model-best", "model-last"):
             saving.remove_directory(tmp_path / "killed" / name)
+        (tmp_path / "killed" / ".origin.json").unlink()
     (tmp_path / "killed" / "thesis.txt").touch()
     with pytest.raises(ValueError, match=r"\[D721\]"):
         run("killed", resume=True)

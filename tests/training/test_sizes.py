@@ -13,8 +13,9 @@ from spacy_distill import distill_sizes
 from spacy_distill.corpora.inputs import Input
 from spacy_distill.teachers import PipelineTeacher
 from spacy_distill.training import measured_sizes, sizes
-from spacy_distill.training.checkpoints import MODEL_BEST, MODEL_LAST, STUDENT, Checkpoints
+from spacy_distill.training.checkpoints import Checkpoints
 from spacy_distill.training.measured_sizes import Measured, choose, is_within, table
+from spacy_distill.training.output_folder import MODEL_BEST, MODEL_LAST, STUDENT
 from spacy_distill.training.settings import fill_settings
 from spacy_distill.training.sizes import parse_sizes, with_size
 from tests.training.conftest import FRAMES, PEOPLE, PLACES, parameters

@@ -13,8 +13,8 @@ from spacy_distill.jobs.memory_zones import HAS_SAFE_ZONES
 from spacy_distill.teachers import PipelineTeacher, SoftTeacher
 from spacy_distill.training import streamed
 from spacy_distill.training.annotate import annotate
-from spacy_distill.training.checkpoints import MODEL_LAST
 from spacy_distill.training.loop import Students
+from spacy_distill.training.output_folder import MODEL_LAST
 from tests.training.conftest import PEOPLE, PLACES, parameters
 
 zones = pytest.mark.skipif(not HAS_SAFE_ZONES, reason="memory zones of this spaCy are not safe")
