@@ -1,4 +1,5 @@
 import io
+from itertools import count
 from math import log
 
 import numpy
@@ -7,7 +8,6 @@ import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 from spacy.util import registry
-from thinc.schedules import Schedule
 
 from spacy_distill import distill
 from spacy_distill.chain import BiluoTags, LinearChain, constraints
@@ -140,10 +140,10 @@ def test_distilled_students_are_calibrated(teacher, config, corpora, tmp_path, q
 @registry.schedules("spacy-distill-tests.rising.v1")
 def rising():
     """Create a learning rate with which a student forgets all after step 40."""
-    return Schedule("rising", lambda _, step: 0.01 if step < 40 else 1.0)
+    return (0.01 if step < 40 else 1.0 for step in count())
 
 
-@pytest.mark.parametrize("max_steps, n_times", [(40, 1), (45, 2)])
+@pytest.mark.parametrize("max_steps, n_times", [(40, 1), (60, 2)])
 def test_equal_models_are_calibrated_once(
     teacher, config, corpora, tmp_path, contents, max_steps, n_times
 ):
@@ -161,7 +161,7 @@ def test_equal_models_are_calibrated_once(
     saved = spacy.load(tmp_path / "student" / "model-best")
     found = saved.get_pipe("ner_student").cfg["temperature"]
     expected = calibrate(saved, annotate(saved, corpora["dev"]))
-    assert found == pytest.approx(expected, rel=0.01) != 1.0
+    assert found == pytest.approx(expected, rel=0.01) and found != 1.0
 
 
 def test_a_student_that_finds_nothing_is_saved_uncalibrated(config, tmp_path, quietly):
