@@ -16,8 +16,10 @@ from splits import Split, write_splits
 from wasabi import msg
 
 from spacy_distill.corpora.conll import read_conll
+from spacy_distill.corpora.input_files import format_of
 from spacy_distill.corpora.tag_names import SCHEMES
 from spacy_distill.corpora.tagged_json import read_tagged_json
+from spacy_distill.documents import plain_copy
 
 USUAL_DEV = ("dev.txt", "valid.txt")
 # Default number of development sentences that are taken from the training file.
@@ -69,7 +71,7 @@ def convert(
     )
 
     def read(path: Path, **options: bool) -> Iterator[Doc]:
-        return (json_lines if path.suffix == ".jsonl" else columns)(path, **options)
+        return (json_lines if format_of(path) == ".jsonl" else columns)(path, **options)
 
     sentences = list(read(train))
     n_sentences = len(sentences)
@@ -89,7 +91,7 @@ def convert(
         )
     rest = sentences[labeled:]
     if not keep_entities:
-        rest = [Doc(vocab, words=[token.text for token in doc]) for doc in rest]
+        rest = [plain_copy(doc) for doc in rest]
     if extra_unlabeled is not None:
         rest += read(extra_unlabeled, keep_entities=keep_entities)
     return [

@@ -3,7 +3,7 @@ a blank line after each sentence."""
 
 import re
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
@@ -89,6 +89,11 @@ def read_conll(
             f"[D342] {path}: found no sentence, expected one token and its tag per line, fill the "
             "file"
         )
+    if _are_numbered(sentences):
+        raise ValueError(
+            f"[D369] {path}: found the numbers of tokens in the first column, expected the tokens. "
+            f"Remove the column: cut -f2- {path}"
+        )
     try:
         meanings = read_tag_meanings(filter(None, first), scheme)
     except TagNameError as error:
@@ -105,6 +110,17 @@ def read_conll(
             tags = (meanings[str(token.tag)] for token in sentence)
             doc.set_ents([Span(doc, *entity) for entity in read_entities(tags)])
         yield doc
+
+
+def _are_numbered(sentences: Sequence[Sequence[Token]]) -> bool:
+    """RETURNS (bool): Whether the first column has 1, 2, 3 and so on in each sentence, as in
+    CoNLL-U, and one of them has several tokens."""
+    is_numbered = all(
+        token.word == str(number)
+        for sentence in sentences
+        for number, token in enumerate(sentence, 1)
+    )
+    return is_numbered and any(len(sentence) > 1 for sentence in sentences)
 
 
 def _read_lines(path: Path) -> List[Line]:

@@ -100,7 +100,7 @@ def read_standard_input(text_field: str) -> Iterator[Row]:
                 f"[D307] {place}: found bytes that are not UTF-8 ({error.reason}). Convert the "
                 "text to UTF-8."
             ) from error
-        row = _parse(line) if line.startswith("{") else None
+        row = _parse(line) if line.lstrip().startswith("{") else None
         yield row if isinstance(row, dict) else {text_field: line}
 
 

@@ -27,6 +27,8 @@ MAX_BYTES = 2**31
 # The maximum memory for documents that are read once: some 25,000 tokens with 13 layers of width
 # 768, so several teachers over one transformer can share a batch.
 MAX_RECENT_BYTES = 2**29
+# The maximum of a document on disk, below the billion bytes that sqlite allows.
+MAX_ROW_BYTES = 900_000_000
 # Seconds to wait while another process writes.
 LOCK_TIMEOUT = 120
 # With pages of 64 KiB, the maximum of sqlite, a sentence with 13 layers of width 768 is read five
@@ -121,7 +123,11 @@ class FeatureCache(ForkSafe):
                 self._keep(model, key, array)
             database = self._open(model)
             if database is not None:
-                rows = [(key, *array.shape[:2], array.tobytes()) for key, array in arrays.items()]
+                rows = [
+                    (key, *array.shape[:2], array.tobytes())
+                    for key, array in arrays.items()
+                    if array.nbytes <= MAX_ROW_BYTES
+                ]
                 with database:
                     database.executemany(
                         "INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?)", rows

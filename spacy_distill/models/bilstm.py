@@ -29,6 +29,7 @@ def BiLSTM(
     RAISES (ValueError): There are no layers.
     """
     require_range("depth", depth, 1)
+    require_range("width", width, 2)
     layers: List[Model[Ragged, Ragged]] = [bilstm_layer(width)]
     for _ in range(depth - 1):
         layers += [dropout(), bilstm_layer(width)]

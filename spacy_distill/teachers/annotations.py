@@ -146,7 +146,7 @@ class AnnotationTeacher:
         chosen: List[Tuple[Span, float]] = []
         taken: set = set()
         for span, score in pairs:
-            if taken.isdisjoint(range(span.start, span.end)):
+            if len(span) and taken.isdisjoint(range(span.start, span.end)):
                 taken.update(range(span.start, span.end))
                 chosen.append((span, score))
         return chosen
@@ -221,8 +221,9 @@ def _as_floats(written: Any) -> Optional[List[float]]:
     values = written.tolist() if hasattr(written, "tolist") else written
     if not isinstance(values, (list, tuple)):
         return None
-    # A list may contain arrays with a single value.
+    # A list may contain arrays with a single value. spaCy's spancat_singlelabel writes a column.
     values = [value.item() if _is_single_value(value) else value for value in values]
+    values = [v[0] if isinstance(v, (list, tuple)) and len(v) == 1 else v for v in values]
     if not all(isinstance(value, (int, float)) for value in values):
         return None
     return [float(value) for value in values]

@@ -10,6 +10,7 @@ from thinc.api import get_array_module
 from thinc.types import Floats2d
 
 from ..chain import LinearChain, chain_from_marginals, n_tags
+from ..corpora.tag_names import is_outside
 from .predictions import predict
 from .protocol import Teacher, find_tags
 
@@ -80,6 +81,11 @@ def parse_label_map(text: str) -> Dict[str, str]:
             raise ValueError(
                 f"[D286] {name} has the label '{old}' twice: found '{unique[old]}' and '{new}', "
                 "expected one new label. Leave one of them out."
+            )
+        if is_outside(new):
+            raise ValueError(
+                f"[D223] {name} has the new label '{new}', which means no entity. Leave '{old}' "
+                "out: labels that are not in the map are dropped."
             )
         unique[old] = new
     return unique

@@ -1,11 +1,11 @@
 """A teacher that runs a spaCy pipeline."""
 
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 import numpy
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer, TrainablePipe
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from ..chain import LinearChain
 from ..chain.joining import join_chains
@@ -19,6 +19,9 @@ from .protocol import Teacher, parts_of
 from .spacy_ner import BeamTeacher, TransitionTeacher
 from .tokens import align, carry_over
 from .written_attributes import components_that_write
+
+# The first character, the one after the last, and the label.
+Entity = Tuple[int, int, str]
 
 
 class PipelineTeacher:
@@ -142,15 +145,36 @@ class PipelineTeacher:
         for name, pipe in self.nlp.pipeline:
             if name == self.pipe_name and not self.reads_annotations:
                 break
+            earlier = [_entities(doc) for doc in docs] if name == self.pipe_name else []
             docs = _run_component(name, pipe, docs, _batch_size(pipe, len(docs)))
             if name == self.pipe_name:
+                for doc, entities in zip(docs, earlier, strict=True):
+                    self._drop_others(doc, entities)
                 break
         return docs
+
+    def _drop_others(self, doc: Doc, earlier: Set[Entity]) -> None:
+        """Drop the entities that earlier components have set, and of which the component that
+        teaches does not have the label."""
+        dropped = [
+            ent for ent in doc.ents if ent.label_ not in self.labels and _entity(ent) in earlier
+        ]
+        if dropped:
+            kept = [ent for ent in doc.ents if ent not in dropped]
+            doc.set_ents(kept, outside=dropped, default="unmodified")
 
 
 def pipelines_of(teacher: object) -> Iterator[PipelineTeacher]:
     """RETURNS (Iterator[PipelineTeacher]): The pipeline teachers among a teacher and its parts."""
     return (part for part in parts_of(teacher) if isinstance(part, PipelineTeacher))
+
+
+def _entity(ent: Span) -> Entity:
+    return ent.start_char, ent.end_char, ent.label_
+
+
+def _entities(doc: Doc) -> Set[Entity]:
+    return {_entity(ent) for ent in doc.ents}
 
 
 def _run_component(name: str, pipe: Any, docs: Sequence[Doc], batch_size: int) -> List[Doc]:

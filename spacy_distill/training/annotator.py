@@ -11,14 +11,14 @@ from thinc.api import to_numpy
 
 from ..chain import BiluoTags, LinearChain
 from ..corpora.inputs import InputDocument
-from ..corpora.soft_shards import SoftDocument
+from ..corpora.soft_shards import LONGEST_DOCUMENT, SoftDocument
 from ..corpora.soft_targets import SoftTargets, pack_marginals
 from ..encoders.feature_cache import read_once
 from ..jobs.memory_zones import memory_zones, pipelines_with_zones
 from ..jobs.plan import Advance, Skipped, require_few_failures
 from ..teachers import Teacher
 from ..teachers.pipeline_teacher import pipelines_of
-from ..teachers.predictions import predict_each
+from ..teachers.predictions import name_of, predict_each
 from ..teachers.protocol import count_misfits
 
 
@@ -93,9 +93,13 @@ class Annotator:
         misfits = count_misfits([self.teacher])
         skipped: Dict[int, Skipped] = {}
         entities = 0
-        batches = list(
-            minibatch(sorted(range(len(docs)), key=lambda i: len(docs[i])), self.batch_size)
-        )
+        for i, doc in enumerate(docs):
+            if len(doc) > LONGEST_DOCUMENT:  # readers of soft corpora refuse it
+                reason = f"it has {len(doc):,} tokens, more than {LONGEST_DOCUMENT:,}"
+                skipped[i] = Skipped(documents[i].id, name_of(self.teacher), reason)
+                require_few_failures("teacher", list(skipped.values()), max_errors)
+        numbers = sorted(set(range(len(docs))) - set(skipped), key=lambda i: len(docs[i]))
+        batches = list(minibatch(numbers, self.batch_size))
         # With short documents first, the progress bar would promise too early an end.
         random.Random(0).shuffle(batches)
         for batch in batches:

@@ -96,7 +96,8 @@ def make_docs(documents: Iterable[InputDocument], nlp: Language) -> Iterator[Doc
     """YIELDS (Doc): The documents. Those without words are tokenized by the pipeline."""
     for document in documents:
         if document.words is None:
-            yield nlp.make_doc(document.text)
+            # `make_doc` would refuse long documents, for the sake of parsers.
+            yield nlp.tokenizer(document.text)
         else:
             yield Doc(nlp.vocab, words=document.words, spaces=document.spaces)
 

@@ -1,5 +1,6 @@
 """Read, prune and join tables of word vectors, and make pipelines of them."""
 
+from codecs import BOM_UTF8
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
@@ -102,6 +103,9 @@ def _unreadable(source: Path, problem: object) -> ValueError:
 def _read_text(path: Path, truncate: int) -> Tuple[List[str], Floats2d]:
     if not path.stat().st_size:
         raise _unreadable(path, "the file is empty")
+    with path.open("rb") as file:
+        if file.read(len(BOM_UTF8)) == BOM_UTF8:
+            raise _unreadable(path, "it begins with a byte order mark. Remove this character")
     with _reading(path):
         data, words, _ = read_vectors(path, truncate)
     return words, data[: len(words)]
@@ -138,7 +142,13 @@ def _read_word_list(path: Path) -> List[str]:
             first = file.schema_arrow.names[:1]
         require_readable(path, file.metadata, f"'{path}'", columns=first)
         with _reading(path):
-            return file.read(columns=first).column(0).to_pylist()
+            words = file.read(columns=first).column(0).to_pylist()
+    if not all(isinstance(word, str) for word in words):
+        raise ValueError(
+            f"[D246] The first column of '{path}', {first[0]}, has something else than words. "
+            "Write the words there, as text."
+        )
+    return words
 
 
 def table_of_pipeline(nlp: Language, name: str, end: Optional[int] = None) -> WordTable:

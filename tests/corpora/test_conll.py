@@ -105,6 +105,14 @@ def test_entities_left_out_stay_unset_on_disk(write):
         assert each.has_unknown_spaces
 
 
+def test_numbers_of_tokens_are_no_tokens(write):
+    path = write("1\tOslo\tB-LOC\n2\train\tO\n\n1\tKiel\tB-LOC\n")
+    with pytest.raises(ValueError, match=r"\[D369\].*cut -f2-"):
+        list(read_conll(path, VOCAB))
+    # Two sentences of one number each.
+    assert len(list(read_conll(write("1 O\n\n1 O\n"), VOCAB))) == 2
+
+
 @pytest.mark.parametrize(
     "line, tag_column, found",
     [

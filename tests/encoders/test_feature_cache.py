@@ -13,6 +13,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from spacy.tokens import Doc
 
+from spacy_distill.encoders import feature_cache
 from spacy_distill.encoders.feature_cache import (
     FEATURES,
     FOLDER_VARIABLE,
@@ -60,6 +61,16 @@ def test_a_full_cache_keeps_its_documents(encoder, vocab, monkeypatch):
     assert list(FEATURES.get_all(name, keys)) == keys[1:]
     FEATURES.set_all(name, {keys[1]: numpy.zeros((3, 3, 16), dtype="float16")})
     assert FEATURES.get_all(name, keys)[keys[1]].any()
+
+
+def test_a_document_that_is_too_large_for_the_disk_stays_in_memory(monkeypatch, tmp_path):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(feature_cache, "MAX_ROW_BYTES", ARRAY.nbytes - 1)
+    cache = FeatureCache()
+    cache.set_all("model", {b"one": ARRAY})
+    assert b"one" in cache.get_all("model", [b"one"])
+    cache.clear()
+    assert not cache.get_all("model", [b"one"])
 
 
 def test_of_documents_that_are_read_once_the_last_ones_stay():

@@ -104,6 +104,35 @@ def test_of_overlapping_spans_the_one_of_the_highest_score_counts_then_the_longe
     assert names(teacher.predict_chain([doc]))[:2] == ["B-LOC", "L-LOC"]
 
 
+def test_an_empty_span_is_no_entity(doc):
+    add_spans(doc, [(0, 2, "PER"), (3, 3, "LOC")], [0.7, 0.9])
+    chain = AnnotationTeacher(LABELS, spans_key="sc").predict_chain([doc])
+    assert names(chain) == ["B-PER", "L-PER", *"OOOOO"]
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_both_span_categorizers_teach(single):
+    nlp = spacy.blank("en")
+    factory = "spancat_singlelabel" if single else "spancat"
+    pipe = nlp.add_pipe(factory, config={"spans_key": "sc"})
+    doc = nlp.make_doc("Anna sails to Oslo .")
+    doc.spans["sc"] = [Span(doc, 0, 1, label="PER"), Span(doc, 3, 4, label="LOC")]
+    nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc)])
+    chain = PipelineTeacher(nlp, spans_key="sc").predict_chain([nlp.make_doc(doc.text)])
+    assert chain.lengths.tolist() == [5] and set(pipe.labels) == {"PER", "LOC"}
+
+
+def test_entities_of_earlier_components_with_other_labels_are_outside():
+    nlp = spacy.blank("en")
+    for name, label, word in (("first", "PER", "Anna"), ("second", "LOC", "Oslo")):
+        patterns = [{"label": label, "pattern": word}, {"label": label, "pattern": "Kiel"}]
+        nlp.add_pipe("entity_ruler", name=name).add_patterns(patterns)
+    teacher = PipelineTeacher(nlp, "second")
+    docs = [nlp.make_doc("Anna sails to Oslo"), nlp.make_doc("Kiel rains")]
+    chain = teacher.predict_chain(docs)
+    assert names(chain, ["LOC"]) == ["O", "O", "O", "U-LOC", "O", "O"]
+
+
 def test_scores_below_a_half_leave_no_entity_as_the_best(doc):
     add_spans(doc, [(0, 1, "PER"), (1, 2, "PER"), (4, 6, "LOC")], [0.0, 1.0, 0.3])
     chain = AnnotationTeacher(LABELS, spans_key="sc").predict_chain([doc])

@@ -108,6 +108,12 @@ def test_what_is_no_label_map_is_refused(text):
         parse_label_map(text)
 
 
+@pytest.mark.parametrize("text", ["PER=PER,MISC=O", '{"MISC": "O"}'])
+def test_no_entity_is_no_new_label(text):
+    with pytest.raises(ValueError, match=r"\[D223\] .*Leave 'MISC' out"):
+        parse_label_map(text)
+
+
 @pytest.mark.parametrize(
     "text", ["A=B,A=C", "A=B, A =B", '{"A": "B", "A": "C"}', '{"A": "B", "A ": "B"}']
 )

@@ -105,7 +105,7 @@ def test_scores_that_are_no_probabilities(scores, told):
         (["0.5", "high"], r"found \['0.5', 'high'\]"),
         ("0.5", "found '0.5'"),
         (numpy.asarray(["0.5", "0.7"]), r"found array\(\['0.5', '0.7'\]"),
-        (numpy.full((2, 1), 0.5), r"found array\(\[\[0.5\],"),
+        (numpy.full((2, 2), 0.5), r"found array\(\[\[0.5, 0.5\],"),
         ({"PER": 0.5}, r"found \{'PER': 0.5\}"),
         ([[0.5, 0.5], [0.5, 0.5]], "found "),
         ([1j, 0.5], "found "),

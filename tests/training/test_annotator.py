@@ -213,6 +213,16 @@ def test_long_documents_are_read_as_a_whole(ner_folder):
     assert len(soft.targets.best) == 12_000 and entities > 1000
 
 
+def test_a_document_that_no_soft_corpus_may_have_is_left_out(ner_folder, monkeypatch):
+    monkeypatch.setattr("spacy_distill.training.annotator.LONGEST_DOCUMENT", 5)
+    documents = as_documents(["Anna Berg sails .", "Anna Berg sails to Oslo ."])
+    annotator = Annotator(load_teacher([spacy.load(ner_folder)]), top_k=2, batch_size=4)
+    with pytest.raises(ValueError, match=r"\[D427\].*it has 6 tokens, more than 5"):
+        annotator.annotate(documents)
+    found = annotator.annotate(documents, max_errors=1)
+    assert len(found.documents) == 1 and [one.id for one in found.skipped] == [documents[1].id]
+
+
 def test_a_token_takes_at_most_48_bytes_on_disk(tmp_path):
     rng = numpy.random.default_rng(0)
     words = ["".join(chr(97 + n) for n in rng.integers(26, size=2 + n % 9)) for n in range(8000)]

@@ -81,9 +81,21 @@ def test_what_is_no_table_is_refused(tmp_path):
     (tmp_path / "vectors.vec").write_text("the 1 2 3\nin 1 2\n")
     with pytest.raises(ValueError, match=r"D294.*vectors\.vec' cannot be read"):
         read_table(tmp_path / "vectors.vec")
+    (tmp_path / "marked.vec").write_text("2 3\nthe 1 2 3\nin 1 2 3\n", encoding="utf-8-sig")
+    with pytest.raises(ValueError, match=r"D294.*byte order mark"):
+        read_table(tmp_path / "marked.vec")
     spacy.blank("en").to_disk(tmp_path / "blank")
     with pytest.raises(ValueError, match=r"D296.*blank' has no table of words"):
         read_table(tmp_path / "blank")
+
+
+def test_a_list_of_numbers_is_no_word_list(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the tag extra is not installed")
+    numpy.save(tmp_path / "array.npy", DATA[:2])
+    arrow = pytest.importorskip("pyarrow")
+    parquet.write_table(arrow.table({"ids": [1, 2]}), tmp_path / "words.parquet")
+    with pytest.raises(ValueError, match=r"D246.*words.parquet', ids, has something else"):
+        read_table(tmp_path)
 
 
 def test_pruned_words_get_the_most_similar_row():
