@@ -8,13 +8,11 @@ document once for all teachers. For each number K of layers these teachers are t
 
 - selected-K: the K states that the penalty R_3 selects (`spacy-distill.LayerSelection.v1`);
 - top-K: the K highest states;
-- truncated-K: all states of the transformer that has only its first K layers;
-- between-K: selected-K without the layers of the transformer between the selected states. Nothing
-  is trained for it;
-- retrained-K: a teacher that is trained over the transformer of between-K.
+- truncated-K: all states of the transformer that has only its first K layers.
 
-"all" has all states. Speeds are those of the pruned teachers, on one thread and without stored
-features. A second call goes on where the first one stopped.
+"all" has all states, and "middle" that of one layer, a little above the middle. Speeds are those of
+the pruned teachers, on one thread and without stored features. A second call goes on where the
+first one stopped.
 """
 
 import benchmarks.one_thread  # noqa: F401
@@ -40,17 +38,17 @@ from wasabi import msg
 
 from benchmarks.commands import provenance, read_json, write_json
 from spacy_distill import make_config, prune
-from spacy_distill.encoders.encoder import Encoder
 from spacy_distill.encoders.feature_cache import FEATURES, FOLDER_VARIABLE
 from spacy_distill.encoders.transformer_layers import TransformerShim
-from spacy_distill.encoders.truncation import with_layers
-from spacy_distill.evaluation.speed import without_stored_features, words_per_second
+from spacy_distill.evaluation.speed import words_per_second
 from spacy_distill.models.layer_gates import all_gates, find_gated, set_gates
 
 TEACHER = "ner_teacher"
 SELECTION = "spacy-distill.LayerSelection.v1"
 # The parts of a training in which the gates move.
 START, END = 0.125, 0.625
+# The height of the layer of "middle": layer 7 of 12.
+MIDDLE = 0.58
 
 
 class Bench:
@@ -70,7 +68,7 @@ class Bench:
         self.texts = [example.reference.text for example in docs[:n_texts]]
         self.results: Dict[str, Any] = read_json(output)["teachers"] if output.exists() else {}
 
-    def config(self, seed: int, transformer: str, layers: Optional[List[int]] = None) -> Config:
+    def config(self, seed: int, transformer: str) -> Config:
         """Make the config of a teacher whose states have gates."""
         labeled, vectors = self.settings["labeled"], self.settings["vectors"]
         text = make_config(TEACHER.removeprefix("ner_"), labeled=labeled, vectors=vectors)
@@ -83,7 +81,6 @@ class Bench:
         config["system"].update(seed=seed, gpu_allocator=None)
         mix = config["components"][TEACHER]["model"]["embed"]["right"]
         mix["@architectures"] = "spacy-distill.GatedLayerMix.v1"
-        mix["transformer"]["layers"] = layers
         config["corpora"]["dev"]["limit"] = self.settings["dev"]
         config["training"]["logger"]["progress_bar"] = False
         if self.settings["n_steps"]:
@@ -146,7 +143,7 @@ class Bench:
         """Train and measure all teachers of a seed that have no result yet."""
         path = self.settings["transformer"]
         depth = int(read_json(Path(path) / "config.json")["num_hidden_layers"])
-        fixed = {"all": list(range(depth + 1))}
+        fixed = {"all": list(range(depth + 1)), "middle": [round(MIDDLE * depth)]}
         for k in numbers:
             fixed[f"top-{k}"] = list(range(depth + 1 - k, depth + 1))
             fixed[f"truncated-{k}"] = list(range(k + 1))
@@ -156,30 +153,11 @@ class Bench:
                 nlp = self.train(self.config(seed, path), states)
                 self.record(seed, name, nlp, process_time() - start)
         for k in numbers:
-            if f"retrained-{k} seed {seed}" not in self.results:
-                self.run_selected(seed, k)
-
-    def run_selected(self, seed: int, k: int) -> None:
-        """Train and measure the teacher that selects K states, and those without the layers of the
-        transformer between them."""
-        start = process_time()
-        nlp = self.selected(seed, k)
-        gates = all_gates(gated_layer(nlp), 1).tolist()
-        self.record(seed, f"selected-{k}", nlp, process_time() - start, gates=gates)
-        # Other transformers: their features are of no use later.
-        with without_stored_features():
-            small = prune(nlp)
-            former = transformer_shim(small).layers
-            delete_between(small)
-            self.record(seed, f"between-{k}", small, 0.0, former_states=former)
-            shim = transformer_shim(small)
-            with tempfile.TemporaryDirectory() as folder:
-                shim.transformer.save_pretrained(folder)
-                shim.tokenizer.save_pretrained(folder)
+            if f"selected-{k} seed {seed}" not in self.results:
                 start = process_time()
-                again = self.train(self.config(seed, folder, shim.layers), None)
-            seconds = process_time() - start
-            self.record(seed, f"retrained-{k}", again, seconds, former_states=former)
+                nlp = self.selected(seed, k)
+                gates = all_gates(gated_layer(nlp), 1).tolist()
+                self.record(seed, f"selected-{k}", nlp, process_time() - start, gates=gates)
 
 
 def gated_layer(nlp: Language) -> Model:
@@ -192,19 +170,6 @@ def transformer_shim(nlp: Language) -> TransformerShim:
     """RETURNS (TransformerShim): The transformer of a teacher."""
     nodes = nlp.get_pipe(TEACHER).model.walk()  # type: ignore[attr-defined]
     return next(s for node in nodes for s in node.shims if isinstance(s, TransformerShim))
-
-
-def delete_between(nlp: Language) -> None:
-    """Delete all layers of a pruned teacher's transformer whose states it does not read."""
-    shim = transformer_shim(nlp)
-    kept = shim.layers
-    # A transformer of no layer cannot be loaded.
-    blocks = [number - 1 for number in kept if number] or [0]
-    model = with_layers(shim.transformer, blocks)
-    shim.encoder = Encoder(model, shim.tokenizer, name=shim.name, window=shim.window)
-    has_embedding = 0 in kept
-    shim.chosen = list(range(0 if has_embedding else 1, len(kept) + (0 if has_embedding else 1)))
-    FEATURES.clear()
 
 
 def main(
@@ -243,7 +208,7 @@ def main(
     rows = [
         (
             name,
-            ",".join(map(str, found.get("former_states", found["states"]))),
+            ",".join(map(str, found["states"])),
             str(found["computed"]),
             f"{found['dev']:.2f}",
             f"{found['test']:.2f}",

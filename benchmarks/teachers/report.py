@@ -18,12 +18,11 @@ COMMAND = "benchmarks.teachers.report"
 LAYERS, PRECISION = (ROOT / "docs" / f"{name}.json" for name in ("layers", "precision"))
 # What the teachers of `benchmarks.teachers.layers` are called; K is their number of states.
 KINDS = {
-    "all": "all states",
-    "selected": "{K} selected",
+    "all": "all",
+    "middle": "one, a little above the middle",
+    "selected": "{K} selected by the training",
     "top": "the {K} highest",
-    "truncated": "those of the first {K} layers, and the embedding",
-    "between": "{K} selected, the layers between them deleted",
-    "retrained": "the same, trained again",
+    "truncated": "the embedding and the first {K}",
 }
 
 
@@ -39,14 +38,11 @@ def layers() -> str:
     rows = []
     for name, of_seeds in found.items():
         kind, _, k = name.partition("-")
-        states = {
-            ", ".join(map(str, teacher.get("former_states", teacher["states"])))
-            for teacher in of_seeds
-        }
+        states = dict.fromkeys(", ".join(map(str, teacher["states"])) for teacher in of_seeds)
         rows.append(
             [
                 KINDS[kind].replace("{K}", k),
-                states.pop() if len(states) == 1 and kind != "all" else "",
+                "; ".join(states) if kind == "selected" else "",
                 about(mean(teacher["computed"] for teacher in of_seeds)),
                 f"{mean(teacher['test'] for teacher in of_seeds):.1f}",
                 about(speeds[name]),
@@ -54,7 +50,7 @@ def layers() -> str:
                 str(len(of_seeds)),
             ]
         )
-    header = ["states that the teacher reads", "their numbers", "layers computed", "F1"]
+    header = ["layers that the teacher reads", "selected", "layers computed", "F1"]
     return table([*header, "words/s", "times", "seeds"], rows, 2)
 
 
