@@ -23,7 +23,7 @@ from spacy_distill.corpora.soft_shards import Manifest, Shard, SoftDocument, wri
 from spacy_distill.corpora.soft_targets import pack_marginals
 from spacy_distill.loading import load_pipeline
 from spacy_distill.tagging.manifest import TagManifest
-from spacy_distill.vectors.word_tables import read_table
+from spacy_distill.vectors.word_tables import read_word_table
 
 TEXT = "Anna Berg sails to Oslo ."
 
@@ -92,7 +92,7 @@ def read_labeled(folder: Path) -> None:
 def read_vectors(folder: Path) -> None:
     """Read word vectors of the only file that has them."""
     text = folder / "vectors.txt"
-    read_table(text if text.exists() else folder)
+    read_word_table(text if text.exists() else folder)
 
 
 def make_targets(root: Path) -> Dict[str, Target]:

@@ -5,7 +5,7 @@ from typing import Any, Sequence
 from thinc.types import Floats2d, Ints1d
 
 from .. import kernels
-from .integer_recurrence import predict_bilstm_in_integers, quantize
+from .integer_recurrence import predict_bilstm_in_integers, round_to_bytes
 from .recurrence import LayerWeights, predict_bilstm
 
 
@@ -54,5 +54,5 @@ class BiLSTMStack:
             return packed.predict(table, rows, compiled.Sequences(lengths), n_threads)
         inputs = table[rows].astype("float32", copy=False)
         if self._integers:
-            return predict_bilstm_in_integers(quantize(self._layers), inputs, lengths)
+            return predict_bilstm_in_integers(round_to_bytes(self._layers), inputs, lengths)
         return predict_bilstm(self._layers, inputs, lengths)

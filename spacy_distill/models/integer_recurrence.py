@@ -36,7 +36,7 @@ class IntegerWeights(NamedTuple):
     bias: Optional[Floats1d]
 
 
-def quantize(layers: Sequence[LayerWeights]) -> List[Tuple[IntegerWeights, IntegerWeights]]:
+def round_to_bytes(layers: Sequence[LayerWeights]) -> List[Tuple[IntegerWeights, IntegerWeights]]:
     """Round the weights of layers.
 
     layers (Sequence[LayerWeights]): The layers. W and b of the first are not used.
@@ -44,11 +44,12 @@ def quantize(layers: Sequence[LayerWeights]) -> List[Tuple[IntegerWeights, Integ
         forward and of the backward direction.
     """
     return [
-        (_quantize(layer, 0, i > 0), _quantize(layer, 1, i > 0)) for i, layer in enumerate(layers)
+        (_round_direction(layer, 0, i > 0), _round_direction(layer, 1, i > 0))
+        for i, layer in enumerate(layers)
     ]
 
 
-def _quantize(layer: LayerWeights, direction: int, reads_states: bool) -> IntegerWeights:
+def _round_direction(layer: LayerWeights, direction: int, reads_states: bool) -> IntegerWeights:
     xp = get_array_module(layer.U)
     weights, bias = layer.U[direction], None
     if reads_states:
@@ -76,7 +77,7 @@ def predict_bilstm_in_integers(
 ) -> Floats2d:
     """Compute the states of the last layer.
 
-    layers (Sequence[Tuple[IntegerWeights, IntegerWeights]]): The result of `quantize`.
+    layers (Sequence[Tuple[IntegerWeights, IntegerWeights]]): The result of `round_to_bytes`.
     inputs (Floats2d): (tokens, 8 * hidden) inputs to the gates of the first layer.
     lengths (Ints1d): (sequences,) tokens per sequence, a numpy array.
     RETURNS (Floats2d): (tokens, 2 * hidden) states of both directions, concatenated.

@@ -211,7 +211,7 @@ def save_table(_: Any, table: VectorTable, name: str, model: Model) -> bytes:
 def load_table(_: Any, data: bytes, name: str, model: Model) -> VectorTable:
     """RETURNS (VectorTable): What `save_table` saved."""
     saved = srsly.msgpack_loads(data)
-    return VectorTable() if saved is None else read_table(saved)
+    return VectorTable() if saved is None else restore_table(saved)
 
 
 def saved_table(table: VectorTable) -> Dict[str, ArrayXd]:
@@ -222,7 +222,7 @@ def saved_table(table: VectorTable) -> Dict[str, ArrayXd]:
     return {KEY_STEPS: numpy.ascontiguousarray(planes), **others}
 
 
-def read_table(saved: Mapping[str, ArrayXd]) -> VectorTable:
+def restore_table(saved: Mapping[str, ArrayXd]) -> VectorTable:
     """RETURNS (VectorTable): The table of arrays that were saved."""
     steps = numpy.ascontiguousarray(saved[KEY_STEPS].T).view("<u4")[:, 0]
     others = {name: array for name, array in saved.items() if name != KEY_STEPS}
@@ -254,7 +254,7 @@ def problem_of_table(saved: Any, width: Optional[int]) -> str:
         return f"has {n_words} words with rows of {rows.dtype}, {rows.shape}"
     if len(steps) != 4:
         return f"has words of {len(steps)} bytes"
-    table = read_table(saved)
+    table = restore_table(saved)
     if (table["keys"][1:] < table["keys"][:-1]).any():
         return "has words that are not sorted"
     if int(rows.max()) >= len(data):

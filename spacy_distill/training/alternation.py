@@ -71,7 +71,7 @@ def require_both_kinds(read: Reader, read_labeled: Reader, nlp: Language, name: 
             )
 
 
-def labeled_reader(corpus: Any, examples: List[Example]) -> Reader:
+def reader_of_labeled(corpus: Any, examples: List[Example]) -> Reader:
     """Make the reader of a corpus's labeled documents.
 
     corpus (Any): The reader of a corpus that is streamed; None if `examples` has all documents.

@@ -28,7 +28,7 @@ from ..saving import save_pipeline
 from ..teachers import Teacher
 from ..teachers.no_teacher import NoTeacher
 from ..threads import one_blas_thread
-from .alternation import alternating_batches, labeled_reader, require_both_kinds
+from .alternation import alternating_batches, reader_of_labeled, require_both_kinds
 from .calibrate import CalibrationError, calibrate
 from .checkpoints import Checkpoints
 from .corpus import Reader, with_student_tokens
@@ -216,7 +216,7 @@ def make_batches(
         ):
             reader = partial(read_stream, corpus)
         return create_train_batches(nlp, reader, batcher, max_epochs)
-    read_labeled = labeled_reader(corpus, examples)
+    read_labeled = reader_of_labeled(corpus, examples)
     require_both_kinds(read, read_labeled, nlp, settings["corpus"])
     share = settings["cross_view"].labeled_batches
     return alternating_batches(nlp, read, read_labeled, batcher, max_epochs, share)

@@ -8,7 +8,7 @@ from spacy.language import Language
 
 from ..corpora.input_documents import InputDocument
 from .distill_vectors import distill_vectors
-from .word_tables import join, pipeline_of_table, prune, read_table, table_of_pipeline
+from .word_tables import join, pipeline_of_table, prune, read_word_table, table_of_pipeline
 
 
 def make_vectors(
@@ -24,8 +24,8 @@ def make_vectors(
 ) -> Language:
     """Read tables of word vectors, make vectors from a teacher's transformer, and join them.
 
-    tables (Sequence[Union[str, Path]]): The word vectors to read, as in `read_table`. The result
-        has the words of the first table.
+    tables (Sequence[Union[str, Path]]): The word vectors to read, as in `read_word_table`. The
+        result has the words of the first table.
     teacher (Optional[str]): The teacher, as in `distill_vectors`. Its vectors are the last columns.
     documents (Optional[Iterable[InputDocument]]): The text for the teacher.
     truncate (int): The maximum number of vectors to read from each table; 0 means all.
@@ -46,7 +46,7 @@ def make_vectors(
             f"[D245] Without a teacher, these would have no effect: {', '.join(unused)}. Name a "
             "teacher, or leave them out."
         )
-    found = [read_table(table, truncate) for table in tables]
+    found = [read_word_table(table, truncate) for table in tables]
     if found and prune_to:
         found[0] = prune(found[0], prune_to)
     if teacher is not None:

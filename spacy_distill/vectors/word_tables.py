@@ -45,7 +45,7 @@ class WordTable(NamedTuple):
         return [self.words[number] for number in sorted(firsts.tolist())]
 
 
-def read_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
+def read_word_table(source: Union[str, Path], truncate: int = 0) -> WordTable:
     """Read word vectors.
 
     source (Union[str, Path]): One of

@@ -14,7 +14,7 @@ from spacy_distill.vectors.word_tables import (
     join,
     pipeline_of_table,
     prune,
-    read_table,
+    read_word_table,
     vectors_pipeline,
 )
 
@@ -56,37 +56,37 @@ def source(request, tmp_path):
 
 
 def test_every_format_is_read(source):
-    found = read_table(source)
+    found = read_word_table(source)
     assert found.words == WORDS
     assert_allclose(found.data[found.rows], DATA)
-    found = read_table(source, truncate=2)
+    found = read_word_table(source, truncate=2)
     assert found.words == WORDS[:2] and found.data.shape == (2, 3)
 
 
 def test_the_first_vector_of_a_repeated_word_is_taken(tmp_path):
     (tmp_path / "vectors.txt").write_text("a 1 1\nb 2 2\na 3 3\n")
-    found = read_table(tmp_path / "vectors.txt")
+    found = read_word_table(tmp_path / "vectors.txt")
     assert found.words == ["a", "b"] and found.data[found.rows].tolist() == [[1, 1], [2, 2]]
 
 
 def test_what_is_no_table_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"D293.*no word vectors"):
-        read_table("owner/vectors")
+        read_word_table("owner/vectors")
     with pytest.raises(ValueError, match=r"D295.*found 0 \.npy files and 0 word lists"):
-        read_table(tmp_path)
+        read_word_table(tmp_path)
     numpy.save(tmp_path / "array.npy", DATA[:4])
     (tmp_path / "words.txt").write_text("\n".join(WORDS))
     with pytest.raises(ValueError, match=r"D295.*found 5 words and an array of the shape \(4, 3\)"):
-        read_table(tmp_path)
+        read_word_table(tmp_path)
     (tmp_path / "vectors.vec").write_text("the 1 2 3\nin 1 2\n")
     with pytest.raises(ValueError, match=r"D294.*vectors\.vec' cannot be read"):
-        read_table(tmp_path / "vectors.vec")
+        read_word_table(tmp_path / "vectors.vec")
     (tmp_path / "marked.vec").write_text("2 3\nthe 1 2 3\nin 1 2 3\n", encoding="utf-8-sig")
     with pytest.raises(ValueError, match=r"D294.*byte order mark"):
-        read_table(tmp_path / "marked.vec")
+        read_word_table(tmp_path / "marked.vec")
     spacy.blank("en").to_disk(tmp_path / "blank")
     with pytest.raises(ValueError, match=r"D296.*blank' has no table of words"):
-        read_table(tmp_path / "blank")
+        read_word_table(tmp_path / "blank")
 
 
 def test_a_list_of_numbers_is_no_word_list(tmp_path):
@@ -95,7 +95,7 @@ def test_a_list_of_numbers_is_no_word_list(tmp_path):
     arrow = pytest.importorskip("pyarrow")
     parquet.write_table(arrow.table({"ids": [1, 2]}), tmp_path / "words.parquet")
     with pytest.raises(ValueError, match=r"D246.*words.parquet', ids, has something else"):
-        read_table(tmp_path)
+        read_word_table(tmp_path)
 
 
 def test_pruned_words_get_the_most_similar_row():
