@@ -114,11 +114,9 @@ def read_examples(
         )
     for file in files:
         require_documents(file.read_bytes(), f"'{file}'")
-    limits = {"max_length": max_length, "limit": limit}
-    if spans_key is None:
-        corpus = Corpus(path, **limits)
-    else:
-        corpus = SpansCorpus(path, spans_key=spans_key, **limits)
+    corpus = Corpus(path, max_length=max_length, limit=limit)
+    if spans_key is not None:
+        corpus = SpansCorpus(path, spans_key=spans_key, max_length=max_length, limit=limit)
     spans_alone: List[List[str]] = []
     try:
         for example in corpus(nlp):
