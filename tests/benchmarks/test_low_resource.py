@@ -177,6 +177,15 @@ def test_commands_name_existing_files(cell, tmp_path):
     assert "--paths.unlabeled" not in student(everything, pretrained)
 
 
+# As spaCy's console logger writes it.
+LOG = """
+E    #       LOSS NER    ENTS_F  SCORE
+---  ------  ----------  ------  ------
+  0       0        1.25    3.50    0.04
+  1     250       10.50   80.25    0.80
+"""
+
+
 @pytest.fixture
 def bench(tmp_path, monkeypatch, docs):
     """Create a benchmark whose commands write rules instead of training."""
@@ -185,6 +194,7 @@ def bench(tmp_path, monkeypatch, docs):
     def execute(arguments, log):
         arguments = [str(argument) for argument in arguments]
         commands.append(arguments)
+        log.write_text(LOG)
         if "convert_conll.py" in arguments[0]:
             corpus = Path(arguments[2])
             corpus.mkdir(parents=True, exist_ok=True)
@@ -217,6 +227,7 @@ def test_a_run_is_made_once_after_what_it_needs(bench, cell):
     assert run["scores"]["test"]["r"] == pytest.approx(200 / 3)
     assert run["agreement"] == {"dev": 100, "test": 100}
     assert run["sizes"]["dev"] == (3, 9)
+    assert run["curve"] == [(0, 3.5), (250, 80.25)]
     assert run["last"] == run["scores"]  # both models are the same rules
     # The corpus, the teacher and the student.
     assert len(bench.commands) == 3
