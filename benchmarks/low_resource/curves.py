@@ -65,11 +65,15 @@ def learning_rows(
         return []
     rows = []
     for name, of_seed in curves.items():
-        at = [mean(dict(of_seed[seed])[step] for seed in seeds) for step in steps]
+        of_steps = [dict(of_seed[seed]) for seed in seeds]
+        at = [
+            f"{mean(f1[step] for f1 in of_steps):.1f}" if all(step in f1 for f1 in of_steps) else ""
+            for step in steps
+        ]
         needed = [
             steps_until(of_seed[seed], max(f1 for _, f1 in usual[seed]) - NEAR) for seed in seeds
         ]
         reached = [n for n in needed if n is not None]
         after = f"{mean(reached):,.0f}" if len(reached) == len(seeds) else "not with all seeds"
-        rows.append([names[name], *(f"{f1:.1f}" for f1 in at), after, str(len(seeds))])
+        rows.append([names[name], *at, after, str(len(seeds))])
     return rows

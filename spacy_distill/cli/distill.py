@@ -23,14 +23,9 @@ from .running import running
 from .teacher_options import TypedOptions, takes_teacher_options
 
 
-def is_readable(path: Path) -> bool:
-    """RETURNS (bool): Whether a path is a file or a pipe."""
-    return path.exists() and not path.is_dir()
-
-
 def config_or_override(value: str) -> str:
     """Check that a config exists. If it is left out, an override of a setting is in its place."""
-    if value != "-" and not value.startswith("--") and not is_readable(Path(value)):
+    if value != "-" and not value.startswith("--") and not Path(value).is_file():
         raise typer.BadParameter(f"There is no file '{value}'.")
     return value
 

@@ -92,7 +92,7 @@ def read_conll(
     if _are_numbered(sentences):
         raise ValueError(
             f"[D369] {path}: found the numbers of tokens in the first column, expected the tokens. "
-            f"Remove the column: cut -f2- {path}"
+            f"Remove that column, such as with cut -f2- if there are tabs between the columns."
         )
     try:
         meanings = read_tag_meanings(filter(None, first), scheme)

@@ -14,6 +14,7 @@ from spacy.training.batchers import minibatch_by_padded_size
 from thinc.types import Floats3d
 
 from ..forks import ForkSafe
+from .matmul_precision import current_precision
 
 if TYPE_CHECKING:
     from .encoder import Encoder
@@ -255,11 +256,9 @@ def cached_states(encoder: "Encoder", docs: Sequence[Doc], layers: Sequence[int]
 def features_key(encoder: "Encoder", doc: Doc, layers: Sequence[int]) -> bytes:
     """RETURNS (bytes): A hash of all that features depend on except for the transformer: the words
     and spaces of the document, the window, the layers, and the precision of matrix products."""
-    import torch
-
     digest = hashlib.blake2b(doc.to_array(["ORTH", "SPACY"]).tobytes(), digest_size=16)
     digest.update(repr((encoder.window, list(layers))).encode())
-    precision = torch.get_float32_matmul_precision()
+    precision = current_precision()
     if precision != "highest":
         digest.update(precision.encode())
     return digest.digest()

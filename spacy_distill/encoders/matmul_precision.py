@@ -17,22 +17,39 @@ def require_precision(precision: Optional[str]) -> None:
         )
 
 
+def current_precision() -> str:
+    """Find the precision in which torch multiplies float32 matrices, as it has been set: for all
+    backends, or for each of them."""
+    torch = import_library("torch")
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:  # since torch 2.9, if it was set by backend
+        backends = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)
+        return " ".join(str(backend.fp32_precision) for backend in backends)
+
+
 @contextmanager
 def in_precision(precision: Optional[str]) -> Iterator[None]:
-    """Let torch multiply float32 matrices in another precision within this context, in all threads.
+    """Let torch multiply float32 matrices in another precision within this context. It is a setting
+    of the process, so contexts of several threads must not overlap.
 
     precision (Optional[str]): As in `torch.set_float32_matmul_precision`: "highest" is float32;
         with "medium", a processor or GPU that can multiply bfloat16 faster does so, and adds the
         products in float32. None leaves the precision as it is.
     RAISES (ImportError): torch is not installed.
-    RAISES (ValueError): There is no such precision.
+    RAISES (ValueError): There is no such precision, or torch's own was set by backend.
     """
     require_precision(precision)
     if precision is None:
         yield
         return
     torch = import_library("torch")
-    before = torch.get_float32_matmul_precision()
+    before = current_precision()
+    if before not in PRECISIONS:
+        raise ValueError(
+            f"[D239] The precision of matrix products was set by backend ({before}), which cannot "
+            "be combined with another precision. Use torch.set_float32_matmul_precision instead."
+        )
     torch.set_float32_matmul_precision(precision)
     try:
         yield

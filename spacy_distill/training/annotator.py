@@ -98,6 +98,7 @@ class Annotator:
                 reason = f"it has {len(doc):,} tokens, more than {LONGEST_DOCUMENT:,}"
                 skipped[i] = Skipped(documents[i].id, name_of(self.teacher), reason)
                 require_few_failures("teacher", list(skipped.values()), max_errors)
+                advance(1, len(doc))
         numbers = sorted(set(range(len(docs))) - set(skipped), key=lambda i: len(docs[i]))
         batches = list(minibatch(numbers, self.batch_size))
         # With short documents first, the progress bar would promise too early an end.

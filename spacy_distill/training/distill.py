@@ -17,7 +17,7 @@ from .generations import (
     run_of_generation,
     train_generations,
 )
-from .output_folder import begun, is_finished
+from .output_folder import is_finished, marked_as_begun
 from .raw_text import with_text
 from .run import (
     DEFAULT_BITS,
@@ -109,9 +109,9 @@ def distill(
     with teachers_of(config, run) as teachers, ExitStack() as stack:
         if output is not None:
             stack.enter_context(locked_output(output))
+            stack.enter_context(marked_as_begun(output))
             if overwrite:
                 remove_generations(output, generations)
-            stack.enter_context(begun(output))
         if text is not None:
             config = with_text(
                 config,

@@ -1,5 +1,6 @@
 """The teachers of students, and the labels that students take over from them."""
 
+import configparser
 from dataclasses import replace
 from typing import Any, Dict, Mapping, Optional, Sequence
 
@@ -95,16 +96,19 @@ def component_pairs(config: Config) -> Dict[str, Optional[str]]:
 
 
 def factory_of(name: str, block: Mapping[str, Any]) -> Optional[str]:
-    """Find the factory of a component of a config. If it has a `source`, it is the factory there;
-    None if the source cannot be read."""
+    """Find the factory of a component of a config. If it has a `source`, it is the factory there.
+    Raise ValueError if the source cannot be read."""
     if "source" not in block:
         return block.get("factory")
     try:
         folder = pipeline_folder(str(block["source"]))
         config = load_config(folder / "config.cfg", interpolate=False)
-    except (OSError, ValueError):  # spaCy reports it when it loads the source
-        return None
-    return config["components"].get(block.get("component", name), {}).get("factory")
+    except (OSError, ValueError, configparser.Error) as error:
+        raise ValueError(
+            f"[D127] The source '{block['source']}' of the component '{name}' cannot be read: "
+            f"{error}. Correct the path, or install the package."
+        ) from error
+    return config.get("components", {}).get(block.get("component", name), {}).get("factory")
 
 
 def fill_labels(config: Config, teachers: Mapping[str, Teacher]) -> None:

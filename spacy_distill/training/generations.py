@@ -13,12 +13,12 @@ from ..saving import remove_directory
 from ..teachers import CachedTeacher, EnsembleTeacher, PipelineTeacher, SoftTeacher, Teacher
 from .logger import with_own_log
 from .output_folder import (
-    CHECKPOINT,
     GENERATION,
     MODEL_BEST,
     can_resume,
     generations_in,
     is_finished,
+    mark_begun,
     remove_results,
 )
 from .run import Run, finished_training, locked_output, resumes_in, train_one
@@ -48,7 +48,8 @@ def remove_generations(output: Path, generations: int) -> None:
     for folder in generations_in(output):
         remove_directory(folder)
     if generations > 1:  # otherwise they stay until there is something to replace them
-        remove_results(output, CHECKPOINT)
+        mark_begun(output)
+        remove_results(output)
 
 
 def has_begun(output: Path) -> bool:

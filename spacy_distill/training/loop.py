@@ -222,7 +222,8 @@ def train_while_improving(
             if step == state.step:
                 students.resume(state, batches, optimizer, dropout)
                 results = list(state.results)
-                if is_last(step):
+                # An evaluation between the regular ones is that of the last step.
+                if is_last(step) or step % training["eval_frequency"]:
                     return
             continue
         if training["before_update"]:
@@ -236,14 +237,16 @@ def train_while_improving(
         info: Dict[str, Any] = {"epoch": epoch, "step": step, "words": n_words, "losses": losses}
         info |= {"score": None, "other_scores": None, "checkpoints": results}
         # The last step too, so that a short training does not end with an untrained best model.
-        is_evaluated = step % training["eval_frequency"] == 0 or is_last(step)
+        is_regular = step % training["eval_frequency"] == 0
+        ends_here = not is_regular and is_last(step)
+        is_evaluated = is_regular or ends_here
         if is_evaluated:
             info |= evaluated(step)
         is_best = info["score"] == best_result(results)[0] if is_evaluated else None
         yield {**info, "seconds": int(perf_counter() - start)}, is_best
         if is_evaluated:
             losses = {}
-        if is_last(step):
+        if ends_here or is_last(step):
             return
     if state is not None and step < state.step:
         raise other_corpus_error(state)

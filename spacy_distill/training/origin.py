@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from thinc.api import Config
@@ -12,6 +12,7 @@ from thinc.api import Config
 from ..corpora.hashes import update_with_file
 from ..corpora.soft_shards import Manifest, is_soft_corpus
 from ..jobs.plan import installed_versions
+from ..names import is_on_hub
 from ..saving import replaced_file
 from ..teachers.identity import describe, vectors_hash
 from ..teachers.identity import fingerprint as fingerprint_of_content
@@ -57,9 +58,12 @@ def training_origin(
 
 def given(config: Config, sources: Sequence[TeacherSource], options: TeacherOptions) -> Origin:
     """List what a user gives to a training: settings, teachers, and how these are read."""
+    n = len(sources)
+    names = ["the teacher"] if n == 1 else [f"teacher {number + 1}" for number in range(n)]
     return {
         **{f"the setting {key}": value for key, value in settings_of(config).items()},
-        "the teacher": [fingerprint(source) for source in sources],
+        **dict(zip(names, map(fingerprint, sources), strict=True)),
+        "the number of teachers": n,
         **{f"the option {name} of teachers": value for name, value in asdict(options).items()},
     }
 
@@ -81,17 +85,23 @@ def keep_origin(output: Path, origin: Origin, more: Origin) -> None:
 
     output (Path): The folder of the models.
     origin (Origin): The result of `training_origin`.
-    more (Origin): The result of `not_compared_by_content`.
+    more (Origin): The result of `compared_by_value`.
     """
     with replaced_file(output / FINISHED) as unfinished:
         text = json.dumps({**origin, **as_json(more)}, indent=1, sort_keys=True)
         unfinished.write_text(text + "\n", encoding="utf8")
 
 
-def not_compared_by_content(config: Config, compact: bool, bits: int) -> Origin:
-    """List what is compared if a training is finished, since its corpora are not read again."""
+def compared_by_value(config: Config, compact: bool, bits: int) -> Origin:
+    """List what else is compared if a training is finished, since its corpora are not read
+    again."""
     paths = config.interpolate().get("paths", {})
-    found = {f"the setting paths.{name}": value for name, value in paths.items()}
+    found = {
+        f"the setting paths.{name}": value
+        if not isinstance(value, (str, Path)) or is_on_hub(value)
+        else str(Path(value).resolve())
+        for name, value in paths.items()
+    }
     return {**found, "the option compact": compact, "the option bits": bits}
 
 
@@ -132,9 +142,9 @@ def flatten(block: Mapping[str, Any], prefix: str = "") -> Iterator[Tuple[str, A
             yield f"{prefix}{key}", value
 
 
-def fingerprint(source: TeacherSource) -> str:
-    """Identify a teacher by its content, or by its class if it is an object of another package. A
-    teacher that is not there has a name only."""
+def fingerprint(source: TeacherSource) -> Optional[str]:
+    """Identify a teacher by its content, or by its class if it is an object of another package.
+    None if it is not there, or cannot be reached."""
     if not isinstance(source, (str, Path, Language)):
         return describe(source)
     if not isinstance(source, Language) and is_soft_corpus(Path(source)):
@@ -145,7 +155,7 @@ def fingerprint(source: TeacherSource) -> str:
     try:
         return fingerprint_of_content(source)["hash"]
     except ValueError:
-        return str(source)
+        return None
 
 
 def as_json(values: Origin) -> Origin:

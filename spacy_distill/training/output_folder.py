@@ -2,12 +2,12 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, Mapping
+from typing import Any, Dict, Iterable, Iterator, List, Mapping
 
 from spacy.util import load_meta
 
 from ..checks import require_no_file
-from ..saving import remove_directory, replaced_directory
+from ..saving import identity, remove_directory, replaced_directory
 from .origin import FINISHED
 from .state import NUMBERS
 
@@ -56,7 +56,7 @@ def is_of_distillation(folder: Path) -> bool:
         return False
 
 
-def require_unused(output: Path, names: Iterable[str], inputs: Mapping[str, Any]) -> None:
+def require_replaceable(output: Path, names: Iterable[str], inputs: Mapping[str, Any]) -> None:
     """Raise ValueError if a distillation would replace files that are not its own, or that it
     reads.
 
@@ -108,22 +108,33 @@ def is_begun(output: Path) -> bool:
     return unfinished or (output / CHECKPOINT / ORIGIN).is_file()
 
 
+def mark_begun(output: Path) -> None:
+    """Mark a folder as one in which a distillation has begun. An earlier checkpoint is removed."""
+    with replaced_directory(output / CHECKPOINT) as folder:
+        (folder / ORIGIN).write_bytes(MARK)
+
+
 @contextmanager
-def begun(output: Path) -> Iterator[None]:
-    """Mark a folder as one in which a distillation has begun. The mark stays if an error occurs
-    after something was written."""
-    mark = output / CHECKPOINT / ORIGIN
-    if not mark.is_file():
-        with replaced_directory(output / CHECKPOINT) as folder:
-            (folder / ORIGIN).write_bytes(MARK)
+def marked_as_begun(output: Path) -> Iterator[None]:
+    """Mark a folder as one in which a distillation has begun, unless it is. If an error occurs
+    before anything was written, the mark is removed."""
+    mark, before = output / CHECKPOINT / ORIGIN, _written(output)
+    is_new = not mark.is_file()
+    if is_new:
+        mark_begun(output)
     try:
         yield
     except BaseException:
-        written = [*generations_in(output), *(output / name for name in (TEXT, VECTORS))]
         is_bare = mark.is_file() and mark.read_bytes() == MARK
-        if is_bare and not any(path.exists() for path in written):
+        if is_new and is_bare and _written(output) == before:
             remove_directory(output / CHECKPOINT)
         raise
+
+
+def _written(output: Path) -> Dict[Path, Any]:
+    """RETURNS (Dict[Path, Any]): What a distillation writes before its checkpoint, as it is now."""
+    paths = [*generations_in(output), output / TEXT, output / VECTORS]
+    return {path: identity(path) for path in paths if path.exists()}
 
 
 def generations_in(output: Path) -> List[Path]:

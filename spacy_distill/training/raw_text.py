@@ -223,9 +223,9 @@ def save_student(output: Path, config: Config, bits: int, stdout: IO) -> None:
     stdout (IO): Stream for messages.
     """
     nlp = load_pipeline(output / MODEL_BEST)
-    examples = read_scored(nlp, output)
     if can_be_compact(nlp):
         nlp = compact(nlp, bits=bits)
+    examples = read_scored(nlp, output)
     settings = config.interpolate()
     if (output / DEVELOPMENT).exists():
         data = f"the teacher's entities in {len(examples):,} development documents"

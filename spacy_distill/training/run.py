@@ -37,10 +37,10 @@ from .compact import require_bits, require_vectors
 from .find_teachers import fill_labels, find_teachers
 from .origin import (
     Origin,
+    compared_by_value,
     finished_differences,
     given,
     keep_origin,
-    not_compared_by_content,
     training_origin,
 )
 from .output_folder import (
@@ -53,7 +53,7 @@ from .output_folder import (
     can_resume,
     is_begun,
     require_output_dir,
-    require_unused,
+    require_replaceable,
 )
 from .raw_text import save_student
 from .settings import load_student_config
@@ -152,13 +152,13 @@ def resumes_in(output: Optional[Path], run: Run, config: Config, text: Any = Non
     if output is not None and not resumes:
         overwrite = run.overwrite or (run.resume and is_begun(output))
         require_output_dir(output, overwrite=overwrite)
-        require_unused(output, *replaced_and_read(config, text))
+        require_replaceable(output, *replaced_and_read(config, text))
     return resumes
 
 
 def replaced_and_read(config: Config, text: Any) -> Tuple[List[str], Dict[str, Any]]:
-    """List what a distillation replaces in its folder, and what it reads, as `require_unused` takes
-    them."""
+    """List what a distillation replaces in its folder, and what it reads, as `require_replaceable`
+    takes them."""
     settings = config.interpolate()
     paths = settings.get("paths", {})
     read = {f"[paths] {name}": value for name, value in paths.items()}
@@ -250,7 +250,7 @@ def train_one(
         if has_text:
             save_student(output, config, run.bits, run.stdout)
         # Only now that all is written.
-        keep_origin(output, origin, not_compared_by_content(config, run.compact, run.bits))
+        keep_origin(output, origin, compared_by_value(config, run.compact, run.bits))
         remove_directory(output / CHECKPOINT)
     return trained
 
@@ -264,7 +264,7 @@ def finished_training(output: Path, config: Config, run: Run) -> Language:
     run (Run): What all students of the run share.
     """
     new = given(config, run.sources, run.teacher_options)
-    new |= not_compared_by_content(config, run.compact, run.bits)
+    new |= compared_by_value(config, run.compact, run.bits)
     changed = finished_differences(output, new)
     if changed:
         raise ValueError(

@@ -18,7 +18,7 @@ from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
 from .find_teachers import component_pairs
 from .logger import with_own_log
 from .measured_sizes import Measured, choose, measure, table
-from .output_folder import MODEL_BEST, STUDENT, is_finished, require_output_dir, require_unused
+from .output_folder import MODEL_BEST, STUDENT, is_finished, require_output_dir, require_replaceable
 from .raw_text import with_text
 from .run import (
     DEFAULT_BITS,
@@ -101,7 +101,7 @@ def distill_sizes(
         require_same_run(output, shared)
     else:
         require_output_dir(output, overwrite=overwrite)
-    require_unused(output, *replaced_and_read(config, text))
+    require_replaceable(output, *replaced_and_read(config, text))
     best = MODEL_BEST if text is None else STUDENT
     unfinished: Dict[str, bool] = {}
     for name in configs:
@@ -179,6 +179,11 @@ def with_size(config: Config, shape: Tuple[int, int]) -> Config:
     components: Dict[str, Any] = {}
     for name in component_pairs(resolved):
         component = resolved["components"][name]
+        if "source" in component:
+            raise ValueError(
+                f"[D828] The component '{name}' has a source, and so the size of that. Leave out "
+                "--sizes, or use a component without `source`."
+            )
         factory = component.get("factory")
         defaults = Language.get_factory_meta(factory).default_config if factory else {}
         filled = Config(defaults).merge(component)

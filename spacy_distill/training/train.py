@@ -222,7 +222,9 @@ def make_batches(
     return alternating_batches(nlp, read, read_labeled, batcher, max_epochs, share)
 
 
-def never_empty(batcher: Callable[[Iterable[Any]], Iterable[Any]], name: str) -> Any:
+def never_empty(
+    batcher: Callable[[Iterable[Any]], Iterable[Any]], name: str
+) -> Callable[[Iterable[Any]], Iterator[Any]]:
     """Let a batcher raise ValueError if it makes no batch of a corpus: spaCy would read the corpus
     forever.
 

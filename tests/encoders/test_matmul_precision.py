@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from spacy_distill.encoders.matmul_precision import PRECISIONS, in_precision
+from spacy_distill.encoders.matmul_precision import PRECISIONS, current_precision, in_precision
 
 torch = pytest.importorskip("torch", reason="the precision is torch's")
 precision_now = torch.get_float32_matmul_precision
@@ -21,6 +21,21 @@ def test_the_precision_ends_with_the_context(precision):
     with pytest.raises(KeyError), in_precision(precision):
         raise KeyError("in the context")
     assert precision_now() == before
+
+
+def test_a_precision_of_backends_is_left(monkeypatch):
+    class Backend:
+        fp32_precision = "tf32"
+
+    def mixed():
+        raise RuntimeError("PyTorch is checking the matmul precision without a backend name")
+
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", mixed)
+    monkeypatch.setattr(torch.backends.cuda, "matmul", Backend())
+    monkeypatch.setattr(torch.backends.mkldnn, "matmul", Backend(), raising=False)
+    assert current_precision() == "tf32 tf32"
+    with pytest.raises(ValueError, match=r"\[D239\].*tf32 tf32"), in_precision("medium"):
+        pass
 
 
 def test_an_unknown_precision_is_refused():

@@ -219,7 +219,9 @@ def test_a_document_that_no_soft_corpus_may_have_is_left_out(ner_folder, monkeyp
     annotator = Annotator(load_teacher([spacy.load(ner_folder)]), top_k=2, batch_size=4)
     with pytest.raises(ValueError, match=r"\[D427\].*it has 6 tokens, more than 5"):
         annotator.annotate(documents)
-    found = annotator.annotate(documents, max_errors=1)
+    read = []
+    found = annotator.annotate(documents, lambda *counts: read.append(counts), max_errors=1)
+    assert sorted(read) == [(1, 4), (1, 6)]
     assert len(found.documents) == 1 and [one.id for one in found.skipped] == [documents[1].id]
 
 

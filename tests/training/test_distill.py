@@ -163,7 +163,7 @@ def test_a_student_of_a_source_learns_on(quietly, teacher, config, tmp_path):
     before, after = (parameters(tmp_path / name / "model-last") for name in ("before", "after"))
     assert any((old != new).any() for old, new in zip(before, after, strict=True))
     settings["components"]["ner_student"] = {"source": str(tmp_path / "nowhere")}
-    with pytest.raises(ValueError, match=r"\[D110\]"):
+    with pytest.raises(ValueError, match=r"\[D127\] The source '.*nowhere' of the component"):
         quietly(teacher, settings)
 
 

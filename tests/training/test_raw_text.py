@@ -206,11 +206,24 @@ def test_files_of_others_are_not_replaced(quietly, rules, raw, text, tmp_path, n
     other = output / name
     other.parent.mkdir(parents=True)
     other.write_text("mine")
-    for arguments in ({"overwrite": True}, {"resume": True}):
-        with pytest.raises(ValueError, match=r"\[D769\]|\[D721\]"):
+    for code, arguments in (("D769", {"overwrite": True}), ("D721", {"resume": True})):
+        with pytest.raises(ValueError, match=rf"\[{code}\]"):
             quietly(rules, raw(), output, text=text, **arguments)
         assert other.read_text() == "mine"
     assert [path.name for path in output.iterdir()] == [name.partition("/")[0]]
+
+
+def test_a_run_that_cannot_start_leaves_a_finished_one(
+    quietly, rules, raw, text, write_text, tmp_path
+):
+    output = tmp_path / "output"
+    quietly(rules, raw(), output, text=text, calibrate=False)
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
+    with pytest.raises(ValueError, match=r"\[D336\]"):
+        quietly(rules, raw(), output, text=write_text("one.txt", "One text ."), overwrite=True)
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*")} == before
+    quietly(rules, raw(), output, text=text, calibrate=False, resume=True)
+    assert "nothing to resume" in quietly.output
 
 
 def test_what_is_read_is_not_replaced(quietly, rules, raw, text, tmp_path):
