@@ -205,7 +205,7 @@ def methods_table(groups: Groups, results: Store) -> str:
 
 def learning_table(groups: Groups, results: Store) -> str:
     """Make the table of how fast students learn with other methods, on CoNLL-2003."""
-    names = {"student": "the plain student", **METHODS}
+    names = {"student": "the default student", **METHODS}
     rows = []
     for size, systems in groups.get("conll", {}).items():
         found = {name: systems[name] for name in names if name in systems}
