@@ -6,7 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Ragged
 
 from spacy_distill.losses.cross_view import VIEWS, heads_loss, softmax_divergence
-from spacy_distill.models.bilstm import LSTM, BiLSTM
+from spacy_distill.models.bilstm import BiLSTM
+from spacy_distill.models.elementwise import SRU
 from spacy_distill.models.taps import TAP_ATTR, find_directions, tapped
 from spacy_distill.pipeline.cross_view import view_head
 from tests.models.batches import random_ragged
@@ -132,4 +133,4 @@ def test_one_layer_has_one_tap():
 
 def test_encoders_say_whether_they_have_directions():
     assert len(find_directions(BiLSTM(6, 3))) == 3
-    assert find_directions(LSTM(6, 2)) == []
+    assert find_directions(SRU(6, 2)) == []

@@ -7,7 +7,7 @@ from spacy.util import load_model_from_config
 from thinc.api import Config, fix_random_seed
 
 from spacy_distill.configs import make_config
-from spacy_distill.models.bilstm import LSTM, BiLSTM
+from spacy_distill.models.bilstm import BiLSTM
 from spacy_distill.models.elementwise import SRU, MinGRU
 
 ENCODERS = {
@@ -38,7 +38,7 @@ def test_encoders_learn_and_load(name, precision, newsroom, tmp_path):
         assert [newsroom.entities(doc) for doc in found] == gold * 3
 
 
-@pytest.mark.parametrize("encoder", [BiLSTM, LSTM, SRU, MinGRU])
+@pytest.mark.parametrize("encoder", [BiLSTM, SRU, MinGRU])
 def test_an_encoder_has_layers(encoder):
     with pytest.raises(ValueError, match=r"\[D705\] depth has to be 1 or more: found 0"):
         encoder(depth=0)
