@@ -43,6 +43,9 @@ class Annotation:
         data["words"] = hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:32]
         for name in ("sources", "use_gpu", "max_errors"):
             data.pop(name)
+        # One by one, so that an error can name the one that differs.
+        options = data.pop("options")
+        data |= {f"{name} of teachers": value for name, value in options.items()}
         data["versions"] = installed_versions()
         return json.loads(json.dumps(data))
 

@@ -113,7 +113,10 @@ def test_a_finished_corpus_is_left_alone(run, monkeypatch, tmp_path):
         ({"limit": 9}, "the setting limit"),
         ({"lang": "de"}, "the setting lang"),
         ({"text_field": "body"}, "the column of the text"),
-        ({"teacher_options": TeacherOptions(label_map={"PER": "P"})}, "the setting options"),
+        (
+            {"teacher_options": TeacherOptions(label_map={"PER": "P"})},
+            "the setting label_map of teachers",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
