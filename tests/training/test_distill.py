@@ -7,14 +7,12 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 from spacy.util import registry
-from thinc.api import Config
 
 import spacy_distill
 from spacy_distill.losses import ChainDistillation
 from spacy_distill.training.distill import distill as distill_in_training
 from spacy_distill.training.loop import Students
 from spacy_distill.training.skipped import SkippedDocuments
-from tests.training.conftest import parameters
 
 GOLD_ALONE = {"@losses": "spacy-distill.ChainDistillation.v1", "alpha": 1.0, "beta": 0.0}
 
@@ -105,30 +103,6 @@ def test_labels_that_are_given_may_have_another_order(quietly, teacher, config, 
     assert evaluate(nlp, corpora) > 0.95
 
 
-def test_the_saved_config_keeps_every_setting_of_the_block(quietly, teacher, config, tmp_path):
-    quietly(teacher, config(), tmp_path / "output")
-    saved = Config().from_disk(tmp_path / "output/model-last/config.cfg")
-    block = saved["distillation"]
-    assert (block["max_steps"], block["dropout"]) == (6, 0.1)
-    assert block["batcher"]["@batchers"] == "spacy.batch_by_words.v1"
-    assert block["loss"]["@losses"] == "spacy-distill.ChainDistillation.v1"
-    # The saved config is a student's config.
-    nlp = quietly(teacher, tmp_path / "output/model-last/config.cfg")
-    assert nlp.get_pipe("ner_student").labels == ("PER", "LOC")
-
-
-@pytest.mark.parametrize("form", ["dict", "path"])
-def test_the_config_is_not_changed(quietly, teacher, config, tmp_path, form):
-    student = config()
-    before = student.to_str(interpolate=False)
-    if form == "path":
-        student.to_disk(tmp_path / "student.cfg", interpolate=False)
-        quietly(teacher, tmp_path / "student.cfg")
-    else:
-        quietly(teacher, student)
-    assert student.to_str(interpolate=False) == before
-
-
 @pytest.mark.parametrize("limit", [{"max_steps": 7}, {"max_steps": 0, "max_epochs": 2}])
 def test_the_last_step_is_evaluated(quietly, teacher, config, tmp_path, limit):
     settings = config(training={"eval_frequency": 1000}, distillation=limit)
@@ -138,43 +112,6 @@ def test_the_last_step_is_evaluated(quietly, teacher, config, tmp_path, limit):
     assert steps == ["0", str(last)] and last > 0
     best = spacy.load(tmp_path / "output" / "model-best").meta
     assert best["distillation"]["steps"] == best["distillation"]["best_step"] == last
-
-
-def test_settings_that_the_config_leaves_out_can_be_overridden(quietly, teacher, config, corpora):
-    settings = config()
-    del settings["distillation"]
-    overrides = {
-        "distillation.max_steps": 3,
-        "distillation.loss.alpha": 0.25,
-        "distillation.corpus": "corpora.train",
-        "paths.dev": corpora["dev"],
-    }
-    nlp = quietly(teacher, settings, overrides=overrides)
-    assert nlp.config["distillation"]["max_steps"] == 3
-    assert nlp.config["distillation"]["loss"]["alpha"] == 0.25
-    assert nlp.config["paths"]["dev"] == str(corpora["dev"])
-
-
-def test_a_student_of_a_source_learns_on(quietly, teacher, config, tmp_path):
-    quietly(teacher, config(), tmp_path / "before")
-    settings = config()
-    settings["components"]["ner_student"] = {"source": str(tmp_path / "before" / "model-last")}
-    quietly(teacher, settings, tmp_path / "after")
-    before, after = (parameters(tmp_path / name / "model-last") for name in ("before", "after"))
-    assert any((old != new).any() for old, new in zip(before, after, strict=True))
-    settings["components"]["ner_student"] = {"source": str(tmp_path / "nowhere")}
-    with pytest.raises(ValueError, match=r"\[D127\] The source '.*nowhere' of the component"):
-        quietly(teacher, settings)
-
-
-def test_overrides_change_settings(quietly, teacher, config, tmp_path):
-    overrides = {"distillation.max_steps": 3, "components.ner_student.model.encode.width": 16}
-    nlp = quietly(teacher, config(), tmp_path / "output", overrides=overrides)
-    assert nlp.config["distillation"]["max_steps"] == 3
-    assert nlp.config["components"]["ner_student"]["model"]["encode"]["width"] == 16
-    # The table has a row for each evaluation, here at the first and the last step.
-    rows = [line for line in quietly.output.splitlines() if line.strip()[:1].isdigit()]
-    assert [row.split()[1] for row in rows] == ["0", "3"]
 
 
 def test_unlabeled_documents_are_enough(quietly, teacher, config, corpora):
