@@ -14,9 +14,10 @@ from typing import Annotated, Dict, List
 import typer
 
 from benchmarks.low_resource.gains import Runs, best_model
-from benchmarks.low_resource.sections import PICTURE, SECTIONS
-from benchmarks.low_resource.store import RESULTS, Store
-from benchmarks.low_resource.tables import group
+from benchmarks.low_resource.repeat import commands
+from benchmarks.low_resource.sections import OF_ALL_LAYERS, PICTURE, SECTIONS
+from benchmarks.low_resource.store import ALL_LAYERS, RESULTS, Store
+from benchmarks.low_resource.tables import group, with_usual
 from benchmarks.pages import fill
 
 # The systems of the picture, with their lines.
@@ -61,14 +62,23 @@ def draw(sizes: Dict[int, Runs], path: Path) -> None:
     pyplot.close(figure)
 
 
+def commands_block(results: Store, of_all_layers: Store) -> str:
+    """Make the block of the commands that train the runs again."""
+    lines = [*commands(results), *commands(of_all_layers, " $all_layers")]
+    return "\n".join(("<!-- not run: a benchmark -->", "```bash", *lines, "```"))
+
+
 def main(
     pages: Annotated[List[Path], typer.Argument(help="Pages with marked places")],
     store: Annotated[Path, typer.Option(help="Folder of the results")] = RESULTS,
 ) -> None:
     """Write tables into pages, and pictures next to them."""
-    results = Store(store)
+    results, of_all_layers = Store(store), Store(store / ALL_LAYERS)
     groups = group(results.runs())
+    others = group(with_usual(of_all_layers.runs(), results.runs()))
     contents = {name: partial(make, groups, results) for name, make in SECTIONS.items()}
+    contents |= {name: partial(make, others, of_all_layers) for name, make in OF_ALL_LAYERS.items()}
+    contents["commands"] = partial(commands_block, results, of_all_layers)
     for page in pages:
         names = fill(page, "benchmarks.low_resource.report", contents)
         if "reached" in names and "conll" in groups:

@@ -55,22 +55,26 @@ PICTURE = "results-conll.png"
 
 def reached_table(groups: Groups, results: Store) -> str:
     """Make the table of scores on CoNLL-2003, with a picture."""
-    sizes = {n: systems for n, systems in groups.get("conll", {}).items() if "student" in systems}
-    # With gaps, these columns say little; the table of all systems has what there is.
-    has_spacy = all("spacy-silver" in systems for systems in sizes.values())
     rows = []
-    for size, systems in sizes.items():
-        row = [f"{size:,}", *mean_of(systems, "teacher", "student", "gold-only")]
-        if has_spacy:
-            above = compare(systems, "student", "spacy-silver")
-            row += mean_of(systems, "spacy-silver")
-            row += [f"{mean(above.differences):+.1f}" if above else ""]
-            row += [str(len(above.differences) if above else 0)]
-        rows.append([*row, str(len(systems["student"]))])
-    header = ["labeled", "teacher", "student", "labels alone"]
-    if has_spacy:
-        header += ["spaCy, silver", "student above spaCy", "spaCy's seeds"]
-    return f"{table([*header, 'seeds'], rows, 0)}\n\n![F1 by the number of labels]({PICTURE})"
+    for size, systems in groups.get("conll", {}).items():
+        found = compare(systems, "student", "gold-only")
+        if found is not None:
+            means = mean_of(systems, "teacher", "student", "gold-only")
+            rows.append([f"{size:,}", *means, *gained(found.differences)])
+    header = ["labeled", "teacher", "student", "labels alone", "gain", "95 % interval", "seeds"]
+    return f"{table(header, rows, 0)}\n\n![F1 by the number of labels]({PICTURE})"
+
+
+def spacy_table(groups: Groups, results: Store) -> str:
+    """Make the table of the student next to spaCy's own ner on silver data, on CoNLL-2003."""
+    rows = []
+    for size, systems in groups.get("conll", {}).items():
+        found = compare(systems, "student", "spacy-silver")
+        if found is not None:
+            means = [f"{f1:.1f}" for f1 in (found.f1, found.other)]
+            rows.append([f"{size:,}", *means, *gained(found.differences)])
+    header = ["labeled", "student", "spaCy, silver", "difference", "95 % interval", "seeds"]
+    return table(header, rows, 0)
 
 
 def expected_table(groups: Groups, results: Store) -> str:
@@ -313,7 +317,8 @@ def all_tables(groups: Groups, results: Store) -> str:
     )
 
 
-SECTIONS: Dict[str, Callable[[Groups, Store], str]] = {
+Section = Callable[[Groups, Store], str]
+SECTIONS: Dict[str, Section] = {
     "tables": all_tables,
     "reached": reached_table,
     "expected": expected_table,
@@ -324,8 +329,13 @@ SECTIONS: Dict[str, Callable[[Groups, Store], str]] = {
     "costs": costs_table,
     "kinds": kinds_table,
     "losses": losses_table,
+}
+# Of the runs whose teachers read all layers.
+OF_ALL_LAYERS: Dict[str, Section] = {
+    "all_layers": all_tables,
     "teachers": teachers_table,
     "methods": methods_table,
     "learning": learning_table,
+    "spacy": spacy_table,
     "ways": ways_table,
 }

@@ -1,9 +1,8 @@
 """The systems of the low-resource benchmark, each trained by the commands that a user types."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import spacy
 from spacy.cli.init_config import init_config
@@ -34,9 +33,8 @@ EVALUATIONS = 12
 TRANSFORMER, TEACHER, STUDENT = (
     f"{CONFIGS}/{n}.cfg" for n in ("transformer", "teacher", "student")
 )
-# The setting of the transformer's layers, and one of 12 that is a little above the middle.
+# The setting of the transformer's layers.
 LAYERS = "--components.ner_teacher.model.embed.right.transformer.layers"
-MIDDLE = (7,)
 # Teachers of several seeds.
 MEMBERS = ("teacher", "teacher-1", "teacher-2")
 
@@ -48,11 +46,14 @@ class Pretrained:
     vectors (Optional[Path]): A pipeline with word vectors; None for none.
     transformer (Path): A Hugging Face encoder.
     weak (Path): Another one, of a weaker teacher.
+    layers (Optional[str]): The layers of them that teachers read, as a config has them: "null" for
+        all. None for what the project's config says.
     """
 
     vectors: Optional[Path]
     transformer: Path
     weak: Path
+    layers: Optional[str] = None
 
 
 Command = Callable[[Cell, Pretrained], List[Any]]
@@ -152,15 +153,14 @@ def fine_tuned(is_weak: bool = False) -> Command:
     return command
 
 
-def joined(number: int = 0, is_weak: bool = False, layers: Sequence[int] = ()) -> Command:
-    """Make the system of a frozen transformer's layers joined with a student's word embedding: all
-    layers, or some."""
+def joined(number: int = 0, is_weak: bool = False) -> Command:
+    """Make the system of a frozen transformer joined with a student's word embedding."""
 
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         encoder = pretrained.weak if is_weak else pretrained.transformer
         more = ["--paths.transformer", encoder, *of_length(steps(cell, TEACHER))]
-        if layers:
-            more += [LAYERS, json.dumps(layers)]
+        if pretrained.layers is not None:
+            more += [LAYERS, pretrained.layers]
         return train(cell, pretrained, TEACHER, 10 * cell.seed + number, *more)
 
     return command
@@ -267,7 +267,6 @@ SYSTEMS: Dict[str, System] = {
     **{name: System(joined(n), config=TEACHER) for n, name in enumerate(MEMBERS)},
     "ensemble": System(None, MEMBERS),
     "weak-teacher": System(joined(is_weak=True), config=TEACHER),
-    "layer-teacher": System(joined(layers=MIDDLE), config=TEACHER),
     "gold-only": System(gold_only(), config=STUDENT),
     "student": System(distilled(("teacher",)), ("teacher",), STUDENT),
     **{f"gold-only-{kind}": System(gold_only(kind), (), STUDENT, kind) for kind in KINDS},
@@ -287,10 +286,13 @@ SYSTEMS: Dict[str, System] = {
 STUDENT_OF = "student-of-"
 # Students of other teachers than the usual one.
 OF_ENSEMBLE = STUDENT_OF + "+".join(MEMBERS)
+# The names of the usual teacher and its student, where other teachers read all layers.
+ONE_LAYER = "layer-teacher"
+OF_ONE_LAYER = STUDENT_OF + ONE_LAYER
 OTHER_TEACHERS = {
     "student-of-gold-only": "a student on the labels alone",
     "student-of-weak-teacher": "a small transformer",
-    "student-of-layer-teacher": "one layer of the transformer",
+    OF_ONE_LAYER: "one layer of the transformer",
     "student-of-teacher+gold-only": "the teacher and a student on the labels alone",
     "student-of-teacher+student": "the teacher and its student (`--generations 2`)",
     "student-of-teacher+cvt-self": "the teacher and a student of cross-view training",
@@ -303,7 +305,7 @@ METHODS = {
     "student-of-teacher+cvt-self": "[a cross-view student teaches too](#several-teachers)",
     "student-of-teacher+gold-only": "[a student on the labels teaches too](#several-teachers)",
     "student-of-weak-teacher": "a small transformer as the teacher",
-    "student-of-layer-teacher": "[a teacher over one layer](#layer-selection)",
+    OF_ONE_LAYER: "[a teacher over one layer](#layer-selection)",
     "student-from-teacher": "[the teacher's parameters to start with](#the-teachers-parameters)",
     "student-states": "[the transformer's hidden states](#hidden-states)",
     "cvt-teacher": "[cross-view heads that learn from the teacher](#cross-view-training)",
@@ -328,6 +330,12 @@ WAYS = {
     "weak-transformer": "all-MiniLM-L6-v2, fine-tuned",
     "transformer": "all-mpnet-base-v2, fine-tuned",
 }
+
+
+def has_teacher(name: str) -> bool:
+    """Check whether a system is a teacher over a frozen transformer, or learns from one."""
+    system = system_of(name)
+    return system.config == TEACHER or any(map(has_teacher, system.needs))
 
 
 def system_of(name: str) -> System:

@@ -81,6 +81,7 @@ class Bench:
         config["system"].update(seed=seed, gpu_allocator=None)
         mix = config["components"][TEACHER]["model"]["embed"]["right"]
         mix["@architectures"] = "spacy-distill.GatedLayerMix.v1"
+        mix["transformer"]["layers"] = None
         config["corpora"]["dev"]["limit"] = self.settings["dev"]
         config["training"]["logger"]["progress_bar"] = False
         if self.settings["n_steps"]:

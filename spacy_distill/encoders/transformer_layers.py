@@ -17,6 +17,8 @@ from .feature_cache import cached_states
 from .loading import load_transformer
 from .truncation import truncated
 
+# Numbers of layers, or one layer at a share of the depth.
+Layers = Union[float, List[int]]
 # The files of a saved transformer: none of them has code or pickles.
 SUFFIXES = (".json", ".safetensors", ".txt", ".model")
 
@@ -26,7 +28,7 @@ def TransformerLayers(
     frozen: bool = True,
     learn_rate_factor: float = 1.0,
     window: int = WINDOW,
-    layers: Optional[List[int]] = None,
+    layers: Optional[Layers] = None,
 ) -> Model[List[Doc], Ragged]:
     """Build a layer over a transformer. For each token it returns the mean hidden states of its
     wordpieces at each layer.
@@ -40,9 +42,9 @@ def TransformerLayers(
     learn_rate_factor (float): Multiplies the learning rate of a fine-tuned transformer, which
         usually needs a lower one than the layers above it.
     window (int): The number of wordpieces of a window. Windows overlap by a quarter.
-    layers (Optional[List[int]]): The layers to return, in ascending order; 0 is the transformer's
-        embedding. Null for all. Layers above the last one are not computed. `distill-prune` sets
-        it.
+    layers (Optional[Union[float, List[int]]]): The layers to return, in ascending order; 0 is the
+        transformer's embedding. Or one layer, at this share of the depth: 0.6 is layer 7 of 12.
+        Null for all. Layers above the last one are not computed. `distill-prune` sets it.
     RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, layers, width). Zeros for tokens
         without wordpieces.
     RAISES (ImportError): At initialization: the train extra is not installed.
@@ -62,7 +64,7 @@ def TransformerLayers(
 class TransformerShim(PyTorchShim):
     """Saves, loads and updates a transformer together with its Thinc layer."""
 
-    def __init__(self, name: str, window: int, layers: Optional[List[int]] = None) -> None:
+    def __init__(self, name: str, window: int, layers: Optional[Layers] = None) -> None:
         super().__init__(None)
         self.name, self.window = name, window
         self.chosen = layers
@@ -85,13 +87,17 @@ class TransformerShim(PyTorchShim):
         depth = self.encoder.depth
         if self.chosen is None:
             return list(range(depth + 1))
-        if not self.chosen or self.chosen != sorted(set(range(depth + 1)) & set(self.chosen)):
+        if not isinstance(self.chosen, list):
+            numbers = [round(self.chosen * depth)] if 0 <= self.chosen <= 1 else []
+        else:
+            numbers = self.chosen
+        if not numbers or numbers != sorted(set(range(depth + 1)) & set(numbers)):
             raise ValueError(
                 f"[D641] The layers {self.chosen} of the transformer '{self.name}' cannot be "
-                f"used: expected numbers from 0 to {depth}, in ascending order. Correct `layers` "
-                "in the config."
+                f"used: expected numbers from 0 to {depth}, in ascending order, or a share of the "
+                "depth from 0 to 1. Correct `layers` in the config."
             )
-        return list(self.chosen)
+        return list(numbers)
 
     def pruned(self, kept: Sequence[int]) -> bytes:
         """Save the transformer without the layers above the highest one that is kept.

@@ -37,6 +37,7 @@ def GatedLayerMix(transformer: Model[List[Doc], Ragged]) -> Model[List[Doc], Rag
 
     transformer (Model[List[Doc], Ragged]): `spacy-distill.TransformerLayers.v1`.
     RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, width).
+    RAISES (ValueError): At initialization: the transformer returns only one layer.
     """
     return chain(transformer, gated_layer_mix())
 
@@ -83,6 +84,11 @@ def forward(
 def init(model: Model[Ragged, Ragged], X=None, Y=None) -> None:
     init_mix(model, X)
     if X is not None:
+        if X.dataXd.shape[1] == 1:
+            raise ValueError(
+                "[D875] `spacy-distill.GatedLayerMix.v1` selects among layers of a transformer, and "
+                "has only one. Set `layers = null` in the block of the transformer."
+            )
         set_gates(model, numpy.ones(X.dataXd.shape[1]))
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+from collections import defaultdict
 from itertools import product
 from math import inf
 
@@ -14,9 +15,22 @@ from benchmarks.low_resource.bootstrap import has_counts, mean_gain
 from benchmarks.low_resource.gains import compare, cost, cost_ratios, interval
 from benchmarks.low_resource.kinds import KINDS, LOSS_NAMES, LOSSES
 from benchmarks.low_resource.report import main as write_report
-from benchmarks.low_resource.sections import SECTIONS, WATTS, methods_table, ways_table
-from benchmarks.low_resource.store import GAIN, RATES, RESULTS, RUN, Store
-from benchmarks.low_resource.systems import METHODS, OTHER_TEACHERS, WAYS, system_of
+from benchmarks.low_resource.repeat import COMMAND
+from benchmarks.low_resource.sections import (
+    OF_ALL_LAYERS,
+    SECTIONS,
+    WATTS,
+    methods_table,
+    ways_table,
+)
+from benchmarks.low_resource.store import ALL_LAYERS, GAIN, RATES, RESULTS, RUN, Store
+from benchmarks.low_resource.systems import (
+    METHODS,
+    OF_ONE_LAYER,
+    OTHER_TEACHERS,
+    WAYS,
+    system_of,
+)
 from benchmarks.low_resource.tables import group, thousands
 
 PROTOCOL = "benchmarks/results/README.md"
@@ -164,6 +178,9 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     drawn = {"value": 3.1, "low": 1.5, "high": 4.5, "seeds": [0]}
     for record in (*runs, {"record": GAIN, "dataset": "conll", "labeled": 1500, **drawn}):
         store.write(record)
+    others = Store(store.folder / ALL_LAYERS)
+    for record in (a_run("student", 1500, 0, 84.0), a_run("spacy-silver", 1500, 0, 80.5)):
+        others.write(record)
     names = ["gold-only-cnn", "student-cnn", "student-loss-hard", "spacy-silver"]
     assert list(group(runs)["conll"][150]) == [
         "teacher",
@@ -175,7 +192,7 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     page = tmp_path / "results.md"
     places = "\n\n".join(
         f"<!-- {name}: benchmarks.low_resource.report -->\n<!-- end of {name} -->"
-        for name in SECTIONS
+        for name in (*SECTIONS, *OF_ALL_LAYERS, "commands")
     )
     page.write_text(f"Before\n\n{places}\n\nAfter\n", encoding="utf8")
     write_report([page], tmp_path / "store")
@@ -183,8 +200,7 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     assert "| CoNLL-2003, 150 | its teacher | +2.00 |" in text
     assert "| 150 | student | 77.00 ± 1.41 |" in text
     assert "| 1,500 | student | 85.00 |" in text
-    # spaCy was not trained with 1,500.
-    assert "| 150 | 74.0 | 77.0 | 80.0 | 2 |" in text
+    assert "| 150 | 74.0 | 77.0 | 80.0 | +6.50 |  | 2 |" in text
     assert "| CoNLL-2003, 1,500 | +3.00 |  | 1 | 0 | +3.10 | +1.50 to +4.50 |" in text
     assert "| CoNLL-2003, 150 | +6.50 |  | 2 |  |  |  |" in text
     # The last models have 1 F1 less.
@@ -192,8 +208,16 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     # Of the two seeds that both have.
     assert "| CoNLL-2003, 150 | LSTM-CNN-CRF, the package's | 70.5 | 77.0 | +6.50 |" in text
     assert f"| CoNLL-2003, 150 | {KINDS['cnn']} | 71.5 | 74.5 | +3.00 |  | 2 |  |  |" in text
-    taught = "| 81.00 | 85.00 | 82.00 | 1 |"
+    # Of teachers that read all layers.
+    taught = "| 81.00 | 84.00 | 82.00 | 1 |"
     assert f"| CoNLL-2003, 1,500 | {OTHER_TEACHERS['student-of-gold-only']} {taught}" in text
+    taught = "| 85.00 | 84.00 | 82.00 | 1 |"
+    assert f"| CoNLL-2003, 1,500 | {OTHER_TEACHERS[OF_ONE_LAYER]} {taught}" in text
+    assert "| 1,500 | 84.0 | 80.5 | +3.50 |  | 1 |" in text
+    command = (
+        f"{COMMAND} $conll $all_layers --labeled 1500 --seeds 0 --systems spacy-silver,student"
+    )
+    assert command in text.replace(" \\\n   ", "")
     # By 1 and by 2 less than the default.
     assert f"| {LOSS_NAMES['loss-hard']} | -1.00 | -2.00 |" in text
     assert LOSS_NAMES.keys() == LOSSES.keys()
@@ -206,12 +230,6 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
         page.write_text(other, encoding="utf8")
         with pytest.raises((SystemExit, typer.Exit)):
             write_report([page], tmp_path / "store")
-    page.write_text(text, encoding="utf8")
-    store.write(a_run("spacy-silver", 1500, 0, 80.0))
-    write_report([page], tmp_path / "store")
-    # Of the one seed that spaCy has, too.
-    table = page.read_text(encoding="utf8")
-    assert "| 150 | 74.0 | 77.0 | 80.0 | 73.0 | +5.0 | 1 | 2 |" in table
 
 
 def test_the_protocol_has_the_results_of_the_store(tmp_path):
@@ -232,14 +250,15 @@ def test_the_commands_of_the_page_make_the_runs_of_the_store():
         ("seeds", "0"),
         ("systems", None),
         ("variant", ""),
+        ("store", str(RESULTS.relative_to(ROOT))),
     ):
         parser.add_argument(f"--{option}", default=default)
-    made = set()
+    made = defaultdict(set)
 
-    def add(dataset, size, seed, name):
-        made.add((dataset, size, seed, name))
+    def add(store, dataset, size, seed, name):
+        made[store].add((dataset, size, seed, name))
         for needed in system_of(name).needs:
-            add(dataset, size, seed, needed)
+            add(store, dataset, size, seed, needed)
 
     variables = {}
     for command in page.replace("\\\n", " ").splitlines():
@@ -254,11 +273,18 @@ def test_the_commands_of_the_page_make_the_runs_of_the_store():
             values = (getattr(options, name).split(",") for name in ("labeled", "seeds", "systems"))
             variant = f"@{options.variant}" if options.variant else ""
             for size, seed, name in product(*values):
-                add(options.dataset, int(size), int(seed), name + variant)
-    store = Store(RESULTS)
-    assert made == {(r["dataset"], r["labeled"], r["seed"], r["system"]) for r in store.runs()}
+                add(options.store, options.dataset, int(size), int(seed), name + variant)
+    folders = (RESULTS, RESULTS / ALL_LAYERS)
+    assert made == {
+        str(folder.relative_to(ROOT)): {
+            (run["dataset"], run["labeled"], run["seed"], run["system"])
+            for run in Store(folder).runs()
+        }
+        for folder in folders
+    }
     paths = [word for word in page.split() if word.startswith("benchmarks/runs/")]
-    for dataset in ("conll", "newsroom", "swedish", "wnut"):
+    for folder, dataset in product(folders, ("conll", "newsroom", "swedish", "wnut")):
+        store = Store(folder)
         for rates in store.records(dataset, record=RATES):
             assert f"benchmarks/runs/{rates['cell']}" in paths
         for gain in store.records(dataset, record=GAIN):

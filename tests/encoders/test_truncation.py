@@ -60,16 +60,16 @@ def test_layers_between_are_deleted(tmp_path, vocab):
 def test_a_layer_returns_the_chosen_states(layers, folder, vocab):
     docs = make_docs(vocab)
     expected = layers().predict(docs).dataXd
-    for chosen in ([1], [0, 2]):
+    for chosen, numbers in (([1], [1]), ([0, 2], [0, 2]), (0.6, [1]), (1.0, [2])):
         model = layers(layers=chosen)
-        assert_array_equal(model.predict(docs).dataXd, expected[:, chosen])
+        assert_array_equal(model.predict(docs).dataXd, expected[:, numbers])
     FEATURES.clear()
     tuned = layers(frozen=False, layers=[0, 2])
     states, backprop = tuned.begin_update(docs)
     assert states.dataXd.shape == (16, 2, 16) and backprop(states) is docs
 
 
-@pytest.mark.parametrize("chosen", [[], [3], [-1], [1, 0], [1, 1]])
+@pytest.mark.parametrize("chosen", [[], [3], [-1], [1, 0], [1, 1], -0.1, 2.0, float("nan")])
 def test_states_that_are_not_there(folder, chosen):
     with pytest.raises(ValueError, match=r"\[D641\].*from 0 to 2"):
         TransformerLayers(folder(), layers=chosen).initialize()

@@ -242,9 +242,9 @@ def gated_teacher(tmp_path_factory):
     config = Config().from_str(make_config("teacher", transformer=str(folder / "bert")))
     config["components"]["ner_teacher"]["model"]["embed"]["left"]["characters"]["filters"] = 4
     config["components"]["ner_teacher"]["model"]["encode"]["width"] = 16
-    config["components"]["ner_teacher"]["model"]["embed"]["right"]["@architectures"] = (
-        "spacy-distill.GatedLayerMix.v1"
-    )
+    mix = config["components"]["ner_teacher"]["model"]["embed"]["right"]
+    mix["@architectures"] = "spacy-distill.GatedLayerMix.v1"
+    mix["transformer"]["layers"] = None
     config["paths"] |= {"train": str(folder / "docs.spacy"), "dev": str(folder / "docs.spacy")}
     for name in ("train", "dev"):
         config["corpora"][name]["path"] = str(folder / "docs.spacy")
