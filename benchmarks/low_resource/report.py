@@ -26,7 +26,6 @@ CURVES = {
     "teacher": ("teacher", "tab:orange", "s--"),
     "gold-only": ("student on the labels alone", "tab:green", "^-"),
     "transformer": ("transformer, fine-tuned", "tab:brown", "v:"),
-    "spacy-silver": ("spaCy ner, silver data", "tab:red", "d-."),
     "spacy-gold": ("spaCy ner, labels alone", "tab:gray", "x-."),
 }
 

@@ -86,8 +86,8 @@ def init(model: Model[Ragged, Ragged], X=None, Y=None) -> None:
     if X is not None:
         if X.dataXd.shape[1] == 1:
             raise ValueError(
-                "[D875] `spacy-distill.GatedLayerMix.v1` selects among layers of a transformer, and "
-                "has only one. Set `layers = null` in the block of the transformer."
+                "[D647] `spacy-distill.GatedLayerMix.v1` selects layers of a transformer, and has "
+                "only one. Set `layers = null` in the block of the transformer."
             )
         set_gates(model, numpy.ones(X.dataXd.shape[1]))
 

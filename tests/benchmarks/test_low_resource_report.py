@@ -14,8 +14,8 @@ from benchmarks.commands import ROOT
 from benchmarks.low_resource.bootstrap import has_counts, mean_gain
 from benchmarks.low_resource.gains import compare, cost, cost_ratios, interval
 from benchmarks.low_resource.kinds import KINDS, LOSS_NAMES, LOSSES
-from benchmarks.low_resource.report import main as write_report
 from benchmarks.low_resource.repeat import COMMAND
+from benchmarks.low_resource.report import main as write_report
 from benchmarks.low_resource.sections import (
     OF_ALL_LAYERS,
     SECTIONS,

@@ -68,3 +68,9 @@ def test_gradients(rng):
     assert with_gradients == ["scores", "factor"]
     for name in with_gradients:
         check_slope(loss, model.get_param(name), model.get_grad(name), name, rng)
+
+
+def test_one_layer_cannot_be_selected():
+    states = Ragged(numpy.zeros((3, 1, 4), dtype="float32"), numpy.asarray([3]))
+    with pytest.raises(ValueError, match=r"\[D647\].*`layers = null`"):
+        gated_layer_mix().initialize(states)
