@@ -10,7 +10,7 @@ from .pipeline.confidences import add_confidence_extension
 # app that only runs a student does not need them.
 LAZY = {
     "TeacherOptions": "teachers.sources",
-    "annotate": "training.annotate",
+    "annotate": "annotation.annotate",
     "calibrate": "training.calibrate",
     "compact": "training.compact",
     "distill": "training.distill",

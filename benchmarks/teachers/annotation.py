@@ -25,13 +25,13 @@ import typer
 from spacy.language import Language
 from wasabi import msg
 
+from spacy_distill.annotation.annotator import Annotator
 from spacy_distill.chain import BiluoTags
 from spacy_distill.corpora.inputs import Input, InputDocument
 from spacy_distill.corpora.soft_shards import SoftDocument, write_shard
 from spacy_distill.encoders.feature_cache import FEATURES
 from spacy_distill.teachers import PipelineTeacher
 from spacy_distill.teachers.sources import load_source, load_teacher
-from spacy_distill.training.annotator import Annotator
 
 # A document's entities: first and last character, and label.
 Entities = List[Tuple[int, int, str]]

@@ -7,10 +7,10 @@ from typing import Annotated, Optional
 from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
+from ..annotation.annotate import annotate
 from ..corpora.word_list import read_words
 from ..jobs.plan import SHARD_SIZE
 from ..teachers.sources import split_sources
-from ..training.annotate import annotate
 from . import options
 from .running import running, warn_of_shards
 from .teacher_options import TypedOptions, takes_teacher_options

@@ -67,10 +67,10 @@ def find_files(source: str) -> Dict[str, Path]:
         has_json = any(".json" in map(str.lower, file.suffixes) for file in paths)
         json_hint = " Write lists in JSON as lines: jq -c '.[]' FILE.json > FILE.jsonl."
         json_hint = json_hint if has_json else ""
+        others = f"{len(paths)} in other formats" if paths else "none"
         raise InputError(
-            f"[D302] The input '{source}' has no file that can be read: found {len(paths)} files "
-            f"of other formats. {SUPPORTED}. Correct the path, or rename or convert the "
-            f"files.{json_hint}"
+            f"[D302] The input '{source}' has no file that can be read: found {others}. "
+            f"{SUPPORTED}. Correct the path, or rename or convert the files.{json_hint}"
         )
     return dict(sorted(files))
 

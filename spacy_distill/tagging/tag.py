@@ -10,9 +10,9 @@ from ..jobs.plan import SHARD_SIZE
 from ..jobs.run import run_job
 from ..loading import import_library
 from ..teachers.identity import pipeline_fingerprint
+from .job import Tagging, require_pipeline
 from .manifest import TagManifest
 from .shard_files import FORMATS, columns_to_keep
-from .tagging import Tagging, require_pipeline
 
 
 def tag(

@@ -16,8 +16,8 @@ from ..corpora.input_documents import (
     useful_columns,
 )
 from ..loading import import_library
+from .job import PlanTagger, Tagging, require_pipeline
 from .shard_files import ParquetFile, columns_to_keep
-from .tagging import PlanTagger, Tagging, require_pipeline
 
 
 def tag_batch(

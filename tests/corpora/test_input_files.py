@@ -114,8 +114,13 @@ def test_other_suffixes_are_refused_with_a_list_of_those_that_are_read(write, na
 
 def test_folders_and_globs_without_any_file_are_refused(folder, tmp_path):
     (tmp_path / "empty").mkdir()
-    for source, count in ((tmp_path / "empty", 0), (folder / "*.log", 0), (folder / "*.md", 1)):
-        pattern = rf"{re.escape(str(source))}' has no file that can be read: found {count} files of"
+    others = "1 in other formats"
+    for source, found in (
+        (tmp_path / "empty", "none"),
+        (folder / "*.log", "none"),
+        (folder / "*.md", others),
+    ):
+        pattern = rf"{re.escape(str(source))}' has no file that can be read: found {found}\."
         with pytest.raises(ValueError, match=pattern):
             Input(str(source))
 

@@ -54,7 +54,7 @@ def serve(address: str, more: dict) -> None:
     import torch
     from transformers import AutoModel, BertConfig
 
-    import spacy_distill.training.annotate
+    import spacy_distill.annotation.annotate
     import spacy_distill.training.distill  # noqa: F401
 
     sys.path.insert(0, str(Path(__file__).parents[2]))

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import pytest
 
 from spacy_distill import annotate, tag
+from spacy_distill.annotation import job as annotation
 from spacy_distill.corpora.soft_shards import Manifest
-from spacy_distill.tagging import tagging
+from spacy_distill.tagging import job as tagging
 from spacy_distill.tagging.manifest import TagManifest
-from spacy_distill.training import annotation
 
 TEXTS = [
     "Anna Berg sails to Oslo .",

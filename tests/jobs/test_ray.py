@@ -6,8 +6,8 @@ import pytest
 import spacy
 
 from spacy_distill import tag
+from spacy_distill.annotation.job import Annotation
 from spacy_distill.jobs import ray_workers
-from spacy_distill.training.annotation import Annotation
 
 ray = pytest.importorskip("ray", reason="ray is not installed (extra: ray)")
 

@@ -14,8 +14,8 @@ from spacy.vocab import Vocab
 
 from spacy_distill.corpora.inputs import InputDocument
 from spacy_distill.jobs import memory_zones
+from spacy_distill.tagging.job import Tagging
 from spacy_distill.tagging.manifest import TagManifest
-from spacy_distill.tagging.tagging import Tagging
 from tests.tagging.conftest import TEXTS
 
 ENTITY = ["id", "start_char", "end_char", "label", "text"]

@@ -6,10 +6,10 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from spacy_distill.annotation.annotator import Annotator
 from spacy_distill.chain import BiluoTags
 from spacy_distill.corpora.inputs import InputDocument
 from spacy_distill.teachers import CachedTeacher, EnsembleTeacher, PipelineTeacher
-from spacy_distill.training.annotator import Annotator
 
 KINDS = ["ruler", "spans", "ner", "beam_ner", "ner_student"]
 

@@ -13,8 +13,8 @@ import spacy
 from spacy.util import load_config
 
 from spacy_distill import saving
+from spacy_distill.annotation.annotate import annotate
 from spacy_distill.training import streamed
-from spacy_distill.training.annotate import annotate
 from spacy_distill.training.checkpoints import Checkpoints
 from spacy_distill.training.logger import JSONLLogger
 from spacy_distill.training.output_folder import CHECKPOINT

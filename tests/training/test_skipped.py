@@ -9,10 +9,10 @@ import numpy
 import pytest
 import spacy
 
+from spacy_distill.annotation.annotate import annotate
 from spacy_distill.chain import LinearChain, constraints
 from spacy_distill.corpora.soft_shards import Manifest, read_shard
 from spacy_distill.teachers import TeacherOptions
-from spacy_distill.training.annotate import annotate
 
 # Raises an error at "thunder", and gives NaN for the span of a "storm".
 CODE = """

@@ -10,11 +10,11 @@ import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 
+from spacy_distill.annotation.annotate import annotate
 from spacy_distill.corpora.labeled import CorpusSize
 from spacy_distill.corpora.soft_corpus import SoftCorpus
 from spacy_distill.corpora.soft_shards import Manifest
 from spacy_distill.training import passes
-from spacy_distill.training.annotate import annotate
 from spacy_distill.training.settings import load_student_config
 
 

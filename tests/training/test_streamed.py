@@ -7,12 +7,12 @@ import spacy
 from numpy.testing import assert_array_equal
 from spacy.training import Example
 
+from spacy_distill.annotation.annotate import annotate
 from spacy_distill.corpora.labeled import PendingExample
 from spacy_distill.corpora.soft_corpus import SoftCorpus
 from spacy_distill.jobs.memory_zones import HAS_SAFE_ZONES
 from spacy_distill.teachers import PipelineTeacher, SoftTeacher
 from spacy_distill.training import streamed
-from spacy_distill.training.annotate import annotate
 from spacy_distill.training.loop import Students
 from spacy_distill.training.output_folder import MODEL_LAST
 from tests.training.conftest import PEOPLE, PLACES, parameters

@@ -5,13 +5,13 @@ import pytest
 import spacy
 from spacy.language import Language
 
+from spacy_distill.annotation.annotator import Annotator
 from spacy_distill.chain import BiluoTags, LinearChain, constraints
 from spacy_distill.corpora.inputs import InputDocument
 from spacy_distill.corpora.soft_shards import write_shard
 from spacy_distill.jobs import memory_zones
 from spacy_distill.teachers import EnsembleTeacher, MappedTeacher, PipelineTeacher, load_teacher
 from spacy_distill.teachers.pipeline_teacher import pipelines_of
-from spacy_distill.training.annotator import Annotator
 
 
 @Language.component("spacy_distill_tests_afraid_of_storms", assigns=["doc.ents"])
@@ -214,7 +214,7 @@ def test_long_documents_are_read_as_a_whole(ner_folder):
 
 
 def test_a_document_that_no_soft_corpus_may_have_is_left_out(ner_folder, monkeypatch):
-    monkeypatch.setattr("spacy_distill.training.annotator.LONGEST_DOCUMENT", 5)
+    monkeypatch.setattr("spacy_distill.annotation.annotator.LONGEST_DOCUMENT", 5)
     documents = as_documents(["Anna Berg sails .", "Anna Berg sails to Oslo ."])
     annotator = Annotator(load_teacher([spacy.load(ner_folder)]), top_k=2, batch_size=4)
     with pytest.raises(ValueError, match=r"\[D427\].*it has 6 tokens, more than 5"):

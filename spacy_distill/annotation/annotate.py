@@ -11,7 +11,7 @@ from ..jobs.plan import SHARD_SIZE
 from ..jobs.run import run_job
 from ..teachers.identity import describe, fingerprint
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, TeacherSource
-from .annotation import Annotation
+from .job import Annotation
 
 
 def annotate(

@@ -13,6 +13,7 @@ import spacy
 from spacy.tokens import DocBin
 
 from spacy_distill import progress
+from spacy_distill.annotation.annotate import annotate
 from spacy_distill.chain import BiluoTags
 from spacy_distill.corpora.shard_manifest import file_hash
 from spacy_distill.corpora.soft_shards import Manifest, read_shard
@@ -20,7 +21,6 @@ from spacy_distill.corpora.soft_targets import unpack_marginals
 from spacy_distill.jobs import progress as job_progress
 from spacy_distill.jobs import run as job_run
 from spacy_distill.teachers import PipelineTeacher, TeacherOptions, sources
-from spacy_distill.training.annotate import annotate
 
 
 @pytest.fixture

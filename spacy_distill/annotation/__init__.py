@@ -1,0 +1,1 @@
+"""Write the predictions of teachers for much text to soft corpora."""
