@@ -25,6 +25,7 @@ from benchmarks.low_resource.tables import (
     corpus_of,
     gained,
     mean_of,
+    of_shared_seeds,
     scores_table,
     thousands,
 )
@@ -33,6 +34,8 @@ from benchmarks.pages import table
 # The package's own student first.
 KIND_NAMES: Dict[Optional[str], str] = {None: "LSTM-CNN-CRF, the package's"}
 KIND_NAMES.update(KINDS.items())
+# The systems of the main tables.
+MAIN = ("teacher", "student", "gold-only")
 # The systems that the student is compared with.
 COMPARED_WITH = {
     "teacher": "its teacher",
@@ -57,10 +60,10 @@ def reached_table(groups: Groups, results: Store) -> str:
     """Make the table of scores on CoNLL-2003, with a picture."""
     rows = []
     for size, systems in groups.get("conll", {}).items():
-        found = compare(systems, "student", "gold-only")
+        shared = of_shared_seeds(systems, *MAIN)
+        found = compare(shared, "student", "gold-only")
         if found is not None:
-            means = mean_of(systems, "teacher", "student", "gold-only")
-            rows.append([f"{size:,}", *means, *gained(found.differences)])
+            rows.append([f"{size:,}", *mean_of(shared, *MAIN), *gained(found.differences)])
     header = ["labeled", "teacher", "student", "labels alone", "gain", "95 % interval", "seeds"]
     return f"{table(header, rows, 0)}\n\n![F1 by the number of labels]({PICTURE})"
 
@@ -79,11 +82,11 @@ def spacy_table(groups: Groups, results: Store) -> str:
 
 def expected_table(groups: Groups, results: Store) -> str:
     """Make the table of scores by the number of labels, for CoNLL-2003."""
-    rows = [
-        [f"{size:,}", *mean_of(systems, "student", "teacher", "gold-only")]
-        for size, systems in groups.get("conll", {}).items()
-        if "student" in systems
-    ]
+    rows = []
+    for size, systems in groups.get("conll", {}).items():
+        shared = of_shared_seeds(systems, *MAIN)
+        if shared:
+            rows.append([f"{size:,}", *mean_of(shared, "student", "teacher", "gold-only")])
     header = ["labeled sentences", "student", "its teacher"]
     return table([*header, "student on the labels alone"], rows, 0)
 
@@ -93,9 +96,10 @@ def others_table(groups: Groups, results: Store) -> str:
     rows = []
     for dataset, sizes in groups.items():
         for size, systems in sizes.items():
-            found = compare(systems, "student", "gold-only")
+            shared = of_shared_seeds(systems, *MAIN)
+            found = compare(shared, "student", "gold-only")
             if dataset != "conll" and found is not None:
-                means = mean_of(systems, "teacher", "student", "gold-only")
+                means = mean_of(shared, *MAIN)
                 rows.append([corpus_of(dataset, size), *means, *gained(found.differences)])
     header = ["corpus, labeled", "teacher", "student", "labels alone", "gain"]
     return table([*header, "95 % interval", "seeds"], rows, 1)
@@ -106,11 +110,12 @@ def without_dev_table(groups: Groups, results: Store) -> str:
     rows = []
     for dataset, sizes in groups.items():
         for size, systems in sizes.items():
-            found = compare(systems, "student", "gold-only", last_model)
+            shared = of_shared_seeds(systems, "gold-only", "student")
+            found = compare(shared, "student", "gold-only", last_model)
             if found is None:
                 continue
             best, last = (
-                mean_of(systems, "gold-only", "student", of=of) for of in (best_model, last_model)
+                mean_of(shared, "gold-only", "student", of=of) for of in (best_model, last_model)
             )
             rows.append([corpus_of(dataset, size), *best, *last, *gained(found.differences)])
     header = ["corpus, labeled", "labels alone, best", "student, best", "labels alone, last"]

@@ -101,6 +101,12 @@ def mean_of(systems: Runs, *names: str, of: Callable[[Run], float] = best_model)
     return [f"{mean(map(of, systems[name])):.1f}" if name in systems else "" for name in names]
 
 
+def of_shared_seeds(systems: Runs, *names: str) -> Runs:
+    """Keep the runs of some systems whose seeds all of these have; none if a system has no run."""
+    seeds = set.intersection(*({run["seed"] for run in systems.get(name, [])} for name in names))
+    return {name: [run for run in systems[name] if run["seed"] in seeds] for name in names if seeds}
+
+
 def count(dataset: str, size: int) -> str:
     """Describe the number of labels of a corpus."""
     return f"{size:,} {UNITS.get(dataset, '')}".strip()
