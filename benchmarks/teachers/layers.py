@@ -47,8 +47,13 @@ TEACHER = "ner_teacher"
 SELECTION = "spacy-distill.LayerSelection.v1"
 # The parts of a training in which the gates move.
 START, END = 0.125, 0.625
-# The height of the layer of "middle": layer 7 of 12.
-MIDDLE = 0.58
+
+
+def default_layer(depth: int) -> int:
+    """Find the layer that the default teacher reads, of a transformer with so many layers."""
+    config = Config().from_str(make_config(TEACHER.removeprefix("ner_")), interpolate=False)
+    share = config["components"][TEACHER]["model"]["embed"]["right"]["transformer"]["layers"]
+    return round(share * depth)
 
 
 class Bench:
@@ -144,7 +149,7 @@ class Bench:
         """Train and measure all teachers of a seed that have no result yet."""
         path = self.settings["transformer"]
         depth = int(read_json(Path(path) / "config.json")["num_hidden_layers"])
-        fixed = {"all": list(range(depth + 1)), "middle": [round(MIDDLE * depth)]}
+        fixed = {"all": list(range(depth + 1)), "middle": [default_layer(depth)]}
         for k in numbers:
             fixed[f"top-{k}"] = list(range(depth + 1 - k, depth + 1))
             fixed[f"truncated-{k}"] = list(range(k + 1))

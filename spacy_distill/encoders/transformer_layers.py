@@ -42,8 +42,9 @@ def TransformerLayers(
     learn_rate_factor (float): Multiplies the learning rate of a fine-tuned transformer, which
         usually needs a lower one than the layers above it.
     window (int): The number of wordpieces of a window. Windows overlap by a quarter.
-    layers (Optional[Union[float, List[int]]]): The layers to return, in ascending order; 0 is the
-        transformer's embedding. Or one layer, at this share of the depth: 0.6 is layer 7 of 12.
+    layers (Optional[Union[float, List[int]]]): The numbers of the layers to return, in ascending
+        order; 0 is the transformer's embedding. Or one layer, at this share of the depth: 0.6 is
+        layer 7 of 12.
         Null for all. Layers above the last one are not computed. `distill-prune` sets it.
     RETURNS (Model[List[Doc], Ragged]): From documents to (tokens, layers, width). Zeros for tokens
         without wordpieces.
@@ -87,17 +88,19 @@ class TransformerShim(PyTorchShim):
         depth = self.encoder.depth
         if self.chosen is None:
             return list(range(depth + 1))
-        if not isinstance(self.chosen, list):
-            numbers = [round(self.chosen * depth)] if 0 <= self.chosen <= 1 else []
-        else:
-            numbers = self.chosen
+        numbers: List[int] = []
+        if isinstance(self.chosen, list):
+            numbers = list(self.chosen)
+        # No integers: 1 would be read as the first layer, and mean the last one.
+        elif isinstance(self.chosen, float) and 0 <= self.chosen <= 1:
+            numbers = [round(self.chosen * depth)]
         if not numbers or numbers != sorted(set(range(depth + 1)) & set(numbers)):
             raise ValueError(
-                f"[D641] The layers {self.chosen} of the transformer '{self.name}' cannot be "
-                f"used: expected numbers from 0 to {depth}, in ascending order, or a share of the "
-                "depth from 0 to 1. Correct `layers` in the config."
+                f"[D641] The layers {self.chosen!r} of the transformer '{self.name}' cannot be "
+                f"used: expected a list of numbers from 0 to {depth} in ascending order, such as "
+                "[1], or a share of the depth from 0.0 to 1.0. Correct `layers` in the config."
             )
-        return list(numbers)
+        return numbers
 
     def pruned(self, kept: Sequence[int]) -> bytes:
         """Save the transformer without the layers above the highest one that is kept.

@@ -83,7 +83,8 @@ def parameters(nlp: Language) -> int:
     total = nlp.vocab.vectors.data.size
     for _, pipe in nlp.pipeline:
         for node in pipe.model.walk() if isinstance(pipe, TrainablePipe) else ():
-            total += sum(node.get_param(name).size for name in node.param_names)
+            names = filter(node.has_param, node.param_names)  # a pruned stack has no gates
+            total += sum(node.get_param(name).size for name in names)
             table = node.attrs.get("vector_table")  # the word vectors of a compact student
             total += len(table["data"]) * node.get_dim("nO") if table else 0
             for shim in node.shims:

@@ -132,6 +132,9 @@ class CachedEncoder:
         self._allowed_integers = kernels.allows_integers
         nodes = [node for part in parts if part is not None for node in part.walk()]
         self.vocab = vocab
+        self._parts = parts
+        # `replace_listeners` puts other layers into the place of some.
+        self._layers = [(node, list(node.layers)) for node in nodes]
         self._embed = parts.embed
         by_form = depends_on_form(self._embed)
         self._forms: Optional[Model] = self._embed.layers[0] if by_form else None
@@ -153,12 +156,14 @@ class CachedEncoder:
             if node.has_param(name)
         ]
 
-    def is_current(self, vocab: Vocab) -> bool:
-        """RETURNS (bool): Whether the vocabulary, the vectors and the parameters are the same
-        objects as before, and `kernels.use` has not changed the precision. Changes within an array
-        are not detected."""
+    def is_current(self, parts: Parts, vocab: Vocab) -> bool:
+        """RETURNS (bool): Whether the layers, the vocabulary, the vectors and the parameters are
+        the same objects as before, and `kernels.use` has not changed the precision. Changes within
+        an array are not detected."""
         return (
             vocab is self.vocab
+            and parts == self._parts
+            and all(node.layers == layers for node, layers in self._layers)
             and kernels.allows_integers == self._allowed_integers
             and vocab.vectors is self._vectors
             and vocab.vectors.data is self._data
@@ -256,7 +261,7 @@ class EncoderShim(Shim):
         RETURNS (CachedEncoder): The encoder.
         """
         encoder = self._encoder
-        if encoder is None or not encoder.is_current(vocab):
+        if encoder is None or not encoder.is_current(parts, vocab):
             encoder = self._encoder = CachedEncoder(parts, vocab)
         return encoder
 

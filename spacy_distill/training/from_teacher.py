@@ -107,7 +107,7 @@ def _below_head(teacher: Model, student: Model, has_same_vectors: bool) -> Itera
     )
     if embed is not None and has_same_inputs:
         for one, other in zip(embed.walk(), mine.embed.walk(), strict=True):
-            yield from (Copy(one, other, name) for name in other.param_names)
+            yield from (Copy(one, other, name) for name in _names(other))
     if theirs.encode is None or mine.encode is None or theirs.project or mine.project:
         return
     reads_all = has_same_inputs and embed is theirs.embed
@@ -118,9 +118,9 @@ def _below_head(teacher: Model, student: Model, has_same_vectors: bool) -> Itera
         if number or reads_all:
             if _description(one) != _description(other):
                 return
-            yield from (Copy(one, other, name) for name in other.param_names)
+            yield from (Copy(one, other, name) for name in _names(other))
             continue
-        own = [Copy(one, other, name) for name in other.param_names if name != INPUT_WEIGHTS]
+        own = [Copy(one, other, name) for name in _names(other) if name != INPUT_WEIGHTS]
         if one.name != other.name or any(map(_differs, own)):
             return
         yield from own
@@ -133,7 +133,7 @@ def _of_head(teacher: ChainNER, student: ChainNER, below: Sequence[Copy]) -> Lis
     theirs, mine = teacher.model.layers[-1], student.model.layers[-1]
     if teacher.labels != student.labels:
         return []
-    names = {*theirs.param_names} & {*mine.param_names}
+    names = {*_names(theirs)} & {*_names(mine)}
     depths = []
     for tagger in (teacher.model, student.model):
         encode = parts(tagger.layers[0]).encode
@@ -176,7 +176,7 @@ def _are_same(theirs: Optional[Model], mine: Model) -> bool:
 def _description(layer: Model) -> Tuple[Any, ...]:
     """Describe a layer by what must be equal for its parameters to be copied. What a row of a hash
     table means depends on the attribute and the seed."""
-    shapes = {name: layer.get_param(name).shape for name in layer.param_names}
+    shapes = {name: layer.get_param(name).shape for name in _names(layer)}
     settings = [layer.attrs.get(name) for name in ("seed", "column", "columns", "key_attr")]
     return layer.name, sorted(shapes.items()), settings
 
@@ -188,4 +188,9 @@ def _is_stack(layers: Sequence[Model]) -> bool:
 
 
 def _with_parameters(model: Model) -> List[Model]:
-    return [node for node in model.walk() if node.param_names]
+    return [node for node in model.walk() if _names(node)]
+
+
+def _names(layer: Model) -> List[str]:
+    """Name the parameters that a layer has. A pruned stack has lost its gates."""
+    return [name for name in layer.param_names if layer.has_param(name)]

@@ -10,8 +10,7 @@ from .blending import blocks, weighted_mean
 SCALE = 0.6
 # The strength of whitening: 0 keeps the standard deviations of the components, 1 makes them equal.
 # The first components of a transformer have a much larger variance than those that distinguish
-# words (Mu, Viswanath 2018, "All-but-the-Top"). Removing them made results worse: docs/vectors.md
-# has the measurement.
+# words (Mu, Viswanath 2018, "All-but-the-Top"). Removing them made results worse.
 WHITENING = 0.5
 
 

@@ -16,7 +16,7 @@ from ..encoders.encoder import BATCH_SIZE, Encoder
 from ..encoders.loading import load_transformer
 from ..loading import import_library, load_pipeline
 
-# The default layer as a share of the depth: docs/vectors.md has the measurement.
+# The default layer, as a share of the depth.
 DEFAULT_LAYER = 1 / 2
 
 

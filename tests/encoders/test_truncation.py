@@ -69,7 +69,9 @@ def test_a_layer_returns_the_chosen_states(layers, folder, vocab):
     assert states.dataXd.shape == (16, 2, 16) and backprop(states) is docs
 
 
-@pytest.mark.parametrize("chosen", [[], [3], [-1], [1, 0], [1, 1], -0.1, 2.0, float("nan")])
+@pytest.mark.parametrize(
+    "chosen", [[], [3], [-1], [1, 0], [1, 1], 1, 0, -0.1, 2.0, float("nan"), "0.6"]
+)
 def test_states_that_are_not_there(folder, chosen):
     with pytest.raises(ValueError, match=r"\[D641\].*from 0 to 2"):
         TransformerLayers(folder(), layers=chosen).initialize()

@@ -6,6 +6,7 @@ import spacy
 
 from spacy_distill.evaluation import parameters
 from spacy_distill.training.compact import compact
+from spacy_distill.training.prune import prune
 
 
 def test_parameters_are_those_of_the_models_and_the_word_vectors():
@@ -34,6 +35,15 @@ def named_parameters(model):
     for node in model.walk():
         for name in node.param_names:
             yield (node.id, name), node.get_param(name)
+
+
+def test_a_pruned_student_has_fewer_parameters():
+    nlp = spacy.blank("en")
+    encode = {"@architectures": "spacy-distill.DenseBiLSTM.v1", "width": 8, "depth": 3}
+    nlp.add_pipe("ner_student", config={"model": {"encode": encode}}).add_label("LOC")
+    nlp.initialize()
+    before = parameters(nlp)
+    assert 0 < parameters(prune(nlp, layers=1)) < before
 
 
 def test_parameters_of_a_torch_module_count():

@@ -267,6 +267,10 @@ def test_a_student_may_listen_to_a_tok2vec(quietly, teacher, config, corpora, tm
     assert evaluate(last, corpora) > 0.95
     for name in nlp.pipe_names:
         assert nlp.get_pipe(name).model.to_bytes() == last.get_pipe(name).model.to_bytes(), name
+    # The layer that replaces the listener is used, though the student has predicted before.
+    last.replace_listeners("tok2vec", "ner_student", ["model.embed"])
+    last.remove_pipe("tok2vec")
+    assert evaluate(last, corpora) > 0.95
 
 
 def test_any_object_with_chains_can_teach(quietly, teacher, config, corpora):

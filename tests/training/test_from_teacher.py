@@ -14,6 +14,7 @@ from thinc.api import fix_random_seed
 from spacy_distill import distill
 from spacy_distill.models.chain_tagger import parts
 from spacy_distill.training.from_teacher import FromTeacher
+from spacy_distill.training.prune import prune
 from spacy_distill.training.settings import fill_settings
 
 CALLBACK = "spacy-distill.FromTeacher.v1"
@@ -257,6 +258,15 @@ def test_dense_layers_need_the_whole_embedding(initialized, saved):
             )
             == are_same
         )
+
+
+def test_of_a_pruned_teacher_the_embedding_is_copied(initialized, saved):
+    dense = {"@architectures": "spacy-distill.DenseBiLSTM.v1", "width": 8, "depth": 3}
+    source, _ = saved(WORDS, **dense)
+    pruned = prune(spacy.load(source), layers=1)
+    pruned.to_disk(source)
+    student = initialized(source, encode={**dense, "depth": 1}).get_pipe("ner_student")
+    assert_same(student.model, pruned.get_pipe("ner_teacher").model, "character_cnn")
 
 
 def test_a_distillation_begins_with_the_copied_parameters(saved, config, tmp_path):
