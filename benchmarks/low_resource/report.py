@@ -15,9 +15,9 @@ import typer
 
 from benchmarks.low_resource.gains import Runs, best_model
 from benchmarks.low_resource.repeat import commands
-from benchmarks.low_resource.sections import OF_ALL_LAYERS, PICTURE, SECTIONS
+from benchmarks.low_resource.sections import MAIN, OF_ALL_LAYERS, PICTURE, SECTIONS
 from benchmarks.low_resource.store import ALL_LAYERS, RESULTS, Store
-from benchmarks.low_resource.tables import group, with_usual
+from benchmarks.low_resource.tables import group, of_shared_seeds, with_usual
 from benchmarks.pages import fill
 
 # The systems of the picture, with their lines.
@@ -25,13 +25,12 @@ CURVES = {
     "student": ("distilled student", "tab:blue", "o-"),
     "teacher": ("teacher", "tab:orange", "s--"),
     "gold-only": ("student on the labels alone", "tab:green", "^-"),
-    "transformer": ("transformer, fine-tuned", "tab:brown", "v:"),
-    "spacy-gold": ("spaCy ner, labels alone", "tab:gray", "x-."),
+    "spacy-silver": ("spaCy ner, silver data", "tab:gray", "x-."),
 }
 
 
 def draw(sizes: Dict[int, Runs], path: Path) -> None:
-    """Draw test F1 against the number of labeled sentences."""
+    """Draw test F1 against the number of labeled sentences, of the runs of the main tables."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -41,8 +40,8 @@ def draw(sizes: Dict[int, Runs], path: Path) -> None:
     for name, (label, colour, style) in CURVES.items():
         points = [
             (size, [best_model(run) for run in runs[name]])
-            for size, runs in sizes.items()
-            if name in runs
+            for size, systems in sizes.items()
+            if name in (runs := {**systems, **of_shared_seeds(systems, *MAIN)})
         ]
         if len(points) < 2:  # no curve
             continue

@@ -21,7 +21,6 @@ from benchmarks.low_resource.systems import METHODS, OTHER_TEACHERS, WAYS, syste
 from benchmarks.low_resource.tables import (
     NAMES,
     Groups,
-    between,
     corpus_of,
     gained,
     mean_of,
@@ -38,6 +37,7 @@ KIND_NAMES.update(KINDS.items())
 MAIN = ("teacher", "student", "gold-only")
 # The systems that the student is compared with.
 COMPARED_WITH = {
+    "gold-only": "labels alone",
     "teacher": "its teacher",
     "spacy-silver": "spaCy's `ner`, silver data",
     "spacy-silver-wide": "the same, twice as wide",
@@ -120,26 +120,6 @@ def without_dev_table(groups: Groups, results: Store) -> str:
             rows.append([corpus_of(dataset, size), *best, *last, *gained(found.differences)])
     header = ["corpus, labeled", "labels alone, best", "student, best", "labels alone, last"]
     return table([*header, "student, last", "gain, last", "95 %, seeds", "seeds"], rows, 1)
-
-
-def worth_table(groups: Groups, results: Store) -> str:
-    """Make the table of the student's gains by distillation, for each corpus."""
-    rows = []
-    for dataset, sizes in groups.items():
-        for size, systems in sizes.items():
-            found = compare(systems, "student", "gold-only")
-            if found is None:
-                continue
-            drawn = results.gain(dataset, size)
-            row = [corpus_of(dataset, size), *gained(found.differences)]
-            if drawn:
-                seeds = ", ".join(map(str, drawn["seeds"]))
-                bounds = between((drawn["low"], drawn["high"]))
-                rows.append([*row, seeds, f"{drawn['value']:+.2f}", bounds])
-            else:
-                rows.append([*row, "", "", ""])
-    header = ["corpus, labeled", "gain, F1", "95 %, seeds", "seeds"]
-    return table([*header, "of seeds", "gain", "95 %, test sentences"], rows, 1)
 
 
 def kinds_table(groups: Groups, results: Store) -> str:
@@ -329,11 +309,11 @@ SECTIONS: Dict[str, Section] = {
     "expected": expected_table,
     "others": others_table,
     "without_dev": without_dev_table,
-    "worth": worth_table,
     "compared": compared_table,
     "costs": costs_table,
     "kinds": kinds_table,
     "losses": losses_table,
+    "ways": ways_table,
 }
 # Of the runs whose teachers read all layers.
 OF_ALL_LAYERS: Dict[str, Section] = {
@@ -342,5 +322,4 @@ OF_ALL_LAYERS: Dict[str, Section] = {
     "methods": methods_table,
     "learning": learning_table,
     "spacy": spacy_table,
-    "ways": ways_table,
 }

@@ -15,8 +15,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 # The folder of the runs in which teachers read all layers of their transformer (`--layers null`).
 ALL_LAYERS = "all-layers"
 # Kinds of records. A run is a trained and scored system, rates are words a second of several
-# systems, a gain is a difference between two systems with its bootstrap interval.
-RUN, RATES, GAIN = "run", "rates", "gain"
+# systems.
+RUN, RATES = "run", "rates"
 # The keys that identify a record of a corpus.
 KEYS = ("record", "labeled", "system", "seed")
 
@@ -49,8 +49,7 @@ class Store:
             unfinished.replace(path)
 
     def run(self, cell: Cell, system: str, made_of: Record) -> Optional[Record]:
-        """Find a run, and exit if it has other inputs or settings than a run of today. (The oldest
-        runs have no digests of their inputs.)
+        """Find a run, and exit if it has other inputs or settings than a run of today.
 
         cell (Cell): The cell.
         system (str): The system's name.
@@ -59,7 +58,7 @@ class Store:
         """
         keys = {"record": RUN, "labeled": cell.labeled, "system": system, "seed": cell.seed}
         for run in self.records(cell.dataset.value, **keys):
-            others = [key for key, value in made_of.items() if run.get(key, value) != value]
+            others = [key for key, value in made_of.items() if run.get(key) != value]
             if others:
                 msg.fail(
                     f"The run of {system}, seed {cell.seed}, in {self.folder} was made of "
@@ -79,11 +78,6 @@ class Store:
         """Find the words per second by system; empty if nothing was measured."""
         found = self.records(dataset, record=RATES)
         return found[0]["words_per_second"] if found else {}
-
-    def gain(self, dataset: str, labeled: int) -> Record:
-        """Find the bootstrapped gain of a cell; empty if nothing was measured."""
-        found = self.records(dataset, record=GAIN, labeled=labeled)
-        return found[0] if found else {}
 
 
 def _place(record: Record) -> tuple:

@@ -54,7 +54,6 @@ def group(runs: Sequence[Run]) -> Groups:
 
     def place(name: str) -> Any:
         base = name.partition("@")[0]
-        # Systems of earlier benchmarks come last.
         known = "student" if base.startswith(STUDENT_OF) else base
         return order.get(known, len(order)), name
 
