@@ -168,7 +168,13 @@ def teachers_table(groups: Groups, results: Store) -> str:
                     values = (usual.f1, usual.other, alone.other)
                     row = [corpus_of(dataset, size), teachers, *(f"{f1:.2f}" for f1 in values)]
                     rows.append([*row, str(len(usual.differences))])
-    header = ["corpus, labeled", "taught by", "test F1", "by the usual teacher", "labels alone"]
+    header = [
+        "corpus, labeled",
+        "taught by",
+        "test F1",
+        "by one teacher over all layers",
+        "labels alone",
+    ]
     return table([*header, "seeds"], rows, 2)
 
 

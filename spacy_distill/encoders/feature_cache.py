@@ -175,11 +175,11 @@ class FeatureCache(ForkSafe):
 
 @contextmanager
 def _usable_database() -> Iterator[None]:
-    """Raise ValueError if the database cannot be used now: the disk is full, or another process
-    has locked it."""
+    """Raise ValueError if the database cannot be used now: the disk is full, another process has
+    locked it, or its folder cannot be made."""
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except (sqlite3.OperationalError, OSError) as error:
         raise ValueError(
             f"[D792] The cache of features in {FOLDER_VARIABLE} = '{os.environ[FOLDER_VARIABLE]}' "
             f"cannot be used: {error}. Free space on the disk, wait for the other process, or name "

@@ -65,7 +65,10 @@ def _states(model: Any) -> Any:
     n_pieces = min(N_PIECES, model.config.vocab_size)
     pieces = torch.arange(n_pieces, device=next(model.parameters()).device)[None]
     with torch.inference_mode():
-        return model(input_ids=pieces, output_hidden_states=True, return_dict=True).hidden_states
+        # Without a mask, transformers warns that one of the pieces may be padding.
+        mask = torch.ones_like(pieces)
+        options = {"output_hidden_states": True, "return_dict": True}
+        return model(input_ids=pieces, attention_mask=mask, **options).hidden_states
 
 
 def _difference(one: Any, other: Any) -> float:

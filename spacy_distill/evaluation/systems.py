@@ -21,12 +21,14 @@ class System:
     source (str): The name or path that it was loaded from.
     nlp (Language): The pipeline.
     path (Optional[Path]): The folder of its files; None if it has none.
+    behind (Optional[Language]): The teacher's pipeline, if `nlp` only writes its entities.
     """
 
     role: str
     source: str
     nlp: Language
     path: Optional[Path]
+    behind: Optional[Language] = None
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -40,7 +42,8 @@ class System:
             "pipeline", "labels", "parameters" (None if it is no saved pipeline) and "megabytes"
             (None without files).
         """
-        meta = self.nlp.meta
+        nlp = self.behind or self.nlp
+        meta = nlp.meta
         trained = (self.path / "meta.json").is_file() if self.path else False
         return {
             "role": self.role,
@@ -49,9 +52,9 @@ class System:
             "version": meta["version"] if trained else "",
             "spacy_version": meta["spacy_version"] if trained else "",
             "lang": meta["lang"],
-            "pipeline": list(self.nlp.pipe_names),
+            "pipeline": list(nlp.pipe_names),
             "labels": list(self.labels),
-            "parameters": parameters(self.nlp) if trained else None,
+            "parameters": parameters(nlp) if trained else None,
             "megabytes": megabytes(self.path) if self.path else None,
         }
 

@@ -107,4 +107,10 @@ def init(model: Model[WordForms, Floats2d], X=None, Y=None) -> None:
         model.attrs["vector_table"] = VectorTable()
     else:
         width = n_dimensions(model.attrs["vector_table"])
-    model.set_dim("nO", width, force=True)
+    if model.has_dim("nO") and model.get_dim("nO") != width:
+        raise ValueError(
+            f"[D632] The vocabulary has word vectors of {width} dimensions, but the model was made "
+            f"for {model.get_dim('nO')}. Add the component to a new pipeline with these vectors, "
+            "or use the vectors that the model was made for."
+        )
+    model.set_dim("nO", width)

@@ -7,6 +7,7 @@ from ..corpora.labeled import read_examples
 from ..evaluation import System, load_system
 from ..evaluation.systems import files_of
 from ..evaluation.teacher_reader import reading_pipeline
+from ..teachers.pipeline_teacher import pipelines_of
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, load_teacher, split_sources
 from .comparison import compare
 from .folder import write_report
@@ -82,4 +83,7 @@ def load_teacher_system(name: str, options: TeacherOptions, lang: str) -> System
     files = files_of(sources[0]) if len(sources) == 1 else None
     if options == DEFAULT_OPTIONS and files is not None and (files / "meta.json").is_file():
         return load_system("teacher", name)
-    return System("teacher", name, reading_pipeline(load_teacher(sources, options), lang), files)
+    loaded = load_teacher(sources, options)
+    pipelines = [part.nlp for part in pipelines_of(loaded)]
+    behind = pipelines[0] if len(pipelines) == len(sources) == 1 else None
+    return System("teacher", name, reading_pipeline(loaded, lang), files, behind)

@@ -206,8 +206,8 @@ def make_teacher_vectors(
         return nlp
     title = "[D915] The student has no word vectors, since no teacher has a transformer for them"
     text = (
-        "Name a pipeline that has some with --paths.vectors. `python -m spacy distill-vectors` "
-        f"makes one of a transformer. {reason}"
+        "Make some of any transformer with `python -m spacy distill-vectors`, and name them with "
+        f"--paths.vectors. {reason}"
     )
     stdout.write(MESSAGE.warn(title, text) + "\n")
     return None

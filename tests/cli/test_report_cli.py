@@ -91,6 +91,18 @@ def test_teachers_are_read_as_the_other_commands_read_them(folder, tmp_path):
     assert teacher["megabytes"] is None and teacher["parameters"] is None
 
 
+def test_a_teacher_with_options_is_described_as_it_is(folder, tmp_path):
+    options = ["--label-map", "PERSON=PER,LOC=LOC", "--partial-labels", "--rounds", 0]
+    code, said = run(
+        *(folder / "rules", folder / "test.spacy", "--teacher", folder / "rules"),
+        *("-o", tmp_path / "report", *options),
+    )
+    assert code == 0, said
+    student, teacher = json.loads((tmp_path / "report" / "report.json").read_text())["systems"]
+    for key in ("name", "version", "lang", "pipeline", "parameters", "megabytes"):
+        assert teacher[key] == student[key], key
+
+
 @pytest.mark.parametrize(
     "arguments, expected",
     [

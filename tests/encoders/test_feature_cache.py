@@ -250,3 +250,11 @@ def test_a_database_that_cannot_be_used_is_reported(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=r"\[D792\].*database or disk is full") as found:
         cache.set_all("bert", {b"two": numpy.zeros((50, 13, 768), dtype="float16")})
     assert isinstance(found.value.__cause__, sqlite3.OperationalError)
+
+
+def test_a_folder_that_cannot_be_made_is_reported(monkeypatch, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("no folder", encoding="utf8")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(path))
+    with pytest.raises(ValueError, match=r"\[D792\].*SPACY_DISTILL_FEATURES = '.*file'"):
+        FeatureCache().get_all("bert", [b"one"])

@@ -46,6 +46,15 @@ def test_static_vectors_do_not_change_the_table(vocab):
     assert_array_equal(vocab.vectors.data, before)
 
 
+def test_vectors_of_another_width_need_another_model(vocab):
+    docs = make_docs(vocab)
+    model = with_word_forms(WordVectors())
+    model.initialize(X=docs)
+    add_vectors(vocab)
+    with pytest.raises(ValueError, match=r"\[D632\].*of \d+ dimensions.*made for 0"):
+        model.initialize(X=docs)
+
+
 @pytest.mark.parametrize("attr", ["ORTH", "LOWER", "NORM", "SHAPE", "PREFIX", "SUFFIX"])
 def test_static_vectors_of_subwords(attr, vocab):
     """floret vectors have a vector for each form, which spaCy computes."""
