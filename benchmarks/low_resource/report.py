@@ -15,7 +15,7 @@ import typer
 
 from benchmarks.low_resource.gains import Runs, best_model
 from benchmarks.low_resource.repeat import commands
-from benchmarks.low_resource.sections import MAIN, OF_ALL_LAYERS, PICTURE, SECTIONS
+from benchmarks.low_resource.sections import MAIN, OF_ALL_LAYERS, PICTURE, SECTIONS, spacy_table
 from benchmarks.low_resource.store import ALL_LAYERS, RESULTS, Store
 from benchmarks.low_resource.tables import group, of_shared_seeds, with_usual
 from benchmarks.pages import fill
@@ -43,7 +43,7 @@ def draw(sizes: Dict[int, Runs], path: Path) -> None:
             for size, systems in sizes.items()
             if name in (runs := {**systems, **of_shared_seeds(systems, *MAIN)})
         ]
-        if len(points) < 2:  # no curve
+        if len(points) < len(sizes):  # a part of a curve would mislead
             continue
         x = [size for size, _ in points]
         y = [mean(values) for _, values in points]
@@ -76,6 +76,7 @@ def main(
     others = group(with_usual(of_all_layers.runs(), results.runs()))
     contents = {name: partial(make, groups, results) for name, make in SECTIONS.items()}
     contents |= {name: partial(make, others, of_all_layers) for name, make in OF_ALL_LAYERS.items()}
+    contents["spacy"] = partial(spacy_table, groups, group(of_all_layers.runs()))
     contents["commands"] = partial(commands_block, results, of_all_layers)
     for page in pages:
         names = fill(page, "benchmarks.low_resource.report", contents)

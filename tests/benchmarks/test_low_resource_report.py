@@ -160,7 +160,7 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     page = tmp_path / "results.md"
     places = "\n\n".join(
         f"<!-- {name}: benchmarks.low_resource.report -->\n<!-- end of {name} -->"
-        for name in (*SECTIONS, *OF_ALL_LAYERS, "commands")
+        for name in (*SECTIONS, *OF_ALL_LAYERS, "spacy", "commands")
     )
     page.write_text(f"Before\n\n{places}\n\nAfter\n", encoding="utf8")
     write_report([page], tmp_path / "store")
@@ -181,7 +181,8 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     assert f"| CoNLL-2003, 1,500 | {OTHER_TEACHERS['student-of-gold-only']} {taught}" in text
     taught = "| 85.00 | 84.00 | 82.00 | 1 |"
     assert f"| CoNLL-2003, 1,500 | {OTHER_TEACHERS[OF_ONE_LAYER]} {taught}" in text
-    assert "| 1,500 | 84.0 | 80.5 | +3.50 |  | 1 |" in text
+    assert "| 150 | one layer | 78.0 | 73.0 | +5.00 |  | 1 |" in text
+    assert "| 1,500 | all layers | 84.0 | 80.5 | +3.50 |  | 1 |" in text
     command = (
         f"{COMMAND} $conll $all_layers --labeled 1500 --seeds 0 --systems spacy-silver,student"
     )
