@@ -36,12 +36,19 @@ class Tagger:
         advance (Advance): Called after each batch.
         skipped (List[Skipped]): Gets the documents that the pipeline fails on.
         YIELDS (Tuple[InputDocument, Doc]): The other documents, with their entities, in order.
-        RAISES (ValueError): The pipeline failed on more than `max_errors` documents.
+        RAISES (ValueError): The pipeline failed on more than `max_errors` documents, or returned
+            something else.
         """
         for start in range(0, len(documents), self.batch_size):
             batch = documents[start : start + self.batch_size]
             n_words = 0
             for document, doc in self._read_batch(batch, skipped):
+                if not isinstance(doc, Doc):
+                    raise ValueError(
+                        f"[D437] The pipeline '{self.name}' returned no document for "
+                        f"'{document.id}': found {type(doc).__name__}. Let its last component "
+                        "return the Doc."
+                    )
                 n_words += len(doc)
                 yield document, doc
             advance(len(batch), n_words)

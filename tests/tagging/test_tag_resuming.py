@@ -118,6 +118,12 @@ def test_more_failures_than_allowed_end_the_run(run, failing, contents, tmp_path
     assert contents(tmp_path / "tags") == contents(tmp_path / "whole")
 
 
+def test_a_component_that_returns_no_document_is_reported(run, failing, monkeypatch, tmp_path):
+    monkeypatch.setattr(spacy.Language, "pipe", lambda self, texts, **_: [None for _ in texts])
+    with pytest.raises(ValueError, match=r"\[D437\].*for 'texts.txt:1': found NoneType"):
+        run(max_errors=100, **failing)
+
+
 def test_a_lack_of_memory_ends_the_run(run, failing, monkeypatch, tmp_path):
     def fail(self, texts, **_):
         raise MemoryError("too little")
