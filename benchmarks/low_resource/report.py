@@ -25,7 +25,6 @@ CURVES = {
     "student": ("distilled student", "tab:blue", "o-"),
     "teacher": ("teacher", "tab:orange", "s--"),
     "gold-only": ("student on the labels alone", "tab:green", "^-"),
-    "spacy-silver": ("spaCy ner, silver data", "tab:gray", "x-."),
 }
 
 

@@ -103,14 +103,16 @@ def init(model: Model[WordForms, Floats2d], X=None, Y=None) -> None:
     width = vectors.shape[1]
     if vectors.mode == Mode.floret:
         _require_attribute_of_forms(vectors)
-    if width or not model.attrs["vector_table"]:
-        model.attrs["vector_table"] = VectorTable()
+    table = model.attrs["vector_table"]
+    if width or not table:
+        table = VectorTable()
     else:
-        width = n_dimensions(model.attrs["vector_table"])
+        width = n_dimensions(table)
     if model.has_dim("nO") and model.get_dim("nO") != width:
         raise ValueError(
             f"[D632] The vocabulary has word vectors of {width} dimensions, but the model was made "
             f"for {model.get_dim('nO')}. Add the component to a new pipeline with these vectors, "
             "or use the vectors that the model was made for."
         )
+    model.attrs["vector_table"] = table
     model.set_dim("nO", width)

@@ -44,10 +44,11 @@ class Tagger:
             n_words = 0
             for document, doc in self._read_batch(batch, skipped):
                 if not isinstance(doc, Doc):
+                    found = type(doc).__name__
                     raise ValueError(
                         f"[D437] The pipeline '{self.name}' returned no document for "
-                        f"'{document.id}': found {type(doc).__name__}. Let its last component "
-                        "return the Doc."
+                        f"'{document.id}': found {found}. Let its last component return "
+                        "the Doc."
                     )
                 n_words += len(doc)
                 yield document, doc

@@ -38,6 +38,10 @@ def test_forms_have_the_vectors_of_the_vocabulary(bits, words, vocab):
     # The table is kept at initialization, unless the vocabulary has vectors.
     model.initialize(X=forms)
     assert_array_equal(model.predict(forms), found)
+    add_vectors(vocab, words=words, width=2)
+    with pytest.raises(ValueError, match=r"\[D632\]"):
+        model.initialize(X=forms)
+    assert_array_equal(model.predict(forms), found)
     add_vectors(vocab, words=words, width=5)
     model.initialize(X=forms)
     assert not model.attrs["vector_table"]
