@@ -36,13 +36,12 @@ def draw(sizes: Dict[int, Runs], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    shared = {size: of_shared_seeds(systems, *MAIN) for size, systems in sizes.items()}
     for name, (label, colour, style) in CURVES.items():
         points = [
-            (size, [best_model(run) for run in runs[name]])
-            for size, systems in sizes.items()
-            if name in (runs := {**systems, **of_shared_seeds(systems, *MAIN)})
+            (size, [best_model(run) for run in runs[name]]) for size, runs in shared.items() if runs
         ]
-        if len(points) < len(sizes):  # a part of a curve would mislead
+        if not points:
             continue
         x = [size for size, _ in points]
         y = [mean(values) for _, values in points]
