@@ -104,11 +104,11 @@ LOSSES: Dict[str, Dict[str, Any]] = {
 FROM_TEACHER = "from-teacher"
 # A student that learns the states of its teacher's transformer too, whose folder is in [paths].
 STATES = "states"
-# Its last layer learns the ninth one's.
+# Its last layer learns the layer that the teacher reads, whose features are cached already.
 MATCHED = {
     "@architectures": "spacy-distill.MatchedStates.v1",
     "transformer": "${paths.transformer}",
-    "layers": [[2, 9]],
+    "layers": [[2, 7]],
     "weight": FALLING,
 }
 HEADS = {"@architectures": "spacy-distill.CrossViewHeads.v1"}

@@ -48,7 +48,8 @@ COMPARED_WITH = {
 # Methods that are meant to save steps, and the steps whose development F1 is shown.
 SAVE_STEPS = ("student-from-teacher", "student-states")
 SHOWN_STEPS = (250, 500, 1000, 3000)
-SELF_TRAINING = "student-of-gold-only"
+# Cross-view training without a teacher.
+CROSS_VIEW = "cvt-self"
 # Watts of a busy core, where the machine does not tell its energy: about the thermal design power
 # of a server's processor, by its cores.
 WATTS = 5.0
@@ -222,25 +223,20 @@ def learning_table(groups: Groups, results: Store) -> str:
 
 
 def ways_table(groups: Groups, results: Store) -> str:
-    """Make the table of ways with and without a transformer, on CoNLL-2003: test F1, and costs of
-    all trainings that a way needs, for the seeds that cross-view training and self-training have.
-    Ways that lack some of these are left out."""
+    """Make the table of ways with and without a transformer, on CoNLL-2003, where cross-view
+    training was measured: test F1, and costs of all trainings that a way needs."""
     rows = []
     for size, systems in groups.get("conll", {}).items():
-        of_system = {name: {run["seed"] for run in runs} for name, runs in systems.items()}
-        seeds = of_system.get("cvt-self", set())
-        seeds &= of_system.get(SELF_TRAINING, seeds)
-        there = [name for name in WAYS if seeds and seeds <= of_system.get(name, set())]
-        shared = {
-            name: [run for run in runs if run["seed"] in seeds] for name, runs in systems.items()
-        }
-        for name in there:
+        shared = of_shared_seeds(systems, *(name for name in WAYS if name in systems))
+        if CROSS_VIEW not in shared:
+            continue
+        for name, runs in shared.items():
             seconds = whole_seconds(shared, results.rates("conll"), name)
             costs = ["", ""]
             if seconds is not None:
                 costs = [f"{seconds / 60:.0f}", f"{seconds * WATTS / 3600:.1f}"]
             row = [f"{size:,}", WAYS[name], *mean_of(shared, name), *costs]
-            rows.append([*row, str(len(seeds))])
+            rows.append([*row, str(len(runs))])
     header = ["labeled", "way", "test F1", "processor minutes", "Wh, estimated", "seeds"]
     return table(header, rows, 2)
 
