@@ -1,6 +1,7 @@
-"""README's table of the project's systems, and the student that can be installed:
+"""The tables of the project's systems, with a picture, and the student that can be installed:
 
-python -m benchmarks.overview README.md --measure --wheel en_ner_student-0.1.0-py3-none-any.whl
+python -m benchmarks.overview README.md docs/results.md --measure \
+    --wheel en_ner_student-0.1.0-py3-none-any.whl
 """
 
 import shutil
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any, Dict, List, Mapping, Optional, Tuple
+from typing import Annotated, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import spacy
 import typer
@@ -25,9 +26,11 @@ from wasabi import msg
 from benchmarks.commands import ROOT, provenance, read_json, write_json
 from benchmarks.low_resource.systems import as_written
 from benchmarks.pages import about, fill, table
-from spacy_distill.evaluation import hardware, megabytes, speeds
+from spacy_distill.evaluation import hardware, megabytes, parameters, speeds
 
 FIGURES, MODELS = ROOT / "docs" / "overview.json", ROOT / "models"
+# F1 against speed, beside the page that has the table of sizes.
+PICTURE = "results-speed.png"
 # Loads and runs a pipeline as if torch, and what cannot be imported without it, were not installed.
 WITHOUT_TORCH = """
 import importlib.metadata
@@ -86,10 +89,11 @@ SYSTEMS = (
     System("teacher", "training/teacher/model-best"),
     System("student", "training/packaged"),
     System("student in `models/`", "training/small-packaged"),
-    System("spaCy's `ner`, trained on the same labels", "training/ner/model-best"),
+    System("student, trained on the labels alone", "training/compact-baseline"),
+    System("spaCy's `ner`, trained on the labels alone", "training/ner/model-best"),
     System("`en_core_web_sm`", "assets/quick/en_core_web_sm", ONTONOTES, UNNEEDED),
 )
-STUDENT, SMALL, NER = SYSTEMS[1:4]
+TEACHER, STUDENT, SMALL, _, NER, _ = SYSTEMS
 
 
 def f1(system: System, nlp: Language, gold: List[Doc]) -> float:
@@ -163,6 +167,7 @@ def measure(rounds: int) -> Dict[str, Any]:
             "name": system.name,
             "f1": f1(system, loaded[system.name], test),
             "words_per_second": median(rates[system.name]),
+            "parameters": parameters(loaded[system.name]),
             "megabytes": megabytes(ROOT / system.path),
             "needs_torch": needs_torch(system),
         }
@@ -171,8 +176,8 @@ def measure(rounds: int) -> Dict[str, Any]:
     return {"systems": systems, "hardware": hardware(), "made_with": provenance()}
 
 
-def systems_table(figures: Mapping[str, Any]) -> str:
-    """Make the table."""
+def systems_table(systems: Sequence[Mapping[str, Any]]) -> str:
+    """Make README's table."""
     rows = [
         [
             system["name"],
@@ -181,13 +186,61 @@ def systems_table(figures: Mapping[str, Any]) -> str:
             f"{system['megabytes']:,.1f}",
             "yes" if system["needs_torch"] else "no",
         ]
-        for system in figures["systems"]
+        for system in systems
     ]
     return table(["", "F1", "words/s", "MB", "needs torch"], rows)
 
 
+def sizes_table(systems: Sequence[Mapping[str, Any]]) -> str:
+    """Make the table of sizes and speeds, compared with the teacher's, and the link to the
+    picture."""
+    teacher = next(system for system in systems if system["name"] == TEACHER.name)
+    rows = []
+    for system in systems:
+        smaller = [teacher[key] / system[key] for key in ("parameters", "megabytes")]
+        faster = system["words_per_second"] / teacher["words_per_second"]
+        row = [system["name"], f"{100 * system['f1']:.1f}", f"{system['parameters'] / 1e6:.1f} M"]
+        row += [f"{system['megabytes']:,.1f}", about(system["words_per_second"])]
+        rows.append([*row, *map(about, (*smaller, faster))])
+    header = ["", "F1", "parameters", "MB", "words/s", "times fewer parameters", "times smaller"]
+    return f"{table([*header, 'times as fast'], rows)}\n\n![F1 against speed]({PICTURE})"
+
+
+def draw(systems: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw F1 against speed. The student in models/ has the place of the full one."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    shown = [system for system in systems if system["name"] != SMALL.name]
+    rates = [system["words_per_second"] for system in shown]
+    for system, rate in zip(shown, rates, strict=True):
+        f1, colour = 100 * system["f1"], "tab:orange" if system["needs_torch"] else "tab:blue"
+        axes.plot(rate, f1, "o", color=colour)
+        name, torch = system["name"].replace("`", ""), ", torch" if system["needs_torch"] else ""
+        # Names on the right half are left of their points.
+        is_right = rate**2 > max(rates) * min(rates)
+        axes.annotate(
+            f"{name} ({system['megabytes']:,.0f} MB{torch})",
+            (rate, f1),
+            xytext=(-8 if is_right else 8, 0),
+            textcoords="offset points",
+            ha="right" if is_right else "left",
+            va="center",
+        )
+    axes.set_xscale("log")
+    axes.margins(0.1)
+    axes.set_xlabel("words per second on one core")
+    axes.set_ylabel("test F1")
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
 def main(
-    pages: Annotated[List[Path], typer.Argument(help="Pages with a marked place")],
+    pages: Annotated[List[Path], typer.Argument(help="Pages with marked places")],
     is_measured: Annotated[
         bool, typer.Option("--measure", help="Measure the systems; otherwise the figures are read")
     ] = False,
@@ -197,7 +250,8 @@ def main(
     rounds: Annotated[int, typer.Option(help="Number of passes to measure the speed")] = 5,
     figures: Annotated[Path, typer.Option(help="JSON file of the figures")] = FIGURES,
 ) -> None:
-    """Write the table into pages. With --measure and --wheel, make its figures first."""
+    """Write tables into pages, and pictures beside them. With --measure and --wheel, make the
+    figures first."""
     if is_measured and not (ROOT / NER.path).exists():
         train_ner((ROOT / NER.path).parent)
     found = read_json(figures) if figures.exists() else {"systems": []}
@@ -210,9 +264,11 @@ def main(
         msg.good(f"Kept {kept['name']}, {kept['megabytes']:.2f} MB", text)
     if is_measured or wheel is not None:
         write_json(figures, found)
-    contents = {"systems": partial(systems_table, found)}
+    systems = found["systems"]
+    contents = {"systems": partial(systems_table, systems), "sizes": partial(sizes_table, systems)}
     for page in pages:
-        fill(page, "benchmarks.overview", contents)
+        if "sizes" in fill(page, "benchmarks.overview", contents):
+            draw(systems, page.parent / PICTURE)
 
 
 if __name__ == "__main__":
