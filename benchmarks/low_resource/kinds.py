@@ -76,13 +76,14 @@ FALLING = {
     "total_steps": "${distillation.max_steps}",
 }
 RISING = {**FALLING, "warmup_steps": "${distillation.max_steps}", "total_steps": 1_000_000}
-CHAINS, TOKENS, K_BEST, CONFIDENT = (
+CHAINS, TOKENS, K_BEST, SENTENCES, SURE_TOKENS = (
     {"@losses": f"spacy-distill.{name}.v1"}
     for name in (
         "ChainDistillation",
         "TokenDistillation",
         "KBestDistillation",
         "ConfidentSentences",
+        "ConfidentTokens",
     )
 )
 LOSSES: Dict[str, Dict[str, Any]] = {
@@ -94,10 +95,16 @@ LOSSES: Dict[str, Dict[str, Any]] = {
     "loss-5-best": {**K_BEST, **HALF, "k": 5, "fuzzy": False},
     "loss-fuzzy": {**K_BEST, **HALF, "k": 5, "fuzzy": True},
     "loss-annealed": {**CHAINS, "alpha": RISING, "beta": FALLING, "temperature": 1.0},
-    "loss-confident": {
-        **CONFIDENT,
-        "least_confidence": 0.9,
-        "loss": {**CHAINS, **HALF, "temperature": 1.0},
+    **{
+        name: {
+            **confident,
+            "least_confidence": 0.9,
+            "loss": {**CHAINS, **HALF, "temperature": 1.0},
+        }
+        for name, confident in (
+            ("loss-confident", SENTENCES),
+            ("loss-confident-tokens", SURE_TOKENS),
+        )
     },
 }
 # A student that starts with the parameters of its teacher, whose folder is in [paths].
@@ -136,6 +143,7 @@ LOSS_NAMES = {
     "loss-fuzzy": "5 best sequences, fuzzy",
     "loss-annealed": "chains, annealed",
     "loss-confident": "chains, sentences above 0.9",
+    "loss-confident-tokens": "chains, tokens above 0.9",
 }
 
 

@@ -1,7 +1,7 @@
-"""Ignore the teacher in sentences on which it is not confident."""
+"""Ignore the teacher where it is not confident: in sentences, or at tokens."""
 
 from dataclasses import replace
-from typing import Dict, Tuple
+from typing import Callable, Dict, Tuple
 
 from thinc.api import get_array_module
 from thinc.types import ArrayXd, Floats1d
@@ -9,20 +9,22 @@ from thinc.types import ArrayXd, Floats1d
 from ..chain import ChainCounts, LinearChain
 from .objective import DistillationLoss, advance
 
+# From a chain to (tokens,) how sure it is.
+Confidences = Callable[[LinearChain], Floats1d]
 
-class ConfidentSentences:
-    """Computes another loss, but ignores the teacher in sentences with a low confidence. Gold
-    annotation is always used.
 
-    The confidence of a sentence is the probability of the teacher's best tag sequence. It falls
-    with the length, so the geometric mean over the known tokens is compared with the threshold.
-    """
+class ConfidentLoss:
+    """Computes another loss, but ignores the teacher where its confidence is low. Gold annotation
+    is always used."""
 
-    def __init__(self, loss: DistillationLoss, least_confidence: float = 0.5) -> None:
+    def __init__(
+        self, loss: DistillationLoss, least_confidence: float, confidences: Confidences
+    ) -> None:
         """Create the loss.
 
         loss (DistillationLoss): The other loss: a mean over the tokens of all sentences.
         least_confidence (float): The minimum confidence, from 0 to 1.
+        confidences (Confidences): What is compared with the minimum, for each token.
         RAISES (ValueError): The minimum is not from 0 to 1.
         """
         if not 0 <= least_confidence <= 1:
@@ -32,6 +34,7 @@ class ConfidentSentences:
             )
         self.loss = loss
         self.least_confidence = least_confidence
+        self.confidences = confidences
 
     def advance(self) -> None:
         advance(self.loss)
@@ -44,8 +47,39 @@ class ConfidentSentences:
     def __call__(
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
     ) -> Tuple[float, ChainCounts]:
-        is_confident = (confidence(teacher) >= self.least_confidence)[teacher.sequence_ids]
+        is_confident = self.confidences(teacher) >= self.least_confidence
         return self.loss(student, replace(teacher, known=is_confident & teacher.is_known), allowed)
+
+
+def ConfidentSentences(loss: DistillationLoss, least_confidence: float = 0.5) -> DistillationLoss:
+    """Create a loss that ignores the teacher in sentences with a low confidence.
+
+    The confidence of a sentence is the probability of the teacher's best tag sequence. It falls
+    with the length, so the geometric mean over the known tokens is compared with the minimum.
+
+    loss (DistillationLoss): The loss that is computed: a mean over the tokens of all sentences.
+    least_confidence (float): The minimum confidence, from 0 to 1.
+    RETURNS (DistillationLoss): The loss.
+    RAISES (ValueError): The minimum is not from 0 to 1.
+    """
+    return ConfidentLoss(
+        loss, least_confidence, lambda chain: confidence(chain)[chain.sequence_ids]
+    )
+
+
+def ConfidentTokens(loss: DistillationLoss, least_confidence: float = 0.9) -> DistillationLoss:
+    """Create a loss that ignores the teacher at tokens with a low confidence, as BOND does (Liang
+    et al. 2020, "BOND: BERT-Assisted Open-Domain Named Entity Recognition with Distant
+    Supervision").
+
+    The confidence of a token is the highest of its tag probabilities.
+
+    loss (DistillationLoss): The loss that is computed: a mean over the tokens of all sentences.
+    least_confidence (float): The minimum confidence, from 0 to 1.
+    RETURNS (DistillationLoss): The loss.
+    RAISES (ValueError): The minimum is not from 0 to 1.
+    """
+    return ConfidentLoss(loss, least_confidence, lambda chain: chain.marginals().max(axis=1))
 
 
 def confidence(chain: LinearChain) -> Floats1d:

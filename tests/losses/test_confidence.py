@@ -1,11 +1,16 @@
-"""Sentences in which the teacher is ignored because its confidence is too low."""
+"""Sentences and tokens at which the teacher is ignored because its confidence is too low."""
 
 from dataclasses import replace
 
 import numpy
 import pytest
 
-from spacy_distill.losses import ChainDistillation, ConfidentSentences
+from spacy_distill.losses import (
+    ChainDistillation,
+    ConfidentSentences,
+    ConfidentTokens,
+    TokenDistillation,
+)
 from spacy_distill.losses.confidence import confidence
 
 
@@ -80,15 +85,51 @@ def test_loss_and_gradient_equal_enumeration_of_confident_sentences(tiny, alpha)
     tiny.check_gradient(expected, student, gradient)
 
 
-def test_gold_annotation_is_used_in_all_sentences(tiny):
+def test_tokens_with_low_confidence_are_ignored(tiny):
+    student, teacher = tiny.chain(1), tiny.chain(2)
+    plain = TokenDistillation(alpha=0.0, beta=1.0)
+    marginals = tiny.enumerate(teacher).marginals()
+    least = float(numpy.median(marginals.max(axis=1))) - 1e-5
+    sure = marginals.max(axis=1) >= least
+    assert 0 < sure.sum() < len(sure)
+
+    def expected(chain):
+        predicted = tiny.enumerate(chain).marginals()
+        logarithms = numpy.log(numpy.maximum(marginals, 1e-12) / numpy.maximum(predicted, 1e-12))
+        return (marginals * logarithms)[sure].sum() / sum(tiny.lengths)
+
+    value, gradient = ConfidentTokens(plain, least)(student, teacher, tiny.unlabeled)
+    assert value == pytest.approx(expected(student), rel=1e-4)
+    tiny.check_gradient(expected, student, gradient)
+    everything = plain(student, teacher, tiny.unlabeled)[0]
+    for least, wanted in ((0.0, everything), (1.0, 0.0)):
+        loss = ConfidentTokens(plain, least)
+        assert loss(student, teacher, tiny.unlabeled)[0] == pytest.approx(wanted)
+
+
+def test_a_hard_task_leaves_unsure_tokens_open(tiny):
+    """All sequences with the teacher's best tags at the other tokens count."""
+    student, teacher = tiny.chain(1), tiny.chain(2)
+    least = float(numpy.median(teacher.marginals().max(axis=1)))
+    known = teacher.marginals().max(axis=1) >= least
+    loss = ConfidentTokens(ChainDistillation(alpha=1.0, beta=0.0), least)
+    value, _ = loss(student, teacher, tiny.unlabeled)
+    allowed = replace(teacher, known=known).allowed(teacher.argmax())
+    likelihoods = student.restricted(allowed).log_partition - student.log_partition
+    assert value == pytest.approx(-likelihoods.sum() / sum(tiny.lengths), rel=1e-4) and value > 0
+
+
+@pytest.mark.parametrize("confident", [ConfidentSentences, ConfidentTokens])
+def test_gold_annotation_is_used_in_all_sentences(tiny, confident):
     student, teacher = tiny.chain(3), tiny.chain(4)
     gold = teacher.argmax()[:, None] == numpy.arange(tiny.unlabeled.shape[1])
     task = ChainDistillation(alpha=1.0, beta=0.0)
-    value, _ = ConfidentSentences(task, 1.0)(student, teacher, gold)
+    value, _ = confident(task, 1.0)(student, teacher, gold)
     assert value == pytest.approx(task(student, teacher, gold)[0]) and value > 0
 
 
+@pytest.mark.parametrize("confident", [ConfidentSentences, ConfidentTokens])
 @pytest.mark.parametrize("least", [-0.1, 1.1, float("nan")])
-def test_thresholds_that_are_not_probabilities_are_rejected(least):
+def test_thresholds_that_are_not_probabilities_are_rejected(confident, least):
     with pytest.raises(ValueError, match="is not a probability"):
-        ConfidentSentences(ChainDistillation(), least)
+        confident(ChainDistillation(), least)

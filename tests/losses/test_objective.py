@@ -82,9 +82,10 @@ def test_every_loss_can_be_created_from_a_config(tiny, name, settings):
     assert len(set(numpy.round(values, 5))) == 3
 
 
-def test_confident_sentences_can_be_created_from_a_config(tiny):
+@pytest.mark.parametrize("name", ["ConfidentSentences", "ConfidentTokens"])
+def test_confident_losses_can_be_created_from_a_config(tiny, name):
     block = {
-        "@losses": "spacy-distill.ConfidentSentences.v1",
+        "@losses": f"spacy-distill.{name}.v1",
         "least_confidence": 0.9,
         "loss": {"@losses": "spacy-distill.ChainDistillation.v1", "alpha": 0.2},
     }
