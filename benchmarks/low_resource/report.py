@@ -15,9 +15,17 @@ import typer
 
 from benchmarks.low_resource.gains import Runs, best_model
 from benchmarks.low_resource.repeat import commands
-from benchmarks.low_resource.sections import MAIN, OF_ALL_LAYERS, PICTURE, SECTIONS, spacy_table
+from benchmarks.low_resource.sections import (
+    MAIN,
+    OF_ALL_LAYERS,
+    OF_METHODS,
+    PICTURE,
+    SECTIONS,
+    spacy_table,
+)
 from benchmarks.low_resource.store import ALL_LAYERS, RESULTS, Store
-from benchmarks.low_resource.tables import group, of_shared_seeds, with_usual
+from benchmarks.low_resource.systems import METHODS
+from benchmarks.low_resource.tables import group, of_most_methods, of_shared_seeds, with_usual
 from benchmarks.pages import fill
 
 # The systems of the picture, with their lines.
@@ -74,6 +82,8 @@ def main(
     others = group(with_usual(of_all_layers.runs(), results.runs()))
     contents = {name: partial(make, groups, results) for name, make in SECTIONS.items()}
     contents |= {name: partial(make, others, of_all_layers) for name, make in OF_ALL_LAYERS.items()}
+    chosen = of_most_methods(groups, others, METHODS)
+    contents |= {name: partial(make, chosen, results) for name, make in OF_METHODS.items()}
     contents["spacy"] = partial(spacy_table, groups, group(of_all_layers.runs()))
     contents["commands"] = partial(commands_block, results, of_all_layers)
     for page in pages:

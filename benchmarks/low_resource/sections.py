@@ -1,7 +1,7 @@
 """The tables of the low-resource benchmark's pages, from stored runs."""
 
 from statistics import mean
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Sequence
 
 from benchmarks.low_resource.curves import learning_rows
 from benchmarks.low_resource.gains import (
@@ -17,7 +17,7 @@ from benchmarks.low_resource.gains import (
 )
 from benchmarks.low_resource.kinds import KINDS, LOSS_NAMES, LOSSES
 from benchmarks.low_resource.store import Store
-from benchmarks.low_resource.systems import METHODS, OF_ONE_LAYER, OTHER_TEACHERS, WAYS, system_of
+from benchmarks.low_resource.systems import METHODS, OTHER_TEACHERS, WAYS, system_of
 from benchmarks.low_resource.tables import (
     NAMES,
     Groups,
@@ -188,31 +188,35 @@ def teachers_table(groups: Groups, results: Store) -> str:
 
 
 def methods_table(groups: Groups, results: Store) -> str:
-    """Make the table of the differences of other methods to the plain distilled student, on
-    CoNLL-2003, and of the processor seconds of their last training."""
-    sizes = groups.get("conll", {})
-    # A teacher over one layer is at all sizes, and would fill the page with columns of its own.
-    methods = METHODS.keys() - {OF_ONE_LAYER}
-    columns = [size for size, systems in sizes.items() if methods & systems.keys()]
+    """Make the table of other methods next to the plain distilled student, on CoNLL-2003:
+    advice, the difference of F1, the processor seconds of the last training and of a prediction."""
+    sizes, rates = groups.get("conll", {}), results.rates("conll")
+    columns = [size for size, systems in sizes.items() if METHODS.keys() & systems.keys()]
     rows = []
     for name, method in METHODS.items():
         found = {size: compare(sizes[size], name, "student") for size in columns}
         if not any(found.values()):
             continue
-        cells = []
-        for comparison in found.values():
-            cells += gained(comparison.differences) if comparison else ["", "", ""]
+        cells = [in_one_cell(one.differences) if one else "" for one in found.values()]
         ratios = [ratio for size in columns for ratio in cost_ratios(sizes[size], name, "student")]
-        rows.append([method, *cells, f"{mean(ratios):.1f}" if ratios else ""])
-    header = ["method"]
-    for size in columns:
-        header += [f"{size:,} labels", "95 %", "seeds"]
-    return table([*header, "times the training"], rows, 1)
+        training = f"{mean(ratios):.1f}" if ratios else ""
+        # Students of other teachers or losses differ in their numbers alone.
+        slower = rates["student"] / rates[name] if name in rates else 1
+        rows.append([method.link, method.advice, *cells, training, f"{slower:.1f}"])
+    header = ["method", "advice", *(f"{size:,} labels" for size in columns)]
+    return table([*header, "times the training", "times the prediction"], rows, 2)
+
+
+def in_one_cell(differences: Sequence[float]) -> str:
+    """Format the mean of differences of F1, with its confidence interval and their number."""
+    gain, bounds, seeds = gained(differences)
+    return f"{gain} ({bounds}; {seeds})" if bounds else f"{gain} ({seeds})"
 
 
 def learning_table(groups: Groups, results: Store) -> str:
     """Make the table of how fast students learn with other methods, on CoNLL-2003."""
-    names = {"student": "the default student", **{name: METHODS[name] for name in SAVE_STEPS}}
+    names = {"student": "the default student"}
+    names |= {name: METHODS[name].link for name in SAVE_STEPS}
     rows = []
     for size, systems in groups.get("conll", {}).items():
         found = {name: systems[name] for name in names if name in systems}
@@ -328,9 +332,6 @@ SECTIONS: Dict[str, Section] = {
     "ways": ways_table,
 }
 # Of the runs whose teachers read all layers.
-OF_ALL_LAYERS: Dict[str, Section] = {
-    "all_layers": all_tables,
-    "teachers": teachers_table,
-    "methods": methods_table,
-    "learning": learning_table,
-}
+OF_ALL_LAYERS: Dict[str, Section] = {"all_layers": all_tables, "teachers": teachers_table}
+# Of one kind of teacher or the other.
+OF_METHODS: Dict[str, Section] = {"methods": methods_table, "learning": learning_table}

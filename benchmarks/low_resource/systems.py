@@ -298,25 +298,52 @@ OTHER_TEACHERS = {
     "student-of-teacher+cvt-self": "the teacher and a student of cross-view training",
     OF_ENSEMBLE: "three teachers of other seeds",
 }
-# Other methods, and the page's link to each.
+
+
+@dataclass(frozen=True)
+class Method:
+    """Another method than the default, as docs/methods.md lists it.
+
+    link (str): Its name there, with the link to its section.
+    advice (str): When to use it.
+    """
+
+    link: str
+    advice: str
+
+
+NOT_NEEDED = "not needed"
 METHODS = {
-    "student-of-teacher+student": "[a second student](#a-second-student)",
-    OF_ENSEMBLE: "[three teachers](#several-teachers)",
-    "student-of-teacher+cvt-self": "[a cross-view student teaches too](#several-teachers)",
-    "student-of-teacher+gold-only": "[a student on the labels teaches too](#several-teachers)",
-    "student-of-weak-teacher": "a small transformer as the teacher",
-    OF_ONE_LAYER: "[a teacher over one layer](#layer-selection)",
-    "student-from-teacher": "[the teacher's parameters to start with](#the-teachers-parameters)",
-    "student-states": "[the transformer's hidden states](#hidden-states)",
-    "cvt-teacher": "[cross-view heads that learn from the teacher](#cross-view-training)",
-    "cvt-self": "[cross-view training without a teacher](#cross-view-training)",
-    "word-dropout-teacher": "[word dropout](#cross-view-training)",
-    "student-sru": "[SRU](#cheaper-recurrences)",
-    "student-sru-3": "[SRU, three layers](#cheaper-recurrences)",
-    "student-min-gru": "[minGRU](#cheaper-recurrences)",
-    "student-dense": "[six dense layers](#layer-selection)",
-    "student-dense-2": "[two layers selected of six](#layer-selection)",
-    "student-dense-1": "[one layer selected of six](#layer-selection)",
+    "student-of-teacher+student": Method(
+        "[a second student](#a-second-student)", "with few labels, if you have the time"
+    ),
+    OF_ENSEMBLE: Method("[three teachers](#several-teachers)", "with few labels"),
+    "student-of-teacher+cvt-self": Method(
+        "[a cross-view student teaches too](#several-teachers)", "with few labels"
+    ),
+    "student-of-teacher+gold-only": Method(
+        "[a student on the labels teaches too](#several-teachers)", "never add a weak teacher"
+    ),
+    "student-of-weak-teacher": Method(
+        "a small transformer as the teacher", "choose a large transformer"
+    ),
+    "student-from-teacher": Method(
+        "[the teacher's parameters to start with](#the-teachers-parameters)", NOT_NEEDED
+    ),
+    "student-states": Method("[the transformer's hidden states](#hidden-states)", NOT_NEEDED),
+    "cvt-teacher": Method(
+        "[cross-view heads that learn from the teacher](#cross-view-training)", NOT_NEEDED
+    ),
+    "cvt-self": Method(
+        "[cross-view training without a teacher](#cross-view-training)",
+        "with few labels and no teacher",
+    ),
+    "word-dropout": Method(
+        "[word dropout without a teacher](#cross-view-training)", "use cross-view heads"
+    ),
+    "student-sru": Method("[SRU](#cheaper-recurrences)", "for speed, with many labels"),
+    "student-min-gru": Method("[minGRU](#cheaper-recurrences)", "for speed"),
+    "student-dense-2": Method("[two layers selected of six](#layer-selection)", "for speed"),
 }
 
 # With and without a transformer, as in "To BERT or Not to BERT" (Bhattacharjee et al. 2020).

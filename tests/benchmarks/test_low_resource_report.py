@@ -93,14 +93,20 @@ def test_costs_are_compared_within_one_code():
     assert cost_ratios(systems, "b", "student") == []
 
 
-def test_methods_are_compared_with_the_plain_student():
+def test_methods_are_compared_with_the_plain_student(tmp_path):
     runs = [a_run("student", size, seed, 80.0) for size in (150, 750) for seed in (0, 1, 3)]
     second = "student-of-teacher+student"
     runs += [a_run(second, 150, seed, 81.0 + seed) for seed in (0, 1, 3)]
-    lines = methods_table(group(runs), None).splitlines()
-    cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
-    assert cells == [METHODS[second], "+2.33", "-1.46 to +6.13", "3", "1.0"]
-    assert len(lines) == 3
+    runs += [a_run("student-sru", 150, seed, 79.0) for seed in (0, 1)]
+    store = Store(tmp_path)
+    rates = {"student": 300.0, "student-sru": 600.0}
+    store.write({"record": RATES, "dataset": "conll", "words_per_second": rates})
+    _, _, *rows = methods_table(group(runs), store).splitlines()
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    plain, sru = METHODS[second], METHODS["student-sru"]
+    assert cells[0] == [plain.link, plain.advice, "+2.33 (-1.46 to +6.13; 3)", "1.0", "1.0"]
+    assert cells[1] == [sru.link, sru.advice, "-1.00 (2)", "1.0", "0.5"]
+    assert len(rows) == 2
 
 
 def test_ways_without_a_transformer_cost_all_that_they_need(tmp_path):
