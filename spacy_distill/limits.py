@@ -11,8 +11,8 @@ from srsly.msgpack.exceptions import UnpackException
 # A compressed file may become this many times as large, and any file may become LEAST bytes.
 # Documents of the same few words become some 60 times as large.
 LARGEST_RATIO, LEAST = 200, 2**28
-# A manifest in JSON takes some ten times its size in memory. This one has 100,000 shards.
-LARGEST_MANIFEST = 2**25
+# A manifest in JSON takes some ten times its size in memory. This one has 450,000 shards.
+LARGEST_MANIFEST = 2**27
 _PLAIN_NAME = re.compile(r"[\w-][\w.-]*")
 
 

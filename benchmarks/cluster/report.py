@@ -19,9 +19,8 @@ HOUR = 3600
 # Dollars for an hour of one processor: what large clouds charge, about.
 PRICE = 0.04
 SCALING = (
-    "Two processors of one machine, a thread for each process. The start is everything but the "
-    "steady state, above all imports and loading. Ratios are medians of rounds, with their range. "
-    "All ways write the same bytes:"
+    'Two processors of one machine. Each process has one thread. "Start" is the time for imports '
+    "and loading. Ratios are medians of rounds, with their range. All ways write the same bytes:"
 )
 FIGURES, SPEED = ROOT / "docs" / "cluster.json", ROOT / "docs" / "speed.json"
 
@@ -50,7 +49,7 @@ def scaling() -> str:
         "distill-tag",
         "tokens/s",
         "times one process or worker",
-        "tokens for a second of a processor",
+        "tokens per processor second",
         "start, s",
     ]
     return f"{SCALING}\n\n{table(header, rows)}"
@@ -79,7 +78,7 @@ def paper() -> str:
                 f"{hours * PRICE:,.0f}",
             ]
         )
-    header = ["1 TB", "words/s a core", "core-hours", "hours on 100 cores", "dollars"]
+    header = ["system", "words/s a core", "core-hours", "hours on 100 cores", "dollars"]
     return f"1 TB has some {words / 1e9:.0f} billion words.\n\n{table(header, rows)}"
 
 
@@ -91,7 +90,7 @@ def limits() -> str:
         [name, f"{rate:,.0f}", f"{rate / pipeline:.1f}"]
         for name, rate in parts["words_per_second"].items()
     ]
-    return table(["step, one core", "words/s", "times the pipeline"], rows)
+    return table(["step, one core", "words/s", "times as fast as the pipeline"], rows)
 
 
 def main(page: Annotated[Path, typer.Argument(help="Page with marked places")]) -> None:

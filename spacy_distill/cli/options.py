@@ -77,7 +77,7 @@ Quoting = Annotated[
 ]
 TEXT_HELP = (
     "Text: .spacy, .jsonl, .txt, .csv, .tsv or .parquet, also compressed; a folder or a glob of "
-    "these; - for standard input; or a data set on the Hugging Face hub, "
+    "these, or a URL such as s3://; - for standard input; or a data set on the Hugging Face hub, "
     "hf:OWNER/NAME:CONFIGURATION"
 )
 TEACHER_HELP = (

@@ -13,7 +13,7 @@ import typer
 from spacy import util
 from wasabi import msg
 
-from ..checks import require_device
+from ..checks import require_device, require_local
 from ..loading import import_code
 
 # The disk is full, or the user's share of it.
@@ -118,6 +118,7 @@ def require_free(
     kind (str): The kind of the result, for errors.
     mark (str): A file that each result of this kind has.
     """
+    require_local(output)
     is_taken = output.exists() and (not output.is_dir() or any(output.iterdir()))
     if is_taken and not (force and (output / mark).is_file()):
         raise ValueError(

@@ -16,7 +16,13 @@ from .running import running, warn_of_shards
 def tag_cli(
     model: Annotated[str, Arg(help="Pipeline that finds entities: package or folder")],
     source: Annotated[str, Arg(metavar="INPUT", help=options.TEXT_HELP)],
-    output_path: Annotated[str, Arg(metavar="OUTPUT", help="Folder to write the entities to")],
+    output_path: Annotated[
+        str,
+        Arg(
+            metavar="OUTPUT",
+            help="Folder to write the entities to: a path, or a URL such as s3://",
+        ),
+    ],
     keep: Annotated[
         str, Opt(help="Columns of the input to repeat with each entity, as text: date,source")
     ] = "",

@@ -78,7 +78,8 @@ class ShardManifest:
         return sum(getattr(shard, name) for shard in self.shards)
 
     def identity(self) -> Dict[str, Any]:
-        """List what must not change between runs, by its name in errors."""
+        """List what must not change between runs, by its name in errors. The size of a batch
+        may: it changes no more than the last digits of probabilities."""
         files = dict(self.input["files"])
         if "dataset" in files:
             # A data set on the hub: the run continues with the commit that it began with, since the
@@ -88,7 +89,7 @@ class ShardManifest:
             **{
                 f"the setting {name}": value
                 for name, value in self.settings.items()
-                if name != "versions"
+                if name not in ("versions", "batch_size")
             },
             "the column of the text": self.input["text_field"],
             "the quoting of tables": self.input.get("quoting"),
@@ -96,10 +97,15 @@ class ShardManifest:
         }
 
     def to_disk(self, folder: Path) -> None:
-        """Write the manifest atomically."""
+        """Write the manifest atomically. Raise ValueError if it could not be read again."""
         totals = {name: self.total(name) for name in self.TOTALS}
         data = {**asdict(self), "format": self.FORMAT, "totals": totals}
         text = json.dumps(data, indent=1, sort_keys=True)
+        if len(text) > LARGEST_MANIFEST:
+            raise ValueError(
+                f"[D407] The {self.KIND} '{folder}' has too many shards: {len(self.shards):,}. "
+                "Begin anew with larger ones (--shard-size), in another folder or with --force."
+            )
         if not is_local(folder):
             # An object is there with all of its bytes, or not at all.
             (folder / self.FILE).write_bytes((text + "\n").encode())

@@ -5,6 +5,7 @@ Ray starts the actor again where there is room.
 """
 
 import logging
+import os
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,8 +26,11 @@ MAX_LOSSES = 4
 class ShardActor:
     """A process of the cluster that writes shards."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
-        """plan (Plan): How shards are made. folder (Path): The output folder."""
+    def __init__(self, plan: Plan, folder: Path, directory: Path) -> None:
+        """plan (Plan): How shards are made. folder (Path): The output folder. directory (Path): The
+        working directory of the job, from which relative paths are read, if it is there."""
+        if directory.is_dir():
+            os.chdir(directory)
         self._plan = plan
         self._folder = folder
         self._writer: Any = None
@@ -200,7 +204,8 @@ def workers(
             )
         options = {"num_cpus": 1, "num_gpus": int(plan.use_gpu >= 0), "max_restarts": -1}
         actor_class = ray.remote(**options)(ShardActor)
-        actors += [actor_class.remote(plan_of_actor(plan), folder) for _ in range(n_actors)]
+        arguments = (plan_of_actor(plan), folder, Path.cwd())
+        actors += [actor_class.remote(*arguments) for _ in range(n_actors)]
         running = _Actors(ray, plan, actors, advance)
         yield Workers(running.labels or [], running.work, n_actors)
     finally:

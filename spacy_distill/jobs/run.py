@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import (
     IO,
     Any,
@@ -43,6 +44,10 @@ from .folder import (
 )
 from .plan import Plan, Work, Written
 from .progress import JobProgress
+
+# The manifest is written again after this many times the time that writing it took. It is written
+# as a whole, so a job of many shards would otherwise do little else.
+REST = 20
 
 
 def require_valid(plan: Plan) -> None:
@@ -95,7 +100,7 @@ def run_job(
     if earlier is not None:
         manifest = earlier
         documents = documents.as_in(manifest.input["files"])
-    _require_few_skipped(manifest, plan.max_errors)
+    _require_few_skipped(manifest, manifest.total("skipped"), plan.max_errors)
     groups = grouped(plan.select(documents), plan.shard_size)
     progress = JobProgress(documents, plan.max_documents)
     if manifest.complete and not missing_shards(folder, manifest.shards):
@@ -171,14 +176,26 @@ def _make_missing(
     pending: Deque[Tuple[int, Callable[[], Written]]] = deque()
     # A copy, since `finish_first` adds shards to the manifest.
     earlier = replace(manifest, shards=list(manifest.shards))
+    n_skipped = manifest.total("skipped")
+    is_saved, next_time = True, 0.0
+
+    def save() -> None:
+        nonlocal is_saved, next_time
+        start = perf_counter()
+        manifest.to_disk(folder)
+        is_saved, next_time = True, perf_counter() + REST * (perf_counter() - start)
 
     def finish_first() -> None:
+        nonlocal is_saved, n_skipped
         number, finish = pending.popleft()
         shard, skipped = finish()
+        n_skipped += shard.skipped
+        n_skipped -= sum(before.skipped for before in manifest.shards[number : number + 1])
         manifest.shards[number : number + 1] = [shard]
-        manifest.complete = False
-        manifest.to_disk(folder)
-        _require_few_skipped(manifest, max_errors)
+        manifest.complete = is_saved = False
+        if perf_counter() >= next_time:
+            save()
+        _require_few_skipped(manifest, n_skipped, max_errors)
         for document in skipped:
             title = (
                 f"[D430] The document '{document.id}' is left out: the {manifest.MAKER} failed on "
@@ -188,17 +205,23 @@ def _make_missing(
             stderr.write(text + "\n")
 
     n_shards = 0
-    for number, group, input_hash, shard in _with_earlier_shards(folder, earlier, groups):
-        n_shards += 1
-        if shard is not None and not missing_shards(folder, [shard]):
-            progress.skip(group)
-            continue
-        progress.expect(group)
-        pending.append((number, work(number, group, input_hash)))
-        if len(pending) >= n_pending:
+    try:
+        for number, group, input_hash, shard in _with_earlier_shards(folder, earlier, groups):
+            n_shards += 1
+            if shard is not None and not missing_shards(folder, [shard]):
+                progress.skip(group)
+                continue
+            progress.expect(group)
+            pending.append((number, work(number, group, input_hash)))
+            if len(pending) >= n_pending:
+                finish_first()
+        while pending:
             finish_first()
-    while pending:
-        finish_first()
+    finally:
+        # Also if the job fails or is interrupted. A killed one makes the shards again that the
+        # manifest does not have.
+        if not is_saved:
+            save()
     return n_shards
 
 
@@ -220,12 +243,12 @@ def _with_earlier_shards(
         raise mismatch_error(folder, manifest, "the input, which is shorter now")
 
 
-def _require_few_skipped(manifest: ShardManifest, max_errors: int) -> None:
-    ids = [name for shard in manifest.shards for name in shard.skipped_ids]
-    if len(ids) > max_errors:
+def _require_few_skipped(manifest: ShardManifest, n_skipped: int, max_errors: int) -> None:
+    if n_skipped > max_errors:
+        last = [name for shard in manifest.shards for name in shard.skipped_ids][-1]
         raise ValueError(
-            f"[D431] The {manifest.MAKER} failed on {len(ids)} documents, and {max_errors} are "
-            f"allowed; the last is '{ids[-1]}'. Correct the {manifest.MAKER} or the documents and "
+            f"[D431] The {manifest.MAKER} failed on {n_skipped} documents, and {max_errors} are "
+            f"allowed; the last is '{last}'. Correct the {manifest.MAKER} or the documents and "
             f"replace the {manifest.KIND} with --force, or allow more failures with --max-errors."
         )
 

@@ -108,7 +108,6 @@ def test_a_finished_corpus_is_left_alone(run, monkeypatch, tmp_path):
     "settings, name",
     [
         ({"top_k": 3}, "the setting top_k"),
-        ({"batch_size": 8}, "the setting batch_size"),
         ({"shard_size": 500}, "the setting shard_size"),
         ({"limit": 9}, "the setting limit"),
         ({"lang": "de"}, "the setting lang"),

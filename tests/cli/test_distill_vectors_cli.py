@@ -131,6 +131,7 @@ def test_an_output_folder_with_something_else_is_refused_before_any_work(run, tm
         run(teacher=tmp_path / "nowhere")
     )
     assert [path.name for path in (tmp_path / "vectors").iterdir()] == ["thesis.txt"]
+    assert "[D725]" in message(run(output="s3://bucket/vectors"))
 
 
 def test_a_table_is_joined_with_the_teachers_vectors(run, tmp_path):

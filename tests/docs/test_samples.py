@@ -29,7 +29,7 @@ TAKEN = {
     "docs/how-to/existing-pipelines.md": [STUDENT],
     "docs/how-to/few-labels.md": [f"data/{part}.txt" for part in ("train", "dev", "test")]
     + ["texts/news.txt", "data/labels.jsonl"],
-    "docs/how-to/gliner.md": ["texts/news.txt"],
+    "docs/how-to/gliner.md": ["texts/news.txt", "corpus/dev.spacy"],
     "docs/how-to/hugging-face.md": ["texts/news.txt", "corpus/dev.spacy"],
     "docs/how-to/much-text.md": [*LABELED, "texts", "dev_texts", TEACHER],
     "docs/how-to/new-language.md": ["data", "corpus/unlabeled.spacy", "english"],

@@ -23,17 +23,21 @@ TEXTS = [
 
 
 class Job(NamedTuple):
-    """A command: its function, its manifest, the module of its plan, and another setting."""
+    """A command: its function, its manifest, the module of its plan, another setting, and the
+    module that writes its shards."""
 
     function: object
     manifest: type
     plan: object
     other: dict
+    writes: str
 
 
 JOBS = {
-    "annotate": Job(annotate, Manifest, annotation, {"top_k": 2}),
-    "tag": Job(tag, TagManifest, tagging, {"file_format": "jsonl"}),
+    "annotate": Job(
+        annotate, Manifest, annotation, {"top_k": 2}, "spacy_distill.corpora.soft_shards"
+    ),
+    "tag": Job(tag, TagManifest, tagging, {"file_format": "jsonl"}, "spacy_distill.tagging.job"),
 }
 
 

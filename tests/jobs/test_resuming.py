@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import spacy
 
+from spacy_distill.corpora import shard_manifest
+from spacy_distill.jobs import run as jobs_run
 from spacy_distill.saving import lock
 
 
@@ -181,6 +183,43 @@ def test_a_run_that_failed_before_its_first_shard_is_replaced(run, tmp_path):
     with pytest.raises(ValueError, match="--text-field"):
         run(source=str(rows))
     assert run(source=str(rows), text_field="body").complete
+
+
+def test_the_manifest_of_many_shards_is_written_rarely(job, run, contents, tmp_path, monkeypatch):
+    """It is written once, and at the end of the job, also of one that is interrupted. Another run
+    then continues with the first missing shard."""
+    run("unbroken", shard_size=60)
+    monkeypatch.setattr(jobs_run, "REST", 1e9)
+    written = []
+    to_disk, write_atomically = job.manifest.to_disk, shard_manifest.write_atomically
+
+    def noted(manifest, folder):
+        written.append(len(manifest.shards))
+        to_disk(manifest, folder)
+
+    def interrupted(path, write):
+        if path.name.startswith("shard-000003"):
+            raise KeyboardInterrupt
+        return write_atomically(path, write)
+
+    monkeypatch.setattr(job.manifest, "to_disk", noted)
+    module = sys.modules[job.writes]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "write_atomically", interrupted)
+        run(shard_size=60)
+    # Of a new job, after the first shard, and at the end.
+    assert written == [0, 1, 3]
+    written.clear()
+    run(shard_size=60)
+    n_shards = len([*(tmp_path / "out").glob("shard-*")])
+    assert n_shards > 6 and written == [4, n_shards, n_shards]
+    assert contents(tmp_path / "out") == contents(tmp_path / "unbroken")
+
+
+def test_more_shards_than_can_be_read_again_are_refused(run, monkeypatch):
+    monkeypatch.setattr(shard_manifest, "LARGEST_MANIFEST", 2000)
+    with pytest.raises(ValueError, match=r"\[D407\].*too many shards.*--shard-size"):
+        run()
 
 
 @pytest.mark.parametrize("left", ["everything", "some shards", "a part"])

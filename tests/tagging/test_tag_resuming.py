@@ -39,7 +39,6 @@ def test_two_processes_write_the_same_bytes(run, contents, tmp_path, file_format
     [
         ({"file_format": "jsonl"}, "the setting format"),
         ({"confidence": True}, "the setting confidence"),
-        ({"batch_size": 5}, "the setting batch_size"),
         ({"shard_size": 500}, "the setting shard_size"),
         ({"text_field": "body"}, "the column of the text"),
     ],
@@ -51,8 +50,9 @@ def test_another_setting_is_refused_by_name(run, contents, tmp_path, settings, n
     with pytest.raises(ValueError, match=rf"\[D421\].*pipeline, .*now: {name}.*--force"):
         run(**{"limit": 8, **settings})
     assert contents(tmp_path / "tags") == before
-    # These change no byte.
-    run(limit=8, threads=2, max_errors=3)
+    # These change no byte of what is there.
+    run(limit=8, threads=2, max_errors=3, batch_size=5)
+    assert contents(tmp_path / "tags") == before
 
 
 def test_another_pipeline_or_input_is_refused(run, model, text_file, tmp_path):

@@ -257,6 +257,13 @@ def test_an_output_path_that_is_a_file_is_refused(quietly, teacher, config, outp
     assert output.read_text() == "years of work"
 
 
+def test_an_output_path_that_is_a_url_is_refused(quietly, teacher, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"\[D725\] The output 's3:/bucket/a' is a URL"):
+        quietly(teacher, config(), "s3://bucket/a", overwrite=True)
+    assert not [*tmp_path.glob("s3:*")]
+
+
 def test_earlier_models_survive_a_run_that_cannot_start(quietly, teacher, config, output):
     quietly(teacher, config(distillation={"max_steps": 1}), output)
     with pytest.raises(ValueError, match="does not exist"):
