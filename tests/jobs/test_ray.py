@@ -1,5 +1,7 @@
 """Jobs on a Ray cluster give the bytes of a local run, also if workers die."""
 
+import io
+import os
 import shutil
 
 import pytest
@@ -95,6 +97,18 @@ def test_errors_of_workers_are_those_of_a_local_run(run, model, tmp_path):
     (tmp_path / "damaged" / "ner_student" / "model").write_bytes(b"")
     with pytest.raises(ValueError, match=r"^\[D706\]"):
         run(model=tmp_path / "damaged", executor="ray", n_workers=1)
+
+
+@only_one
+def test_relative_paths_are_those_of_the_command(job, model, text_file, contents, monkeypatch):
+    monkeypatch.chdir(model.parent)
+    folder = os.path.relpath(text_file.parent)
+    settings = {"executor": "ray", "n_workers": 1, "stderr": io.StringIO()}
+    job.function(model.name, f"{folder}/{text_file.name}", f"{folder}/out", **settings)
+    job.function(model.name, text_file, text_file.parent / "local", stderr=io.StringIO())
+    shards = [contents(text_file.parent / name) for name in ("out", "local")]
+    assert shards[0].keys() == shards[1].keys()
+    assert shards[0]["shard-000000.parquet"] == shards[1]["shard-000000.parquet"]
 
 
 @only_one
