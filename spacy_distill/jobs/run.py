@@ -162,6 +162,38 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
+class _GrowingManifest:
+    """The manifest of a running job, whose file is written from time to time and at the end."""
+
+    def __init__(self, manifest: ShardManifest, folder: Path) -> None:
+        """manifest (ShardManifest): The manifest, to which shards are added. folder (Path): The
+        output folder."""
+        self._manifest = manifest
+        self._folder = folder
+        self._is_saved = True
+        self._next_time = 0.0
+        # Counted here, since the sum over many shards takes long.
+        self.n_skipped = manifest.total("skipped")
+
+    def add(self, number: int, shard: ShardEntry) -> None:
+        """Put the entry of a shard into its place."""
+        shards = self._manifest.shards
+        self.n_skipped += shard.skipped
+        self.n_skipped -= sum(earlier.skipped for earlier in shards[number : number + 1])
+        shards[number : number + 1] = [shard]
+        self._manifest.complete = self._is_saved = False
+        if perf_counter() >= self._next_time:
+            self.save()
+
+    def save(self) -> None:
+        """Write the file if it lacks a shard."""
+        if not self._is_saved:
+            start = perf_counter()
+            self._manifest.to_disk(self._folder)
+            self._is_saved = True
+            self._next_time = perf_counter() + REST * (perf_counter() - start)
+
+
 def _make_missing(
     folder: Path,
     manifest: ShardManifest,
@@ -176,26 +208,13 @@ def _make_missing(
     pending: Deque[Tuple[int, Callable[[], Written]]] = deque()
     # A copy, since `finish_first` adds shards to the manifest.
     earlier = replace(manifest, shards=list(manifest.shards))
-    n_skipped = manifest.total("skipped")
-    is_saved, next_time = True, 0.0
-
-    def save() -> None:
-        nonlocal is_saved, next_time
-        start = perf_counter()
-        manifest.to_disk(folder)
-        is_saved, next_time = True, perf_counter() + REST * (perf_counter() - start)
+    growing = _GrowingManifest(manifest, folder)
 
     def finish_first() -> None:
-        nonlocal is_saved, n_skipped
         number, finish = pending.popleft()
         shard, skipped = finish()
-        n_skipped += shard.skipped
-        n_skipped -= sum(before.skipped for before in manifest.shards[number : number + 1])
-        manifest.shards[number : number + 1] = [shard]
-        manifest.complete = is_saved = False
-        if perf_counter() >= next_time:
-            save()
-        _require_few_skipped(manifest, n_skipped, max_errors)
+        growing.add(number, shard)
+        _require_few_skipped(manifest, growing.n_skipped, max_errors)
         for document in skipped:
             title = (
                 f"[D430] The document '{document.id}' is left out: the {manifest.MAKER} failed on "
@@ -220,8 +239,7 @@ def _make_missing(
     finally:
         # Also if the job fails or is interrupted. A killed one makes the shards again that the
         # manifest does not have.
-        if not is_saved:
-            save()
+        growing.save()
     return n_shards
 
 
