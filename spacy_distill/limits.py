@@ -11,8 +11,10 @@ from srsly.msgpack.exceptions import UnpackException
 # A compressed file may become this many times as large, and any file may become LEAST bytes.
 # Documents of the same few words become some 60 times as large.
 LARGEST_RATIO, LEAST = 200, 2**28
-# A manifest in JSON takes some ten times its size in memory. This one has 450,000 shards.
+# A manifest in JSON takes some ten times its size in memory.
 LARGEST_MANIFEST = 2**27
+# It has room for so many shards.
+MOST_SHARDS = 400_000
 _PLAIN_NAME = re.compile(r"[\w-][\w.-]*")
 
 

@@ -102,16 +102,20 @@ class ShardManifest:
         data = {**asdict(self), "format": self.FORMAT, "totals": totals}
         text = json.dumps(data, indent=1, sort_keys=True)
         if len(text) > LARGEST_MANIFEST:
-            raise ValueError(
-                f"[D407] The {self.KIND} '{folder}' has too many shards: {len(self.shards):,}. "
-                "Begin anew with larger ones (--shard-size), in another folder or with --force."
-            )
+            raise self.too_many_shards_error(folder, len(self.shards))
         if not is_local(folder):
             # An object is there with all of its bytes, or not at all.
             (folder / self.FILE).write_bytes((text + "\n").encode())
             return
         with replaced_file(folder / self.FILE) as unfinished:
             unfinished.write_text(text + "\n", encoding="utf8")
+
+    def too_many_shards_error(self, folder: Path, number: int) -> ValueError:
+        """RETURNS (ValueError): The error for more shards than a manifest can list."""
+        return ValueError(
+            f"[D407] The {self.KIND} '{folder}' would have too many shards: {number:,}. Begin anew "
+            "with larger ones (--shard-size), in another folder or with --force."
+        )
 
     def problem(self) -> str:
         """Check what was read from a file. A shard has to be a file that the package writes, so no

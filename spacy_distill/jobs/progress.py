@@ -27,10 +27,15 @@ class JobProgress:
     def expect(self, documents: Sequence[InputDocument]) -> None:
         """Count documents that were read from the input, and estimate the total."""
         self._n_read += len(documents)
-        share = self._documents.share_read
-        if share:
-            expected = max(round(self._n_read / share), self._n_read)
+        if self._documents.share_read:
+            expected = self.estimate(self._n_read)
             self._bar.total = min(expected, self._limit or expected)
+
+    def estimate(self, number: int) -> int:
+        """RETURNS (int): How many there are in the whole input of what was read `number` times so
+        far; this number, if the size of the input is not known."""
+        share = self._documents.share_read
+        return max(round(number / share), number) if share else number
 
     def skip(self, documents: Sequence[InputDocument]) -> None:
         """Count documents whose shard an earlier run made."""

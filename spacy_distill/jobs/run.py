@@ -31,6 +31,7 @@ from wasabi import Printer
 from ..checks import require_python_file, require_range
 from ..corpora.inputs import Input, InputDocument
 from ..corpora.shard_manifest import AnyManifest, ShardEntry, ShardManifest
+from ..limits import MOST_SHARDS
 from ..paths import is_local, to_path
 from ..saving import in_place, lock
 from .executors import Executor
@@ -48,6 +49,8 @@ from .progress import JobProgress
 # The manifest is written again after this many times the time that writing it took. It is written
 # as a whole, so a job of many shards would otherwise do little else.
 REST = 20
+# After so many shards, the number of all is estimated.
+CHECKED = 1000
 
 
 def require_valid(plan: Plan) -> None:
@@ -227,6 +230,8 @@ def _make_missing(
     try:
         for number, group, input_hash, shard in _with_earlier_shards(folder, earlier, groups):
             n_shards += 1
+            if n_shards == CHECKED and (expected := progress.estimate(n_shards)) > MOST_SHARDS:
+                raise manifest.too_many_shards_error(folder, expected)
             if shard is not None and not missing_shards(folder, [shard]):
                 progress.skip(group)
                 continue

@@ -216,10 +216,15 @@ def test_the_manifest_of_many_shards_is_written_rarely(job, run, contents, tmp_p
     assert contents(tmp_path / "out") == contents(tmp_path / "unbroken")
 
 
-def test_more_shards_than_can_be_read_again_are_refused(run, monkeypatch):
-    monkeypatch.setattr(shard_manifest, "LARGEST_MANIFEST", 2000)
-    with pytest.raises(ValueError, match=r"\[D407\].*too many shards.*--shard-size"):
-        run()
+def test_more_shards_than_can_be_read_again_are_refused(run, monkeypatch, tmp_path):
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match=r"\[D407\].*too many"):
+        patch.setattr(shard_manifest, "LARGEST_MANIFEST", 2000)
+        run("at the end")
+    monkeypatch.setattr(jobs_run, "CHECKED", 6)
+    monkeypatch.setattr(jobs_run, "MOST_SHARDS", 5)
+    with pytest.raises(ValueError, match=r"\[D407\].*too many shards: \d+\..*--shard-size"):
+        run("soon", shard_size=60)
+    assert len([*(tmp_path / "soon").glob("shard-*")]) < 6
 
 
 @pytest.mark.parametrize("left", ["everything", "some shards", "a part"])
