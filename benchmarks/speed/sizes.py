@@ -12,6 +12,7 @@ from statistics import median
 from typing import Annotated, Optional
 
 import typer
+from spacy.language import Language
 from spacy.training import Corpus
 
 import benchmarks.one_thread  # noqa: F401
@@ -20,7 +21,7 @@ from spacy_distill.evaluation.speed import speeds
 from spacy_distill.evaluation.systems import megabytes
 from spacy_distill.loading import load_pipeline
 
-HEADER = ("size", "BiLSTM", "test F1", "words/s", "MB")
+HEADER = ("size", "BiLSTM", "trained parameters", "test F1", "words/s", "MB")
 
 
 def main(
@@ -42,9 +43,16 @@ def main(
         f1 = 100 * nlp.evaluate(list(Corpus(test)(nlp)))["ents_f"]
         layers = "1 layer" if one["depth"] == 1 else f"{one['depth']} layers"
         shape = f"{layers} of {one['width']}"
-        speed = f"{median(speed_of[name]):,.0f}"
-        rows.append([name, shape, f"{f1:.1f}", speed, f"{megabytes(folders[name]):.1f}"])
+        numbers = [shape, f"{trained_parameters(nlp):,}", f"{f1:.1f}"]
+        speed, size = f"{median(speed_of[name]):,.0f}", f"{megabytes(folders[name]):.1f}"
+        rows.append([name, *numbers, speed, size])
     show(output, "sizes", HEADER, rows)
+
+
+def trained_parameters(nlp: Language) -> int:
+    """Count the parameters of a student without its table of word vectors."""
+    model = nlp.get_pipe("ner_student").model  # type: ignore[attr-defined]
+    return sum(node.get_param(name).size for node in model.walk() for name in node.param_names)
 
 
 if __name__ == "__main__":
