@@ -15,16 +15,14 @@ from typing import Annotated, Any, Dict, List, Mapping, Optional, Sequence, Tupl
 
 import spacy
 import typer
-from spacy.cli.init_config import init_config
-from spacy.cli.train import train
 from spacy.language import Language
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
+from tqdm import tqdm
 from wasabi import msg
 
 from benchmarks.commands import ROOT, provenance, read_json, write_json
-from benchmarks.low_resource.systems import as_written
 from benchmarks.pages import about, fill, table
 from spacy_distill.evaluation import hardware, megabytes, parameters, speeds
 
@@ -51,7 +49,7 @@ spacy.load(sys.argv[1])("Oslo is cold.")
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class System:
     """A pipeline of the table.
 
@@ -85,15 +83,17 @@ class System:
 ONTONOTES = {"PERSON": "PER", "ORG": "ORG", "GPE": "LOC", "LOC": "LOC", "FAC": "LOC"}
 ONTONOTES |= dict.fromkeys(("NORP", "EVENT", "PRODUCT", "WORK_OF_ART", "LANGUAGE"), "MISC")
 UNNEEDED = ("tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer")
+TEACHER = System("teacher", "training/teacher/model-best")
+STUDENT = System("student", "training/packaged")
+SMALL = System("student in `models/`", "training/small-packaged")
 SYSTEMS = (
-    System("teacher", "training/teacher/model-best"),
-    System("student", "training/packaged"),
-    System("student in `models/`", "training/small-packaged"),
+    TEACHER,
+    STUDENT,
+    SMALL,
     System("student, trained on the labels alone", "training/compact-baseline"),
     System("spaCy's `ner`, trained on the labels alone", "training/ner/model-best"),
     System("`en_core_web_sm`", "assets/quick/en_core_web_sm", ONTONOTES, UNNEEDED),
 )
-TEACHER, STUDENT, SMALL, _, NER, _ = SYSTEMS
 
 
 def f1(system: System, nlp: Language, gold: List[Doc]) -> float:
@@ -108,26 +108,6 @@ def needs_torch(system: System) -> bool:
     """Try whether a pipeline cannot be loaded without torch."""
     command = [sys.executable, "-c", WITHOUT_TORCH, str(ROOT / system.path)]
     return subprocess.run(command, cwd=ROOT, capture_output=True).returncode != 0
-
-
-def train_ner(folder: Path) -> None:
-    """Train spaCy's own `ner` on the labeled documents, with the project's word vectors.
-
-    folder (Path): The folder to write to.
-    """
-    docs = [doc for path in (ROOT / "corpus").glob("*.spacy") for doc in read(path)]
-    vectors = as_written(spacy.load(ROOT / "assets" / "vectors"), docs)
-    folder.mkdir(parents=True, exist_ok=True)
-    vectors.to_disk(folder / "vectors")
-    config = init_config(lang="en", pipeline=["ner"], optimize="efficiency")
-    config.to_disk(folder / "config.cfg", interpolate=False)
-    overrides = {
-        "paths.train": str(ROOT / "corpus" / "train.spacy"),
-        "paths.dev": str(ROOT / "corpus" / "dev.spacy"),
-        "paths.vectors": str(folder / "vectors"),
-        "components.tok2vec.model.embed.include_static_vectors": True,
-    }
-    train(folder / "config.cfg", folder, overrides=overrides)
 
 
 def read(path: Path) -> List[Doc]:
@@ -158,21 +138,31 @@ def documents(part: str) -> List[Doc]:
 
 
 def measure(rounds: int) -> Dict[str, Any]:
-    """Measure all systems on the project's test documents."""
-    test = documents("test")
-    loaded = {system.name: system.load() for system in SYSTEMS}
-    rates = speeds(loaded, [doc.text for doc in test], rounds=rounds)
-    systems = [
-        {
+    """Measure all systems on the project's test documents. In each round, a system is loaded anew
+    and reads the unlabeled documents first. So it has seen some words of the test documents, as a
+    pipeline that has run for a while, and not the documents."""
+    test, unlabeled = documents("test"), [doc.text for doc in documents("unlabeled")]
+    rates: Dict[str, List[float]] = {system.name: [] for system in SYSTEMS}
+    needing_torch = set(filter(needs_torch, SYSTEMS))
+    for _ in tqdm(range(rounds), unit="round"):
+        for system in SYSTEMS:
+            # Transformers remember no words.
+            before = unlabeled[:20] if system in needing_torch else unlabeled
+            texts = [doc.text for doc in test]
+            found = speeds({system.name: system.load()}, texts, rounds=1, warm_up=before)
+            rates[system.name] += found[system.name]
+    systems = []
+    for system in SYSTEMS:
+        nlp = system.load()
+        row = {
             "name": system.name,
-            "f1": f1(system, loaded[system.name], test),
+            "f1": f1(system, nlp, test),
             "words_per_second": median(rates[system.name]),
-            "parameters": parameters(loaded[system.name]),
+            "parameters": parameters(nlp),
             "megabytes": megabytes(ROOT / system.path),
-            "needs_torch": needs_torch(system),
+            "needs_torch": system in needing_torch,
         }
-        for system in SYSTEMS
-    ]
+        systems.append(row)
     return {"systems": systems, "hardware": hardware(), "made_with": provenance()}
 
 
@@ -217,14 +207,15 @@ def draw(systems: Sequence[Mapping[str, Any]], path: Path) -> None:
     shown = [system for system in systems if system["name"] != SMALL.name]
     rates = [system["words_per_second"] for system in shown]
     for system, rate in zip(shown, rates, strict=True):
-        f1, colour = 100 * system["f1"], "tab:orange" if system["needs_torch"] else "tab:blue"
-        axes.plot(rate, f1, "o", color=colour)
-        name, torch = system["name"].replace("`", ""), ", torch" if system["needs_torch"] else ""
+        percent = 100 * system["f1"]
+        axes.plot(rate, percent, "o", color="tab:orange" if system["needs_torch"] else "tab:blue")
+        name = system["name"].replace("`", "")
+        needed = ", torch" if system["needs_torch"] else ""
         # Names on the right half are left of their points.
         is_right = rate**2 > max(rates) * min(rates)
         axes.annotate(
-            f"{name} ({system['megabytes']:,.0f} MB{torch})",
-            (rate, f1),
+            f"{name} ({system['megabytes']:,.0f} MB{needed})",
+            (rate, percent),
             xytext=(-8 if is_right else 8, 0),
             textcoords="offset points",
             ha="right" if is_right else "left",
@@ -247,13 +238,11 @@ def main(
     wheel: Annotated[
         Optional[Path], typer.Option(help="Wheel of the small student, to keep in models/")
     ] = None,
-    rounds: Annotated[int, typer.Option(help="Number of passes to measure the speed")] = 5,
+    rounds: Annotated[int, typer.Option(help="Number of measurements of each speed")] = 5,
     figures: Annotated[Path, typer.Option(help="JSON file of the figures")] = FIGURES,
 ) -> None:
     """Write tables into pages, and pictures beside them. With --measure and --wheel, make the
     figures first."""
-    if is_measured and not (ROOT / NER.path).exists():
-        train_ner((ROOT / NER.path).parent)
     found = read_json(figures) if figures.exists() else {"systems": []}
     if is_measured:
         found.update(measure(rounds))

@@ -1,19 +1,17 @@
 """Checks before a long run: its output path, its code, its device and its numbers."""
 
-import re
 from pathlib import Path
 from typing import Optional, Union
 
 from thinc.api import require_gpu
 from thinc.util import gpu_is_available
 
-# A URL that became a path: `Path` leaves out one slash. Drives of Windows have a single letter.
-_URL_AS_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
+from .paths import was_url
 
 
 def require_local(path: Path) -> None:
     """Raise ValueError if the path of an output was a URL."""
-    if isinstance(path, Path) and _URL_AS_PATH.match(str(path)):
+    if was_url(path):
         raise ValueError(
             f"[D725] The output '{path}' is a URL: only distill-annotate and distill-tag write to "
             "URLs. Name a local folder, and copy it afterwards."
@@ -21,8 +19,7 @@ def require_local(path: Path) -> None:
 
 
 def require_no_file(path: Path) -> None:
-    """Raise ValueError if a path that has to be a local folder is a file or a URL."""
-    require_local(path)
+    """Raise ValueError if a path that has to be a folder is a file."""
     if path.exists() and not path.is_dir():
         raise ValueError(f"[D720] The output path '{path}' is a file. Name a folder.")
 

@@ -13,7 +13,7 @@ from srsly.msgpack.exceptions import UnpackException
 LARGEST_RATIO, LEAST = 200, 2**28
 # A manifest in JSON takes some ten times its size in memory.
 LARGEST_MANIFEST = 2**27
-# It has room for so many shards.
+# The shards that a manifest of this size can list: an entry has about 300 bytes.
 MOST_SHARDS = 400_000
 _PLAIN_NAME = re.compile(r"[\w-][\w.-]*")
 

@@ -8,6 +8,8 @@ from urllib.request import url2pathname
 from .loading import import_library
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+# A URL that became a path: `Path` leaves out one slash. Drives of Windows have a single letter.
+_URL_AS_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
 FILE_SCHEME = "file://"
 
 
@@ -21,6 +23,11 @@ def to_path(name: Union[str, Path]) -> Path:
     RAISES (ImportError): The library universal-pathlib is not installed.
     """
     text = str(name)
+    if isinstance(name, Path) and was_url(name):
+        raise ValueError(
+            f"[D757] The path '{text}' cannot be used: it was a URL before it became a Path. Pass "
+            "the URL as text."
+        )
     if isinstance(name, Path) or not _URL.match(text):
         return Path(name)
     if text.startswith(FILE_SCHEME):
@@ -41,6 +48,11 @@ def to_path(name: Union[str, Path]) -> Path:
 def is_url(name: str) -> bool:
     """RETURNS (bool): Whether a name is a URL."""
     return _URL.match(name) is not None
+
+
+def was_url(path: Path) -> bool:
+    """RETURNS (bool): Whether a path of this machine was made of a URL."""
+    return _URL_AS_PATH.match(str(path)) is not None
 
 
 def without_file_scheme(name: str) -> str:

@@ -18,14 +18,12 @@ from benchmarks.low_resource.repeat import commands
 from benchmarks.low_resource.sections import (
     MAIN,
     OF_ALL_LAYERS,
-    OF_METHODS,
     PICTURE,
     SECTIONS,
-    spacy_table,
+    SILVER,
 )
 from benchmarks.low_resource.store import ALL_LAYERS, RESULTS, Store
-from benchmarks.low_resource.systems import METHODS
-from benchmarks.low_resource.tables import group, of_most_methods, of_shared_seeds, with_usual
+from benchmarks.low_resource.tables import group, of_shared_seeds, with_usual
 from benchmarks.pages import fill
 
 # The systems of the picture, with their lines.
@@ -33,19 +31,21 @@ CURVES = {
     "student": ("distilled student", "tab:blue", "o-"),
     "teacher": ("teacher", "tab:orange", "s--"),
     "gold-only": ("student on the labels alone", "tab:green", "^-"),
+    SILVER: ("spaCy's ner on the teacher's entities", "tab:red", "d:"),
 }
 
 
 def draw(sizes: Dict[int, Runs], path: Path) -> None:
-    """Draw test F1 against the number of labeled sentences, of the runs of the main tables."""
+    """Draw test F1 against the number of labeled sentences, of the runs of the tables."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-    shared = {size: of_shared_seeds(systems, *MAIN) for size, systems in sizes.items()}
     for name, (label, colour, style) in CURVES.items():
+        needed = MAIN if name in MAIN else ("student", name)
+        shared = {size: of_shared_seeds(systems, *needed) for size, systems in sizes.items()}
         points = [
             (size, [best_model(run) for run in runs[name]]) for size, runs in shared.items() if runs
         ]
@@ -82,9 +82,6 @@ def main(
     others = group(with_usual(of_all_layers.runs(), results.runs()))
     contents = {name: partial(make, groups, results) for name, make in SECTIONS.items()}
     contents |= {name: partial(make, others, of_all_layers) for name, make in OF_ALL_LAYERS.items()}
-    chosen = of_most_methods(groups, others, METHODS)
-    contents |= {name: partial(make, chosen, results) for name, make in OF_METHODS.items()}
-    contents["spacy"] = partial(spacy_table, groups, group(of_all_layers.runs()))
     contents["commands"] = partial(commands_block, results, of_all_layers)
     for page in pages:
         names = fill(page, "benchmarks.low_resource.report", contents)

@@ -322,10 +322,10 @@ METHODS = {
         "[a cross-view student teaches too](#several-teachers)", "with few labels"
     ),
     "student-of-teacher+gold-only": Method(
-        "[a student on the labels teaches too](#several-teachers)", "never add a weak teacher"
+        "[a student on the labels teaches too](#several-teachers)", "not with a weaker teacher"
     ),
     "student-of-weak-teacher": Method(
-        "a small transformer as the teacher", "choose a large transformer"
+        "a small transformer as the teacher", "if there is no larger one"
     ),
     "student-from-teacher": Method(
         "[the teacher's parameters to start with](#the-teachers-parameters)", NOT_NEEDED

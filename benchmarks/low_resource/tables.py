@@ -3,7 +3,7 @@
 from collections import defaultdict
 from math import isfinite
 from statistics import mean, stdev
-from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from benchmarks.low_resource.gains import Run, Runs, best_model, interval
 from benchmarks.low_resource.systems import (
@@ -43,20 +43,6 @@ def with_usual(of_all_layers: Sequence[Run], usual: Sequence[Run]) -> List[Run]:
         {tuple(run[key] for key in KEYS): run for run in runs} for runs in (renamed, of_all_layers)
     ]
     return list({**places[0], **places[1]}.values())
-
-
-def of_most_methods(usual: Groups, others: Groups, methods: Collection[str]) -> Groups:
-    """Choose the runs on CoNLL-2003 for each number of labels: those of the usual teacher, or those
-    of other teachers if there are more methods among them."""
-    sizes = [groups.get("conll", {}) for groups in (usual, others)]
-    chosen = {
-        size: max(
-            (of_teacher.get(size, {}) for of_teacher in sizes),
-            key=lambda systems: len(systems.keys() & set(methods)),
-        )
-        for size in sorted({*sizes[0], *sizes[1]})
-    }
-    return {"conll": chosen}
 
 
 def group(runs: Sequence[Run]) -> Groups:

@@ -43,7 +43,8 @@ def annotate(
     """Write the probabilities of teachers for text to a soft corpus, shard by shard.
 
     A second call continues an annotation that was stopped: it makes the missing shards. The result
-    has the same bytes as that of an uninterrupted run. A complete corpus is left as it is.
+    has the same bytes as that of an uninterrupted run with this size of batches. A complete corpus
+    is left as it is.
 
     teacher (Union[TeacherSource, Sequence[TeacherSource]]): One teacher or several, as
         `spacy_distill.distill` takes them. The average of several is written.
@@ -57,7 +58,8 @@ def annotate(
     quoting (Optional[str]): How fields of tables are quoted, as `Input` takes it.
     lang (Optional[str]): Language of the tokenizer; None for the teacher's own tokenizer.
     top_k (int): Number of tags to keep for each token, from 1 to 255.
-    batch_size (int): Number of documents in a batch of the teacher.
+    batch_size (int): Number of documents in a batch of the teacher. A second call may have another
+        one. It changes the last digits of some teachers' probabilities.
     n_process (int): Number of processes, each of which loads the teacher. The result does not
         depend on it.
     executor (str): "local" for processes of this machine, "ray" for a Ray cluster.

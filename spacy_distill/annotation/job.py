@@ -37,11 +37,12 @@ class Annotation:
     max_errors: int = 0
 
     def settings(self) -> Dict[str, Any]:
-        """Collect the settings that a manifest keeps, as plain data."""
+        """Collect the settings that a manifest keeps, as plain data. The size of a batch is none of
+        them, so that a run can continue with smaller ones."""
         data = {**asdict(replace(self, sources=(), words=(), code=None)), "gpu": self.use_gpu >= 0}
         data["code"] = code_hash(self.code)
         data["words"] = hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:32]
-        for name in ("sources", "use_gpu", "max_errors"):
+        for name in ("sources", "batch_size", "use_gpu", "max_errors"):
             data.pop(name)
         # One by one, so that an error can name the one that differs.
         options = data.pop("options")

@@ -8,6 +8,7 @@ from spacy.cli._util import Opt, app
 from spacy.util import get_lang_class
 from wasabi import msg
 
+from ..checks import require_local
 from ..configs import make_config
 from . import options
 from .running import running
@@ -93,6 +94,7 @@ def distill_init_cli(
         if to_console:
             print(text, end="")
             return
+        require_local(output_path)
         output_path.parent.mkdir(parents=True, exist_ok=True)
         output_path.write_text(text, encoding="utf8")
     msg.good(f"Wrote {output_path}", "Train it with, for example:")

@@ -78,8 +78,7 @@ class ShardManifest:
         return sum(getattr(shard, name) for shard in self.shards)
 
     def identity(self) -> Dict[str, Any]:
-        """List what must not change between runs, by its name in errors. The size of a batch
-        may: it changes no more than the last digits of probabilities."""
+        """List what must not change between runs, by its name in errors."""
         files = dict(self.input["files"])
         if "dataset" in files:
             # A data set on the hub: the run continues with the commit that it began with, since the
@@ -89,7 +88,7 @@ class ShardManifest:
             **{
                 f"the setting {name}": value
                 for name, value in self.settings.items()
-                if name not in ("versions", "batch_size")
+                if name != "versions"
             },
             "the column of the text": self.input["text_field"],
             "the quoting of tables": self.input.get("quoting"),
@@ -97,18 +96,19 @@ class ShardManifest:
         }
 
     def to_disk(self, folder: Path) -> None:
-        """Write the manifest atomically. Raise ValueError if it could not be read again."""
+        """Write the manifest atomically. Raise ValueError if it is larger than `from_disk`
+        reads."""
         totals = {name: self.total(name) for name in self.TOTALS}
         data = {**asdict(self), "format": self.FORMAT, "totals": totals}
-        text = json.dumps(data, indent=1, sort_keys=True)
+        text = json.dumps(data, indent=1, sort_keys=True) + "\n"
         if len(text) > LARGEST_MANIFEST:
             raise self.too_many_shards_error(folder, len(self.shards))
         if not is_local(folder):
             # An object is there with all of its bytes, or not at all.
-            (folder / self.FILE).write_bytes((text + "\n").encode())
+            (folder / self.FILE).write_bytes(text.encode())
             return
         with replaced_file(folder / self.FILE) as unfinished:
-            unfinished.write_text(text + "\n", encoding="utf8")
+            unfinished.write_bytes(text.encode())
 
     def too_many_shards_error(self, folder: Path, number: int) -> ValueError:
         """RETURNS (ValueError): The error for more shards than a manifest can list."""
@@ -140,6 +140,8 @@ class ShardManifest:
                 kind: Any = list if entry.name == "skipped_ids" else entry.type
                 if type(value) is not kind or (kind is int and not 0 <= value < 2**53):
                     return f"{entry.name} of a shard is {value!r:.50}"
+            if shard.skipped != len(shard.skipped_ids):
+                return f"skipped of '{shard.file:.50}' is not the number of its skipped_ids"
             is_shard = SHARD_NAME.fullmatch(shard.file)
             if not is_shard or Path(shard.file).suffix not in self.EXTENSIONS:
                 return f"'{shard.file:.50}' is not the name of a shard"

@@ -28,14 +28,15 @@ class JobProgress:
         """Count documents that were read from the input, and estimate the total."""
         self._n_read += len(documents)
         if self._documents.share_read:
-            expected = self.estimate(self._n_read)
-            self._bar.total = min(expected, self._limit or expected)
+            self._bar.total = self.estimate(self._n_read)
 
     def estimate(self, number: int) -> int:
-        """RETURNS (int): How many there are in the whole input of what was read `number` times so
-        far; this number, if the size of the input is not known."""
+        """Estimate a total from the number so far, the share of the input that was read, and the
+        limit of documents. Without a known size of the input, it is the number itself."""
         share = self._documents.share_read
-        return max(round(number / share), number) if share else number
+        n_expected = max(round(self._n_read / share), self._n_read) if share else self._n_read
+        n_expected = min(n_expected, self._limit or n_expected)
+        return round(number * n_expected / self._n_read)
 
     def skip(self, documents: Sequence[InputDocument]) -> None:
         """Count documents whose shard an earlier run made."""

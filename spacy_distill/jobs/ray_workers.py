@@ -26,11 +26,11 @@ MAX_LOSSES = 4
 class ShardActor:
     """A process of the cluster that writes shards."""
 
-    def __init__(self, plan: Plan, folder: Path, directory: Path) -> None:
-        """plan (Plan): How shards are made. folder (Path): The output folder. directory (Path): The
-        working directory of the job, from which relative paths are read, if it is there."""
-        if directory.is_dir():
-            os.chdir(directory)
+    def __init__(self, plan: Plan, folder: Path, working_directory: Path) -> None:
+        """plan (Plan): How shards are made. folder (Path): The output folder. working_directory
+        (Path): That of the job. If it is there, relative paths are read from it."""
+        if working_directory.is_dir():
+            os.chdir(working_directory)
         self._plan = plan
         self._folder = folder
         self._writer: Any = None

@@ -7,7 +7,7 @@ often the job was stopped, changes no byte of the result.
 import hashlib
 import json
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -46,11 +46,11 @@ from .folder import (
 from .plan import Plan, Work, Written
 from .progress import JobProgress
 
-# The manifest is written again after this many times the time that writing it took. It is written
-# as a whole, so a job of many shards would otherwise do little else.
-REST = 20
-# After so many shards, the number of all is estimated.
-CHECKED = 1000
+# The pause between two writings of the manifest, in times of what a writing takes. It is written as
+# a whole, so a job of many shards would otherwise do little else.
+PAUSE = 20
+# The number of shards from which the number of all is estimated.
+FIRST_SHARDS = 1000
 
 
 def require_valid(plan: Plan) -> None:
@@ -181,20 +181,23 @@ class _GrowingManifest:
     def add(self, number: int, shard: ShardEntry) -> None:
         """Put the entry of a shard into its place."""
         shards = self._manifest.shards
-        self.n_skipped += shard.skipped
-        self.n_skipped -= sum(earlier.skipped for earlier in shards[number : number + 1])
+        replaced = shards[number : number + 1]
+        self.n_skipped += shard.skipped - sum(earlier.skipped for earlier in replaced)
         shards[number : number + 1] = [shard]
         self._manifest.complete = self._is_saved = False
-        if perf_counter() >= self._next_time:
+        # The file of an earlier run would have the checksum of the shard that is gone.
+        is_another = any(earlier.sha256 != shard.sha256 for earlier in replaced)
+        if is_another or perf_counter() >= self._next_time:
             self.save()
 
     def save(self) -> None:
         """Write the file if it lacks a shard."""
         if not self._is_saved:
+            self._is_saved = True  # if it fails, it is not tried again
             start = perf_counter()
             self._manifest.to_disk(self._folder)
-            self._is_saved = True
-            self._next_time = perf_counter() + REST * (perf_counter() - start)
+            end = perf_counter()
+            self._next_time = end + PAUSE * (end - start)
 
 
 def _make_missing(
@@ -230,7 +233,7 @@ def _make_missing(
     try:
         for number, group, input_hash, shard in _with_earlier_shards(folder, earlier, groups):
             n_shards += 1
-            if n_shards == CHECKED and (expected := progress.estimate(n_shards)) > MOST_SHARDS:
+            if n_shards == FIRST_SHARDS and (expected := progress.estimate(n_shards)) > MOST_SHARDS:
                 raise manifest.too_many_shards_error(folder, expected)
             if shard is not None and not missing_shards(folder, [shard]):
                 progress.skip(group)
@@ -241,10 +244,12 @@ def _make_missing(
                 finish_first()
         while pending:
             finish_first()
-    finally:
-        # Also if the job fails or is interrupted. A killed one makes the shards again that the
-        # manifest does not have.
-        growing.save()
+    except BaseException:
+        # Finished shards are kept. (A killed run makes those again that the file does not have.)
+        with suppress(OSError, ValueError):  # the first error is the one to tell
+            growing.save()
+        raise
+    growing.save()
     return n_shards
 
 

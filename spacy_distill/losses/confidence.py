@@ -9,8 +9,8 @@ from thinc.types import ArrayXd, Floats1d
 from ..chain import ChainCounts, LinearChain
 from .objective import DistillationLoss, advance
 
-# From a chain to (tokens,) how sure it is.
-Confidences = Callable[[LinearChain], Floats1d]
+# Computes the confidence of a chain at each token: (tokens,) from 0 to 1.
+TokenConfidence = Callable[[LinearChain], Floats1d]
 
 
 class ConfidentLoss:
@@ -18,13 +18,13 @@ class ConfidentLoss:
     is always used."""
 
     def __init__(
-        self, loss: DistillationLoss, least_confidence: float, confidences: Confidences
+        self, loss: DistillationLoss, least_confidence: float, token_confidence: TokenConfidence
     ) -> None:
         """Create the loss.
 
         loss (DistillationLoss): The other loss: a mean over the tokens of all sentences.
         least_confidence (float): The minimum confidence, from 0 to 1.
-        confidences (Confidences): What is compared with the minimum, for each token.
+        token_confidence (TokenConfidence): Computes what is compared with the minimum.
         RAISES (ValueError): The minimum is not from 0 to 1.
         """
         if not 0 <= least_confidence <= 1:
@@ -34,7 +34,7 @@ class ConfidentLoss:
             )
         self.loss = loss
         self.least_confidence = least_confidence
-        self.confidences = confidences
+        self.token_confidence = token_confidence
 
     def advance(self) -> None:
         advance(self.loss)
@@ -47,7 +47,7 @@ class ConfidentLoss:
     def __call__(
         self, student: LinearChain, teacher: LinearChain, allowed: ArrayXd
     ) -> Tuple[float, ChainCounts]:
-        is_confident = self.confidences(teacher) >= self.least_confidence
+        is_confident = self.token_confidence(teacher) >= self.least_confidence
         return self.loss(student, replace(teacher, known=is_confident & teacher.is_known), allowed)
 
 
@@ -63,11 +63,11 @@ def ConfidentSentences(loss: DistillationLoss, least_confidence: float = 0.5) ->
     RAISES (ValueError): The minimum is not from 0 to 1.
     """
     return ConfidentLoss(
-        loss, least_confidence, lambda chain: confidence(chain)[chain.sequence_ids]
+        loss, least_confidence, lambda chain: sentence_confidence(chain)[chain.sequence_ids]
     )
 
 
-def ConfidentTokens(loss: DistillationLoss, least_confidence: float = 0.9) -> DistillationLoss:
+def ConfidentTokens(loss: DistillationLoss, least_confidence: float = 0.8) -> DistillationLoss:
     """Create a loss that ignores the teacher at tokens with a low confidence, as BOND does (Liang
     et al. 2020, "BOND: BERT-Assisted Open-Domain Named Entity Recognition with Distant
     Supervision").
@@ -82,7 +82,7 @@ def ConfidentTokens(loss: DistillationLoss, least_confidence: float = 0.9) -> Di
     return ConfidentLoss(loss, least_confidence, lambda chain: chain.marginals().max(axis=1))
 
 
-def confidence(chain: LinearChain) -> Floats1d:
+def sentence_confidence(chain: LinearChain) -> Floats1d:
     """RETURNS (Floats1d): (sequences,) the probability of the best tags of the known tokens, as a
     geometric mean over these tokens; 1 for a sentence without known tokens."""
     xp = get_array_module(chain.emissions)

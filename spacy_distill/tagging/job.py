@@ -52,13 +52,13 @@ class Tagging:
     max_errors: int
 
     def settings(self) -> Dict[str, Any]:
-        """Collect the settings that a manifest keeps, as plain data."""
+        """Collect the settings that a manifest keeps, as plain data. The size of a batch is none of
+        them, so that a run can continue with smaller ones."""
         return {
             "keep": list(self.keep),
             "format": self.file_format,
             "confidence": self.confidence,
             "min_confidence": self.min_confidence,
-            "batch_size": self.batch_size,
             "shard_size": self.shard_size,
             "limit": self.limit,
             "gpu": self.use_gpu >= 0,

@@ -62,7 +62,8 @@ def tag(
     text_field (str): The column of the text, in formats that have columns.
     split (str): The split of a data set on the hub.
     quoting (Optional[str]): How fields of tables are quoted, as `Input` takes it.
-    batch_size (Optional[int]): Number of documents in a batch; None for the pipeline's own.
+    batch_size (Optional[int]): Number of documents in a batch; None for the pipeline's own. A
+        second call may have another one.
     n_process (int): Number of processes, each of which loads the pipeline. The result does not
         depend on it.
     executor (str): "local" for processes of this machine, "ray" for a Ray cluster.

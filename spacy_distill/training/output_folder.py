@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping
 
 from spacy.util import load_meta
 
-from ..checks import require_no_file
+from ..checks import require_local, require_no_file
 from ..saving import identity, remove_directory, replaced_directory
 from .origin import FINISHED
 from .state import NUMBERS
@@ -36,6 +36,7 @@ REPLACED = (CHECKPOINT, DEVELOPMENT, STUDENT)
 def require_output_dir(path: Path, *, overwrite: bool) -> None:
     """Raise ValueError if a path cannot be the output folder: it is a file, or it is not empty and
     `overwrite` is False. The folder need not exist."""
+    require_local(path)
     require_no_file(path)
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise ValueError(

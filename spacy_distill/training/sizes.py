@@ -10,7 +10,7 @@ from spacy.util import registry
 from thinc.api import Config
 from wasabi import Printer
 
-from ..checks import require_no_file
+from ..checks import require_local, require_no_file
 from ..configs import SIZES
 from ..corpora.inputs import Input
 from ..saving import copy_directory
@@ -96,6 +96,7 @@ def distill_sizes(
     config = student_config(student, overrides, calibrate, run)
     configs = {name: with_own_log(with_size(config, shape), name) for name, shape in shapes.items()}
     shared = describe_run(config, run, text)
+    require_local(output)
     require_no_file(output)
     if resume and output.exists():
         require_same_run(output, shared)

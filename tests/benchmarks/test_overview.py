@@ -1,15 +1,12 @@
 """README's table, and the wheel of the student in models/."""
 
-import numpy
 import pytest
 import spacy
-from spacy.cli.train import train
 from spacy.training import Example
 
 from benchmarks import overview
 from benchmarks.commands import read_json, write_json
 from benchmarks.overview import FIGURES, MODELS, System, sizes_table
-from spacy_distill.vectors.word_tables import vectors_pipeline
 from tests.tiny_bert import save_tiny_bert
 
 PAGE = (
@@ -36,7 +33,7 @@ def test_a_measurement_and_a_wheel_replace_the_figures(two_names, tmp_path, monk
     other.to_disk(tmp_path / "rules")
     gold = spacy.tokens.DocBin(docs=[two_names(text)])
     (tmp_path / "corpus").mkdir()
-    for name in ("dev", "test"):
+    for name in ("dev", "test", "unlabeled"):
         gold.to_disk(tmp_path / "corpus" / f"{name}.spacy")
     systems = (
         System("student", "student"),
@@ -45,7 +42,7 @@ def test_a_measurement_and_a_wheel_replace_the_figures(two_names, tmp_path, monk
     monkeypatch.setattr(overview, "ROOT", tmp_path)
     monkeypatch.setattr(overview, "MODELS", tmp_path)
     monkeypatch.setattr(overview, "SYSTEMS", systems)
-    for name, system in (("NER", 0), ("STUDENT", 0), ("TEACHER", 0), ("SMALL", 1)):
+    for name, system in (("STUDENT", 0), ("TEACHER", 0), ("SMALL", 1)):
         monkeypatch.setattr(overview, name, systems[system])
     monkeypatch.setattr(overview, "needs_torch", lambda system: system.name == "rules")
     monkeypatch.setattr(overview, "parameters", lambda nlp: 10)  # rules have none
@@ -83,27 +80,6 @@ def test_sizes_are_compared_with_the_teachers():
     rows = sizes_table(systems).splitlines()[2:4]
     assert rows[0] == "| student | 80.0 | 2.0 M | 10.0 | 5,000 | 50 | 40 | 100 |"
     assert rows[1] == "| teacher | 90.0 | 100.0 M | 405.0 | 50 | 1 | 1 | 1 |"
-
-
-def test_spacys_own_ner_is_trained_with_the_words_as_they_are_written(
-    two_names, tmp_path, monkeypatch
-):
-    (tmp_path / "corpus").mkdir()
-    for name in ("train", "dev"):
-        docs = spacy.tokens.DocBin(docs=[two_names("Anna Berg sails to Oslo .")])
-        docs.to_disk(tmp_path / "corpus" / f"{name}.spacy")
-    table = vectors_pipeline(["oslo", "kiel"], numpy.ones((2, 4), dtype="float32"), "en")
-    (tmp_path / "assets").mkdir()
-    table.to_disk(tmp_path / "assets" / "vectors")
-    monkeypatch.setattr(overview, "ROOT", tmp_path)
-    short = {"training.max_steps": 2, "training.eval_frequency": 1}
-    monkeypatch.setattr(
-        overview, "train", lambda *paths, overrides: train(*paths, overrides={**overrides, **short})
-    )
-    overview.train_ner(tmp_path / "training" / "ner")
-    nlp = spacy.load(tmp_path / "training" / "ner" / "model-best")
-    assert nlp.pipe_names == ["tok2vec", "ner"] and nlp.get_pipe("ner").labels == ("LOC", "PER")
-    assert nlp.vocab["Oslo"].has_vector and not nlp.vocab["oslo"].has_vector
 
 
 def test_torch_is_needed_or_not(two_names, tmp_path):

@@ -36,7 +36,8 @@ def outputs(notebook, start):
 def check(notebook):
     """Make sure that the cells show what the text around them says.
 
-    RETURNS (Dict[str, List[float]]): F1, words per second and MB of each pipeline.
+    RETURNS (Tuple[Dict[str, List[float]], int]): F1, words per second and MB of each pipeline, and
+        how many entities with confidences are printed.
     """
     text, _ = outputs(notebook, "import os")
     counts = dict(re.findall(r"^(\w+) +(\d+) articles", text, flags=re.MULTILINE))
@@ -47,13 +48,14 @@ def check(notebook):
     assert "Teacher reads" in text and "Calibrated" in text
     text, _ = outputs(notebook, "folders")
     rows = re.findall(r"^(teacher|baseline|student) +([\d.]+) +([\d,]+) +([\d.]+)$", text, re.M)
-    text, _ = outputs(notebook, "settings = ")
+    text, _ = outputs(notebook, "student = spacy.load")
     confidences = [float(number) for number in re.findall(r"^([\d.]+)  [A-Z]+ ", text, re.M)]
     assert all(0 <= number <= 1 for number in confidences)
     text, shown = outputs(notebook, "import matplotlib")
     assert base64.b64decode(shown["image/png"]).startswith(b"\x89PNG")
     assert re.search(r"\d+ entities, expected calibration error", text)
-    return {name: [float(value.replace(",", "")) for value in row] for name, *row in rows}
+    numbers = {name: [float(value.replace(",", "")) for value in row] for name, *row in rows}
+    return numbers, len(confidences)
 
 
 @pytest.fixture
@@ -79,7 +81,8 @@ def test_it_runs(clone, monkeypatch):
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     resources = {"metadata": {"path": str(clone / "examples")}}
     nbclient.NotebookClient(notebook, timeout=600, resources=resources).execute()
-    assert set(check(notebook)) == {"teacher", "baseline", "student"}
+    numbers, _ = check(notebook)
+    assert set(numbers) == {"teacher", "baseline", "student"}
 
 
 def test_its_stored_outputs_are_those_of_its_cells():
@@ -88,7 +91,9 @@ def test_its_stored_outputs_are_those_of_its_cells():
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    (teacher, baseline, student) = check(notebook).values()
+    numbers, n_confidences = check(notebook)
+    teacher, baseline, student = numbers.values()
+    assert n_confidences == 8
     assert baseline[0] + 3 < student[0] and teacher[0] - 3 < student[0]
     assert student[1] > 50 * teacher[1] and student[2] < 14
     assert NOTEBOOK.stat().st_size < 100_000

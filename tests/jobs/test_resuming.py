@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -14,6 +15,8 @@ import spacy
 from spacy_distill.corpora import shard_manifest
 from spacy_distill.jobs import run as jobs_run
 from spacy_distill.saving import lock
+
+from .conftest import TEXTS
 
 
 def kill():
@@ -45,10 +48,13 @@ def test_killed_at_random_moments(run, in_child, contents, tmp_path):
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_at_every_step_of_the_writing(run, in_child, contents, tmp_path, moment):
+def test_killed_at_every_step_of_the_writing(
+    run, in_child, contents, tmp_path, monkeypatch, moment
+):
     """Shards and the manifest are moved to their places with `replace`. The run is killed before
     and after each of these calls."""
     run("unbroken", limit=12)
+    monkeypatch.setattr(jobs_run, "PAUSE", 0)  # the manifest is written after each shard
     replace = Path.replace
 
     def run_until(last_step):
@@ -189,7 +195,7 @@ def test_the_manifest_of_many_shards_is_written_rarely(job, run, contents, tmp_p
     """It is written once, and at the end of the job, also of one that is interrupted. Another run
     then continues with the first missing shard."""
     run("unbroken", shard_size=60)
-    monkeypatch.setattr(jobs_run, "REST", 1e9)
+    monkeypatch.setattr(jobs_run, "PAUSE", 1e9)
     written = []
     to_disk, write_atomically = job.manifest.to_disk, shard_manifest.write_atomically
 
@@ -216,15 +222,24 @@ def test_the_manifest_of_many_shards_is_written_rarely(job, run, contents, tmp_p
     assert contents(tmp_path / "out") == contents(tmp_path / "unbroken")
 
 
-def test_more_shards_than_can_be_read_again_are_refused(run, monkeypatch, tmp_path):
+def test_more_shards_than_can_be_read_again_are_refused(run, text_file, monkeypatch, tmp_path):
     with monkeypatch.context() as patch, pytest.raises(ValueError, match=r"\[D407\].*too many"):
         patch.setattr(shard_manifest, "LARGEST_MANIFEST", 2000)
         run("at the end")
-    monkeypatch.setattr(jobs_run, "CHECKED", 6)
-    monkeypatch.setattr(jobs_run, "MOST_SHARDS", 5)
-    with pytest.raises(ValueError, match=r"\[D407\].*too many shards: \d+\..*--shard-size"):
-        run("soon", shard_size=60)
-    assert len([*(tmp_path / "soon").glob("shard-*")]) < 6
+    # A part of the input is read for the first shards.
+    text_file.write_text("\n".join(TEXTS * 5000), encoding="utf8")
+    monkeypatch.setattr(jobs_run, "FIRST_SHARDS", 200)
+    monkeypatch.setattr(jobs_run, "MOST_SHARDS", 300)
+    with pytest.raises(
+        ValueError, match=r"\[D407\].*shards: (?P<n>[\d,]+)\..*--shard-size"
+    ) as error:
+        run("soon")
+    number = int(re.search(r"shards: ([\d,]+)", str(error.value))[1].replace(",", ""))
+    # Each document has some 20 characters, and a shard 150.
+    assert 0.5 < number / (len(TEXTS) * 5000 / 8) < 2
+    assert len([*(tmp_path / "soon").glob("shard-*")]) <= 200
+    # The limit of documents counts.
+    assert run("some", limit=20).complete
 
 
 @pytest.mark.parametrize("left", ["everything", "some shards", "a part"])
