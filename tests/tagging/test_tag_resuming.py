@@ -116,6 +116,11 @@ def test_more_failures_than_allowed_end_the_run(run, failing, contents, tmp_path
     run(max_errors=5, **failing)
     run("whole", max_errors=5, **failing)
     assert contents(tmp_path / "tags") == contents(tmp_path / "whole")
+    # A shard that is made again has the same failures, which do not count twice.
+    for shard in (tmp_path / "whole").glob("shard-*"):
+        shard.unlink()
+    run("whole", max_errors=5, **failing)
+    assert contents(tmp_path / "tags") == contents(tmp_path / "whole")
 
 
 def test_a_component_that_returns_no_document_is_reported(run, failing, monkeypatch, tmp_path):
