@@ -25,8 +25,8 @@ def to_path(name: Union[str, Path]) -> Path:
     text = str(name)
     if isinstance(name, Path) and was_url(name):
         raise ValueError(
-            f"[D757] The path '{text}' cannot be used: it was a URL before it became a Path. Pass "
-            "the URL as text."
+            f"[D726] The path '{text}' was a URL before it became a Path, which has lost a slash. "
+            "Pass the URL as text."
         )
     if isinstance(name, Path) or not _URL.match(text):
         return Path(name)

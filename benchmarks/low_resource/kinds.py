@@ -111,11 +111,11 @@ LOSSES: Dict[str, Dict[str, Any]] = {
 FROM_TEACHER = "from-teacher"
 # A student that learns the states of its teacher's transformer too, whose folder is in [paths].
 STATES = "states"
-# Its last layer learns the layer that the teacher reads, whose features are cached already.
+# Its last layer learns the ninth one's.
 MATCHED = {
     "@architectures": "spacy-distill.MatchedStates.v1",
     "transformer": "${paths.transformer}",
-    "layers": [[2, 7]],
+    "layers": [[2, 9]],
     "weight": FALLING,
 }
 HEADS = {"@architectures": "spacy-distill.CrossViewHeads.v1"}

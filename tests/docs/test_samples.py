@@ -96,7 +96,7 @@ REASONS = {
     "installs for a GPU": 2,
     "needs a GPU": 2,
     "needs a language model": 1,
-    "a cluster, which tests/jobs starts": 1,
+    "a cluster, which tests/jobs starts": 2,
     "an object store, which tests/jobs starts": 2,
     "gigabytes of text": 1,
     "other libraries, which tests/tagging calls": 3,

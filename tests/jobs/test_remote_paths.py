@@ -2,9 +2,12 @@
 
 import json
 import os
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+
+from spacy_distill.paths import to_path
 
 pytest.importorskip("upath", reason="universal-pathlib is not installed (extra: cloud)")
 fsspec = pytest.importorskip("fsspec")
@@ -82,6 +85,11 @@ def test_a_damaged_shard_is_named(run, memory):
 def test_an_unknown_file_system_is_named(run):
     with pytest.raises(ValueError, match=r"\[D757\] The path 'nowhere://bucket/in'"):
         run(source="nowhere://bucket/in")
+
+
+def test_a_path_that_was_a_url_is_refused():
+    with pytest.raises(ValueError, match=r"\[D726\] The path 'memory:/bucket/in' was a URL"):
+        to_path(Path("memory://bucket/in"))
 
 
 @pytest.fixture
