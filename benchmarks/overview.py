@@ -17,12 +17,13 @@ import spacy
 import typer
 from spacy.language import Language
 from spacy.scorer import get_ner_prf
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from tqdm import tqdm
 from wasabi import msg
 
 from benchmarks.commands import ROOT, provenance, read_json, write_json
+from benchmarks.low_resource.scores import read_docs
 from benchmarks.pages import about, fill, table
 from spacy_distill.evaluation import hardware, megabytes, parameters, speeds
 
@@ -49,7 +50,7 @@ spacy.load(sys.argv[1])("Oslo is cold.")
 """
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class System:
     """A pipeline of the table.
 
@@ -110,11 +111,6 @@ def needs_torch(system: System) -> bool:
     return subprocess.run(command, cwd=ROOT, capture_output=True).returncode != 0
 
 
-def read(path: Path) -> List[Doc]:
-    """Read the documents of a `.spacy` file."""
-    return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
-
-
 def keep_wheel(wheel: Path) -> Dict[str, Any]:
     """Copy the small student's wheel to models/, and score that student next to the one that it was
     made of.
@@ -134,7 +130,7 @@ def keep_wheel(wheel: Path) -> Dict[str, Any]:
 
 def documents(part: str) -> List[Doc]:
     """Read a part of the project's corpus."""
-    return read(ROOT / "corpus" / f"{part}.spacy")
+    return read_docs(ROOT / "corpus" / f"{part}.spacy")
 
 
 def measure(rounds: int) -> Dict[str, Any]:
@@ -143,12 +139,12 @@ def measure(rounds: int) -> Dict[str, Any]:
     pipeline that has run for a while, and not the documents."""
     test, unlabeled = documents("test"), [doc.text for doc in documents("unlabeled")]
     rates: Dict[str, List[float]] = {system.name: [] for system in SYSTEMS}
-    needing_torch = set(filter(needs_torch, SYSTEMS))
+    texts = [doc.text for doc in test]
+    needing_torch = {system.name for system in SYSTEMS if needs_torch(system)}
     for _ in tqdm(range(rounds), unit="round"):
         for system in SYSTEMS:
             # Transformers remember no words.
-            before = unlabeled[:20] if system in needing_torch else unlabeled
-            texts = [doc.text for doc in test]
+            before = unlabeled[:20] if system.name in needing_torch else unlabeled
             found = speeds({system.name: system.load()}, texts, rounds=1, warm_up=before)
             rates[system.name] += found[system.name]
     systems = []
@@ -160,7 +156,7 @@ def measure(rounds: int) -> Dict[str, Any]:
             "words_per_second": median(rates[system.name]),
             "parameters": parameters(nlp),
             "megabytes": megabytes(ROOT / system.path),
-            "needs_torch": system in needing_torch,
+            "needs_torch": system.name in needing_torch,
         }
         systems.append(row)
     return {"systems": systems, "hardware": hardware(), "made_with": provenance()}
