@@ -194,12 +194,10 @@ def sizes_table(systems: Sequence[Mapping[str, Any]]) -> str:
 
 def draw(systems: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw F1 against speed. The student in models/ has the place of the full one."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
     shown = [system for system in systems if system["name"] != SMALL.name]
     rates = [system["words_per_second"] for system in shown]
     for system, rate in zip(shown, rates, strict=True):
@@ -223,7 +221,6 @@ def draw(systems: Sequence[Mapping[str, Any]], path: Path) -> None:
     axes.set_ylabel("test F1")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
-    pyplot.close(figure)
 
 
 def main(

@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated, Any, Dict, List, Optional, Tuple
 
-import matplotlib
 import spacy
 import typer
 from spacy.language import Language
@@ -65,13 +64,13 @@ def costs(model: Path, texts: List[str], rounds: int, batch_size: int) -> Dict[s
 
 def draw(pairs: Dict[str, Tuple[Reliability, Reliability]], path: Path) -> None:
     """Draw accuracy against confidence, before and after calibration."""
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     columns = min(len(pairs), 3)
     rows = -(-len(pairs) // columns)
     size = (3.2 * columns, 3.6 * rows)
-    figure, axes = pyplot.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for axis in axes.flat[len(pairs) :]:
         axis.remove()
     for axis, (name, pair) in zip(axes.flat, pairs.items(), strict=False):
@@ -90,7 +89,6 @@ def draw(pairs: Dict[str, Tuple[Reliability, Reliability]], path: Path) -> None:
         axis.legend(title="calibration error", loc="upper left", fontsize=8, title_fontsize=8)
     for row in axes:
         row[0].set_ylabel("right")
-    figure.tight_layout()
     figure.savefig(path, dpi=150)
 
 

@@ -147,12 +147,10 @@ MEASURED = {"compared": "batches"}
 
 def draw(measured: Result, path: Path) -> None:
     """Draw words a second by batch size, on a logarithmic scale."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, plot = pyplot.subplots(figsize=(6.4, 4.6))
+    figure = Figure(figsize=(6.4, 4.6))
+    plot = figure.subplots()
     for name, system in measured["systems"].items():
         cells = system["batches"]
         speeds = [median(cell["words_per_second"]) for cell in cells.values()]
@@ -167,7 +165,6 @@ def draw(measured: Result, path: Path) -> None:
     plot.grid(True, which="major", alpha=0.3)
     plot.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
     figure.savefig(path, dpi=140, bbox_inches="tight")
-    pyplot.close(figure)
 
 
 def main(

@@ -84,9 +84,10 @@ def score(model: Path, corpus: Path) -> Dict[str, Any]:
 
 def draw(cells: List[Dict[str, Any]], path: Path) -> None:
     """Draw agreement against the amount of text."""
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
-    figure, axes = pyplot.subplots(figsize=(6, 3.5), layout="constrained")
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
     cells = sorted(cells, key=lambda cell: cell["words"])
     words = [cell["words"] for cell in cells]
     for part in ("dev", "test"):
