@@ -35,7 +35,7 @@ from .run import (
 def distill(
     teacher: Union[TeacherSource, Sequence[TeacherSource], None],
     student: Union[str, Path, Config, Mapping[str, Any], None] = None,
-    output_path: Optional[Union[str, Path]] = None,
+    output: Optional[Union[str, Path]] = None,
     *,
     text: Optional[Union[str, Path, Input]] = None,
     overrides: Optional[Mapping[str, Any]] = None,
@@ -62,7 +62,7 @@ def distill(
         `[distillation]` block has the corpus, the loss, the optimizer and the number of steps. The
         development corpus, patience, score weights, logger and seed are in `[training]`. None for
         the config of `make_config`, in the teacher's language.
-    output_path (Optional[Union[str, Path]]): A folder for `model-best` and `model-last`. If the
+    output (Optional[Union[str, Path]]): A folder for `model-best` and `model-last`. If the
         development corpus has no entities, the folder gets `dev.spacy`, with the teacher's.
     text (Optional[Union[str, Path, Input]]): Raw text to learn from: a source as in `annotate`, or
         an `Input`. Documents for development are held out, word vectors are made of the teacher's
@@ -99,35 +99,35 @@ def distill(
         stdout=stdout,
         stderr=stderr,
     )
-    output = None if output_path is None else Path(output_path)
-    require_run(run, output, has_text=text is not None)
+    folder = None if output is None else Path(output)
+    require_run(run, folder, has_text=text is not None)
     config = student_config(student, overrides, calibrate, run)
-    require_generations(generations, output, run)
-    if resume and output is not None and is_finished(output):
-        return finished_training(output, config, run_of_generation(run, output, generations))
-    resumes = resumes_in(output, run, config, text)
+    require_generations(generations, folder, run)
+    if resume and folder is not None and is_finished(folder):
+        return finished_training(folder, config, run_of_generation(run, folder, generations))
+    resumes = resumes_in(folder, run, config, text)
     with teachers_of(config, run) as teachers, ExitStack() as stack:
-        if output is not None:
-            stack.enter_context(locked_output(output))
-            stack.enter_context(marked_as_begun(output))
+        if folder is not None:
+            stack.enter_context(locked_output(folder))
+            stack.enter_context(marked_as_begun(folder))
             if overwrite:
-                remove_generations(output, generations)
+                remove_generations(folder, generations)
         if text is not None:
             config = with_text(
                 config,
                 text,
                 run.sources,
                 teachers,
-                output,
+                folder,
                 use_gpu=use_gpu,
                 matmul_precision=run.teacher_options.matmul_precision,
-                keep_vectors=resumes or (resume and output is not None and has_begun(output)),
+                keep_vectors=resumes or (resume and folder is not None and has_begun(folder)),
                 stdout=stdout,
             )
         return train_generations(
             config,
             teachers,
-            output,
+            folder,
             run,
             generations,
             resumes=resumes,

@@ -71,7 +71,7 @@ def with_text(
     if output is None:
         raise ValueError(
             "[D118] Distillation from text needs a folder for the text and the word vectors: found "
-            "no output_path. Name one."
+            "no output. Name one."
         )
     documents = text if isinstance(text, Input) else Input(text)
     require_outside(output, documents.source)

@@ -39,7 +39,7 @@ from .size_folder import SHAPE, begin, describe_run, remove_sizes, require_same_
 def distill_sizes(
     teacher: Union[TeacherSource, Sequence[TeacherSource], None],
     student: Union[str, Path, Config, Mapping[str, Any], None],
-    output_path: Union[str, Path],
+    output: Union[str, Path],
     *,
     sizes: Sequence[str] = tuple(SIZES),
     max_mb: Optional[float] = None,
@@ -66,7 +66,7 @@ def distill_sizes(
 
     teacher, student, text, overrides, teacher_options, calibrate, compact, bits, use_gpu,
         max_errors, overwrite, stdout, stderr: As in `distill`.
-    output_path (Union[str, Path]): The folder of all sizes.
+    output (Union[str, Path]): The folder of all sizes.
     sizes (Sequence[str]): Names ("small", "base", "large") or width and depth ("100x1") of the
         encoder.
     max_mb (Optional[float]): The maximum size of the chosen student's folder, in 10^6 bytes.
@@ -89,45 +89,45 @@ def distill_sizes(
         stdout=stdout,
         stderr=stderr,
     )
-    output = Path(output_path)
+    root = Path(output)
     shapes = parse_sizes(sizes)
     require_limits(max_mb, min_words_per_second)
-    require_run(run, output, has_text=text is not None)
+    require_run(run, root, has_text=text is not None)
     config = student_config(student, overrides, calibrate, run)
     configs = {name: with_own_log(with_size(config, shape), name) for name, shape in shapes.items()}
     shared = describe_run(config, run, text)
-    require_local(output)
-    require_no_file(output)
-    if resume and output.exists():
-        require_same_run(output, shared)
+    require_local(root)
+    require_no_file(root)
+    if resume and root.exists():
+        require_same_run(root, shared)
     else:
-        require_output_dir(output, overwrite=overwrite)
-    require_replaceable(output, *replaced_and_read(config, text))
+        require_output_dir(root, overwrite=overwrite)
+    require_replaceable(root, *replaced_and_read(config, text))
     best = MODEL_BEST if text is None else STUDENT
     unfinished: Dict[str, bool] = {}
     for name in configs:
-        if resume and is_finished(output / name) and (output / name / best).is_dir():
-            finished_training(output / name, configs[name], run)
+        if resume and is_finished(root / name) and (root / name / best).is_dir():
+            finished_training(root / name, configs[name], run)
         else:
-            unfinished[name] = resumes_in(output / name, run, configs[name])
-    with locked_output(output):
+            unfinished[name] = resumes_in(root / name, run, configs[name])
+    with locked_output(root):
         if unfinished:
-            train_sizes(configs, unfinished, output, run, text, shared)
+            train_sizes(configs, unfinished, root, run, text, shared)
         if not unfinished:
-            begin(output, shared)
-        folders = {name: output / name / best for name in configs}
+            begin(root, shared)
+        folders = {name: root / name / best for name in configs}
         measured = measure(folders, shapes, max_mb, min_words_per_second)
         stdout.write(table(measured) + "\n")
         chosen = choose(measured)
         if chosen is not None:
-            copy_directory(folders[chosen.size], output / best)
+            copy_directory(folders[chosen.size], root / best)
         content = {
             "sizes": [item._asdict() for item in measured],
             "max_mb": max_mb,
             "min_words_per_second": min_words_per_second,
             "chosen": None if chosen is None else chosen.size,
         }
-        write_sizes(output, {"run": shared, **content})
+        write_sizes(root, {"run": shared, **content})
     if chosen is None:
         raise ValueError(
             "[D824] No size fits the limits: the smallest student has "
@@ -135,7 +135,7 @@ def distill_sizes(
             f"{max(item.words_per_second for item in measured):,.0f} words/s. Name all sizes to "
             "compare, and other limits, with --resume, which trains no size again."
         )
-    title = f"Chosen: {chosen.size}, copied to {output / best}"
+    title = f"Chosen: {chosen.size}, copied to {root / best}"
     stdout.write(Printer(no_print=True).good(title) + "\n")
     return measured
 

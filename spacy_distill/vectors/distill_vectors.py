@@ -63,7 +63,7 @@ def distill_vectors(
     matmul_precision (Optional[str]): The precision of torch's matrix products, as in
         `in_precision`; that of torch's own setting if None.
     lang (Optional[str]): The language of the pipeline; that of the teacher if None.
-    RETURNS (Language): A blank pipeline with the vectors.
+    RETURNS (Language): A blank pipeline with the vectors, those of frequent words first.
     RAISES (NoTransformerError): The pipeline does not have exactly one transformer.
     RAISES (ValueError): The teacher cannot be used, a setting is wrong, or there are no words.
     RAISES (ImportError): The train extra is not installed.
@@ -133,8 +133,9 @@ def word_vectors(
     more_words (Iterable[str]): Other words, which may also be in the text.
     min_count (int): Skip words that occur less often, unless they are in `more_words`.
     prior (float): As in `blend`.
-    RETURNS (Tuple[List[str], Floats2d, Floats1d]): The words, with those of the text first; their
-        vectors, (words, width) float32; and their weights in the reduction, (words,).
+    RETURNS (Tuple[List[str], Floats2d, Floats1d]): The words, those of the text first and by
+        frequency; their vectors, (words, width) float32; and their weights in the reduction,
+        (words,).
     """
     listed = dict.fromkeys(map(encoder.key, more_words))
     means = means.select(lambda word, count: count >= min_count or word in listed)

@@ -52,12 +52,14 @@ class WordMeans:
         self._add(list(missing.values()), self._sums[rows], self._counts[rows])
 
     def select(self, keep: Callable[[str, int], bool]) -> "WordMeans":
-        """RETURNS (WordMeans): The words for which `keep(word, count)` is true."""
+        """RETURNS (WordMeans): The words for which `keep(word, count)` is true, the most frequent
+        first."""
         counts = self.counts.tolist()
-        kept = {word: row for word, row in self.rows.items() if keep(word, counts[row])}
+        kept = [(word, row) for word, row in self.rows.items() if keep(word, counts[row])]
+        kept.sort(key=lambda item: -counts[item[1]])
         selected = WordMeans(self.width)
-        rows = list(kept.values())
-        selected._add(list(kept), self._sums[rows], self._counts[rows])
+        rows = [row for _, row in kept]
+        selected._add([word for word, _ in kept], self._sums[rows], self._counts[rows])
         return selected
 
     def _add(self, words: Sequence[str], sums: Floats2d, counts: Ints1d) -> None:

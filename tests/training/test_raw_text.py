@@ -314,9 +314,9 @@ def test_without_a_config_the_language_is_that_of_the_teacher(rules, text, tmp_p
     german.to_disk(tmp_path / "rules")
     for teacher in (german, tmp_path / "rules", str(tmp_path / "rules")):
         with pytest.raises(KeyboardInterrupt):
-            distill(teacher, output_path=tmp_path / "output", text=text)
+            distill(teacher, output=tmp_path / "output", text=text)
     with pytest.raises(KeyboardInterrupt):
-        distill(rules, output_path=tmp_path / "output", text=text, overrides={"nlp.lang": "nb"})
+        distill(rules, output=tmp_path / "output", text=text, overrides={"nlp.lang": "nb"})
     assert [config["nlp"]["lang"] for config in found] == ["de", "de", "de", "nb"]
 
 
@@ -332,12 +332,12 @@ class Nothing:
 @pytest.mark.parametrize("teacher", [Nothing(), "hf:OWNER/NAME"])
 def test_the_language_has_to_be_known(text, tmp_path, teacher):
     with pytest.raises(ValueError, match=r"D115.*--nlp.lang en"):
-        distill(teacher, output_path=tmp_path / "output", text=text)
+        distill(teacher, output=tmp_path / "output", text=text)
 
 
 def test_a_missing_teacher_is_named(text, tmp_path):
     with pytest.raises(ValueError, match=r"D202.*no-teacher"):
-        distill(tmp_path / "no-teacher", output_path=tmp_path / "output", text=text)
+        distill(tmp_path / "no-teacher", output=tmp_path / "output", text=text)
 
 
 @pytest.mark.parametrize(

@@ -59,3 +59,12 @@ def test_selected_words_keep_their_means():
         [[3], [8]],
         [2, 1],
     )
+
+
+def test_selected_words_are_in_the_order_of_their_frequency():
+    means = WordMeans(1)
+    words = ["once", "often", "twice", "often", "alone", "twice", "often"]
+    means.add(words, numpy.arange(7, dtype="float32").reshape(7, 1))
+    kept = means.select(lambda word, count: word != "alone")
+    assert kept.words == ["often", "twice", "once"]
+    assert kept.counts.tolist() == [3, 2, 1] and kept.means[:, 0].tolist() == pytest.approx([10 / 3, 3.5, 0])
