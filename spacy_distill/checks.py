@@ -24,6 +24,25 @@ def require_no_file(path: Path) -> None:
         raise ValueError(f"[D720] The output path '{path}' is a file. Name a folder.")
 
 
+def require_free(
+    output: Path, *, overwrite: bool, kind: str = "pipeline", mark: str = "meta.json"
+) -> None:
+    """Raise ValueError if the output folder has other files, or a result that must not be replaced.
+
+    output (Path): The folder, which need not exist.
+    overwrite (bool): Whether an earlier result of the same kind may be replaced.
+    kind (str): The kind of the result, for errors.
+    mark (str): A file that each result of this kind has.
+    """
+    require_local(output)
+    is_taken = output.exists() and (not output.is_dir() or any(output.iterdir()))
+    if is_taken and not (overwrite and (output / mark).is_file()):
+        raise ValueError(
+            f"[D722] {output} is a file, or a folder that is not empty. Name a new folder, or "
+            f"replace an earlier {kind} with --force."
+        )
+
+
 def require_python_file(path: Optional[Union[str, Path]]) -> None:
     """Raise ValueError if a path is not None and is no file."""
     if path is not None and not Path(path).is_file():

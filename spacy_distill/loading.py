@@ -122,7 +122,7 @@ def model_loading_errors(make_error: Callable[[Exception], Exception]) -> Iterat
         raise make_error(error) from error
 
 
-def import_library(name: str, extra: str = "train") -> Any:
+def import_library(name: str, extra: str) -> Any:
     """Import a library of an extra.
 
     name (str): The module.

@@ -32,7 +32,7 @@ def to_path(name: Union[str, Path]) -> Path:
         return Path(name)
     if text.startswith(FILE_SCHEME):
         return Path(without_file_scheme(text))
-    upath = import_library("upath", extra="cloud")
+    upath = import_library("upath", "cloud")
     try:
         # Other processes write too, so no listing is kept.
         path = upath.UPath(text, use_listings_cache=False)

@@ -31,7 +31,7 @@ remember_entry_points()
 @pytest.fixture(scope="module", params=kernels.CHOICES)
 def each_kernel(request):
     """Runs a module's tests with each instruction set, and with numpy."""
-    before = kernels.in_use
+    before = f"{kernels.in_use},{'int8' if kernels.allows_integers else 'float32'}"
     kernels.use(request.param)
     yield request.param
     kernels.use(before)

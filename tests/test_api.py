@@ -1,6 +1,7 @@
 """Everything that the commands do can be imported: a notebook's way from a teacher to a report."""
 
 import io
+from importlib.metadata import version
 
 import pytest
 import spacy
@@ -73,8 +74,16 @@ def student(folder):
 
 
 def test_all_names_are_there():
-    for name in spacy_distill.__all__:
+    functions = set(spacy_distill.__all__) - {"__version__"}
+    assert functions == {
+        *spacy_distill.LAZY,
+        "NERStudent",
+        "NERTeacher",
+        "add_confidence_extension",
+    }
+    for name in functions:
         assert callable(getattr(spacy_distill, name)), name
+    assert spacy_distill.__version__ == version("spacy-distill")
     assert set(spacy_distill.__all__) <= set(dir(spacy_distill))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         spacy_distill.nothing  # noqa: B018
@@ -144,3 +153,26 @@ def test_a_pipeline_is_made_compact(folder):
     nlp.initialize()
     small = spacy_distill.compact(nlp, prune=2, bits=16)
     assert nlp.vocab.vectors.n_keys and not small.vocab.vectors.n_keys
+
+
+@pytest.mark.parametrize("function", ["write_card", "report"])
+def test_folders_of_others_are_not_replaced(folder, tmp_path, function):
+    pytest.importorskip("matplotlib", reason="the train extra is not installed")
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match="D722"):
+            getattr(spacy_distill, function)(
+                folder / "teacher", folder / "labeled.spacy", tmp_path, overwrite=overwrite
+            )
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("options", [{"labels": "LOC"}, {"label_map": "PERSON=PER"}])
+def test_options_are_no_strings(options):
+    with pytest.raises(ValueError, match="D224"):
+        TeacherOptions(**options)
+
+
+def test_no_entity_is_no_label(folder):
+    with pytest.raises(ValueError, match=r"D223.*'O'"):
+        load_teacher(str(folder / "teacher"), TeacherOptions(label_map={"GPE": "O"}))

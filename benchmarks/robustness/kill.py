@@ -188,7 +188,7 @@ def make_jobs(work: Path) -> Dict[str, Job]:
     )
     require(made == 0, "the student could not be trained")
     student = work / "models" / "model-best"
-    quiet = {"stderr": io.StringIO()}
+    quiet: Dict[str, Any] = {"stderr": io.StringIO()}
 
     def run_distill(output: Path) -> None:
         config = load_config(work / "student.cfg")

@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.training import Example
 from wasabi import msg
 
+from ..checks import require_free
 from ..corpora.labeled import read_examples
 from ..evaluation import entity_reliability, with_predictions
 from ..loading import load_pipeline
@@ -19,7 +20,7 @@ from ..saving import save_pipeline
 from ..training.calibrate import calibrate
 from ..training.corpus import warn_of_unknown_labels
 from . import options
-from .running import require_free, running
+from .running import running
 
 
 @app.command("distill-calibrate")
@@ -41,7 +42,7 @@ def distill_calibrate_cli(
     calibrates students by default.
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
-        require_free(output_path, force=force)
+        require_free(output_path, overwrite=force)
         nlp = load_pipeline(student)
         name, pipe = find_component(nlp, component)
         read = partial(read_examples, corpus, nlp, spans_key=gold_spans_key)

@@ -8,7 +8,7 @@ from wasabi import msg
 from ..evaluation import summary
 from ..evaluation.card import write_card
 from . import options
-from .running import require_free, running
+from .running import running
 
 
 @app.command("distill-card")
@@ -44,7 +44,6 @@ def distill_card_cli(
     meta.json, and a README.md that `spacy package` puts into the package.
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
-        require_free(output_path, force=force)
         meta = write_card(
             student,
             corpus,
@@ -58,5 +57,6 @@ def distill_card_cli(
             sources=[part.strip() for part in sources.split(";")] if sources else None,
             notes=notes,
             gold_spans_key=gold_spans_key,
+            overwrite=force,
         )
     msg.good(f"Wrote {output_path}, with README.md", summary(meta))

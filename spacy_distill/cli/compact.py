@@ -5,13 +5,14 @@ from typing import Annotated, Optional
 from spacy.cli._util import Opt, app
 from wasabi import msg
 
+from ..checks import require_free
 from ..evaluation import megabytes
 from ..loading import load_pipeline
 from ..models.vector_table import BITS
 from ..saving import save_pipeline
 from ..training.compact import compact, count_words
 from . import options
-from .running import require_free, running
+from .running import running
 
 
 @app.command("distill-compact")
@@ -40,7 +41,7 @@ def distill_compact_cli(
     compact student can be made smaller still.
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
-        require_free(output_path, force=force)
+        require_free(output_path, overwrite=force)
         nlp = load_pipeline(student)
         small = compact(nlp, prune=prune, bits=bits)
         save_pipeline(small, output_path)

@@ -6,13 +6,14 @@ from typing import Annotated, List, Optional
 from spacy.cli._util import Arg, Opt, app
 from wasabi import msg
 
+from ..checks import require_free
 from ..corpora.inputs import Input
 from ..corpora.word_list import read_words
 from ..encoders.encoder import BATCH_SIZE
 from ..saving import save_pipeline
 from ..vectors.make_vectors import make_vectors
 from . import options
-from .running import require_free, running
+from .running import running
 
 
 @app.command("distill-vectors")
@@ -92,7 +93,7 @@ def distill_vectors_cli(
     # `make_vectors` moves the transformer to the device.
     with running(verbose, code_path=code_path):
         # Check all paths before the transformer reads for hours.
-        require_free(output_path, force=force)
+        require_free(output_path, overwrite=force)
         has_text = teacher is not None
         has_teachers_options = limit or any(
             option is not None for option in (dim, layer, words, min_count, matmul_precision)

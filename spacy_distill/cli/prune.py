@@ -5,12 +5,13 @@ from typing import Annotated, Optional
 from spacy.cli._util import Opt, app
 from wasabi import msg
 
+from ..checks import require_free
 from ..evaluation import megabytes
 from ..loading import load_pipeline
 from ..saving import save_pipeline
 from ..training.prune import prune
 from . import options
-from .running import require_free, running
+from .running import running
 
 
 @app.command("distill-prune")
@@ -34,7 +35,7 @@ def distill_prune_cli(
     with spacy-distill.GatedLayerMix.v1. Layers that its training has selected are kept.
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
-        require_free(output_path, force=force)
+        require_free(output_path, overwrite=force)
         nlp = load_pipeline(student)
         save_pipeline(prune(nlp, layers=layers), output_path)
     msg.good(f"Wrote {megabytes(output_path):.1f} MB to {output_path}")

@@ -7,9 +7,9 @@ from spacy.cli._util import Opt, app
 from wasabi import msg
 
 from ..reports import overview, report, summary
-from ..reports.folder import PAGE, RESULTS
+from ..reports.folder import PAGE
 from . import options
-from .running import require_free, running
+from .running import running
 from .teacher_options import TypedOptions, takes_teacher_options
 
 
@@ -56,7 +56,6 @@ def distill_report_cli(
     from disk (index.html), its pictures, and all results (report.json).
     """
     with running(verbose, code_path=code_path, use_gpu=use_gpu):
-        require_free(output_path, force=force, kind="report", mark=RESULTS)
         found = report(
             student,
             corpus,
@@ -71,6 +70,7 @@ def distill_report_cli(
             shown=shown,
             gold_spans_key=gold_spans_key,
             teacher_options=teacher_options(),
+            overwrite=force,
         )
     for note in found["notes"]:
         msg.warn(f"[D930] {note}")

@@ -13,7 +13,7 @@ import typer
 from spacy import util
 from wasabi import msg
 
-from ..checks import require_device, require_local
+from ..checks import require_device
 from ..loading import import_code
 
 # The disk is full, or the user's share of it.
@@ -106,22 +106,3 @@ def running(
         if verbose or not (has_code or isinstance(error, OSError)):
             raise
         msg.fail(" ".join(str(error).split()), exits=1)
-
-
-def require_free(
-    output: Path, *, force: bool, kind: str = "pipeline", mark: str = "meta.json"
-) -> None:
-    """Raise ValueError if the output folder has other files, or a result that must not be replaced.
-
-    output (Path): The folder, which need not exist.
-    force (bool): Whether an earlier result of the same kind may be replaced.
-    kind (str): The kind of the result, for errors.
-    mark (str): A file that each result of this kind has.
-    """
-    require_local(output)
-    is_taken = output.exists() and (not output.is_dir() or any(output.iterdir()))
-    if is_taken and not (force and (output / mark).is_file()):
-        raise ValueError(
-            f"[D722] {output} is a file, or a folder that is not empty. Name a new folder, or "
-            f"replace an earlier {kind} with --force."
-        )

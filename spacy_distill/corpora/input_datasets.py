@@ -62,7 +62,7 @@ class HubDataset:
         RAISES (InputError): The data set cannot be read, or has no such column.
         RAISES (ImportError): The library is not installed.
         """
-        datasets = import_library("datasets")
+        datasets = import_library("datasets", "train")
         try:
             with _quiet(datasets):
                 stream = datasets.load_dataset(
@@ -99,7 +99,7 @@ class HubDataset:
         """The commit to read, which is also in the fingerprint."""
         if self._known_revision is not None:
             return self._known_revision
-        import_library("datasets")
+        import_library("datasets", "train")
         from huggingface_hub import HfApi
 
         try:
@@ -112,7 +112,7 @@ class HubDataset:
 
 def _hub_errors() -> Tuple[Type[Exception], ...]:
     """Return the errors for names, network, permissions and unreadable rows, but not for memory."""
-    datasets = import_library("datasets")
+    datasets = import_library("datasets", "train")
     errors = (OSError, RuntimeError, ImportError, datasets.exceptions.DatasetsError, *DAMAGE_ERRORS)
     try:
         # Newer versions of huggingface_hub raise errors of httpx, which are not OSErrors.

@@ -125,7 +125,7 @@ def open_decompressed(path: Path, progress: Optional[ReadingProgress] = None) ->
     path (Path): The file.
     progress (Optional[ReadingProgress]): Updated while the file is read.
     YIELDS (BinaryIO): The decompressed file.
-    RAISES (ImportError): A library of the train extra is missing.
+    RAISES (ImportError): pyarrow, which reads `.zst`, is missing.
     """
     size = path.stat().st_size
     with path.open("rb") as compressed:
@@ -138,7 +138,7 @@ def open_decompressed(path: Path, progress: Optional[ReadingProgress] = None) ->
 
 def _decompress(compressed: BinaryIO, compression: Optional[str]) -> Any:
     if compression == ".zst":
-        stream = import_library("pyarrow").CompressedInputStream(compressed, "zstd")
+        stream = import_library("pyarrow", "tag").CompressedInputStream(compressed, "zstd")
         return io.BufferedReader(stream)
     openers: Dict[Optional[str], Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
     return openers[compression](compressed, "rb") if compression else compressed

@@ -52,7 +52,7 @@ def read_rows(
     progress (Optional[ReadingProgress]): Updated while the file is read.
     YIELDS (Row): The columns that documents are made from. For `.jsonl`, all columns.
     RAISES (InputError): The file is damaged, is of another format, or has no such column.
-    RAISES (ImportError): A library of the train extra is missing.
+    RAISES (ImportError): A library that reads the format is missing.
     """
     readers: Dict[Optional[str], Callable[[Path, Columns, ReadingProgress], Iterator[Row]]] = {
         ".spacy": _read_docs,
@@ -146,7 +146,7 @@ def _read_lines(path: Path, progress: ReadingProgress) -> Iterator[str]:
 
 
 def _read_parquet(path: Path, columns: Columns, progress: ReadingProgress) -> Iterator[Row]:
-    parquet = import_library("pyarrow.parquet")
+    parquet = import_library("pyarrow.parquet", "tag")
     # `datasets` would decode a whole row group, which is often the whole file: 400 MB for a file of
     # 117 MB. pyarrow needs 25 MB and a tenth of the time.
     size = path.stat().st_size

@@ -141,7 +141,7 @@ class Input:
 
         YIELDS (InputDocument): Each document that is not blank.
         RAISES (ValueError): A file cannot be read, or has no such column.
-        RAISES (ImportError): A library of the train extra is missing.
+        RAISES (ImportError): A library that reads the format is missing.
         """
         return islice(self._read(), self.limit or None)
 

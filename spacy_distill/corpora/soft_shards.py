@@ -89,7 +89,10 @@ def write_shard(path: Path, documents: Sequence[SoftDocument]) -> str:
     documents (Sequence[SoftDocument]): The documents.
     RETURNS (str): The SHA-256 checksum of the file.
     """
-    pyarrow, parquet = import_library("pyarrow"), import_library("pyarrow.parquet")
+    pyarrow, parquet = (
+        import_library("pyarrow", "train"),
+        import_library("pyarrow.parquet", "train"),
+    )
     table = pyarrow.table(
         {
             "id": pyarrow.array([document.id for document in documents], pyarrow.string()),
@@ -123,7 +126,10 @@ def read_shard(
     RAISES (ValueError): The file is missing, has another checksum, cannot be read, or takes too
         much memory.
     """
-    pyarrow, parquet = import_library("pyarrow"), import_library("pyarrow.parquet")
+    pyarrow, parquet = (
+        import_library("pyarrow", "train"),
+        import_library("pyarrow.parquet", "train"),
+    )
     if not path.is_file():
         raise ValueError(
             f"[D404] The shard '{path}' is missing. Run the same `distill-annotate` command again "
@@ -157,7 +163,7 @@ def _damage(path: Path, problem: str) -> ValueError:
 
 def _lists(rows: Sequence, kind: Any) -> Any:
     """Convert numpy arrays or lists to an Arrow array of lists."""
-    pyarrow = import_library("pyarrow")
+    pyarrow = import_library("pyarrow", "train")
     offsets = numpy.concatenate([[0], numpy.cumsum([len(row) for row in rows])]).astype("int32")
     if rows and isinstance(rows[0], numpy.ndarray):
         values = pyarrow.array(numpy.concatenate(rows), kind)
@@ -253,7 +259,7 @@ def _problem_of_document(document: SoftDocument) -> str:
 @cache
 def _schema() -> Dict[str, Tuple[Any, ...]]:
     """RETURNS (Dict[str, Tuple[Any, ...]]): The possible types of each column."""
-    pyarrow = import_library("pyarrow")
+    pyarrow = import_library("pyarrow", "train")
     words = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     return {
         "id": (pyarrow.string(),),
@@ -268,5 +274,5 @@ def _schema() -> Dict[str, Tuple[Any, ...]]:
 
 
 def _list_types(kind: Any) -> Tuple[Any, ...]:
-    pyarrow = import_library("pyarrow")
+    pyarrow = import_library("pyarrow", "train")
     return pyarrow.list_(kind), pyarrow.list_(pyarrow.field("element", kind))

@@ -33,7 +33,7 @@ def read_tagged_json(
     YIELDS (Doc): One document per line that has words.
     RAISES (ValueError): The file cannot be read, a line has no list of words or another number of
         tags than words, or the tags cannot be parsed.
-    RAISES (ImportError): A library of the train extra is missing.
+    RAISES (ImportError): A library that reads the format is missing.
     """
     path = Path(path)
     places: Dict[str, str] = {}

@@ -17,8 +17,8 @@ def load_transformer(name: Union[str, Path], auto_class: str = "AutoModel") -> T
     RAISES (ImportError): The train extra is not installed.
     RAISES (ValueError): There is no such model, it cannot be loaded, or parameters are missing.
     """
-    import_library("torch")
-    transformers = import_library("transformers")
+    import_library("torch", "train")
+    transformers = import_library("transformers", "train")
     place = model_location(name)
 
     def named(error: Exception) -> ValueError:
@@ -58,7 +58,7 @@ def hub_commit(name: str) -> str:
     RAISES (ImportError): The train extra is not installed.
     RAISES (ValueError): There is no such model.
     """
-    cached_file = import_library("transformers.utils").cached_file
+    cached_file = import_library("transformers.utils", "train").cached_file
     try:
         return Path(str(cached_file(model_location(name), "config.json"))).parent.name
     except OSError as error:

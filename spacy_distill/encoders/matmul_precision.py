@@ -20,7 +20,7 @@ def require_precision(precision: Optional[str]) -> None:
 def current_precision() -> str:
     """Find the precision in which torch multiplies float32 matrices, as it has been set: for all
     backends, or for each of them."""
-    torch = import_library("torch")
+    torch = import_library("torch", "train")
     try:
         return torch.get_float32_matmul_precision()
     except RuntimeError:  # since torch 2.9, if it was set by backend
@@ -43,7 +43,7 @@ def in_precision(precision: Optional[str]) -> Iterator[None]:
     if precision is None:
         yield
         return
-    torch = import_library("torch")
+    torch = import_library("torch", "train")
     before = current_precision()
     if before not in PRECISIONS:
         raise ValueError(

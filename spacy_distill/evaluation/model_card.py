@@ -77,24 +77,26 @@ def summary(meta: Mapping[str, Any]) -> str:
     )
 
 
-def model_card(meta: Mapping[str, Any]) -> str:
+def model_card(meta: Mapping[str, Any], needs_torch: bool = False) -> str:
     """Write the README of a student's package.
 
     meta (Mapping[str, Any]): The pipeline's meta, as `spacy distill-card` fills it.
+    needs_torch (bool): Whether the pipeline has a torch model.
     RETURNS (str): The README in Markdown. Sections without values in the meta are left out.
     """
     name = f"{meta['lang']}_{meta['name']}"
-    parts = [f"# {name}", meta.get("description") or "", _usage(name)]
+    parts = [f"# {name}", meta.get("description") or "", _usage(name, needs_torch)]
     parts += [_overview(meta, name)]
     parts += [_accuracy(meta.get("performance", {}), meta.get("evaluation", {}))]
     parts += [_training(meta.get("distillation", {})), meta.get("notes") or ""]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _usage(name: str) -> str:
+def _usage(name: str, needs_torch: bool) -> str:
+    needed = "spacy-distill[train], with torch." if needs_torch else "spacy-distill, no torch."
     return (
         "```python\nimport spacy\n\n"
-        "# The package, or its folder. Needs spacy and spacy-distill, no torch.\n"
+        f"# The package, or its folder. Needs spacy and {needed}\n"
         f'nlp = spacy.load("{name}")\n'
         'doc = nlp("...")\nprint([(ent.text, ent.label_) for ent in doc.ents])\n```'
     )

@@ -96,6 +96,17 @@ def parameters(nlp: Language) -> int:
     return total
 
 
+def needs_torch(nlp: Language) -> bool:
+    """Check whether a pipeline has a torch model.
+
+    nlp (Language): The pipeline.
+    RETURNS (bool): Whether it has one.
+    """
+    pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, TrainablePipe)]
+    shims = [shim for pipe in pipes for node in pipe.model.walk() for shim in node.shims]
+    return any(isinstance(shim, PyTorchShim) for shim in shims)
+
+
 def megabytes(path: Path) -> float:
     """Compute the size of a folder's files.
 

@@ -179,7 +179,7 @@ def workers(
     RAISES (ValueError): There is no such cluster, or it has none of what an actor needs. With
         `n_workers`, actors wait until there is room, since a cluster may add nodes by itself.
     """
-    ray = import_library("ray", extra="ray")
+    ray = import_library("ray", "ray")
     is_ours = not ray.is_initialized()
     if is_ours:
         # Without an address, a cluster that the environment names or that runs here is joined.

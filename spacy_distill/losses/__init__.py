@@ -4,7 +4,7 @@ from .chain_distillation import ChainDistillation
 from .confidence import ConfidentSentences, ConfidentTokens
 from .k_best import KBestDistillation
 from .likelihood import negative_log_likelihood
-from .objective import DistillationLoss, advance
+from .objective import DistillationLoss, Objective, advance
 from .token_distillation import TokenDistillation
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "ConfidentTokens",
     "DistillationLoss",
     "KBestDistillation",
+    "Objective",
     "TokenDistillation",
     "advance",
     "negative_log_likelihood",

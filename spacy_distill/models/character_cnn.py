@@ -7,6 +7,7 @@ import numpy
 from thinc.api import Model, glorot_uniform_init, uniform_init
 from thinc.types import Floats2d, Ints1d, Ints2d
 
+from ..checks import require_range
 from ..kernels import form_kernels
 from .word_forms import WordForms
 
@@ -25,7 +26,10 @@ def CharacterCNN(filters: int = 64, width: int = 16, rows: int = 512) -> Model[W
     rows (int): The number of character embeddings. One is for word boundaries; the code points of
         characters share the others, modulo their number.
     RETURNS (Model[WordForms, Floats2d]): From word forms to (forms, filters).
+    RAISES (ValueError): A number is too small.
     """
+    for name, value, least in (("filters", filters, 1), ("width", width, 1), ("rows", rows, 2)):
+        require_range(name, value, least)
     return Model(
         "character_cnn",
         forward,

@@ -7,6 +7,7 @@ import numpy
 from thinc.api import Model
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
+from ..checks import require_range
 from .bilstm import bilstm_layer, bilstm_layers
 from .bilstm_stack import BiLSTMStack
 from .dropout import draw_mask, dropout
@@ -56,6 +57,7 @@ def DenseBiLSTM(
     RETURNS (Model[Ragged, Ragged]): From (tokens, inputs) to (tokens, depth * width).
     RAISES (ValueError): There are no layers, or the dropout is no probability.
     """
+    require_range("width", width, 2)
     if depth < 1 or not 0 <= layer_dropout < 1:
         raise ValueError(
             f"[D640] spacy-distill.DenseBiLSTM.v1 has depth = {depth} and layer_dropout = "

@@ -38,6 +38,7 @@ def SRU(
     RAISES (ValueError): There are no layers.
     """
     require_range("depth", depth, 1)
+    require_range("width", width, 2)
     layers = [sru_layer(width)]
     layers += [sru_layer(width, passes_inputs=True) for _ in range(depth - 1)]
     return _stack(layers, precision)
@@ -59,6 +60,7 @@ def MinGRU(
     RAISES (ValueError): There are no layers.
     """
     require_range("depth", depth, 1)
+    require_range("width", width, 2)
     return _stack([min_gru_layer(width) for _ in range(depth)], precision)
 
 

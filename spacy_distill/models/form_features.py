@@ -6,6 +6,7 @@ from spacy.attrs import IDS
 from thinc.api import HashEmbed, Model, chain, concatenate
 from thinc.types import Floats2d, Ints2d
 
+from ..checks import require_range
 from .word_forms import ATTRIBUTES, WordForms
 
 # With few labels, tables of words and affixes reduce the F1 (benchmarks/NOTEBOOK.md).
@@ -22,15 +23,19 @@ def FormFeatures(
     rows (Optional[Dict[str, int]]): The table size of each attribute: LOWER, PREFIX, SUFFIX, SHAPE
         or ORTH; {"SHAPE": 500} if null.
     RETURNS (Model[WordForms, Floats2d]): From word forms to (forms, attributes * width).
-    RAISES (ValueError): An attribute is none of these.
+    RAISES (ValueError): An attribute is none of these, or a number is too small.
     """
-    rows = dict(rows or DEFAULT_ROWS)
+    rows = dict(DEFAULT_ROWS if rows is None else rows)
+    require_range("width", width, 1)
+    require_range("the number of attributes in rows", len(rows), 1)
     unknown = [name for name in rows if IDS.get(name) not in ATTRIBUTES]
     if unknown:
         known = ", ".join(name for name, number in IDS.items() if number in ATTRIBUTES)
         raise ValueError(
             f"[D602] A word form has no attribute {', '.join(unknown)}. Choose from: {known}."
         )
+    for name, n_rows in rows.items():
+        require_range(f"rows of {name}", n_rows, 1)
     # The same seeds as in spaCy's MultiHashEmbed. With the same table sizes, words that share a row
     # in a teacher's tok2vec share one here too, so the student can imitate the effects.
     tables = [

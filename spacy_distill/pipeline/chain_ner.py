@@ -19,6 +19,7 @@ from ..chain import BiluoTags, ChainCounts, LinearChain, constraints
 from ..documents import same_tokens, token_values
 from ..kernels import use_threads
 from ..losses import ChainDistillation, DistillationLoss, negative_log_likelihood
+from ..models.inference import EncoderShim
 from ..models.learn_rates import with_learn_rate_factors
 from ..models.optimizer_state import keep_moments
 from ..teachers import Teacher, earlier_entities, match_labels
@@ -209,6 +210,17 @@ class ChainNER(RehearsingPipe):
         if not spaces.any():
             return chain
         return chain.restricted(self.tags.without_edges(spaces.astype(bool)))
+
+    def clear_cache(self) -> None:
+        """Clear the cache of word forms that inference uses.
+
+        Call it after you have changed word vectors or attributes of lexemes in place. After
+        training, or if arrays were replaced, the cache is cleared automatically.
+        """
+        for node in self.model.walk():
+            for shim in node.shims:
+                if isinstance(shim, EncoderShim):
+                    shim.clear()
 
     def posteriors(
         self, docs: Sequence[Doc], *, calibrated: bool = True, keep_entities: bool = False

@@ -1,6 +1,5 @@
 """The component `ner_student`: a compact named entity recognizer for applications."""
 
-from ..models.inference import EncoderShim
 from .chain_ner import ChainNER
 from .factory import register
 
@@ -37,17 +36,6 @@ precision = "int8"
 
 class NERStudent(ChainNER):
     """A compact named entity recognizer. It needs neither torch nor transformers."""
-
-    def clear_cache(self) -> None:
-        """Clear the cache of word forms that inference uses.
-
-        Call it after you have changed word vectors or attributes of lexemes in place. After
-        training, or if arrays were replaced, the cache is cleared automatically.
-        """
-        for node in self.model.walk():
-            for shim in node.shims:
-                if isinstance(shim, EncoderShim):
-                    shim.clear()
 
 
 make_ner_student = register("ner_student", NERStudent, DEFAULT_CONFIG)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Dict, Iterable, Optional, Union
 
+from ..checks import require_free
 from ..corpora.labeled import read_examples
 from ..evaluation import System, load_system
 from ..evaluation.systems import files_of
@@ -10,7 +11,7 @@ from ..evaluation.teacher_reader import reading_pipeline
 from ..teachers.pipeline_teacher import pipelines_of
 from ..teachers.sources import DEFAULT_OPTIONS, TeacherOptions, load_teacher, split_sources
 from .comparison import compare
-from .folder import write_report
+from .folder import RESULTS, write_report
 from .learning_curves import read_runs
 from .pictures import require_matplotlib
 
@@ -30,12 +31,13 @@ def report(
     shown: int = 50,
     gold_spans_key: Optional[str] = None,
     teacher_options: TeacherOptions = DEFAULT_OPTIONS,
+    overwrite: bool = False,
 ) -> Dict[str, Any]:
     """Compare a student with its teacher and a baseline, and write a page about it.
 
     student (Union[str, Path]): The pipeline, a package or a folder.
     corpus (Union[str, Path]): The test set, a `.spacy` file of labeled documents.
-    output (Union[str, Path]): The folder to write. An earlier report in it is replaced.
+    output (Union[str, Path]): The folder to write.
     teacher (Optional[str]): The teacher, or several with commas between them.
     baseline (Optional[Union[str, Path]]): Another pipeline.
     runs (Iterable[Union[str, Path]]): Logs of `spacy-distill.JSONLLogger.v1`, for learning curves.
@@ -46,10 +48,14 @@ def report(
     shown (int): Maximum number of disagreements to write out.
     gold_spans_key (Optional[str]): Read the gold entities from `doc.spans[gold_spans_key]`.
     teacher_options (TeacherOptions): How the teacher is read.
+    overwrite (bool): Whether to replace an earlier report in the folder. Other files stay.
     RETURNS (Dict[str, Any]): The content of report.json; docs/report.md explains its keys.
-    RAISES (ValueError): A pipeline or a file cannot be read, or the test set has no entities.
+    RAISES (ValueError): A pipeline or a file cannot be read, the test set has no entities, or the
+        folder has other files and no report.
     RAISES (ImportError): matplotlib is not installed.
     """
+    output = Path(output)
+    require_free(output, overwrite=overwrite, kind="report", mark=RESULTS)
     if teacher is None and teacher_options != DEFAULT_OPTIONS:
         raise ValueError(
             "[D710] Options for a teacher need a teacher: found none. Name it with --teacher."
@@ -72,7 +78,7 @@ def report(
         seed=seed,
         shown=shown,
     )
-    write_report(found, Path(output))
+    write_report(found, output)
     return found
 
 

@@ -79,7 +79,7 @@ class ParquetFile:
 
     def table(self) -> Any:
         """RETURNS (Any): The table of pyarrow."""
-        pyarrow = import_library("pyarrow", extra="tag")
+        pyarrow = import_library("pyarrow", "tag")
         types = {name: pyarrow.type_for_alias(TYPES.get(name, "string")) for name in self._columns}
         return pyarrow.table(
             {name: pyarrow.array(values, types[name]) for name, values in self._columns.items()}
@@ -87,9 +87,7 @@ class ParquetFile:
 
     def write(self, path: Path) -> None:
         """Write the table."""
-        import_library("pyarrow.parquet", extra="tag").write_table(
-            self.table(), path, compression="zstd"
-        )
+        import_library("pyarrow.parquet", "tag").write_table(self.table(), path, compression="zstd")
 
 
 class JsonLinesFile(ParquetFile):

@@ -98,7 +98,7 @@ def tag(
         )
     if file_format == "parquet":
         # Before the text is read.
-        import_library("pyarrow.parquet", extra="tag")
+        import_library("pyarrow.parquet", "tag")
     require_pipeline(model)
     plan = Tagging(
         model=str(model),

@@ -115,7 +115,7 @@ class BatchTagger:
         """
         if isinstance(table, Iterator):
             return map(self, table)
-        pyarrow = import_library("pyarrow")
+        pyarrow = import_library("pyarrow", "tag")
         is_arrow = isinstance(table, pyarrow.Table)
         names = list(table.column_names if is_arrow else table.columns)
         useful = useful_columns(names, self.columns, "The table")

@@ -25,8 +25,9 @@ class MappedTeacher:
         teacher (Teacher): The teacher whose labels are mapped.
         label_map (Mapping[str, str]): New labels by old ones. A label of the teacher that is also a
             new label is kept; all other labels are dropped.
-        RAISES (ValueError): No label of the teacher is kept.
+        RAISES (ValueError): No label of the teacher is kept, or a new label means no entity.
         """
+        require_labels(label_map)
         self.teacher = teacher
         kept = set(label_map.values())
         targets: Dict[str, str] = {label: label for label in teacher.labels if label in kept}
@@ -82,13 +83,19 @@ def parse_label_map(text: str) -> Dict[str, str]:
                 f"[D286] {name} has the label '{old}' twice: found '{unique[old]}' and '{new}', "
                 "expected one new label. Leave one of them out."
             )
+        unique[old] = new
+    require_labels(unique)
+    return unique
+
+
+def require_labels(label_map: Mapping[str, str]) -> None:
+    """Raise ValueError if a new label of a label map means no entity."""
+    for old, new in label_map.items():
         if is_outside(new):
             raise ValueError(
-                f"[D223] {name} has the new label '{new}', which means no entity. Leave '{old}' "
-                "out: labels that are not in the map are dropped."
+                f"[D223] The label map has the new label '{new}', which means no entity. Leave "
+                f"'{old}' out: labels that are not in the map are dropped."
             )
-        unique[old] = new
-    return unique
 
 
 def _typed_pairs(text: str) -> Iterator[Tuple[str, str]]:

@@ -59,6 +59,15 @@ class TeacherOptions:
     scheme: Optional[str] = None
     matmul_precision: Optional[str] = None
 
+    def __post_init__(self) -> None:
+        # A string would be read as the labels of its characters.
+        if isinstance(self.labels, str) or not isinstance(self.label_map, Mapping):
+            raise ValueError(
+                "[D224] Teacher options need a sequence of labels and a mapping of label_map: "
+                f"found {self.labels!r} and {self.label_map!r}. Write labels=('PER',) and "
+                "label_map={'PERSON': 'PER'}."
+            )
+
     def for_teacher(self, number: int, n_teachers: int) -> "TeacherOptions":
         """RETURNS (TeacherOptions): The options of one teacher. RAISES (ValueError): The number of
         values differs from the number of teachers."""

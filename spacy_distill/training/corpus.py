@@ -14,6 +14,7 @@ from ..corpora.gold_spans import spans_keys_without_entities, warn_about_spans_w
 from ..corpora.labeled import MixedReader
 from ..documents import plain_copy, same_tokens
 from ..loading import DAMAGE_ERRORS
+from ..pipeline.entities import is_annotated
 from .output_folder import DEVELOPMENT
 
 Reader = Callable[[Language], Iterable[Example]]
@@ -95,8 +96,9 @@ def with_student_tokens(examples: Iterable[Example]) -> Iterator[Example]:
 
 
 def is_labeled(example: Example) -> bool:
-    """RETURNS (bool): Whether the reference document is annotated, with entities or without."""
-    return example.reference.has_annotation("ENT_IOB")
+    """RETURNS (bool): Whether the reference document is annotated, with entities or without. An
+    empty document is not."""
+    return is_annotated(example.reference)
 
 
 def warn_of_unknown_labels(

@@ -50,6 +50,12 @@ def find_teachers(
     # Others may read the same documents with the same transformer.
     keeps_features = len(pairs) > 1 or settings["states"] is not None
     for student_name, teacher_name in pairs.items():
+        if teacher_name and options.teacher_pipe not in (None, teacher_name):
+            raise ValueError(
+                f"[D132] --teacher-pipe names '{options.teacher_pipe}', and [distillation] "
+                f"student_to_teacher names '{teacher_name}' for '{student_name}'. Leave out one of "
+                "them."
+            )
         own_options = replace(options, teacher_pipe=teacher_name or options.teacher_pipe)
         teacher = load_teacher(opened, own_options, names_of(sources))
         if settings["max_epochs"] >= 0 and not isinstance(teacher, SoftTeacher):

@@ -68,8 +68,9 @@ def require_replaceable(output: Path, names: Iterable[str], inputs: Mapping[str,
         ignored.
     """
     is_own = is_of_distillation(output)
-    for path in (output / name for name in names):
-        if path.exists() and not is_own:
+    names = list(names)
+    for path in (output / name for name in (*names, MODEL_BEST, MODEL_LAST)):
+        if path.name in names and path.exists() and not is_own:
             raise ValueError(
                 f"[D769] '{path}' would be replaced, and no earlier distillation wrote it. Name "
                 "another output folder, or move it."

@@ -67,7 +67,7 @@ def with_text(
     """
     settings = config.interpolate()
     paths = settings.get("paths", {})
-    require_text_settings(paths, teachers)
+    require_text_settings(config, teachers)
     if output is None:
         raise ValueError(
             "[D118] Distillation from text needs a folder for the text and the word vectors: found "
@@ -94,7 +94,8 @@ def with_text(
     filled = {"unlabeled": str(folder / "train.spacy")}
     if dev:
         filled["dev"] = str(folder / "dev.spacy")
-    if settings.get("initialize", {}).get("vectors") is None:
+    no_vectors = settings.get("initialize", {}).get("vectors") is None
+    if no_vectors and follows(config, "initialize.vectors", "vectors"):
         has_vectors = keep_vectors and (output / VECTORS).is_dir()
         if not has_vectors:
             found = make_teacher_vectors(
@@ -108,12 +109,14 @@ def with_text(
     return Config(config, is_interpolated=False).merge({"paths": filled})
 
 
-def require_text_settings(paths: Mapping[str, Any], teachers: Mapping[str, Teacher]) -> None:
+def require_text_settings(config: Config, teachers: Mapping[str, Teacher]) -> None:
     """Raise ValueError if a distillation cannot be combined with text.
 
-    paths (Mapping[str, Any]): The `[paths]` of the student's config.
+    config (Config): The student's config, in which variables are not filled in.
     teachers (Mapping[str, Teacher]): The teachers.
     """
+    settings = config.interpolate()
+    paths = settings.get("paths", {})
     missing = [name for name in PATHS if name not in paths]
     if missing:
         raise ValueError(
@@ -125,6 +128,13 @@ def require_text_settings(paths: Mapping[str, Any], teachers: Mapping[str, Teach
         raise ValueError(
             f"[D117] --text and [paths] unlabeled ('{paths['unlabeled']}') both name unlabeled "
             "documents. Leave out one of them."
+        )
+    corpus = settings["distillation"]["corpus"]
+    if not follows(config, corpus, "unlabeled"):
+        raise ValueError(
+            f"[D128] The corpus of the distillation, [{corpus}], does not read "
+            "${paths.unlabeled}, which --text fills in. Write it into the corpus, or leave out "
+            "--text."
         )
     if any(isinstance(teacher, SoftTeacher) for teacher in teachers.values()):
         raise ValueError(
@@ -138,8 +148,14 @@ def require_text_settings(paths: Mapping[str, Any], teachers: Mapping[str, Teach
 
 def follows_dev_path(config: Config) -> bool:
     """RETURNS (bool): Whether the development corpus of a config is in `[paths] dev`."""
-    section, _, key = str(config["training"]["dev_corpus"]).partition(".")
-    return "${paths.dev}" in str(config.get(section, {}).get(key))
+    return follows(config, config["training"]["dev_corpus"], "dev")
+
+
+def follows(config: Config, place: str, name: str) -> bool:
+    """RETURNS (bool): Whether a block or setting of a config, such as "corpora.dev", has the value
+    of [paths] with this name."""
+    section, _, key = str(place).partition(".")
+    return f"${{paths.{name}}}" in str(config.get(section, {}).get(key))
 
 
 def hold_out(

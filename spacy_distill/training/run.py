@@ -152,16 +152,17 @@ def resumes_in(output: Optional[Path], run: Run, config: Config, text: Any = Non
     if output is not None and not resumes:
         overwrite = run.overwrite or (run.resume and is_begun(output))
         require_output_dir(output, overwrite=overwrite)
-        require_replaceable(output, *replaced_and_read(config, text))
+        require_replaceable(output, *replaced_and_read(config, run, text))
     return resumes
 
 
-def replaced_and_read(config: Config, text: Any) -> Tuple[List[str], Dict[str, Any]]:
+def replaced_and_read(config: Config, run: Run, text: Any) -> Tuple[List[str], Dict[str, Any]]:
     """List what a distillation replaces in its folder, and what it reads, as `require_replaceable`
     takes them."""
     settings = config.interpolate()
     paths = settings.get("paths", {})
     read = {f"[paths] {name}": value for name, value in paths.items()}
+    read |= {f"teacher {n}": source for n, source in enumerate(run.sources, start=1)}
     replaced = list(REPLACED)
     if text is not None:
         read["--text"] = text.source if isinstance(text, Input) else text

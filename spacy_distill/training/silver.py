@@ -18,7 +18,7 @@ from ..progress import ProgressBar
 from ..teachers import SoftTeacher, Teacher
 from ..teachers.no_teacher import NoTeacher
 from ..teachers.written_attributes import components_that_write
-from .corpus import Reader, with_student_tokens
+from .corpus import Reader, is_labeled, with_student_tokens
 from .skipped import SkippedDocuments
 
 BATCH_SIZE = 64
@@ -64,7 +64,7 @@ def with_teacher_entities(
     """
     skipped = SkippedDocuments(0) if skipped is None else skipped
     examples = list(corpus(nlp))
-    if any(example.reference.has_annotation("ENT_IOB") for example in examples):
+    if any(map(is_labeled, examples)):
         return corpus
     if any(isinstance(teacher, NoTeacher) for teacher in teachers.values()):
         raise ValueError(

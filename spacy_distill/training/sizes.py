@@ -102,7 +102,7 @@ def distill_sizes(
         require_same_run(root, shared)
     else:
         require_output_dir(root, overwrite=overwrite)
-    require_replaceable(root, *replaced_and_read(config, text))
+    require_replaceable(root, *replaced_and_read(config, run, text))
     best = MODEL_BEST if text is None else STUDENT
     unfinished: Dict[str, bool] = {}
     for name in configs:

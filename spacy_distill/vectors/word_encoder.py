@@ -91,7 +91,7 @@ def load_word_encoder(
         )
     else:
         model, tokenizer = load_transformer(teacher)
-    import_library("torch")
+    import_library("torch", "train")
     model = model.to(torch_device(use_gpu)).float().eval()
     encoder = Encoder(model, tokenizer, name=name, batch_size=batch_size)
     depth = encoder.depth

@@ -135,7 +135,7 @@ def read_array(folder: Path) -> Tuple[List[str], Floats2d]:
 def _read_word_list(path: Path) -> List[str]:
     if path.suffix == ".txt":
         return list(read_words(path))
-    parquet = import_library("pyarrow.parquet")
+    parquet = import_library("pyarrow.parquet", "train")
     with ExitStack() as stack:
         with _reading(path):
             file = stack.enter_context(parquet.ParquetFile(path))

@@ -142,8 +142,18 @@ def test_the_public_surface_is_told(package):
     text = (DOCS / "reference" / "api.md").read_text(encoding="utf8")
     told = {line.rpartition(".")[2] for line in re.findall(r"^::: (\S+)$", text, re.M)}
     # Described in words, and a type's name.
-    told |= {"NERStudent", "NERTeacher", "TeacherSource"}
+    told |= {"NERStudent", "NERTeacher", "TeacherSource", "__version__"}
     assert set(import_module(package).__all__) <= told
+
+
+@pytest.mark.parametrize("heading", ["Teachers", "Chains", "Losses", "Corpora", "Evaluation"])
+def test_names_are_where_the_page_says(heading):
+    text = (DOCS / "reference" / "api.md").read_text(encoding="utf8")
+    told = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", text, re.M | re.S)[1]
+    packages = [import_module(name) for name in re.findall(r"`(spacy_distill\.[\w.]+)`", told)]
+    for line in re.findall(r"^::: (\S+)$", told, re.M):
+        name = line.rpartition(".")[2]
+        assert any(hasattr(package, name) for package in packages), name
 
 
 def test_the_steps_of_the_project_are_told():

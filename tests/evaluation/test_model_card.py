@@ -80,9 +80,10 @@ def test_a_new_evaluation_has_a_new_summary(two_names, tmp_path):
     gold = two_names("Anna Berg sails to Oslo .")
     DocBin(docs=[gold]).to_disk(tmp_path / "test.spacy")
     for data in ("news", "letters"):
-        write_card(nlp, tmp_path / "test.spacy", tmp_path / "card", data=data)
+        write_card(nlp, tmp_path / "test.spacy", tmp_path / "card", data=data, overwrite=True)
         nlp = spacy.load(tmp_path / "card")
         assert f" on {data}," in nlp.meta["description"]
-    write_card(nlp, tmp_path / "test.spacy", tmp_path / "card", description="Mine")
+    write_card(nlp, tmp_path / "test.spacy", tmp_path / "card", description="Mine", overwrite=True)
     nlp = spacy.load(tmp_path / "card")
-    assert write_card(nlp, tmp_path / "test.spacy", tmp_path / "card")["description"] == "Mine"
+    meta = write_card(nlp, tmp_path / "test.spacy", tmp_path / "card", overwrite=True)
+    assert meta["description"] == "Mine"

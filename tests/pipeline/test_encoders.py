@@ -3,7 +3,7 @@
 import pytest
 import spacy
 from spacy.training import Example
-from spacy.util import load_model_from_config
+from spacy.util import load_model_from_config, registry
 from thinc.api import Config, fix_random_seed
 
 from spacy_distill.configs import make_config
@@ -42,3 +42,21 @@ def test_encoders_learn_and_load(name, precision, newsroom, tmp_path):
 def test_an_encoder_has_layers(encoder):
     with pytest.raises(ValueError, match=r"\[D705\] depth has to be 1 or more: found 0"):
         encoder(depth=0)
+
+
+@pytest.mark.parametrize(
+    "name, settings",
+    [
+        ("BiLSTM", {"width": 1}),
+        ("SRU", {"width": 0}),
+        ("MinGRU", {"width": 1}),
+        ("DenseBiLSTM", {"width": 0}),
+        ("CharacterCNN", {"rows": 1}),
+        ("CharacterCNN", {"filters": 0}),
+        ("FormFeatures", {"rows": {"SHAPE": 0}}),
+        ("FormFeatures", {"rows": {}}),
+    ],
+)
+def test_layers_that_are_too_small_are_refused(name, settings):
+    with pytest.raises(ValueError, match=r"\[D705\]"):
+        registry.architectures.get(f"spacy-distill.{name}.v1")(**settings)

@@ -5,6 +5,8 @@ import spacy
 from spacy.tokens import DocBin, Span
 from thinc.util import gpu_is_available
 
+from spacy_distill import TeacherOptions
+
 
 @pytest.fixture
 def output(tmp_path):
@@ -225,6 +227,13 @@ def test_a_student_component_that_cannot_learn(quietly, teacher, config, output)
     )
     with pytest.raises(ValueError, match="sentencizer"):
         quietly(teacher, changed, output)
+    assert_nothing_left(output)
+
+
+def test_a_component_is_named_once(quietly, teacher, config, output):
+    named = config(distillation={"student_to_teacher": {"ner_student": "ner_teacher"}})
+    with pytest.raises(ValueError, match=r"D132.*'ner'.*'ner_teacher' for 'ner_student'"):
+        quietly(teacher, named, output, teacher_options=TeacherOptions(teacher_pipe="ner"))
     assert_nothing_left(output)
 
 

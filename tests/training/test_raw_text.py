@@ -235,6 +235,9 @@ def test_what_is_read_is_not_replaced(quietly, rules, raw, text, tmp_path):
     with pytest.raises(ValueError, match=r"\[D770\] --text names"):
         quietly(rules, raw(), output, text=output / "text" / "train.spacy", overwrite=True)
     assert read(output / "dev.spacy") and read(output / "text" / "train.spacy")
+    for name in ("model-best", "model-last"):
+        with pytest.raises(ValueError, match=rf"\[D770\] teacher 1 names '.*{name}'"):
+            quietly(output / name, raw(), output, text=text, overwrite=True)
 
 
 def test_an_interrupted_run_leaves_nothing_half_written(
@@ -351,6 +354,13 @@ def test_paths_that_do_not_fit(quietly, rules, raw, text, tmp_path, paths, error
     with pytest.raises(ValueError, match=error):
         quietly(rules, raw(**paths), tmp_path / "output", text=text)
     assert not (tmp_path / "output").exists()
+
+
+def test_a_corpus_that_does_not_read_the_text(quietly, rules, raw, text, corpora, tmp_path):
+    config = raw()
+    config["corpora"]["train"]["unlabeled"] = str(corpora["unlabeled"])
+    with pytest.raises(ValueError, match=r"D128.*\[corpora.train\]"):
+        quietly(rules, config, tmp_path / "output", text=text)
 
 
 def test_a_config_without_the_paths(quietly, rules, config, text, tmp_path):

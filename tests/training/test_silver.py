@@ -108,6 +108,12 @@ def test_without_labels_the_teacher_entities_are_the_reference():
     assert teacher.calls == 1
 
 
+def test_an_empty_document_is_no_label():
+    corpus = corpus_of(nlp.make_doc("today Anna sails"), nlp.make_doc(""))
+    silver = with_teacher_entities(corpus, nlp, {"ner_student": Capitals()}, stderr=io.StringIO())
+    assert [len(example.reference.ents) for example in silver(nlp)] == [1, 0]
+
+
 def test_with_a_single_label_the_corpus_stays_as_it_is():
     labeled = nlp.make_doc("today Anna sails")
     labeled.set_ents([Span(labeled, 2, 3, label="NAME")])

@@ -67,4 +67,5 @@ def test_selected_words_are_in_the_order_of_their_frequency():
     means.add(words, numpy.arange(7, dtype="float32").reshape(7, 1))
     kept = means.select(lambda word, count: word != "alone")
     assert kept.words == ["often", "twice", "once"]
-    assert kept.counts.tolist() == [3, 2, 1] and kept.means[:, 0].tolist() == pytest.approx([10 / 3, 3.5, 0])
+    assert kept.counts.tolist() == [3, 2, 1]
+    assert kept.means[:, 0].tolist() == pytest.approx([10 / 3, 3.5, 0])
