@@ -111,14 +111,14 @@ LOSSES: Dict[str, Dict[str, Any]] = {
 FROM_TEACHER = "from-teacher"
 # A student that learns the states of its teacher's transformer too, whose folder is in [paths].
 STATES = "states"
-# Its last layer learns the ninth one's.
+# Its last layer learns the one that the teacher reads.
 MATCHED = {
-    "@architectures": "spacy-distill.MatchedStates.v1",
+    "@losses": "spacy-distill.MatchedStates.v1",
     "transformer": "${paths.transformer}",
-    "layers": [[2, 9]],
+    "layers": [[2, 7]],
     "weight": FALLING,
 }
-HEADS = {"@architectures": "spacy-distill.CrossViewHeads.v1"}
+HEADS = {"@losses": "spacy-distill.CrossViewHeads.v1"}
 WORDS = {**HEADS, "views": [], "word_dropout": 0.2}
 # Other views of unlabeled sentences, by the name of the system: who sets the targets is part of it.
 CROSS_VIEW: Dict[str, Dict[str, Any]] = {

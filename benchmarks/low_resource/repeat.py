@@ -9,12 +9,11 @@ COMMAND = "python -m benchmarks.low_resource.train"
 WIDTH = 100
 
 
-def commands(store: Store, more: str = "") -> List[str]:
+def commands(store: Store) -> List[str]:
     """Make the commands for the runs of a store, one for all systems of a corpus and a number of
     labels that have the same seeds. `$conll` and so on are the options of a corpus.
 
     store (Store): The store. Variants are left out: their options are not stored.
-    more (str): More options.
     RETURNS (List[str]): The commands.
     """
     seeds: Dict[Tuple[str, int, str], Set[int]] = defaultdict(set)
@@ -27,7 +26,7 @@ def commands(store: Store, more: str = "") -> List[str]:
     lines = []
     for (dataset, labeled, numbers), names in sorted(systems.items()):
         listed = ",".join(map(str, numbers))
-        line = f"{COMMAND} ${dataset}{more} --labeled {labeled} --seeds {listed}"
+        line = f"{COMMAND} ${dataset} --labeled {labeled} --seeds {listed}"
         listed = f"--systems {','.join(sorted(names))}"
         is_long = len(line) + len(listed) > WIDTH
         lines.append(f"{line} \\\n    {listed}" if is_long else f"{line} {listed}")

@@ -15,15 +15,9 @@ import typer
 
 from benchmarks.low_resource.gains import Runs, best_model
 from benchmarks.low_resource.repeat import commands
-from benchmarks.low_resource.sections import (
-    MAIN,
-    OF_ALL_LAYERS,
-    PICTURE,
-    SECTIONS,
-    SILVER,
-)
-from benchmarks.low_resource.store import ALL_LAYERS, RESULTS, Store
-from benchmarks.low_resource.tables import group, of_shared_seeds, with_usual
+from benchmarks.low_resource.sections import MAIN, PICTURE, SECTIONS, SILVER
+from benchmarks.low_resource.store import RESULTS, Store
+from benchmarks.low_resource.tables import group, of_shared_seeds
 from benchmarks.pages import fill
 
 # The systems of the picture, with their lines.
@@ -37,12 +31,10 @@ CURVES = {
 
 def draw(sizes: Dict[int, Runs], path: Path) -> None:
     """Draw test F1 against the number of labeled sentences, of the runs of the tables."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
     for name, (label, colour, style) in CURVES.items():
         needed = MAIN if name in MAIN else ("student", name)
         shared = {size: of_shared_seeds(systems, *needed) for size, systems in sizes.items()}
@@ -63,13 +55,11 @@ def draw(sizes: Dict[int, Runs], path: Path) -> None:
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     figure.savefig(path, dpi=110)
-    pyplot.close(figure)
 
 
-def commands_block(results: Store, of_all_layers: Store) -> str:
+def commands_block(results: Store) -> str:
     """Make the block of the commands that train the runs again."""
-    lines = [*commands(results), *commands(of_all_layers, " $all_layers")]
-    return "\n".join(("<!-- not run: a benchmark -->", "```bash", *lines, "```"))
+    return "\n".join(("<!-- not run: a benchmark -->", "```bash", *commands(results), "```"))
 
 
 def main(
@@ -77,12 +67,10 @@ def main(
     store: Annotated[Path, typer.Option(help="Folder of the results")] = RESULTS,
 ) -> None:
     """Write tables into pages, and pictures next to them."""
-    results, of_all_layers = Store(store), Store(store / ALL_LAYERS)
+    results = Store(store)
     groups = group(results.runs())
-    others = group(with_usual(of_all_layers.runs(), results.runs()))
     contents = {name: partial(make, groups, results) for name, make in SECTIONS.items()}
-    contents |= {name: partial(make, others, of_all_layers) for name, make in OF_ALL_LAYERS.items()}
-    contents["commands"] = partial(commands_block, results, of_all_layers)
+    contents["commands"] = partial(commands_block, results)
     for page in pages:
         names = fill(page, "benchmarks.low_resource.report", contents)
         if "reached" in names and "conll" in groups:

@@ -172,19 +172,13 @@ def teachers_table(groups: Groups, results: Store) -> str:
                     values = (usual.f1, usual.other, alone.other)
                     row = [corpus_of(dataset, size), teachers, *(f"{f1:.2f}" for f1 in values)]
                     rows.append([*row, str(len(usual.differences))])
-    header = [
-        "corpus, labeled",
-        "taught by",
-        "test F1",
-        "by one teacher over all layers",
-        "labels alone",
-    ]
+    header = ["corpus, labeled", "taught by", "test F1", "by the usual teacher", "labels alone"]
     return table([*header, "seeds"], rows, 2)
 
 
 def methods_table(groups: Groups, results: Store) -> str:
     """Make the table of other methods next to the plain distilled student, on CoNLL-2003:
-    advice, the difference of F1, the processor seconds of the last training and of a prediction."""
+    advice, the difference of F1, the processor seconds of the trainings and of a prediction."""
     sizes, rates = groups.get("conll", {}), results.rates("conll")
     columns = [size for size, systems in sizes.items() if METHODS.keys() & systems.keys()]
     rows = []
@@ -193,8 +187,9 @@ def methods_table(groups: Groups, results: Store) -> str:
         if not any(found.values()):
             continue
         cells = [in_one_cell(one.differences) if one else "" for one in found.values()]
-        ratios = [ratio for size in columns for ratio in cost_ratios(sizes[size], name, "student")]
-        training = f"{mean(ratios):.1f}" if ratios else ""
+        ratios = [training_ratio(sizes[size], name) for size in columns]
+        known = [ratio for ratio in ratios if ratio is not None]
+        training = f"{mean(known):.1f}" if known else ""
         # Without another encoder, students differ in their numbers alone.
         prediction = "" if system_of(name).kind in KINDS else "1.0"
         if name in rates:
@@ -202,6 +197,15 @@ def methods_table(groups: Groups, results: Store) -> str:
         rows.append([method.link, method.advice, *cells, training, prediction])
     header = ["method", "advice", *(f"{size:,} labels" for size in columns)]
     return table([*header, "times the training", "times the prediction"], rows, 2)
+
+
+def training_ratio(systems: Runs, name: str) -> Optional[float]:
+    """Compute how many times the training of the plain student a method takes, with what it needs
+    next to one teacher; None if some of it was not trained with the same code."""
+    needs = system_of(name).needs
+    more = [other for other in needs if other != TEACHER] if TEACHER in needs else []
+    ratios = [cost_ratios(systems, one, "student") for one in (name, *more)]
+    return sum(map(mean, ratios)) if all(ratios) else None
 
 
 def in_one_cell(differences: Sequence[float]) -> str:
@@ -328,10 +332,6 @@ SECTIONS: Dict[str, Section] = {
     "kinds": kinds_table,
     "losses": losses_table,
     "ways": ways_table,
-}
-# Of the runs whose teachers read all layers.
-OF_ALL_LAYERS: Dict[str, Section] = {
-    "all_layers": all_tables,
     "teachers": teachers_table,
     "methods": methods_table,
     "learning": learning_table,

@@ -12,8 +12,6 @@ from benchmarks.low_resource.data import Cell
 
 Record = Dict[str, Any]
 RESULTS = ROOT / "benchmarks" / "results"
-# The folder of the runs in which teachers read all layers of their transformer (`--layers null`).
-ALL_LAYERS = "all-layers"
 # Kinds of records. A run is a trained and scored system, rates are words a second of several
 # systems.
 RUN, RATES = "run", "rates"

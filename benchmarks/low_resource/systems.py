@@ -33,8 +33,6 @@ EVALUATIONS = 12
 TRANSFORMER, TEACHER, STUDENT = (
     f"{CONFIGS}/{n}.cfg" for n in ("transformer", "teacher", "student")
 )
-# The setting of the transformer's layers.
-LAYERS = "--components.ner_teacher.model.embed.right.transformer.layers"
 # Teachers of several seeds.
 MEMBERS = ("teacher", "teacher-1", "teacher-2")
 
@@ -46,14 +44,11 @@ class Pretrained:
     vectors (Optional[Path]): A pipeline with word vectors; None for none.
     transformer (Path): A Hugging Face encoder.
     weak (Path): Another one, of a weaker teacher.
-    layers (Optional[str]): The layers of them that teachers read, as a config has them: "null" for
-        all. None for what the project's config says.
     """
 
     vectors: Optional[Path]
     transformer: Path
     weak: Path
-    layers: Optional[str] = None
 
 
 Command = Callable[[Cell, Pretrained], List[Any]]
@@ -159,8 +154,6 @@ def joined(number: int = 0, is_weak: bool = False) -> Command:
     def command(cell: Cell, pretrained: Pretrained) -> List[Any]:
         encoder = pretrained.weak if is_weak else pretrained.transformer
         more = ["--paths.transformer", encoder, *of_length(steps(cell, TEACHER))]
-        if pretrained.layers is not None:
-            more += [LAYERS, pretrained.layers]
         return train(cell, pretrained, TEACHER, 10 * cell.seed + number, *more)
 
     return command
@@ -286,13 +279,9 @@ SYSTEMS: Dict[str, System] = {
 STUDENT_OF = "student-of-"
 # Students of other teachers than the usual one.
 OF_ENSEMBLE = STUDENT_OF + "+".join(MEMBERS)
-# The names of the usual teacher and its student, where other teachers read all layers.
-ONE_LAYER = "layer-teacher"
-OF_ONE_LAYER = STUDENT_OF + ONE_LAYER
 OTHER_TEACHERS = {
     "student-of-gold-only": "a student on the labels alone",
     "student-of-weak-teacher": "a small transformer",
-    OF_ONE_LAYER: "one layer of the transformer",
     "student-of-teacher+gold-only": "the teacher and a student on the labels alone",
     "student-of-teacher+student": "the teacher and its student (`--generations 2`)",
     "student-of-teacher+cvt-self": "the teacher and a student of cross-view training",
@@ -319,7 +308,7 @@ METHODS = {
     ),
     OF_ENSEMBLE: Method("[three teachers](#several-teachers)", "with few labels"),
     "student-of-teacher+cvt-self": Method(
-        "[a cross-view student teaches too](#several-teachers)", "with few labels"
+        "[a cross-view student teaches too](#several-teachers)", NOT_NEEDED
     ),
     "student-of-teacher+gold-only": Method(
         "[a student on the labels teaches too](#several-teachers)", "not with a weaker teacher"
@@ -357,12 +346,6 @@ WAYS = {
     "weak-transformer": "all-MiniLM-L6-v2, fine-tuned",
     "transformer": "all-mpnet-base-v2, fine-tuned",
 }
-
-
-def has_teacher(name: str) -> bool:
-    """Check whether a system is a teacher over a frozen transformer, or learns from one."""
-    system = system_of(name)
-    return system.config == TEACHER or any(map(has_teacher, system.needs))
 
 
 def system_of(name: str) -> System:

@@ -6,13 +6,7 @@ from statistics import mean, stdev
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from benchmarks.low_resource.gains import Run, Runs, best_model, interval
-from benchmarks.low_resource.systems import (
-    OF_ONE_LAYER,
-    ONE_LAYER,
-    STUDENT_OF,
-    SYSTEMS,
-    has_teacher,
-)
+from benchmarks.low_resource.systems import STUDENT_OF, SYSTEMS
 from benchmarks.pages import table
 
 NAMES = {
@@ -23,26 +17,8 @@ NAMES = {
 }
 # Units of labels, where these are not sentences.
 UNITS = {"newsroom": "articles of each file"}
-# What identifies a run.
-KEYS = ("dataset", "labeled", "system", "seed")
 # By corpus and labels.
 Groups = Dict[str, Dict[int, Runs]]
-
-
-def with_usual(of_all_layers: Sequence[Run], usual: Sequence[Run]) -> List[Run]:
-    """Join runs whose teachers read all layers with those of the usual setting: the runs that have
-    no teacher, and the usual teacher and its student under other names."""
-    names = {"teacher": ONE_LAYER, "student": OF_ONE_LAYER}
-    renamed = [
-        {**run, "system": names.get(run["system"], run["system"])}
-        for run in usual
-        if run["system"] in names or not has_teacher(run["system"])
-    ]
-    # Some runs without a teacher are in both stores.
-    places = [
-        {tuple(run[key] for key in KEYS): run for run in runs} for runs in (renamed, of_all_layers)
-    ]
-    return list({**places[0], **places[1]}.values())
 
 
 def group(runs: Sequence[Run]) -> Groups:

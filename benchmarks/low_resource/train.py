@@ -319,10 +319,6 @@ def main(
     weak: Annotated[Path, typer.Option(help="The encoder of `weak-teacher`")] = Path(
         "assets/pretrained/minilm"
     ),
-    layers: Annotated[
-        Optional[str],
-        typer.Option(help="Layers that teachers read, `null` for all  [default: the config's]"),
-    ] = None,
 ) -> None:
     """Train and score every run that is not in the store, then print means and deviations on the
     development set."""
@@ -347,10 +343,7 @@ def main(
     bench = Bench(
         Store(store),
         Pretrained(
-            None if no_vectors else vectors.absolute(),
-            transformer.absolute(),
-            weak.absolute(),
-            layers,
+            None if no_vectors else vectors.absolute(), transformer.absolute(), weak.absolute()
         ),
         {name: options.split() for name in names} if variant else {},
     )

@@ -67,7 +67,7 @@ temperature = 1.0
 """
 
 # What a training without a teacher learns from unlabeled documents, if the config does not say.
-HEADS = {"@architectures": "spacy-distill.CrossViewHeads.v1"}
+HEADS = {"@losses": "spacy-distill.CrossViewHeads.v1"}
 
 # Types of settings, of which errors name the first, and ranges of numbers.
 _TYPES: Dict[str, Tuple[type, ...]] = {

@@ -17,16 +17,14 @@ from benchmarks.commands import LOCKS, ROOT, alone
 from benchmarks.low_resource import contents, systems, train
 from benchmarks.low_resource.data import Cell, Dataset
 from benchmarks.low_resource.kinds import KINDS, LOSSES
-from benchmarks.low_resource.store import ALL_LAYERS, RESULTS, RUN, Store
+from benchmarks.low_resource.store import RESULTS, RUN, Store
 from benchmarks.low_resource.systems import (
-    LAYERS,
     MEMBERS,
     OF_ENSEMBLE,
     STUDENT,
     SYSTEMS,
     TEACHER,
     Pretrained,
-    has_teacher,
     steps,
     system_of,
 )
@@ -79,13 +77,6 @@ def test_spacy_finds_the_vectors_of_original_word_forms(docs, tmp_path):
     assert output.tolist() == [[5, 6], [0, 0], [0, 0], [1, 2], [0, 0]]
 
 
-def test_what_learns_from_a_teacher_over_a_transformer():
-    found = {name for name in SYSTEMS if not has_teacher(name)}
-    assert found >= {"transformer", "gold-only", "gold-only-sru", "cvt-self", "spacy-gold"}
-    assert not found & {"teacher", "student", "cvt-teacher", "spacy-silver", "ensemble"}
-    assert has_teacher("student-of-teacher+student") and not has_teacher("student-of-gold-only")
-
-
 @pytest.mark.parametrize("name", ["nobody", "student-of-nobody", "student-of-ensemble"])
 def test_impossible_systems_are_refused_by_name(name):
     with pytest.raises(ValueError, match=r"no system 'nobody'|not trained"):
@@ -95,8 +86,8 @@ def test_impossible_systems_are_refused_by_name(name):
 def test_each_system_is_trained_as_its_name_says(cell, tmp_path):
     vectors = tmp_path / "vectors"
 
-    def command(name, vectors=vectors, layers=None):
-        pretrained = Pretrained(vectors, tmp_path / "bert", tmp_path / "small", layers)
+    def command(name, vectors=vectors):
+        pretrained = Pretrained(vectors, tmp_path / "bert", tmp_path / "small")
         words = [str(word) for word in system_of(name).command(cell, pretrained)]
         values = {word: words[i + 1] for i, word in enumerate(words[:-1]) if word.startswith("--")}
         return words, values
@@ -117,9 +108,6 @@ def test_each_system_is_trained_as_its_name_says(cell, tmp_path):
         assert values["--paths.train"] == str(cell.corpus / "train.spacy"), name
         assert values.get("--paths.vectors") == table, name
         assert Path(values.get("--paths.transformer", "None")).name == str(encoder), name
-    assert LAYERS not in command("teacher")[1]
-    assert command("teacher", layers="null")[1][LAYERS] == "null"
-    assert LAYERS not in command("gold-only", layers="null")[1]
     seeds = [command(name)[1]["--system.seed"] for name in (*MEMBERS, "gold-only")]
     assert seeds == ["30", "31", "32", "3"]
     words, values = command("spacy-silver")
@@ -154,15 +142,14 @@ def test_a_changed_config_is_another_setting(bench, cell, tmp_path, monkeypatch)
         bench().run(cell, "student")  # by its teachers
 
 
-@pytest.mark.parametrize("folder, layers", [(RESULTS, None), (RESULTS / ALL_LAYERS, "null")])
-def test_stored_runs_are_of_the_settings_of_today(monkeypatch, folder, layers):
-    runs = Store(folder).runs()
+def test_stored_runs_are_of_the_settings_of_today(monkeypatch):
+    runs = Store(RESULTS).runs()
     assert len(runs) > 30
     data, vectors = Path("raw"), Path("vectors")
     encoders = {"swedish": "multilingual-e5-small"}
     for run in runs:
         strong = Path(encoders.get(run["dataset"], "mpnet"))
-        pretrained = Pretrained(vectors, strong, Path("minilm"), layers)
+        pretrained = Pretrained(vectors, strong, Path("minilm"))
         bench = train.Bench(Store(Path("store")), pretrained, {})
         if "@" in run["system"]:  # whose options the page of the results has
             continue

@@ -2,7 +2,6 @@
 
 import argparse
 import shutil
-from collections import defaultdict
 from itertools import product
 from math import inf
 
@@ -14,21 +13,9 @@ from benchmarks.low_resource.gains import compare, cost, cost_ratios, interval
 from benchmarks.low_resource.kinds import KINDS, LOSS_NAMES, LOSSES
 from benchmarks.low_resource.repeat import COMMAND
 from benchmarks.low_resource.report import main as write_report
-from benchmarks.low_resource.sections import (
-    OF_ALL_LAYERS,
-    SECTIONS,
-    WATTS,
-    methods_table,
-    ways_table,
-)
-from benchmarks.low_resource.store import ALL_LAYERS, RATES, RESULTS, RUN, Store
-from benchmarks.low_resource.systems import (
-    METHODS,
-    OF_ONE_LAYER,
-    OTHER_TEACHERS,
-    WAYS,
-    system_of,
-)
+from benchmarks.low_resource.sections import SECTIONS, WATTS, methods_table, ways_table
+from benchmarks.low_resource.store import RATES, RESULTS, RUN, Store
+from benchmarks.low_resource.systems import METHODS, OTHER_TEACHERS, WAYS, system_of
 from benchmarks.low_resource.tables import group, thousands
 
 PROTOCOL = "benchmarks/results/README.md"
@@ -104,7 +91,7 @@ def test_methods_are_compared_with_the_plain_student(tmp_path):
     _, _, *rows = methods_table(group(runs), store).splitlines()
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     plain, sru = METHODS[second], METHODS["student-sru"]
-    assert cells[0] == [plain.link, plain.advice, "+2.33 (-1.46 to +6.13; 3)", "1.0", "1.0"]
+    assert cells[0] == [plain.link, plain.advice, "+2.33 (-1.46 to +6.13; 3)", "2.0", "1.0"]
     assert cells[1] == [sru.link, sru.advice, "-1.00 (2)", "1.0", "0.5"]
     assert len(rows) == 2
 
@@ -151,9 +138,6 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     store = Store(tmp_path / "store")
     for run in runs:
         store.write(run)
-    others = Store(store.folder / ALL_LAYERS)
-    for record in (a_run("student", 1500, 0, 84.0), a_run("spacy-silver", 1500, 0, 80.5)):
-        others.write(record)
     names = ["gold-only-cnn", "student-cnn", "student-loss-hard", "spacy-silver"]
     assert list(group(runs)["conll"][150]) == [
         "teacher",
@@ -165,7 +149,7 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     page = tmp_path / "results.md"
     places = "\n\n".join(
         f"<!-- {name}: benchmarks.low_resource.report -->\n<!-- end of {name} -->"
-        for name in (*SECTIONS, *OF_ALL_LAYERS, "commands")
+        for name in (*SECTIONS, "commands")
     )
     page.write_text(f"Before\n\n{places}\n\nAfter\n", encoding="utf8")
     write_report([page], tmp_path / "store")
@@ -181,15 +165,11 @@ def test_a_report_has_means_of_the_store_and_can_be_written_again(tmp_path):
     # Of the two seeds that both have.
     assert "| CoNLL-2003, 150 | LSTM-CNN-CRF, the package's | 70.5 | 77.0 | +6.50 |" in text
     assert f"| CoNLL-2003, 150 | {KINDS['cnn']} | 71.5 | 74.5 | +3.00 |  | 2 |  |  |" in text
-    # Of teachers that read all layers.
-    taught = "| 81.00 | 84.00 | 82.00 | 1 |"
+    taught = "| 81.00 | 85.00 | 82.00 | 1 |"
     assert f"| CoNLL-2003, 1,500 | {OTHER_TEACHERS['student-of-gold-only']} {taught}" in text
-    taught = "| 85.00 | 84.00 | 82.00 | 1 |"
-    assert f"| CoNLL-2003, 1,500 | {OTHER_TEACHERS[OF_ONE_LAYER]} {taught}" in text
     assert "| 150 | 78.0 | 73.0 | +5.00 |  | 1 |" in text
-    command = (
-        f"{COMMAND} $conll $all_layers --labeled 1500 --seeds 0 --systems spacy-silver,student"
-    )
+    names = "gold-only,student,student-loss-hard,student-of-gold-only,teacher"
+    command = f"{COMMAND} $conll --labeled 1500 --seeds 0 --systems {names}"
     assert command in text.replace(" \\\n   ", "")
     # By 1 and by 2 less than the default.
     assert f"| {LOSS_NAMES['loss-hard']} | -1.00 | -2.00 |" in text
@@ -218,19 +198,14 @@ def test_the_commands_of_the_page_make_the_runs_of_the_store():
     page = (ROOT / PROTOCOL).read_text(encoding="utf8")
     parser = argparse.ArgumentParser()
     parser.add_argument("dataset")
-    for option, default in (
-        ("labeled", None),
-        ("seeds", "0"),
-        ("systems", None),
-        ("store", str(RESULTS.relative_to(ROOT))),
-    ):
+    for option, default in (("labeled", None), ("seeds", "0"), ("systems", None)):
         parser.add_argument(f"--{option}", default=default)
-    made = defaultdict(set)
+    made = set()
 
-    def add(store, dataset, size, seed, name):
-        made[store].add((dataset, size, seed, name))
+    def add(dataset, size, seed, name):
+        made.add((dataset, size, seed, name))
         for needed in system_of(name).needs:
-            add(store, dataset, size, seed, needed)
+            add(dataset, size, seed, needed)
 
     variables = {}
     for command in page.replace("\\\n", " ").splitlines():
@@ -244,15 +219,9 @@ def test_the_commands_of_the_page_make_the_runs_of_the_store():
             options, _ = parser.parse_known_args(words)
             values = (getattr(options, name).split(",") for name in ("labeled", "seeds", "systems"))
             for size, seed, name in product(*values):
-                add(options.store, options.dataset, int(size), int(seed), name)
-    folders = (RESULTS, RESULTS / ALL_LAYERS)
-    assert made == {
-        str(folder.relative_to(ROOT)): {
-            (run["dataset"], run["labeled"], run["seed"], run["system"])
-            for run in Store(folder).runs()
-        }
-        for folder in folders
-    }
+                add(options.dataset, int(size), int(seed), name)
+    runs = Store(RESULTS).runs()
+    assert made == {(run["dataset"], run["labeled"], run["seed"], run["system"]) for run in runs}
     paths = [word for word in page.split() if word.startswith("benchmarks/runs/")]
     for dataset in ("conll", "newsroom", "swedish", "wnut"):
         for rates in Store(RESULTS).records(dataset, record=RATES):

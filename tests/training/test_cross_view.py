@@ -14,7 +14,7 @@ from spacy_distill.teachers.no_teacher import NoTeacher
 from spacy_distill.training.alternation import alternating_batches
 from tests.training.conftest import make_docs
 
-HEADS = {"@architectures": "spacy-distill.CrossViewHeads.v1", "hidden": 8}
+HEADS = {"@losses": "spacy-distill.CrossViewHeads.v1", "hidden": 8}
 ONLY_WORDS = {**HEADS, "views": [], "word_dropout": 0.3}
 
 
@@ -85,7 +85,7 @@ def test_a_config_of_distill_init_needs_no_change(quietly, corpora):
     }
     nlp = quietly(None, config, overrides=overrides)
     block = nlp.config["distillation"]["cross_view"]
-    assert (block["@architectures"], block["targets"]) == (HEADS["@architectures"], "self")
+    assert (block["@losses"], block["targets"]) == (HEADS["@losses"], "self")
 
 
 def test_labels_alone_are_learnt_from_labeled_documents(config):

@@ -54,7 +54,7 @@ def bert(tmp_path_factory):
 
 
 def states_of(bert, layers=((1, 1), (-1, 2)), **settings):
-    block = {"@architectures": "spacy-distill.MatchedStates.v1", "transformer": str(bert)}
+    block = {"@losses": "spacy-distill.MatchedStates.v1", "transformer": str(bert)}
     return {"states": {**block, "layers": [list(pair) for pair in layers], **settings}}
 
 

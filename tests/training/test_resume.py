@@ -84,14 +84,14 @@ def test_same_bytes(kill_and_resume, contents, changes):
 
 @pytest.mark.parametrize("source", [None, "none"], ids=["teacher", "no teacher"])
 def test_cross_view_heads_are_part_of_a_checkpoint(kill_and_resume, contents, source):
-    heads = {"@architectures": "spacy-distill.CrossViewHeads.v1", "hidden": 8, "targets": "self"}
+    heads = {"@losses": "spacy-distill.CrossViewHeads.v1", "hidden": 8, "targets": "self"}
     unbroken, resumed = kill_and_resume({"distillation": {"cross_view": heads}}, source=source)
     assert contents(unbroken) == contents(resumed)
 
 
 def test_projections_of_states_are_part_of_a_checkpoint(kill_and_resume, contents, tmp_path):
     bert = save_tiny_bert(tmp_path / "bert", ["Anna", "Berg", "sails", "to", "Oslo", "."])
-    block = {"@architectures": "spacy-distill.MatchedStates.v1", "transformer": str(bert)}
+    block = {"@losses": "spacy-distill.MatchedStates.v1", "transformer": str(bert)}
     states = {**block, "layers": [[1, 1]], "weight": {**SCHEDULE, "initial_rate": 1.0}}
     unbroken, resumed = kill_and_resume({"distillation": {"states": states}})
     assert contents(unbroken) == contents(resumed)
