@@ -211,6 +211,8 @@ def test_two_processes_do_not_replace_one_folder(in_child, tmp_path):
 WAIT_AFTER_TWO_SHARDS = """
 import time
 from spacy_distill.corpora.shard_manifest import ShardManifest
+from spacy_distill.jobs import run
+run.PAUSE = 0  # the file is written after each shard
 to_disk = ShardManifest.to_disk
 def wait(self, folder):
     to_disk(self, folder)
