@@ -154,6 +154,7 @@ def test_a_folder_that_is_renamed_while_it_is_written(
 
     with monkeypatch.context() as patch:
         patch.setattr(Manifest, "to_disk", rename)
+        patch.setattr("spacy_distill.jobs.run.PAUSE", 0)  # the file is written after each shard
         code, told = spacy_command(
             *command, "--n-process", n_process, "--output", tmp_path / "soft"
         )
