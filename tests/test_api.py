@@ -157,7 +157,6 @@ def test_a_pipeline_is_made_compact(folder):
 
 @pytest.mark.parametrize("function", ["write_card", "report"])
 def test_folders_of_others_are_not_replaced(folder, tmp_path, function):
-    pytest.importorskip("matplotlib", reason="the train extra is not installed")
     (tmp_path / "thesis.tex").write_text("years of work")
     for overwrite in (False, True):
         with pytest.raises(ValueError, match="D722"):

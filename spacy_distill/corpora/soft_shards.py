@@ -89,10 +89,8 @@ def write_shard(path: Path, documents: Sequence[SoftDocument]) -> str:
     documents (Sequence[SoftDocument]): The documents.
     RETURNS (str): The SHA-256 checksum of the file.
     """
-    pyarrow, parquet = (
-        import_library("pyarrow", "train"),
-        import_library("pyarrow.parquet", "train"),
-    )
+    pyarrow = import_library("pyarrow", "train")
+    parquet = import_library("pyarrow.parquet", "train")
     table = pyarrow.table(
         {
             "id": pyarrow.array([document.id for document in documents], pyarrow.string()),
@@ -126,10 +124,8 @@ def read_shard(
     RAISES (ValueError): The file is missing, has another checksum, cannot be read, or takes too
         much memory.
     """
-    pyarrow, parquet = (
-        import_library("pyarrow", "train"),
-        import_library("pyarrow.parquet", "train"),
-    )
+    pyarrow = import_library("pyarrow", "train")
+    parquet = import_library("pyarrow.parquet", "train")
     if not path.is_file():
         raise ValueError(
             f"[D404] The shard '{path}' is missing. Run the same `distill-annotate` command again "

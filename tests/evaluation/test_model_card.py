@@ -45,6 +45,12 @@ def test_settings_of_schedules_are_formatted():
     assert "`alpha.total_steps = 1234567`" in card and "beta" not in card
 
 
+def test_what_a_pipeline_needs_is_told():
+    meta = {"lang": "en", "name": "x"}
+    assert "spacy-distill, no torch." in model_card(meta)
+    assert "spacy-distill[train], with torch." in model_card(meta, needs_torch=True)
+
+
 def test_a_minimum_confidence_is_named(two_names):
     gold = two_names("Anna Berg sails to Oslo .")
     pipe = two_names.get_pipe("ner_student")

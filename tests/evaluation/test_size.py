@@ -5,6 +5,7 @@ import pytest
 import spacy
 
 from spacy_distill.evaluation import parameters
+from spacy_distill.evaluation.systems import needs_torch
 from spacy_distill.training.compact import compact
 from spacy_distill.training.prune import prune
 
@@ -52,5 +53,7 @@ def test_parameters_of_a_torch_module_count():
 
     nlp = spacy.blank("en")
     pipe = nlp.add_pipe("tagger")
+    assert not needs_torch(nlp)
     pipe.model = PyTorchWrapper(torch.nn.Linear(3, 4))
+    assert needs_torch(nlp)
     assert parameters(nlp) == 3 * 4 + 4
